@@ -1,0 +1,47 @@
+# Two commands do everything: `make demo` and `make test`. The rest is for those who change the code.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3.11
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEMO := LACUNA_DEMO=1 LACUNA_DATA_DIR=$(CURDIR)/data/demo
+
+.PHONY: help demo test lint bench format messages
+
+help: ## Say what there is to run
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/runtime: requirements.txt
+	@echo "Installing what Lacuna needs (once) ..."
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed, as $(PYTHON)."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+$(VENV)/development: requirements-dev.txt | $(VENV)/runtime
+	@echo "Installing what the tests need (once) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+demo: $(VENV)/runtime ## Load the demonstration clinic and open it: watch memories fade
+	@$(DEMO) $(BIN)/python manage.py demo
+
+test: $(VENV)/development ## Run every test, on SQLite and on PostgreSQL
+	@tests/machine
+	@$(BIN)/python -m pytest -q -n auto $(ARGS)
+	@LACUNA_DATABASE=$$(tests/machine --database) $(BIN)/python -m pytest -q -n auto -m "not browser" $(ARGS)
+
+lint: $(VENV)/development ## Check style, types, templates and the order of imports
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/djlint templates --check --lint --quiet
+
+bench: $(VENV)/development ## Measure what is claimed about speed, side by side
+	@$(BIN)/python -m tests.bench
+
+format: $(VENV)/development ## Bring all files into the house's style
+	@$(BIN)/ruff check --fix-only --quiet . ; $(BIN)/ruff format --quiet . ; $(BIN)/djlint templates --reformat --quiet
+
+messages: $(VENV)/development ## Collect the texts to translate and compile the translations
+	@$(BIN)/python manage.py makemessages --all --no-location --no-obsolete
+	@$(BIN)/python manage.py compilemessages
