@@ -1,0 +1,324 @@
+"""One copy of the key store on one volume: its layout on disk, and writing that can be believed.
+
+A directory holds `slots`, a header and 128-byte slots, one for each data key; `epochs`, two places for epoch
+keys, used in turn, each in a block of its own; and in the first copy `lock`. All are overwritten in place;
+only a new epoch puts a new `slots` in the old one's place.
+"""
+
+import errno
+import hashlib
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from patients.vault.keys import KeyStoreDamaged
+
+# Slots are aligned to 128 bytes, so none crosses a disk sector (512 or more), which is written whole or not.
+SLOT = 128
+BLOCK = 4096
+DEK = 32
+FREE = bytes(SLOT)
+HEADER_MARK, LIVE_MARK, GONE_MARK, EPOCH_MARK = b"lacuna-1", b"live-key", b"gone-key", b"epochkey"
+_HEADER = struct.Struct(">8sQQQ16s32s")
+_SLOT = struct.Struct(">8sQ16s12s48s")
+
+
+def sync_directory(directory: Path) -> None:
+    """Make names made, changed or removed in `directory` durable."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def padded(record: bytes) -> bytes:
+    return record + bytes(SLOT - len(record))
+
+
+@dataclass(frozen=True)
+class Header:
+    """The first 128 bytes of `slots`.
+
+    `capacity` counts the slots after it, `mirrors` the further copies in use; `store` is a random name.
+    """
+
+    epoch: int
+    capacity: int
+    mirrors: int
+    store: bytes
+
+    def packed(self) -> bytes:
+        fields = struct.pack(">8sQQQ16s", HEADER_MARK, self.epoch, self.capacity, self.mirrors, self.store)
+        return padded(fields + hashlib.sha256(fields).digest())
+
+    @classmethod
+    def parsed(cls, record: bytes) -> "Header":
+        if len(record) != SLOT:
+            raise KeyStoreDamaged("the slot file is cut off in its header")
+        mark, epoch, capacity, mirrors, store, digest = _HEADER.unpack_from(record)
+        if mark != HEADER_MARK or hashlib.sha256(record[:48]).digest() != digest:
+            raise KeyStoreDamaged("the slot file's header is not one")
+        return cls(epoch, capacity, mirrors, store)
+
+
+@dataclass(frozen=True, repr=False)
+class Slot:
+    """A slot as read: what it holds, for whom. One torn while it was made has a `mark` of neither kind."""
+
+    mark: bytes
+    epoch: int
+    key_id: UUID
+    nonce: bytes
+    wrapped: bytes
+
+    @classmethod
+    def parsed(cls, record: bytes) -> "Slot":
+        mark, epoch, key_id, nonce, wrapped = _SLOT.unpack_from(record)
+        return cls(mark, epoch, UUID(bytes=key_id), nonce, wrapped)
+
+    @property
+    def live(self) -> bool:
+        return self.mark == LIVE_MARK
+
+    def unwrap(self, kek: AESGCM, store: bytes, index: int) -> bytearray:
+        """The data key. Errors: KeyStoreDamaged where this slot was not written so under `kek`."""
+        dek = bytearray(DEK)
+        try:
+            kek.decrypt_into(self.nonce, self.wrapped, _bound(store, self.epoch, index, self.key_id), dek)
+        except InvalidTag:
+            raise KeyStoreDamaged(f"slot {index} of key {self.key_id} does not open") from None
+        return dek
+
+
+def live_slot(
+    kek: AESGCM, store: bytes, epoch: int, index: int, key_id: UUID, dek: bytes | bytearray
+) -> bytes:
+    """The record that holds `dek` in slot `index`, wrapped under the epoch's key and bound to its place."""
+    nonce = os.urandom(12)
+    wrapped = kek.encrypt(nonce, dek, _bound(store, epoch, index, key_id))
+    return padded(_SLOT.pack(LIVE_MARK, epoch, key_id.bytes, nonce, wrapped))
+
+
+def gone_slot(epoch: int, key_id: UUID) -> bytes:
+    """The record that takes a key's place: its id, which is no secret, and noise."""
+    return struct.pack(">8sQ16s", GONE_MARK, epoch, key_id.bytes) + os.urandom(SLOT - 32)
+
+
+def _bound(store: bytes, epoch: int, index: int, key_id: UUID) -> bytes:
+    return b"lacuna data key" + store + struct.pack(">QQ", epoch, index) + key_id.bytes
+
+
+def epoch_record(root: AESGCM, store: bytes, epoch: int, kek: bytearray) -> bytes:
+    """The record that holds an epoch's key, wrapped under the root key."""
+    nonce = os.urandom(12)
+    return padded(
+        _SLOT.pack(EPOCH_MARK, epoch, store, nonce, root.encrypt(nonce, kek, _epoch_bound(store, epoch)))
+    )
+
+
+def epoch_of(record: bytes) -> int | None:
+    """The epoch whose key `record` holds; None for a place that is empty or was destroyed."""
+    mark, epoch = struct.unpack_from(">8sQ", record)
+    return epoch if mark == EPOCH_MARK else None
+
+
+def epoch_key(root: AESGCM, store: bytes, epoch: int, record: bytes) -> AESGCM:
+    """Unwrap an epoch's key. Errors: KeyStoreDamaged if it isn't there or the root key is another."""
+    if epoch_of(record) != epoch:
+        raise KeyStoreDamaged(f"the key of epoch {epoch} is missing")
+    _mark, _epoch, _store, nonce, wrapped = _SLOT.unpack_from(record)
+    kek = bytearray(DEK)
+    try:
+        root.decrypt_into(nonce, wrapped, _epoch_bound(store, epoch), kek)
+        return AESGCM(kek)
+    except InvalidTag:
+        raise KeyStoreDamaged("the root key does not open the epoch key") from None
+    finally:
+        kek[:] = bytes(DEK)
+
+
+def _epoch_bound(store: bytes, epoch: int) -> bytes:
+    return b"lacuna epoch key" + store + struct.pack(">Q", epoch)
+
+
+class Replica:
+    """The files of one copy. Callers hold the store's lock.
+
+    Errors: OSError, and KeyStoreDamaged for files that are missing or too short.
+    """
+
+    def __init__(self, directory: Path, *, writable: bool) -> None:
+        self.directory = directory
+        self.slots = directory / "slots"
+        self.draft = directory / "slots.new"
+        self.epochs = directory / "epochs"
+        self._mode = (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC
+        self._fd = -1
+        self._epochs_fd = -1
+
+    def open(self) -> Header:
+        """Open both files and return the header, after checking that the file is as long as it says."""
+        self.close()
+        try:
+            self._fd = os.open(self.slots, self._mode)
+            self._epochs_fd = os.open(self.epochs, self._mode)
+        except FileNotFoundError as error:
+            self.close()
+            raise KeyStoreDamaged(f"{Path(error.filename).name} is missing") from None
+        header = self.header()
+        self.stale(header)
+        return header
+
+    def close(self) -> None:
+        for fd in (self._fd, self._epochs_fd):
+            if fd >= 0:
+                os.close(fd)
+        self._fd = self._epochs_fd = -1
+
+    def stale(self, header: Header) -> bool:
+        """Has another file taken the opened one's place? Errors: KeyStoreDamaged if gone or cut short."""
+        if self._fd < 0:
+            return True
+        try:
+            there = self.slots.stat()
+        except FileNotFoundError:
+            raise KeyStoreDamaged("the slot file is missing") from None
+        if (there.st_ino, there.st_dev) != (os.fstat(self._fd).st_ino, os.fstat(self._fd).st_dev):
+            return True
+        if there.st_size < (header.capacity + 1) * SLOT:
+            raise KeyStoreDamaged("the slot file is cut off")
+        return False
+
+    def header(self) -> Header:
+        return Header.parsed(os.pread(self._fd, SLOT, 0))
+
+    def read(self, index: int, count: int = 1) -> bytes:
+        """`count` slots from slot `index` on; 0 is the header."""
+        data = os.pread(self._fd, count * SLOT, index * SLOT)
+        if len(data) != count * SLOT:
+            raise KeyStoreDamaged("the slot file is cut off")
+        return data
+
+    def read_epochs(self) -> list[bytes]:
+        """The two records of epoch keys, by epoch number modulo 2."""
+        records = [os.pread(self._epochs_fd, SLOT, place * BLOCK) for place in (0, 1)]
+        if any(len(record) != SLOT for record in records):
+            raise KeyStoreDamaged("the file of epoch keys is cut off")
+        return records
+
+    def write(self, index: int, records: bytes) -> None:
+        """Overwrite in place; durable after `sync`."""
+        _overwrite(self._fd, records, index * SLOT)
+
+    def sync(self) -> None:
+        os.fdatasync(self._fd)
+
+    def prove(self, index: int, record: bytes) -> None:
+        """Read a synced slot back from the disk, not from the page cache. Errors: OSError if it differs."""
+        _prove(self._fd, record, index * SLOT)
+
+    def write_epoch(self, place: int, record: bytes) -> None:
+        """Put `record` in place 0 or 1 for epoch keys, durable and read back when this returns."""
+        _overwrite(self._epochs_fd, record, place * BLOCK)
+        os.fdatasync(self._epochs_fd)
+        _prove(self._epochs_fd, record, place * BLOCK)
+
+    def write_draft(self, content: bytes | bytearray) -> None:
+        """Lay a whole new slot file beside the present one, durable when this returns."""
+        _write_new(self.draft, content)
+
+    def put_draft_in_place(self) -> None:
+        self.draft.replace(self.slots)
+        sync_directory(self.directory)
+
+    def make_epochs(self, first: int, record: bytes) -> None:
+        """Make the file of epoch keys, with `record` as its only one."""
+        content = bytearray(2 * BLOCK)
+        content[first % 2 * BLOCK : first % 2 * BLOCK + SLOT] = record
+        draft = self.directory / "epochs.new"
+        _write_new(draft, content)
+        draft.replace(self.epochs)
+        sync_directory(self.directory)
+
+    def take_over(self, original: "Replica", header: Header) -> None:
+        """Become a copy of `original`, whose header is given. Overwrites in place what differs, where it can.
+
+        Errors: KeyStoreDamaged if this directory holds another store.
+        """
+        content = original.read(0, header.capacity + 1)
+        if self.slots.exists() and Header.parsed(self.slots.read_bytes()[:SLOT]).store != header.store:
+            raise KeyStoreDamaged("a mirror holds another store")
+        if not self.epochs.exists():
+            self.make_epochs(0, bytes(SLOT))
+        if not self.slots.exists():
+            self.write_draft(content)
+            self.put_draft_in_place()
+        if self.open_unchecked().epoch != header.epoch:
+            self.write_draft(content)
+            self.put_draft_in_place()
+            self.open_unchecked()
+        self._overwrite_differences(content)
+        for place, record in enumerate(original.read_epochs()):
+            if self.read_epochs()[place] != record:
+                self.write_epoch(place, record)
+        self.open()
+
+    def open_unchecked(self) -> Header:
+        self.close()
+        self._fd = os.open(self.slots, self._mode)
+        self._epochs_fd = os.open(self.epochs, self._mode)
+        return self.header()
+
+    def _overwrite_differences(self, content: bytes) -> None:
+        mine = os.pread(self._fd, len(content), 0)
+        if mine == content and os.fstat(self._fd).st_size == len(content):
+            return
+        for start in range(0, len(content), BLOCK):
+            if mine[start : start + BLOCK] != content[start : start + BLOCK]:
+                _overwrite(self._fd, content[start : start + BLOCK], start)
+        os.ftruncate(self._fd, len(content))
+        os.fsync(self._fd)
+
+    def same_as(self, other: "Replica", header: Header) -> bool:
+        return (
+            self.read(0, header.capacity + 1) == other.read(0, header.capacity + 1)
+            and self.read_epochs() == other.read_epochs()
+        )
+
+
+def records(data: bytes, first: int) -> Iterator[tuple[int, bytes]]:
+    """The used slots in `data`, which starts at slot `first`, with their numbers."""
+    for start in range(0, len(data), SLOT):
+        record = data[start : start + SLOT]
+        if record != FREE:
+            yield first + start // SLOT, record
+
+
+def _write_new(path: Path, content: bytes | bytearray) -> None:
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        _overwrite(fd, content, 0)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _overwrite(fd: int, data: bytes | bytearray, start: int) -> None:
+    with memoryview(data) as view:
+        done = 0
+        while done < len(view):
+            done += os.pwrite(fd, view[done:], start + done)
+
+
+def _prove(fd: int, data: bytes, start: int) -> None:
+    block = start - start % BLOCK
+    os.posix_fadvise(fd, block, BLOCK, os.POSIX_FADV_DONTNEED)  # a clean page is dropped and read anew
+    if os.pread(fd, len(data), start) != data:
+        raise OSError(errno.EIO, "what was read back is not what was written")

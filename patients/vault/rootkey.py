@@ -1,0 +1,52 @@
+"""The root key: the one secret that is not made to be destroyed. It wraps the epoch key and nothing else."""
+
+import os
+import secrets
+from pathlib import Path
+
+from patients.vault.keys import KeyStoreDamaged
+from patients.vault.replicas import sync_directory
+
+ROOT_KEY = 32
+
+
+def root_key_from(path: Path, hexadecimal: str = "", *, create: bool = False) -> bytearray:
+    """Return the 32-byte root key from `hexadecimal` (64 digits) if given, else from the file at `path`.
+
+    With `create`, a missing file is made with a random key, readable by its owner alone, and is durable
+    before this returns. Errors: KeyStoreDamaged for a missing file otherwise, or for what is no key.
+    """
+    if hexadecimal:
+        return _parsed(hexadecimal, "the root key in the environment")
+    try:
+        return _parsed(path.read_text("ascii"), "the root key file")
+    except FileNotFoundError:
+        if not create:
+            raise KeyStoreDamaged("there is no root key file") from None
+    except UnicodeDecodeError:
+        raise KeyStoreDamaged("the root key file holds no key") from None
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # Written aside and linked, so that another process sees a whole key or none, and the first one wins.
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(os.urandom(ROOT_KEY).hex() + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+    sync_directory(path.parent)
+    return _parsed(path.read_text("ascii"), "the root key file")
+
+
+def _parsed(text: str, name: str) -> bytearray:
+    try:
+        key = bytearray.fromhex(text.strip())
+    except ValueError:
+        key = bytearray()
+    if len(key) != ROOT_KEY:
+        raise KeyStoreDamaged(f"{name} is not {ROOT_KEY * 2} hexadecimal digits")
+    return key

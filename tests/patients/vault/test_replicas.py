@@ -1,0 +1,308 @@
+"""Damaged files, failing disks and mirrors: nothing is promised that is not on all of them."""
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from patients.vault.keys import KeyGone, KeyStoreDamaged, Rolled
+from patients.vault.replicas import BLOCK, FREE, SLOT, epoch_of
+from patients.vault.slots import SlotFileKeyStore
+
+ROOT = bytes(range(100, 132))
+
+
+def opened(
+    path: Path, *mirrors: Path, growth: int = 8, at: Callable[[str], None] = lambda point: None
+) -> SlotFileKeyStore:
+    return SlotFileKeyStore(path / "keys", ROOT, mirrors, growth=growth, at=at)
+
+
+def slots_of(path: Path) -> bytes:
+    return (path / "keys" / "slots").read_bytes()
+
+
+def epochs_in(directory: Path) -> set[int]:
+    content = (directory / "epochs").read_bytes()
+    found = {epoch_of(content[place : place + SLOT]) for place in (0, BLOCK)}
+    return {epoch for epoch in found if epoch is not None}
+
+
+@pytest.mark.parametrize("keep", [0, 5, SLOT - 1, SLOT, SLOT + 1, 3 * SLOT, 9 * SLOT - 1])
+def test_a_slot_file_cut_short_is_damage_and_not_erasure(tmp_path: Path, keep: int) -> None:
+    store, ids = opened(tmp_path), [uuid4() for _ in range(5)]
+    for key_id in ids:
+        store.create(key_id)
+    os.truncate(tmp_path / "keys" / "slots", keep)
+    for deed in (store.get, store.destroy, store.create, store.attest):
+        with pytest.raises(KeyStoreDamaged):
+            deed(ids[-1])
+    with pytest.raises(KeyStoreDamaged):
+        store.roll_epoch()
+    with pytest.raises(KeyStoreDamaged):
+        opened(tmp_path)
+
+
+def test_a_tail_cut_off_far_behind_the_last_key_is_damage_too(tmp_path: Path) -> None:
+    store, key_id = opened(tmp_path, growth=200), uuid4()
+    store.create(key_id)
+    os.truncate(tmp_path / "keys" / "slots", 100 * SLOT)
+    with pytest.raises(KeyStoreDamaged, match="cut off"):
+        store.get(key_id)
+    with pytest.raises(KeyStoreDamaged, match="cut off"):
+        opened(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["slots", "epochs"])
+def test_a_missing_file_is_damage_and_nothing_new_is_put_there(tmp_path: Path, name: str) -> None:
+    opened(tmp_path).create(uuid4())
+    (tmp_path / "keys" / name).unlink()
+    with pytest.raises(KeyStoreDamaged, match="missing"):
+        opened(tmp_path)
+    assert not (tmp_path / "keys" / name).exists()
+
+
+def test_cut_epoch_keys_are_damage(tmp_path: Path) -> None:
+    opened(tmp_path).create(uuid4())
+    os.truncate(tmp_path / "keys" / "epochs", BLOCK)
+    with pytest.raises(KeyStoreDamaged, match="cut off"):
+        opened(tmp_path)
+
+
+def test_an_altered_header_is_damage(tmp_path: Path) -> None:
+    opened(tmp_path)
+    for place in range(80):
+        content = bytearray(slots_of(tmp_path))
+        content[place] ^= 1
+        (tmp_path / "keys" / "slots").write_bytes(content)
+        with pytest.raises(KeyStoreDamaged):
+            opened(tmp_path)
+        content[place] ^= 1
+        (tmp_path / "keys" / "slots").write_bytes(content)
+    opened(tmp_path)
+
+
+def test_another_root_key_opens_nothing_and_changes_nothing(tmp_path: Path) -> None:
+    store, key_id = opened(tmp_path), uuid4()
+    key = store.create(key_id)
+    with pytest.raises(KeyStoreDamaged, match="root key"):
+        SlotFileKeyStore(tmp_path / "keys", bytes(32))
+    assert opened(tmp_path).get(key_id) == key
+
+
+def test_a_key_that_does_not_open_stops_a_roll_until_it_is_destroyed(tmp_path: Path) -> None:
+    store, hurt, well = opened(tmp_path), uuid4(), uuid4()
+    store.create(hurt)
+    key = store.create(well)
+    content = bytearray(slots_of(tmp_path))
+    content[SLOT + 60] ^= 1
+    (tmp_path / "keys" / "slots").write_bytes(content)
+    with pytest.raises(KeyStoreDamaged, match=str(hurt)):
+        store.get(hurt)
+    with pytest.raises(KeyStoreDamaged, match=str(hurt)):
+        store.roll_epoch()
+    assert store.get(well) == key
+    assert store.destroy(hurt) is True
+    assert store.roll_epoch().survivors == 1
+    assert store.get(well) == key
+
+
+def test_a_slot_torn_while_it_was_made_is_passed_over(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    store.create(uuid4())
+    with (tmp_path / "keys" / "slots").open("r+b") as file:
+        file.seek(2 * SLOT + 40)
+        file.write(b"torn")
+    key_id = uuid4()
+    store.create(key_id)
+    assert opened(tmp_path).attest(key_id).slot == 3
+    assert store.roll_epoch() == Rolled(epoch=2, survivors=2, dropped=1)
+
+
+def test_a_key_behind_a_slot_that_a_failed_write_left_free_is_found(tmp_path: Path) -> None:
+    store, other = opened(tmp_path), opened(tmp_path)
+    store.create(uuid4())
+    lost, after = uuid4(), uuid4()
+    store.create(lost)
+    store.create(after)
+    with (tmp_path / "keys" / "slots").open("r+b") as file:
+        file.seek(2 * SLOT)
+        file.write(FREE)
+    assert len(other.get(after)) == 32
+    with pytest.raises(KeyGone):
+        other.get(lost)
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, name: str, code: int) -> None:
+    def fail(*args: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, name, fail)
+
+
+def test_a_destruction_whose_sync_failed_is_not_reported_and_is_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, key_id = opened(tmp_path), uuid4()
+    store.create(key_id)
+    with monkeypatch.context() as broken:
+        failing(broken, "fdatasync", errno.EIO)
+        with pytest.raises(OSError, match="Input/output"):
+            store.destroy(key_id)
+    first = slots_of(tmp_path)
+    synced: list[int] = []
+    real = os.fdatasync
+    monkeypatch.setattr(os, "fdatasync", lambda fd: (synced.append(fd), real(fd))[1])
+    assert store.destroy(key_id) is False  # the page cache already has it; the disk may not, so:
+    assert len(synced) == 1
+    assert slots_of(tmp_path) != first
+
+
+def test_a_destruction_that_reads_back_otherwise_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, key_id = opened(tmp_path), uuid4()
+    key = store.create(key_id)
+    real = os.pwrite
+    with monkeypatch.context() as lying:
+        lying.setattr(os, "pwrite", lambda fd, data, start: len(data))  # accepts, and forgets
+        with pytest.raises(OSError, match="read back"):
+            store.destroy(key_id)
+    assert os.pwrite is real
+    assert store.get(key_id) == key
+
+
+def noting(name: str, real: Callable[..., Any], calls: list[str]) -> Callable[..., Any]:
+    def call(*args: Any) -> Any:
+        calls.append(name)
+        return real(*args)
+
+    return call
+
+
+def test_a_destruction_is_synced_and_read_back_from_the_disk_before_it_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, key_id, calls = opened(tmp_path), uuid4(), []
+    store.create(key_id)
+    for name in ("pwrite", "fdatasync", "posix_fadvise", "pread"):
+        monkeypatch.setattr(os, name, noting(name, getattr(os, name), calls))
+    store.destroy(key_id)
+    assert calls[calls.index("pwrite") :] == ["pwrite", "fdatasync", "posix_fadvise", "pread"]
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
+def test_a_full_or_failing_disk_refuses_a_key_and_recovers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    store, first, second = opened(tmp_path), uuid4(), uuid4()
+    key = store.create(first)
+    for name in ("pwrite", "fdatasync"):
+        with monkeypatch.context() as broken:
+            failing(broken, name, code)
+            with pytest.raises(OSError, match=os.strerror(code)):
+                store.create(uuid4())
+            if name == "fdatasync":
+                with pytest.raises(OSError, match=os.strerror(code)):
+                    store.roll_epoch()
+    assert store.get(first) == key
+    assert len(store.create(second)) == 32
+    store.roll_epoch()
+    assert store.get(first) == key
+
+
+def same(path: Path) -> bool:
+    return all(
+        (path / "keys" / name).read_bytes() == (path / "mirror" / name).read_bytes()
+        for name in ("slots", "epochs")
+    )
+
+
+def test_a_mirror_holds_the_same_bytes_after_every_deed(tmp_path: Path) -> None:
+    store, ids = opened(tmp_path, tmp_path / "mirror", growth=3), [uuid4() for _ in range(8)]
+    for key_id in ids:
+        store.create(key_id)
+        assert same(tmp_path)
+    for key_id in ids[:4]:
+        store.destroy(key_id)
+        assert same(tmp_path)
+    store.roll_epoch()
+    assert same(tmp_path)
+    assert epochs_in(tmp_path / "mirror") == {2}
+    alone = SlotFileKeyStore(tmp_path / "mirror", ROOT)
+    assert set(alone.ids()) == set(ids[4:])
+
+
+def test_a_mirror_that_fails_keeps_a_destruction_from_being_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, key_id = opened(tmp_path, tmp_path / "mirror"), uuid4()
+    store.create(key_id)
+    mirror, real = (tmp_path / "mirror" / "slots").stat().st_ino, os.fdatasync
+
+    def fail_on_mirror(fd: int) -> None:
+        if os.fstat(fd).st_ino == mirror:
+            raise OSError(errno.EIO, "mirror")
+        real(fd)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fdatasync", fail_on_mirror)
+        with pytest.raises(OSError, match="mirror"):
+            store.destroy(key_id)
+    store.destroy(key_id)
+    assert same(tmp_path)
+    assert store.attest(key_id).state == "destroyed"
+
+
+def test_attest_looks_into_every_copy(tmp_path: Path) -> None:
+    store, key_id = opened(tmp_path, tmp_path / "mirror"), uuid4()
+    store.create(key_id)
+    record = (tmp_path / "mirror" / "slots").read_bytes()[SLOT : 2 * SLOT]
+    store.destroy(key_id)
+    with (tmp_path / "mirror" / "slots").open("r+b") as file:
+        file.seek(SLOT)
+        file.write(record)
+    assert store.attest(key_id).state == "live"
+    with pytest.raises(KeyStoreDamaged, match="mirror differs"):
+        SlotFileKeyStore.observer(tmp_path / "keys", [tmp_path / "mirror"])
+    assert store.destroy(key_id) is True
+    assert same(tmp_path)
+    assert store.attest(key_id).state == "destroyed"
+
+
+def test_a_lagging_mirror_is_brought_up_in_place(tmp_path: Path) -> None:
+    store, live, gone = opened(tmp_path, tmp_path / "mirror"), uuid4(), uuid4()
+    store.create(gone)
+    lagging = (tmp_path / "mirror" / "slots").read_bytes()
+    store.create(live)
+    store.destroy(gone)
+    inode = (tmp_path / "mirror" / "slots").stat().st_ino
+    with (tmp_path / "mirror" / "slots").open("r+b") as file:
+        file.write(lagging)
+    opened(tmp_path, tmp_path / "mirror")
+    assert same(tmp_path)
+    assert (tmp_path / "mirror" / "slots").stat().st_ino == inode
+
+
+def test_a_mirror_whose_volume_is_away_is_an_error_and_not_begun_anew(tmp_path: Path) -> None:
+    opened(tmp_path, tmp_path / "mirror").create(uuid4())
+    (tmp_path / "mirror").rename(tmp_path / "unmounted")
+    with pytest.raises(KeyStoreDamaged, match="mirror 1 does not hold its copy"):
+        opened(tmp_path, tmp_path / "mirror")
+    assert not (tmp_path / "mirror").exists()
+    opened(tmp_path)  # told to do without
+    opened(tmp_path, tmp_path / "mirror")
+    assert same(tmp_path)
+
+
+def test_a_mirror_of_another_store_is_left_alone(tmp_path: Path) -> None:
+    other = SlotFileKeyStore(tmp_path / "mirror", ROOT)
+    key_id = uuid4()
+    key = other.create(key_id)
+    with pytest.raises(KeyStoreDamaged, match="another store"):
+        opened(tmp_path, tmp_path / "mirror")
+    assert other.get(key_id) == key
