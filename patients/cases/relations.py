@@ -1,0 +1,48 @@
+"""How a person stands to a case and to what belongs to it, for the table of clinic/access/policy.py."""
+
+from uuid import UUID
+
+from clinic.access.relations import CONFLICT, relation
+from clinic.people.models import User
+from patients.cases.models import Case
+from patients.keepsakes.models import Keepsake
+from patients.memories.models import Memory
+from patients.vault.models import StoredObject
+
+# Stages in which the clinic's technicians work on a case before any of them is booked for its night.
+MAPPING = {Case.Stage.BRINGING, Case.Stage.REVIEW, Case.Stage.MAPPED, Case.Stage.CONSENTED}
+
+
+def standing_to(user: User, case: Case) -> frozenset[str]:
+    """Return the relations of `user` to `case`. Whoever is its patient is nothing else to it."""
+    if case.patient_id == user.pk:
+        return frozenset({"own", CONFLICT})
+    found = {"mapping"} if case.stage in MAPPING else set()
+    # Through the reverse relation: the booking's procedure belongs to a higher room.
+    if case.procedures.filter(booking__resources__user=user, booking__canceled_at__isnull=True).exists():
+        found.add("assigned")
+    return frozenset(found)
+
+
+@relation("case")
+def to_case(user: User, value: UUID) -> frozenset[str] | None:
+    row = Case.objects.filter(pk=value).first()
+    return standing_to(user, row) if row else None
+
+
+@relation("memory")
+def to_memory(user: User, value: UUID) -> frozenset[str] | None:
+    row = Memory.objects.filter(pk=value).select_related("case").first()
+    return standing_to(user, row.case) if row else None
+
+
+@relation("keepsake")
+def to_keepsake(user: User, value: UUID) -> frozenset[str] | None:
+    row = Keepsake.objects.filter(pk=value).select_related("case").first()
+    return standing_to(user, row.case) if row else None
+
+
+@relation("picture")
+def to_picture(user: User, value: UUID) -> frozenset[str] | None:
+    row = StoredObject.objects.filter(pk=value).select_related("case").first()
+    return standing_to(user, row.case) if row else None
