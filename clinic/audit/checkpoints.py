@@ -1,0 +1,193 @@
+"""The house's signature, and signed statements of the log that leave it.
+
+A checkpoint is a C2SP signed note (c2sp.org/signed-note, c2sp.org/tlog-checkpoint): origin, size and root,
+each on a line, and an Ed25519 signature. Whoever holds one can tell when the log was cut or rewritten.
+"""
+
+import base64
+import binascii
+import hashlib
+import os
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from clinic.audit.models import Checkpoint, TreeHead
+
+ED25519 = b"\x01"  # the algorithm's number in C2SP key ids
+SIGNATURE = re.compile(r"— (?P<name>[^\s+]+) (?P<blob>[A-Za-z0-9+/]+={0,2})")
+
+
+class NoteInvalid(ValueError):
+    """A note that is malformed or that the key didn't sign; its text says which."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """What a signed note says. `signatures` are (key name, key id, signature) as they stand, unchecked."""
+
+    origin: str
+    size: int
+    root: bytes
+    body: bytes
+    signatures: tuple[tuple[str, bytes, bytes], ...]
+
+
+def signing_key() -> Ed25519PrivateKey:
+    """Return the key in LACUNA_SIGNING_KEY_FILE, made on first use, readable by its owner alone.
+
+    Errors: ValueError where the file holds no Ed25519 key.
+    """
+    path: Path = settings.LACUNA_SIGNING_KEY_FILE
+    try:
+        pem = path.read_bytes()
+    except FileNotFoundError:
+        fresh = Ed25519PrivateKey.generate()
+        keep_once(path, fresh.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), 0o600)
+        pem = path.read_bytes()  # of two processes that are first at once, one key stays
+    key = load_pem_private_key(pem, password=None)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ValueError("the signing key is not an Ed25519 key")
+    return key
+
+
+def public_key() -> Ed25519PublicKey:
+    """Return the public half of the signing key."""
+    return signing_key().public_key()
+
+
+def sign(data: bytes) -> bytes:
+    """Return the house's Ed25519 signature of `data`, 64 bytes."""
+    return signing_key().sign(data)
+
+
+def key_id(name: str, key: Ed25519PublicKey) -> bytes:
+    """Return the four bytes by which C2SP notes name a key."""
+    return hashlib.sha256(name.encode() + b"\n" + ED25519 + key.public_bytes_raw()).digest()[:4]
+
+
+def verifier_key(key: Ed25519PublicKey | None = None) -> str:
+    """Return a key (by default ours) as C2SP writes it for verifiers: name+id+base64."""
+    key, name = key or public_key(), settings.LACUNA_LOG_ORIGIN
+    return f"{name}+{key_id(name, key).hex()}+{base64.b64encode(ED25519 + key.public_bytes_raw()).decode()}"
+
+
+def read_verifier_key(text: str) -> Ed25519PublicKey:
+    """Return the key that `verifier_key` wrote. Errors: ValueError where it wrote no such thing."""
+    name, _, rest = text.strip().partition("+")
+    stated, _, blob = rest.partition("+")
+    raw = base64.b64decode(blob, validate=True)
+    if len(raw) != 33 or raw[:1] != ED25519:
+        raise ValueError("this is no Ed25519 verifier key")
+    key = Ed25519PublicKey.from_public_bytes(raw[1:])
+    if key_id(name, key).hex() != stated:
+        raise ValueError("the verifier key's id is not its own")
+    return key
+
+
+def write_note(size: int, root: bytes) -> str:
+    """Return a note that states `size` (entries) and `root` (32 bytes), signed with the house's key."""
+    origin, key = settings.LACUNA_LOG_ORIGIN, signing_key()
+    body = f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n"
+    blob = key_id(origin, key.public_key()) + key.sign(body.encode())
+    return f"{body}\n— {origin} {base64.b64encode(blob).decode()}\n"
+
+
+def read_note(note: str) -> Note:
+    """Take a note apart without believing it. Errors: NoteInvalid where its form is wrong."""
+    body, gap, signed = note.rpartition("\n\n")
+    lines = body.split("\n")
+    if not gap or len(lines) < 3 or not signed.endswith("\n") or re.search(r"[\x00-\x09\x0b-\x1f\x7f]", note):
+        raise NoteInvalid("this is no signed note")
+    if not re.fullmatch(r"0|[1-9][0-9]{0,18}", lines[1]):
+        raise NoteInvalid("the note's second line is no size")
+    signatures = []
+    try:
+        root = base64.b64decode(lines[2], validate=True)
+        for line in signed[:-1].split("\n"):
+            match = SIGNATURE.fullmatch(line)
+            if match is None:
+                raise NoteInvalid("a signature line of the note is malformed")
+            blob = base64.b64decode(match["blob"], validate=True)
+            signatures.append((match["name"], blob[:4], blob[4:]))
+    except binascii.Error as error:
+        raise NoteInvalid("the note is not base64 where it should be") from error
+    if len(root) != 32:
+        raise NoteInvalid("the note's third line is no root")
+    return Note(lines[0], int(lines[1]), root, f"{body}\n".encode(), tuple(signatures))
+
+
+def verify_note(note: str, key: Ed25519PublicKey) -> Note:
+    """Return what a note says, once `key` is shown to have signed it for this log's origin.
+
+    Signatures of other keys are passed over, as C2SP has it. Errors: NoteInvalid.
+    """
+    said, origin = read_note(note), settings.LACUNA_LOG_ORIGIN
+    if said.origin != origin:
+        raise NoteInvalid("the note speaks of another log")
+    ours = [blob for name, number, blob in said.signatures if (name, number) == (origin, key_id(origin, key))]
+    if not ours:
+        raise NoteInvalid("the note is not signed with this key")
+    try:
+        for blob in ours:
+            key.verify(blob, said.body)
+    except InvalidSignature as error:
+        raise NoteInvalid("the note's signature is not of this text") from error
+    return said
+
+
+def checkpoint(reason: str) -> Checkpoint:
+    """Sign the log as it stands: a row, and a file in LACUNA_WITNESS_DIR that is on the disk on return.
+
+    reason: a word, such as "run-finished". The file's name begins with the size. It is there before the row
+    is, so that a row whose file is missing means that someone took the file.
+    Errors: RuntimeError inside a transaction, which might still take back what the checkpoint states.
+    """
+    with transaction.atomic(durable=True):
+        head = TreeHead.objects.filter(pk=1).first() or TreeHead()
+        root = head.as_frontier().root()
+        note = write_note(head.size, root)
+        keep_once(settings.LACUNA_WITNESS_DIR / witness_name(read_note(note)), note.encode(), 0o644)
+        return Checkpoint.objects.create(
+            size=head.size, root=root, note=note, reason=reason, at=timezone.now()
+        )
+
+
+def witness_name(note: Note) -> str:
+    """Return the file name of a note: its size, then what tells two notes of one size apart."""
+    return f"{note.size:012d}-{note.root.hex()[:8]}-{note.signatures[0][1].hex()}.note"
+
+
+def keep_once(path: Path, content: bytes, mode: int) -> None:
+    """Write a file whole and durably, unless it is there: nobody meets half of one, none is replaced."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            return
+    finally:
+        draft.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,9 @@
+from django.urls import path
+
+from clinic.audit import views
+
+urlpatterns = [
+    path("audit/", views.audit, name="audit"),
+    path("audit/verify/", views.audit_verify, name="audit-verify"),
+    path("audit/export/", views.audit_export, name="audit-export"),
+]

@@ -1,0 +1,126 @@
+import hashlib
+from datetime import UTC, datetime, timedelta, timezone
+from uuid import UUID
+
+import pytest
+from django.db.models import TextChoices
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clinic.audit.canonical import canonical, check_details, dump, leaf_of, moment
+from clinic.audit.models import Entry
+
+CASE = UUID("3f8c9a52-5d0e-4b36-9df0-0d9a44ab64c1")
+
+
+class Mood(TextChoices):
+    GLAD = "glad"
+
+
+def an_entry(**changes: object) -> Entry:
+    fields: dict[str, object] = {
+        "index": 7,
+        "at": datetime(2004, 2, 13, 22, 41, 7, tzinfo=UTC),
+        "action": "test.done",
+        "actor": "system:worker",
+        "subject": "step:12",
+        "case": CASE,
+        "run": None,
+        "details": {"copies": 3, "bytes": 4182334},
+        "reason": "à la demande",
+        "address": "",
+    }
+    return Entry(**(fields | changes))
+
+
+def test_an_entry_is_written_in_exactly_these_bytes() -> None:
+    expected = (
+        '{"action":"test.done","actor":"system:worker","address":"","at":"2004-02-13T22:41:07.000000Z",'
+        '"case":"3f8c9a52-5d0e-4b36-9df0-0d9a44ab64c1","details":{"bytes":4182334,"copies":3},"index":7,'
+        '"reason":"à la demande","run":null,"subject":"step:12","v":1}'
+    ).encode()
+    assert canonical(an_entry()) == expected
+    assert leaf_of(an_entry()) == hashlib.sha256(b"\x00" + expected).digest()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"index": 8},
+        {"at": datetime(2004, 2, 13, 22, 41, 7, 1, tzinfo=UTC)},
+        {"action": "test.destroyed"},
+        {"actor": "visitor"},
+        {"subject": "step:13"},
+        {"case": None},
+        {"run": CASE},
+        {"details": {"bytes": 4182334, "copies": 4}},
+        {"reason": ""},
+        {"address": "192.0.2.1"},
+    ],
+)
+def test_every_field_is_under_the_leaf(change: dict[str, object]) -> None:
+    assert leaf_of(an_entry(**change)) != leaf_of(an_entry())
+
+
+def test_one_moment_has_one_text() -> None:
+    at = datetime(2004, 2, 13, 17, 41, 7, 5, tzinfo=timezone(timedelta(hours=-5)))
+    assert moment(at) == "2004-02-13T22:41:07.000005Z"
+    with pytest.raises(ValueError, match="without a zone"):
+        moment(datetime(2004, 2, 13))
+
+
+@pytest.mark.parametrize("value", [1.5, {"a": [1, {"b": 0.0}]}, float("nan")])
+def test_floats_are_refused(value: object) -> None:
+    with pytest.raises(ValueError, match="no floats"):
+        dump(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Clementine",
+        "two words",
+        "é",
+        "a" * 81,
+        "line\n",
+        0.5,
+        None,
+        [1],
+        {"a": 1},
+        2**53,
+        b"x",
+        "2004-02-31T00:00Z",
+    ],
+)
+def test_a_detail_that_could_tell_something_is_refused(value: object) -> None:
+    with pytest.raises(ValueError, match="neither a number, a word, an id nor a time"):
+        check_details({"what": value})
+
+
+def test_details_are_kept_as_plain_values() -> None:
+    at = datetime(2004, 2, 13, tzinfo=UTC)
+    given_ = {"n": -3, "on": True, "id": CASE, "mood": Mood.GLAD, "at": at, "day": "2004-02-13", "no": ""}
+    kept = check_details(given_)
+    assert kept == {
+        "n": -3,
+        "on": True,
+        "id": str(CASE),
+        "mood": "glad",
+        "at": "2004-02-13T00:00:00.000000Z",
+        "day": "2004-02-13",
+        "no": "",
+    }
+    assert type(kept["mood"]) is str
+
+
+@pytest.mark.parametrize("name", ["Name", "", "a b", "é", "_x"])
+def test_a_detail_has_a_plain_name(name: str) -> None:
+    with pytest.raises(ValueError, match="no name for a detail"):
+        check_details({name: 1})
+
+
+@given(st.text())
+def test_no_text_with_a_space_or_a_capital_is_kept(text: str) -> None:
+    if any(sign.isspace() or (sign.isupper() and sign not in "TZ") for sign in text):
+        with pytest.raises(ValueError, match="neither a number"):
+            check_details({"what": text})

@@ -1,0 +1,166 @@
+"""The tree against the definition in RFC 6962, read word for word, and against its published vectors."""
+
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clinic.audit.merkle import (
+    EMPTY_ROOT,
+    Frontier,
+    consistency_proof,
+    inclusion_proof,
+    leaf_hash,
+    node_hash,
+    ranges_of,
+    verify_consistency,
+    verify_inclusion,
+)
+
+LEAVES = [leaf_hash(str(number).encode()) for number in range(70)]
+sizes = st.integers(1, len(LEAVES))
+
+
+def naive_root(leaves: list[bytes]) -> bytes:
+    """MTH of RFC 6962, 2.1, as written there."""
+    if not leaves:
+        return hashlib.sha256(b"").digest()
+    if len(leaves) == 1:
+        return leaves[0]
+    cut = 1
+    while cut * 2 < len(leaves):
+        cut *= 2
+    return node_hash(naive_root(leaves[:cut]), naive_root(leaves[cut:]))
+
+
+def naive_path(index: int, leaves: list[bytes]) -> list[bytes]:
+    """PATH of RFC 6962, 2.1.1."""
+    if len(leaves) == 1:
+        return []
+    cut = 1
+    while cut * 2 < len(leaves):
+        cut *= 2
+    if index < cut:
+        return [*naive_path(index, leaves[:cut]), naive_root(leaves[cut:])]
+    return [*naive_path(index - cut, leaves[cut:]), naive_root(leaves[:cut])]
+
+
+def naive_subproof(old: int, leaves: list[bytes], whole: bool) -> list[bytes]:
+    """SUBPROOF of RFC 6962, 2.1.2."""
+    if old == len(leaves):
+        return [] if whole else [naive_root(leaves)]
+    cut = 1
+    while cut * 2 < len(leaves):
+        cut *= 2
+    if old <= cut:
+        return [*naive_subproof(old, leaves[:cut], whole), naive_root(leaves[cut:])]
+    return [*naive_subproof(old - cut, leaves[cut:], False), naive_root(leaves[:cut])]
+
+
+def test_the_published_vectors() -> None:
+    # The eight leaves and their roots that certificate-transparency implementations are tested with.
+    data = [
+        "",
+        "00",
+        "10",
+        "2021",
+        "3031",
+        "40414243",
+        "5051525354555657",
+        "606162636465666768696a6b6c6d6e6f",
+    ]
+    leaves = [leaf_hash(bytes.fromhex(text)) for text in data]
+    roots = {
+        0: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        1: "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
+        2: "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
+        3: "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77",
+        8: "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
+    }
+    assert {size: Frontier().extend(leaves[:size]).root().hex() for size in roots} == roots
+
+
+@given(size=st.integers(0, len(LEAVES)))
+def test_the_frontier_grows_the_defined_root(size: int) -> None:
+    frontier = Frontier().extend(LEAVES[:size])
+    assert frontier.root() == naive_root(LEAVES[:size])
+    assert len(frontier.peaks) == size.bit_count()
+
+
+@given(size=sizes, data=st.data())
+def test_inclusion_proofs_are_those_of_the_definition_and_verify(size: int, data: st.DataObject) -> None:
+    index = data.draw(st.integers(0, size - 1))
+    proof = inclusion_proof(index, size, ranges_of(LEAVES))
+    assert proof == naive_path(index, LEAVES[:size])
+    assert verify_inclusion(LEAVES[index], index, size, proof, naive_root(LEAVES[:size]))
+
+
+@given(size=sizes, data=st.data())
+def test_an_inclusion_proof_proves_nothing_else(size: int, data: st.DataObject) -> None:
+    index = data.draw(st.integers(0, size - 1))
+    proof, root = inclusion_proof(index, size, ranges_of(LEAVES)), naive_root(LEAVES[:size])
+    other = data.draw(st.integers(0, size).filter(lambda number: number != index))
+    assert not verify_inclusion(LEAVES[index], other, size, proof, root)
+    assert not verify_inclusion(leaf_hash(b"another"), index, size, proof, root)
+    assert not verify_inclusion(LEAVES[index], index, size, [*proof, root], root)
+    assert not verify_inclusion(LEAVES[index], index, size, proof, leaf_hash(b"another"))
+    for place in range(len(proof)):
+        assert not verify_inclusion(LEAVES[index], index, size, proof[:place] + proof[place + 1 :], root)
+        changed = [*proof[:place], leaf_hash(b"another"), *proof[place + 1 :]]
+        assert not verify_inclusion(LEAVES[index], index, size, changed, root)
+
+
+@given(new=sizes, data=st.data())
+def test_consistency_proofs_are_those_of_the_definition_and_verify(new: int, data: st.DataObject) -> None:
+    old = data.draw(st.integers(1, new))
+    proof = consistency_proof(old, new, ranges_of(LEAVES))
+    assert proof == naive_subproof(old, LEAVES[:new], True)
+    assert verify_consistency(old, new, proof, naive_root(LEAVES[:old]), naive_root(LEAVES[:new]))
+
+
+@given(new=st.integers(2, len(LEAVES)), data=st.data())
+def test_a_rewritten_past_has_no_consistency_proof(new: int, data: st.DataObject) -> None:
+    old = data.draw(st.integers(1, new - 1))
+    changed = data.draw(st.integers(0, old - 1))
+    rewritten = [*LEAVES[:changed], leaf_hash(b"another"), *LEAVES[changed + 1 : new]]
+    old_root, new_root = naive_root(LEAVES[:old]), naive_root(rewritten)
+    assert not verify_consistency(
+        old, new, consistency_proof(old, new, ranges_of(rewritten)), old_root, new_root
+    )
+    assert not verify_consistency(
+        old, new, consistency_proof(old, new, ranges_of(LEAVES)), old_root, new_root
+    )
+
+
+@given(new=st.integers(2, len(LEAVES)), data=st.data())
+def test_a_consistency_proof_proves_nothing_else(new: int, data: st.DataObject) -> None:
+    old = data.draw(st.integers(1, new - 1))
+    proof = consistency_proof(old, new, ranges_of(LEAVES))
+    old_root, new_root = naive_root(LEAVES[:old]), naive_root(LEAVES[:new])
+    assert not verify_consistency(old, new, [*proof, new_root], old_root, new_root)
+    assert not verify_consistency(old, new, proof[:-1], old_root, new_root)
+    assert not verify_consistency(new, old, proof, new_root, old_root)
+    assert not verify_consistency(old, old, [], old_root, new_root)
+
+
+def test_what_no_tree_has_is_refused() -> None:
+    with pytest.raises(ValueError, match="has no leaf 3"):
+        inclusion_proof(3, 3, ranges_of(LEAVES))
+    with pytest.raises(ValueError, match="no consistency proof"):
+        consistency_proof(4, 3, ranges_of(LEAVES))
+    with pytest.raises(ValueError, match="no consistency proof"):
+        consistency_proof(0, 3, ranges_of(LEAVES))
+    with pytest.raises(ValueError, match="cannot be a tree"):
+        Frontier(3, (LEAVES[0],))
+    assert Frontier().root() == EMPTY_ROOT
+
+
+def test_appending_costs_the_logarithm(monkeypatch: pytest.MonkeyPatch) -> None:
+    frontier = Frontier().extend(LEAVES[:63])
+    calls: list[int] = []
+    monkeypatch.setattr(
+        "clinic.audit.merkle.node_hash", lambda left, right: calls.append(1) or node_hash(left, right)
+    )
+    frontier.append(LEAVES[63])
+    assert len(calls) == 6

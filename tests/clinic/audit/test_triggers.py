@@ -1,0 +1,114 @@
+"""L2: the database itself refuses, raw SQL included, and nobody takes its triggers away unseen."""
+
+import pytest
+from django.core.checks.registry import registry
+from django.db import IntegrityError, connection, transaction
+
+from clinic.audit import checks, triggers
+from clinic.audit.checkpoints import checkpoint
+from clinic.audit.models import Checkpoint, Entry
+from tests.clinic.audit.factories import a_log, copy_of_entry
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("guarded")]
+
+EVERYWHERE = [
+    "UPDATE clinic_entry SET reason = 'x' WHERE \"index\" = 1",
+    "UPDATE clinic_entry SET leaf = leaf",
+    'DELETE FROM clinic_entry WHERE "index" = 2',
+    "DELETE FROM clinic_entry",
+    "UPDATE clinic_checkpoint SET note = 'x'",
+    "DELETE FROM clinic_checkpoint",
+]
+ON_SQLITE = [
+    copy_of_entry(0, 1).replace("INSERT", "INSERT OR REPLACE"),
+    copy_of_entry(0, 9)
+    .replace("INSERT", "INSERT OR REPLACE")
+    .replace('("index"', '(rowid, "index"')
+    .replace("SELECT 9", "SELECT 1, 9"),
+    "REPLACE INTO clinic_checkpoint SELECT id, 7, root, note, reason, at FROM clinic_checkpoint",
+    'UPDATE OR REPLACE clinic_entry SET "index" = 0 WHERE "index" = 1',
+]
+ON_POSTGRESQL = [
+    "TRUNCATE clinic_entry CASCADE",
+    "TRUNCATE clinic_checkpoint",
+    "SET session_replication_role = replica; DELETE FROM clinic_entry",
+    copy_of_entry(0, 1) + " ON CONFLICT (\"index\") DO UPDATE SET reason = 'x'",
+]
+
+
+def rows() -> list[object]:
+    return [*Entry.objects.values(), *Checkpoint.objects.values()]
+
+
+@pytest.mark.parametrize("statement", EVERYWHERE + ON_SQLITE + ON_POSTGRESQL)
+def test_l2_the_log_is_not_changed(statement: str) -> None:
+    other = ON_POSTGRESQL if connection.vendor == "sqlite" else ON_SQLITE
+    if statement in other:
+        pytest.skip("a statement of the other database")
+    a_log(3)
+    checkpoint("test")
+    before = rows()
+    with (
+        pytest.raises(IntegrityError, match="append-only"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(statement)
+    assert rows() == before
+
+
+def test_l2_models_cannot_change_it_either() -> None:
+    first, second = a_log(2)
+    for change in (first.delete, first.save, Entry.objects.all().delete):
+        with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
+            change()
+    assert [entry.pk for entry in Entry.objects.all()] == [first.pk, second.pk]
+
+
+def test_what_the_triggers_refuse_goes_through_without_them() -> None:
+    a_log(2)
+    triggers.take_away(connection)
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM clinic_entry")
+    assert not Entry.objects.exists()
+
+
+def test_l2_every_missing_trigger_is_named() -> None:
+    assert triggers.missing(connection) == []
+    names = sorted(triggers.wanted(connection))
+    for name in names:
+        with connection.cursor() as cursor:
+            cursor.execute(triggers.dropping(connection, name))
+        assert triggers.missing(connection) == [name]
+        triggers.put(connection)
+    triggers.take_away(connection)
+    assert triggers.missing(connection) == names
+    triggers.put(connection)
+    assert triggers.missing(connection) == []
+
+
+def test_l2_a_trigger_that_does_nothing_is_missing() -> None:
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            name = "clinic_entry_no_delete"
+            cursor.execute(f"DROP TRIGGER {name}")
+            cursor.execute(f"CREATE TRIGGER {name} BEFORE DELETE ON clinic_entry BEGIN SELECT 1; END")
+        else:
+            name = "clinic_entry_no_change"
+            cursor.execute(f"ALTER TABLE clinic_entry DISABLE TRIGGER {name}")
+    assert triggers.missing(connection) == [name]
+
+
+def test_l2_the_check_at_start_names_what_is_missing() -> None:
+    assert checks.log_is_guarded in registry.registered_checks
+    assert checks.log_is_guarded(databases=["default"]) == []
+    triggers.take_away(connection)
+    errors = checks.log_is_guarded(databases=["default"])
+    assert [error.id for error in errors] == ["clinic.E001"] * len(triggers.wanted(connection))
+    assert checks.log_is_guarded(databases=None) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_transactional_test_leaves_an_empty_guarded_log() -> None:
+    a_log(2)  # the flush after this test, and the next test that counts, are the assertion
+    assert Entry.objects.count() == 2
