@@ -1,0 +1,12 @@
+"""The way in for an ASGI server: `uvicorn clinic.asgi:application`."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+from django.utils.module_loading import import_string
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clinic.settings")
+
+pages = get_asgi_application()
+# By name, because what it imports needs the models that the line above has loaded.
+application = import_string("clinic.asgi_router.Router")(pages)

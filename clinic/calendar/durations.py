@@ -1,0 +1,13 @@
+"""Stretches of time in words."""
+
+from django.utils.translation import gettext as _
+
+
+def lasting(seconds: float) -> str:
+    """Say a stretch of time as people do: '2 h 50 min', '6 min', 'less than a minute'."""
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return _("less than a minute")
+    if minutes < 60:
+        return _("%(m)d min") % {"m": minutes}
+    return _("%(h)d h %(m)d min") % {"h": minutes // 60, "m": minutes % 60}

@@ -1,0 +1,8 @@
+from django.urls import path
+
+from clinic.calendar import views
+
+urlpatterns = [
+    path("today/", views.today, name="today"),
+    path("today/wall/", views.wall, name="today-wall"),
+]

@@ -1,0 +1,18 @@
+"""The outbox of the demonstration: mail that would have left the house."""
+
+from django.conf import settings
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from clinic.outbox.models import Mail
+
+
+@require_safe
+def outbox(request: HttpRequest) -> HttpResponse:
+    """Every mail, newest first; only where the house is a demonstration."""
+    if not settings.LACUNA_DEMO:
+        raise Http404
+    page = Paginator(Mail.objects.all(), 25).get_page(request.GET.get("page"))
+    return render(request, "clinic/outbox/outbox.html", {"page": page})

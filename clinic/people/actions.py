@@ -1,0 +1,19 @@
+"""What the log may say about people."""
+
+from django.utils.translation import gettext_lazy as _
+
+from clinic.audit.actions import register
+
+register(
+    {
+        "person.signed-in": (_("Signed in"), "plain"),
+        "person.signed-out": (_("Signed out"), "plain"),
+        "person.sign-in-failed": (_("Sign-in failed"), "alarm"),
+        "person.invited": (_("Person invited"), "plain"),
+        "person.joined": (_("Invitation accepted"), "plain"),
+        "person.roles-changed": (_("Roles changed"), "plain"),
+        "person.deactivated": (_("Account closed"), "alarm"),
+        "person.reactivated": (_("Account opened again"), "plain"),
+        "person.passphrase-changed": (_("Passphrase changed"), "plain"),
+    }
+)

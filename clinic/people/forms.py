@@ -1,0 +1,56 @@
+"""Forms about people."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from clinic.people.models import STAFF_ROLES, Role, User
+
+STAFF_CHOICES = [(role.value, role.label) for role in Role if role in STAFF_ROLES]
+
+
+class WelcomeForm(forms.Form):
+    """What an invited person gives: a name and a passphrase."""
+
+    name = forms.CharField(label=_("Your name"), max_length=120)
+    passphrase = forms.CharField(
+        label=_("A passphrase"),
+        strip=False,
+        max_length=1024,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text=_("Ten characters or more. A few words nobody would guess are best."),
+    )
+
+    def __init__(self, *args: Any, email: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.email = email
+
+    def clean_passphrase(self) -> str:
+        passphrase: str = self.cleaned_data["passphrase"]
+        validate_password(passphrase, User(email=self.email, name=self.cleaned_data.get("name", "")))
+        return passphrase
+
+
+class InviteForm(forms.Form):
+    """Invite a member of staff."""
+
+    name = forms.CharField(label=_("Name"), max_length=120)
+    email = forms.EmailField(label=_("E-mail address"), max_length=254)
+    role = forms.ChoiceField(label=_("Role"), choices=STAFF_CHOICES)
+
+    def clean_email(self) -> str:
+        email: str = self.cleaned_data["email"]
+        if User.objects.filter(email__iexact=email).exists():
+            raise ValidationError(_("There is an account for this address already."))
+        return email
+
+
+class RolesForm(forms.Form):
+    """Which staff roles a person holds; the role of patient is not the administrator's to give or take."""
+
+    roles = forms.MultipleChoiceField(
+        label=_("Roles"), choices=STAFF_CHOICES, required=False, widget=forms.CheckboxSelectMultiple
+    )

@@ -1,0 +1,306 @@
+"""The one settings file. Everything a deployment may change is read from the environment here.
+
+docs/settings.md lists the variables; every default is safe for one machine on loopback.
+"""
+
+import os
+import secrets
+from pathlib import Path
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def flag(name: str, *, default: bool) -> bool:
+    """Read a yes/no variable. Errors: ImproperlyConfigured for a word that is neither."""
+    word = os.environ.get(name, "1" if default else "0").strip().lower()
+    if word in {"1", "yes", "true", "on"}:
+        return True
+    if word in {"0", "no", "false", "off", ""}:
+        return False
+    raise ImproperlyConfigured(f"{name} must be 1 or 0, not {word!r}")
+
+
+def words(name: str, default: str = "") -> list[str]:
+    """Read a comma-separated variable."""
+    return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
+
+
+def number(name: str, default: float) -> float:
+    """Read a number. Errors: ImproperlyConfigured for anything else."""
+    try:
+        return float(os.environ.get(name) or default)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} must be a number") from error
+
+
+def kept_secret(path: Path) -> str:
+    """Return the secret in `path`, made on first use so that a fresh clone starts without questions."""
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(secrets.token_urlsafe(50))
+        except FileExistsError:  # another process of the same tree was first
+            pass
+        return path.read_text().strip()
+
+
+LACUNA_DATA_DIR = DATA_DIR = Path(os.environ.get("LACUNA_DATA_DIR", BASE_DIR / "data")).resolve()
+DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+DEBUG = flag("LACUNA_DEBUG", default=False)
+SECRET_KEY = os.environ.get("LACUNA_SECRET_KEY") or kept_secret(DATA_DIR / "secret-key")
+ALLOWED_HOSTS = words("LACUNA_HOSTS", "localhost,127.0.0.1,[::1]")
+# Behind a proxy that speaks TLS: cookies get __Host- names and HSTS is sent.
+HTTPS = flag("LACUNA_HTTPS", default=False)
+CSRF_TRUSTED_ORIGINS = words("LACUNA_ORIGINS")
+
+INSTALLED_APPS = [
+    "clinic",
+    "patients",
+    "erasure",
+    "allauth",
+    "allauth.account",
+    "django_htmx",
+    "django_tasks",
+    "django_tasks_db",
+    "csp",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.forms",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django_permissions_policy.PermissionsPolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "clinic.audit.middleware.AuditContextMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "clinic.access.middleware.PolicyMiddleware",
+]
+
+ROOT_URLCONF = "clinic.urls"
+ASGI_APPLICATION = "clinic.asgi.application"
+# Answered beside Django, not by it: prefix of the path to ASGI application (clinic/asgi.py).
+ASGI_ROUTES = {
+    "/live/": "erasure.live.app.app",
+    "/pictures/": "patients.keepsakes.pictures.pictures",
+}
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "clinic.access.navigation.navigation",
+            ],
+        },
+    }
+]
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+
+# --- Data -------------------------------------------------------------------------------------------------
+DATABASES = {
+    "default": dj_database_url.parse(
+        os.environ.get("LACUNA_DATABASE", f"sqlite:///{DATA_DIR / 'lacuna.sqlite3'}")
+    )
+}
+ON_SQLITE = DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3"
+if ON_SQLITE:
+    # With Django's defaults four writers met 'database is locked' 1315 times; with these, never (ERASURE.md).
+    # secure_delete overwrites what a row leaves behind; it is a courtesy, the destroyed key is the proof.
+    DATABASES["default"]["OPTIONS"] = {
+        "timeout": 20,
+        "transaction_mode": "IMMEDIATE",
+        "init_command": (
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;"
+            "PRAGMA foreign_keys=ON; PRAGMA wal_autocheckpoint=400"
+        ),
+    }
+else:
+    # Under ASGI each request thread would open its own connection; the pool bounds them (LIVE.md).
+    DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 12, "timeout": 10}}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = os.environ.get("LACUNA_REDIS", "")
+if REDIS_URL:
+    INSTALLED_APPS += ["django_rq"]
+    RQ_QUEUES = {"default": {"URL": REDIS_URL}}
+    TASKS = {"default": {"BACKEND": "django_tasks_rq.RQBackend"}}
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+else:
+    TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
+    # Throttles and one-time codes must hold across processes, so never the per-process memory cache.
+    CACHES = {
+        "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "clinic_cache"}
+    }
+
+# --- The vault: ciphertext through STORAGES, keys in a file of their own that no backup takes -------------
+LACUNA_VAULT_DIR = DATA_DIR / "vault"
+LACUNA_KEYS_DIR = Path(os.environ.get("LACUNA_KEYS_DIR", DATA_DIR / "keys"))
+LACUNA_ROOT_KEY = os.environ.get("LACUNA_ROOT_KEY", "")
+LACUNA_ROOT_KEY_FILE = Path(os.environ.get("LACUNA_ROOT_KEY_FILE", DATA_DIR / "root-key"))
+LACUNA_KEY_MIRRORS = [Path(path) for path in words("LACUNA_KEY_MIRRORS")]
+S3_BUCKET = os.environ.get("LACUNA_S3_BUCKET", "")
+STORAGES: dict[str, dict[str, object]] = {
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+    "vault": {"BACKEND": "patients.vault.storage.VaultStorage"},
+}
+if S3_BUCKET:
+    STORAGES["vault"] = {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": S3_BUCKET,
+            "endpoint_url": os.environ.get("LACUNA_S3_ENDPOINT") or None,
+            "default_acl": "private",
+            "querystring_auth": True,
+        },
+    }
+# The signing key of the log's checkpoints and of certificates; its public half is printed by `verify_audit`.
+LACUNA_SIGNING_KEY_FILE = Path(os.environ.get("LACUNA_SIGNING_KEY_FILE", DATA_DIR / "signing-key"))
+LACUNA_WITNESS_DIR = Path(os.environ.get("LACUNA_WITNESS_DIR", DATA_DIR / "witness"))
+LACUNA_LOG_ORIGIN = os.environ.get("LACUNA_LOG_ORIGIN", "lacuna.example/audit")
+
+# No keepsake reaches Django's request body (uploads have their own endpoint), so bodies here are small forms.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+FILE_UPLOAD_HANDLERS: list[str] = []
+LACUNA_UPLOAD_MAX_BYTES = int(number("LACUNA_UPLOAD_MAX_BYTES", 512 * 1024 * 1024))
+LACUNA_CASE_MAX_BYTES = int(number("LACUNA_CASE_MAX_BYTES", 8 * 1024**3))
+LACUNA_CASE_MAX_KEEPSAKES = int(number("LACUNA_CASE_MAX_KEEPSAKES", 2000))
+
+# --- Policies of the house (the demonstration sets its own and says so) -----------------------------------
+LACUNA_DEMO = flag("LACUNA_DEMO", default=False)
+LACUNA_COOLING_OFF_HOURS = number("LACUNA_COOLING_OFF_HOURS", 0 if LACUNA_DEMO else 72)
+LACUNA_PRESENCE_CHECK_MINUTES = number("LACUNA_PRESENCE_MINUTES", 0 if LACUNA_DEMO else 20)
+LACUNA_PACE_SECONDS = number("LACUNA_PACE_SECONDS", 6 if LACUNA_DEMO else 90)
+LACUNA_INVITATION_DAYS = 14
+LACUNA_LEASE_SECONDS = number("LACUNA_LEASE_SECONDS", 60)
+LACUNA_SLICE_SECONDS = number("LACUNA_SLICE_SECONDS", 20)
+
+# --- People -----------------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "clinic.User"
+# The address is unique whatever its case: a constraint on Lower("email"), which the check does not see.
+SILENCED_SYSTEM_CHECKS = ["auth.W004"]
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.ScryptPasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "clinic.people.validators.ClinicNameValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "home"
+ACCOUNT_ADAPTER = "clinic.people.adapter.AccountAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"  # an account is born from an invitation that already proved the address
+ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_SESSION_REMEMBER = False
+ACCOUNT_PREVENT_ENUMERATION = "strict"
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 600
+# Per account, not per address alone: a clinic's whole staff sits behind one address (SECURITY.md A3).
+ACCOUNT_RATE_LIMITS = {
+    "login": "300/m/ip",
+    "login_failed": "10/5m/key,300/5m/ip",
+    "reset_password": "60/m/ip,5/15m/key",
+}
+ALLAUTH_TRUSTED_PROXY_COUNT = int(number("LACUNA_PROXIES", 0))
+SESSION_COOKIE_AGE = 12 * 3600
+SESSION_SAVE_EVERY_REQUEST = False
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_HTTPONLY = True
+
+# --- What we send -----------------------------------------------------------------------------------------
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "blob:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "manifest-src": ["'self'"],
+        "form-action": ["'self'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+PERMISSIONS_POLICY: dict[str, list[str]] = {
+    name: [] for name in ("camera", "microphone", "geolocation", "payment", "usb", "display-capture")
+}
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+if HTTPS:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = True
+    SECURE_HSTS_SECONDS = 365 * 86400
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
+    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-session", "__Host-csrf"
+
+# Mail waits in an outbox that staff can read in the demonstration; a real house sets LACUNA_MAIL.
+EMAIL_BACKEND = os.environ.get("LACUNA_MAIL_BACKEND", "clinic.outbox.backend.OutboxBackend")
+EMAIL_HOST = os.environ.get("LACUNA_MAIL_HOST", "localhost")
+EMAIL_PORT = int(number("LACUNA_MAIL_PORT", 25))
+DEFAULT_FROM_EMAIL = os.environ.get("LACUNA_MAIL_FROM", "Lacuna <front-desk@lacuna.example>")
+
+# --- Words, time, files -----------------------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("vi", _("Vietnamese"))]
+LOCALE_PATHS = [
+    BASE_DIR / "clinic" / "locale",
+    BASE_DIR / "patients" / "locale",
+    BASE_DIR / "erasure" / "locale",
+]
+USE_I18N = USE_TZ = True
+TIME_ZONE = os.environ.get("LACUNA_TIME_ZONE", "America/New_York")
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = DEBUG
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "loggers": {
+        # An error mail or a traceback with locals would carry what was in memory; lines only.
+        "django": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+        "lacuna": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
+    },
+}
+ADMINS: list[tuple[str, str]] = []

@@ -1,0 +1,17 @@
+from django.apps import AppConfig
+
+
+class ErasureConfig(AppConfig):
+    name = "erasure"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        import erasure.actions
+        import erasure.runs.relations  # noqa: F401
+        from clinic.calendar.board import register_lane
+        from erasure.procedures.board import LANE
+        from erasure.procedures.withdrawal import stop_case
+        from patients.consent.signing import on_withdrawal
+
+        on_withdrawal.append(stop_case)
+        register_lane("erasure", LANE)

@@ -1,0 +1,168 @@
+"""Words for what happens in a run. Events hold ids and numbers; a title is unsealed when it is shown.
+
+So a line that named a memory names it no more once the memory is gone, in a log that is read again as well.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from erasure.runs.models import Event, Run
+from patients.memories.models import Memory
+from patients.vault.sealed import read_many
+
+Titles = Mapping[int, str]
+
+SIMPLE: dict[str, str | Promise] = {
+    "resumed": gettext_lazy("The fade goes on."),
+    "doctor-called": gettext_lazy("The doctor has been called."),
+    "doctor-acknowledged": gettext_lazy("The doctor is coming."),
+    "safe-word": gettext_lazy("The safe word was said. Everything has stopped."),
+    "withdrawn": gettext_lazy("Consent was withdrawn. Nothing more fades."),
+    "aborting": gettext_lazy("The session is being ended. What is gone stays gone."),
+    "certificate": gettext_lazy("The certificate is signed."),
+}
+OF_MEMORY: dict[str, str | Promise] = {
+    "memory-started": gettext_lazy("%(memory)s begins to fade."),
+    "verified": gettext_lazy("%(memory)s: its destruction is verified."),
+    "held": gettext_lazy("%(memory)s is held: a copy was found off the map. The doctor decides."),
+}
+PAUSED: dict[str, str | Promise] = {
+    "patient": gettext_lazy("Paused by the patient."),
+    "safe-word": gettext_lazy("The safe word was said. Everything has stopped."),
+    "abort": gettext_lazy("Paused: somebody wants to end the session."),
+}
+
+
+def line(event: Event, names: Titles) -> str:
+    """Say in one plain sentence, in the active language, what happened.
+
+    names: titles of memories by number, empty for a viewer who sees none; see `titles`.
+    """
+    if event.kind in SIMPLE:
+        return str(SIMPLE[event.kind])
+    number = event.data.get("n")
+    memory = _memory(number, names)
+    if event.kind in OF_MEMORY:
+        return str(OF_MEMORY[event.kind]) % {"memory": memory}
+    teller = TELLERS.get(event.kind)
+    return teller(event.data, memory) if teller else event.kind
+
+
+def _memory(number: int | None, names: Titles) -> str:
+    if number is None:
+        return _("A memory")
+    if title := names.get(number):
+        return _("Memory %(n)d “%(title)s”") % {"n": number, "title": title}
+    return _("Memory %(n)d") % {"n": number}
+
+
+def _started(data: dict[str, Any], memory: str) -> str:
+    total = data.get("total", 0)
+    return ngettext("The night begins: %(n)d memory.", "The night begins: %(n)d memories.", total) % {
+        "n": total
+    }
+
+
+def _pass(data: dict[str, Any], memory: str) -> str:
+    said = {"memory": memory, "level": data.get("level", 0), "levels": data.get("levels", 0)}
+    return _("%(memory)s fades: pass %(level)d of %(levels)d.") % said
+
+
+def _destroyed(data: dict[str, Any], memory: str) -> str:
+    copies = data.get("copies", 0)
+    said = {"memory": memory, "copies": copies}
+    return (
+        ngettext(
+            "%(memory)s is gone: %(copies)d object destroyed.",
+            "%(memory)s is gone: %(copies)d objects destroyed.",
+            copies,
+        )
+        % said
+    )
+
+
+def _protected(data: dict[str, Any], memory: str) -> str:
+    if data.get("level"):
+        return _("%(memory)s is kept, as much of it as was left.") % {"memory": memory}
+    return _("%(memory)s is kept.") % {"memory": memory}
+
+
+def _decided(data: dict[str, Any], memory: str) -> str:
+    if data.get("outcome") == "extended":
+        return _("%(memory)s: the doctor put the copy on the map.") % {"memory": memory}
+    return _("%(memory)s: the doctor left the copy where it is.") % {"memory": memory}
+
+
+def _paused(data: dict[str, Any], memory: str) -> str:
+    return str(PAUSED.get(data.get("why", ""), _("Paused by the team.")))
+
+
+def _finished(data: dict[str, Any], memory: str) -> str:
+    destroyed, spared = data.get("destroyed", 0), data.get("spared", 0)
+    if data.get("outcome") == "stopped":
+        said = _("The session was stopped: %(gone)d destroyed, %(kept)d not.")
+    elif spared:
+        said = _("It is over: %(gone)d destroyed, %(kept)d kept.")
+    else:
+        said = _("It is over: %(gone)d destroyed.")
+    return said % {"gone": destroyed, "kept": spared}
+
+
+def _keys_rolled(data: dict[str, Any], memory: str) -> str:
+    return _("Keys rolled: epoch %(epoch)d. What the old keys sealed opens with nothing.") % {
+        "epoch": data.get("epoch", 0)
+    }
+
+
+def _run_verified(data: dict[str, Any], memory: str) -> str:
+    if data.get("result") == "clean":
+        return _("The whole run is verified: nothing was found.")
+    return _("The whole run was verified, and something was found. The certificate says what.")
+
+
+TELLERS: dict[str, Callable[[dict[str, Any], str], str]] = {
+    "started": _started,
+    "pass": _pass,
+    "destroyed": _destroyed,
+    "protected": _protected,
+    "decided": _decided,
+    "paused": _paused,
+    "finished": _finished,
+    "keys-rolled": _keys_rolled,
+    "run-verified": _run_verified,
+}
+
+
+def titles(run: Run, events: Iterable[Event]) -> dict[int, str]:
+    """Unseal the titles of the memories that `events` speak of; those that are gone are left out."""
+    numbers = {n for event in events if (n := event.data.get("n")) is not None}
+    if not numbers:
+        return {}
+    rows = list(
+        Memory.objects.filter(case=run.procedure.case_id, number__in=numbers).exclude(fate=Memory.Fate.ERASED)
+    )
+    papers = read_many(rows)
+    return {
+        row.number: papers[row.pk].title
+        for row in rows
+        if row.number is not None and row.pk in papers and papers[row.pk].title
+    }
+
+
+def lines(run: Run, events: Sequence[Event], *, names: bool) -> list[dict[str, Any]]:
+    """Return `events` as the log shows them, in the order given. names: whether the viewer sees titles."""
+    known = titles(run, events) if names else {}
+    return [
+        {
+            "seq": event.seq,
+            "at": event.at.isoformat(),
+            "kind": event.kind,
+            "n": event.data.get("n"),
+            "text": line(event, known),
+        }
+        for event in events
+    ]

@@ -1,0 +1,28 @@
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from clinic.audit.checkpoints import public_key, read_verifier_key
+from erasure.certificates.checking import read_and_check
+
+
+class Command(BaseCommand):
+    help = "Check a certificate file: its signature, and that the log holds every line it names."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path, help="the certificate.json that the clinic gave out")
+        parser.add_argument(
+            "--key", help="the clinic's verifier key, as verify_audit prints it; by default this house's own"
+        )
+
+    def handle(self, *args: Any, file: Path, key: str | None, **options: Any) -> None:
+        try:
+            trusted = read_verifier_key(key) if key else public_key()
+            checked = read_and_check(file.read_bytes(), trusted)
+        except (OSError, ValueError) as error:
+            raise CommandError(f"This is no certificate that can be checked: {error}") from error
+        if not checked.holds:
+            raise CommandError("The certificate does NOT hold. " + " ".join(checked.problems))
+        self.stdout.write(f"The certificate holds: signed by this key, {checked.entries} log entries proved.")

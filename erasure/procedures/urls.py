@@ -1,0 +1,9 @@
+from django.urls import path
+
+from erasure.procedures import views
+
+urlpatterns = [
+    path("files/<uuid:case>/book/", views.book, name="book"),
+    path("procedures/<uuid:procedure>/cancel/", views.cancel, name="procedure-cancel"),
+    path("procedures/<uuid:procedure>/start/", views.start, name="start"),
+]

@@ -1,0 +1,174 @@
+"""Closing a step, ending a run, and everything that follows the end until the certificate is signed."""
+
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Count, Sum
+from django.utils import timezone
+
+from clinic.audit.checkpoints import checkpoint
+from clinic.audit.models import Entry
+from clinic.audit.record import Act, record
+from clinic.points import reached
+from erasure.certificates.issuing import issue
+from erasure.procedures.models import Procedure
+from erasure.runs.events import News, emit
+from erasure.runs.models import Hold, Run, Step
+from erasure.runs.passes import GONE
+from erasure.verification.checks import verify_run
+from patients.cases.models import Case
+from patients.vault.configured import key_store
+from patients.vault.models import StoredObject
+from patients.vault.objects import destroy, doom
+
+
+def close_step(step: Step) -> bool:
+    """Record that a memory is gone, once nothing of it is left; False if another process did it first.
+
+    Anyone may do this, also while the run is paused or stopping: the last pass has committed, what is left
+    is to say so. The entry, the step's end and the event are one transaction; a step has one entry.
+    """
+    doomed = StoredObject.objects.filter(doomed_by=f"step:{step.pk}")
+    destroy(doomed)
+    with transaction.atomic():
+        Run.objects.select_for_update().get(pk=step.run_id)
+        fresh = Step.objects.filter(pk=step.pk, state=Step.State.FADING, level=GONE).first()
+        if fresh is None or doomed.remaining().exists():
+            return False
+        gone = doomed.exclude(role=StoredObject.Role.SEAL).aggregate(n=Count("pk"), size=Sum("size"))
+        objects, size = gone["n"], gone["size"] or 0
+        emit(
+            step.run_id,
+            News("destroyed", {"n": step.memory.number, "bytes": size, "copies": objects}),
+        )
+        (entry,) = record(
+            Act(
+                "memory.destroyed",
+                f"step:{step.pk}",
+                actor="system:worker",
+                case=step.memory.case_id,
+                run=step.run_id,
+                details={"memory": str(step.memory_id), "objects": objects, "bytes": size, "passes": GONE},
+            )
+        )
+        Step.objects.filter(pk=step.pk).update(
+            state=Step.State.DESTROYED,
+            done_at=timezone.now(),
+            bytes_destroyed=size,
+            objects_destroyed=objects,
+            entry=entry,
+        )
+        reached("before-close")
+    reached("after-close")
+    return True
+
+
+def close_gone_steps(run_id: UUID) -> None:
+    """Close every step whose last pass has committed: a pause or an abort does not leave it unsaid."""
+    ended = Step.objects.filter(run_id=run_id, state=Step.State.FADING, level=GONE)
+    for step in ended.select_related("memory"):
+        close_step(step)
+
+
+def outcome_of(run: Run) -> str:
+    """Complete only if every memory that was to go is gone and no copy was left; never silently 'done'."""
+    if run.state == Run.State.STOPPING:
+        return Run.Outcome.STOPPED
+    spared = Step.objects.filter(run=run, state=Step.State.SPARED).exists()
+    copies = Hold.objects.filter(step__run=run, state=Hold.State.SPARED).exclude(reason="not-a-copy").exists()
+    return Run.Outcome.PARTIAL if spared or copies else Run.Outcome.COMPLETE
+
+
+@transaction.atomic
+def finish(run_id: UUID) -> bool:
+    """End a run whose steps are all done, or that was stopped; False if it may not end yet."""
+    run = Run.objects.select_for_update().select_related("procedure").get(pk=run_id)
+    open_steps = Step.objects.filter(
+        run=run, state__in=[Step.State.WAITING, Step.State.FADING, Step.State.HELD]
+    )
+    if run.state == Run.State.STOPPING:
+        if open_steps.filter(level=GONE).exists():
+            return False
+        open_steps.update(state=Step.State.SPARED, spared_because=run.why, done_at=timezone.now())
+    elif run.state != Run.State.RUNNING or open_steps.exists():
+        return False
+    outcome = outcome_of(run)
+    now = timezone.now()
+    Run.objects.filter(pk=run_id).update(
+        state=Run.State.FINISHED, outcome=outcome, finished_at=now, lease_until=None, lease_holder=""
+    )
+    Procedure.objects.filter(pk=run.procedure_id).update(state=Procedure.State.DONE)
+    after_case(run, outcome)
+    counts = Step.objects.filter(run=run)
+    destroyed = counts.filter(state=Step.State.DESTROYED).count()
+    spared = counts.filter(state=Step.State.SPARED).count()
+    emit(run_id, News("finished", {"outcome": outcome, "destroyed": destroyed, "spared": spared}))
+    record(
+        Act(
+            "run.finished",
+            f"run:{run_id}",
+            actor="system:worker",
+            case=run.procedure.case_id,
+            run=run_id,
+            details={"outcome": outcome, "destroyed": destroyed, "spared": spared},
+        )
+    )
+    return True
+
+
+def after_case(run: Run, outcome: str) -> None:
+    """What the end means for the case: after a night that was not stopped, the house forgets the subject."""
+    case = Case.objects.filter(pk=run.procedure.case_id)
+    if outcome != Run.Outcome.STOPPED:
+        case.update(stage=Case.Stage.CLOSED, closed_at=timezone.now())
+        doom(StoredObject.objects.filter(pk=run.procedure.case_id), f"run:{run.pk}")
+    elif run.why != Run.Why.WITHDRAWN:
+        case.update(stage=Case.Stage.MAPPED)
+
+
+def settle(run_id: UUID) -> bool:
+    """Carry a finished run to its certificate; False if something is not ready. May be repeated and raced.
+
+    Destroy what is still doomed, roll the key epoch, verify, sign a checkpoint, issue the certificate.
+    Each part looks first whether it has been done, so a crash anywhere only costs repeating it.
+    """
+    run = Run.objects.select_related("procedure").get(pk=run_id)
+    if run.state != Run.State.FINISHED or hasattr(run, "certificate"):
+        return False
+    of_run = StoredObject.objects.filter(case_id=run.procedure.case_id)
+    destroy(of_run)
+    if of_run.doomed().exists():
+        return False
+    if not _recorded(run, "keys.rolled"):
+        rolled = key_store().roll_epoch()
+        _say(run, "keys.rolled", {"epoch": rolled.epoch, "survivors": rolled.survivors})
+    reached("rolled")
+    if not _recorded(run, "run.verified"):
+        found = verify_run(run)
+        _say(run, "run.verified", found.figures())
+    reached("verified")
+    checkpoint("run")
+    issue(run)
+    return True
+
+
+def _recorded(run: Run, action: str) -> bool:
+    return Entry.objects.filter(run=run.pk, action=action).exists()
+
+
+@transaction.atomic
+def _say(run: Run, action: str, details: dict[str, object]) -> None:
+    Run.objects.select_for_update().get(pk=run.pk)
+    if _recorded(run, action):
+        return
+    emit(run.pk, News(action.replace(".", "-"), dict(details)))
+    record(
+        Act(
+            action,
+            f"run:{run.pk}",
+            actor="system:worker",
+            case=run.procedure.case_id,
+            run=run.pk,
+            details=details,
+        )
+    )

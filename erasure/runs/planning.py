@@ -1,0 +1,82 @@
+"""From a booked procedure to a run with its steps."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from clinic.audit.record import Act, actor_of, record
+from clinic.people.models import User
+from erasure.procedures.models import Procedure
+from erasure.runs.events import News, emit
+from erasure.runs.models import Run, Step
+from patients.cases.models import Case
+from patients.maps.locking import map_body, map_digest
+from patients.memories.models import Memory
+
+
+class CannotStart(Exception):
+    """The procedure may not start now; the message says why in plain words."""
+
+
+def obstacle(procedure: Procedure) -> str:
+    """Say in plain words what forbids the start, or nothing."""
+    consent = procedure.consent
+    if procedure.state != Procedure.State.BOOKED:
+        return _("This procedure was started or canceled before.")
+    if consent.withdrawn_at or consent.superseded_at:
+        return _("The patient's consent is no longer in force.")
+    if timezone.now() < consent.signed_at + timedelta(hours=settings.LACUNA_COOLING_OFF_HOURS):
+        return _("The patient is still within the time to think it over.")
+    if procedure.map.unlocked_at or consent.map_digest != procedure.map.digest:
+        return _("The map has changed since the patient signed.")
+    if map_digest(map_body(procedure.case)) != procedure.map.digest:
+        return _("The memories are no longer those on the signed map.")
+    return ""
+
+
+@transaction.atomic
+def start_run(procedure_id: UUID, *, by: User | None) -> Run:
+    """Create the run and one step for each target, newest first. `by`: None when it is the supervisor.
+
+    Errors: CannotStart.
+    """
+    procedure = (
+        Procedure.objects.select_for_update(of=("self",))
+        .select_related("consent", "map", "case")
+        .get(pk=procedure_id)
+    )
+    if why := obstacle(procedure):
+        raise CannotStart(why)
+    targets = list(Memory.objects.targets().filter(case=procedure.case).order_by("-number"))
+    if not targets:
+        raise CannotStart(_("There is nothing on the map to erase."))
+    try:
+        with transaction.atomic():
+            run = Run.objects.create(procedure=procedure, expected_steps=len(targets), started_by=by)
+    except IntegrityError as error:
+        raise CannotStart(_("This procedure was started or canceled before.")) from error
+    Step.objects.bulk_create(
+        Step(run=run, memory=memory, position=position) for position, memory in enumerate(targets)
+    )
+    Procedure.objects.filter(pk=procedure.pk).update(state=Procedure.State.STARTED)
+    Case.objects.filter(pk=procedure.case_id).update(stage=Case.Stage.RUNNING)
+    emit(run.pk, News("started", {"total": len(targets)}))
+    record(
+        Act(
+            "run.started",
+            f"run:{run.pk}",
+            actor=actor_of(by, "supervisor"),
+            case=procedure.case_id,
+            run=run.pk,
+            details={
+                "steps": len(targets),
+                "map": procedure.map.digest,
+                "pace_ms": int(procedure.pace_seconds * 1000),
+            },
+        )
+    )
+    return run

@@ -1,0 +1,149 @@
+"""What the machine will not do alone: a copy of a target found off the map holds that memory's step.
+
+Fingerprints are read from the sealed parts and compared in memory, within one case; none is stored bare.
+"""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import models, transaction
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from clinic.audit.record import Act, actor_of, record
+from clinic.people.models import User
+from erasure.runs.events import News, emit
+from erasure.runs.lease import held
+from erasure.runs.models import Fence, Hold, Run, Step
+from patients.imaging.fingerprint import NEAR, distance
+from patients.keepsakes.models import Keepsake
+from patients.memories.models import Memory
+from patients.vault.sealed import read_many
+
+
+class Reason(models.TextChoices):
+    """Why a doctor decided as they did; codes, because the log keeps them for ever."""
+
+    CLAUSE = "clause", _("the patient signed for it beforehand")
+    PATIENT_ASKED = "patient-asked", _("the patient asked for it")
+    NOT_A_COPY = "not-a-copy", _("it is not a copy")
+    CHILDHOOD = "childhood", _("it belongs to the childhood it was found in")
+    DOUBT = "doubt", _("in doubt, nothing is erased")
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """A keepsake of a target and one off the map that looks the same; `bits` of 64 differ."""
+
+    keepsake: Keepsake
+    copy: Keepsake
+    bits: int
+
+
+def copies_off_the_map(step: Step) -> list[Likeness]:
+    """Compare the step's keepsakes with all that stay: protected memories and everything off the map."""
+    own = list(Keepsake.objects.filter(memory_id=step.memory_id, gone_at__isnull=True))
+    others = list(
+        Keepsake.objects.filter(memory__case_id=step.memory.case_id, gone_at__isnull=True)
+        .exclude(memory_id=step.memory_id)
+        .exclude(memory__zone=Memory.Zone.MAP, memory__fate=Memory.Fate.TARGET)
+    )
+    if not own or not others:
+        return []
+    papers = read_many(own + others)
+    found: list[Likeness] = []
+    for keepsake in own:
+        mine = _fingerprint(papers, keepsake.pk)
+        for other in others:
+            theirs = _fingerprint(papers, other.pk)
+            if mine is not None and theirs is not None and (bits := distance(mine, theirs)) <= NEAR:
+                found.append(Likeness(keepsake, other, bits))
+    return found
+
+
+def _fingerprint(papers: dict[UUID, object], key: UUID) -> int | None:
+    text = getattr(papers.get(key), "fingerprint", "")
+    return int(text, 16) if text else None
+
+
+@transaction.atomic
+def hold(fence: Fence, step: Step, found: list[Likeness]) -> bool:
+    """Hold `step` for the doctor because of copies not yet decided on; False if there was nothing new."""
+    if held(fence).filter(state=Run.State.RUNNING).update(woken_at=None) != 1:
+        return False
+    known = set(Hold.objects.filter(step=step).values_list("copy_id", flat=True))
+    fresh = [item for item in found if item.copy.pk not in known]
+    if not fresh:
+        return False
+    holds = Hold.objects.bulk_create(
+        Hold(step=step, keepsake=item.keepsake, copy=item.copy, distance=item.bits) for item in fresh
+    )
+    Step.objects.filter(pk=step.pk).update(state=Step.State.HELD)
+    emit(
+        fence.run_id,
+        *(
+            News("held", {"n": step.memory.number, "hold": str(item.pk), "copy": str(item.copy_id)})
+            for item in holds
+        ),
+    )
+    record(
+        *(
+            Act(
+                "resistance.found",
+                f"hold:{item.pk}",
+                actor="system:worker",
+                case=step.memory.case_id,
+                run=fence.run_id,
+                details={"step": str(step.pk), "bits": item.distance},
+            )
+            for item in holds
+        )
+    )
+    return True
+
+
+@transaction.atomic
+def decide(run_id: UUID, hold_id: UUID, *, extend: bool, reason: str, by: User) -> Hold:
+    """Record the doctor's decision: put the copy on the map, or spare it. The step then comes back.
+
+    Errors: Hold.DoesNotExist; ValueError where it was decided before, the reason is unknown, or the map may
+    not be extended because the patient did not sign for it (they are asleep and cannot be asked).
+    """
+    run = Run.objects.select_for_update().get(pk=run_id)
+    item = Hold.objects.select_related("step__memory", "step__run__procedure__consent").get(
+        pk=hold_id, step__run_id=run_id
+    )
+    if item.state != Hold.State.OPEN or run.state == Run.State.FINISHED:
+        raise ValueError(_("This has been decided already."))
+    if reason not in Reason.values:
+        raise ValueError(_("Please choose a reason."))
+    if extend and not item.step.run.procedure.consent.may_extend:
+        raise ValueError(_("The patient did not agree to this beforehand, so the copy can only be spared."))
+    Hold.objects.filter(pk=item.pk, state=Hold.State.OPEN).update(
+        state=Hold.State.EXTENDED if extend else Hold.State.SPARED,
+        decided_by=by,
+        decided_at=timezone.now(),
+        reason=reason,
+    )
+    if not Hold.objects.filter(step=item.step, state=Hold.State.OPEN).exists():
+        Step.objects.filter(pk=item.step_id, state=Step.State.HELD).update(
+            state=Step.State.FADING if item.step.level else Step.State.WAITING
+        )
+        Run.objects.filter(pk=run_id).update(next_due_at=timezone.now())
+    outcome = "extended" if extend else "spared"
+    emit(
+        run_id,
+        News("decided", {"n": item.step.memory.number, "hold": str(item.pk), "outcome": outcome}),
+    )
+    record(
+        Act(
+            f"resistance.{outcome}",
+            f"hold:{item.pk}",
+            actor=actor_of(by),
+            case=item.step.memory.case_id,
+            run=run_id,
+            details={"step": str(item.step_id), "reason": reason},
+        )
+    )
+    item.refresh_from_db()
+    return item

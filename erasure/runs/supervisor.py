@@ -1,0 +1,82 @@
+"""The rounds of the supervisor: any number may run at once, because every act is conditional.
+
+It wakes runs that are due, frees leases of the silent, starts procedures at their time, settles what was
+stopped and sweeps the vault. It works on no memory itself.
+"""
+
+import logging
+from datetime import timedelta
+
+from django.db.models import Q
+from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
+
+from erasure.procedures.models import Procedure
+from erasure.runs.finishing import close_gone_steps, finish, settle
+from erasure.runs.lease import free_expired, free_now
+from erasure.runs.models import Run
+from erasure.runs.planning import CannotStart, start_run
+from erasure.runs.tasks import advance_run
+
+log = logging.getLogger("lacuna.supervisor")
+
+# A worker that was asked and did not come within this time is asked again: the engine may have lost the
+# message, or died with it.
+ASK_AGAIN = timedelta(seconds=3)
+
+
+def wake_due() -> int:
+    """Ask a worker to come for each run that is due and that nobody holds; returns how many."""
+    now = timezone.now()
+    not_asked = Q(woken_at__isnull=True) | Q(woken_at__lt=now - ASK_AGAIN)
+    due = Run.objects.filter(free_now(), not_asked, state=Run.State.RUNNING, next_due_at__lte=now)
+    woken = 0
+    for run in due:
+        # Conditional, so that of two supervisors one asks.
+        if Run.objects.filter(not_asked, pk=run.pk, epoch=run.epoch).update(woken_at=now) == 1:
+            advance_run.enqueue(str(run.pk))
+            woken += 1
+    return woken
+
+
+def settle_ended() -> int:
+    """Carry paused, stopping and finished runs as far as they go without a worker; returns how many moved."""
+    moved = 0
+    for run in Run.objects.filter(state__in=[Run.State.PAUSED, Run.State.STOPPING]):
+        close_gone_steps(run.pk)
+        if run.state == Run.State.STOPPING:
+            moved += finish(run.pk)
+    for run in Run.objects.filter(state=Run.State.FINISHED, certificate__isnull=True):
+        moved += settle(run.pk)
+    return moved
+
+
+def start_due() -> int:
+    """Start procedures whose time has come; one that may not start stays booked and says why in the log."""
+    now = timezone.now()
+    due = Procedure.objects.filter(
+        state=Procedure.State.BOOKED,
+        booking__starts_at__lte=now,
+        booking__ends_at__gt=now,
+        booking__canceled_at__isnull=True,
+    )
+    started = 0
+    for procedure in due:
+        try:
+            start_run(procedure.pk, by=None)
+            started += 1
+        except CannotStart as refusal:
+            log.info("procedure %s cannot start: %s", procedure.pk, refusal)
+    return started
+
+
+def forget_old_tasks() -> None:
+    """Drop the engine's rows of slices that ended: they say nothing a run's own rows do not."""
+    before = timezone.now() - timedelta(minutes=5)
+    DBTaskResult.objects.filter(Q(finished_at__lt=before) | Q(started_at__lt=before)).delete()
+
+
+def tick() -> int:
+    """One quick round; returns how many runs were woken, started or moved."""
+    free_expired()
+    return start_due() + wake_due() + settle_ended()

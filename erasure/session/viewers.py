@@ -1,0 +1,37 @@
+"""What a person may see and do in a session; the policy table says who may at all."""
+
+from clinic.access.policy import allowed
+from django.http import HttpRequest
+
+from clinic.people.models import Role, User
+from erasure.runs.models import Run
+from erasure.session.present import Viewer
+
+CONTROLS = (
+    "pause",
+    "resume",
+    "protect",
+    "call-doctor",
+    "acknowledge",
+    "abort",
+    "abort-finish",
+    "decide",
+    "safe-word",
+)
+
+
+def viewer_of(user: User, run: Run) -> Viewer:
+    """Return how `user` sees `run`. Auditors see what happened, and neither names nor pictures."""
+    may = frozenset(
+        name for name in CONTROLS if allowed(user, f"erasure:{name}", {"run": run.pk}, "POST").allowed
+    )
+    own = run.procedure.case.patient_id == user.pk
+    sees = own or user.has_role(Role.DOCTOR, Role.TECHNICIAN)
+    return Viewer(user=user, names=sees, pictures=sees, may=may)
+
+
+def request_user(request: HttpRequest) -> User:
+    """The signed-in person of a request that LoginRequiredMiddleware has let through."""
+    if not isinstance(request.user, User):
+        raise TypeError("nobody is signed in")
+    return request.user

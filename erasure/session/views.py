@@ -1,0 +1,185 @@
+"""The session page and its controls. Each control works as a plain form and as a fetch."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth import authenticate
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from erasure.runs import control, resistance
+from erasure.runs.models import Hold, Run, Step
+from erasure.session.forms import AbortForm, DecisionForm, ProtectForm
+from erasure.session.map_css import map_css as render_map_css
+from erasure.session.present import Viewer, present
+from erasure.session.viewers import request_user, viewer_of
+from patients.memories.models import Memory
+
+
+def _run(pk: UUID) -> Run:
+    return get_object_or_404(Run.objects.select_related("procedure__case__patient"), pk=pk)
+
+
+@require_safe
+@never_cache
+def session(request: HttpRequest, run: UUID) -> HttpResponse:
+    """The session view: the whole present in one page, complete without JavaScript."""
+    row = _run(run)
+    state = present(row.pk, viewer_of(request_user(request), row))
+    context = {
+        "present": state,
+        "run": row,
+        "abort_form": AbortForm(),
+        "decision_form": DecisionForm(),
+    }
+    return render(request, "erasure/session/session.html", context)
+
+
+@require_safe
+@never_cache
+def state(request: HttpRequest, run: UUID) -> HttpResponse:
+    """The same present as JSON, for a view that lost its stream."""
+    row = _run(run)
+    return JsonResponse(present(row.pk, viewer_of(request_user(request), row)))
+
+
+@require_safe
+@never_cache
+def wall(request: HttpRequest, run: UUID) -> HttpResponse:
+    """The same session without names or controls, for a screen on a wall."""
+    shown = present(_run(run).pk, Viewer(user=None, names=False, pictures=False))
+    return render(request, "erasure/session/session.html", {"present": shown, "wall": True})
+
+
+@require_safe
+def map_css(request: HttpRequest, run: UUID) -> HttpResponse:
+    """Positions of the memories as a stylesheet: the content security policy knows no style attributes."""
+    row = _run(run)
+    placed = Memory.objects.filter(case=row.procedure.case_id, x__isnull=False).order_by("number")
+    response = HttpResponse(render_map_css(placed), content_type="text/css; charset=utf-8")
+    response["Cache-Control"] = "private, max-age=86400, immutable"
+    return response
+
+
+def _act(request: HttpRequest, run: UUID, act: Callable[[], object], done: str) -> HttpResponse:
+    """Do one control action and answer in the manner of the question: JSON for a fetch, else the page."""
+    wants_json = request.headers.get("Accept", "").startswith("application/json")
+    try:
+        act()
+    except (control.NotNow, ValueError) as refusal:
+        if wants_json:
+            return JsonResponse({"ok": False, "text": str(refusal)}, status=409)
+        messages.error(request, str(refusal))
+    else:
+        if wants_json:
+            return JsonResponse({"ok": True, "text": done})
+        messages.success(request, done)
+    return redirect("erasure:session", run=run)
+
+
+def _faulty(request: HttpRequest, run: UUID, text: str) -> HttpResponse:
+    if request.headers.get("Accept", "").startswith("application/json"):
+        return JsonResponse({"ok": False, "text": text}, status=400)
+    messages.error(request, text)
+    return redirect("erasure:session", run=run)
+
+
+@require_POST
+def pause(request: HttpRequest, run: UUID) -> HttpResponse:
+    """Stop before the next pass."""
+    user, row = request_user(request), _run(run)
+    why = Run.Why.PATIENT if row.procedure.case.patient_id == user.pk else Run.Why.STAFF
+    return _act(request, run, lambda: control.pause(run, by=user, why=why), _("Paused."))
+
+
+@require_POST
+def resume(request: HttpRequest, run: UUID) -> HttpResponse:
+    """Go on."""
+    user = request_user(request)
+    return _act(request, run, lambda: control.resume(run, by=user), _("Resumed."))
+
+
+@require_POST
+def protect(request: HttpRequest, run: UUID) -> HttpResponse:
+    """Keep one memory as it is now."""
+    user, form = request_user(request), ProtectForm(request.POST)
+    if not form.is_valid():
+        return _faulty(request, run, _("Please choose a memory to protect."))
+    step = get_object_or_404(Step, run=_run(run), memory=form.cleaned_data["memory"])
+    return _act(
+        request, run, lambda: control.protect(run, step.memory_id, by=user), _("Protected, as it is now.")
+    )
+
+
+@require_POST
+def call_doctor(request: HttpRequest, run: UUID) -> HttpResponse:
+    """Ask the doctor to come."""
+    user, row = request_user(request), _run(run)
+    return _act(request, run, lambda: control.call_doctor(row.pk, by=user), _("The doctor has been called."))
+
+
+@require_POST
+def acknowledge(request: HttpRequest, run: UUID) -> HttpResponse:
+    """The doctor is coming."""
+    user, row = request_user(request), _run(run)
+    return _act(request, run, lambda: control.acknowledge(row.pk, by=user), _("The call is answered."))
+
+
+@require_POST
+def safe_word(request: HttpRequest, run: UUID) -> HttpResponse:
+    """Everything halts and the doctor is called."""
+    user, row = request_user(request), _run(run)
+    return _act(
+        request, run, lambda: control.safe_word(row.pk, by=user), _("Stopped. The doctor has been called.")
+    )
+
+
+@require_POST
+def abort(request: HttpRequest, run: UUID) -> HttpResponse:
+    """The first touch: pauses at once, asks nothing."""
+    user, row = request_user(request), _run(run)
+    return _act(
+        request,
+        run,
+        lambda: control.pause(row.pk, by=user, why=Run.Why.ABORT),
+        _("Paused. Nothing is being destroyed while you decide."),
+    )
+
+
+@require_POST
+def abort_finish(request: HttpRequest, run: UUID) -> HttpResponse:
+    """The second: a reason and the passphrase again end the session for good."""
+    user, row, form = request_user(request), _run(run), AbortForm(request.POST)
+    if not form.is_valid():
+        return _faulty(request, run, _("Please give a reason and your passphrase."))
+    if authenticate(request, email=user.email, password=form.cleaned_data["passphrase"]) != user:
+        return _faulty(request, run, _("That is not your passphrase. The session stays paused."))
+    reason = form.cleaned_data["reason"]
+    return _act(
+        request,
+        run,
+        lambda: control.abort(row.pk, by=user, reason=reason),
+        _("The session has been ended."),
+    )
+
+
+@require_POST
+def decide(request: HttpRequest, run: UUID) -> HttpResponse:
+    """The doctor's decision on a copy found off the map."""
+    user, row, form = request_user(request), _run(run), DecisionForm(request.POST)
+    if not form.is_valid():
+        return _faulty(request, run, _("Please choose what shall happen, and why."))
+    hold = get_object_or_404(Hold, pk=form.cleaned_data["hold"], step__run=row)
+    extend = form.cleaned_data["decision"] == "extend"
+    return _act(
+        request,
+        run,
+        lambda: resistance.decide(
+            row.pk, hold.pk, extend=extend, reason=form.cleaned_data["reason"], by=user
+        ),
+        _("Decided. The procedure goes on."),
+    )

@@ -1,0 +1,37 @@
+"""What the log may say about this room."""
+
+from django.utils.translation import gettext_lazy as _
+
+from clinic.audit.actions import register
+
+register(
+    {
+        "request.made": (_("Appointment asked for"), "plain"),
+        "request.accepted": (_("Request accepted"), "plain"),
+        "request.held": (_("Request held"), "plain"),
+        "request.declined": (_("Request declined"), "plain"),
+        "case.opened": (_("File opened"), "plain"),
+        "case.submitted": (_("Keepsakes handed in"), "plain"),
+        "intake.answered": (_("Intake answered"), "plain"),
+        "keepsake.brought": (_("Keepsake brought"), "plain"),
+        "keepsake.refused": (_("Upload refused"), "plain"),
+        "keepsake.changed": (_("Keepsake changed"), "plain"),
+        "keepsake.removed": (_("Keepsake taken back and destroyed"), "destroyed"),
+        "keepsake.accepted": (_("Keepsake accepted"), "plain"),
+        "keepsake.returned": (_("Keepsake returned"), "plain"),
+        "keepsake.unblurred": (_("Preview unblurred"), "plain"),
+        "memory.made": (_("Memory added"), "plain"),
+        "memory.changed": (_("Memory changed"), "plain"),
+        "memory.removed": (_("Memory taken off the file"), "plain"),
+        "memory.kept": (_("Memory marked to be kept"), "teal"),
+        "memory.released": (_("Memory marked to be erased"), "plain"),
+        "map.linked": (_("Memories linked"), "plain"),
+        "map.unlinked": (_("Link between memories taken away"), "plain"),
+        "map.chapters": (_("Chapters named"), "plain"),
+        "map.locked": (_("Map locked"), "plain"),
+        "map.unlocked": (_("Map opened again"), "plain"),
+        "consent.signed": (_("Consent signed"), "teal"),
+        "consent.withdrawn": (_("Consent withdrawn"), "alarm"),
+        "file.viewed": (_("File viewed"), "plain"),
+    }
+)

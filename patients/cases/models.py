@@ -1,0 +1,90 @@
+"""A case: one patient's wish to forget one subject."""
+
+import secrets
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from clinic.people.models import Role, User
+from patients.vault.sealed import SealedModel
+
+
+@dataclass(frozen=True)
+class CasePaper:
+    """What is sealed under the case's key; gone when the case is forgotten."""
+
+    subject_name: str = ""
+    subject_relation: str = ""
+    answers: dict[str, Any] = field(default_factory=dict)
+    # Spans the patient names: {"name", "color" (green|red|orange|blue|none), "from", "to" (ISO days)}
+    chapters: list[dict[str, str]] = field(default_factory=list)
+    notes: list[dict[str, str]] = field(default_factory=list)
+
+
+def new_reference() -> str:
+    """Return a file number such as 2004-0219: year and four random digits; a constraint keeps it unique."""
+    return f"{timezone.localdate().year}-{secrets.randbelow(10_000):04d}"
+
+
+class CaseQuerySet(models.QuerySet["Case"]):
+    def visible_to(self, user: User) -> "CaseQuerySet":
+        """Cases `user` may know of. Nobody works on a case of their own with a staff role."""
+        if user.has_role(Role.DOCTOR, Role.RECEPTIONIST, Role.AUDITOR):
+            return self.exclude(patient=user)
+        if user.has_role(Role.TECHNICIAN):
+            return (
+                self.exclude(patient=user)
+                .filter(
+                    models.Q(stage__in=[Case.Stage.REVIEW, Case.Stage.MAPPED])
+                    | models.Q(procedures__booking__resources__user=user)
+                )
+                .distinct()
+            )
+        return self.filter(patient=user)
+
+    def current(self) -> "CaseQuerySet":
+        return self.exclude(stage__in=[Case.Stage.CLOSED, Case.Stage.WITHDRAWN])
+
+
+class Case(SealedModel):
+    """From request to aftercare; `stage` is where it stands. Consent, map, night are rows of their own."""
+
+    class Stage(models.TextChoices):
+        INTAKE = "intake", _("intake")
+        BRINGING = "bringing", _("bringing keepsakes")
+        REVIEW = "review", _("in review")
+        MAPPED = "mapped", _("map locked")
+        CONSENTED = "consented", _("consent given")
+        BOOKED = "booked", _("night booked")
+        RUNNING = "running", _("being erased")
+        CLOSED = "closed", _("closed")
+        WITHDRAWN = "withdrawn", _("withdrawn")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    reference = models.CharField(max_length=12, unique=True, default=new_reference)
+    patient = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="cases")
+    stage = models.CharField(max_length=12, choices=Stage.choices, default=Stage.INTAKE)
+    opened_at = models.DateTimeField(default=timezone.now)
+    closed_at = models.DateTimeField(null=True)
+
+    paper = CasePaper
+    objects = CaseQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["patient"],
+                condition=~models.Q(stage__in=["closed", "withdrawn"]),
+                name="one_current_case_each",
+            )
+        ]
+
+    @property
+    def takes_keepsakes(self) -> bool:
+        """Whether the patient may still add, change and remove: until the map is locked."""
+        return self.stage in {self.Stage.INTAKE, self.Stage.BRINGING, self.Stage.REVIEW}

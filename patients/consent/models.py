@@ -1,0 +1,64 @@
+"""What the patient agreed to, word for word, and whether it is still in force."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from patients.cases.models import Case
+from patients.maps.models import LockedMap
+
+
+class ConsentText(models.Model):
+    """One version of a text that is signed. Never edited: a new wording is a new row."""
+
+    class Kind(models.TextChoices):
+        STORAGE = "storage", _("keeping what you bring")
+        PROCEDURE = "procedure", _("the procedure")
+
+    kind = models.CharField(max_length=12, choices=Kind.choices)
+    version = models.PositiveIntegerField()
+    language = models.CharField(max_length=8, default="en")
+    body = models.TextField()
+    digest = models.CharField(max_length=64)  # SHA-256 hex of the body, UTF-8
+    published_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "version", "language"], name="consent_text_once")
+        ]
+
+
+class SignatureQuerySet(models.QuerySet["Signature"]):
+    def in_force(self) -> "SignatureQuerySet":
+        return self.filter(withdrawn_at__isnull=True, superseded_at__isnull=True)
+
+
+class Signature(models.Model):
+    """A patient's agreement to exactly one text and, for a procedure, exactly one locked map."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="signatures")
+    text = models.ForeignKey(ConsentText, on_delete=models.PROTECT, related_name="signatures")
+    text_digest = models.CharField(max_length=64)
+    map = models.ForeignKey(LockedMap, on_delete=models.PROTECT, null=True, related_name="signatures")
+    map_digest = models.CharField(max_length=64, blank=True)
+    # May the doctor extend the map to a copy found off it, while the patient sleeps? (ERASURE.md, Resistance)
+    may_extend = models.BooleanField(default=False)
+    signed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    signed_at = models.DateTimeField(default=timezone.now)
+    withdrawn_at = models.DateTimeField(null=True)
+    superseded_at = models.DateTimeField(null=True)
+
+    objects = SignatureQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["case", "map"],
+                condition=models.Q(withdrawn_at__isnull=True, superseded_at__isnull=True),
+                name="one_consent_in_force",
+            )
+        ]

@@ -1,0 +1,125 @@
+"""Giving and taking back consent."""
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+from clinic.audit.record import Act, actor_of, record
+from clinic.people.models import User
+from patients.cases.models import Case
+from patients.consent.models import ConsentText, Signature
+from patients.maps.models import LockedMap
+
+# What a higher room does when consent is withdrawn, called inside the transaction and before the signature
+# is touched (erasure stops its run here; see erasure/apps.py).
+on_withdrawal: list[Callable[..., None]] = []
+
+
+class CannotSign(Exception):
+    """Signing is not possible now; the message says why in plain words."""
+
+
+def text_digest(body: str) -> str:
+    """SHA-256 (hex) of a text in UTF-8."""
+    return hashlib.sha256(body.encode()).hexdigest()
+
+
+def current_text(kind: str, language: str = "") -> ConsentText:
+    """The newest text in the reader's language, else in English. Errors: ConsentText.DoesNotExist."""
+    texts = ConsentText.objects.filter(kind=kind).order_by("-version")
+    chosen = texts.filter(language=(language or get_language() or "en")[:2]).first()
+    return chosen or texts.filter(language="en")[:1].get()
+
+
+@transaction.atomic
+def sign(
+    case: Case,
+    *,
+    by: User,
+    kind: str,
+    text_seen: str,
+    map_seen: str = "",
+    may_extend: bool = False,
+) -> Signature:
+    """Record that the patient agreed to exactly the text and the map they saw, named by their digests.
+
+    Errors: CannotSign when either has changed since the page was shown, or the signer is not the patient.
+    """
+    locked = Case.objects.select_for_update().get(pk=case.pk)
+    if by.pk != locked.patient_id:
+        raise CannotSign(_("Only the patient can sign."))
+    text = ConsentText.objects.filter(kind=kind, digest=text_seen).order_by("-version").first()
+    newest = (
+        ConsentText.objects.filter(kind=kind).order_by("-version").values_list("version", flat=True).first()
+    )
+    if text is None or text.version != newest:
+        raise CannotSign(_("The text has changed since you opened this page. Please read it again."))
+    mapped = None
+    if kind == ConsentText.Kind.PROCEDURE:
+        if locked.stage not in {Case.Stage.MAPPED, Case.Stage.CONSENTED}:
+            raise CannotSign(_("There is no locked map to agree to."))
+        mapped = LockedMap.objects.filter(case=locked, unlocked_at__isnull=True).first()
+        if mapped is None or not hmac.compare_digest(mapped.digest, map_seen):
+            raise CannotSign(_("The map has changed since you opened this page. Please look at it again."))
+    Signature.objects.in_force().filter(case=locked, text__kind=kind).update(superseded_at=timezone.now())
+    signature = Signature.objects.create(
+        case=locked,
+        text=text,
+        text_digest=text.digest,
+        map=mapped,
+        map_digest=mapped.digest if mapped else "",
+        may_extend=may_extend and mapped is not None,
+        signed_by=by,
+    )
+    if mapped:
+        Case.objects.filter(pk=locked.pk).update(stage=Case.Stage.CONSENTED)
+    record(
+        Act(
+            "consent.signed",
+            f"signature:{signature.pk}",
+            actor=actor_of(by),
+            case=locked.pk,
+            details={
+                "kind": str(kind),
+                "version": text.version,
+                "text": text.digest,
+                "map": signature.map_digest,
+                "may_extend": signature.may_extend,
+            },
+        )
+    )
+    return signature
+
+
+@transaction.atomic
+def withdraw(case: Case, *, by: User) -> None:
+    """Take back every consent of a case: one action, at any time, until the last key is gone.
+
+    A run that is under way stops before its next pass. What is gone stays gone. Withdrawing twice changes
+    nothing. Errors: CannotSign when the signer is not the patient.
+    """
+    if by.pk != case.patient_id:
+        raise CannotSign(_("Only the patient can withdraw their consent."))
+    for stop in on_withdrawal:
+        stop(case, by=by)
+    locked = Case.objects.select_for_update().get(pk=case.pk)
+    in_force = Signature.objects.in_force().filter(case=locked)
+    ids = list(in_force.values_list("pk", flat=True))
+    if not ids or locked.stage == Case.Stage.CLOSED:
+        return
+    now = timezone.now()
+    in_force.update(withdrawn_at=now)
+    Case.objects.filter(pk=locked.pk).update(stage=Case.Stage.WITHDRAWN, closed_at=now)
+    record(*(Act("consent.withdrawn", f"signature:{pk}", actor=actor_of(by), case=locked.pk) for pk in ids))
+
+
+def may_start_from(signature: Signature) -> datetime:
+    """When the time to think it over ends (policy of the house, hours)."""
+    return signature.signed_at + timedelta(hours=settings.LACUNA_COOLING_OFF_HOURS)

@@ -1,0 +1,1 @@
+"""Image work: what a file is, what it looks like, and how alike two pictures are."""

@@ -1,0 +1,66 @@
+"""The decoding child: reads one picture from its standard input and writes its renditions to standard output.
+
+`python -m patients.imaging.child SETTINGS`, started by `patients.imaging.decode` with a clean environment.
+It never sees a path, can open no file, socket or pipe once it is ready to read the picture, and prints no
+error: an exception's text can hold what it choked on. A refusal is a code in the answer.
+
+Answer: `MAGIC`, the length of a JSON object as four bytes, big-endian, the object, then the bytes of the
+screen rendition and of the thumb, whose lengths stand in the object.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import resource
+import struct
+import sys
+
+from .kinds import Kind
+
+MAGIC = b"LACUNA\x01\n"
+_PR_SET_DUMPABLE = 4
+
+
+def confine(memory: int, cpu_seconds: int) -> None:
+    """Take from this process what decoding does not need: memory beyond `memory` bytes, processor time beyond
+    `cpu_seconds`, writing to files, core dumps, and being looked into by others of the same user."""
+    for limit, most in (
+        (resource.RLIMIT_AS, memory),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, 64),
+    ):
+        resource.setrlimit(limit, (most, most))
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
+    if sys.platform == "linux":
+        # RLIMIT_CORE is not asked where core dumps are piped to a program; who is not dumpable has none
+        # anywhere.
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def close_the_doors() -> None:
+    """From here on nothing can be opened: standard input, output and error are all the descriptors there
+    are."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
+
+
+def main() -> None:
+    """Confine this process, decode standard input, answer on standard output."""
+    settings = json.loads(sys.argv[1])
+    confine(settings["memory"], settings["cpu_seconds"])
+    # Imported under the limits: decoders bring much code of others with them.
+    from .render import reason, render
+
+    close_the_doors()
+    screen = thumb = b""
+    try:
+        facts, screen, thumb = render(sys.stdin.buffer.read(), Kind(settings["kind"]), settings)
+    except Exception as error:
+        facts = {"refused": reason(error)}
+    text = json.dumps(facts | {"screen_bytes": len(screen), "thumb_bytes": len(thumb)}).encode()
+    sys.stdout.buffer.write(b"".join((MAGIC, struct.pack(">I", len(text)), text, screen, thumb)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""Bytes decide what a file is: its name is only checked against them, its declared type is not even read."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from .kinds import Kind, brands, picture_kind
+from .refusals import SENTENCES, Code
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
+__all__ = ["HEAD_BYTES", "Kind", "refusal", "refuse", "sniff"]
+
+HEAD_BYTES = 4096
+"""How many bytes from a file's start the functions here want; fewer are fine if the file has no more."""
+
+_PICTURE_NAMES = "jpg jpeg jpe jfif mpo png apng webp gif heic heif hif avif tif tiff"
+_LETTER_NAMES = "txt text md"
+_OTHER_NAMES = {
+    Code.SVG: "svg svgz",
+    Code.HTML: "htm html xhtml shtml mht mhtml hta",
+    Code.XML: "xml xsl xslt dtd",
+    Code.POSTSCRIPT: "ps eps epsf ai mvg msl",
+    Code.PDF: "pdf",
+    Code.DOCUMENT: "doc docx docm dot odt rtf pages wpd xls xlsx xlsm ods ppt pptx pptm odp",
+    Code.ARCHIVE: "zip rar 7z tar gz tgz bz2 xz zst lz4 cab iso dmg jar apk ipa",
+    Code.PROGRAM: "exe dll com scr msi bat cmd ps1 vbs vbe js mjs wsf lnk sh bash py pl rb php phtml phar "
+    "asp aspx jsp cgi so dylib class swf desktop reg url",
+    Code.RAW: "dng cr2 cr3 crw nef nrw arw srf sr2 orf rw2 raf pef srw x3f raw 3fr iiq",
+    Code.VIDEO: "mp4 m4v mov avi mkv webm 3gp 3g2 mpg mpeg wmv flv",
+    Code.AUDIO: "mp3 m4a aac ogg oga opus wav flac amr aif aiff mid midi wma caf",
+}
+_CODE_BY_NAME = {name: code for code, names in _OTHER_NAMES.items() for name in names.split()}
+
+# Formats that are text themselves; they are looked for before a text is taken for a letter.
+_TEXTS = (
+    (Code.SVG, re.compile(r"<svg[\s>:]|<!doctype\s+svg", re.IGNORECASE)),
+    (
+        Code.HTML,
+        re.compile(r"<!doctype\s+html|<(html|head|body|script|iframe|object|embed)[\s>]", re.IGNORECASE),
+    ),
+    (Code.XML, re.compile(r"\A\s*<(\?xml|!doctype|!entity|[\w:]+\s+xmlns)", re.IGNORECASE)),
+    (Code.POSTSCRIPT, re.compile(r"\A\s*(%!|push graphic-context|viewbox\s+\d)", re.IGNORECASE)),
+    (Code.PDF, re.compile(r"%PDF-\d")),
+    (Code.DOCUMENT, re.compile(r"\A\s*\{\\rtf")),
+    (Code.PROGRAM, re.compile(r"\A(#!\s*/|@echo off)|<\?php|__HALT_COMPILER", re.IGNORECASE)),
+)
+
+_AUDIO_BRANDS = {b"M4A ", b"M4B ", b"M4P ", b"F4A "}
+_BINARIES: tuple[tuple[Code, tuple[bytes, ...]], ...] = (
+    (
+        Code.ARCHIVE,
+        (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08", b"Rar!\x1a", b"7z\xbc\xaf\x27\x1c", b"\x1f\x8b"),
+    ),
+    (Code.ARCHIVE, (b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18", b"MSCF", b"\x1f\x9d")),
+    (Code.DOCUMENT, (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",)),
+    (Code.POSTSCRIPT, (b"\xc5\xd0\xd3\xc6",)),
+    (Code.AUDIO, (b"#!AMR", b"ID3", b"OggS", b"fLaC", b"MThd", b"FORM", b"caff")),
+    (Code.AUDIO, (b"\xff\xfb", b"\xff\xf3", b"\xff\xf2", b"\xff\xf1", b"\xff\xf9")),
+    (
+        Code.PROGRAM,
+        (b"MZ", b"\x7fELF", b"\xca\xfe\xba\xbe", b"\xfe\xed\xfa", b"\xce\xfa\xed\xfe", b"\xcf\xfa\xed\xfe"),
+    ),
+    (Code.PROGRAM, (b"\0asm", b"dex\n", b"L\0\0\0\x01\x14\x02\0", b"FWS", b"CWS", b"ZWS")),
+    (Code.VIDEO, (b"\x1a\x45\xdf\xa3", b"FLV\x01", b"\0\0\x01\xba", b"\0\0\x01\xb3", b"\x30\x26\xb2\x75")),
+    (Code.RAW, (b"FUJIFILMCCD-RAW", b"IIRO", b"MMOR", b"IIU\0", b"FOVb")),
+)
+_RIFF = {b"AVI ": Code.VIDEO, b"WAVE": Code.AUDIO, b"RMID": Code.AUDIO}
+
+
+def sniff(head: bytes) -> Kind | None:
+    """The kind of file that starts with `head` (its first `HEAD_BYTES`), or None if it is none we take."""
+    if kind := picture_kind(head):
+        return None if _raw_camera_file(head) else kind
+    text = _text(head) if head else None
+    return Kind.LETTER if text is not None and not _text_format(text) else None
+
+
+def refuse(head: bytes, filename: str) -> StrOrPromise | None:
+    """A sentence for the person if the file is not taken, judged by its first bytes and its name; else None.
+
+    Upper-case and missing extensions are fine, and so is one kind of picture under the name of another:
+    phones and messengers do that. What a name claims is held against the bytes only where a program
+    that trusted the name would do something else with them.
+    """
+    code = refusal(head, filename)
+    return SENTENCES[code] if code else None
+
+
+def refusal(head: bytes, filename: str) -> Code | None:
+    """The same judgment as `refuse`, as a code."""
+    if not head:
+        return Code.EMPTY
+    kind = sniff(head)
+    extension = _extension(filename)
+    claimed = _CODE_BY_NAME.get(extension)
+    if kind is None:
+        return _foreign(head)
+    if claimed is Code.RAW and kind is Kind.TIFF:
+        return Code.RAW
+    if kind is Kind.LETTER:
+        return Code.CONTRADICTION if extension in _PICTURE_NAMES.split() else claimed
+    return Code.CONTRADICTION if claimed or extension in _LETTER_NAMES.split() else None
+
+
+def _extension(filename: str) -> str:
+    """The last extension of a name as a system would see it: paths, trailing dots, spaces and NULs
+    dropped."""
+    name = re.split(r"[/\\]", filename.split("\0")[0])[-1].rstrip(". ")
+    return PurePosixPath(name).suffix[1:].lower()
+
+
+def _text(head: bytes) -> str | None:
+    """`head` as text, if it is UTF-8 or marked UTF-16 without binary controls; a cut last character is
+    fine."""
+    encoding = "utf-16" if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    try:
+        text = codecs.getincrementaldecoder(encoding)().decode(head)
+    except UnicodeDecodeError:
+        return None
+    return None if re.search(r"[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f\ufffe\uffff]", text) else text
+
+
+def _text_format(text: str) -> Code | None:
+    return next((code for code, pattern in _TEXTS if pattern.search(text)), None)
+
+
+def _foreign(head: bytes) -> Code:
+    """What a file that is no kind of ours is; `Code.UNKNOWN` where nothing tells."""
+    if (text := _text(head)) is not None:
+        return _text_format(text) or Code.UNKNOWN
+    if _raw_camera_file(head):
+        return Code.RAW
+    if found := brands(head):
+        return Code.RAW if found[0] == b"crx " else Code.AUDIO if found[0] in _AUDIO_BRANDS else Code.VIDEO
+    if b"%PDF-" in head[:1024]:
+        return Code.PDF
+    if head.startswith(b"PK") and re.search(
+        rb"\[Content_Types\]\.xml|mimetypeapplication/vnd\.oasis|word/", head
+    ):
+        return Code.DOCUMENT
+    if head[257:262] == b"ustar":
+        return Code.ARCHIVE
+    if head[:4] == b"RIFF":
+        return _RIFF.get(head[8:12], Code.UNKNOWN)
+    return next((code for code, starts in _BINARIES if head.startswith(starts)), Code.UNKNOWN)
+
+
+def _raw_camera_file(head: bytes) -> bool:
+    """Whether a TIFF is Canon's raw format, whose first picture is only a preview."""
+    return head[:4] == b"II*\0" and head[8:10] == b"CR"

@@ -1,0 +1,169 @@
+"""How bytes become a keepsake: the original is in the vault already, encrypted as it came in."""
+
+from typing import BinaryIO, cast
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Sum
+from django.utils.translation import gettext as _
+
+from clinic.audit.record import Act, actor_of, record
+from clinic.people.models import User
+from patients.cases.models import Case
+from patients.imaging.decode import Decoded, DecodedLetter, decode
+from patients.imaging.page import PAGE_SIZE, page
+from patients.keepsakes.models import Keepsake, KeepsakePaper
+from patients.memories.models import Memory
+from patients.vault.models import StoredObject
+from patients.vault.objects import destroy, doom, new_seal, publish, put, reader
+
+# Letters of 5 MB are nobody's; what a person wrote by hand and typed off is a few kilobytes.
+FILENAME_LENGTH = 200
+
+
+class NotTaken(Exception):
+    """The case takes nothing now (map locked, quota reached); the message is for the person."""
+
+
+def room_left(case: Case) -> tuple[int, int]:
+    """Return how many more keepsakes and bytes the case may bring."""
+    live = StoredObject.objects.filter(case=case, role=StoredObject.Role.ORIGINAL).remaining()
+    used = live.aggregate(size=Sum("size"))["size"] or 0
+    count = Keepsake.objects.filter(case=case, gone_at__isnull=True).count()
+    return settings.LACUNA_CASE_MAX_KEEPSAKES - count, settings.LACUNA_CASE_MAX_BYTES - used
+
+
+def check_takes(case: Case, size: int = 0) -> None:
+    """Errors: NotTaken, with the sentence to show."""
+    if not case.takes_keepsakes:
+        raise NotTaken(_("Your map is locked, so nothing can be added now. Please talk to the clinic."))
+    count, free = room_left(case)
+    if count < 1:
+        raise NotTaken(_("You have brought as many keepsakes as one file can hold."))
+    if size > free:
+        raise NotTaken(_("There is no room left in your file for something this large."))
+
+
+def _renditions(found: Decoded | DecodedLetter, case_id: UUID) -> tuple[StoredObject, StoredObject]:
+    """Store what is shown of a keepsake; pending, without an owner yet. Returns picture and thumb."""
+    if isinstance(found, DecodedLetter):
+        text = put(
+            found.text.encode(),
+            case_id=case_id,
+            role=StoredObject.Role.SCREEN,
+            media_type="text/plain",
+            capacity=8 * len("".join(found.text.split()).encode()),
+        )
+        sheet = put(
+            page(found.text),
+            case_id=case_id,
+            role=StoredObject.Role.THUMB,
+            media_type="image/jpeg",
+            size=PAGE_SIZE,
+        )
+        return text, sheet
+    width, height = found.screen_size
+    screen = put(
+        found.screen,
+        case_id=case_id,
+        role=StoredObject.Role.SCREEN,
+        media_type="image/jpeg",
+        size=found.screen_size,
+        capacity=width * height * 24,
+    )
+    thumb = put(
+        found.thumb,
+        case_id=case_id,
+        role=StoredObject.Role.THUMB,
+        media_type="image/jpeg",
+        size=found.thumb_size,
+    )
+    return screen, thumb
+
+
+def _paper(found: Decoded | DecodedLetter, filename: str, caption: str) -> KeepsakePaper:
+    name = filename[-FILENAME_LENGTH:]
+    if isinstance(found, DecodedLetter):
+        return KeepsakePaper(caption=caption, filename=name, words=found.words)
+    return KeepsakePaper(
+        caption=caption,
+        filename=name,
+        taken=found.taken or "",
+        gps=list(found.gps) if found.gps else [],
+        fingerprint=f"{found.fingerprint:016x}",
+    )
+
+
+def receive(
+    original: StoredObject,
+    *,
+    by: User | None,
+    filename: str = "",
+    kind: str = "",
+    caption: str = "",
+    memory: Memory | None = None,
+) -> Keepsake:
+    """Open `original` (a pending object), store its renditions and make it a keepsake of its case.
+
+    `kind`: only "object" says more than the bytes do. Errors: Refused (of patients.imaging), NotTaken; then
+    everything that was stored for it, the original included, is destroyed.
+    """
+    stored = [original]
+    try:
+        with reader(original) as file:
+            found = decode(cast(BinaryIO, file), filename)
+        picture, thumb = _renditions(found, original.case_id)
+        stored += [picture, thumb]
+        with transaction.atomic():
+            return _settle_in(
+                stored, found, _paper(found, filename, caption), by=by, kind=kind, memory=memory
+            )
+    except BaseException:
+        rows = StoredObject.objects.filter(pk__in=[row.pk for row in stored])
+        doom(rows, "refused")
+        destroy(rows)
+        raise
+
+
+def _settle_in(
+    stored: list[StoredObject],
+    found: Decoded | DecodedLetter,
+    paper: KeepsakePaper,
+    *,
+    by: User | None,
+    kind: str,
+    memory: Memory | None,
+) -> Keepsake:
+    original, picture, thumb = stored
+    case = Case.objects.select_for_update().get(pk=original.case_id)
+    check_takes(case)
+    letter = isinstance(found, DecodedLetter)
+    looks = Keepsake.Kind.LETTER if letter else Keepsake.Kind.PHOTO
+    keepsake = Keepsake(
+        case=case,
+        memory=memory,
+        kind=Keepsake.Kind.OBJECT if kind == Keepsake.Kind.OBJECT and not letter else looks,
+        picture=picture,
+        thumb=thumb,
+        width=PAGE_SIZE[0] if letter else picture.width,
+        height=PAGE_SIZE[1] if letter else picture.height,
+    )
+    keepsake.save()
+    new_seal(case_id=case.pk, seal_id=keepsake.pk, keepsake_id=keepsake.pk)
+    keepsake.write(paper)
+    keepsake.save(update_fields=["sealed"])
+    StoredObject.objects.filter(pk__in=[row.pk for row in stored]).update(keepsake=keepsake)
+    if not publish(stored):
+        raise NotTaken(_("This took too long. Please bring it again."))
+    Case.objects.filter(pk=case.pk, stage=Case.Stage.INTAKE).update(stage=Case.Stage.BRINGING)
+    record(
+        Act(
+            "keepsake.brought",
+            f"keepsake:{keepsake.pk}",
+            actor=actor_of(by, "demo"),
+            case=case.pk,
+            details={"kind": keepsake.kind, "bytes": original.size},
+        )
+    )
+    return keepsake

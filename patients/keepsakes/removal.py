@@ -1,0 +1,48 @@
+"""Taking a keepsake or a memory back before the map is locked: what the patient removes is destroyed too."""
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from clinic.audit.record import Act, actor_of, record
+from clinic.people.models import User
+from patients.cases.models import Case
+from patients.keepsakes.arrivals import NotTaken
+from patients.keepsakes.models import Keepsake
+from patients.memories.models import Memory
+from patients.vault.models import StoredObject
+from patients.vault.objects import destroy, doom
+
+
+def remove_keepsake(keepsake: Keepsake, *, by: User) -> None:
+    """Destroy a keepsake whole. Errors: NotTaken once the map is locked."""
+    with transaction.atomic():
+        case = Case.objects.select_for_update().get(pk=keepsake.case_id)
+        if not case.takes_keepsakes:
+            raise NotTaken(_("Your map is locked, so nothing can be taken back now. Please talk to the clinic."))
+        gone = Keepsake.objects.filter(pk=keepsake.pk, gone_at__isnull=True).update(
+            picture=None, thumb=None, gone_at=timezone.now()
+        )
+        if not gone:
+            return
+        mine = StoredObject.objects.filter(keepsake=keepsake)
+        doom(mine, "removal")
+        record(Act("keepsake.removed", f"keepsake:{keepsake.pk}", actor=actor_of(by), case=case.pk))
+    destroy(mine)
+
+
+def remove_memory(memory: Memory, *, by: User) -> None:
+    """Take an empty memory off the file and destroy its words. Errors: NotTaken while it holds keepsakes."""
+    with transaction.atomic():
+        case = Case.objects.select_for_update().get(pk=memory.case_id)
+        if not case.takes_keepsakes:
+            raise NotTaken(_("Your map is locked, so nothing can be taken back now. Please talk to the clinic."))
+        if Keepsake.objects.filter(memory=memory, gone_at__isnull=True).exists():
+            raise NotTaken(_("Take its keepsakes out of it first."))
+        mine = StoredObject.objects.filter(memory=memory)
+        doom(mine, "removal")
+        record(Act("memory.removed", f"memory:{memory.pk}", actor=actor_of(by), case=case.pk))
+        mine.update(memory=None)
+        Keepsake.objects.filter(memory=memory).update(memory=None)
+        Memory.objects.filter(pk=memory.pk).delete()
+    destroy(StoredObject.objects.filter(pk=memory.pk))

@@ -1,0 +1,195 @@
+"""The review inbox of one case."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import Count, Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from patients.cases.models import Case
+from patients.cases.people import case_or_404, request_user, wants_fragment
+from patients.keepsakes.models import Keepsake, KeepsakePaper
+from patients.keepsakes.review import CannotReview, Why, accept, accept_rest, give_back, unblur
+from patients.memories.models import MemoryPaper
+from patients.vault.sealed import read_many
+
+PAGE = 24
+SHOWN = ("waiting", "returned", "accepted", "all")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One keepsake with its words, as the inbox shows it."""
+
+    keepsake: Keepsake
+    paper: KeepsakePaper
+    memory: MemoryPaper | None
+    sharp: bool = False
+    problem: str = ""
+
+
+def _items(
+    keepsakes: Collection[Keepsake], *, sharp: UUID | None = None, problems: dict[UUID, str] | None = None
+) -> list[Item]:
+    """Read the words of `keepsakes` (with their memories loaded) in one look into the key store each."""
+    papers = read_many(keepsakes)
+    stories = read_many([one.memory for one in keepsakes if one.memory])
+    return [
+        Item(
+            one,
+            papers.get(one.pk) or KeepsakePaper(),
+            stories.get(one.memory_id),
+            one.pk == sharp,
+            (problems or {}).get(one.pk, ""),
+        )
+        for one in keepsakes
+    ]
+
+
+def _counts(case: Case) -> dict[str, int]:
+    here = Keepsake.objects.filter(case=case, gone_at__isnull=True)
+    return here.aggregate(
+        all=Count("pk"),
+        **{state: Count("pk", filter=Q(review=state)) for state in Keepsake.Review.values},
+    )
+
+
+def _inbox(case: Case, show: str, page: str | None, **about: Any) -> dict[str, Any]:
+    """What the page shows of `case`; `about`: sharp and problems, as `_items` takes them."""
+    counts = _counts(case)
+    rows = Keepsake.objects.filter(case=case, gone_at__isnull=True).select_related("memory")
+    if show != "all":
+        rows = rows.filter(review=show)
+    current = Paginator(rows.order_by("added_at", "pk"), PAGE).get_page(page)
+    names = {"waiting": _("Waiting"), "returned": _("Returned"), "accepted": _("Accepted"), "all": _("All")}
+    return {
+        "case": case,
+        "counts": counts,
+        "page": current,
+        "items": _items(list(current.object_list), **about),
+        "show": show,
+        "tabs": [(key, names[key], counts[key]) for key in SHOWN],
+        "reasons": Why.choices,
+        "seen": timezone.now().isoformat(),
+        "open": case.takes_keepsakes,
+    }
+
+
+def _asked(request: HttpRequest) -> str:
+    show = request.POST.get("show") or request.GET.get("show") or "waiting"
+    return show if show in SHOWN else "waiting"
+
+
+@require_safe
+@never_cache
+def review(request: HttpRequest, case: UUID) -> HttpResponse:
+    """Everything that waits for review, blurred."""
+    context = _inbox(case_or_404(case), _asked(request), request.GET.get("page"))
+    template = "_inbox.html" if wants_fragment(request) else "review.html"
+    return render(request, f"patients/keepsakes/{template}", context)
+
+
+def _answer(request: HttpRequest, case: Case, keepsake: Keepsake, problem: str = "") -> HttpResponse:
+    """One row for htmx, the inbox for everybody else; a refusal (409) is told where it happened."""
+    status = 409 if problem else 200
+    if wants_fragment(request):
+        row = Keepsake.objects.select_related("memory").get(pk=keepsake.pk)
+        [item] = _items([row], problems={row.pk: problem} if problem else None)
+        context = {
+            "item": item,
+            "case": case,
+            "counts": _counts(case),
+            "reasons": Why.choices,
+            "open": case.takes_keepsakes,
+            "show": _asked(request),
+            "also_counts": True,
+        }
+        return render(request, "patients/keepsakes/_item.html", context, status=status)
+    if problem:
+        context = _inbox(case, _asked(request), request.POST.get("page"), problems={keepsake.pk: problem})
+        if all(item.keepsake.pk != keepsake.pk for item in context["items"]):
+            messages.error(request, problem)
+        return render(request, "patients/keepsakes/review.html", context, status=status)
+    return redirect(f"{reverse('patients:review', args=[case.pk])}?show={_asked(request)}")
+
+
+@require_POST
+def decide(request: HttpRequest, case: UUID, keepsake: UUID) -> HttpResponse:
+    """Accept one keepsake or return it with a reason."""
+    row = get_object_or_404(Keepsake, pk=keepsake, case=case, gone_at__isnull=True)
+    person = request_user(request)
+    problem = ""
+    try:
+        match request.POST.get("decision"):
+            case "accept":
+                accept(row, by=person)
+            case "return":
+                give_back(row, request.POST.get("reason", ""), by=person)
+            case _:
+                problem = _("Choose whether to accept it or to return it.")
+    except CannotReview as refusal:
+        problem = str(refusal)
+    return _answer(request, case_or_404(case), row, problem)
+
+
+@require_POST
+@never_cache
+def sharpen(request: HttpRequest, case: UUID, keepsake: UUID) -> HttpResponse:
+    """Show one preview sharp, once, after a reason was put on record. A reload is blurred again."""
+    file = case_or_404(case)
+    row = get_object_or_404(
+        Keepsake.objects.select_related("memory"), pk=keepsake, case=case, gone_at__isnull=True
+    )
+    try:
+        unblur(row, request.POST.get("why", ""), by=request_user(request))
+    except CannotReview as refusal:
+        return _answer(request, file, row, str(refusal))
+    if wants_fragment(request):
+        [item] = _items([row], sharp=row.pk)
+        context = {
+            "item": item,
+            "case": file,
+            "reasons": Why.choices,
+            "open": file.takes_keepsakes,
+            "show": _asked(request),
+        }
+        return render(request, "patients/keepsakes/_item.html", context)
+    context = _inbox(file, _asked(request), request.POST.get("page"), sharp=row.pk)
+    return render(request, "patients/keepsakes/review.html", context)
+
+
+@require_POST
+def rest(request: HttpRequest, case: UUID) -> HttpResponse:
+    """Accept all that waited when the page was made."""
+    row = case_or_404(case)
+    seen = _moment(request.POST.get("seen", ""))
+    try:
+        if seen is None:
+            raise CannotReview(_("Please look at the page again."))
+        count = accept_rest(row, seen_until=seen, by=request_user(request))
+        text = ngettext("%(n)d keepsake accepted.", "%(n)d keepsakes accepted.", count) % {"n": count}
+        messages.success(request, text)
+    except CannotReview as refusal:
+        messages.error(request, str(refusal))
+    return redirect("patients:review", case=row.pk)
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = parse_datetime(text)
+    except ValueError:
+        return None
+    return moment if moment and moment.tzinfo else None

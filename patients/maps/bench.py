@@ -1,0 +1,239 @@
+"""What lies on the mapping bench: every keepsake with its memory, and what the map still lacks."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Q
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from patients.cases.models import Case
+from patients.keepsakes.models import Keepsake, KeepsakePaper
+from patients.memories.models import Memory, MemoryLink, MemoryPaper
+from patients.vault.sealed import read_many
+
+NAMES = re.compile(r"[,;\n]+")
+# Undated memories lie behind all dated ones on the bench.
+LAST = "9999"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing on the bench: a keepsake with its memory, or a memory that has no keepsake."""
+
+    key: UUID
+    keepsake: Keepsake | None
+    paper: KeepsakePaper
+    memory: Memory | None
+    story: MemoryPaper
+
+    @property
+    def title(self) -> str:
+        named = self.story.title or self.paper.caption or self.paper.filename
+        return named or (str(self.keepsake.get_kind_display()).capitalize() if self.keepsake else _("Untitled"))
+
+    @property
+    def lacks(self) -> list[str]:
+        """What is missing before the map can be locked, in a few words each."""
+        if self.memory is None:
+            return [_("not placed in a memory")]
+        return [
+            *([_("not reviewed")] if self.keepsake and self.keepsake.review != "accepted" else []),
+            *([_("no date")] if self.memory.zone == Memory.Zone.MAP and not self.story.day else []),
+            *([_("no intensity")] if self.memory.intensity is None else []),
+        ]
+
+
+@dataclass(frozen=True)
+class Linked:
+    """Another memory that this one calls up."""
+
+    memory: Memory
+    title: str
+    key: UUID
+
+
+@dataclass(frozen=True)
+class Collateral:
+    """Somebody else who is in what will be erased: in how many keepsakes and memories."""
+
+    name: str
+    keepsakes: int
+    memories: int
+
+    @property
+    def words(self) -> str:
+        parts = [
+            ngettext("%(n)d keepsake", "%(n)d keepsakes", self.keepsakes) % {"n": self.keepsakes}
+            if self.keepsakes
+            else "",
+            ngettext("%(n)d memory", "%(n)d memories", self.memories) % {"n": self.memories}
+            if self.memories
+            else "",
+        ]
+        return ", ".join(part for part in parts if part)
+
+
+@dataclass
+class Bench:
+    """Everything about one case's map, read once: rows, words, links."""
+
+    case: Case
+    items: list[Item] = field(default_factory=list)
+    memories: list[Memory] = field(default_factory=list)
+    stories: dict[UUID, MemoryPaper] = field(default_factory=dict)
+    links: dict[UUID, set[UUID]] = field(default_factory=lambda: defaultdict(set))
+    subject: str = ""
+
+    @property
+    def done(self) -> int:
+        return sum(not item.lacks for item in self.items)
+
+    @property
+    def lacking(self) -> list[Item]:
+        return [item for item in self.items if item.lacks]
+
+    @property
+    def on_map(self) -> list[Memory]:
+        return [memory for memory in self.memories if memory.zone == Memory.Zone.MAP]
+
+    @property
+    def targets(self) -> list[Memory]:
+        """What would be erased, newest first."""
+        chosen = [memory for memory in self.on_map if memory.fate == Memory.Fate.TARGET]
+        return sorted(chosen, key=lambda memory: (self.day(memory), memory.made_at), reverse=True)
+
+    def day(self, memory: Memory) -> str:
+        return self.stories[memory.pk].day if memory.pk in self.stories else ""
+
+    def title(self, memory: Memory) -> str:
+        return (self.stories[memory.pk].title if memory.pk in self.stories else "") or _("Untitled")
+
+    def at(self, key: str) -> Item | None:
+        """The item of that id, or the first of the memory of that id, or else the first that lacks something."""
+        for item in self.items:
+            if key in {str(item.key), str(item.memory.pk) if item.memory else ""}:
+                return item
+        return next(iter(self.lacking), self.items[0] if self.items else None)
+
+    def around(self, item: Item) -> tuple[Item | None, Item | None]:
+        """The items before and after `item`."""
+        place = self.items.index(item)
+        before = self.items[place - 1] if place else None
+        return before, self.items[place + 1] if place + 1 < len(self.items) else None
+
+    def linked(self, memory: Memory) -> list[Linked]:
+        by_id = {one.pk: one for one in self.memories}
+        keys = {item.memory.pk: item.key for item in reversed(self.items) if item.memory}
+        others = [by_id[pk] for pk in self.links[memory.pk] if pk in by_id]
+        return [
+            Linked(one, self.title(one), keys.get(one.pk, one.pk)) for one in sorted(others, key=self.day)
+        ]
+
+    def isolated(self) -> list[Item]:
+        """Memories on the map that no other calls up, by their first item; none where there is only one."""
+        alone = {memory.pk for memory in self.on_map if not self.links[memory.pk]}
+        seen: dict[UUID, Item] = {}
+        for item in self.items:
+            if item.memory and item.memory.pk in alone:
+                seen.setdefault(item.memory.pk, item)
+        return list(seen.values()) if len(self.on_map) > 1 else []
+
+    def uncovered(self) -> list[str]:
+        """Months between the first and the last memory that hold none, as spans in words."""
+        months = sorted({day[:7] for memory in self.on_map if (day := self.day(memory))})
+        return list(_gaps([(int(month[:4]), int(month[5:7])) for month in months]))
+
+    def collateral(self) -> list[Collateral]:
+        """Other people in what will be erased, most often met first. The subject is none of them."""
+        targets = {memory.pk for memory in self.targets}
+        keepsakes: dict[str, set[UUID]] = defaultdict(set)
+        memories: dict[str, set[UUID]] = defaultdict(set)
+        written: dict[str, str] = {}
+        for item in self.items:
+            if item.memory is None or item.memory.pk not in targets:
+                continue
+            for name in NAMES.split(item.paper.others):
+                keepsakes[_known(name, written)].add(item.key)
+            for name in item.story.people:
+                memories[_known(name, written)].add(item.memory.pk)
+        own = self.subject.casefold()
+        rows = [
+            Collateral(shown, len(keepsakes[key]), len(memories[key]))
+            for key, shown in written.items()
+            if key not in {"", own}
+        ]
+        return sorted(rows, key=lambda row: (-row.keepsakes - row.memories, row.name.casefold()))
+
+    @property
+    def seconds(self) -> float:
+        """How long the night would take at the pace of the house, in seconds."""
+        return len(self.targets) * float(settings.LACUNA_PACE_SECONDS)
+
+
+def _known(name: str, written: dict[str, str]) -> str:
+    """The name in the form it is counted under; its first spelling is the one that is shown."""
+    shown = " ".join(name.split())
+    written.setdefault(shown.casefold(), shown)
+    return shown.casefold()
+
+
+def _gaps(months: Sequence[tuple[int, int]]) -> Iterator[str]:
+    for (year, month), (next_year, next_month) in zip(months, months[1:], strict=False):
+        missing = (next_year - year) * 12 + next_month - month - 1
+        if missing < 1:
+            continue
+        first = date(year + month // 12, month % 12 + 1, 1)
+        last = date(next_year - (next_month == 1), (next_month - 2) % 12 + 1, 1)
+        if first == last:
+            yield date_format(first, "F Y")
+        else:
+            yield _("%(first)s to %(last)s") % {
+                "first": date_format(first, "F Y"),
+                "last": date_format(last, "F Y"),
+            }
+
+
+def bench_of(case: Case) -> Bench:
+    """Read a case's memories, keepsakes and links, in the order of time; a handful of queries for any size."""
+    memories = list(Memory.objects.filter(case=case))
+    keepsakes = list(
+        Keepsake.objects.filter(case=case, gone_at__isnull=True).select_related("picture").order_by("added_at")
+    )
+    stories, papers = read_many(memories), read_many(keepsakes)
+    bench = Bench(case, memories=memories, stories=stories, subject=case.read().subject_name)
+    for link in MemoryLink.objects.filter(Q(a__case=case) | Q(b__case=case)):
+        bench.links[link.a_id].add(link.b_id)
+        bench.links[link.b_id].add(link.a_id)
+    by_id = {memory.pk: memory for memory in memories}
+    held = {keepsake.memory_id for keepsake in keepsakes}
+    found = [
+        Item(
+            keepsake.pk,
+            keepsake,
+            papers.get(keepsake.pk) or KeepsakePaper(),
+            by_id.get(keepsake.memory_id) if keepsake.memory_id else None,
+            (stories.get(keepsake.memory_id) if keepsake.memory_id else None) or MemoryPaper(),
+        )
+        for keepsake in keepsakes
+    ] + [
+        Item(memory.pk, None, KeepsakePaper(), memory, stories.get(memory.pk) or MemoryPaper())
+        for memory in memories
+        if memory.pk not in held
+    ]
+    bench.items = sorted(
+        found,
+        key=lambda item: (
+            item.story.day or LAST,
+            item.memory.made_at.isoformat() if item.memory else "",
+            item.keepsake.added_at.isoformat() if item.keepsake else "",
+            str(item.key),
+        ),
+    )
+    return bench

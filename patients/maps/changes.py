@@ -1,0 +1,129 @@
+"""What is changed on the bench, before the map is locked."""
+
+import dataclasses
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from clinic.audit.record import Act, actor_of, record
+from clinic.people.models import User
+from patients.cases.models import Case
+from patients.keepsakes.models import Keepsake
+from patients.memories.models import Memory, MemoryLink
+from patients.vault.models import StoredObject
+from patients.vault.objects import new_seal
+
+
+class CannotChange(Exception):
+    """The map cannot be changed like this; the message says why in plain words."""
+
+
+def _open(case: UUID) -> Case:
+    locked = Case.objects.select_for_update().get(pk=case)
+    if not locked.takes_keepsakes:
+        raise CannotChange(_("The map is locked. Open it again before changing it."))
+    return locked
+
+
+@transaction.atomic
+def describe(memory: Memory, words: dict[str, Any], numbers: dict[str, Any], *, by: User) -> Memory:
+    """Write what a mapping visit found out about a memory.
+
+    words: fields of MemoryPaper. numbers: intensity (0 to 10 or None), zone, fate. Errors: CannotChange.
+    """
+    case = _open(memory.case_id)
+    row = Memory.objects.select_for_update().get(pk=memory.pk, case=case)
+    before = row.fate
+    for name, value in numbers.items():
+        setattr(row, name, value)
+    row.write(dataclasses.replace(row.read(), **words))
+    row.save(update_fields=["sealed", *numbers])
+    actor = actor_of(by)
+    acts = [Act("memory.changed", f"memory:{row.pk}", actor=actor, case=case.pk)]
+    if row.fate != before:
+        action = "memory.kept" if row.fate == Memory.Fate.PROTECTED else "memory.released"
+        acts.append(Act(action, f"memory:{row.pk}", actor=actor, case=case.pk))
+    record(*acts)
+    return row
+
+
+def _pair(case: Case, one: UUID, other: UUID) -> tuple[UUID, UUID]:
+    if one == other:
+        raise CannotChange(_("A memory is not linked to itself."))
+    if Memory.objects.filter(case=case, pk__in=[one, other]).count() != 2:
+        raise CannotChange(_("That memory is not in this file."))
+    # As the database compares them: a UUID is text of equal length in SQLite and bytes in PostgreSQL.
+    return (one, other) if one.hex < other.hex else (other, one)
+
+
+@transaction.atomic
+def link(case: Case, one: UUID, other: UUID, *, by: User) -> None:
+    """Note that two memories call each other up. Linking them again changes nothing. Errors: CannotChange."""
+    locked = _open(case.pk)
+    a, b = _pair(locked, one, other)
+    _link, made = MemoryLink.objects.get_or_create(a_id=a, b_id=b)
+    if made:
+        record(Act("map.linked", f"memory:{one}", actor=actor_of(by), case=case.pk, details={"with": other}))
+
+
+@transaction.atomic
+def unlink(case: Case, one: UUID, other: UUID, *, by: User) -> None:
+    """Take a link away. Errors: CannotChange."""
+    locked = _open(case.pk)
+    a, b = _pair(locked, one, other)
+    if MemoryLink.objects.filter(a_id=a, b_id=b).delete()[0]:
+        record(Act("map.unlinked", f"memory:{one}", actor=actor_of(by), case=case.pk, details={"with": other}))
+
+
+@transaction.atomic
+def place(keepsake: Keepsake, memory: Memory | None, title: str = "", *, by: User) -> Memory:
+    """Put a keepsake into `memory`, or into a new one called `title`. Errors: CannotChange."""
+    case = _open(keepsake.case_id)
+    row = Keepsake.objects.select_for_update().get(pk=keepsake.pk)
+    if row.gone_at:
+        raise CannotChange(_("The patient has taken this one back. It is destroyed."))
+    actor = actor_of(by)
+    acts = []
+    if memory is None:
+        if not title.strip():
+            raise CannotChange(_("Choose a memory, or give a new one a title."))
+        memory = Memory.objects.create(case=case)
+        new_seal(case_id=case.pk, seal_id=memory.pk, memory_id=memory.pk)
+        memory.write(Memory.paper(title=title.strip()))
+        memory.save(update_fields=["sealed"])
+        acts.append(Act("memory.made", f"memory:{memory.pk}", actor=actor, case=case.pk))
+    if memory.case_id != case.pk:
+        raise CannotChange(_("That memory is not in this file."))
+    Keepsake.objects.filter(pk=row.pk).update(memory=memory)
+    # What is stored goes with its keepsake: an object that still named the old memory would end with that one.
+    StoredObject.objects.filter(keepsake=row).update(memory=None)
+    acts.append(
+        Act(
+            "keepsake.changed",
+            f"keepsake:{row.pk}",
+            actor=actor,
+            case=case.pk,
+            details={"memory": memory.pk},
+        )
+    )
+    record(*acts)
+    return memory
+
+
+@transaction.atomic
+def name_chapters(case: Case, chapters: list[dict[str, str]], *, by: User) -> None:
+    """Write the spans the patient names. Errors: CannotChange."""
+    locked = _open(case.pk)
+    locked.write(dataclasses.replace(locked.read(), chapters=chapters))
+    locked.save(update_fields=["sealed"])
+    record(
+        Act(
+            "map.chapters",
+            f"case:{locked.pk}",
+            actor=actor_of(by),
+            case=locked.pk,
+            details={"count": len(chapters)},
+        )
+    )

@@ -1,0 +1,142 @@
+"""What is asked on the mapping bench."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from patients.memories.models import Memory, MemoryPaper
+
+LONG = 4000
+
+
+class MemoryForm(forms.Form):
+    """One memory as the mapping visit finds it. Undated is allowed here; it blocks the lock, not the typing."""
+
+    title = forms.CharField(label=_("Title"), max_length=200)
+    intensity = forms.TypedChoiceField(
+        label=_("Intensity"),
+        choices=[(str(n), str(n)) for n in range(11)],
+        coerce=int,
+        empty_value=None,
+        required=False,
+        widget=forms.RadioSelect(attrs={"class": "scale"}),
+    )
+    reaction = forms.CharField(
+        label=_("Reaction"), max_length=LONG, required=False, widget=forms.Textarea(attrs={"rows": 2})
+    )
+    when = forms.CharField(
+        label=_("When, as the patient says it"),
+        max_length=100,
+        required=False,
+        help_text=_("“about 2003”, “the last winter”"),
+    )
+    day = forms.DateField(
+        label=_("Day it is sorted by"),
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        help_text=_("The middle of a rough span."),
+    )
+    people = forms.CharField(
+        label=_("Who else is in it"), max_length=500, required=False, help_text=_("With commas between.")
+    )
+    fate = forms.ChoiceField(
+        label=_("What becomes of it"),
+        choices=[(Memory.Fate.TARGET, Memory.Fate.TARGET.label), (Memory.Fate.PROTECTED, Memory.Fate.PROTECTED.label)],
+        widget=forms.RadioSelect,
+    )
+    zone = forms.ChoiceField(label=_("Where"), choices=Memory.Zone.choices, widget=forms.RadioSelect)
+
+    @staticmethod
+    def initial_of(memory: Memory, paper: MemoryPaper) -> dict[str, Any]:
+        """What stands in the form before anybody touches it."""
+        return {
+            "title": paper.title,
+            "intensity": memory.intensity,
+            "reaction": paper.reaction,
+            "when": paper.when,
+            "day": paper.day,
+            "people": ", ".join(paper.people),
+            "fate": memory.fate,
+            "zone": memory.zone,
+        }
+
+    def words(self) -> dict[str, Any]:
+        """Fields of MemoryPaper."""
+        data = self.cleaned_data
+        people = [" ".join(name.split()) for name in data["people"].split(",")]
+        return {
+            "title": data["title"],
+            "reaction": data["reaction"],
+            "when": data["when"],
+            "day": data["day"].isoformat() if data["day"] else "",
+            "people": [name for name in people if name],
+        }
+
+    def numbers(self) -> dict[str, Any]:
+        """Columns of Memory."""
+        return {name: self.cleaned_data[name] for name in ("intensity", "fate", "zone")}
+
+
+COLORS = [
+    ("", _("none")),
+    ("green", _("green")),
+    ("red", _("red")),
+    ("orange", _("orange")),
+    ("blue", _("blue")),
+]
+
+
+class ChapterForm(forms.Form):
+    """One span the patient names; left empty it is dropped."""
+
+    name = forms.CharField(label=_("Chapter"), max_length=80, required=False)
+    color = forms.ChoiceField(label=_("Color"), choices=COLORS, required=False)
+    first = forms.DateField(
+        label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+    last = forms.DateField(
+        label=_("To"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if data.get("name"):
+            first, last = data.get("first"), data.get("last")
+            if not first or not last:
+                if not self.errors:
+                    self.add_error("first", _("A chapter has a first and a last day."))
+            elif last < first:
+                self.add_error("last", _("The last day is before the first."))
+        return data
+
+
+class BaseChapters(forms.BaseFormSet):  # type: ignore[type-arg]
+    """The chapters of a case; none may run into another."""
+
+    def clean(self) -> None:
+        if any(self.errors):
+            return
+        spans = sorted(
+            (form.cleaned_data["first"], form.cleaned_data["last"])
+            for form in self.forms
+            if form.cleaned_data.get("name")
+        )
+        if any(after[0] <= before[1] for before, after in zip(spans, spans[1:], strict=False)):
+            raise forms.ValidationError(_("Two chapters share days."))
+
+    def chapters(self) -> list[dict[str, str]]:
+        """The spans as the case's paper keeps them, in the order of time."""
+        named = [form.cleaned_data for form in self.forms if form.cleaned_data.get("name")]
+        return [
+            {
+                "name": data["name"],
+                "color": data["color"] or "none",
+                "from": data["first"].isoformat(),
+                "to": data["last"].isoformat(),
+            }
+            for data in sorted(named, key=lambda data: data["first"])
+        ]
+
+
+ChapterSet = forms.formset_factory(ChapterForm, formset=BaseChapters, extra=2, max_num=12)

@@ -1,0 +1,218 @@
+"""The mapping bench: one keepsake after another, its memory, its links; then the lock."""
+
+from typing import Any, cast
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from clinic.access.policy import allowed
+from clinic.calendar.durations import lasting
+from patients.cases.models import Case
+from patients.cases.people import case_or_404, request_user, wants_fragment
+from patients.keepsakes.models import Keepsake
+from patients.maps.bench import Bench, Item, bench_of
+from patients.maps.changes import CannotChange, describe, link, name_chapters, place, unlink
+from patients.maps.forms import BaseChapters, ChapterSet, MemoryForm
+from patients.maps.locking import CannotLock, lock_map, obstacles, unlock_map
+from patients.maps.silhouette import rehearsal, silhouette
+from patients.memories.models import Memory
+from patients.vault.configured import key_store
+from patients.vault.keys import KeyGone
+from patients.vault.objects import read
+
+
+def _whole(text: str, most: int) -> int:
+    return min(int(text), most) if text.isascii() and text.isdigit() and len(text) < 7 else 0
+
+
+def _letter(item: Item | None) -> str:
+    """The words of a letter; its picture is a rendering of them, and reading is the point of a bench."""
+    if item is None or item.keepsake is None or item.keepsake.kind != Keepsake.Kind.LETTER:
+        return ""
+    try:
+        return read(item.keepsake.picture).decode(errors="replace") if item.keepsake.picture else ""
+    except (KeyGone, FileNotFoundError):
+        return ""
+
+
+def _chapters(case: Case) -> BaseChapters:
+    initial = [
+        {"name": one["name"], "color": one["color"], "first": one["from"], "last": one["to"]}
+        for one in case.read().chapters
+    ]
+    return cast(BaseChapters, ChapterSet(initial=initial, prefix="chapters"))
+
+
+def _shown(request: HttpRequest, bench: Bench, item: Item | None, form: MemoryForm | None = None) -> dict[str, Any]:
+    """Everything the bench shows with `item` on it."""
+    case, person = bench.case, request_user(request)
+    before, after = bench.around(item) if item else (None, None)
+    gone = _whole(request.GET.get("gone", ""), len(bench.targets))
+    others = [one for one in bench.memories if item and one != item.memory]
+    memory = item.memory if item else None
+    may_change = allowed(person, "patients:mapping", {"case": case.pk}, "POST").allowed
+    return {
+        "case": case,
+        "bench": bench,
+        "item": item,
+        "letter": _letter(item),
+        "before": before,
+        "after": after,
+        "place": bench.items.index(item) + 1 if item else 0,
+        "open": case.takes_keepsakes and may_change,
+        "form": form or (MemoryForm(initial=MemoryForm.initial_of(memory, item.story)) if item and memory else None),
+        "linked": bench.linked(memory) if memory else [],
+        "others": [(one.pk, bench.title(one), bench.day(one)) for one in sorted(others, key=bench.day)],
+        "obstacles": obstacles(case) if case.takes_keepsakes else [],
+        "gone": gone,
+        "map": rehearsal([(one, bench.day(one)) for one in bench.on_map], gone)
+        if case.takes_keepsakes
+        else silhouette(case),
+        "lasts": lasting(bench.seconds),
+        "pace": bench.seconds / (len(bench.targets) or 1),
+        "may_lock": case.takes_keepsakes and allowed(person, "patients:map-lock", {"case": case.pk}, "POST").allowed,
+        "may_unlock": case.stage in {Case.Stage.MAPPED, Case.Stage.CONSENTED}
+        and allowed(person, "patients:map-unlock", {"case": case.pk}, "POST").allowed,
+    }
+
+
+def _page(request: HttpRequest, context: dict[str, Any], status: int = 200) -> HttpResponse:
+    """The whole page, or the part htmx asks for; an item has an address of its own."""
+    if wants_fragment(request):
+        if request.headers.get("HX-Target") == "rehearsal":
+            return render(request, "patients/maps/_rehearsal.html", context)
+        response = render(request, "patients/maps/_bench.html", context | {"fragment": True}, status=status)
+        if context["item"]:
+            response["HX-Push-Url"] = _address(context["case"], context["item"].key)
+        return response
+    context["chapter_forms"] = context.get("chapter_forms") or _chapters(context["case"])
+    return render(request, "patients/maps/bench.html", context, status=status)
+
+
+def _address(case: Case, at: object) -> str:
+    return f"{reverse('patients:mapping', args=[case.pk])}?at={at}"
+
+
+def _has_words(case: Case) -> bool:
+    """Whether the case's key is there: after the night there is nothing left to put on a bench."""
+    try:
+        key_store().get(case.pk)
+    except KeyGone:
+        return False
+    return True
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def mapping(request: HttpRequest, case: UUID) -> HttpResponse:
+    """Show one item; a POST writes what was found out about its memory and goes on to the next."""
+    row = case_or_404(case)
+    if not _has_words(row):
+        return render(request, "patients/maps/gone.html", {"case": row}, status=410)
+    bench = bench_of(row)
+    asked = request.POST if request.method == "POST" else request.GET
+    item = bench.at(asked.get("at", ""))
+    if request.method != "POST":
+        return _page(request, _shown(request, bench, item))
+    if item is None or item.memory is None or asked.get("at") != str(item.key):
+        messages.error(request, _("That is no longer on the bench."))
+        return redirect("patients:mapping", case=row.pk)
+    form = MemoryForm(request.POST)
+    if not form.is_valid():
+        return _page(request, _shown(request, bench, item, form), status=422)
+    try:
+        describe(item.memory, form.words(), form.numbers(), by=request_user(request))
+    except CannotChange as refusal:
+        form.add_error(None, str(refusal))
+        return _page(request, _shown(request, bench, item, form), status=409)
+    _before, after = bench.around(item)
+    return redirect(_address(row, after.key if after and "stay" not in asked else item.key))
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+@require_POST
+def links(request: HttpRequest, case: UUID) -> HttpResponse:
+    """Add or take away one link between two memories."""
+    row = case_or_404(case)
+    one, other = _uuid(request.POST.get("one", "")), _uuid(request.POST.get("other", ""))
+    change = unlink if request.POST.get("do") == "remove" else link
+    try:
+        if one is None or other is None:
+            raise CannotChange(_("Choose a memory to link."))
+        change(row, one, other, by=request_user(request))
+    except CannotChange as refusal:
+        messages.error(request, str(refusal))
+    return redirect(_address(row, request.POST.get("at", "")[:36]))
+
+
+@require_POST
+def put(request: HttpRequest, case: UUID, keepsake: UUID) -> HttpResponse:
+    """Place a keepsake in a memory, or in a new one."""
+    row = case_or_404(case)
+    thing = get_object_or_404(Keepsake, pk=keepsake, case=row, gone_at__isnull=True)
+    chosen = _uuid(request.POST.get("memory", ""))
+    memory = Memory.objects.filter(case=row, pk=chosen).first() if chosen else None
+    try:
+        if request.POST.get("memory") and memory is None:
+            raise CannotChange(_("That memory is not in this file."))
+        place(thing, memory, request.POST.get("title", "")[:200], by=request_user(request))
+    except CannotChange as refusal:
+        messages.error(request, str(refusal))
+    return redirect(_address(row, thing.pk))
+
+
+@require_POST
+def chapters(request: HttpRequest, case: UUID) -> HttpResponse:
+    """Write the spans the patient names."""
+    row = case_or_404(case)
+    if not _has_words(row):
+        return render(request, "patients/maps/gone.html", {"case": row}, status=410)
+    forms = cast(BaseChapters, ChapterSet(request.POST, prefix="chapters"))
+    if not forms.is_valid():
+        bench = bench_of(row)
+        context = _shown(request, bench, bench.at(""))
+        return _page(request, context | {"chapter_forms": forms, "chapters_open": True}, status=422)
+    try:
+        name_chapters(row, forms.chapters(), by=request_user(request))
+        messages.success(request, _("The chapters are written down."))
+    except CannotChange as refusal:
+        messages.error(request, str(refusal))
+    return redirect("patients:mapping", case=row.pk)
+
+
+@require_POST
+def lock(request: HttpRequest, case: UUID) -> HttpResponse:
+    """Freeze the map, or say what stands in the way."""
+    row = case_or_404(case)
+    try:
+        lock_map(row, by=request_user(request))
+    except CannotLock as refusal:
+        for sentence in refusal.obstacles:
+            messages.error(request, sentence)
+        return redirect("patients:mapping", case=row.pk)
+    messages.success(request, _("The map is locked. Now the patient can sign for exactly this map."))
+    return redirect("patients:case", case=row.pk)
+
+
+@require_POST
+def unlock(request: HttpRequest, case: UUID) -> HttpResponse:
+    """Open a locked map again; what was signed on it is void."""
+    row = case_or_404(case)
+    try:
+        unlock_map(row, by=request_user(request))
+        messages.success(request, _("The map is open again. What was signed on it is void."))
+    except CannotLock as refusal:
+        messages.error(request, str(refusal))
+    return redirect("patients:mapping", case=row.pk)

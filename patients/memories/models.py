@@ -1,0 +1,84 @@
+"""Memories of a case and the links between them."""
+
+import uuid
+from dataclasses import dataclass, field
+
+from django.core.validators import MaxValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from patients.cases.models import Case
+from patients.vault.sealed import SealedModel
+
+
+@dataclass(frozen=True)
+class MemoryPaper:
+    """What is sealed under the memory's own key, and goes with it."""
+
+    title: str = ""
+    when: str = ""  # in the patient's words: "about 2003", "winter"
+    day: str = ""  # ISO day it is sorted by; the middle of a fuzzy span
+    place: str = ""
+    people: list[str] = field(default_factory=list)
+    story: str = ""
+    reaction: str = ""
+
+
+class MemoryQuerySet(models.QuerySet["Memory"]):
+    def targets(self) -> "MemoryQuerySet":
+        return self.filter(zone=Memory.Zone.MAP, fate=Memory.Fate.TARGET)
+
+
+class Memory(SealedModel):
+    """One remembered moment. Its sealed part is written under a key of its own (the StoredObject `seal`)."""
+
+    class Zone(models.TextChoices):
+        MAP = "map", _("on the map")
+        CHILDHOOD = "childhood", _("childhood, not on the map")
+
+    class Fate(models.TextChoices):
+        TARGET = "target", _("to be erased")
+        PROTECTED = "protected", _("kept on purpose")
+        ERASED = "erased", _("erased")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="memories")
+    zone = models.CharField(max_length=10, choices=Zone.choices, default=Zone.MAP)
+    fate = models.CharField(max_length=10, choices=Fate.choices, default=Fate.TARGET)
+    intensity = models.PositiveSmallIntegerField(null=True, validators=[MaxValueValidator(10)])
+    # Set when the map is locked: 1 is the oldest; childhood memories have none.
+    number = models.PositiveIntegerField(null=True)
+    chapter = models.PositiveSmallIntegerField(null=True)  # index into the case's chapters
+    # Place on the map, 0..1 of its area; tilt in radians (LOOK.md, Session view).
+    x = models.FloatField(null=True)
+    y = models.FloatField(null=True)
+    w = models.FloatField(null=True)
+    h = models.FloatField(null=True)
+    tilt = models.FloatField(default=0)
+    made_at = models.DateTimeField(default=timezone.now)
+
+    paper = MemoryPaper
+    objects = MemoryQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["case", "number"], name="memory_number_once"),
+            models.CheckConstraint(
+                condition=Q(intensity__isnull=True) | Q(intensity__lte=10), name="intensity_to_10"
+            ),
+        ]
+
+
+class MemoryLink(models.Model):
+    """Two memories that call each other up; stored once, smaller id first."""
+
+    a = models.ForeignKey(Memory, on_delete=models.CASCADE, related_name="links_from")
+    b = models.ForeignKey(Memory, on_delete=models.CASCADE, related_name="links_to")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["a", "b"], name="memories_linked_once"),
+            models.CheckConstraint(condition=Q(a__lt=F("b")), name="link_smaller_id_first"),
+        ]

@@ -1,0 +1,22 @@
+"""The models of this room, named here so that Django finds them."""
+
+from patients.cases.models import Case
+from patients.consent.models import ConsentText, Signature
+from patients.keepsakes.models import Keepsake, Upload
+from patients.maps.models import LockedMap
+from patients.memories.models import Memory, MemoryLink
+from patients.requests.models import AppointmentRequest
+from patients.vault.models import StoredObject
+
+__all__ = [
+    "AppointmentRequest",
+    "Case",
+    "ConsentText",
+    "Keepsake",
+    "LockedMap",
+    "Memory",
+    "MemoryLink",
+    "Signature",
+    "StoredObject",
+    "Upload",
+]

@@ -1,0 +1,73 @@
+"""A request for an appointment: made by a visitor, decided by the front desk."""
+
+from uuid import UUID
+
+from django.core.mail import send_mail
+from django.db import transaction
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+
+from clinic.audit.record import Act, actor_of, record
+from clinic.people.invitations import invite
+from clinic.people.models import Role, User
+from patients.requests.models import AppointmentRequest, RequestPaper
+from patients.vault.configured import key_store
+from patients.vault.keys import KeyExists, KeyGone
+
+Request = AppointmentRequest
+
+
+class Decided(Exception):
+    """Somebody has decided this request already; the message says so."""
+
+
+def ask(
+    *, ticket: UUID, name: str, email: str, phone: str, message: str, language: str, by: User | None = None
+) -> Request:
+    """Keep a visitor's request. The same `ticket` again returns what it made: nothing is sent twice."""
+    existing = Request.objects.filter(pk=ticket).first()
+    if existing:
+        return existing
+    try:
+        key_store().create(ticket)
+    except (KeyExists, KeyGone):
+        # The other of two identical posts is a moment ahead.
+        return Request.objects.get(pk=ticket)
+    made = Request(pk=ticket, name=name, email=email, phone=phone, language=language)
+    made.write(RequestPaper(message=message))
+    with transaction.atomic():
+        made.save(force_insert=True)
+        actor = actor_of(by) if by else "visitor"
+        record(Act("request.made", f"request:{made.pk}", actor=actor))
+    return made
+
+
+@transaction.atomic
+def decide(request: Request, decision: str, *, reason: str, by: User, base: str) -> Request:
+    """Accept (and invite), hold or decline, with a kind word. Errors: Decided."""
+    row = Request.objects.select_for_update(of=("self",)).get(pk=request.pk)
+    if row.state in {Request.State.ACCEPTED, Request.State.DECLINED}:
+        raise Decided(_("This request has been decided already."))
+    row.write(RequestPaper(message=row.read().message, decision=reason))
+    row.decided_by, row.decided_at = by, timezone.now()
+    if decision == "accept":
+        row.state = Request.State.ACCEPTED
+        row.invitation = invite(row.email, row.name, Role.PATIENT, by=by, base=base, language=row.language)
+    else:
+        row.state = Request.State.HELD if decision == "hold" else Request.State.DECLINED
+        transaction.on_commit(lambda: _tell(row, reason))
+    row.save(update_fields=["state", "sealed", "decided_by", "decided_at", "invitation"])
+    record(Act(f"request.{row.state}", f"request:{row.pk}", actor=actor_of(by)))
+    return row
+
+
+def _tell(row: Request, reason: str) -> None:
+    with translation.override(row.language):
+        held = row.state == Request.State.HELD
+        subject = _("Your request to Lacuna")
+        first = (
+            _("Thank you for writing. We need a little more time, and will write to you again.")
+            if held
+            else _("Thank you for writing. We are sorry that we cannot offer you an appointment.")
+        )
+        send_mail(subject, "\n\n".join(filter(None, [first, reason])), None, [row.email])

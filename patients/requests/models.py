@@ -1,0 +1,45 @@
+"""Somebody asks for an appointment, before there is an account."""
+
+import uuid
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from clinic.people.models import Invitation
+from patients.vault.sealed import SealedModel
+
+
+@dataclass(frozen=True)
+class RequestPaper:
+    message: str = ""
+    decision: str = ""  # the reason given to the visitor
+
+
+class AppointmentRequest(SealedModel):
+    """A visitor's wish. Its message is sealed: people say there whom they want to forget."""
+
+    class State(models.TextChoices):
+        NEW = "new", _("new")
+        HELD = "held", _("held")
+        DECLINED = "declined", _("declined")
+        ACCEPTED = "accepted", _("accepted")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(_("name"), max_length=120)
+    email = models.EmailField(_("e-mail address"), max_length=254)
+    phone = models.CharField(_("telephone"), max_length=40, blank=True)
+    language = models.CharField(max_length=8, default="en")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.NEW)
+    created_at = models.DateTimeField(default=timezone.now)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    decided_at = models.DateTimeField(null=True)
+    invitation = models.OneToOneField(
+        Invitation, on_delete=models.PROTECT, null=True, related_name="appointment_request"
+    )
+
+    paper = RequestPaper

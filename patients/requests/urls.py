@@ -1,0 +1,10 @@
+from django.urls import path
+
+from patients.requests import views
+
+urlpatterns = [
+    path("appointment/", views.ask_for_appointment, name="request"),
+    path("appointment/sent/", views.sent, name="request-sent"),
+    path("requests/", views.inbox, name="requests"),
+    path("requests/<uuid:pk>/decide/", views.decide_request, name="request-decide"),
+]

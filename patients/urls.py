@@ -1,0 +1,10 @@
+"""Addresses of this room, gathered from its nouns."""
+
+from patients.cases.urls import urlpatterns as cases
+from patients.consent.urls import urlpatterns as consent
+from patients.keepsakes.urls import urlpatterns as keepsakes
+from patients.maps.urls import urlpatterns as maps
+from patients.requests.urls import urlpatterns as requests
+
+app_name = "patients"
+urlpatterns = [*requests, *cases, *keepsakes, *maps, *consent]

@@ -1,0 +1,54 @@
+"""What every test may use."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings as django_settings
+from django.db import connection
+
+from patients.vault import configured
+from tests.clinic.audit.plugin import log_can_be_flushed
+
+__all__ = ["log_can_be_flushed"]
+
+SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "samples" / "photos"
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Put SQLite's test database into a file: the workers that tests start are processes of their own."""
+    if connection.vendor == "sqlite":
+        connection.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+
+
+@pytest.fixture
+def sample_photos() -> Path:
+    """Real photos from real cameras; they lie beside the repository, not in it."""
+    if not SAMPLES.is_dir():
+        pytest.skip(f"no sample photos at {SAMPLES.parent.parent}")
+    return SAMPLES
+
+
+@pytest.fixture(autouse=True)
+def own_house(tmp_path: Path, settings: django_settings) -> Iterator[None]:
+    """Give each test a vault, keys, witness and signing key of its own."""
+    settings.LACUNA_DATA_DIR = tmp_path
+    settings.LACUNA_VAULT_DIR = tmp_path / "vault"
+    settings.LACUNA_KEYS_DIR = tmp_path / "keys"
+    settings.LACUNA_ROOT_KEY = ""
+    settings.LACUNA_ROOT_KEY_FILE = tmp_path / "root-key"
+    settings.LACUNA_KEY_MIRRORS = []
+    settings.LACUNA_COOLING_OFF_HOURS = 0
+    settings.LACUNA_SIGNING_KEY_FILE = tmp_path / "signing-key"
+    settings.LACUNA_WITNESS_DIR = tmp_path / "witness"
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    settings.STORAGES = settings.STORAGES | {
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    }
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    configured.reset()
+    yield
+    configured.reset()

@@ -1,0 +1,104 @@
+"""A letter loses its words, rarest first, and keeps their places until the end."""
+
+import io
+import random
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from erasure.fade.letter import BLANK, FRAMES, capacity_bits, fade, page
+
+LETTER = """Dear Joel,
+
+\tI saw the frozen river again today, and I thought of the night we lay on the ice, and of
+the stars, which you said you could not name. I can name you now: you are the one who stayed.
+
+Your Clementine"""
+
+
+def states(letter: str) -> list[str]:
+    found = [letter]
+    for level in range(FRAMES):
+        found.append(fade(found[-1], level))
+    return found
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(max_size=400))
+def test_any_text_loses_all_and_never_gains(letter: str) -> None:
+    found = states(letter)
+    bits = [capacity_bits(state) for state in found]
+    assert all(after <= before for before, after in pairwise(bits))
+    assert bits[-1] == 0
+    assert found[-1].strip() == ""
+    assert {len(state) for state in found} == {len(letter)}
+    for before, after in pairwise(found):
+        for was, is_now in zip(before, after, strict=True):
+            assert is_now == was or is_now.isspace()
+
+
+def test_words_leave_in_equal_shares() -> None:
+    words = [len(state.split()) for state in states(LETTER)]
+    assert words[0] == 44
+    assert words[-1] == 0
+    assert all(before - after in {3, 4} for before, after in pairwise(words))
+
+
+def test_layout_stays_as_gaps() -> None:
+    for state in states(LETTER):
+        assert [len(line) for line in state.split("\n")] == [len(line) for line in LETTER.split("\n")]
+        assert state.count("\n") == 5
+    assert states(LETTER)[-1].count("\u2007") == len("".join(LETTER.split()))
+
+
+def test_signs_of_double_width_leave_wide_gaps_one_by_one() -> None:
+    found = states("雪が降るといいのに。")
+    assert [len(state.replace("\u3000", "")) for state in found][:3] == [10, 9, 8]
+    assert found[-1] == "\u3000" * 10
+
+
+def test_the_last_is_not_even_layout() -> None:
+    assert fade(states(LETTER)[-1], FRAMES) == BLANK == ""
+    for level in (-1, FRAMES + 1):
+        with pytest.raises(ValueError, match="no such pass"):
+            fade(LETTER, level)
+
+
+def test_rare_words_go_before_common_ones() -> None:
+    """Of forty letters at half time: what is left is mostly what was there often."""
+    letter = " ".join(["you"] * 12 + ["lighthouse", "Montauk", "tangerine", "frozen"] + ["and"] * 8)
+    rare = common = 0
+    for _ in range(40):
+        left = states(letter)[6].split()
+        rare += sum(word in {"lighthouse", "Montauk", "tangerine", "frozen"} for word in left)
+        common += sum(word in {"you", "and"} for word in left)
+    assert rare / (40 * 4) < 0.05
+    assert common / (40 * 20) > 0.5
+
+
+def test_the_order_is_fresh_each_time() -> None:
+    letter = " ".join(f"word{number:03}" for number in range(60))
+    seen = set()
+    for _ in range(20):
+        random.seed(3)
+        seen.add(fade(letter, 0))
+    assert len(seen) > 15
+
+
+def test_capacity_counts_the_bytes_of_what_is_written() -> None:
+    assert capacity_bits("") == 0
+    assert capacity_bits(" \u2007\n\u3000") == 0
+    assert capacity_bits("nhớ em") == 8 * (5 + 2)
+
+
+def test_ink_goes_with_the_words() -> None:
+    inks = [
+        sum(Image.open(io.BytesIO(page(state, 300))).convert("L").histogram()[:140])
+        for state in states(LETTER)
+    ]
+    assert inks[0] > 400
+    assert all(after <= before + 20 for before, after in pairwise(inks))
+    assert inks[-1] == 0

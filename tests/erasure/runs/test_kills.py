@@ -1,0 +1,161 @@
+"""E1: SIGKILL at every labelled point and at random moments; SIGSTOP beyond the lease. Real processes."""
+
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from clinic.audit.models import Entry
+from clinic.audit.verify import verify_log
+from erasure.runs.models import Event, Run, Step
+from erasure.runs.passes import GONE
+from patients.vault.configured import key_store
+from patients.vault.models import StoredObject
+from patients.vault.objects import storage
+from tests.factories import make_run
+from tests.house import House, house, until
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.processes]
+
+# Every place in a pass, a close and an end that has a name (clinic/points.py), and how often it is passed
+# before the process dies: the first time, and once in the middle of the run.
+POINTS = [
+    "claimed",
+    "row:2",
+    "key:3",
+    "file:4",
+    "create.written:5",
+    "create.durable:2",
+    "frames-made:3",
+    "before-commit:2",
+    "after-commit:4",
+    "destroy.written:6",
+    "destroy.durable:3",
+    "key-destroyed:2",
+    "file-unlinked:5",
+    "recorded:4",
+    "before-close",
+    "after-close",
+    "roll.key-written",
+    "roll.slots-written",
+    "roll.renamed",
+    "roll.old-key-destroyed",
+    "rolled",
+    "verified",
+]
+RANDOM_KILLS = 30
+
+
+@pytest.fixture
+def processes() -> Iterator[House]:
+    with house() as mine:
+        yield mine
+
+
+def ended(run: Run) -> bool:
+    return Run.objects.filter(pk=run.pk, certificate__isnull=False).exists()
+
+
+def check_end(run: Run) -> None:
+    """One entry per step, levels only ever fell, nothing left, the run complete."""
+    run.refresh_from_db()
+    assert (run.state, run.outcome) == (Run.State.FINISHED, Run.Outcome.COMPLETE)
+    assert set(run.steps.values_list("state", "level")) == {(Step.State.DESTROYED, GONE)}
+    assert Entry.objects.filter(action="memory.destroyed", run=run.pk).count() == run.expected_steps
+    assert Entry.objects.filter(action="run.finished", run=run.pk).count() == 1
+    assert Entry.objects.filter(action="certificate.issued", run=run.pk).count() == 1
+    events = list(Event.objects.filter(run=run).order_by("seq"))
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    for memory in run.steps.values_list("memory__number", flat=True):
+        passes = [event.data for event in events if event.kind == "pass" and event.data["n"] == memory]
+        assert [data["level"] for data in passes] == list(range(1, GONE + 1))
+        assert [data["bits"] for data in passes] == sorted((data["bits"] for data in passes), reverse=True)
+    assert not StoredObject.objects.remaining().exists()
+    assert list(key_store().ids()) == []
+    assert storage().listdir("")[1] == []
+    assert verify_log().problems == []
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_killed_at_a_labelled_point(point: str, processes: House) -> None:
+    run = make_run(memories=2)
+    # A supervisor settles too, so both may be the one that reaches the point; each dies of it once.
+    worker = processes.worker(LACUNA_POINT=point, LACUNA_LEASE_SECONDS="1")
+    supervisor = processes.supervisor(LACUNA_POINT=point, LACUNA_LEASE_SECONDS="1")
+    until(
+        lambda: worker.poll() is not None or supervisor.poll() is not None or ended(run),
+        f"somebody reaches {point}",
+    )
+    codes = {worker.poll(), supervisor.poll()}
+    assert -signal.SIGKILL in codes, f"nobody died at {point}: the label is not reached"
+    processes.worker(LACUNA_LEASE_SECONDS="1")
+    processes.supervisor(LACUNA_LEASE_SECONDS="1")
+    until(lambda: ended(run), f"the run ends after a kill at {point}")
+    check_end(run)
+
+
+def test_killed_at_random_moments(processes: House) -> None:
+    run = make_run(memories=6, letters=1, pace=1.5)
+    chance = random.Random(os.environ.get("LACUNA_TEST_SEED", "kills"))  # noqa: S311
+    running = {
+        "worker": processes.worker(LACUNA_LEASE_SECONDS="1"),
+        "supervisor": processes.supervisor(LACUNA_LEASE_SECONDS="1"),
+    }
+    kills = 0
+    while kills < RANDOM_KILLS and not ended(run):
+        # How long they may live: long enough to start, then any moment of their work.
+        time.sleep(chance.uniform(0.05, 1.6))
+        for name, start in (("worker", processes.worker), ("supervisor", processes.supervisor)):
+            if chance.random() < 0.7:
+                running[name].kill()
+                running[name].wait()
+                running[name] = start(LACUNA_LEASE_SECONDS="1")
+                kills += 1
+    until(lambda: ended(run), "the run ends after being killed again and again")
+    assert kills >= RANDOM_KILLS
+    check_end(run)
+
+
+def test_a_zombie_commits_nothing(processes: House) -> None:
+    run = make_run(memories=2)
+    zombie = processes.worker(
+        LACUNA_POINT="frames-made:3", LACUNA_POINT_SIGNAL="STOP", LACUNA_LEASE_SECONDS="1"
+    )
+    supervisor = processes.supervisor(LACUNA_LEASE_SECONDS="1")
+    until(lambda: _stopped(zombie.pid), "the worker is frozen with its frames made")
+    processes.worker(LACUNA_LEASE_SECONDS="1")
+    until(lambda: ended(run), "another worker finishes the run")
+    log = Entry.objects.count()
+    os.kill(zombie.pid, signal.SIGCONT)
+    until(
+        lambda: not StoredObject.objects.remaining().exists() and not _busy(zombie.pid),
+        "the zombie cleans up what it had made in vain",
+    )
+    check_end(run)
+    assert Entry.objects.count() == log
+    assert supervisor.poll() is None
+
+
+def _status(pid: int) -> str:
+    with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123 - a pseudo file of the kernel
+        return file.read().rpartition(")")[2].split()[0]
+
+
+def _stopped(pid: int) -> bool:
+    return _status(pid) == "T"
+
+
+def _busy(pid: int) -> bool:
+    return _status(pid) == "R"
+
+
+def test_two_workers_and_two_supervisors_never_do_a_step_twice(processes: House) -> None:
+    run = make_run(memories=4, letters=1)
+    for _ in range(2):
+        processes.worker()
+        processes.supervisor()
+    until(lambda: ended(run), "the run ends")
+    check_end(run)

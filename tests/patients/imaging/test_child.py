@@ -1,0 +1,106 @@
+"""U5: what the decoding child may not do."""
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from patients.imaging.decode import _ROOT, COMMAND, Limits
+
+from .pictures import saved, scene
+
+ATTEMPTS = {
+    "write a file": "open({path!r}, 'wb').write(b'plaintext')",
+    "create a file": "open({path!r}, 'wb').close()",
+    "read a file": "open('/etc/hostname').read()",
+    "list a folder": "import os; os.listdir('/')",
+    "open a socket": "import socket; socket.socket()",
+    "start a process": "import subprocess; subprocess.run(['true'])",
+    "make a pipe": "import os; os.pipe()",
+}
+
+
+def run(program: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(  # noqa: S603 - our own interpreter and words
+        [sys.executable, "-P", "-s", "-B", "-c", program],
+        env={"PYTHONPATH": str(_ROOT)},
+        cwd="/",
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("attempt", ATTEMPTS.values(), ids=ATTEMPTS.keys())
+def test_nothing_can_be_opened_once_it_reads(attempt: str, tmp_path: Path) -> None:
+    path = tmp_path / "leak"
+    code = attempt.format(path=str(path))
+    prepare = "import io, socket, subprocess, resource\nfrom patients.imaging import child, render\n"
+    free = run(f"{prepare}try:\n    exec({code!r})\nexcept OSError: print('refused')\nelse: print('done')")
+    assert free.stdout == b"done\n"
+    path.unlink(missing_ok=True)
+    confined = run(
+        f"{prepare}child.confine(2**31, 60)\nchild.close_the_doors()\n"
+        f"try:\n    exec({code!r})\nexcept OSError: print('refused')\nelse: print('done')"
+    )
+    assert confined.stdout == b"refused\n"
+    assert not path.exists()
+
+
+def test_before_that_files_stay_empty(tmp_path: Path) -> None:
+    """While decoders are imported files can be opened, but not one byte can be written."""
+    path = tmp_path / "leak"
+    done = run(
+        "from patients.imaging import child\nchild.confine(2**31, 60)\n"
+        f"file = open({str(path)!r}, 'wb', buffering=0)\n"
+        "try: file.write(b'plaintext')\nexcept OSError: print('refused')"
+    )
+    assert done.stdout == b"refused\n"
+    assert path.read_bytes() == b""
+
+
+def test_there_is_no_core_dump_and_nobody_looks_in() -> None:
+    done = run(
+        "import ctypes, resource\nfrom patients.imaging import child\nchild.confine(2**31, 60)\n"
+        "print(resource.getrlimit(resource.RLIMIT_CORE), ctypes.CDLL(None).prctl(3))"
+    )
+    assert done.stdout == b"(0, 0) 0\n"
+
+
+def answer(*command: str, env: dict[str, str], picture: bytes) -> subprocess.CompletedProcess[bytes]:
+    settings = json.dumps(asdict(Limits()) | {"kind": "jpeg"})
+    return subprocess.run(  # noqa: S603 - our own interpreter and words
+        [*command, settings],
+        input=picture,
+        env=env,
+        cwd="/",
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_it_leaves_no_file_in_a_folder_of_its_own(tmp_path: Path) -> None:
+    env = {"PYTHONPATH": str(_ROOT), "TMPDIR": str(tmp_path), "HOME": str(tmp_path)}
+    done = answer(*COMMAND, env=env, picture=saved(scene()))
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.startswith(b"LACUNA\x01\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "GIF", "TIFF", "BMP", "PPM", "PDF"])
+def test_only_the_decoder_of_the_kind_is_asked(file_format: str) -> None:
+    done = answer(*COMMAND, env={"PYTHONPATH": str(_ROOT)}, picture=saved(scene(), file_format))
+    assert b'"refused": "' in done.stdout
+    assert b"\xff\xd8" not in done.stdout
+
+
+def test_it_needs_no_django() -> None:
+    program = (
+        "import sys\nfrom patients.imaging import child, render\n"
+        "print(any(name.split('.')[0] == 'django' for name in sys.modules))"
+    )
+    assert run(program).stdout == b"False\n"

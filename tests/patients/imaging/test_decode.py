@@ -1,0 +1,542 @@
+"""U1 to U7: real pictures are opened, hostile ones are refused, and neither hurts the process that asked."""
+
+import contextlib
+import io
+import random
+import resource
+import sys
+import threading
+import time
+import zipfile
+from pathlib import Path
+
+import pillow_heif
+import pytest
+from PIL import Image, ImageCms
+from PIL.PngImagePlugin import PngInfo
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+from patients.imaging import decode as module
+from patients.imaging.decode import Decoded, DecodedLetter, Limits, decode
+from patients.imaging.kinds import Kind
+from patients.imaging.refusals import Code, Refused
+
+from .pictures import chunk, corners, png, saved, scene, segments
+
+UPRIGHT = ["red", "lime", "blue", "yellow"]
+
+
+def opened(data: bytes, name: str = "", limits: Limits = module.DEFAULT_LIMITS) -> Decoded:
+    found = decode(io.BytesIO(data), name, limits=limits)
+    assert isinstance(found, Decoded)
+    return found
+
+
+def refused(data: bytes, name: str = "", limits: Limits = module.DEFAULT_LIMITS) -> Code:
+    with pytest.raises(Refused) as caught:
+        decode(io.BytesIO(data), name, limits=limits)
+    assert len(str(caught.value)) > 20
+    return caught.value.code
+
+
+SAMPLES = [
+    ("Canon_PowerShot_S40.jpg", 480, 360, "2003-12-14T12:01:44", None),
+    ("DSCN0010.jpg", 640, 480, "2008-10-22T16:28:39", (43.467448, 11.885127)),
+    ("DSCN0021.jpg", 640, 480, "2008-10-22T16:38:20", (43.467082, 11.884538)),
+    ("DSCN0042.jpg", 640, 480, "2008-10-22T17:00:07", (43.464455, 11.881478)),
+    ("DudleyLeavittUtah.tiff", 196, 257, None, None),
+    ("HMD_Nokia_8.3_5G.jpg", 4608, 1976, "2022-08-14T14:12:31", (60.146706, 24.906772)),
+    ("IMG_5195.HEIC", 2566, 3313, "2021-04-11T15:47:53", (39.051344, -94.288772)),
+    ("canon_hdr_NO.jpg", 1536, 2048, "2015-02-09T22:47:44", None),
+    ("iphone_13_pro_max.HEIC", 3024, 4032, "2022-02-16T12:55:41", None),
+    ("iphone_hdr_YES.jpg", 3264, 2448, "2015-04-10T20:12:23", (40.446972, -3.724753)),
+    ("jolla.jpg", 3264, 2448, "2014-09-21T16:00:56", None),
+    ("kodak-dc210.jpg", 640, 480, "2000-10-26T16:46:51", None),
+    ("landscape_3.jpg", 600, 450, None, None),
+    ("landscape_8.jpg", 600, 450, None, None),
+    ("nikon-e950.jpg", 800, 600, "2001-04-06T11:51:40", None),
+    ("portrait_6.jpg", 450, 600, None, None),
+]
+
+
+@pytest.mark.parametrize(("name", "width", "height", "taken", "gps"), SAMPLES)
+def test_sample_photos(
+    sample_photos: Path,
+    name: str,
+    width: int,
+    height: int,
+    taken: str | None,
+    gps: tuple[float, float] | None,
+) -> None:
+    with (sample_photos / name).open("rb") as file:
+        found = decode(file, name)
+    assert isinstance(found, Decoded)
+    assert (found.width, found.height, found.taken, found.gps) == (width, height, taken, gps)
+    for jpeg, size, side in (
+        (found.screen, found.screen_size, 1280),
+        (found.thumb, found.thumb_size, 360),
+    ):
+        assert Image.open(io.BytesIO(jpeg)).size == size
+        assert max(size) == min(side, max(width, height))
+        assert size[0] / size[1] == pytest.approx(width / height, abs=0.01)
+        # JFIF's header, tables, the frame: nothing that could carry a place, a serial number or a thumbnail.
+        assert {segment[0] for segment in segments(jpeg)} <= {0xE0, 0xDB, 0xC0, 0xC4}
+        assert [segment[1:] for segment in segments(jpeg) if segment[0] == 0xE0] == [
+            b"JFIF\0\1\1\0\0\1\0\1\0\0"
+        ]
+
+
+def test_the_samples_are_all_covered(sample_photos: Path) -> None:
+    assert sorted(path.name for path in sample_photos.iterdir()) == sorted(row[0] for row in SAMPLES)
+
+
+def test_markers_hidden_in_metadata_are_gone() -> None:
+    canary = b"CANARY-serial-4711"
+    thumbnail = saved(Image.new("RGB", (40, 30), "red"))
+    exif = Image.Exif()
+    exif[0x010E] = canary.decode()
+    exif[0xC62F] = canary.decode()
+    exif.get_ifd(0x8769)[0xA431] = canary.decode()
+    exif.get_ifd(0x8769)[0x927C] = canary + thumbnail
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    data = saved(
+        scene(), exif=exif, comment=canary, icc_profile=profile, xmp=b"<x:xmpmeta>" + canary + b"</x:xmpmeta>"
+    )
+    data = data + canary
+    assert data.count(canary) >= 5
+    found = opened(data)
+    for jpeg in (found.screen, found.thumb):
+        assert canary not in jpeg
+        assert jpeg.count(b"\xff\xd8\xff") == 1
+        assert Image.open(io.BytesIO(jpeg)).info.keys() <= {
+            "jfif",
+            "jfif_version",
+            "jfif_unit",
+            "jfif_density",
+        }
+
+
+def turned(turn: int) -> Image.Image:
+    """What a camera stores so that orientation `turn` shows `scene()`."""
+    ways = Image.Transpose
+    undo = {
+        2: ways.FLIP_LEFT_RIGHT,
+        3: ways.ROTATE_180,
+        4: ways.FLIP_TOP_BOTTOM,
+        5: ways.TRANSPOSE,
+        6: ways.ROTATE_90,
+        7: ways.TRANSVERSE,
+        8: ways.ROTATE_270,
+    }
+    return scene().transpose(undo[turn]) if turn in undo else scene()
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF"])
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_orientation_is_applied_once(turn: int, file_format: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    found = opened(saved(turned(turn), file_format, exif=exif))
+    assert (found.width, found.height) == (300, 200)
+    assert found.screen_size == (300, 200)
+    assert corners(found.screen) == UPRIGHT
+    assert corners(found.thumb) == UPRIGHT
+
+
+@pytest.mark.parametrize("turn", [1, 3, 6, 8])
+def test_orientation_of_heic(turn: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    buffer = io.BytesIO()
+    picture = pillow_heif.from_pillow(turned(turn))
+    picture.save(buffer, quality=90, exif=exif.tobytes())
+    found = opened(buffer.getvalue())
+    assert found.kind is Kind.HEIC
+    assert (found.width, found.height) == (300, 200)
+    assert corners(found.screen) == UPRIGHT
+
+
+def test_an_unknown_orientation_is_left_alone() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 11
+    assert corners(opened(saved(scene(), exif=exif)).screen) == UPRIGHT
+
+
+PAPER = (0xF7, 0xF9, 0xF8)
+
+
+def middle(jpeg: bytes) -> tuple[int, ...]:
+    picture = Image.open(io.BytesIO(jpeg)).convert("RGB")
+    pixel = picture.getpixel((picture.width // 2, picture.height // 2))
+    assert isinstance(pixel, tuple)
+    return pixel
+
+
+def near(one: tuple[int, ...], other: tuple[int, ...], by: int = 6) -> bool:
+    return max(abs(a - b) for a, b in zip(one, other, strict=True)) <= by
+
+
+CLEAR = Image.new("RGBA", (60, 40), (255, 0, 0, 0))
+MODES = [
+    (saved(Image.new("CMYK", (60, 40), (0, 255, 255, 0))), (254, 0, 0)),
+    (saved(Image.new("L", (60, 40), 128)), (128, 128, 128)),
+    (saved(Image.new("1", (60, 40), 1), "PNG"), (255, 255, 255)),
+    (saved(Image.new("I;16", (60, 40), 0x8000), "PNG"), (128, 128, 128)),
+    (saved(Image.new("I;16", (60, 40), 0x4000), "TIFF"), (64, 64, 64)),
+    (saved(Image.new("F", (60, 40), 0.5), "TIFF"), (0, 0, 0)),
+    (saved(CLEAR, "PNG"), PAPER),
+    (saved(CLEAR, "WEBP", lossless=True), PAPER),
+    (saved(Image.new("RGBA", (60, 40), (0, 0, 0, 128)), "PNG"), (123, 124, 123)),
+    (saved(Image.new("LA", (60, 40), (0, 0)), "PNG"), PAPER),
+    (saved(CLEAR.convert("P"), "PNG", transparency=CLEAR.convert("P").getpixel((0, 0))), PAPER),
+    (saved(CLEAR, "GIF"), PAPER),
+    (saved(Image.new("P", (60, 40), 1), "GIF"), (1, 1, 1)),
+    (saved(Image.new("RGB", (60, 40), (9, 200, 30)), "PNG", transparency=(9, 200, 30)), PAPER),
+    (saved(Image.new("LAB", (60, 40), (128, 128, 128)), "TIFF"), (119, 119, 119)),
+    (saved(Image.new("YCbCr", (60, 40), (81, 90, 240)), "TIFF"), (239, 14, 14)),
+]
+
+
+@pytest.mark.parametrize(("data", "color"), MODES)
+def test_every_color_model_ends_as_srgb_on_paper(data: bytes, color: tuple[int, ...]) -> None:
+    found = opened(data)
+    assert (found.width, found.height) == (60, 40)
+    assert near(middle(found.screen), color), middle(found.screen)
+
+
+def test_a_picture_is_converted_from_its_own_profile() -> None:
+    """A profile whose red is sRGB's green: without conversion the picture would stay red."""
+    own = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    red, green = own.index(b"rXYZ"), own.index(b"gXYZ")
+    own[red : red + 4], own[green : green + 4] = b"gXYZ", b"rXYZ"
+    found = opened(saved(Image.new("RGB", (60, 40), (255, 0, 0)), "PNG", icc_profile=bytes(own)))
+    assert near(middle(found.screen), (0, 255, 0))
+
+
+def test_a_broken_profile_is_ignored() -> None:
+    data = saved(Image.new("RGB", (60, 40), (255, 0, 0)), "PNG", icc_profile=b"no profile at all" * 20)
+    assert near(middle(opened(data).screen), (254, 0, 0))
+
+
+@pytest.mark.parametrize("file_format", ["GIF", "TIFF", "WEBP", "PNG", "MPO", "AVIF"])
+def test_the_first_of_many_frames_is_taken(file_format: str) -> None:
+    first, second = (Image.new("RGB", (60, 40), color) for color in ((200, 30, 30), (30, 30, 200)))
+    data = saved(first, file_format, save_all=True, append_images=[second])
+    found = opened(data)
+    assert near(middle(found.screen), (200, 30, 30), 12)
+
+
+def test_too_many_frames() -> None:
+    frames = [Image.new("L", (8, 8), shade) for shade in range(12)]
+    data = saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    assert refused(data, limits=Limits(max_frames=11)) is Code.TOO_MANY_FRAMES
+    assert opened(data, limits=Limits(max_frames=12)).width == 8
+
+
+@pytest.mark.parametrize(
+    ("gps", "place"),
+    [
+        ({1: "S", 2: (33.0, 51.0, 30.0), 3: "W", 4: (70.0, 30.0, 0.0)}, (-33.858333, -70.5)),
+        ({1: "N", 2: (0.0, 0.0, 0.0), 3: "E", 4: (0.0, 0.0, 0.0)}, None),
+        ({1: "N", 2: (91.0, 0.0, 0.0), 3: "E", 4: (10.0, 0.0, 0.0)}, None),
+        ({1: "N", 2: (40.0, 0.0, 0.0)}, None),
+    ],
+)
+def test_places(gps: dict[int, object], place: tuple[float, float] | None) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(0x8825).update(gps)
+    assert opened(saved(scene(), exif=exif)).gps == place
+
+
+@pytest.mark.parametrize(
+    ("tags", "taken"),
+    [
+        ({0x9003: "2003:02:14 09:08:07", 0x9004: "2004:01:01 00:00:00"}, "2003-02-14T09:08:07"),
+        ({0x9003: "0000:00:00 00:00:00", 0x9004: "2004:01:01 00:00:00"}, "2004-01-01T00:00:00"),
+        ({0x9003: "    :  :     :  :  "}, None),
+        ({0x9003: "2003:02:31 09:08:07"}, None),
+        ({0x9003: "2003-02-14T09:08:07+02:00"}, "2003-02-14T09:08:07"),
+        ({}, None),
+    ],
+)
+def test_dates(tags: dict[int, str], taken: str | None) -> None:
+    exif = Image.Exif()
+    exif[0x0132] = "2022:01:01 00:00:00"
+    exif.get_ifd(0x8769).update(tags)
+    assert opened(saved(scene(), exif=exif)).taken == taken
+
+
+def test_a_camera_that_writes_only_when_the_file_was_changed() -> None:
+    exif = Image.Exif()
+    exif[0x0132], exif[0x010F] = "2001:01:01 01:01:01", "Nikon"
+    assert opened(saved(scene(), exif=exif)).taken == "2001-01-01T01:01:01"
+
+
+def test_damaged_exif_is_no_reason_to_refuse() -> None:
+    data = saved(scene(), exif=b"Exif\0\0MM\0*\xff\xff\xff\xff" + b"\x99" * 40)
+    assert (opened(data).taken, opened(data).gps) == (None, None)
+
+
+TRUNCATED = {Code.TRUNCATED, Code.BROKEN}
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "AVIF"])
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.5, 0.9, 0.98])
+def test_truncated_files_are_refused(file_format: str, share: float) -> None:
+    picture = Image.effect_mandelbrot((320, 240), (-2, -1.2, 0.8, 1.2), 60).convert("RGB")
+    data = saved(picture, file_format)
+    assert opened(data).width == 320
+    assert refused(data[: int(len(data) * share)]) in TRUNCATED
+
+
+@pytest.mark.parametrize(
+    "name", ["IMG_5195.HEIC", "iphone_hdr_YES.jpg", "DudleyLeavittUtah.tiff", "DSCN0010.jpg"]
+)
+@pytest.mark.parametrize("share", [0.1, 0.6, 0.97])
+def test_truncated_photos_are_refused(sample_photos: Path, name: str, share: float) -> None:
+    data = (sample_photos / name).read_bytes()
+    assert refused(data[: int(len(data) * share)], name) in TRUNCATED
+
+
+def test_a_truncated_picture_says_what_to_do() -> None:
+    data = saved(scene(800, 600))
+    with pytest.raises(Refused) as caught:
+        decode(io.BytesIO(data[: len(data) // 2]))
+    assert str(caught.value) == (
+        "This picture could not be opened: it ends too early. Please choose it again from the phone or "
+        "camera that took it."
+    )
+
+
+def test_a_bomb_of_144_megapixels_in_17_kilobytes() -> None:
+    data = png(12000, 12000)
+    assert len(data) < 20_000
+    started = time.monotonic()
+    assert refused(data) is Code.TOO_MANY_PIXELS
+    assert time.monotonic() - started < 10
+    with pytest.raises(Refused, match="50 million pixels"):
+        decode(io.BytesIO(data))
+
+
+def test_the_pixel_cap_counts_every_pixel() -> None:
+    data = saved(scene(300, 200))
+    assert refused(data, limits=Limits(max_pixels=59_999)) is Code.TOO_MANY_PIXELS
+    assert opened(data, limits=Limits(max_pixels=60_000)).width == 300
+
+
+def test_pixels_are_counted_before_they_are_decoded() -> None:
+    """The memory for these pixels would not be granted: only counting first can name the reason."""
+    assert refused(png(12000, 12000), limits=Limits(memory=150 * 2**20)) is Code.TOO_MANY_PIXELS
+
+
+def test_a_gif_with_a_huge_canvas() -> None:
+    data = bytearray(saved(Image.new("P", (10, 10)), "GIF"))
+    data[6:10] = b"\xff\xff\xff\xff"
+    assert refused(bytes(data)) is Code.TOO_MANY_PIXELS
+
+
+def test_a_text_chunk_that_unpacks_to_gigabytes() -> None:
+    info = PngInfo()
+    info.add_text("Comment", "\0" * (80 * 2**20), zip=True)
+    data = saved(scene(), "PNG", pnginfo=info)
+    assert len(data) < 200_000
+    assert refused(data) in {Code.BROKEN, Code.TOO_HEAVY}
+
+
+def zip_of(text: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("evil.html", text)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        saved(scene()) + zip_of(b"<p>"),
+        saved(scene(), "PNG") + zip_of(b"plain"),
+        saved(scene(), "GIF", comment=b"*/=1;</script><script>alert(1)</script>"),
+        saved(scene(), comment=b"<?php system($_GET['x']); ?>"),
+        saved(scene(), comment=b"%PDF-1.7\n1 0 obj<</OpenAction 2 0 R>>"),
+        saved(scene()) + b"<html><body onload=alert(1)>",
+        saved(scene(), "PNG")[:-12] + chunk(b"tEXt", b"x\0<SVG onload=alert(1)>") + chunk(b"IEND", b""),
+        saved(scene()) + b"Rar!\x1a\x07\x01\0" + b"\0" * 30,
+    ],
+)
+def test_polyglots_are_refused(data: bytes) -> None:
+    assert refused(data, "photo.jpg") is Code.GUEST
+
+
+def test_a_film_behind_a_photo_is_no_polyglot() -> None:
+    """Phones append one to every motion photo."""
+    film = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + b"\0" * 4000
+    assert opened(saved(scene()) + film, "MVIMG_0001.jpg").width == 300
+
+
+def test_a_raw_file_whose_first_picture_is_a_preview() -> None:
+    tags = ImageFileDirectory_v2()
+    tags[50706] = b"\x01\x04\x00\x00"
+    assert refused(saved(scene(), "TIFF", tiffinfo=tags)) is Code.RAW
+    assert opened(saved(scene(), "TIFF")).width == 300
+
+
+def test_bytes_of_one_kind_behind_the_signature_of_another() -> None:
+    assert refused(b"\xff\xd8\xff" + saved(scene(), "PNG")) is Code.BROKEN
+    assert refused(b"GIF89a" + b"\x41" * 500) in {Code.BROKEN, Code.TOO_MANY_PIXELS, Code.TRUNCATED}
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "AVIF"])
+def test_damaged_bytes_end_in_a_picture_or_a_sentence(file_format: str) -> None:
+    """U6: no other error comes out, whatever is changed in the file."""
+    whole = saved(scene(), file_format)
+    chance = random.Random(file_format)  # noqa: S311 - the same damage in every run
+    for _ in range(5):
+        data = bytearray(whole)
+        for _ in range(12):
+            data[chance.randrange(12, len(data))] = chance.randrange(256)
+        found = None
+        with contextlib.suppress(Refused):
+            found = decode(io.BytesIO(data))
+        if isinstance(found, Decoded):
+            assert Image.open(io.BytesIO(found.screen)).size == found.screen_size
+
+
+def test_too_many_bytes() -> None:
+    data = saved(scene())
+    assert refused(data + b"\0" * 2**20, limits=Limits(max_bytes=2**20)) is Code.TOO_MANY_BYTES
+
+
+def descendants() -> list[str]:
+    """Command lines of this process's children that are still there, dead ones included."""
+    children = Path(f"/proc/self/task/{threading.get_native_id()}/children").read_text().split()
+    return [Path(f"/proc/{child}/cmdline").read_text() for child in children]
+
+
+def child_runs(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
+    monkeypatch.setattr(module, "COMMAND", (sys.executable, "-c", program))
+
+
+@pytest.mark.parametrize(
+    ("program", "code"),
+    [
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", Code.CRASHED),
+        ("import sys; sys.stdin.buffer.read(); sys.exit(3)", Code.CRASHED),
+        ("", Code.CRASHED),
+        ("import sys; sys.stdin.buffer.read(); print('nonsense')", Code.CRASHED),
+        ("import sys; sys.stdout.buffer.write(b'LACUNA\\x01\\n' + b'\\0\\0\\0\\x02{}')", Code.CRASHED),
+        ("import sys; sys.stdout.buffer.write(b'LACUNA\\x01\\n' + b'\\0\\0\\0\\x02[]')", Code.CRASHED),
+        ("import sys; sys.stdout.buffer.write(b'LACUNA\\x01\\n' + b'x' * 3)", Code.CRASHED),
+        (
+            "import sys; sys.stdin.buffer.read()\nwhile True: sys.stdout.buffer.write(b'x' * 65536)",
+            Code.CRASHED,
+        ),
+        ("import sys\nwhile True: sys.stdout.buffer.write(b'x' * 65536)", Code.TOO_SLOW),
+        ("import time; time.sleep(60)", Code.TOO_SLOW),
+        ("import sys, time; sys.stdin.buffer.read(); time.sleep(60)", Code.TOO_SLOW),
+    ],
+)
+def test_a_child_that_fails_spares_the_parent(
+    monkeypatch: pytest.MonkeyPatch, program: str, code: Code
+) -> None:
+    child_runs(monkeypatch, program)
+    large = saved(scene()) + b"\0" * 300_000
+    assert refused(large, limits=Limits(seconds=1.5)) is code
+    assert descendants() == []
+
+
+FACTS = (
+    '{"size": [99, 66], "taken": null, "place": null, "screen_size": [9, 6], "thumb_size": [3, 2],'
+    ' "fingerprint": "0", "screen_bytes": 5, "thumb_bytes": 5}'
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "claimed"),
+    [
+        ("[99, 66]", "[99999, 99999]"),
+        ("[99, 66]", "[99, 0]"),
+        ("[9, 6]", "[5000, 5000]"),
+        ('"taken": null', '"taken": "<script>"'),
+        ('"place": null', '"place": "here"'),
+        ('"thumb_bytes": 5', '"thumb_bytes": 4'),
+        ('"screen_bytes": 5', '"screen_bytes": -5'),
+        ('"fingerprint": "0"', '"fingerprint": "x"'),
+        ('{"size"', '{"refused": "no such code", "size"'),
+    ],
+)
+def test_a_child_that_lies_is_not_believed(monkeypatch: pytest.MonkeyPatch, said: str, claimed: str) -> None:
+    def answering(facts: str) -> str:
+        answer = b"LACUNA\x01\n" + len(facts).to_bytes(4) + facts.encode() + 2 * b"\xff\xd8\xff\xff\xd9"
+        return f"import sys; sys.stdin.buffer.read(); sys.stdout.buffer.write({answer!r})"
+
+    child_runs(monkeypatch, answering(FACTS))
+    assert opened(saved(scene())).screen_size == (9, 6)
+    assert said in FACTS
+    child_runs(monkeypatch, answering(FACTS.replace(said, claimed)))
+    assert refused(saved(scene())) is Code.CRASHED
+
+
+def test_processor_time_is_limited() -> None:
+    heavy = saved(Image.effect_noise((6000, 4000), 90), "PNG", compress_level=1)
+    assert refused(heavy, limits=Limits(cpu_seconds=0)) is Code.TOO_SLOW
+
+
+def test_memory_is_limited() -> None:
+    heavy = png(7000, 7000)
+    assert refused(heavy, limits=Limits(memory=120 * 2**20)) in {Code.TOO_HEAVY, Code.CRASHED}
+    assert opened(heavy).width == 7000
+
+
+def test_the_parent_feeds_in_small_pieces() -> None:
+    """A 60 MB file costs the parent no more than a few pieces."""
+
+    class Stream:
+        def __init__(self, head: bytes, zeros: int) -> None:
+            self.head, self.zeros, self.largest = head, zeros, 0
+
+        def read(self, size: int, /) -> bytes:
+            self.largest = max(self.largest, size)
+            piece, self.head = self.head[:size], self.head[size:]
+            if not piece:
+                piece = b"\0" * min(size, self.zeros)
+                self.zeros -= len(piece)
+            return piece
+
+    decode(Stream(saved(scene()), 0))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    stream = Stream(saved(scene()), 60 * 2**20)
+    found = decode(stream)
+    assert isinstance(found, Decoded)
+    assert stream.zeros == 0
+    assert stream.largest == 64 * 1024
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 8 * 1024
+
+
+def test_an_error_of_the_source_comes_through() -> None:
+    class Vault:
+        reads = 0
+
+        def read(self, size: int, /) -> bytes:
+            self.reads += 1
+            if self.reads > 2:
+                raise OSError("the last segment is missing")
+            return saved(scene(900, 700))[:size]
+
+    with pytest.raises(OSError, match="last segment"):
+        decode(Vault())
+    assert descendants() == []
+
+
+def test_letters() -> None:
+    data = "\ufeffDear Joel,\r\n\r\nI\u202e said\x07 no\u0301.\x85Clementine\n\n".encode()
+    assert decode(io.BytesIO(data), "LETTER.TXT") == DecodedLetter("Dear Joel,\n\nI said nó.\nClementine", 6)
+    wide = "Cher Joel, adieu".encode("utf-16")
+    assert decode(io.BytesIO(wide)) == DecodedLetter("Cher Joel, adieu", 3)
+
+
+def test_letters_that_are_not_taken() -> None:
+    assert refused(b"word " * 300, limits=Limits(max_letter_bytes=1000)) is Code.LETTER_TOO_LONG
+    assert refused(b"  \n\t\n ") is Code.LETTER_BLANK
+    assert refused(b"word " * 2000 + b"\xff\xfe\xfa") is Code.LETTER_UNREADABLE
+    assert refused(b"") is Code.EMPTY
+    assert refused(b"%PDF-1.4") is Code.PDF

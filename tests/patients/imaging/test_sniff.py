@@ -1,0 +1,189 @@
+"""U1, U2: bytes decide what a file is; what is not taken is refused with a sentence."""
+
+import codecs
+import io
+import struct
+import zipfile
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from patients.imaging.refusals import SENTENCES, Code, Refused
+from patients.imaging.sniff import HEAD_BYTES, Kind, refusal, refuse, sniff
+
+
+def encoded(file_format: str) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (20, 10), (200, 40, 90)).save(buffer, file_format)
+    return buffer.getvalue()
+
+
+def media(brand: bytes, *compatible: bytes) -> bytes:
+    box = brand + b"\0\0\0\0" + b"".join(compatible)
+    return struct.pack(">I", 8 + len(box)) + b"ftyp" + box + b"\0" * 40
+
+
+def zipped(name: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(name, "x" * 50)
+    return buffer.getvalue()
+
+
+KINDS = [
+    ("JPEG", Kind.JPEG),
+    ("PNG", Kind.PNG),
+    ("GIF", Kind.GIF),
+    ("WEBP", Kind.WEBP),
+    ("TIFF", Kind.TIFF),
+    ("AVIF", Kind.AVIF),
+]
+
+
+@pytest.mark.parametrize(("file_format", "kind"), KINDS)
+def test_pictures_are_known_by_their_bytes(file_format: str, kind: Kind) -> None:
+    head = encoded(file_format)[:HEAD_BYTES]
+    assert sniff(head) is kind
+    for name in ("", "IMG_0001", "PHOTO.JPG", "photo.Heic", "x.png", "C:\\old\\y.jpeg", "ảnh.jpg"):
+        assert refuse(head, name) is None
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (media(b"heic", b"mif1", b"heic"), Kind.HEIC),
+        (media(b"mif1", b"mif1", b"heic"), Kind.HEIC),
+        (media(b"mif1", b"mif1", b"avif"), Kind.AVIF),
+        (media(b"avis", b"msf1"), Kind.AVIF),
+    ],
+)
+def test_iso_media_brands(head: bytes, kind: Kind) -> None:
+    assert sniff(head) is kind
+
+
+def test_every_sample_photo_is_known(sample_photos: Path) -> None:
+    for path in sample_photos.iterdir():
+        head = path.read_bytes()[:HEAD_BYTES]
+        expected = {".jpg": Kind.JPEG, ".heic": Kind.HEIC, ".tiff": Kind.TIFF}[path.suffix.lower()]
+        assert sniff(head) is expected
+        assert refuse(head, path.name) is None
+
+
+@pytest.mark.parametrize(
+    "letter",
+    [
+        b"Dear Joel,\r\n\tI could not stay.",
+        "Em nhớ anh.".encode(),
+        codecs.BOM_UTF8 + "Chère Clementine".encode(),
+        "Cher Joel".encode("utf-16"),
+        codecs.BOM_UTF16_BE + "Cher Joel".encode("utf-16-be"),
+        b"MZ is how this letter starts, and BZh, and ID3: all words here.",
+        b"I love you <3 and 2 < 3 > 1",
+        ("é" * 4000).encode()[:4095],
+    ],
+)
+def test_letters_are_plain_text(letter: bytes) -> None:
+    assert sniff(letter) is Kind.LETTER
+    for name in ("", "LETTER.TXT", "letter.md", "goodbye"):
+        assert refusal(letter, name) is None
+
+
+FOREIGN = [
+    (b"", Code.EMPTY),
+    (b"<svg xmlns='http://www.w3.org/2000/svg'></svg>", Code.SVG),
+    (b"<?xml version='1.0'?>\n<!-- x --><svg width='1'/>", Code.SVG),
+    ("<svg onload=x>".encode("utf-16"), Code.SVG),
+    (b"<!DOCTYPE html><p>hi", Code.HTML),
+    (b"\n\n  <HTML><body>", Code.HTML),
+    (b"Dear Joel <script>alert(1)</script>", Code.HTML),
+    (b"<?xml version='1.0'?><note/>", Code.XML),
+    (b"<!DOCTYPE x [<!ENTITY a SYSTEM 'file:///etc/passwd'>]>", Code.XML),
+    (b"%!PS-Adobe-3.0 EPSF-3.0\n", Code.POSTSCRIPT),
+    (b"\xc5\xd0\xd3\xc6" + b"\0" * 40, Code.POSTSCRIPT),
+    (b"push graphic-context\nimage over 0,0 1,1 'x'", Code.POSTSCRIPT),
+    (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3", Code.PDF),
+    (b"junk\0\xff" * 30 + b"%PDF-1.4", Code.PDF),
+    (zipped("a.txt"), Code.ARCHIVE),
+    (zipped("word/document.xml"), Code.DOCUMENT),
+    (b"Rar!\x1a\x07\x01\x00", Code.ARCHIVE),
+    (b"7z\xbc\xaf\x27\x1c\0\x04", Code.ARCHIVE),
+    (b"\x1f\x8b\x08\0\0\0", Code.ARCHIVE),
+    (b"letter.txt".ljust(257, b"\0") + b"ustar\x0000", Code.ARCHIVE),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 40, Code.DOCUMENT),
+    (b"{\\rtf1\\ansi Dear Joel}", Code.DOCUMENT),
+    (b"MZ\x90\0\x03\0\0\0", Code.PROGRAM),
+    (b"\x7fELF\x02\x01\x01\0", Code.PROGRAM),
+    (b"\xcf\xfa\xed\xfe\x07\0\0\x01", Code.PROGRAM),
+    (b"#!/bin/sh\nrm -r x", Code.PROGRAM),
+    (b"hello <?php echo 1 ?>", Code.PROGRAM),
+    (media(b"isom", b"mp41"), Code.VIDEO),
+    (media(b"qt  "), Code.VIDEO),
+    (media(b"mp42", b"mif1"), Code.VIDEO),
+    (media(b"M4A "), Code.AUDIO),
+    (media(b"crx "), Code.RAW),
+    (b"\x1a\x45\xdf\xa3\x9f\x42\x86\x81", Code.VIDEO),
+    (b"RIFF\0\0\0\0AVI LIST", Code.VIDEO),
+    (b"RIFF\0\0\0\0WAVEfmt ", Code.AUDIO),
+    (b"ID3\x04\0\0\0\0", Code.AUDIO),
+    (b"OggS\0\x02\0\0", Code.AUDIO),
+    (b"\xff\xfb\x90\x64\0", Code.AUDIO),
+    (b"II*\0\x10\0\0\0CR\x02\0", Code.RAW),
+    (b"BM\x36\0\0\0\0\0", Code.UNKNOWN),
+    (b"\x93\xfe\x81 Windows text \xe9\xe8", Code.UNKNOWN),
+]
+
+
+@pytest.mark.parametrize(("head", "code"), FOREIGN)
+def test_what_is_not_taken_has_a_sentence(head: bytes, code: Code) -> None:
+    for name in ("photo.jpg", "", "LETTER.TXT"):
+        assert refusal(head, name) is code
+        assert str(refuse(head, name)) == str(SENTENCES[code])
+    assert sniff(head) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("photo.html", Code.CONTRADICTION),
+        ("photo.jpg.exe", Code.CONTRADICTION),
+        ("photo.SVG", Code.CONTRADICTION),
+        ("photo.php. ", Code.CONTRADICTION),
+        ("photo.pdf", Code.CONTRADICTION),
+        ("photo.txt", Code.CONTRADICTION),
+        ("evil/../photo.js", Code.CONTRADICTION),
+        ("photo.exe\0.jpg", Code.CONTRADICTION),
+        ("html.jpg", None),
+        ("photo.exe.jpg", None),
+        ("photo.2003", None),
+    ],
+)
+def test_a_dangerous_name_on_a_picture(name: str, code: Code | None) -> None:
+    assert refusal(encoded("JPEG"), name) is code
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("letter.html", Code.HTML),
+        ("letter.js", Code.PROGRAM),
+        ("letter.bat", Code.PROGRAM),
+        ("letter.jpg", Code.CONTRADICTION),
+        ("letter.svg", Code.SVG),
+    ],
+)
+def test_a_dangerous_name_on_a_letter(name: str, code: Code) -> None:
+    assert refusal(b"Dear Joel", name) is code
+
+
+def test_a_raw_file_under_a_raw_name() -> None:
+    assert refusal(encoded("TIFF"), "DSC_0001.NEF") is Code.RAW
+
+
+def test_every_code_has_a_sentence_that_can_be_said() -> None:
+    assert set(SENTENCES) == set(Code)
+    figures = {"megabytes": 1, "megapixels": 2, "frames": 3, "kilobytes": 4}
+    for code in Code:
+        sentence = str(Refused(code, **figures))
+        assert sentence.endswith(".")
+        assert "{" not in sentence

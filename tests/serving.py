@@ -1,0 +1,122 @@
+"""An ASGI application behind a real server in a thread, and clients that read from it."""
+
+import http.client
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import uvicorn
+from django.conf import settings
+from django.test import Client
+
+from clinic.asgi_guard import close_connections
+from clinic.people.models import User
+
+PATIENCE = 20.0  # seconds: far beyond what anything here takes; a test that needs it has failed
+
+
+@contextmanager
+def serving(app: Any, *, send_buffer: int = 0) -> Iterator[int]:
+    """Serve `app` on a port of its own; yield the port. `send_buffer`: bytes the kernel keeps of an answer."""
+    listening = socket.socket()
+    if send_buffer:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
+    listening.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(app, loop="uvloop", http="httptools", ws="none", lifespan="off", log_level="error")
+    server = uvicorn.Server(config)
+    loops: list[Any] = []
+
+    async def main() -> None:
+        import asyncio
+
+        loops.append(asyncio.get_running_loop())
+        await server.serve(sockets=[listening])
+
+    def run() -> None:
+        import uvloop
+
+        uvloop.run(main())
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield listening.getsockname()[1]
+    finally:
+        if close := getattr(app, "close", None):
+            loops[0].call_soon_threadsafe(close)
+        server.should_exit = True
+        thread.join(PATIENCE)
+        close_connections()
+        assert not thread.is_alive()
+
+
+def cookie_of(user: User) -> str:
+    """Sign `user` in and return the Cookie header of their browser."""
+    client = Client()
+    client.force_login(user, backend=settings.AUTHENTICATION_BACKENDS[0])
+    return f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"
+
+
+def ask(port: int, path: str, cookie: str = "", method: str = "GET", **headers: str) -> http.client.HTTPResponse:
+    """Send one request and return the answer, its body still to be read."""
+    asking = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    asking.request(method, path, headers={**({"Cookie": cookie} if cookie else {}), **headers})
+    return asking.getresponse()
+
+
+@dataclass
+class Told:
+    """One server-sent event."""
+
+    event: str = "message"
+    id: int | None = None
+    data: Any = None
+
+
+@dataclass
+class Stream:
+    """A viewer: reads events until it has enough, then goes away."""
+
+    port: int
+    run: UUID
+    cookie: str
+    query: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def __enter__(self) -> "Stream":
+        self.answer = ask(self.port, f"/live/{self.run}/{self.query}", self.cookie, **self.headers)
+        assert self.answer.status == 200, self.answer.read()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.answer.close()
+
+    def lines(self) -> Iterator[str]:
+        """Each line as it comes, until the server ends the stream."""
+        while line := self.answer.readline():
+            yield line.decode().rstrip("\n")
+
+    def events(self) -> Iterator[Told]:
+        """Each event as it comes, without comments."""
+        told = Told()
+        for line in self.lines():
+            name, _, value = line.partition(": ")
+            if name == "id":
+                told.id = int(value)
+            elif name == "event":
+                told.event = value
+            elif name == "data":
+                told.data = json.loads(value)
+            elif line == "" and told.data is not None:
+                yield told
+                told = Told()
+
+    def take(self, count: int) -> list[Told]:
+        """The next `count` events."""
+        events = self.events()
+        return [next(events) for _ in range(count)]
