@@ -85,6 +85,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django_permissions_policy.PermissionsPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "clinic.people.session_limits.SessionLimitsMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -104,6 +105,7 @@ ASGI_APPLICATION = "clinic.asgi.application"
 ASGI_ROUTES = {
     "/live/": "erasure.live.app.app",
     "/pictures/": "patients.keepsakes.pictures.pictures",
+    "/upload/": "patients.keepsakes.upload.upload_app",
 }
 TEMPLATES = [
     {
@@ -167,7 +169,7 @@ LACUNA_ROOT_KEY_FILE = Path(os.environ.get("LACUNA_ROOT_KEY_FILE", DATA_DIR / "r
 LACUNA_KEY_MIRRORS = [Path(path) for path in words("LACUNA_KEY_MIRRORS")]
 S3_BUCKET = os.environ.get("LACUNA_S3_BUCKET", "")
 STORAGES: dict[str, dict[str, object]] = {
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "clinic.static_files.StaticFiles"},
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
     "vault": {"BACKEND": "patients.vault.storage.VaultStorage"},
 }
@@ -235,7 +237,10 @@ ACCOUNT_RATE_LIMITS = {
     "reset_password": "60/m/ip,5/15m/key",
 }
 ALLAUTH_TRUSTED_PROXY_COUNT = int(number("LACUNA_PROXIES", 0))
-SESSION_COOKIE_AGE = 12 * 3600
+SESSION_ENGINE = "clinic.people.session_limits"
+SESSION_COOKIE_AGE = 12 * 3600  # a session's absolute end, in seconds
+LACUNA_SESSION_IDLE_SECONDS = 2 * 3600
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_SAVE_EVERY_REQUEST = False
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
@@ -300,6 +305,8 @@ LOGGING = {
     "loggers": {
         # An error mail or a traceback with locals would carry what was in memory; lines only.
         "django": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+        # It warns with what it met in a body, which is what people brought.
+        "python_multipart": {"handlers": [], "level": "CRITICAL", "propagate": False},
         "lacuna": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
     },
 }

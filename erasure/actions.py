@@ -6,6 +6,7 @@ from clinic.audit.actions import register
 
 register(
     {
+        "demo.loaded": (_("Demonstration loaded"), "plain"),
         "procedure.booked": (_("Night booked"), "plain"),
         "procedure.moved": (_("Night moved"), "plain"),
         "procedure.canceled": (_("Night canceled"), "plain"),

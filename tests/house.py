@@ -31,6 +31,7 @@ def environment(**more: str) -> dict[str, str]:
     return {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "clinic.settings",
+        "LACUNA_SECRET_KEY": settings.SECRET_KEY,
         "LACUNA_DATABASE": database_address(),
         "LACUNA_DATA_DIR": str(settings.LACUNA_DATA_DIR),
         "LACUNA_KEYS_DIR": str(settings.LACUNA_KEYS_DIR),

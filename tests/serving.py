@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import uvicorn
+import uvloop
 from django.conf import settings
 from django.test import Client
 
@@ -22,33 +23,29 @@ PATIENCE = 20.0  # seconds: far beyond what anything here takes; a test that nee
 
 @contextmanager
 def serving(app: Any, *, send_buffer: int = 0) -> Iterator[int]:
-    """Serve `app` on a port of its own; yield the port. `send_buffer`: bytes the kernel keeps of an answer."""
+    """Serve `app` on a port of its own; yield it. send_buffer: bytes the kernel keeps of an answer."""
     listening = socket.socket()
     if send_buffer:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
     listening.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(app, loop="uvloop", http="httptools", ws="none", lifespan="off", log_level="error")
+    listening.listen(128)
+    config = uvicorn.Config(
+        app, loop="uvloop", http="httptools", ws="none", lifespan="off", log_level="error"
+    )
     server = uvicorn.Server(config)
-    loops: list[Any] = []
-
-    async def main() -> None:
-        import asyncio
-
-        loops.append(asyncio.get_running_loop())
-        await server.serve(sockets=[listening])
+    loop = uvloop.new_event_loop()
 
     def run() -> None:
-        import uvloop
+        loop.run_until_complete(server.serve(sockets=[listening]))
+        loop.close()
 
-        uvloop.run(main())
-
-    thread = threading.Thread(target=run)
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
     try:
         yield listening.getsockname()[1]
     finally:
         if close := getattr(app, "close", None):
-            loops[0].call_soon_threadsafe(close)
+            loop.call_soon_threadsafe(close)
         server.should_exit = True
         thread.join(PATIENCE)
         close_connections()
@@ -62,7 +59,9 @@ def cookie_of(user: User) -> str:
     return f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"
 
 
-def ask(port: int, path: str, cookie: str = "", method: str = "GET", **headers: str) -> http.client.HTTPResponse:
+def ask(
+    port: int, path: str, cookie: str = "", method: str = "GET", **headers: str
+) -> http.client.HTTPResponse:
     """Send one request and return the answer, its body still to be read."""
     asking = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     asking.request(method, path, headers={**({"Cookie": cookie} if cookie else {}), **headers})

@@ -27,6 +27,7 @@ class PolicyMiddleware:
         name = request.resolver_match.view_name if request.resolver_match else ""
         method = request.method or "GET"
         decision = allowed(request.user, name, kwargs, method)
+        request.relations = decision.relations  # type: ignore[attr-defined]
         if decision.allowed:
             return
         if isinstance(request.user, User):

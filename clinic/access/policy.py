@@ -37,6 +37,8 @@ class Row:
 
     read: Who
     write: Who = ()
+    # Watched rather than used: a page that follows a night by itself keeps nobody signed in.
+    quiet: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,9 +92,11 @@ TABLE: dict[str, Row] = {
     "account_email": Row(()),
     "account_email_verification_sent": Row(()),
     "account_confirm_email": Row(()),
+    # Nobody comes in by a code alone until that way asks for a second factor too: closed.
+    "account_confirm_login_code": Row(()),
     # The house
     "today": Row(EVERY_STAFF),
-    "today-wall": Row(EVERY_STAFF),
+    "today-wall": Row(EVERY_STAFF, quiet=True),
     "audit": Row(READERS),
     "audit-verify": Row((), READERS),
     "audit-export": Row((), READERS),
@@ -135,11 +139,11 @@ TABLE: dict[str, Row] = {
     "erasure:procedure-move": Row(to(RECEPTIONIST, DOCTOR), to(RECEPTIONIST, DOCTOR)),
     "erasure:procedure-cancel": Row((), to(RECEPTIONIST, DOCTOR)),
     "erasure:start": Row(to(DOCTOR, ON_DUTY), to(DOCTOR, ON_DUTY)),
-    "erasure:session": Row((*NIGHT, Rule(AUDITOR))),
-    "erasure:state": Row((*NIGHT, Rule(AUDITOR))),
-    "erasure:live": Row((*NIGHT, Rule(AUDITOR))),
-    "erasure:map-css": Row((*NIGHT, Rule(AUDITOR), Rule(RECEPTIONIST))),
-    "erasure:wall": Row(EVERY_STAFF),
+    "erasure:session": Row((*NIGHT, Rule(AUDITOR)), quiet=True),
+    "erasure:state": Row((*NIGHT, Rule(AUDITOR)), quiet=True),
+    "erasure:live": Row((*NIGHT, Rule(AUDITOR)), quiet=True),
+    "erasure:map-css": Row((*NIGHT, Rule(AUDITOR), Rule(RECEPTIONIST)), quiet=True),
+    "erasure:wall": Row(EVERY_STAFF, quiet=True),
     "erasure:pause": Row((), NIGHT),
     "erasure:resume": Row((), to(DOCTOR, ON_DUTY)),
     "erasure:protect": Row((), NIGHT),
@@ -159,8 +163,9 @@ READING = frozenset({"GET", "HEAD", "OPTIONS"})
 def allowed(user: User | AnonymousUser, name: str, kwargs: Mapping[str, Any], method: str) -> Decision:
     """Decide whether `user` may use the URL `name` with `kwargs` by `method`.
 
-    Nobody acts with a staff role on a case in which they are the patient: there only the role of patient
-    counts. Whoever holds no staff role learns nothing of other people's objects: 404.
+    Nobody acts with a staff role on a case in which they are the patient or the person to be forgotten:
+    there only the role of patient counts. Whoever holds no staff role learns nothing of other people's
+    objects (404), and whoever's roles are in no rule of the row isn't even told which objects exist.
     """
     row = TABLE.get(name)
     if row is None:
@@ -170,16 +175,26 @@ def allowed(user: User | AnonymousUser, name: str, kwargs: Mapping[str, Any], me
         return Decision(True)
     if not isinstance(user, User) or not user.is_active:
         return Decision(False, 403, "anonymous")
+    rules = [rule for rule in who if isinstance(rule, Rule)]
+    if who != SIGNED_IN and not any(rule.role in user.roles for rule in rules):
+        return _refusal("role", user.roles, kwargs)
     standing = relations_to(user, kwargs)
     if standing is None:
         return Decision(False, 404, "no-object")
     if who == SIGNED_IN:
         return Decision(True, relations=standing)
     roles = user.roles & {PATIENT} if CONFLICT in standing else user.roles
-    if any(_fits(rule, roles, standing) for rule in who if isinstance(rule, Rule)):
+    if any(_fits(rule, roles, standing) for rule in rules):
         return Decision(True, relations=standing)
+    return _refusal("conflict" if CONFLICT in standing else "role", roles, kwargs, standing)
+
+
+def _refusal(
+    because: str, roles: frozenset[str], kwargs: Mapping[str, Any], standing: frozenset[str] = frozenset()
+) -> Decision:
+    """A 403 to colleagues; to all others an object they have no part in does not exist."""
     hidden = bool(kwargs) and not (roles - {PATIENT})
-    return Decision(False, 404 if hidden else 403, "conflict" if CONFLICT in standing else "role", standing)
+    return Decision(False, 404 if hidden else 403, because, standing)
 
 
 def _fits(rule: Rule, roles: frozenset[str], standing: frozenset[str]) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 from clinic.people.models import User
 
-# The person is the patient of the case they would act on as staff.
+# The person is the patient, or the subject, of the case they would act on as staff.
 CONFLICT = "conflict"
 
 Resolver = Callable[[User, Any], frozenset[str] | None]

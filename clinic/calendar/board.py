@@ -19,6 +19,8 @@ from clinic.calendar.models import QUARTER, Booking, Resource
 from clinic.people.models import User
 
 MORNING, EVENING = time(8), time(20)
+# Beyond these a clock of the clinic has no meaning, and dates next to the calendar's ends overflow.
+FIRST, LAST = date(1970, 1, 2), date(2199, 12, 30)
 PLACES = (Resource.Kind.ROOM, Resource.Kind.HOME_KIT)
 
 
@@ -71,7 +73,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Need:
-    """Something a person has to see to; `who` is whose it is, `url` where it is done. `late`: before tonight."""
+    """Something to see to: whose it is, and where (`url`) it is done. `late`: before tonight."""
 
     who: str
     text: str | Promise
@@ -142,6 +144,8 @@ class Block:
     span: Span
     rows: list[Row]
     now: datetime
+    # Hours that somebody is choosing, in quarters from the beginning: where, and how many.
+    chosen: tuple[int, int] | None = None
 
     @property
     def hours(self) -> list[str]:
@@ -170,6 +174,15 @@ class Board:
     @property
     def is_today(self) -> bool:
         return self.day == timezone.localdate(self.now)
+
+
+def asked_day(text: str) -> date:
+    """The day in `text` (ISO), or today's where it is none."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return timezone.localdate()
+    return day if FIRST <= day <= LAST else timezone.localdate()
 
 
 def at_clock(day: date, clock: time) -> datetime:
@@ -204,12 +217,27 @@ def tell(bookings: Sequence[Booking], viewer: User) -> dict[UUID, Told]:
     return said
 
 
+def _quarters_in(span: Span, starts_at: datetime, ends_at: datetime) -> tuple[int, int]:
+    """Where a stretch lies on the scale of `span`, and for how many quarters, begun ones counted whole."""
+    at = int((max(starts_at, span.start) - span.start) / QUARTER)
+    until = -((span.start - min(ends_at, span.end)) // QUARTER)
+    return at, max(1, until - at)
+
+
 def _bar(booking: Booking, told: Told, span: Span) -> Bar:
-    begins, ends = max(booking.starts_at, span.start), min(booking.ends_at, span.end)
-    at = int((begins - span.start) / QUARTER)
-    until = -int(-(ends - span.start) // QUARTER)
-    kind = {Booking.Kind.MAPPING: "mapping", Booking.Kind.ERASURE: "night"}.get(Booking.Kind(booking.kind), "")
-    return Bar(booking, told, "held" if told.held else kind, at, max(1, until - at))
+    kind = {Booking.Kind.MAPPING: "mapping", Booking.Kind.ERASURE: "night"}.get(
+        Booking.Kind(booking.kind), ""
+    )
+    return Bar(
+        booking,
+        told,
+        "held" if told.held else kind,
+        *_quarters_in(span, booking.starts_at, booking.ends_at),
+    )
+
+
+def _default(booking: Booking) -> Told:
+    return Told(what=booking.get_kind_display().capitalize())
 
 
 def rows_of(
@@ -224,7 +252,7 @@ def rows_of(
         if booking.starts_at >= span.end or booking.ends_at <= span.start:
             continue
         held = list(booking.resources.all())
-        bar = _bar(booking, said.get(booking.pk) or Told(what=booking.get_kind_display().capitalize()), span)
+        bar = _bar(booking, said.get(booking.pk) or _default(booking), span)
         for resource in [one for one in held if one.kind in PLACES] or held:
             rows.setdefault(resource.pk, Row(resource)).bars.append(bar)
     order = [Resource.Kind.ROOM, Resource.Kind.HOME_KIT, Resource.Kind.DOCTOR, Resource.Kind.TECHNICIAN]
@@ -254,6 +282,26 @@ def blocks_of(day: date, viewer: User, now: datetime) -> list[Block]:
     ]
 
 
+def taken(day: date, resources: Sequence[Resource], viewer: User, chosen: Span | None = None) -> list[Block]:
+    """Day and night of `day` with a row for each of `resources`, and the hours somebody is choosing."""
+    spans = _spans(day)
+    wanted = {resource.pk for resource in resources}
+    bookings = bookings_in(Span(spans["day"].start, spans["night"].end))
+    said = tell(bookings, viewer)
+    blocks = []
+    for key, title in {"day": _("Day"), "night": _("Night")}.items():
+        span = spans[key]
+        rows = {resource.pk: Row(resource) for resource in resources}
+        for booking in bookings:
+            if booking.starts_at < span.end and booking.ends_at > span.start:
+                for pk in wanted & {resource.pk for resource in booking.resources.all()}:
+                    rows[pk].bars.append(_bar(booking, said.get(booking.pk) or _default(booking), span))
+        meets = chosen and chosen.start < span.end and chosen.end > span.start
+        place = _quarters_in(span, chosen.start, chosen.end) if chosen and meets else None
+        blocks.append(Block(key, title, span, list(rows.values()), timezone.now(), place))
+    return blocks
+
+
 def board_of(day: date, viewer: User, *, now: datetime | None = None, wall: bool = False) -> Board:
     """Return the board of one day as `viewer` may see it; `wall`: with large maps and no blocks."""
     now = now or timezone.now()
@@ -262,7 +310,9 @@ def board_of(day: date, viewer: User, *, now: datetime | None = None, wall: bool
     progress = [
         night for lane in _lanes.values() if lane.progress for night in lane.progress(span, viewer, wall)
     ]
-    needs = [] if wall else [need for lane in _lanes.values() if lane.needs for need in lane.needs(span, viewer)]
+    needs = (
+        [] if wall else [need for lane in _lanes.values() if lane.needs for need in lane.needs(span, viewer)]
+    )
     return Board(
         day=day,
         now=now,

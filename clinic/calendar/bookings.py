@@ -76,7 +76,7 @@ def _in_utc(starts_at: datetime, ends_at: datetime) -> tuple[datetime, datetime]
 
 
 def _hold(resources: Sequence[Resource]) -> None:
-    """Lock the resources' rows, in one order for everybody: two who want the same wait, and none in a ring."""
+    """Lock the resources' rows, in one order for everybody, so that none wait in a ring."""
     wanted = [resource.pk for resource in resources]
     list(Resource.objects.select_for_update().filter(pk__in=wanted).order_by("pk").values_list("pk"))
 

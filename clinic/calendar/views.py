@@ -1,6 +1,6 @@
 """The day board and its wall."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -9,20 +9,8 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from clinic.calendar.board import board_of
+from clinic.calendar.board import asked_day, board_of
 from clinic.people.models import User
-
-# Beyond these a clock of the clinic has no meaning, and dates next to the calendar's ends overflow.
-FIRST, LAST = date(1970, 1, 2), date(2199, 12, 30)
-
-
-def asked_day(text: str) -> date:
-    """The day in `text` (ISO), or today's where it is none."""
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        return timezone.localdate()
-    return day if FIRST <= day <= LAST else timezone.localdate()
 
 
 def _viewer(request: HttpRequest) -> User:
@@ -33,7 +21,7 @@ def _viewer(request: HttpRequest) -> User:
 
 def _asks_fragment(request: HttpRequest) -> bool:
     htmx: Any = getattr(request, "htmx", None)
-    return bool(htmx) and not htmx.boosted
+    return bool(htmx) and not htmx.boosted and not htmx.history_restore_request
 
 
 @require_safe

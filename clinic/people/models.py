@@ -41,8 +41,11 @@ class UserManager(BaseUserManager["User"]):
         roles: tuple[str, ...] = (),
         **more: Any,
     ) -> "User":
-        """Create an account holding `roles`. Errors: IntegrityError where the address is taken."""
-        user = self.model(email=self.normalize_email(email), name=name, **more)
+        """Create an account holding `roles`. Errors: IntegrityError where the address is taken.
+
+        The address is kept in small letters: allauth looks accounts up by exactly that.
+        """
+        user = self.model(email=email.strip().lower(), name=name, **more)
         user.set_password(password)
         user.save(using=self._db)
         RoleGrant.objects.bulk_create(RoleGrant(user=user, role=role) for role in roles)

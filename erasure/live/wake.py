@@ -9,6 +9,7 @@ import select
 import socket
 from typing import Any, Protocol
 
+import psycopg
 from django.db import connection
 
 CHANNEL = "lacuna_live"
@@ -87,17 +88,15 @@ class PostgresWake:
     """Listens on a connection of its own, outside Django's pool, which would reset it."""
 
     def __init__(self, nudge: Nudge) -> None:
-        import psycopg
-
         self.nudge = nudge
         parameters: dict[str, Any] = connection.get_connection_params()
         for name in ("pool", "cursor_factory", "context", "prepare_threshold"):
             parameters.pop(name, None)
-        self.listening = psycopg.connect(**parameters, autocommit=True)
+        self.listening: psycopg.Connection[Any] = psycopg.connect(**parameters, autocommit=True)
         self.listening.execute(f"LISTEN {CHANNEL}")
 
     def wait(self) -> None:
-        select.select([self.listening.fileno(), self.nudge.receiving], [], [], SAFETY)
+        select.select([self.listening.fileno(), self.nudge.receiving.fileno()], [], [], SAFETY)
         self.nudge.drain()
         for _note in self.listening.notifies(timeout=0):
             pass

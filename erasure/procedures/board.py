@@ -134,7 +134,9 @@ def _text(run: Run, night: Night) -> str:
     gone, total = night.steps[Step.State.DESTROYED], run.expected_steps
     said = [_("%(gone)d of %(total)d") % {"gone": gone, "total": total}]
     if night.off:
-        numbers = " ".join(f"[{number}]" for _memory, number in sorted(night.off, key=lambda row: row[1] or 0))
+        numbers = " ".join(
+            f"[{number}]" for _memory, number in sorted(night.off, key=lambda row: row[1] or 0)
+        )
         said = [_("a copy of %(numbers)s is in childhood") % {"numbers": numbers}]
     if night.called:
         said.append(_("doctor called %(time)s") % {"time": _clock(night.called)})
@@ -144,7 +146,9 @@ def _text(run: Run, night: Night) -> str:
         said.append(_("ended %(time)s") % {"time": _clock(run.finished_at)})
     elif (pace := run.procedure.pace_seconds) and run.state == Run.State.RUNNING and not night.off:
         left = night.steps[Step.State.WAITING] + night.steps[Step.State.FADING]
-        said.append(_("about %(time)s left") % {"time": lasting(max(0.0, left * pace - night.levels * pace / GONE))})
+        said.append(
+            _("about %(time)s left") % {"time": lasting(max(0.0, left * pace - night.levels * pace / GONE))}
+        )
     return ", ".join(said)
 
 

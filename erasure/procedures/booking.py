@@ -37,7 +37,10 @@ def team_faults(case: Case, place: str, resources: Sequence[Resource]) -> list[s
     where = Resource.Kind.HOME_KIT if place == Procedure.Place.HOME else Resource.Kind.ROOM
     if kinds.count(where) != 1 or {Resource.Kind.HOME_KIT, Resource.Kind.ROOM} - {where} & set(kinds):
         faults.append(_("Choose one home kit.") if place == Procedure.Place.HOME else _("Choose one room."))
-    if any(resource.user_id == case.patient_id for resource in resources):
+    people = [resource.user_id for resource in resources if resource.user_id]
+    if len(set(people)) < len(people):
+        faults.append(_("Nobody can be doctor and technician of one night."))
+    if case.patient_id in people:
         faults.append(_("Nobody can work on their own case."))
     return faults
 
@@ -111,3 +114,43 @@ def cancel_procedure(procedure: Procedure, *, by: User) -> None:
     Procedure.objects.filter(pk=locked.pk).update(state=Procedure.State.CANCELED)
     Case.objects.filter(pk=locked.case_id, stage=Case.Stage.BOOKED).update(stage=Case.Stage.CONSENTED)
     record(Act("procedure.canceled", f"procedure:{locked.pk}", actor=actor_of(by), case=locked.case_id))
+
+
+@transaction.atomic
+def move_procedure(
+    procedure: Procedure, *, starts_at: datetime, ends_at: datetime, expected_start: datetime, by: User
+) -> Procedure:
+    """Give a booked night other hours, with the same people and things.
+
+    expected_start: the beginning as the mover saw it. Errors: CannotBook, `stale` where it has changed since.
+    """
+    locked = (
+        Procedure.objects.select_for_update(of=("self",))
+        .select_related("booking", "consent")
+        .get(pk=procedure.pk)
+    )
+    if locked.state != Procedure.State.BOOKED:
+        raise CannotBook(_("This procedure was started or canceled before."))
+    if starts_at < may_start_from(locked.consent):
+        raise CannotBook(_("The night falls into the time the patient has to think it over."))
+    before = locked.booking.starts_at
+    try:
+        locked.booking = bookings.move(
+            locked.booking, starts_at=starts_at, ends_at=ends_at, expected_start=expected_start
+        )
+    except bookings.Stale as stale:
+        raise CannotBook(str(stale), stale=True) from stale
+    except bookings.Clash as clash:
+        raise CannotBook(*clash.sentences()) from clash
+    except ValueError as error:
+        raise CannotBook(str(error)) from error
+    record(
+        Act(
+            "procedure.moved",
+            f"procedure:{locked.pk}",
+            actor=actor_of(by),
+            case=locked.case_id,
+            details={"from": before, "to": locked.booking.starts_at},
+        )
+    )
+    return locked

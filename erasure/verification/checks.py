@@ -109,7 +109,7 @@ def _seals(run: Run, objects: list[StoredObject]) -> int:
 
 
 def _staging(run: Run, objects: list[StoredObject]) -> int:
-    return Upload.objects.filter(case=run.procedure.case_id).count()
+    return Upload.objects.filter(case=run.procedure.case_id, keepsake__isnull=True).count()
 
 
 CHECKS: dict[str, Callable[[Run, list[StoredObject]], int]] = {

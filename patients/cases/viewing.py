@@ -24,7 +24,7 @@ class Look:
 
 @transaction.atomic
 def viewed(case: Case, page: str, *, by: User) -> None:
-    """Write down that `by` opened `page` (a URL's name) of a file. The patient's own looks are nobody's news."""
+    """Write down that `by` opened `page` (a URL's name) of a file. A patient's own looks are no news."""
     if by.pk != case.patient_id:
         record(
             Act("file.viewed", f"case:{case.pk}", actor=actor_of(by), case=case.pk, details={"page": page})

@@ -90,7 +90,10 @@ def case(request: HttpRequest, case: UUID) -> HttpResponse:
     viewed(row, "case", by=person)
     paper = _paper(row, person)
     procedure = (
-        row.procedures.exclude(state="canceled").select_related("booking", "run").order_by("-booked_at").first()
+        row.procedures.exclude(state="canceled")
+        .select_related("booking", "run")
+        .order_by("-booked_at")
+        .first()
     )
     may: dict[str, Any] = {
         key: allowed(person, name, {"case": row.pk}, method).allowed for key, (name, method) in DOORS.items()
@@ -111,7 +114,9 @@ def case(request: HttpRequest, case: UUID) -> HttpResponse:
         "strongest": _strongest(row, paper),
         "signatures": row.signatures.select_related("text").order_by("signed_at"),
         "procedure": procedure,
-        "team": [one.label for one in procedure.booking.resources.order_by("kind", "label")] if procedure else [],
+        "team": [one.label for one in procedure.booking.resources.order_by("kind", "label")]
+        if procedure
+        else [],
         "run": run,
         "certificate": getattr(run, "certificate", None),
         "may": may,

@@ -3,6 +3,7 @@
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from clinic.audit.record import Act, actor_of, record
 from clinic.people.models import User
@@ -13,13 +14,15 @@ from patients.memories.models import Memory
 from patients.vault.models import StoredObject
 from patients.vault.objects import destroy, doom
 
+LOCKED = gettext_lazy("Your map is locked, so nothing can be taken back now. Please talk to the clinic.")
+
 
 def remove_keepsake(keepsake: Keepsake, *, by: User) -> None:
     """Destroy a keepsake whole. Errors: NotTaken once the map is locked."""
     with transaction.atomic():
         case = Case.objects.select_for_update().get(pk=keepsake.case_id)
         if not case.takes_keepsakes:
-            raise NotTaken(_("Your map is locked, so nothing can be taken back now. Please talk to the clinic."))
+            raise NotTaken(str(LOCKED))
         gone = Keepsake.objects.filter(pk=keepsake.pk, gone_at__isnull=True).update(
             picture=None, thumb=None, gone_at=timezone.now()
         )
@@ -36,7 +39,7 @@ def remove_memory(memory: Memory, *, by: User) -> None:
     with transaction.atomic():
         case = Case.objects.select_for_update().get(pk=memory.case_id)
         if not case.takes_keepsakes:
-            raise NotTaken(_("Your map is locked, so nothing can be taken back now. Please talk to the clinic."))
+            raise NotTaken(str(LOCKED))
         if Keepsake.objects.filter(memory=memory, gone_at__isnull=True).exists():
             raise NotTaken(_("Take its keepsakes out of it first."))
         mine = StoredObject.objects.filter(memory=memory)

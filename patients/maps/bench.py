@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import pairwise
 from uuid import UUID
 
 from django.conf import settings
@@ -36,7 +37,9 @@ class Item:
     @property
     def title(self) -> str:
         named = self.story.title or self.paper.caption or self.paper.filename
-        return named or (str(self.keepsake.get_kind_display()).capitalize() if self.keepsake else _("Untitled"))
+        return named or (
+            str(self.keepsake.get_kind_display()).capitalize() if self.keepsake else _("Untitled")
+        )
 
     @property
     def lacks(self) -> list[str]:
@@ -116,9 +119,9 @@ class Bench:
         return (self.stories[memory.pk].title if memory.pk in self.stories else "") or _("Untitled")
 
     def at(self, key: str) -> Item | None:
-        """The item of that id, or the first of the memory of that id, or else the first that lacks something."""
+        """The item of that id or of the memory of that id, else the first that lacks something."""
         for item in self.items:
-            if key in {str(item.key), str(item.memory.pk) if item.memory else ""}:
+            if key and key in {str(item.key), str(item.memory.pk) if item.memory else ""}:
                 return item
         return next(iter(self.lacking), self.items[0] if self.items else None)
 
@@ -185,7 +188,7 @@ def _known(name: str, written: dict[str, str]) -> str:
 
 
 def _gaps(months: Sequence[tuple[int, int]]) -> Iterator[str]:
-    for (year, month), (next_year, next_month) in zip(months, months[1:], strict=False):
+    for (year, month), (next_year, next_month) in pairwise(months):
         missing = (next_year - year) * 12 + next_month - month - 1
         if missing < 1:
             continue
@@ -201,10 +204,12 @@ def _gaps(months: Sequence[tuple[int, int]]) -> Iterator[str]:
 
 
 def bench_of(case: Case) -> Bench:
-    """Read a case's memories, keepsakes and links, in the order of time; a handful of queries for any size."""
+    """Read a case's memories, keepsakes and links, in the order of time; as many queries for any size."""
     memories = list(Memory.objects.filter(case=case))
     keepsakes = list(
-        Keepsake.objects.filter(case=case, gone_at__isnull=True).select_related("picture").order_by("added_at")
+        Keepsake.objects.filter(case=case, gone_at__isnull=True)
+        .select_related("picture")
+        .order_by("added_at")
     )
     stories, papers = read_many(memories), read_many(keepsakes)
     bench = Bench(case, memories=memories, stories=stories, subject=case.read().subject_name)

@@ -74,7 +74,9 @@ def unlink(case: Case, one: UUID, other: UUID, *, by: User) -> None:
     locked = _open(case.pk)
     a, b = _pair(locked, one, other)
     if MemoryLink.objects.filter(a_id=a, b_id=b).delete()[0]:
-        record(Act("map.unlinked", f"memory:{one}", actor=actor_of(by), case=case.pk, details={"with": other}))
+        record(
+            Act("map.unlinked", f"memory:{one}", actor=actor_of(by), case=case.pk, details={"with": other})
+        )
 
 
 @transaction.atomic
@@ -97,7 +99,7 @@ def place(keepsake: Keepsake, memory: Memory | None, title: str = "", *, by: Use
     if memory.case_id != case.pk:
         raise CannotChange(_("That memory is not in this file."))
     Keepsake.objects.filter(pk=row.pk).update(memory=memory)
-    # What is stored goes with its keepsake: an object that still named the old memory would end with that one.
+    # Stored objects go with their keepsake: one that still named the old memory would end with that.
     StoredObject.objects.filter(keepsake=row).update(memory=None)
     acts.append(
         Act(

@@ -1,5 +1,6 @@
 """What is asked on the mapping bench."""
 
+from itertools import pairwise
 from typing import Any
 
 from django import forms
@@ -11,7 +12,7 @@ LONG = 4000
 
 
 class MemoryForm(forms.Form):
-    """One memory as the mapping visit finds it. Undated is allowed here; it blocks the lock, not the typing."""
+    """One memory as the mapping visit finds it. Undated may be typed; it blocks the lock."""
 
     title = forms.CharField(label=_("Title"), max_length=200)
     intensity = forms.TypedChoiceField(
@@ -42,7 +43,10 @@ class MemoryForm(forms.Form):
     )
     fate = forms.ChoiceField(
         label=_("What becomes of it"),
-        choices=[(Memory.Fate.TARGET, Memory.Fate.TARGET.label), (Memory.Fate.PROTECTED, Memory.Fate.PROTECTED.label)],
+        choices=[
+            (Memory.Fate.TARGET, Memory.Fate.TARGET.label),
+            (Memory.Fate.PROTECTED, Memory.Fate.PROTECTED.label),
+        ],
         widget=forms.RadioSelect,
     )
     zone = forms.ChoiceField(label=_("Where"), choices=Memory.Zone.choices, widget=forms.RadioSelect)
@@ -122,7 +126,7 @@ class BaseChapters(forms.BaseFormSet):  # type: ignore[type-arg]
             for form in self.forms
             if form.cleaned_data.get("name")
         )
-        if any(after[0] <= before[1] for before, after in zip(spans, spans[1:], strict=False)):
+        if any(after[0] <= before[1] for before, after in pairwise(spans)):
             raise forms.ValidationError(_("Two chapters share days."))
 
     def chapters(self) -> list[dict[str, str]]:

@@ -1,7 +1,7 @@
 """A small map of a case without its pictures: where memories are, where they were, where the shore stands."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import sin, sqrt
 from uuid import UUID
 
@@ -12,8 +12,8 @@ TONES = ("#7c8b88", "#8f8377", "#a4aeb0", "#6d7c84", "#b09a86", "#87786c", "#596
 PAPER, TEAL, ALARM = "#f7f9f8", "#1b5a5f", "#9d231c"
 # The session's map, on which the places were computed (LOOK.md: 1440x900 less panel, header and time strip).
 AREA = (933, 772)
-# Squeezed into a strip, prints keep their shape and give up a tenth of their size, so that fewer touch.
-CLOSER = 0.9
+# Squeezed into a strip, prints keep their shape, give up some of their size and step aside for each other.
+CLOSER, STEPS, GAP = 0.84, 40, 2.0
 CORNER, RIGHTMOST = 0.22, 4.0
 # How corners age, from those by the shore to those far inland.
 AGES = (1.0, 0.7, 0.42)
@@ -100,7 +100,7 @@ def draw(
     """Draw `memories` (with their places, oldest first); `paper` draws them on white, without the sea."""
     if not memories:
         return Silhouette(sheet, paper=paper)
-    fitted = [(memory, _fit(memory, sheet)) for memory in memories]
+    fitted = list(zip(memories, _apart([_fit(memory, sheet) for memory in memories], sheet), strict=True))
     gone = [print_ for memory, print_ in fitted if memory.fate == Memory.Fate.ERASED]
     left = [print_ for memory, print_ in fitted if memory.fate != Memory.Fate.ERASED]
     targets = sum(print_.fate == Memory.Fate.TARGET for print_ in left)
@@ -170,6 +170,30 @@ def _fit(memory: Memory, sheet: Sheet, order: int = 0) -> Print:
     )
 
 
+def _apart(prints: list[Print], sheet: Sheet) -> list[Print]:
+    """Push prints that lie on each other apart, each pair along its shorter way; the same each time."""
+    xs, ys = [one.x for one in prints], [one.y for one in prints]
+    for _step in range(STEPS):
+        order = sorted(range(len(prints)), key=lambda i: (xs[i], i))
+        for place, i in enumerate(order):
+            for j in order[place + 1 :]:
+                across = xs[i] + prints[i].w + GAP - xs[j]
+                if across <= 0:
+                    break
+                down = min(ys[i] + prints[i].h - ys[j], ys[j] + prints[j].h - ys[i]) + GAP
+                if down <= 0:
+                    continue
+                if across < down:
+                    xs[i], xs[j] = xs[i] - across * 0.3, xs[j] + across * 0.3
+                else:
+                    lower = 1 if ys[j] + prints[j].h / 2 >= ys[i] + prints[i].h / 2 else -1
+                    ys[i], ys[j] = ys[i] - lower * down * 0.3, ys[j] + lower * down * 0.3
+        for i, one in enumerate(prints):
+            xs[i] = min(max(xs[i], sheet.childhood + 2), sheet.width - one.w - 2)
+            ys[i] = min(max(ys[i], 2), sheet.height - one.h - 2)
+    return [replace(one, x=round(x, 1), y=round(y, 1)) for one, x, y in zip(prints, xs, ys, strict=True)]
+
+
 def _corners(emptied: Sequence[Print]) -> list[Corners]:
     """Group emptied places, oldest (by the shore) first, into three ages."""
     third = -(-len(emptied) // len(AGES)) or 1
@@ -224,6 +248,7 @@ def _off_map(away: Sequence[Print], sheet: Sheet) -> tuple[list[Print], list[str
         lift = min(y, to_y) - 26
         spots.append(Print(round(x, 1), round(y, 1), size, round(size * 0.8, 1), ALARM, "copy"))
         trails.append(
-            f"M{x + size:.1f} {y + size / 2:.1f}Q{(x + to_x) / 2:.1f} {max(4, lift):.1f} {to_x:.1f} {to_y:.1f}"
+            f"M{x + size:.1f} {y + size / 2:.1f}Q{(x + to_x) / 2:.1f} {max(4, lift):.1f} "
+            f"{to_x:.1f} {to_y:.1f}"
         )
     return spots, trails

@@ -49,7 +49,9 @@ def _chapters(case: Case) -> BaseChapters:
     return cast(BaseChapters, ChapterSet(initial=initial, prefix="chapters"))
 
 
-def _shown(request: HttpRequest, bench: Bench, item: Item | None, form: MemoryForm | None = None) -> dict[str, Any]:
+def _shown(
+    request: HttpRequest, bench: Bench, item: Item | None, form: MemoryForm | None = None
+) -> dict[str, Any]:
     """Everything the bench shows with `item` on it."""
     case, person = bench.case, request_user(request)
     before, after = bench.around(item) if item else (None, None)
@@ -66,7 +68,8 @@ def _shown(request: HttpRequest, bench: Bench, item: Item | None, form: MemoryFo
         "after": after,
         "place": bench.items.index(item) + 1 if item else 0,
         "open": case.takes_keepsakes and may_change,
-        "form": form or (MemoryForm(initial=MemoryForm.initial_of(memory, item.story)) if item and memory else None),
+        "form": form
+        or (MemoryForm(initial=MemoryForm.initial_of(memory, item.story)) if item and memory else None),
         "linked": bench.linked(memory) if memory else [],
         "others": [(one.pk, bench.title(one), bench.day(one)) for one in sorted(others, key=bench.day)],
         "obstacles": obstacles(case) if case.takes_keepsakes else [],
@@ -76,7 +79,8 @@ def _shown(request: HttpRequest, bench: Bench, item: Item | None, form: MemoryFo
         else silhouette(case),
         "lasts": lasting(bench.seconds),
         "pace": bench.seconds / (len(bench.targets) or 1),
-        "may_lock": case.takes_keepsakes and allowed(person, "patients:map-lock", {"case": case.pk}, "POST").allowed,
+        "may_lock": case.takes_keepsakes
+        and allowed(person, "patients:map-lock", {"case": case.pk}, "POST").allowed,
         "may_unlock": case.stage in {Case.Stage.MAPPED, Case.Stage.CONSENTED}
         and allowed(person, "patients:map-unlock", {"case": case.pk}, "POST").allowed,
     }

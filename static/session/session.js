@@ -1,0 +1,377 @@
+// The session view. The server has drawn the present; from here on it follows what happens.
+
+import { Chart } from "./map.js";
+import { Controls } from "./controls.js";
+import { moves, settle } from "./motion.js";
+import { Panel, fill } from "./panel.js";
+import { Shore } from "./shore.js";
+import { Stage } from "./stage.js";
+import { Stream } from "./stream.js";
+
+const COAST = 1400;
+const WHITE = 2400;
+const NO_FLIGHT_UNDER = 1.5; // seconds a memory
+
+const read = (id) => JSON.parse(document.getElementById(id).textContent);
+
+class Session {
+  constructor(present, words) {
+    this.words = words;
+    this.root = document.getElementById("session");
+    this.chosen = new URLSearchParams(location.search).get("memory");
+    this.panel = new Panel(words);
+    this.chart = new Chart(words, (id) => this.choose(id));
+    this.stage = new Stage(document.getElementById("stage"), words);
+    this.controls = new Controls(words, {
+      done: () => this.panel.answer(""),
+      refused: (text) => this.panel.answer(text, true),
+      said: (text) => this.panel.answer(text),
+    });
+    this.shore = new Shore(
+      document.getElementById("map"), document.getElementById("shore"), document.getElementById("shore-before"),
+    );
+    document.querySelector("[data-back]")?.addEventListener("click", (event) => {
+      event.preventDefault();
+      this.choose(null);
+    });
+    this.panel.pausedBy = present.state === "paused" ? document.getElementById("remaining").textContent.trim() : "";
+    this.take(present);
+    document.getElementById("drawn").remove();
+    this.watch(present);
+  }
+
+  watch(present) {
+    const url = new URL(present.stream_url, location.href);
+    if ("wall" in this.root.dataset) url.searchParams.set("wall", "1");
+    this.stream = new Stream(url, present.seq, {
+      event: (event) => this.event(event),
+      state: (state) => this.state(state),
+      end: (why) => (why === "over" ? this.fetchPieces() : location.reload()),
+      lost: () => this.lost(),
+      found: () => this.found(),
+    });
+    document.addEventListener("visibilitychange", () => {
+      settle();
+      if (!document.hidden) this.stream.wake();
+    });
+    let resized;
+    addEventListener("resize", () => {
+      clearTimeout(resized);
+      resized = setTimeout(() => this.draw(), 120);
+    });
+    addEventListener("pagehide", () => this.stream.close());
+    // A page that comes back out of the browser's cache would show what no longer exists.
+    addEventListener("pageshow", (event) => event.persisted && location.reload());
+  }
+
+  memory(n) {
+    return n === null || n === undefined ? undefined : this.present.memories.find((m) => m.n === n);
+  }
+
+  // --- The whole present at once, without motion ---
+  take(present) {
+    this.present = present;
+    this.latest = present.log.find((line) => line.kind === "destroyed")?.n;
+    settle();
+    for (const memory of present.memories) this.chart.show(memory, present.current);
+    this.chart.age(present.memories);
+    this.chart.point(present.current);
+    this.panel.state(present);
+    this.tell();
+    this.showStage(0);
+    this.draw();
+  }
+
+  state(present) {
+    this.take(present);
+    this.panel.lines(present.log);
+    this.fetchPieces();
+  }
+
+  draw(fade = 0) {
+    const over = this.present.state === "finished";
+    this.shore.draw(this.present.memories.filter((m) => m.zone === "map"), { over, fade: moves() ? fade : 0 });
+    this.chart.trail(this.present.alarms, this.present.memories);
+  }
+
+  // --- Whom the panel tells of ---
+  told() {
+    const asked = this.present.memories.find((m) => m.id === this.chosen && m.state !== "destroyed");
+    if (!asked || asked.n !== null && asked.n === this.present.current) this.chosen = null;
+    if (this.chosen) return asked;
+    const held = this.present.alarms.find((alarm) => alarm.kind === "off-map");
+    return this.memory(this.present.current) || this.memory(held?.n) || this.memory(this.latest);
+  }
+
+  tell() {
+    const memory = this.told();
+    this.panel.about(memory, this.present, Boolean(this.chosen));
+    this.chart.choose(this.chosen);
+    this.controls.about(memory);
+    return memory;
+  }
+
+  choose(id) {
+    this.chosen = id;
+    this.tell();
+    this.showStage(0);
+  }
+
+  showStage(fade) {
+    const memory = this.told();
+    const over = this.present.state === "finished" || this.present.state === "aborted";
+    if (!memory?.picture || (!this.chosen && (over || memory.state === "held"))) this.stage.clear();
+    else this.stage.show(memory, memory.picture, fade);
+  }
+
+  // --- What happens ---
+  event(event) {
+    const { present } = this;
+    if (event.counts) present.counts = event.counts;
+    if (event.remaining_s !== undefined) {
+      present.elapsed_s += this.worked();
+      present.remaining_s = event.remaining_s;
+    }
+    present.seq = event.seq;
+    this.HAPPENINGS[event.kind]?.call(this, event, this.memory(event.n));
+    this.panel.line(event);
+    this.panel.state(present);
+  }
+
+  worked() {
+    if (!["running", "held"].includes(this.present.state)) return 0;
+    return Math.floor((performance.now() - this.panel.anchor) / 1000);
+  }
+
+  HAPPENINGS = {
+    "memory-started"(event, memory) {
+      if (!memory) return;
+      memory.state = "fading";
+      this.present.state = "running";
+      const before = this.memory(this.present.current);
+      this.present.current = memory.n;
+      if (before) this.chart.show(before, memory.n);
+      this.fly(memory);
+      this.chart.show(memory, memory.n);
+      this.chart.point(memory.n);
+      this.tell();
+    },
+    pass(event, memory) {
+      if (!memory) return;
+      Object.assign(memory, { level: event.level, bits: event.bits, picture: event.picture, state: "fading" });
+      if (this.present.current !== memory.n) this.HAPPENINGS["memory-started"].call(this, event, memory);
+      if (this.chosen && this.told() !== memory) return;
+      this.panel.stored(memory);
+      if (memory.picture) this.stage.show(memory, memory.picture, this.stage.pace(this.present, memory.levels));
+      else this.stage.clear();
+    },
+    destroyed(event, memory) {
+      if (!memory) return;
+      const { title } = memory;
+      Object.assign(memory, { state: "destroyed", level: memory.levels, picture: null, title: null, date: null, bits: 0 });
+      this.latest = memory.n;
+      if (this.present.current === memory.n) {
+        this.present.current = null;
+        if (!this.chosen) this.stage.clear();
+      }
+      this.chart.show(memory, this.present.current);
+      this.chart.empty(memory);
+      this.chart.age(this.present.memories);
+      this.forget(memory, title);
+      this.tell();
+      this.draw(COAST);
+    },
+    held(event, memory) {
+      if (!memory) return;
+      memory.state = "held";
+      this.present.alarms.push({ id: event.hold, kind: "off-map", n: memory.n, copy: event.copy, copy_n: event.copy_n });
+      if (this.present.current === memory.n) this.present.current = null;
+      const pieces = this.fetchPieces();
+      this.leave(memory, pieces);
+      this.tell();
+    },
+    decided(event, memory) {
+      this.present.alarms = this.present.alarms.filter((alarm) => alarm.id !== event.hold);
+      if (memory?.state === "held" && !this.present.alarms.some((alarm) => alarm.n === memory.n)) {
+        memory.state = memory.level ? "fading" : "waiting";
+        this.chart.show(memory, this.present.current);
+      }
+      this.chart.trail(this.present.alarms, this.present.memories);
+      this.fetchPieces();
+    },
+    protected(event, memory) {
+      if (!memory) return;
+      memory.state = "protected";
+      const current = this.present.current === memory.n;
+      if (current) this.present.current = null;
+      this.chart.show(memory, this.present.current);
+      if (current) this.chart.flyBack(memory, this.stage.figure);
+      if (current && !this.chosen) this.stage.clear();
+      this.tell();
+      this.draw(COAST);
+    },
+    paused(event) {
+      this.present.state = "paused";
+      Object.assign(this.present, { paused_at: event.at, paused_by: null, why: event.why || null });
+      settle();
+      this.fetchPieces();
+    },
+    resumed() {
+      this.present.state = "running";
+      this.panel.answer("");
+    },
+    started() {
+      this.present.state = "running";
+    },
+    "doctor-called"() {
+      this.fetchPieces();
+    },
+    "doctor-acknowledged"() {
+      this.fetchPieces();
+    },
+    "safe-word"() {
+      this.fetchPieces();
+    },
+    withdrawn() {
+      this.present.state = "aborting";
+      this.fetchPieces();
+    },
+    aborting() {
+      this.present.state = "aborting";
+      this.fetchPieces();
+    },
+    aborted() {
+      this.present.state = "aborted";
+      this.fetchPieces();
+    },
+    certificate() {
+      this.fetchPieces();
+    },
+    "run-verified"() {
+      this.fetchPieces();
+    },
+    finished(event) {
+      const stopped = event.outcome === "stopped";
+      Object.assign(this.present, { state: stopped ? "aborted" : "finished", outcome: event.outcome, current: null });
+      for (const memory of this.present.memories) this.chart.show(memory, null);
+      this.chart.point(null);
+      this.root.dataset.state = this.present.state;
+      this.tell();
+      this.showStage(0);
+      this.draw(WHITE);
+      this.fetchPieces();
+    },
+  };
+
+  // Off the map: the stage trembles, then shrinks along the dashed way into childhood, where its copy is.
+  async leave(memory, pieces) {
+    const print = this.stage.figure.querySelector(".stage-print");
+    this.chart.show(memory, this.present.current);
+    if (!this.chosen && print && moves()) {
+      await this.chart.tremble(print);
+      await pieces;
+      await this.chart.shrink(print, document.querySelector(".print.is-copy"));
+    } else {
+      this.chart.tremble(this.chart.byId.get(memory.id));
+    }
+    this.showStage(0);
+  }
+
+  async fly(memory) {
+    if (this.chosen) return;
+    const quick = this.present.pace_s && this.present.pace_s < NO_FLIGHT_UNDER;
+    this.stage.clear();
+    const print = this.chart.byId.get(memory.id);
+    if (quick) {
+      const image = print?.querySelector("img");
+      if (image) this.stage.take(memory, image);
+      return;
+    }
+    const flight = this.chart.fly(memory, this.stage.figure);
+    this.stage.ready = flight.then((image) => {
+      if (image && this.told() === memory && memory.state === "fading") this.stage.take(memory, image);
+    });
+  }
+
+  // A line that named a memory names it no more once it is gone.
+  forget(memory, title) {
+    for (const row of this.panel.log.children) {
+      if (!title || Number(row.dataset.n) !== memory.n) continue;
+      const text = row.lastElementChild;
+      text.textContent = text.textContent.replace(title, "").replace(/\s*[“"„«][”"“»]/, "");
+    }
+  }
+
+  // Alarms with their forms, the end and the log are worded by the server, in one place; they are fetched.
+  async fetchPieces() {
+    if (this.fetching) {
+      this.again = true;
+      return;
+    }
+    this.fetching = true;
+    try {
+      const response = await fetch(location.pathname, { credentials: "same-origin", cache: "no-store" });
+      if (!response.ok) return;
+      const page = new DOMParser().parseFromString(await response.text(), "text/html");
+      this.replace(page);
+    } catch {
+      // The stream says whether the connection is lost; the next event asks again.
+    } finally {
+      this.fetching = false;
+      if (this.again) {
+        this.again = false;
+        this.fetchPieces();
+      }
+    }
+  }
+
+  replace(page) {
+    const fresh = (id) => page.getElementById(id);
+    if (!fresh("session")) return;
+    const alarms = document.getElementById("alarms");
+    const at = document.activeElement?.closest("#alarms form");
+    // A decision being made is not taken from under somebody's hands, unless it has been made meanwhile.
+    const typing = at && [...fresh("alarms").querySelectorAll("[name=hold]")].some((hold) => hold.value === at.elements.hold?.value);
+    if (at && !typing) document.getElementById("main").focus();
+    if (!typing && alarms.textContent.trim() !== fresh("alarms").textContent.trim()) {
+      alarms.replaceChildren(...fresh("alarms").childNodes);
+    }
+    document.getElementById("nobody").replaceChildren(...fresh("nobody").childNodes);
+    const nothing = document.getElementById("nothing");
+    nothing.hidden = this.present.state !== "finished";
+    nothing.replaceChildren(...fresh("nothing").childNodes);
+    const certificate = fresh("controls").querySelector("a.button");
+    if (certificate && !document.querySelector("#controls a.button")) {
+      document.getElementById("controls").append(certificate);
+    }
+    if (this.present.state === "paused") this.panel.pausedBy = fresh("remaining").textContent.trim();
+    const next = JSON.parse(fresh("present").textContent);
+    if (next.seq >= this.present.seq) this.present.alarms = next.alarms;
+    if (next.state === "paused") this.present.paused_by = next.paused_by;
+    this.panel.tick();
+    this.tell();
+    this.chart.trail(next.alarms, this.present.memories);
+    const newest = Number(fresh("log").firstElementChild?.dataset.seq || 0);
+    const ours = Number(this.panel.log.firstElementChild?.dataset.seq || 0);
+    if (newest >= ours && this.panel.log.scrollTop < 4) this.panel.log.replaceChildren(...fresh("log").childNodes);
+  }
+
+  lost() {
+    this.lostAt ??= new Date();
+    clearTimeout(this.warn);
+    this.warn = setTimeout(() => {
+      this.panel.answer(fill(this.words.lost, { at: this.panel.clock.format(this.lostAt) }), true);
+      this.warned = true;
+    }, 4000);
+  }
+
+  found() {
+    clearTimeout(this.warn);
+    if (this.warned) this.panel.answer("");
+    this.warned = false;
+    this.lostAt = undefined;
+  }
+}
+
+document.documentElement.classList.add("script");
+new Session(read("present"), read("words"));

@@ -1,0 +1,307 @@
+"""The day board: which bookings stand where, on days and nights of every length."""
+
+from datetime import UTC, date, datetime, time, timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from clinic.calendar.board import Block, asked_day, at_clock, blocks_of, taken
+from clinic.calendar.bookings import book
+from clinic.calendar.models import Booking, Resource
+from clinic.people.models import Role, User
+from erasure.procedures.models import Procedure
+from erasure.runs.models import DoctorCall, Hold, Run
+from patients.consent.models import Signature
+from patients.requests.models import AppointmentRequest
+from tests.factories import (
+    make_case,
+    make_keepsake,
+    make_memory,
+    make_procedure,
+    make_room,
+    make_run,
+    make_signed,
+    make_user,
+)
+
+DAY = date(2030, 2, 13)
+
+
+def make_booking(
+    resource: Resource, start: datetime, hours: float, kind: str = Booking.Kind.VISIT, *more: Resource
+) -> Booking:
+    return book(
+        kind=kind,
+        resources=[resource, *more],
+        starts_at=start,
+        ends_at=start + timedelta(hours=hours),
+        by=make_user(),
+    )
+
+
+def blocks(day: date, viewer: User | None = None) -> dict[str, Block]:
+    viewer = viewer or make_user(Role.DOCTOR)
+    return {block.key: block for block in blocks_of(day, viewer, timezone.now())}
+
+
+def bars(block: Block) -> list[tuple[str, int, int]]:
+    return [(row.resource.label, bar.at, bar.span) for row in block.rows for bar in row.bars]
+
+
+@pytest.mark.django_db
+def test_a_visit_stands_at_its_quarter_and_a_free_room_has_its_row() -> None:
+    room, free = make_room(), make_room()
+    make_booking(room, at_clock(DAY, time(9, 30)), 1.25)
+    day = blocks(DAY)["day"]
+    assert bars(day) == [(room.label, 6, 5)]
+    assert {row.resource.label for row in day.rows} == {room.label, free.label}
+    assert day.hours == ["08", "09", "10", "11", "12", "13", "14", "15", "16", "17", "18", "19"]
+
+
+@pytest.mark.django_db
+def test_a_night_across_midnight_is_on_both_days() -> None:
+    room = make_room()
+    make_booking(room, at_clock(DAY, time(22)), 6, Booking.Kind.ERASURE)
+    evening, morning = blocks(DAY), blocks(DAY + timedelta(days=1))
+    assert bars(evening["night"]) == [(room.label, 8, 24)]
+    assert "before" not in evening
+    assert bars(morning["before"]) == [(room.label, 8, 24)]
+    assert bars(morning["night"]) == []
+
+
+@pytest.mark.django_db
+def test_an_evening_that_ends_before_midnight_is_not_on_the_next_day() -> None:
+    make_booking(make_room(), at_clock(DAY, time(20)), 4)
+    assert "before" not in blocks(DAY + timedelta(days=1))
+
+
+@pytest.mark.django_db
+def test_what_runs_from_day_into_night_is_cut_where_the_block_ends() -> None:
+    room = make_room()
+    make_booking(room, at_clock(DAY, time(19)), 3)
+    found = blocks(DAY)
+    assert bars(found["day"]) == [(room.label, 44, 4)]
+    assert bars(found["night"]) == [(room.label, 0, 8)]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("day", "quarters", "hours", "at"),
+    [
+        # the clocks go forward: there is no 02, and 03:00 is six hours after 20:00
+        (date(2026, 3, 7), 44, "20 21 22 23 00 01 03 04 05 06 07", 24),
+        # they go back: 01 stands twice, and 03:00 is eight hours after 20:00
+        (date(2026, 10, 31), 52, "20 21 22 23 00 01 01 02 03 04 05 06 07", 32),
+        (date(2026, 6, 1), 48, "20 21 22 23 00 01 02 03 04 05 06 07", 28),
+    ],
+)
+def test_a_night_has_the_hours_that_pass(day: date, quarters: int, hours: str, at: int) -> None:
+    room = make_room()
+    make_booking(room, at_clock(day + timedelta(days=1), time(3)), 1)
+    night = blocks(day)["night"]
+    assert night.span.quarters == quarters
+    assert night.hours == hours.split()
+    assert bars(night) == [(room.label, at, 4)]
+
+
+@pytest.mark.django_db
+def test_now_stands_on_its_block_only() -> None:
+    viewer = make_user(Role.DOCTOR)
+    now = at_clock(DAY, time(22, 41))
+    at = {block.key: block.now_at for block in blocks_of(DAY, viewer, now)}
+    assert at == {"day": None, "night": 10}
+
+
+@pytest.mark.django_db
+def test_who_has_no_room_gets_a_row_of_their_own() -> None:
+    doctor = make_user(Role.DOCTOR, name="Howard Mierzwiak")
+    person = Resource.objects.create(kind=Resource.Kind.DOCTOR, label=doctor.name, user=doctor)
+    room = make_room()
+    make_booking(person, at_clock(DAY, time(9)), 1)
+    make_booking(room, at_clock(DAY, time(11)), 1, Booking.Kind.VISIT, person)
+    rows = {row.resource.label: (len(row.bars), row.people) for row in blocks(DAY)["day"].rows}
+    assert rows == {room.label: (1, "Howard M."), "Howard Mierzwiak": (1, "")}
+
+
+@pytest.mark.django_db
+def test_what_is_taken_is_shown_for_each_chosen_resource() -> None:
+    room, other = make_room(), make_room()
+    make_booking(room, at_clock(DAY, time(21)), 2, Booking.Kind.ERASURE, other)
+    day, night = taken(DAY, [other], make_user(Role.DOCTOR))
+    assert bars(day) == []
+    assert bars(night) == [(other.label, 4, 8)]
+
+
+@pytest.mark.parametrize("text", ["", "tomorrow", "2026-02-30", "0001-01-01", "9999-12-31", "20x", "\0"])
+def test_a_date_that_is_none_is_today(text: str) -> None:
+    assert asked_day(text) == timezone.localdate()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("text", ["2026-02-30", "0001-01-01", "9999-12-31", "-1", "%00"])
+def test_no_date_breaks_the_page(client: Client, text: str) -> None:
+    client.force_login(make_user(Role.RECEPTIONIST))
+    assert client.get(f"/today/?day={text}").status_code == 200
+
+
+def page(client: Client, *roles: str, url: str = "/today/", **headers: str) -> str:
+    client.force_login(make_user(*(roles or (Role.DOCTOR,))))
+    answer = client.get(url, headers=headers)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+@pytest.mark.django_db
+def test_a_held_night_is_amber_and_said_to_be_held(client: Client) -> None:
+    case = make_case(make_user(Role.PATIENT, name="Dora Park"))
+    make_keepsake(make_memory(case))
+    procedure = make_procedure(case)
+    fine = page(client)
+    assert "booking--night" in fine
+    assert "Held, consent" not in fine
+    Signature.objects.filter(pk=procedure.consent_id).update(superseded_at=timezone.now())
+    held = page(client)
+    assert "Held, consent unsigned" in held
+    assert "Tonight is held: consent unsigned." in held
+    assert "booking--held at-" in held
+
+
+@pytest.mark.django_db
+def test_sessions_in_progress_show_state_count_and_map(client: Client) -> None:
+    run = make_run(memories=3, pace=3600)
+    shown = page(client)
+    assert "0 of 3, about 3 h 0 min left" in " ".join(shown.split())
+    assert reverse("erasure:session", args=[run.pk]) in shown
+    assert 'viewBox="0 0 620 182"' in shown
+    Run.objects.filter(pk=run.pk).update(state=Run.State.PAUSED, held_at=timezone.now())
+    assert "Paused" in page(client)
+
+
+@pytest.mark.django_db
+def test_a_copy_off_the_map_comes_first_and_alarms(client: Client) -> None:
+    make_run(memories=1)
+    run = make_run(memories=1)
+    step = run.steps.get()
+    child = make_memory(run.procedure.case, "The swing", "1975-01-01", zone="childhood")
+    copy = make_keepsake(child)
+    Hold.objects.create(step=step, keepsake=step.memory.keepsakes.get(), copy=copy, distance=3)
+    DoctorCall.objects.create(run=run, called_at=at_clock(timezone.localdate(), time(22, 38)))
+    text = " ".join(page(client).split())
+    assert "Off the map" in text
+    assert "A copy of [1] is in childhood, doctor called 22:38" in text
+    assert text.index("chart--alarm") < text.rindex('class="chart"')
+
+
+@pytest.mark.django_db
+def test_cases_and_requests_that_wait_are_named(client: Client) -> None:
+    waiting = make_case(make_user(Role.PATIENT, name="Lara Fontaine"))
+    keepsake = make_keepsake(make_memory(waiting))
+    keepsake.review = "waiting"
+    keepsake.save()
+    locked = make_case(make_user(Role.PATIENT, name="Amelie Moreau"))
+    make_keepsake(make_memory(locked))
+    make_signed(locked)
+    AppointmentRequest.objects.create(name="K. Osei", email="k@lacuna.example")
+    text = " ".join(page(client, Role.RECEPTIONIST).split())
+    for words in (
+        "Lara F.</a> <p>1 keepsake waits for review.</p>",
+        "Amelie M.</a> <p>Consent given, no night booked.</p>",
+        "Front desk</a> <p>1 request waits for an answer.</p>",
+    ):
+        assert words in text
+
+
+@pytest.mark.django_db
+def test_nobody_sees_their_own_night_as_staff(client: Client) -> None:
+    """Z9: a doctor who is a patient finds a taken row, and neither name nor link."""
+    own = make_user(Role.DOCTOR, Role.PATIENT, name="Mary Svevo")
+    case = make_case(own)
+    make_keepsake(make_memory(case))
+    make_procedure(case)
+    client.force_login(own)
+    shown = client.get("/today/").content.decode()
+    main = shown[shown.index("<main") :]
+    assert "Erasure" in main
+    assert "Mary S." not in main
+    assert str(case.pk) not in main
+    assert "Mary S." in page(client)
+
+
+@pytest.mark.django_db
+def test_the_wall_shows_initials_and_no_name(client: Client) -> None:
+    case = make_case(make_user(Role.PATIENT, name="Joel Barish"))
+    make_run(memories=1, case=case)
+    other = make_case(make_user(Role.PATIENT, name="Dora Park"))
+    make_keepsake(make_memory(other))
+    make_procedure(other)
+    shown = page(client, url="/today/wall/")
+    assert "J. B." in shown
+    assert "D. P." in shown
+    for name in ("Joel", "Barish", "Dora", "Park", str(case.pk), "Clementine"):
+        assert name not in shown
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("url", ["/today/", "/today/wall/"])
+def test_a_poll_gets_the_fragment_that_the_page_holds(client: Client, url: str) -> None:
+    whole = page(client, url=url)
+    part = page(client, url=url, **{"HX-Request": "true", "poll": "true"})
+    assert "<html" in whole
+    assert "<html" not in part
+    assert part.lstrip().startswith("<div id=")
+    assert 'hx-trigger="every 30s"' in part
+    assert """hx-headers='{"poll": "true"}'""" in part
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("url", ["/today/", "/today/wall/"])
+def test_as_many_queries_for_three_as_for_one(client: Client, url: str) -> None:
+    def make_all() -> None:
+        make_run(memories=1)
+        case = make_case()
+        make_keepsake(make_memory(case))
+        make_procedure(case)
+        make_keepsake(make_memory(make_case()))
+        make_booking(make_room(), timezone.now(), 1)
+
+    client.force_login(make_user(Role.DOCTOR))
+    counts = []
+    for more in (1, 2):
+        for _time in range(more):
+            make_all()
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            assert client.get(url).status_code == 200
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
+
+
+@pytest.mark.django_db
+def test_links_lead_to_the_days_around(client: Client) -> None:
+    shown = page(client, url="/today/?day=2004-02-13")
+    assert "Friday 13 February 2004" in shown
+    assert '<a href="?day=2004-02-12" rel="prev">Thursday</a>' in shown
+    assert '<a href="?day=2004-02-14" rel="next">Saturday</a>' in shown
+    assert 'hx-get="/today/?day=2004-02-13"' in shown
+    assert "In progress" in shown
+
+
+@pytest.mark.django_db
+def test_times_are_those_of_the_clinic() -> None:
+    assert at_clock(date(2026, 1, 5), time(20)) == datetime(2026, 1, 6, 1, tzinfo=UTC)
+    assert at_clock(date(2026, 7, 5), time(20)) == datetime(2026, 7, 6, 0, tzinfo=UTC)
+
+
+@pytest.mark.django_db
+def test_a_canceled_night_is_on_no_board(client: Client) -> None:
+    case = make_case()
+    make_keepsake(make_memory(case))
+    procedure = make_procedure(case)
+    Procedure.objects.filter(pk=procedure.pk).update(state=Procedure.State.CANCELED)
+    Booking.objects.filter(pk=procedure.booking_id).update(canceled_at=timezone.now())
+    assert "at-" not in page(client).split("<main")[1].split("board-legend")[0].replace("board-line at-", "")

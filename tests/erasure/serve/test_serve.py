@@ -1,0 +1,169 @@
+"""The house as one process tree: whatever is killed comes back, and nothing stays when it closes."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import connections
+
+from erasure.runs.models import Run, Step
+from erasure.serve.tree import listen
+from tests.factories import make_run
+from tests.house import PATIENCE, ROOT, environment, until
+from tests.serving import Stream, ask, cookie_of
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.processes]
+
+KINDS = ("erasure.serve.web", "work", "supervise")
+
+
+class Served:
+    """A started `manage.py serve`."""
+
+    def __init__(self, *options: str, **env: str) -> None:
+        connections.close_all()
+        self.process = subprocess.Popen(  # noqa: S603
+            [sys.executable, str(ROOT / "manage.py"), "serve", "--port", "0", *options],
+            env=environment(**env),
+            start_new_session=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.seen: set[int] = set()
+        assert self.process.stdout is not None
+        self.greeting = self.process.stdout.readline()
+
+    @property
+    def port(self) -> int:
+        found = re.search(r"http://127\.0\.0\.1:(\d+)/", self.greeting)
+        assert found, (self.greeting, self.process.stderr and self.process.stderr.read())
+        return int(found[1])
+
+    def children(self) -> dict[str, int]:
+        """Pids of the living children by what they are."""
+        found = {}
+        for place in Path("/proc").glob("[0-9]*"):
+            try:
+                parent = int((place / "stat").read_text().rpartition(")")[2].split()[1])
+                words = (place / "cmdline").read_bytes().decode().split("\0")
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            kind = next((kind for kind in KINDS if kind in words), None)
+            if parent == self.process.pid and kind:
+                found[kind] = int(place.name)
+        self.seen |= set(found.values())
+        return found
+
+    def until_whole(self) -> dict[str, int]:
+        until(lambda: set(self.children()) == set(KINDS), "every child runs")
+        return self.children()
+
+    def nobody_left(self) -> bool:
+        return not any(Path(f"/proc/{pid}").exists() for pid in self.seen)
+
+    def end(self, number: int) -> str:
+        """Send a signal to the parent; return what the house said on its error stream."""
+        self.children()
+        self.process.send_signal(number)
+        _out, said = self.process.communicate(timeout=PATIENCE)
+        return said
+
+
+@contextmanager
+def serve(*options: str, **env: str) -> Iterator[Served]:
+    served = Served(*options, **env)
+    try:
+        yield served
+    finally:
+        if served.process.poll() is None:
+            served.end(signal.SIGKILL)
+
+
+def test_whoever_is_killed_comes_back_and_ctrl_c_leaves_nobody() -> None:
+    with serve("--workers", "1") as served:
+        port = served.port
+        for kind in KINDS:
+            before = served.until_whole()[kind]
+            os.kill(before, signal.SIGKILL)
+            until(lambda kind=kind, old=before: served.children().get(kind, old) != old, f"{kind} is back")
+        served.until_whole()
+        assert ask(port, "/live/2b0c8a4e-0000-4000-8000-000000000000/").status == 401
+        said = served.end(signal.SIGINT)
+        assert served.process.returncode == 0
+        assert served.nobody_left()
+        assert [line.rpartition(" lacuna.serve ")[2] for line in said.splitlines()] == [
+            f"{name} ended with -9 and is started again" for name in ("web", "worker1", "supervisor")
+        ]
+        assert len(served.seen) == 6
+
+
+def test_a_killed_parent_leaves_nobody() -> None:
+    with serve("--workers", "1") as served:
+        served.until_whole()
+        served.end(signal.SIGKILL)
+        until(served.nobody_left, "the children ended with their parent")
+
+
+def test_open_streams_do_not_hold_up_the_end() -> None:
+    run = make_run()
+    with serve("--workers", "0", LACUNA_SECRET_KEY=settings.SECRET_KEY) as served:
+        patient = run.procedure.case.patient
+        with Stream(served.port, run.pk, cookie_of(patient), "?after=0") as stream:
+            assert [told.data["kind"] for told in stream.take(1)] == ["started"]
+            said = served.end(signal.SIGTERM)
+            assert list(stream.events()) == []
+        assert said == ""
+        assert served.process.returncode == 0
+
+
+def test_a_further_machine_works_without_a_web_server() -> None:
+    with serve("--workers", "1", "--no-web") as served:
+        assert served.greeting == "Lacuna works on runs here (Ctrl-C ends it)\n"
+        until(lambda: set(served.children()) == {"work", "supervise"}, "both run")
+        assert served.end(signal.SIGTERM) == ""
+        assert served.nobody_left()
+
+
+def test_a_dead_workers_run_is_free_at_once() -> None:
+    """The lease is an hour long: only a parent that frees it lets the next worker go on."""
+    run = make_run(memories=1)
+    env = {"LACUNA_LEASE_SECONDS": "3600", "LACUNA_POINT": "after-commit:6"}
+    with serve("--workers", "1", "--no-web", **env) as served:
+        until(lambda: Run.objects.get(pk=run.pk).state == Run.State.FINISHED, "the run ends")
+        served.end(signal.SIGTERM)
+    assert list(Step.objects.filter(run=run).values_list("state", flat=True)) == [Step.State.DESTROYED]
+    assert Run.objects.get(pk=run.pk).epoch >= 4  # claimed three times, freed twice
+
+
+def refusal(*options: str, **env: str) -> str:
+    """What `manage.py serve` says when it does not open."""
+    ended = subprocess.run(  # noqa: S603
+        [sys.executable, str(ROOT / "manage.py"), "serve", *options],
+        env=environment(**env),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert ended.returncode == 1
+    return ended.stderr
+
+
+def test_it_does_not_open_on_tables_of_another_version(tmp_path: Path) -> None:
+    said = refusal("--port", "0", LACUNA_DATABASE=f"sqlite:///{tmp_path / 'empty.sqlite3'}")
+    assert said == "CommandError: The database is not that of this version. Run: manage.py migrate\n"
+
+
+def test_it_does_not_open_where_somebody_listens() -> None:
+    with listen("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        said = refusal("--port", str(port))
+    assert said == f"CommandError: Nobody can listen at 127.0.0.1 port {port}: Address already in use.\n"

@@ -1,0 +1,183 @@
+"""Pictures over HTTP: shown while they exist, to whom they may be, and to nobody after."""
+
+from collections.abc import Iterator
+from http.client import HTTPResponse
+from uuid import UUID, uuid4
+
+import pytest
+from django.db import transaction
+from django.test import Client, override_settings
+
+from clinic.asgi_guard import house_headers
+from clinic.audit.models import Entry
+from clinic.people.models import Role, User
+from patients.keepsakes.models import Keepsake
+from patients.keepsakes.pictures import HEADERS, Kept, Pictures
+from patients.vault.models import StoredObject
+from patients.vault.objects import destroy, doom, read
+from tests.factories import make_case, make_keepsake, make_letter, make_memory, make_user
+from tests.serving import ask, cookie_of, serving
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def app() -> Pictures:
+    return Pictures()
+
+
+@pytest.fixture
+def port(app: Pictures) -> Iterator[int]:
+    with serving(app) as port:
+        yield port
+
+
+@pytest.fixture
+def photo() -> Keepsake:
+    return make_keepsake(make_memory(make_case()))
+
+
+def get(port: int, row: StoredObject | UUID | None, user: User, method: str = "GET") -> HTTPResponse:
+    assert row is not None
+    key = row if isinstance(row, UUID) else row.pk
+    return ask(port, f"/pictures/{key}", cookie_of(user), method)
+
+
+def end(row: StoredObject, keepsake: Keepsake, *, destroyed: bool) -> None:
+    """What the commit of a pass does to the picture that it replaces, and then the sweep."""
+    with transaction.atomic():
+        Keepsake.objects.filter(pk=keepsake.pk).update(picture=None, thumb=None)
+        doom(StoredObject.objects.filter(keepsake=keepsake), "test")
+    if destroyed:
+        destroy(StoredObject.objects.filter(pk=row.pk))
+
+
+def test_screen_and_thumb_are_shown_and_the_original_never(port: int, photo: Keepsake) -> None:
+    patient = photo.case.patient
+    assert photo.picture
+    answer = get(port, photo.picture, patient)
+    assert (answer.status, answer.read()) == (200, read(photo.picture))
+    assert get(port, photo.thumb, patient).status == 200
+    original = StoredObject.objects.get(keepsake=photo, role=StoredObject.Role.ORIGINAL)
+    assert get(port, original, patient).status == 404
+    Keepsake.objects.filter(pk=photo.pk).update(picture=original)
+    assert get(port, original, patient).status == 404
+
+
+def test_of_a_letter_only_its_page_is_shown(port: int) -> None:
+    letter = make_letter(make_memory(make_case()))
+    assert get(port, letter.picture, letter.case.patient).status == 404
+    assert get(port, letter.thumb, letter.case.patient).status == 200
+
+
+def test_a_picture_is_sent_with_the_headers_of_the_house_and_more(port: int, photo: Keepsake) -> None:
+    assert photo.picture
+    answer = get(port, photo.picture, photo.case.patient)
+    sent = {name.lower(): value for name, value in answer.getheaders()}
+    assert sent["content-type"] == "image/jpeg"
+    assert sent["content-length"] == str(photo.picture.size)
+    assert sent["cache-control"] == "private, no-store"
+    assert sent["x-content-type-options"] == "nosniff"
+    assert sent["cross-origin-resource-policy"] == "same-origin"
+    assert sent["content-security-policy"] == HEADERS["Content-Security-Policy"]
+    head = get(port, photo.picture, photo.case.patient, "HEAD")
+    assert (head.status, head.read()) == (200, b"")
+    assert head.getheader("Content-Length") == str(photo.picture.size)
+
+
+@override_settings(ROOT_URLCONF="tests.templates.urls")
+def test_an_asgi_answer_bears_every_header_that_a_page_does() -> None:
+    page = Client().get("/")
+    ours = {name.decode(): value.decode() for name, value in house_headers("text/plain")}
+    own = {"content-type", "content-length", "cache-control", "location"}
+    per_page = {"vary", "set-cookie", "content-language"}
+    fixed = own | per_page
+    theirs = {name.lower(): value for name, value in page.headers.items() if name.lower() not in fixed}
+    assert "content-security-policy" in theirs
+    assert {name: ours.get(name) for name in theirs} == theirs
+
+
+@pytest.mark.parametrize("destroyed", [False, True])
+def test_a_picture_that_was_seen_is_gone_with_the_commit_of_its_end(
+    port: int, app: Pictures, photo: Keepsake, destroyed: bool
+) -> None:
+    patient, row = photo.case.patient, photo.picture
+    assert row
+    assert get(port, row, patient).status == 200
+    assert app.kept.ids() == {row.pk}
+    end(row, photo, destroyed=destroyed)
+    answer = get(port, row, patient)
+    assert (answer.status, answer.read()) == (410, b"This picture is gone. Nothing of it is left.")
+    assert app.kept.ids() == set()
+
+
+def test_what_nobody_asks_for_any_more_is_forgotten_too(port: int, app: Pictures, photo: Keepsake) -> None:
+    other = make_keepsake(make_memory(photo.case))
+    for row in (photo.picture, other.picture):
+        assert row
+        assert get(port, row, photo.case.patient).status == 200
+    assert photo.picture
+    end(photo.picture, photo, destroyed=True)
+    app.forget_gone()
+    assert other.picture
+    assert app.kept.ids() == {other.picture.pk}
+
+
+def test_a_live_object_that_nothing_points_to_is_no_picture(port: int, photo: Keepsake) -> None:
+    Keepsake.objects.filter(pk=photo.pk).update(picture=None)
+    assert get(port, photo.picture, photo.case.patient).status == 404
+
+
+def test_what_never_was_is_not_found(port: int, photo: Keepsake) -> None:
+    patient = cookie_of(photo.case.patient)
+    assert ask(port, f"/pictures/{uuid4()}", patient).status == 404
+    assert ask(port, "/pictures/../../etc/passwd", patient).status == 404
+    assert ask(port, f"/pictures/{photo.pk}", patient).status == 404
+
+
+@pytest.mark.parametrize(
+    ("role", "status"),
+    [
+        (Role.DOCTOR, 200),
+        (Role.TECHNICIAN, 200),  # of a case in the stage of mapping
+        (Role.RECEPTIONIST, 403),
+        (Role.AUDITOR, 403),
+        (Role.ADMINISTRATOR, 403),
+        (Role.PATIENT, 404),
+    ],
+)
+def test_who_may_see_a_picture(port: int, photo: Keepsake, role: str, status: int) -> None:
+    assert get(port, photo.picture, make_user(role)).status == status
+    denials = Entry.objects.filter(action="access.denied", subject="url:patients:picture").count()
+    assert denials == (status != 200)
+
+
+def test_staff_see_no_pictures_of_their_own_case_as_staff(port: int) -> None:
+    photo = make_keepsake(make_memory(make_case(make_user(Role.DOCTOR))))
+    assert get(port, photo.picture, photo.case.patient).status == 404
+
+
+def test_what_was_kept_is_not_handed_to_who_may_not(port: int, app: Pictures, photo: Keepsake) -> None:
+    assert photo.picture
+    assert get(port, photo.picture, photo.case.patient).status == 200
+    assert app.kept.ids() == {photo.picture.pk}
+    assert get(port, photo.picture, make_user(Role.PATIENT)).status == 404
+    assert ask(port, f"/pictures/{photo.picture.pk}").status == 401
+
+
+def test_other_methods_are_refused(port: int, photo: Keepsake) -> None:
+    for method in ("POST", "PUT", "DELETE", "OPTIONS"):
+        assert get(port, photo.picture, photo.case.patient, method).status == 405
+
+
+def test_the_least_used_goes_first() -> None:
+    kept, (a, b, c) = Kept(most=10), (uuid4(), uuid4(), uuid4())
+    kept.put(a, b"12345")
+    kept.put(b, b"12345")
+    assert kept.get(a) == b"12345"
+    kept.put(c, b"12345")
+    assert kept.ids() == {a, c}
+    kept.put(a, b"1")
+    assert kept.size == 6
+    kept.drop(a, b, c)
+    assert (kept.size, kept.ids()) == (0, set())

@@ -1,0 +1,155 @@
+"""While a photo comes in, no file anywhere holds a byte of it in clear: unlinked temporary files included."""
+
+import io
+import os
+import socket
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings as django_settings
+from PIL import Image
+
+from patients.keepsakes.models import Keepsake
+from tests.factories import make_case
+from tests.house import House, house, until
+from tests.patients.keepsakes.sending import Sender
+from tests.serving import PATIENCE
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.processes]
+
+SHARED = (Path("/dev/shm"), Path("/var/tmp"))  # noqa: S108 - where careless software would put it
+NEEDLE = 24  # bytes: long enough that chance does not find it
+STEP = 8192  # a needle is taken from every so many bytes of the photo; servers read in larger pieces
+
+
+def six_megabytes() -> bytes:
+    out = io.BytesIO()
+    size = (2900, 2200)
+    Image.frombytes("RGB", size, os.urandom(size[0] * size[1] * 3)).save(out, "JPEG", quality=92)
+    assert len(out.getvalue()) > 6_000_000
+    return out.getvalue()
+
+
+def descendants(pid: int) -> set[int]:
+    """A process and all that come from it."""
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                continue
+    found = {pid}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found
+
+
+def open_files(pids: set[int]) -> Iterator[Path]:
+    """Every regular file that any of `pids` holds open, whether it still has a name or not."""
+    for pid in pids:
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            try:
+                if stat.S_ISREG(link.stat().st_mode):
+                    yield link
+            except OSError:
+                continue
+
+
+def files_below(*places: Path) -> Iterator[Path]:
+    for place in places:
+        # What the house laid out of its own stylesheets when it opened is large, and older than the photo.
+        yield from (path for path in place.rglob("*") if path.is_file() and "static" not in path.parts)
+
+
+def holding(files: Iterator[Path], needles: list[bytes]) -> list[str]:
+    """The files in which any needle stands."""
+    found = []
+    for path in files:
+        try:
+            data = path.read_bytes()
+        except OSError:
+            continue
+        if any(needle in data for needle in needles):
+            found.append(f"{path} -> {path.readlink()}" if path.is_symlink() else str(path))
+    return found
+
+
+@pytest.fixture
+def processes() -> Iterator[House]:
+    with house() as mine:
+        yield mine
+
+
+@pytest.mark.parametrize("token", ["valid", "missing"])
+def test_no_file_holds_a_byte_of_a_photo_that_uploads_slowly(
+    token: str, processes: House, tmp_path: Path
+) -> None:
+    case = make_case()
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = processes.start("serve", "--port", str(port), "--workers", "1", TMPDIR=str(spool))
+    sender = Sender(port, case.patient)
+    until(lambda: answers(sender), "the house opens")
+    photo = six_megabytes()
+    needles = [photo[at : at + NEEDLE] for at in range(0, len(photo) - NEEDLE, STEP)]
+    where = sender.announce(len(photo)).headers["location"]
+    if token == "missing":
+        sender.token = ""
+    looked = 0
+    with slow_patch(sender, where, len(photo)) as line:
+        for start in range(0, len(photo), 1_000_000):
+            try:
+                line.sendall(photo[start : start + 1_000_000])
+            except OSError:
+                assert token == "missing", "the server hung up on a good upload"
+                break
+            tree = descendants(server.pid)
+            assert len(tree) > 2
+            places = (spool, Path(django_settings.LACUNA_DATA_DIR), *SHARED)
+            assert holding(open_files(tree), needles) == []
+            assert holding(files_below(*places), needles) == []
+            looked += 1
+        line.settimeout(PATIENCE * 3)
+        said = line.recv(4096)
+    assert looked > 0
+    assert said.startswith(b"HTTP/1.1 200" if token == "valid" else b"HTTP/1.1 403")
+    assert Keepsake.objects.filter(case=case).exists() == (token == "valid")
+
+
+def test_the_search_would_find_it(tmp_path: Path) -> None:
+    photo = six_megabytes()
+    needles = [photo[at : at + NEEDLE] for at in range(0, len(photo) - NEEDLE, STEP)]
+    with tempfile.TemporaryFile(dir=tmp_path) as unlinked:
+        unlinked.write(photo[1_000_000:1_100_000])
+        unlinked.flush()
+        assert len(holding(open_files({os.getpid()}), needles)) == 1
+    (tmp_path / "named").write_bytes(photo[2_000_000:2_100_000])
+    assert holding(files_below(tmp_path), needles) == [str(tmp_path / "named")]
+
+
+def answers(sender: Sender) -> bool:
+    try:
+        return sender.ask("GET", "/health/").status == 200
+    except OSError:
+        return False
+
+
+def slow_patch(sender: Sender, where: str, length: int) -> socket.socket:
+    """Open a PATCH and send its headers only."""
+    lines = sender.headers(
+        Host="localhost",
+        Upload_Offset="0",
+        Content_Type="application/offset+octet-stream",
+        Content_Length=str(length),
+    )
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    line = socket.create_connection(("127.0.0.1", sender.port), timeout=PATIENCE)
+    line.sendall(f"PATCH {where} HTTP/1.1\r\n{head}\r\n".encode())
+    return line
