@@ -1,5 +1,6 @@
 """Addresses of this room, gathered from its nouns."""
 
+from patients.cases.portal_urls import urlpatterns as portal
 from patients.cases.urls import urlpatterns as cases
 from patients.consent.urls import urlpatterns as consent
 from patients.keepsakes.urls import urlpatterns as keepsakes
@@ -7,4 +8,4 @@ from patients.maps.urls import urlpatterns as maps
 from patients.requests.urls import urlpatterns as requests
 
 app_name = "patients"
-urlpatterns = [*requests, *cases, *keepsakes, *maps, *consent]
+urlpatterns = [*requests, *portal, *cases, *keepsakes, *maps, *consent]

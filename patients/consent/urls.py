@@ -1,3 +1,9 @@
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from patients.consent import views
+
+urlpatterns = [
+    path("me/consent/", views.consent, name="consent"),
+    path("me/consent/sign/", views.consent_sign, name="consent-sign"),
+    path("me/withdraw/", views.withdraw_consent, name="withdraw"),
+]

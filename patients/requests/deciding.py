@@ -1,15 +1,16 @@
 """A request for an appointment: made by a visitor, decided by the front desk."""
 
+from contextlib import suppress
 from uuid import UUID
 
 from django.core.mail import send_mail
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from clinic.audit.record import Act, actor_of, record
 from clinic.people.invitations import invite
-from clinic.people.models import Role, User
+from clinic.people.models import Invitation, Role, User
 from patients.requests.models import AppointmentRequest, RequestPaper
 from patients.vault.configured import key_store
 from patients.vault.keys import KeyExists, KeyGone
@@ -24,21 +25,26 @@ class Decided(Exception):
 def ask(
     *, ticket: UUID, name: str, email: str, phone: str, message: str, language: str, by: User | None = None
 ) -> Request:
-    """Keep a visitor's request. The same `ticket` again returns what it made: nothing is sent twice."""
+    """Keep a visitor's request. The same `ticket` again returns what it made: nothing is sent twice.
+
+    `ticket` must be the house's own (`tickets.py`): it becomes the request's id. Errors: KeyGone for a ticket
+    whose request was destroyed.
+    """
     existing = Request.objects.filter(pk=ticket).first()
     if existing:
         return existing
-    try:
+    # A key without a row is a twin of this post, a moment ahead, or what a crash left behind.
+    with suppress(KeyExists):
         key_store().create(ticket)
-    except (KeyExists, KeyGone):
-        # The other of two identical posts is a moment ahead.
-        return Request.objects.get(pk=ticket)
     made = Request(pk=ticket, name=name, email=email, phone=phone, language=language)
     made.write(RequestPaper(message=message))
-    with transaction.atomic():
-        made.save(force_insert=True)
-        actor = actor_of(by) if by else "visitor"
-        record(Act("request.made", f"request:{made.pk}", actor=actor))
+    try:
+        with transaction.atomic():
+            made.save(force_insert=True)
+            actor = actor_of(by) if by else "visitor"
+            record(Act("request.made", f"request:{made.pk}", actor=actor))
+    except IntegrityError:
+        return Request.objects.get(pk=ticket)
     return made
 
 
@@ -48,7 +54,8 @@ def decide(request: Request, decision: str, *, reason: str, by: User, base: str)
     row = Request.objects.select_for_update(of=("self",)).get(pk=request.pk)
     if row.state in {Request.State.ACCEPTED, Request.State.DECLINED}:
         raise Decided(_("This request has been decided already."))
-    row.write(RequestPaper(message=row.read().message, decision=reason))
+    with suppress(KeyGone):  # its words are gone already; the decision stands without them
+        row.write(RequestPaper(message=row.read().message, decision=reason))
     row.decided_by, row.decided_at = by, timezone.now()
     if decision == "accept":
         row.state = Request.State.ACCEPTED
@@ -58,6 +65,21 @@ def decide(request: Request, decision: str, *, reason: str, by: User, base: str)
         transaction.on_commit(lambda: _tell(row, reason))
     row.save(update_fields=["state", "sealed", "decided_by", "decided_at", "invitation"])
     record(Act(f"request.{row.state}", f"request:{row.pk}", actor=actor_of(by)))
+    return row
+
+
+@transaction.atomic
+def invite_again(request: Request, *, by: User, base: str) -> Request:
+    """Mail a new link to somebody accepted who has not come in; the old link ends. Errors: Decided."""
+    row = Request.objects.select_for_update(of=("self",)).select_related("invitation").get(pk=request.pk)
+    old = row.invitation
+    ended = old and Invitation.objects.filter(pk=old.pk, used_at__isnull=True).update(
+        expires_at=timezone.now()
+    )
+    if not ended:
+        raise Decided(_("This invitation has been accepted already."))
+    row.invitation = invite(row.email, row.name, Role.PATIENT, by=by, base=base, language=row.language)
+    row.save(update_fields=["invitation"])
     return row
 
 

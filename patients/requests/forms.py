@@ -1,10 +1,14 @@
 """Forms around a request for an appointment."""
 
+from uuid import UUID
+
 from django import forms
+from django.core import signing
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from patients.requests.models import AppointmentRequest
+from patients.requests.tickets import read_ticket
 
 
 class RequestForm(forms.ModelForm[AppointmentRequest]):
@@ -17,25 +21,44 @@ class RequestForm(forms.ModelForm[AppointmentRequest]):
         required=False,
     )
     # A field no person sees; programs that fill in everything fill it in too.
-    website = forms.CharField(required=False, widget=forms.HiddenInput)
-    # Made when the form was shown: sending it twice makes one request.
-    ticket = forms.UUIDField(widget=forms.HiddenInput)
+    website = forms.CharField(
+        label=_("Leave this empty"),
+        required=False,
+        widget=forms.TextInput(attrs={"tabindex": "-1", "autocomplete": "off"}),
+    )
+    ticket = forms.CharField(widget=forms.HiddenInput, max_length=200)
 
     class Meta:
         model = AppointmentRequest
         fields = ["name", "email", "phone"]
+        widgets = {
+            "name": forms.TextInput(attrs={"autocomplete": "name"}),
+            "phone": forms.TextInput(attrs={"autocomplete": "tel", "type": "tel"}),
+            "email": forms.EmailInput(attrs={"autocomplete": "email"}),
+        }
 
     def clean_website(self) -> str:
         if self.cleaned_data.get("website"):
             raise ValidationError(_("This could not be sent. Please call us instead."))
         return ""
 
+    def clean_ticket(self) -> UUID:
+        try:
+            return read_ticket(self.cleaned_data["ticket"])
+        except signing.BadSignature:
+            raise ValidationError(_("This form lay open for long. Please send it once more.")) from None
+
 
 class DecisionForm(forms.Form):
     """The front desk's answer."""
 
     decision = forms.ChoiceField(
-        choices=[("accept", _("Accept")), ("hold", _("Hold")), ("decline", _("Decline"))]
+        choices=[
+            ("accept", _("Accept")),
+            ("hold", _("Hold")),
+            ("decline", _("Decline")),
+            ("again", _("Invite again")),
+        ]
     )
     reason = forms.CharField(
         label=_("A word to the visitor"),

@@ -18,6 +18,15 @@ class RequestPaper:
     decision: str = ""  # the reason given to the visitor
 
 
+class AppointmentRequestQuerySet(models.QuerySet["AppointmentRequest"]):
+    def waiting(self) -> "AppointmentRequestQuerySet":
+        """Not answered yet, or held."""
+        return self.filter(state__in=[AppointmentRequest.State.NEW, AppointmentRequest.State.HELD])
+
+    def decided(self) -> "AppointmentRequestQuerySet":
+        return self.filter(state__in=[AppointmentRequest.State.ACCEPTED, AppointmentRequest.State.DECLINED])
+
+
 class AppointmentRequest(SealedModel):
     """A visitor's wish. Its message is sealed: people say there whom they want to forget."""
 
@@ -43,3 +52,4 @@ class AppointmentRequest(SealedModel):
     )
 
     paper = RequestPaper
+    objects = AppointmentRequestQuerySet.as_manager()

@@ -1,60 +1,69 @@
 """Asking for an appointment, and the front desk's inbox."""
 
-import uuid
 from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from clinic.audit.context import client_address
-from clinic.people.models import User
+from clinic.people.models import Role, User
 from clinic.people.views import person_of
-from patients.requests.deciding import Decided, ask, decide
+from patients.requests.deciding import Decided, ask, decide, invite_again
 from patients.requests.forms import DecisionForm, RequestForm
 from patients.requests.models import AppointmentRequest
+from patients.requests.throttle import too_many
+from patients.requests.tickets import new_ticket
+from patients.vault.keys import KeyGone
 from patients.vault.sealed import read_many
 
-# Requests from one address within an hour; a family at one kitchen table fits, a program does not.
-MOST_PER_HOUR = 12
+
+def _caller(request: HttpRequest) -> User | None:
+    """The member of the front desk who writes for somebody on the telephone."""
+    user = request.user
+    return user if isinstance(user, User) and user.has_role(Role.RECEPTIONIST) else None
 
 
-def _too_many(request: HttpRequest) -> bool:
-    address = client_address(
-        request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", "")
-    )
-    key = f"requests:{address}"
-    cache.add(key, 0, timeout=3600)
-    return cache.incr(key) > MOST_PER_HOUR
+def _address(request: HttpRequest) -> str:
+    return client_address(request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", ""))
+
+
+def _form(request: HttpRequest) -> RequestForm:
+    """The form as asked for or sent; one that lay open for too long keeps its words and gets a new ticket."""
+    if request.method != "POST":
+        return RequestForm(initial={"ticket": new_ticket()})
+    data = request.POST.copy()
+    form = RequestForm(data)
+    if "ticket" in form.errors:
+        data["ticket"] = new_ticket()
+    return form
 
 
 @login_not_required
 @never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
 def ask_for_appointment(request: HttpRequest) -> HttpResponse:
     """The public form; the front desk uses it for a caller too."""
-    form = RequestForm(request.POST or None, initial={"ticket": uuid.uuid4()})
+    form, by = _form(request), _caller(request)
     if request.method == "POST" and form.is_valid():
-        if _too_many(request):
-            form.add_error(None, _("That were many requests at once. Please call us, or come back later."))
-            return render(request, "patients/requests/request.html", {"form": form}, status=429)
-        data = form.cleaned_data
-        ask(
-            ticket=data["ticket"],
-            name=data["name"],
-            email=data["email"],
-            phone=data["phone"],
-            message=data["message"],
-            language=(get_language() or "en")[:2],
-            by=request.user if isinstance(request.user, User) else None,
-        )
-        return redirect("patients:request-sent")
-    return render(request, "patients/requests/request.html", {"form": form})
+        if not by and too_many(_address(request)):
+            form.add_error(None, _("That was one request too many. Please call us, or come back later."))
+            return render(request, "patients/requests/request.html", {"form": form, "by": by}, status=429)
+        fields = {key: form.cleaned_data[key] for key in ("ticket", "name", "email", "phone", "message")}
+        try:
+            ask(**fields, language=get_language() or "en", by=by)
+        except KeyGone:
+            messages.error(request, _("This form was used before. Please fill in a new one."))
+            return redirect("patients:request")
+        if by:
+            messages.success(request, _("The request is in the inbox."))
+        return redirect("patients:requests" if by else "patients:request-sent")
+    return render(request, "patients/requests/request.html", {"form": form, "by": by})
 
 
 @login_not_required
@@ -65,13 +74,17 @@ def sent(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
+@never_cache
 def inbox(request: HttpRequest) -> HttpResponse:
     """Requests that wait, oldest first, and the last that were decided."""
-    waiting = list(AppointmentRequest.objects.filter(state__in=["new", "held"]).order_by("created_at"))
-    decided = AppointmentRequest.objects.exclude(state__in=["new", "held"]).order_by("-decided_at")[:20]
+    waiting = list(AppointmentRequest.objects.waiting().order_by("created_at", "pk"))
+    decided = AppointmentRequest.objects.decided().select_related("invitation").order_by("-decided_at")[:20]
     papers = read_many(waiting)
-    rows = [(row, papers.get(row.pk)) for row in waiting]
-    context = {"rows": rows, "decided": decided, "form": DecisionForm()}
+    context = {
+        "rows": [(row, papers.get(row.pk)) for row in waiting],
+        "decided": decided,
+        "may_decide": person_of(request).has_role(Role.RECEPTIONIST),
+    }
     return render(request, "patients/requests/inbox.html", context)
 
 
@@ -79,24 +92,26 @@ def inbox(request: HttpRequest) -> HttpResponse:
 def decide_request(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Take the front desk's answer; through htmx only its row is drawn anew."""
     row = get_object_or_404(AppointmentRequest, pk=pk)
-    form = DecisionForm(request.POST)
-    note = ""
-    if not form.is_valid():
-        note = _("Please choose accept, hold or decline.")
-    else:
-        try:
-            row = decide(
-                row,
-                form.cleaned_data["decision"],
-                reason=form.cleaned_data["reason"],
-                by=person_of(request),
-                base=request.build_absolute_uri("/"),
-            )
-        except Decided as decided:
-            note = str(decided)
+    refused = ""
+    try:
+        row = _decided(request, row)
+    except Decided as why:
+        refused = str(why)
+        row.refresh_from_db()
     if request.htmx:  # type: ignore[attr-defined]
-        context = {"request_row": row, "paper": row.read(), "note": note}
-        return render(request, "patients/requests/row.html", context)
-    if note:
-        messages.error(request, note)
+        paper = read_many([row]).get(row.pk)
+        context = {"request_row": row, "paper": paper, "note": refused, "may_decide": True}
+        return render(request, "patients/requests/row.html", context, status=409 if refused else 200)
+    if refused:
+        messages.error(request, refused)
     return redirect("patients:requests")
+
+
+def _decided(request: HttpRequest, row: AppointmentRequest) -> AppointmentRequest:
+    """Do what the form says to a request and return it. Errors: Decided, also for an empty form."""
+    form, by, base = DecisionForm(request.POST), person_of(request), request.build_absolute_uri("/")
+    if not form.is_valid():
+        raise Decided(_("Please choose accept, hold or decline."))
+    if form.cleaned_data["decision"] == "again":
+        return invite_again(row, by=by, base=base)
+    return decide(row, form.cleaned_data["decision"], reason=form.cleaned_data["reason"], by=by, base=base)

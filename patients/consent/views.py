@@ -1,0 +1,102 @@
+"""Reading, signing and withdrawing."""
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_POST, require_safe
+
+from patients.cases.models import Case
+from patients.cases.people import request_user
+from patients.cases.standing import current_case, current_case_or_404
+from patients.consent.forms import ProcedureSignForm, SignForm
+from patients.consent.models import ConsentText
+from patients.consent.signing import CannotSign, current_text, may_start_from, sign, withdraw
+from patients.maps.models import LockedMap
+from patients.maps.silhouette import silhouette
+from patients.memories.models import Memory
+
+
+def kind_for(case: Case) -> str:
+    """Which text is to be signed now: for keeping first, for the procedure once a map is locked."""
+    if case.stage in {Case.Stage.MAPPED, Case.Stage.CONSENTED, Case.Stage.BOOKED}:
+        return ConsentText.Kind.PROCEDURE
+    return ConsentText.Kind.STORAGE
+
+
+def _form(request: HttpRequest, case: Case, text: ConsentText, mapped: LockedMap | None) -> SignForm:
+    initial = {"text_seen": text.digest, "map_seen": mapped.digest if mapped else ""}
+    made = ProcedureSignForm if kind_for(case) == ConsentText.Kind.PROCEDURE else SignForm
+    return made(request.POST or None, request=request, initial=initial)
+
+
+def _page(request: HttpRequest, case: Case, form: SignForm, text: ConsentText, status: int) -> HttpResponse:
+    mapped = LockedMap.objects.filter(case=case, unlocked_at__isnull=True).first()
+    memories = Memory.objects.filter(case=case, zone=Memory.Zone.MAP)
+    signed = case.signatures.in_force().filter(text__kind=text.kind).first()
+    context = {
+        "case": case,
+        "text": text,
+        "mapped": mapped,
+        "map": silhouette(case),
+        "targets": memories.filter(fate=Memory.Fate.TARGET).count(),
+        "kept": memories.filter(fate=Memory.Fate.PROTECTED).count(),
+        "form": form,
+        "signed": signed,
+        "starts": may_start_from(signed) if signed else None,
+    }
+    return render(request, "patients/consent/consent.html", context, status=status)
+
+
+@require_safe
+@never_cache
+def consent(request: HttpRequest) -> HttpResponse:
+    """The text to sign now, whole, with the map it is about."""
+    case = current_case_or_404(request)
+    text = current_text(kind_for(case))
+    mapped = LockedMap.objects.filter(case=case, unlocked_at__isnull=True).first()
+    return _page(request, case, _form(request, case, text, mapped), text, 200)
+
+
+@require_POST
+@never_cache
+@sensitive_post_parameters("passphrase")
+def consent_sign(request: HttpRequest) -> HttpResponse:
+    """Sign exactly what was shown."""
+    case = current_case_or_404(request)
+    text = current_text(kind_for(case))
+    mapped = LockedMap.objects.filter(case=case, unlocked_at__isnull=True).first()
+    form = _form(request, case, text, mapped)
+    if form.is_valid():
+        data = form.cleaned_data
+        try:
+            sign(
+                case,
+                by=request_user(request),
+                kind=str(text.kind),
+                text_seen=data["text_seen"],
+                map_seen=data["map_seen"],
+                may_extend=bool(data.get("may_extend")),
+            )
+        except CannotSign as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            messages.success(request, _("Signed. You can take it back at any time."))
+            return redirect("patients:portal")
+    return _page(request, case, form, text, 422)
+
+
+@never_cache
+def withdraw_consent(request: HttpRequest) -> HttpResponse:
+    """One page, one button."""
+    case = current_case(request)
+    if request.method == "POST" and case is not None:
+        try:
+            withdraw(case, by=request_user(request))
+            messages.success(request, _("Withdrawn. Nothing more will be erased."))
+        except CannotSign as refusal:
+            messages.error(request, str(refusal))
+        return redirect("patients:portal")
+    return render(request, "patients/consent/withdraw.html", {"case": case})

@@ -1,0 +1,54 @@
+"""Changing what is said of a keepsake, and where it belongs, until the map is locked."""
+
+import dataclasses
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from clinic.audit.record import Act, actor_of, record
+from clinic.people.models import User
+from patients.cases.models import Case
+from patients.keepsakes.models import Keepsake
+from patients.memories.models import Memory
+from patients.memories.writing import open_case_of
+from patients.vault.models import StoredObject
+
+
+@transaction.atomic
+def change_keepsake(
+    keepsake: Keepsake, words: dict[str, Any], *, memory: Memory | None, kind: str = "", by: User
+) -> Keepsake:
+    """Write a keepsake's paper and place it. What was returned is waiting for review again.
+
+    Errors: NotTaken once the map is locked.
+    """
+    case = open_case_of(keepsake.case)
+    row = Keepsake.objects.select_for_update().get(pk=keepsake.pk, case=case, gone_at__isnull=True)
+    row.write(dataclasses.replace(row.read(), **words))
+    row.memory = memory
+    if kind and row.kind != Keepsake.Kind.LETTER:
+        row.kind = kind
+    if row.review == Keepsake.Review.RETURNED:
+        row.review = Keepsake.Review.WAITING
+    row.save(update_fields=["sealed", "memory", "kind", "review"])
+    StoredObject.objects.filter(keepsake=row).update(memory=memory)
+    record(Act("keepsake.changed", f"keepsake:{row.pk}", actor=actor_of(by), case=case.pk))
+    return row
+
+
+@transaction.atomic
+def hand_in(case: Case, *, by: User) -> None:
+    """The patient is done for today: the clinic looks through what they brought. Errors: NotTaken."""
+    locked = open_case_of(case)
+    Case.objects.filter(pk=locked.pk).update(stage=Case.Stage.REVIEW)
+    keepsakes = Keepsake.objects.filter(case=locked, gone_at__isnull=True).count()
+    record(
+        Act(
+            "case.submitted",
+            f"case:{locked.pk}",
+            actor=actor_of(by),
+            case=locked.pk,
+            details={"keepsakes": keepsakes, "at": timezone.now()},
+        )
+    )
