@@ -159,7 +159,8 @@ def refusal(*options: str, **env: str) -> str:
 
 def test_it_does_not_open_on_tables_of_another_version(tmp_path: Path) -> None:
     said = refusal("--port", "0", LACUNA_DATABASE=f"sqlite:///{tmp_path / 'empty.sqlite3'}")
-    assert said == "CommandError: The database is not that of this version. Run: manage.py migrate\n"
+    assert said.startswith("CommandError: The database is not that of this version: it lacks ")
+    assert said.endswith(" more. Run: manage.py migrate\n")
 
 
 def test_it_does_not_open_where_somebody_listens() -> None:

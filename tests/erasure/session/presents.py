@@ -1,9 +1,27 @@
-"""A present as erasure/session/present.py makes it, for tests that need no rows."""
+"""Presents as erasure/session/present.py makes them, without a database: what the page is tested with."""
 
+from collections.abc import Sequence
 from typing import Any
 
+CONTROLS = (
+    "pause",
+    "resume",
+    "protect",
+    "doctor",
+    "acknowledge",
+    "abort",
+    "abort_finish",
+    "decide",
+    "safe_word",
+)
+CHAPTERS = [
+    {"name": "I Green Revolution", "color": "green", "from": "2001-11-01", "to": "2002-05-31"},
+    {"name": "II Red Menace", "color": "red", "from": "2002-06-01", "to": "2002-12-31"},
+]
 
-def a_memory(n: int | None, state: str = "waiting", **more: Any) -> dict[str, Any]:
+
+def a_memory(n: int | None, state: str = "waiting", **fields: Any) -> dict[str, Any]:
+    """One memory of a present, in the middle of the map; what is destroyed has no title, day or picture."""
     gone = state == "destroyed"
     return {
         "n": n,
@@ -11,64 +29,66 @@ def a_memory(n: int | None, state: str = "waiting", **more: Any) -> dict[str, An
         "state": state,
         "level": 13 if gone else 0,
         "levels": 13,
-        "bits": 0 if gone else 7372800,
+        "bits": 0 if gone else 1474560,
         "picture": None if gone else f"/pictures/{n}",
         "title": None if gone else f"Title {n}",
         "date": None if gone else "3 February 2003",
         "chapter": None,
         "intensity": 5,
-        "links": 0,
+        "links": 1,
         "kind": "photo",
         "zone": "map",
-        "x": 0.1,
+        "x": 0.5,
         "y": 0.5,
         "w": 0.1,
         "h": 0.1,
         "tilt": 0.0,
-        **more,
+        **fields,
     }
 
 
-def a_row(states: list[str]) -> list[dict[str, Any]]:
-    """Memories side by side from left to right, oldest first."""
-    step = 1 / len(states)
-    return [a_memory(i + 1, state, x=(i + 0.5) * step) for i, state in enumerate(states)]
+def a_row(states: Sequence[str]) -> list[dict[str, Any]]:
+    """Memories side by side across the whole map, the oldest at the left."""
+    slot = 1 / len(states)
+    return [a_memory(i + 1, state, x=(i + 0.5) * slot, w=slot) for i, state in enumerate(states)]
 
 
-def a_present(memories: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+def a_present(memories: Sequence[dict[str, Any]], **fields: Any) -> dict[str, Any]:
+    """A present of these memories, and whatever else is given."""
     states = [item["state"] for item in memories if item["zone"] == "map"]
+    over = fields.get("state") in {"finished", "aborted"}
     return {
-        "run": "run",
+        "run": "6b1f2a52-0c5b-4a3c-9f57-1d2a7b3c4d5e",
         "case_ref": "2004-0219",
         "patient": "J. Barish",
         "subject": "Clementine K.",
         "state": "running",
-        "outcome": None,
+        "outcome": "complete" if over else None,
         "why": None,
-        "seq": 10,
+        "seq": 7,
         "total": len(states),
         "counts": {
             "map": sum(state in {"waiting", "fading", "held"} for state in states),
             "destroyed": states.count("destroyed"),
             "protected": states.count("protected"),
-            "off": 0,
+            "off": states.count("held"),
         },
         "elapsed_s": 161,
-        "remaining_s": 240,
-        "started_at": "2004-02-13T20:00:00+00:00",
-        "pace_s": 6,
+        "remaining_s": 0 if over else 10200,
+        "started_at": "2004-02-13T21:00:00-05:00",
+        "pace_s": 90,
         "paused_by": None,
         "paused_at": None,
         "current": None,
-        "memories": memories,
+        "memories": list(memories),
         "links": [],
-        "chapters": [],
+        "chapters": CHAPTERS,
         "log": [],
         "alarms": [],
-        "controls": {},
-        "may": [],
+        "controls": {key: None if over else f"/run/{key}/" for key in CONTROLS},
+        "may": list(CONTROLS),
         "stream_url": "/live/run/",
-        "map_css_url": "/map.css",
+        "map_css_url": "/run/map.css",
         "certificate_url": None,
-        **more,
+        **fields,
     }

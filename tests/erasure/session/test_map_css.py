@@ -1,28 +1,44 @@
-"""The stylesheet that says where memories lie."""
+"""Places as a stylesheet."""
 
-from types import SimpleNamespace
-from typing import Any
+import re
+from dataclasses import dataclass
 
 from erasure.session.map_css import map_css
 
 
-def placed(number: int | None = 7, **more: Any) -> Any:
-    fields = {"number": number, "x": 0.25, "y": 0.5, "w": 0.1, "h": 0.1, "tilt": -0.02, **more}
-    return SimpleNamespace(**fields)
+@dataclass
+class Row:
+    number: int | None
+    x: float | None = 0.5
+    y: float | None = 0.25
+    w: float | None = 0.1
+    h: float | None = 0.1
+    tilt: float = 0.0123
 
 
-def test_a_memory_gets_its_place_and_keeps_its_shape() -> None:
-    css = map_css([placed()])
-    # Laid out on 900 x 745: a tenth of each side is 90 x 74.5 pixels there, whatever the window's shape.
-    assert css == (
-        "@media (min-width: 1100px) {\n"
-        ".m7{left:25.000%;top:50.000%;"
-        "width:min(10.000cqw,12.081cqh);height:min(8.278cqw,10.000cqh);rotate:-0.0200rad}\n"
-        "}\n"
-    )
+def test_each_placed_memory_has_one_rule() -> None:
+    sheet = map_css([Row(1), Row(2, x=0.75, tilt=-0.04)])
+    assert re.findall(r"^\.m(\d+)\{left:([\d.]+)%;top:([\d.]+)%;.*;rotate:(-?[\d.]+)rad\}$", sheet, re.M) == [
+        ("1", "50.000", "25.000", "0.0123"),
+        ("2", "75.000", "25.000", "-0.0400"),
+    ]
 
 
-def test_what_has_no_place_gets_no_rule() -> None:
-    nowhere = [placed(None), placed(1, x=None), placed(2, h=None)]
-    assert map_css([*nowhere, placed(3)]).count("{left") == 1
-    assert map_css([]) == "@media (min-width: 1100px) {\n}\n"
+def test_prints_keep_their_shape_on_a_map_of_any_shape() -> None:
+    """Both sides are the same share of whichever side of the map is the narrower, by container units."""
+    widths = re.search(r"width:min\(([\d.]+)cqw,([\d.]+)cqh\)", map_css([Row(1)]))
+    heights = re.search(r"height:min\(([\d.]+)cqw,([\d.]+)cqh\)", map_css([Row(1)]))
+    assert widths
+    assert heights
+    ratios = [round(float(widths[side]) / float(heights[side]), 3) for side in (1, 2)]
+    assert ratios == [round(900 / 745, 3)] * 2
+
+
+def test_memories_without_a_place_or_number_are_left_out() -> None:
+    assert ".m" not in map_css([Row(None), Row(3, x=None), Row(4, h=None)])
+
+
+def test_a_narrow_window_knows_no_places() -> None:
+    sheet = map_css([Row(1)])
+    assert sheet.startswith("@media (min-width: 1100px) {")
+    assert sheet.rstrip().endswith("}\n}")

@@ -1,0 +1,101 @@
+"""The certificate as a page: honest about what went and what stayed, silent about whom."""
+
+import json
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from clinic.audit.checkpoints import public_key
+from clinic.people.models import Role
+from erasure.certificates.checking import read_and_check
+from erasure.certificates.models import Certificate
+from erasure.runs.control import protect
+from erasure.runs.models import Run
+from erasure.runs.worker import advance
+from tests.factories import make_case, make_memory, make_run, make_user
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def make_ended(*, kept: bool = False) -> Run:
+    case = make_case(make_user(Role.PATIENT, name="Joel Barish"), subject_name="Clementine Kruczynski")
+    make_memory(case, "Zanzibar", "2003-01-05", fate="protected")
+    run = make_run(memories=2, case=case)
+    if kept:
+        protect(run.pk, run.steps.order_by("position").last().memory_id, by=make_user(Role.DOCTOR))  # type: ignore[union-attr]
+    advance(run.pk)
+    return Run.objects.get(pk=run.pk)
+
+
+def page(client: Client, run: Run) -> str:
+    client.force_login(make_user(Role.DOCTOR))
+    answer = client.get(reverse("erasure:certificate", args=[run.pk]))
+    assert answer.status_code == 200
+    return " ".join(answer.content.decode().split())
+
+
+def test_a_complete_one_counts_and_holds_and_names_nobody(client: Client) -> None:
+    run = make_ended()
+    shown = page(client, run)
+    assert "<strong>2</strong> memories of one person, who is not named here, were destroyed." in shown
+    assert "Not all that was on the map is gone" not in shown
+    assert "they hold." in shown
+    assert "Joel Barish has had" in shown
+    assert run.certificate.digest in shown
+    assert shown.count("clean") == 5
+    for word in ("Clementine", "Kruczynski", "Zanzibar"):
+        assert word not in shown
+
+
+def test_a_partial_one_says_what_remains(client: Client) -> None:
+    shown = page(client, make_ended(kept=True))
+    assert "<strong>1</strong> memory of one person, who is not named here, was destroyed." in shown
+    assert "Not all that was on the map is gone. What remains is counted below." in shown
+    assert '<dt>Kept during the night</dt> <dd class="figure"> 1 </dd>' in shown
+
+
+def test_a_stopped_one_says_so(client: Client) -> None:
+    run = make_ended()
+    certificate = run.certificate
+    statement = certificate.statement
+    statement.update(outcome="stopped", destroyed=[])
+    statement["remains"]["spared"] = [{"number": 1, "because": "stopped", "passes": 3}]
+    Certificate.objects.filter(pk=certificate.pk).update(body=json.dumps(statement))
+    shown = page(client, run)
+    assert "was stopped before its end" in shown
+    assert "no memory was destroyed." in shown
+    assert "What was not reached is whole." in shown
+    assert "1 memory stayed, but not whole: it had begun to fade." in shown
+    assert "has had" not in shown
+    # the text was changed here, so the signature must not hold
+    assert "This certificate does not hold." in shown
+
+
+def test_the_map_is_drawn_with_presentation_attributes_only(client: Client) -> None:
+    shown = page(client, make_ended())
+    drawing = shown[shown.index("<svg") : shown.index("</svg>")]
+    assert "style" not in drawing
+    assert drawing.count("<path") == 2  # two emptied places in two ages
+    assert 'stroke="#1b5a5f"' in drawing  # and one kept
+
+
+def test_the_statement_can_be_taken_away_and_checked(client: Client) -> None:
+    run = make_ended()
+    shown = page(client, run)
+    url = reverse("erasure:certificate-json", args=[run.pk])
+    assert f'href="{url}"' in shown
+    assert "manage.py verify_certificate FILE" in shown
+    file = client.get(url)
+    assert file["Content-Disposition"] == f'attachment; filename="certificate-{run.pk}.json"'
+    assert read_and_check(file.content, public_key()).problems == []
+    broken = file.content.replace(b"complete", b"complet3")
+    assert broken != file.content
+    assert read_and_check(broken, public_key()).holds is False
+
+
+def test_before_the_end_there_is_no_certificate(client: Client) -> None:
+    run = make_run(memories=1)
+    client.force_login(make_user(Role.DOCTOR))
+    for name in ("certificate", "certificate-json"):
+        assert client.get(reverse(f"erasure:{name}", args=[run.pk])).status_code == 404

@@ -1,0 +1,177 @@
+"""The session view in a real browser, on the real stream, under the real content security policy."""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from django.conf import settings
+from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
+from django.core.asgi import get_asgi_application
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.module_loading import import_string
+from playwright.sync_api import Page, expect, sync_playwright
+
+from erasure.live.app import Live
+from erasure.procedures.models import Procedure
+from erasure.runs.models import Run
+from erasure.runs.worker import advance
+from tests.factories import make_run
+from tests.serving import serving
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
+
+QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+
+class House:
+    """The site with its streams and pictures, as one application."""
+
+    def __init__(self) -> None:
+        self.live = Live()
+        self.pictures = import_string(settings.ASGI_ROUTES["/pictures/"])
+        self.pages = ASGIStaticFilesHandler(get_asgi_application())
+
+    async def __call__(self, scope: dict, receive: Callable, send: Callable) -> None:
+        path = scope["path"]
+        app = self.live if path.startswith("/live/") else self.pages
+        await (self.pictures if path.startswith("/pictures/") else app)(scope, receive, send)
+
+    def close(self) -> None:
+        self.live.close()
+
+
+def noted(complaints: list[str], text: str) -> None:
+    if "410 (Gone)" not in text:
+        complaints.append(text)
+
+
+def apart(work: Callable[[], object]) -> None:
+    """Do database work beside Playwright, whose own event loop Django would take for an async caller."""
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:
+            failed.append(error)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
+
+
+@contextmanager
+def watching(run: Run, **options: object) -> Iterator[tuple[Page, list[str]]]:
+    """A browser with the patient's session view open, and the list of what it complained of."""
+    client = Client()
+    client.force_login(run.procedure.case.patient, backend=settings.AUTHENTICATION_BACKENDS[0])
+    cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
+    path = reverse("erasure:session", args=[run.pk])
+    complaints: list[str] = []
+    with serving(House()) as port, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"), args=QUIET
+        )
+        context = browser.new_context(viewport={"width": 1440, "height": 900}, **options)
+        address = f"http://127.0.0.1:{port}"
+        context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": address}])
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        # A frame that has gone by the time it is asked for is no complaint, but the very promise.
+        page.on("console", lambda said: noted(complaints, said.text) if said.type == "error" else None)
+        page.goto(f"{address}{path}")
+        yield page, complaints
+        browser.close()
+
+
+def a_pass(run: Run) -> None:
+    """One pass of a run whose pace lets no second one follow."""
+    apart(lambda: advance(run.pk))
+
+
+def to_the_end(run: Run) -> None:
+    def work() -> None:
+        Procedure.objects.filter(pk=run.procedure_id).update(pace_seconds=0)
+        Run.objects.filter(pk=run.pk).update(next_due_at=timezone.now())
+        while Run.objects.get(pk=run.pk).state != Run.State.FINISHED:
+            advance(run.pk)
+
+    apart(work)
+
+
+def test_memories_fade_and_go_while_somebody_watches() -> None:
+    run = make_run(2, pace=600)
+    with watching(run) as (page, complaints):
+        expect(page.locator("html.script")).to_be_attached()
+        expect(page.locator(".print img")).to_have_count(2)
+        assert page.locator("#shore").evaluate("canvas => canvas.width") > 0
+        a_pass(run)
+        expect(page.locator("#about [data-part=number]")).to_have_text("[2]")
+        expect(page.locator(".print.is-current")).to_have_attribute("data-n", "2")
+        expect(page.locator(".passes .is-done")).not_to_have_count(0)
+        to_the_end(run)
+        gone = page.get_by_role("button", name="Memory 2, destroyed")
+        expect(gone).to_be_visible()
+        expect(gone.locator("img")).to_have_count(0)
+        expect(page.locator("#state")).to_contain_text("Finished")
+        expect(page.locator("#nothing")).to_contain_text("Nothing left.")
+        expect(page.locator(".print img")).to_have_count(0)
+        assert "Photo" not in page.inner_text("body")
+        before = page.locator("#log li").count()
+        page.reload()
+        expect(page.locator("#state")).to_contain_text("Finished")
+        assert page.locator("#log li").count() >= before - 1
+        assert complaints == []
+
+
+def test_pause_and_protect_by_keyboard_and_only_outside_fields() -> None:
+    run = make_run(2, pace=600)
+    with watching(run) as (page, complaints):
+        expect(page.locator("html.script")).to_be_attached()
+        page.keyboard.press("Space")
+        expect(page.locator("#session")).to_have_attribute("data-state", "paused")
+        expect(page.locator("#held")).to_be_visible()
+        page.get_by_role("button", name="Memory 1, Photo 0").click()
+        expect(page.locator("#about [data-part=number]")).to_have_text("[1]")
+        page.keyboard.press("p")
+        expect(page.locator(".m1.is-protected")).to_be_visible()
+        expect(page.locator('#counts [data-count="protected"]')).to_have_text("1")
+        assert complaints == []
+
+
+def test_one_tab_stop_and_arrows_within_the_map() -> None:
+    run = make_run(3)
+    with watching(run) as (page, complaints):
+        expect(page.locator("html.script")).to_be_attached()
+        assert page.locator('.print[tabindex="0"]').count() == 1
+        page.locator(".m3").focus()
+        page.keyboard.press("ArrowLeft")
+        expect(page.locator(".m2")).to_be_focused()
+        page.keyboard.press("Home")
+        expect(page.locator(".m1")).to_be_focused()
+        assert page.locator('.print[tabindex="0"]').get_attribute("data-n") == "1"
+        assert complaints == []
+
+
+def test_nothing_moves_for_who_asked_for_stillness() -> None:
+    run = make_run(1)
+    with watching(run, reduced_motion="reduce") as (page, complaints):
+        expect(page.locator("html.script")).to_be_attached()
+        page.evaluate(
+            "() => { window.moved = 0; const real = Element.prototype.animate;"
+            "Element.prototype.animate = function (...all)"
+            " { window.moved++; return real.apply(this, all); }; }"
+        )
+        to_the_end(run)
+        expect(page.locator("#state")).to_contain_text("Finished")
+        assert page.evaluate("window.moved") == 0
+        assert complaints == []

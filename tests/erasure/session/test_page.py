@@ -1,0 +1,309 @@
+"""The session's page as the server writes it, complete without a script, in every state of a run."""
+
+import json
+import re
+from collections.abc import Callable
+from html import unescape
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.template.loader import render_to_string
+from django.test import RequestFactory
+from django.utils import translation
+
+from erasure.session.forms import AbortForm, DecisionForm
+from tests.erasure.session.presents import a_memory, a_present
+from tests.templates.markup import Page
+
+Render = Callable[..., "Seen"]
+CHILD = {
+    "zone": "childhood",
+    "title": "The bird",
+    "date": "about 1979",
+    "x": None,
+    "y": None,
+    "w": None,
+    "h": None,
+}
+
+
+def a_line(seq: int, kind: str, n: int | None, text: str) -> dict[str, Any]:
+    return {"seq": seq, "at": f"2004-02-13T22:41:{seq:02d}-05:00", "kind": kind, "n": n, "text": text}
+
+
+class Seen(Page):
+    """A page, with its source and what it says in one string."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(html)
+        self.html = html
+        self.said = " ".join(self.text)
+
+    def handle_data(self, data: str) -> None:
+        if self.open[-1:] != ["script"]:
+            super().handle_data(data)
+
+    def prints(self) -> dict[str, str]:
+        """Classes of each memory's button, by its name."""
+        return {e.attributes["aria-label"]: e.attributes["class"] for e in self.all("button", name_="memory")}
+
+    def data(self, name: str) -> Any:
+        found = re.search(rf'<script id="{name}" type="application/json">(.*?)</script>', self.html, re.S)
+        assert found
+        return json.loads(found[1])
+
+
+@pytest.fixture
+def page(settings: LazySettings) -> Render:
+    settings.ROOT_URLCONF = "tests.templates.urls"
+    settings.TIME_ZONE = "America/New_York"
+
+    def render(present: dict[str, Any], lang: str = "en", query: str = "", **context: Any) -> Seen:
+        request = RequestFactory().get(f"/sessions/{present['run']}/{query}")
+        wanted = {"present": present, "request": request, "csrf_token": "t0ken", **context}
+        if not context.get("wall"):
+            wanted |= {"abort_form": AbortForm(), "decision_form": DecisionForm()}
+        with translation.override(lang):
+            return Seen(render_to_string("erasure/session/session.html", wanted))
+
+    return render
+
+
+def half(**fields: Any) -> dict[str, Any]:
+    memories = [
+        a_memory(None, **CHILD),
+        a_memory(1),
+        a_memory(2, "fading", level=5, bits=218453, chapter=0),
+        a_memory(3, "protected"),
+        a_memory(4, "destroyed"),
+    ]
+    return a_present(memories, current=2, **fields)
+
+
+def held(**fields: Any) -> dict[str, Any]:
+    alarm = {"id": "hold-1", "kind": "off-map", "n": 2, "copy_n": None, "copy": "id-None", "decided": False}
+    memories = [a_memory(None, **CHILD), a_memory(1), a_memory(2, "held", level=4)]
+    return a_present(memories, state="held", alarms=[alarm | {"may_extend": True} | fields])
+
+
+def after(state: str, first: str = "waiting", **fields: Any) -> dict[str, Any]:
+    return a_present([a_memory(1, first), a_memory(2, "destroyed")], state=state, **fields)
+
+
+@pytest.mark.parametrize("lang", ["en", "vi"])
+@pytest.mark.parametrize(
+    "present",
+    [
+        pytest.param(a_present([a_memory(1), a_memory(2)]), id="start"),
+        pytest.param(half(), id="half"),
+        pytest.param(half(state="paused", why="abort"), id="paused"),
+        pytest.param(held(), id="held"),
+        pytest.param(after("aborting"), id="aborting"),
+        pytest.param(after("aborted", outcome="stopped"), id="aborted"),
+        pytest.param(after("finished", "protected"), id="finished"),
+        pytest.param(a_present([]), id="nothing"),
+    ],
+)
+def test_every_state_is_well_formed_and_keeps_to_the_policy(page: Render, present: Any, lang: str) -> None:
+    seen = page(present, lang)
+    assert len(seen.ids) == len(set(seen.ids))
+    assert [e for e in seen.elements if any(a == "style" or a.startswith("on") for a in e.attributes)] == []
+    assert [e for e in seen.all("script") if not ({"src", "id"} & e.attributes.keys())] == []
+    assert seen.data("present") == json.loads(json.dumps(present))
+    assert seen.one("div", id="session").attributes["data-state"] == present["state"]
+
+
+def test_without_a_script_the_page_looks_again_by_itself(page: Render) -> None:
+    refresh = page(half()).one("meta", http_equiv="refresh")
+    assert refresh.attributes["content"] == "15"
+    assert "noscript" in refresh.inside
+
+
+def test_memories_are_buttons_in_the_order_of_time(page: Render) -> None:
+    seen = page(half())
+    assert list(seen.prints()) == [
+        "Memory 1, Title 1, 3 February 2003, waiting",
+        "Memory 2, Title 2, 3 February 2003, fading",
+        "Memory 3, Title 3, 3 February 2003, protected",
+        "Memory 4, destroyed",
+        "Childhood memory, The bird, about 1979, not on the map",
+    ]
+
+
+def test_what_is_destroyed_has_neither_title_nor_picture(page: Render) -> None:
+    present = half()
+    seen = page(present)
+    shown = {e.attributes["src"] for e in seen.all("img")}
+    assert shown == {item["picture"] for item in present["memories"] if item["picture"]}
+    assert "is-destroyed" in seen.prints()["Memory 4, destroyed"]
+    assert [e.attributes["data-n"] for e in seen.all("button", aria_disabled="true")] == ["4"]
+
+
+def test_the_memory_at_work_is_on_the_stage_and_not_on_the_map(page: Render) -> None:
+    present = half()
+    seen = page(present)
+    at_work = present["memories"][2]["picture"]
+    assert "is-current" in seen.prints()["Memory 2, Title 2, 3 February 2003, fading"]
+    assert [e.attributes["alt"] for e in seen.all("img", src=at_work)] == ["What is left of memory 2"]
+    assert "[2] Title 2 3 February 2003 I Green Revolution" in seen.said
+
+
+def test_what_is_still_stored_is_told_in_bits_and_passes(page: Render) -> None:
+    seen = page(half())
+    assert "at most 218,453 bits" in seen.said
+    assert "pass 5 of 13" in seen.said
+    assert len([e for e in seen.all("li") if e.attributes.get("class") == "is-done"]) == 5
+    assert "%" not in seen.said
+
+
+def test_counts_and_time_are_told(page: Render) -> None:
+    seen = page(half())
+    assert "2 on the map 1 destroyed 1 protected 0 off the map" in seen.said
+    assert "2 min 41 s elapsed" in seen.said
+    assert "Remaining ≈ 2 h 50 min" in seen.said
+
+
+def test_every_control_is_a_form_with_its_token(page: Render) -> None:
+    seen = page(half())
+    posts = [e.attributes["action"].split("/")[-2] for e in seen.all("form", method="post")]
+    assert set(posts) - {"setlang", "logout"} == {
+        "pause", "resume", "protect", "doctor", "abort", "abort_finish", "safe_word",
+    }  # fmt: skip
+    tokens = [e for e in seen.all("input", name_="csrfmiddlewaretoken") if e.attributes["value"] == "t0ken"]
+    assert len(tokens) == len(posts)
+    assert seen.one("input", name_="memory").attributes["value"] == "id-2"
+
+
+def test_only_controls_with_an_address_are_shown(page: Render) -> None:
+    present = half()
+    present["controls"] = dict.fromkeys(half()["controls"]) | {"pause": "/p/", "doctor": "/d/"}
+    seen = page(present)
+    assert {e.attributes["action"] for e in seen.all("form", method="post")} == {"/p/", "/d/"}
+    assert seen.all("dialog") == []
+
+
+def test_a_copy_off_the_map_asks_the_doctor(page: Render) -> None:
+    seen = page(held())
+    assert "Off the map" in seen.said
+    assert "[2] is hidden off the map Its likeness was found in “The bird”" in seen.said
+    assert seen.one("div", role="alert", data_alarm="off-map")
+    assert seen.one("input", name_="hold").attributes["value"] == "hold-1"
+    values = {e.attributes["value"]: e.attributes for e in seen.all("button", name_="decision")}
+    assert set(values) == {"spare", "extend"}
+    assert "disabled" not in values["extend"]
+
+
+def test_a_held_memory_stays_in_the_panel_with_an_empty_stage(page: Render) -> None:
+    present = held()
+    seen = page(present)
+    assert "[2] Title 2" in seen.said
+    assert "held for the doctor" in seen.said
+    assert [e.attributes["alt"] for e in seen.all("img", src=present["memories"][2]["picture"])] == [""]
+
+
+def test_without_prior_consent_the_copy_can_only_be_left(page: Render) -> None:
+    extend = page(held(may_extend=False)).one("button", name_="decision", value="extend")
+    assert "disabled" in extend.attributes
+
+
+def test_who_may_not_decide_sees_the_alarm_without_the_form(page: Render) -> None:
+    present = held()
+    present["controls"]["decide"] = None
+    seen = page(present)
+    assert seen.one("div", role="alert", data_alarm="off-map")
+    assert seen.all("button", name_="decision") == []
+
+
+def test_a_paused_run_says_by_whom_and_what_can_still_be_saved(page: Render) -> None:
+    seen = page(half(state="paused", paused_by="Stan F.", paused_at="2004-02-13T22:41:00-05:00"))
+    assert "Held by Stan F. since 22:41" in seen.said
+    assert "Held after pass 5 of 13" in seen.said
+    assert "[2] can still be protected, as it is now." in seen.said
+    assert "hidden" not in seen.one("div", id="held").attributes
+
+
+def test_an_abort_that_began_without_a_script_goes_on_in_an_open_dialog(page: Render) -> None:
+    assert "open" not in page(half()).one("dialog", id="ending").attributes
+    begun = page(half(state="paused", why="abort"))
+    assert "open" in begun.one("dialog", id="ending").attributes
+    assert begun.one("select", name_="reason", id="id_reason")
+
+
+def test_between_two_memories_the_panel_tells_of_the_last(page: Render) -> None:
+    present = a_present([a_memory(1), a_memory(2, "destroyed"), a_memory(3, "destroyed")])
+    present["log"] = [
+        a_line(5, "destroyed", 2, "Memory 2 is gone."),
+        a_line(2, "destroyed", 3, "Memory 3 is gone."),
+    ]
+    seen = page(present)
+    about = seen.html[seen.html.index('id="about"') :]
+    assert "[2]" in unescape(about[: about.index("</h2>")])
+    assert "at most 0 bits" in seen.said
+
+
+@pytest.mark.parametrize(
+    ("kept", "words"),
+    [
+        (0, "Nothing left."),
+        (1, "Nothing left but this one."),
+        (2, "Nothing left but these two."),
+        (5, "Nothing left but these five."),
+        (12, "Nothing left but these 12."),
+    ],
+)
+def test_the_end_is_worded_by_what_is_left(page: Render, kept: int, words: str) -> None:
+    protected = [a_memory(n, "protected") for n in range(1, kept + 1)]
+    seen = page(
+        a_present(
+            [*protected, a_memory(kept + 1, "destroyed")], state="finished", certificate_url="/certificate/"
+        )
+    )
+    assert words in seen.said
+    assert "Good morning." in seen.said
+    assert "Open the certificate" in seen.said
+    assert seen.one("a", href="/certificate/")
+    assert "hidden" not in seen.one("div", id="nothing").attributes
+    assert [e for e in seen.all("form", method="post") if e.attributes.get("data-control")] == []
+
+
+def test_the_wall_has_no_names_and_no_controls(page: Render) -> None:
+    present = half(patient=None, subject=None, chapters=[], controls=dict.fromkeys(half()["controls"]))
+    for item in present["memories"]:
+        item.update(title=None, date=None, picture=None)
+    seen = page(present, wall=True)
+    assert "data-wall" in seen.one("div", id="session").attributes
+    assert {e.attributes.get("data-control") for e in seen.all("form")} == {None}
+    assert seen.all("img") == []
+    assert not re.search("Barish|Clementine|Title 1|The bird", seen.html)
+    assert seen.all("nav") == []
+
+
+def test_a_chosen_memory_is_told_of_without_a_script(page: Render) -> None:
+    seen = page(half(), query="?memory=id-1")
+    assert "[1] Title 1" in seen.said
+    assert seen.one("input", name_="memory").attributes["value"] == "id-1"
+    assert "Back to the memory at work" in seen.said
+
+
+def test_a_destroyed_memory_cannot_be_chosen(page: Render) -> None:
+    assert "[2] Title 2" in page(half(), query="?memory=id-4").said
+
+
+def test_the_log_shows_the_newest_first_and_one_line_for_a_fade(page: Render) -> None:
+    present = half()
+    present["log"] = [
+        a_line(1, "memory-started", 2, "Memory 2 begins to fade."),
+        a_line(2, "pass", 2, "Memory 2 fades: pass 1 of 13."),
+        a_line(3, "pass", 2, "Memory 2 fades: pass 2 of 13."),
+    ]
+    seen = page(present)
+    assert [e.attributes["data-seq"] for e in seen.all("li") if "data-seq" in e.attributes] == ["3", "1"]
+    assert "22:41:03 Memory 2 fades: pass 2 of 13. 22:41:01 Memory 2 begins to fade." in seen.said
+
+
+def test_titles_are_escaped_wherever_they_stand(page: Render) -> None:
+    title = '</script><b onclick="x">'
+    seen = page(a_present([a_memory(1, "fading", level=1, title=title)], current=1))
+    assert "<b onclick" not in seen.html
+    assert seen.data("present")["memories"][0]["title"] == title
