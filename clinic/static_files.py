@@ -15,7 +15,7 @@ class StaticFiles(CompressedManifestStaticFilesStorage):
     def url_converter(
         self, name: str, hashed_files: dict[str, str], template: str | None = None
     ) -> Callable[[re.Match[str]], str]:
-        """Leave others' scripts alone: a comment in one of them reads like an import of a file that isn't there."""
+        """Leave others' scripts alone: a comment in one reads like an import of what is not there."""
         if name.startswith("django_htmx/"):
             return lambda found: found.group()
         converter: Callable[[Any], str] = super().url_converter(name, hashed_files, template)

@@ -1,6 +1,8 @@
 """The house's addresses: with clinic/settings.py the only place that names every room."""
 
+from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
+from django.views.i18n import set_language
 
 urlpatterns = [
     path("", include("clinic.people.urls")),
@@ -8,7 +10,7 @@ urlpatterns = [
     path("", include("clinic.audit.urls")),
     path("", include("clinic.outbox.urls")),
     path("account/", include("allauth.account.urls")),
-    path("language/", include("django.conf.urls.i18n")),
+    path("language/", login_not_required(set_language), name="set_language"),
     path("", include("patients.urls")),
     path("", include("erasure.urls")),
 ]

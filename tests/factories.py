@@ -1,6 +1,7 @@
 """Things for tests to begin with, made as the house makes them."""
 
 import io
+import itertools
 import os
 from datetime import timedelta
 from typing import Any
@@ -27,6 +28,8 @@ from patients.vault.models import StoredObject
 from patients.vault.objects import new_seal, put
 
 PASSPHRASE = "a quiet winter beach"
+# Random file numbers collide once in ten thousand pairs, which is a red run a day.
+_numbers = itertools.count(1)
 
 
 def make_user(*roles: str, name: str = "", email: str = "", **more: Any) -> User:
@@ -56,7 +59,11 @@ def make_room() -> Resource:
 def make_case(patient: User | None = None, **paper: Any) -> Case:
     """A case in the stage of bringing, with a subject."""
     with transaction.atomic():
-        case = Case.objects.create(patient=patient or make_user(Role.PATIENT), stage=Case.Stage.BRINGING)
+        case = Case.objects.create(
+            patient=patient or make_user(Role.PATIENT),
+            stage=Case.Stage.BRINGING,
+            reference=f"test-{next(_numbers)}",
+        )
         new_seal(case_id=case.pk, seal_id=case.pk)
         case.write(CasePaper(**{"subject_name": "Clementine", **paper}))
         case.save(update_fields=["sealed"])

@@ -61,7 +61,7 @@ class House:
 
     def start(self, *command: str, **env: str) -> "subprocess.Popen[bytes]":
         """Start `manage.py command` as a process group of its own."""
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 - our own command line
             [sys.executable, str(ROOT / "manage.py"), *command],
             env=environment(**env),
             cwd=ROOT,

@@ -18,7 +18,7 @@ from django.test import Client
 from clinic.asgi_guard import close_connections
 from clinic.people.models import User
 
-PATIENCE = 20.0  # seconds: far beyond what anything here takes; a test that needs it has failed
+PATIENCE = 60.0  # seconds: far beyond what anything here takes; a test that needs it has failed
 
 
 @contextmanager

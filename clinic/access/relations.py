@@ -23,12 +23,18 @@ def relation(keyword: str) -> Callable[[Resolver], Resolver]:
 
 
 def relations_to(user: User, kwargs: Mapping[str, Any]) -> frozenset[str] | None:
-    """All relations of `user` to the objects in `kwargs`; None where one of them does not exist."""
-    found: frozenset[str] = frozenset()
+    """How `user` stands to all the objects in `kwargs` at once; None where one of them does not exist.
+
+    Where a URL names several, only what holds towards each of them counts (a child under another's parent
+    gains nothing by its parent), while a conflict with one is a conflict with all.
+    """
+    standings = []
     for keyword, value in kwargs.items():
         if resolver := _resolvers.get(keyword):
             standing = resolver(user, value)
             if standing is None:
                 return None
-            found |= standing
-    return found
+            standings.append(standing)
+    if not standings:
+        return frozenset()
+    return frozenset.intersection(*standings) | (frozenset().union(*standings) & {CONFLICT})

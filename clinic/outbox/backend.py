@@ -13,7 +13,7 @@ class OutboxBackend(BaseEmailBackend):
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         mails = [
-            Mail(to=address, subject=message.subject[:200], body=message.body)
+            Mail(to=address, subject=message.subject[:200], body=str(message.body))
             for message in email_messages
             for address in message.recipients()
         ]

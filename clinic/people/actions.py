@@ -10,6 +10,7 @@ register(
         "person.signed-out": (_("Signed out"), "plain"),
         "person.sign-in-failed": (_("Sign-in failed"), "alarm"),
         "person.invited": (_("Person invited"), "plain"),
+        "person.invitation-withdrawn": (_("Invitation taken back"), "plain"),
         "person.joined": (_("Invitation accepted"), "plain"),
         "person.roles-changed": (_("Roles changed"), "plain"),
         "person.deactivated": (_("Account closed"), "alarm"),

@@ -1,10 +1,11 @@
 """How allauth behaves in this house."""
 
-from typing import Any
+from typing import Any, cast
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core import context
 from django.db import transaction
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from clinic.audit.record import Act, actor_of, record
 from clinic.people.models import User
@@ -19,15 +20,17 @@ class AccountAdapter(DefaultAccountAdapter):
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         """Record the failure against the account if there is one; the answer is the same either way."""
         super().authentication_failed(request, **credentials)
-        account = User.objects.filter(email__iexact=str(credentials.get("email", ""))).first()
-        with transaction.atomic():
-            record(
-                Act(
-                    "person.sign-in-failed",
-                    f"user:{account.pk}" if account else "user:unknown",
-                    actor="visitor",
-                )
-            )
+        _record_failure(User.objects.filter(email__iexact=str(credentials.get("email", ""))).first())
+
+    def respond_user_inactive(self, request: HttpRequest, user: Any) -> HttpResponse:
+        """The passphrase was right and the account is closed: a failed sign-in all the same."""
+        _record_failure(user)
+        return cast(HttpResponse, super().respond_user_inactive(request, user))
+
+    def reauthenticate(self, user: Any, password: str) -> bool:
+        """Whether the passphrase is this person's. allauth looks for the address in a table we don't fill."""
+        found = self.authenticate(context.request, email=user.email, password=password)
+        return found is not None and found.pk == user.pk
 
     @transaction.atomic
     def login(self, request: HttpRequest, user: Any) -> None:
@@ -36,13 +39,19 @@ class AccountAdapter(DefaultAccountAdapter):
 
     @transaction.atomic
     def logout(self, request: HttpRequest) -> None:
-        user = request.user
+        who = request.user.pk  # read before the session it comes from is gone
         super().logout(request)
-        if isinstance(user, User):
-            record(Act("person.signed-out", f"user:{user.pk}", actor=actor_of(user)))
+        if who:
+            record(Act("person.signed-out", f"user:{who}", actor=f"user:{who}"))
 
     @transaction.atomic
     def set_password(self, user: Any, password: str) -> None:
         """Change the passphrase; it is part of the session hash, so other sessions end with it."""
         super().set_password(user, password)
         record(Act("person.passphrase-changed", f"user:{user.pk}", actor=actor_of(user)))
+
+
+@transaction.atomic
+def _record_failure(account: User | None) -> None:
+    subject = f"user:{account.pk}" if account else "user:unknown"
+    record(Act("person.sign-in-failed", subject, actor="visitor"))

@@ -4,44 +4,40 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from clinic.audit.record import Act, actor_of, record
-from clinic.people.models import Role, User
+from clinic.people.models import STAFF_ROLES, Role, User
 
 
 class NotYours(Exception):
     """Nobody changes their own power; the message says so."""
 
 
-def _not_own(person: User, by: User) -> None:
+def _locked(person: User, by: User) -> User:
     if person.pk == by.pk:
         raise NotYours(_("Nobody changes their own account here. Please ask another administrator."))
+    return User.objects.select_for_update().get(pk=person.pk)
 
 
 @transaction.atomic
 def change_roles(person: User, roles: set[str], *, by: User) -> None:
     """Give and take staff roles; the person's sessions end. Errors: NotYours."""
-    _not_own(person, by)
-    kept = roles | (set(person.roles) & {Role.PATIENT})
-    if kept == set(person.roles):
+    row = _locked(person, by)
+    kept = roles | (set(row.roles) & {Role.PATIENT})
+    if kept == set(row.roles):
         return
-    person.set_roles(kept, by=by)
-    record(
-        Act(
-            "person.roles-changed",
-            f"user:{person.pk}",
-            actor=actor_of(by),
-            details={str(role): role in kept for role in Role},
-        )
-    )
+    row.set_roles(kept, by=by)
+    # Of staff roles only: that a colleague is also a patient is not for every reader of the log.
+    details = {str(role): role in kept for role in Role if role in STAFF_ROLES}
+    record(Act("person.roles-changed", f"user:{row.pk}", actor=actor_of(by), details=details))
 
 
 @transaction.atomic
 def set_active(person: User, active: bool, *, by: User) -> None:
     """Close an account, or open it again. Closing ends its sessions. Errors: NotYours."""
-    _not_own(person, by)
-    if person.is_active == active:
+    row = _locked(person, by)
+    if row.is_active == active:
         return
-    person.is_active = active
-    person.save(update_fields=["is_active"])
-    person.end_sessions()
+    row.is_active = active
+    row.save(update_fields=["is_active"])
+    row.end_sessions()
     action = "person.reactivated" if active else "person.deactivated"
-    record(Act(action, f"user:{person.pk}", actor=actor_of(by)))
+    record(Act(action, f"user:{row.pk}", actor=actor_of(by)))

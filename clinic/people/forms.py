@@ -48,6 +48,12 @@ class InviteForm(forms.Form):
         return email
 
 
+class TakeBackForm(forms.Form):
+    """Which invitation is taken back."""
+
+    invitation = forms.UUIDField()
+
+
 class RolesForm(forms.Form):
     """Which staff roles a person holds; the role of patient is not the administrator's to give or take."""
 

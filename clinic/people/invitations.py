@@ -5,10 +5,12 @@ import secrets
 from collections.abc import Callable
 from datetime import timedelta
 from urllib.parse import urljoin
+from uuid import UUID
 
 from django.conf import settings
 from django.core.mail import send_mail
-from django.db import transaction
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone, translation
@@ -16,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from clinic.audit.record import Act, actor_of, record
-from clinic.people.models import Invitation, User
+from clinic.people.models import Invitation, Role, User
 
 # What a higher room does for a person who came in with a role, inside the transaction of their coming in.
 on_joined: list[Callable[[User, str], None]] = []
@@ -34,8 +36,9 @@ def digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+@transaction.atomic
 def invite(email: str, name: str, role: str, *, by: User, base: str, language: str = "en") -> Invitation:
-    """Create an invitation and mail its link. `base`: this house's address. Call inside a transaction."""
+    """Create an invitation and mail its link once that is certain. `base`: this house's address."""
     token = secrets.token_urlsafe(32)
     made = Invitation.objects.create(
         email=email,
@@ -57,40 +60,66 @@ def invite(email: str, name: str, role: str, *, by: User, base: str, language: s
     return made
 
 
-def open_invitation(token: str) -> Invitation:
-    """Return the invitation of a token if it can still be used. Looking does not use it. Errors: Closed."""
+def open_invitation(token: str, *, existing: User | None = None) -> Invitation:
+    """Return the invitation of a token if it can still be used, by `existing` where somebody is signed in.
+
+    Looking does not use it. Errors: Closed.
+    """
     found = Invitation.objects.filter(token_digest=digest(token)).first()
     if found is None or not found.is_open(timezone.now()):
-        raise Closed(
-            _("This invitation has been used or has expired. Please ask the front desk for a new one.")
-        )
+        raise Closed(SPENT)
+    if existing is not None and existing.email.lower() != found.email.lower():
+        raise Closed(_("This invitation is for another address. Please sign out, then open its link again."))
     return found
+
+
+def has_account(found: Invitation) -> bool:
+    """Whether the address has an account already: its owner signs in, and the role is added."""
+    return User.objects.filter(email__iexact=found.email).exists()
 
 
 @transaction.atomic
 def accept(token: str, *, name: str = "", passphrase: str = "", existing: User | None = None) -> User:
     """Use an invitation up: make the account, or add the role to an `existing` one of the same address.
 
-    Errors: Closed, also for the second of two who try at once.
+    An existing account's sessions end with the change. Errors: Closed, also for the second of two who try at
+    once.
     """
-    found = open_invitation(token)
-    now = timezone.now()
-    if existing is not None and existing.email.lower() != found.email.lower():
-        raise Closed(_("This invitation is for another address."))
-    if existing is None and User.objects.filter(email__iexact=found.email).exists():
-        raise Closed(_("There is an account for this address. Please sign in and open the link again."))
-    if Invitation.objects.filter(pk=found.pk, used_at__isnull=True).update(used_at=now) != 1:
-        raise Closed(
-            _("This invitation has been used or has expired. Please ask the front desk for a new one.")
-        )
+    found = open_invitation(token, existing=existing)
+    if Invitation.objects.filter(pk=found.pk, used_at__isnull=True).update(used_at=timezone.now()) != 1:
+        raise Closed(SPENT)
     if existing is None:
-        user = User.objects.create_user(found.email, passphrase, name=name or found.name, roles=(found.role,))
+        try:
+            user = User.objects.create_user(
+                found.email, passphrase, name=name or found.name, roles=(found.role,)
+            )
+        except IntegrityError:
+            raise Closed(
+                _("There is an account for this address. Please sign in and open the link again.")
+            ) from None
     else:
         user = existing
         user.grants.get_or_create(role=found.role, defaults={"granted_by": found.invited_by})
         user.forget_roles()
+        user.end_sessions()
     Invitation.objects.filter(pk=found.pk).update(used_by=user)
     for welcome in on_joined:
         welcome(user, found.role)
     record(Act("person.joined", f"user:{user.pk}", actor=actor_of(user), details={"role": str(found.role)}))
     return user
+
+
+def waiting() -> QuerySet[Invitation]:
+    """Invitations of staff that can still be used, newest first."""
+    now = timezone.now()
+    rows = Invitation.objects.filter(used_at__isnull=True, expires_at__gt=now).exclude(role=Role.PATIENT)
+    return rows.order_by("-created_at", "pk")
+
+
+@transaction.atomic
+def take_back(pk: UUID, *, by: User) -> bool:
+    """End an invitation of staff that nobody has used. Returns whether there was one to end."""
+    if waiting().filter(pk=pk).update(expires_at=timezone.now()) != 1:
+        return False
+    record(Act("person.invitation-withdrawn", f"invitation:{pk}", actor=actor_of(by)))
+    return True

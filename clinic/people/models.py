@@ -89,6 +89,11 @@ class User(AbstractBaseUser):
     def is_staff_member(self) -> bool:
         return self.has_role(*STAFF_ROLES)
 
+    def shown_roles(self) -> list[Role]:
+        """The roles a colleague may see: that one of them is also a patient is nobody's business."""
+        held = {grant.role for grant in self.grants.all()}
+        return [role for role in Role if role in held and (role != Role.PATIENT or held == {Role.PATIENT})]
+
     @property
     def short_name(self) -> str:
         """'Stan F.' on boards that a passer-by could read."""

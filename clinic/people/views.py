@@ -2,23 +2,23 @@
 
 from uuid import UUID
 
-from django.conf import settings
+from allauth.account.adapter import get_adapter
 from django.contrib import messages
-from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
 from django.core.paginator import Paginator
-from django.db import connection, transaction
+from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import NoReverseMatch
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from clinic.people import changes
-from clinic.people.forms import InviteForm, RolesForm, WelcomeForm
-from clinic.people.invitations import Closed, accept, invite, open_invitation
+from clinic.people.forms import InviteForm, RolesForm, TakeBackForm, WelcomeForm
+from clinic.people.invitations import Closed, accept, has_account, invite, open_invitation, take_back, waiting
 from clinic.people.models import Role, User
 
 
@@ -29,21 +29,26 @@ def person_of(request: HttpRequest) -> User:
     return request.user
 
 
+# Where work is, by the roles that have some there, and what it is called on the page that lets one choose.
+DOORS: tuple[tuple[frozenset[str], str, str | Promise], ...] = (
+    (frozenset({Role.RECEPTIONIST, Role.TECHNICIAN, Role.DOCTOR}), "today", gettext_lazy("The day board")),
+    (frozenset({Role.AUDITOR, Role.ADMINISTRATOR}), "audit", gettext_lazy("The record")),
+    (frozenset({Role.PATIENT}), "patients:portal", gettext_lazy("My own file")),
+)
+
+
 @login_not_required
 @require_safe
+@never_cache
 def home(request: HttpRequest) -> HttpResponse:
-    """The front door; whoever is signed in goes on to where their work is."""
+    """The front door; whoever is signed in goes on to where their work is, or chooses between two places."""
     user = request.user
     if not isinstance(user, User):
         return render(request, "clinic/people/door.html")
-    if user.has_role(Role.RECEPTIONIST, Role.TECHNICIAN, Role.DOCTOR):
-        return redirect("today")
-    if user.has_role(Role.AUDITOR, Role.ADMINISTRATOR):
-        return redirect("audit")
-    try:
-        return redirect("patients:portal")
-    except NoReverseMatch:
-        return render(request, "clinic/people/door.html")
+    doors = [(name, label) for roles, name, label in DOORS if user.has_role(*roles)]
+    if len(doors) == 1:
+        return redirect(doors[0][0])
+    return render(request, "clinic/people/choice.html", {"doors": doors})
 
 
 @login_not_required
@@ -58,21 +63,20 @@ def health(request: HttpRequest) -> HttpResponse:
 
 @login_not_required
 @never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
 @sensitive_post_parameters("passphrase")
 def invitation(request: HttpRequest, token: str) -> HttpResponse:
     """Show an invitation, and take it up. Looking at it does not use it."""
     existing = request.user if isinstance(request.user, User) else None
     try:
-        found = open_invitation(token)
+        found = open_invitation(token, existing=existing)
+        if existing is None and has_account(found):
+            return render(request, "clinic/people/invitation_sign_in.html", {"invitation": found})
         form = WelcomeForm(request.POST or None, email=found.email, initial={"name": found.name})
         if request.method == "POST" and (existing or form.is_valid()):
-            user = accept(
-                token,
-                name="" if existing else form.cleaned_data["name"],
-                passphrase="" if existing else form.cleaned_data["passphrase"],
-                existing=existing,
-            )
-            login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
+            chosen = {} if existing else {key: form.cleaned_data[key] for key in ("name", "passphrase")}
+            user = accept(token, existing=existing, **chosen)
+            get_adapter(request).login(request, user)
             return redirect("home")
     except Closed as closed:
         return render(request, "clinic/people/invitation_closed.html", {"why": str(closed)}, status=410)
@@ -80,48 +84,58 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
     return render(request, "clinic/people/invitation.html", context)
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
 def people(request: HttpRequest) -> HttpResponse:
-    """Who has an account; invite a member of staff."""
-    form = InviteForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        data = form.cleaned_data
-        with transaction.atomic():
-            invite(
-                data["email"],
-                data["name"],
-                data["role"],
-                by=person_of(request),
-                base=request.build_absolute_uri("/"),
-            )
-        messages.success(request, _("The invitation is on its way."))
+    """Who has an account; invite a member of staff, or take an invitation back."""
+    form = InviteForm(request.POST if request.POST.get("do") == "invite" else None)
+    if request.method == "POST" and (done := _invite_or_take_back(request, form)):
+        messages.success(request, done)
         return redirect("people")
     rows = User.objects.prefetch_related("grants").order_by("name", "pk")
     page = Paginator(rows, 40).get_page(request.GET.get("page"))
-    return render(request, "clinic/people/people.html", {"page": page, "form": form})
+    context = {"page": page, "form": form, "waiting": waiting()}
+    return render(request, "clinic/people/people.html", context)
 
 
+def _invite_or_take_back(request: HttpRequest, form: InviteForm) -> str:
+    """Do what the page's button says; return the sentence that tells so, or nothing for a faulty form."""
+    by = person_of(request)
+    if request.POST.get("do") == "take-back":
+        chosen = TakeBackForm(request.POST)
+        if chosen.is_valid() and take_back(chosen.cleaned_data["invitation"], by=by):
+            return _("The invitation is taken back. Its link opens nothing now.")
+    elif form.is_valid():
+        data, base = form.cleaned_data, request.build_absolute_uri("/")
+        invite(data["email"], data["name"], data["role"], by=by, base=base)
+        return _("The invitation is on its way.")
+    return ""
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
 def person(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """One account: its roles, and whether it is open."""
+    """One account: its roles, and whether it is open. Closing it is asked twice."""
     row = get_object_or_404(User, pk=pk)
-    form = RolesForm(request.POST or None, initial={"roles": sorted(row.roles)})
-    if request.method == "POST":
+    do = request.POST.get("do", "")
+    form = RolesForm(request.POST if do == "roles" else None, initial={"roles": sorted(row.roles)})
+    sure = do != "close" or request.POST.get("sure") == "yes"
+    if request.method == "POST" and sure:
         try:
-            done = _change(request, row, form)
+            done = _change(row, do, form, by=person_of(request))
         except changes.NotYours as refusal:
             messages.error(request, str(refusal))
             return redirect("person", pk=row.pk)
         if done:
             messages.success(request, done)
             return redirect("person", pk=row.pk)
-    return render(request, "clinic/people/person.html", {"person": row, "form": form})
+    context = {"person": row, "form": form, "closing": not sure, "own": row.pk == person_of(request).pk}
+    return render(request, "clinic/people/person.html", context)
 
 
-def _change(request: HttpRequest, row: User, form: RolesForm) -> str:
+def _change(row: User, do: str, form: RolesForm, *, by: User) -> str:
     """Do what the page's button says; return the sentence that tells so, or nothing for a faulty form."""
-    by, wanted = person_of(request), request.POST.get("do")
-    if wanted in {"close", "open"}:
-        changes.set_active(row, wanted == "open", by=by)
-        return _("The account is open again.") if wanted == "open" else _("The account is closed.")
+    if do in {"close", "open"}:
+        changes.set_active(row, do == "open", by=by)
+        return _("The account is open again.") if do == "open" else _("The account is closed.")
     if form.is_valid():
         changes.change_roles(row, set(form.cleaned_data["roles"]), by=by)
         return _("The roles are changed, and open sessions are ended.")

@@ -147,7 +147,7 @@ def _text(run: Run, night: Night) -> str:
     elif (pace := run.procedure.pace_seconds) and run.state == Run.State.RUNNING and not night.off:
         left = night.steps[Step.State.WAITING] + night.steps[Step.State.FADING]
         said.append(
-            _("about %(time)s left") % {"time": lasting(max(0.0, left * pace - night.levels * pace / GONE))}
+            _("%(time)s left") % {"time": lasting(max(0.0, left * pace - night.levels * pace / GONE))}
         )
     return ", ".join(said)
 

@@ -24,10 +24,15 @@ from erasure.runs.planning import CannotStart, obstacle, start_run
 from patients.cases.models import Case
 from patients.cases.people import case_or_404, request_user, wants_fragment
 
+HOURS = ("day", "begins", "ends")
+
 
 def _chosen(form: HoursForm) -> Span | None:
-    """The hours in a form, once they are whole."""
-    data = getattr(form, "cleaned_data", {})
+    """The hours in a form, once they are whole; those it proposes while nobody has touched it."""
+    if not form.is_bound:
+        form = HoursForm({name: form.get_initial_for_field(form.fields[name], name) for name in HOURS})
+    form.is_valid()
+    data = form.cleaned_data
     if {"begins_at", "ends_at"} <= data.keys() and data["ends_at"] > data["begins_at"]:
         return Span(data["begins_at"], data["ends_at"])
     return None
@@ -42,7 +47,10 @@ def _picked(form: BookingForm, data: QueryDict) -> list[Resource]:
 
 
 def _blocks(form: HoursForm, resources: Sequence[Resource], viewer: User, day: str) -> list[Block]:
-    return taken(asked_day(day), resources, viewer, _chosen(form))
+    """Day and night of `day` for `resources`, or the one of them in which all the chosen hours lie."""
+    blocks = taken(asked_day(day), resources, viewer, _chosen(form))
+    within = [block for block in blocks if block.chosen]
+    return within if len(within) == 1 else blocks
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

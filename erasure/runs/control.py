@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from clinic.audit.canonical import Detail
 from clinic.audit.record import Act, actor_of, record
 from clinic.people.models import User
 from erasure.runs.events import News, emit
@@ -30,7 +31,7 @@ def lock(run_id: UUID) -> Run:
     return run
 
 
-def _tell(run: Run, kind: str, by: User | None, action: str = "", **data: object) -> None:
+def _tell(run: Run, kind: str, by: User | None, action: str = "", **data: Detail) -> None:
     """Event and log entry of one control action; the last thing in its transaction."""
     who = {"by": str(by.pk)} if by else {}
     emit(run.pk, News(kind, {**who, **data}))
@@ -41,7 +42,7 @@ def _tell(run: Run, kind: str, by: User | None, action: str = "", **data: object
             actor=actor_of(by),
             case=run.procedure.case_id,
             run=run.pk,
-            details={key: value for key, value in data.items() if value is not None},
+            details=data,
         )
     )
 
@@ -92,7 +93,7 @@ def protect(run_id: UUID, memory_id: UUID, *, by: User) -> Step:
         "protected",
         by,
         "memory.protected",
-        n=step.memory.number,
+        n=step.memory.number or 0,
         level=step.level,
         memory=str(memory_id),
     )

@@ -1,12 +1,13 @@
 """Closing a step, ending a run, and everything that follows the end until the certificate is signed."""
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Count, Sum
 from django.utils import timezone
 
-from clinic.audit.checkpoints import checkpoint
+from clinic.audit.canonical import Detail
 from clinic.audit.models import Entry
 from clinic.audit.record import Act, record
 from clinic.points import reached
@@ -129,7 +130,7 @@ def after_case(run: Run, outcome: str) -> None:
 def settle(run_id: UUID) -> bool:
     """Carry a finished run to its certificate; False if something is not ready. May be repeated and raced.
 
-    Destroy what is still doomed, roll the key epoch, verify, sign a checkpoint, issue the certificate.
+    Destroy what is still doomed, roll the key epoch, verify, issue the certificate with its checkpoint.
     Each part looks first whether it has been done, so a crash anywhere only costs repeating it.
     """
     run = Run.objects.select_related("procedure").get(pk=run_id)
@@ -147,7 +148,6 @@ def settle(run_id: UUID) -> bool:
         found = verify_run(run)
         _say(run, "run.verified", found.figures())
     reached("verified")
-    checkpoint("run")
     issue(run)
     return True
 
@@ -157,7 +157,7 @@ def _recorded(run: Run, action: str) -> bool:
 
 
 @transaction.atomic
-def _say(run: Run, action: str, details: dict[str, object]) -> None:
+def _say(run: Run, action: str, details: Mapping[str, Detail]) -> None:
     Run.objects.select_for_update().get(pk=run.pk)
     if _recorded(run, action):
         return

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import Error, close_old_connections, connections
 
 from erasure.runs.supervisor import forget_old_tasks, tick
-from patients.keepsakes.models import Upload
+from patients.keepsakes.staging import discard_expired, open_upload_keys
 from patients.requests.models import AppointmentRequest
 from patients.vault.keys import KeyStoreDamaged
 from patients.vault.sweep import Rounds
@@ -23,9 +23,7 @@ LONGEST_BACKOFF = 2.0  # seconds
 
 def other_owners() -> set[UUID]:
     """Keys that no row of the vault accounts for: of uploads on their way in, and of visitors' requests."""
-    uploads = Upload.objects.values_list("pk", flat=True)
-    requests = AppointmentRequest.objects.values_list("pk", flat=True)
-    return set(uploads) | set(requests)
+    return open_upload_keys() | set(AppointmentRequest.objects.values_list("pk", flat=True))
 
 
 @dataclass
@@ -38,7 +36,8 @@ class Supervision:
     failures: int = 0
 
     def slow_round(self) -> None:
-        """Sweep the vault and forget what the task engine did."""
+        """End abandoned uploads, sweep the vault and forget what the task engine did."""
+        discard_expired()
         self.vault.walk(other_owners())
         forget_old_tasks()
 

@@ -26,8 +26,12 @@ def prepare() -> None:
 def check_migrations() -> None:
     """Errors: CannotOpen where the tables are not those of this version."""
     executor = MigrationExecutor(connection)
-    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-        raise CannotOpen("The database is not that of this version. Run: manage.py migrate")
+    if plan := executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        first = f"{plan[0][0].app_label}.{plan[0][0].name}"
+        raise CannotOpen(
+            f"The database is not that of this version: it lacks {first} and {len(plan) - 1} more. "
+            "Run: manage.py migrate"
+        )
 
 
 def check_log() -> None:

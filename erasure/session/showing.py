@@ -54,6 +54,9 @@ CHAPTERS: dict[str, str | Promise] = {
     "blue": gettext_lazy("blue chapter"),
     "none": gettext_lazy("chapter"),
 }
+# Tops of the last sentence, in shares of the map's height (.nothing in session.css), and its measures.
+HEIGHTS = (0.38, 0.58, 0.20, 0.78)
+SENTENCE = (0.56, 0.1)
 OVER = frozenset({"finished", "aborted"})
 LEFT = frozenset({"held", "destroyed", "protected"})
 
@@ -83,6 +86,7 @@ class Showing:
     alarms: list[dict[str, Any]]
     left: str
     after: str
+    clear: int  # which of the heights in the sheet the last sentence stands at
     elapsed: str
     remaining: str
     paused: str
@@ -96,6 +100,8 @@ def showing(present: dict[str, Any], chosen: str | None = None) -> Showing:
     for item, age in zip((m for m in prints if m["state"] == "destroyed"), _ages(prints), strict=True):
         item["age"] = age
     by_id = {item["id"]: item for item in memories}
+    for alarm in present["alarms"]:
+        by_id.get(str(alarm.get("copy", "")), {})["copied"] = True
     current = next((item for item in prints if item["n"] == present["current"]), None)
     asked = by_id.get(chosen or "")
     asked = asked if asked and asked["state"] != "destroyed" else None
@@ -126,6 +132,7 @@ def showing(present: dict[str, Any], chosen: str | None = None) -> Showing:
         alarms=[_alarm(alarm, by_id, prints) for alarm in present["alarms"]],
         left=left_sentence(sum(item["state"] != "destroyed" for item in prints)),
         after=after_sentence(present["counts"]),
+        clear=_clear([item for item in placed if item["state"] == "protected"]),
         elapsed=elapsed(present["elapsed_s"]),
         remaining=remaining(present["remaining_s"]),
         paused=_paused(present),
@@ -158,6 +165,7 @@ def told(item: dict[str, Any], chapters: Sequence[dict[str, str]]) -> dict[str, 
         "chapter_name": chapter.get("name", "") if chapter else None,
         "kind_word": str(KINDS.get(item["kind"], item["kind"])),
         "age": 0,
+        "copied": False,
     }
 
 
@@ -183,6 +191,19 @@ def _ages(prints: Sequence[dict[str, Any]]) -> list[int]:
     """How old each emptied place is, 0 to 2, oldest memories (the last to go) first."""
     gone = sum(item["state"] == "destroyed" for item in prints)
     return [min(2, i * 3 // gone) for i in range(gone)]
+
+
+def _clear(kept: Sequence[dict[str, Any]]) -> int:
+    """Where the last sentence covers least of what is kept: index into the heights, the middle first."""
+
+    def covered(top: float) -> float:
+        beside = (item for item in kept if abs(item["x"] - 0.5) < item["w"] / 2 + SENTENCE[0] / 2)
+        return sum(
+            max(0.0, min(item["y"] + item["h"] / 2, top + SENTENCE[1]) - max(item["y"] - item["h"] / 2, top))
+            for item in beside
+        )
+
+    return min(range(len(HEIGHTS)), key=lambda at: covered(HEIGHTS[at]))
 
 
 def log_lines(log: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

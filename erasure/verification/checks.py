@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
 
+from clinic.audit.canonical import Detail
 from erasure.runs.models import Hold, Run, Step
 from patients.keepsakes.models import Keepsake, Upload
 from patients.memories.models import Memory
@@ -56,9 +57,9 @@ class Findings:
     def clean(self) -> bool:
         return all(place.result != FOUND for place in self.places)
 
-    def figures(self) -> dict[str, object]:
+    def figures(self) -> dict[str, Detail]:
         """Numbers and short words only, as the log takes them."""
-        out: dict[str, object] = {"result": CLEAN if self.clean else FOUND}
+        out: dict[str, Detail] = {"result": CLEAN if self.clean else FOUND}
         for place in self.places:
             out[place.name] = place.result
             if place.looked_for:

@@ -1,5 +1,6 @@
 """Who asks, and for which case: what every page of this room begins with."""
 
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest
@@ -23,5 +24,5 @@ def case_or_404(case: UUID) -> Case:
 
 def wants_fragment(request: HttpRequest) -> bool:
     """Whether htmx asks for a part of the page only; a step back in history asks for the whole."""
-    htmx = getattr(request, "htmx", None)
+    htmx: Any = getattr(request, "htmx", None)
     return bool(htmx) and not htmx.boosted and not htmx.history_restore_request

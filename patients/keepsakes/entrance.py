@@ -1,9 +1,12 @@
 """What both ways in share: the token, the case, the sentence, and the last step."""
 
 import asyncio
+import errno
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import ParamSpec, TypeVar
 
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
@@ -12,16 +15,29 @@ from django.middleware.csrf import CsrfViewMiddleware
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from clinic.asgi_guard import Refused, Scope, Send, Visitor, answer, give_back_connections
+from clinic.asgi_guard import Refused, Scope, Send, Visitor, answer, give_back_connections, offload
 from clinic.audit.context import acting
 from clinic.audit.record import actor_of
 from patients.cases.models import Case
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.staging import Writer, settle
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 TUS = {"Tus-Resumable": "1.0.0", "Cache-Control": "no-store"}
 # A decoder may take up to a gigabyte of memory; more at once than this wait their turn.
 _decoders = ThreadPoolExecutor(2, thread_name_prefix="lacuna-decoder")
+
+
+def _named(visitor: Visitor, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    with acting(actor_of(visitor.user), visitor.address), translation.override(visitor.language):
+        return work(*args, **kwargs)
+
+
+async def as_visitor(visitor: Visitor, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """`offload` in the visitor's name and language: a thread knows neither of the request it works for."""
+    return await offload(partial(_named, visitor, work, *args, **kwargs))
 
 
 def headers_of(scope: Scope) -> dict[str, str]:
@@ -63,20 +79,20 @@ def kind_of(word: str) -> str:
 
 def _keep(visitor: Visitor, writer: Writer) -> Keepsake:
     try:
-        with acting(actor_of(visitor.user), visitor.address), translation.override(visitor.language):
-            return settle(writer.upload, by=visitor.user)
+        return _named(visitor, settle, writer.upload, by=visitor.user)
     finally:
         give_back_connections()
 
 
-def keep(visitor: Visitor, writer: Writer) -> Keepsake:
-    """Make a keepsake of a finished upload, in the visitor's name and language. Errors: as `settle`."""
-    return _decoders.submit(_keep, visitor, writer).result()
-
-
-async def keep_later(visitor: Visitor, writer: Writer) -> Keepsake:
-    """`keep` without holding up a thread that others wait for."""
+async def keep(visitor: Visitor, writer: Writer) -> Keepsake:
+    """Make a keepsake of a finished upload, in a thread of its own kind: a decoder takes seconds, and must
+    not hold up what others wait for. Errors: as `settle`."""
     return await asyncio.get_running_loop().run_in_executor(_decoders, _keep, visitor, writer)
+
+
+def is_full(error: OSError) -> bool:
+    """Whether the disk is the trouble, not the file."""
+    return error.errno in {errno.ENOSPC, errno.EDQUOT}
 
 
 async def say(send: Send, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:

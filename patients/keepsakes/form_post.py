@@ -3,7 +3,6 @@
 The form's token field stands before its file fields; without a good token no byte of a file is taken.
 """
 
-import errno
 from dataclasses import InitVar, dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -14,16 +13,38 @@ from django.utils.translation import gettext as _
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from clinic.asgi_guard import Receive, Refused, Scope, Send, Visitor, admit, answer, offload
+from clinic.asgi_guard import Receive, Refused, Scope, Send, Visitor, admit, answer, answer_refusal
 from patients.cases.models import Case
+from patients.imaging.refusals import Code
 from patients.imaging.refusals import Refused as FileRefused
-from patients.keepsakes.arrivals import NotTaken, room_left
-from patients.keepsakes.entrance import check_csrf, current_case, headers_of, keep, kind_of
-from patients.keepsakes.staging import Moved, Writer, announced, begin, discard
+from patients.keepsakes.arrivals import NotTaken
+from patients.keepsakes.entrance import (
+    as_visitor,
+    check_csrf,
+    current_case,
+    headers_of,
+    is_full,
+    keep,
+    kind_of,
+)
+from patients.keepsakes.staging import (
+    Stopped,
+    TooMuch,
+    Writer,
+    begin,
+    bytes_left,
+    code_of,
+    record_refusal,
+)
 
 FIELD_BYTES = 20_000  # a letter typed into the form may be this long; a file field has the house's limit
 FILE_FIELDS = frozenset({"files", "photo"})
 BACK = "/me/keepsakes/"
+MOST_TOLD = 20  # refusals named in the address one is sent back to
+
+
+class Enough(Exception):
+    """So much of this form cannot be taken that the rest of it is not read."""
 
 
 @dataclass
@@ -33,6 +54,7 @@ class Part:
     name: str = ""
     filename: str = ""
     is_file: bool = False
+    skipped: bool = False
     text: bytearray = field(default_factory=bytearray)
     writer: Writer | None = None
 
@@ -47,6 +69,8 @@ class Post:
     kind: str = ""
     brought: int = 0
     refused: list[str] = field(default_factory=list)
+    arrived: list[Writer] = field(default_factory=list)  # files that are whole, and not keepsakes yet
+    wasted: int = 0  # bytes of files that were not taken
     part: Part = field(default_factory=Part)
     header: tuple[bytearray, bytearray] = field(default_factory=lambda: (bytearray(), bytearray()))
     headers: dict[str, str] = field(default_factory=dict)
@@ -97,32 +121,68 @@ class Post:
             self.part.text.extend(piece)
             if len(self.part.text) > FIELD_BYTES:
                 raise Refused(413, _("What you wrote is too long for one letter."))
-            return
-        if self.part.name not in FILE_FIELDS or not piece:
-            return
-        self.open_file().write(piece)
+        elif self.part.skipped or self.part.name not in FILE_FIELDS:
+            self.wasted += len(piece)
+            if self.wasted > settings.LACUNA_UPLOAD_MAX_BYTES:
+                raise Enough
+        elif piece:
+            self.take_piece(piece)
+
+    def take_piece(self, piece: bytes) -> None:
+        """Encrypt a piece of a file. A file that cannot be taken does not stop those after it."""
+        try:
+            if self.part.writer is None:
+                self.part.writer = self.open_file()
+            self.part.writer.write(piece)
+        except NotTaken as refusal:
+            self.skip(code_of(refusal))
+        except TooMuch:
+            self.skip(Code.TOO_MANY_BYTES.value)
+        except OSError as error:
+            if not is_full(error):
+                raise
+            self.skip("full")
 
     def open_file(self) -> Writer:
         """Begin an upload at the first byte of a file; how long it is nobody knows before its end."""
-        if self.part.writer is None and self.case is not None:
-            free = room_left(self.case)[1] - announced(self.case)
-            longest = min(settings.LACUNA_UPLOAD_MAX_BYTES, max(1, free))
-            upload = begin(
-                self.case, by=self.visitor.user, length=longest, filename=self.part.filename, kind=self.kind
-            )
-            self.part.writer = Writer(upload, 0)
-        if self.part.writer is None:
+        if self.case is None:
             raise Refused(403, _("This page has been open for too long. Please reload it and try again."))
-        return self.part.writer
+        length = max(1, bytes_left(self.case))
+        part = self.part
+        upload = begin(self.case, by=self.visitor.user, length=length, filename=part.filename, kind=self.kind)
+        return Writer(upload, 0)
+
+    def skip(self, code: str) -> None:
+        """Take no more of this file, and keep nothing of it."""
+        writer, self.part.writer, self.part.skipped = self.part.writer, None, True
+        self.refused.append(code)
+        size = writer.received if writer else 0
+        if writer is not None:
+            writer.discard()
+            writer.close()
+        if self.case is not None:
+            record_refusal(self.case.pk, code, size, by=self.visitor.user)
 
     def part_end(self) -> None:
         if not self.part.is_file:
             self.take_field(self.part.name, bytes(self.part.text))
-        elif self.part.writer is not None:
-            self.take_file(self.part.writer)
-        elif self.part.filename and self.part.name in FILE_FIELDS:
-            self.refused.append("empty")
+        elif self.was_empty():
+            self.skip(Code.EMPTY.value)
+        self.close_file()
         self.part = Part()
+
+    def was_empty(self) -> bool:
+        """Whether a file was chosen and had no bytes; a field without a file has no name either."""
+        part = self.part
+        chosen = bool(part.filename) and part.name in FILE_FIELDS
+        return chosen and part.writer is None and not part.skipped
+
+    def close_file(self) -> None:
+        """Write a file's last segment; it waits to be looked at."""
+        if self.part.writer is not None:
+            self.part.writer.finish()
+            self.arrived.append(self.part.writer)
+            self.part.writer = None
 
     def take_field(self, name: str, value: bytes) -> None:
         if name == "csrfmiddlewaretoken":
@@ -131,41 +191,34 @@ class Post:
         elif name == "kind":
             self.kind = kind_of(value.decode("latin-1"))
         elif name == "words" and value.strip():
-            if self.case is None:
-                raise Refused(403, _("This page has been open for too long. Please reload it and try again."))
             self.part.filename = "letter.txt"
-            self.open_file().write(value)
-            writer = self.part.writer
-            if writer is not None:
-                self.take_file(writer)
+            self.take_piece(value)
 
-    def take_file(self, writer: Writer) -> None:
-        """Close a file's last segment and make it a keepsake; a refused one does not stop the others."""
-        self.part.writer = None
-        try:
-            writer.finish()
-        finally:
-            writer.close()
-        try:
-            keep(self.visitor, writer)
-            self.brought += 1
-        except FileRefused as refused:
-            self.refused.append(str(refused.code.value))
-        except NotTaken:
-            self.refused.append("not-taken")
+    async def look(self) -> None:
+        """Make keepsakes of the files that have arrived; a refused one does not stop the others."""
+        while self.arrived:
+            try:
+                await keep(self.visitor, self.arrived[0])
+                self.brought += 1
+            except (FileRefused, NotTaken) as refusal:
+                self.refused.append(code_of(refusal))
+            except Stopped:
+                self.refused.append("stopped")
+            finally:
+                self.arrived.pop(0).close()
 
     def abandon(self) -> None:
         """The form was cut off or refused in the middle of a file: nothing of that file is kept."""
-        if self.part.writer is not None:
-            self.part.writer.close()
-            discard(self.part.writer.upload)
-            self.part.writer = None
+        for writer in [*self.arrived, *filter(None, [self.part.writer])]:
+            writer.discard()
+            writer.close()
+        self.arrived, self.part.writer = [], None
 
     def answer(self) -> str:
         """Where to go next, saying in codes what came of it."""
         said: dict[str, Any] = {"brought": self.brought}
         if self.refused:
-            said["refused"] = ",".join(self.refused)
+            said["refused"] = ",".join(self.refused[:MOST_TOLD])
         return f"{BACK}?{urlencode(said)}"
 
 
@@ -180,34 +233,42 @@ def new_post(visitor: Visitor, content_type: str) -> Post:
 
 async def form(scope: Scope, receive: Receive, send: Send) -> None:
     """One form, its files taken one after another as they arrive."""
-    if scope["method"] != "POST":
-        raise Refused(405, _("There is nothing here."), {"Allow": "POST"})
-    visitor = await admit(scope, "patients:upload-form", {})
-    with translation.override(visitor.language):
-        post = new_post(visitor, headers_of(scope).get("content-type", ""))
-        try:
-            if not await _whole(receive, post):
-                return
-        except FormParserError as error:
-            raise Refused(400, _("This form was sent in a way we do not understand.")) from error
-        except Moved:
-            post.refused.append("too_many_bytes")
-        except OSError as error:
-            if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
-                raise
-            post.refused.append("full")
-        finally:
-            await offload(post.abandon)
-        await answer(send, 303, headers={"Location": post.answer()})
+    try:
+        if scope["method"] != "POST":
+            raise Refused(405, _("There is nothing here."), {"Allow": "POST"})
+        visitor = await admit(scope, "patients:upload-form", {})
+        with translation.override(visitor.language):
+            post = new_post(visitor, headers_of(scope).get("content-type", ""))
+            if await whole(receive, post):
+                await answer(send, 303, headers={"Location": post.answer()})
+    except Refused as refusal:
+        await answer_refusal(send, refusal)
 
 
-async def _whole(receive: Receive, post: Post) -> bool:
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return False
-        if body := message.get("body", b""):
-            await offload(post.feed, body)
-        if not message.get("more_body", False):
-            await offload(post.parser.finalize)
-            return True
+async def whole(receive: Receive, post: Post) -> bool:
+    """Take the body as it arrives; False when the sender was cut off. Nothing is left open.
+
+    Errors: Refused.
+    """
+    try:
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return False
+            if body := message.get("body", b""):
+                await as_visitor(post.visitor, post.feed, body)
+                await post.look()
+            more = message.get("more_body", False)
+        await as_visitor(post.visitor, post.parser.finalize)
+        if post.part.writer is not None:
+            post.refused.append(Code.TRUNCATED.value)
+    except FormParserError as error:
+        raise Refused(400, _("This form was sent in a way we do not understand.")) from error
+    except Enough:
+        post.refused.append(Code.TOO_MANY_BYTES.value)
+    except OSError as error:
+        raise Refused(503, _("We could not store this just now. Please try again in a minute.")) from error
+    finally:
+        await as_visitor(post.visitor, post.abandon)
+    return True

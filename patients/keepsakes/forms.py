@@ -36,15 +36,15 @@ class KeepsakeForm(forms.Form):
     def __init__(self, *args: Any, keepsake: Keepsake, **kwargs: Any) -> None:
         self.keepsake = keepsake
         paper: KeepsakePaper = keepsake.read()
-        focus = paper.focus or ["", ""]
+        x, y = paper.focus or (None, None)
         kwargs.setdefault(
             "initial",
             {
                 "caption": paper.caption,
                 "kind": keepsake.kind,
                 "others": paper.others,
-                "focus_x": focus[0] * 100 if paper.focus else None,
-                "focus_y": focus[1] * 100 if paper.focus else None,
+                "focus_x": x and x * 100,
+                "focus_y": y and y * 100,
                 "keep_place": bool(paper.place),
                 "memory": str(keepsake.memory_id or ""),
             },

@@ -21,6 +21,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from patients.cases.models import Case
 from patients.cases.people import case_or_404, request_user, wants_fragment
+from patients.cases.viewing import viewed
 from patients.keepsakes.models import Keepsake, KeepsakePaper
 from patients.keepsakes.review import CannotReview, Why, accept, accept_rest, give_back, unblur
 from patients.memories.models import MemoryPaper
@@ -97,7 +98,10 @@ def _asked(request: HttpRequest) -> str:
 @never_cache
 def review(request: HttpRequest, case: UUID) -> HttpResponse:
     """Everything that waits for review, blurred."""
-    context = _inbox(case_or_404(case), _asked(request), request.GET.get("page"))
+    row = case_or_404(case)
+    if not wants_fragment(request):
+        viewed(row, "review", by=request_user(request))
+    context = _inbox(row, _asked(request), request.GET.get("page"))
     template = "_inbox.html" if wants_fragment(request) else "review.html"
     return render(request, f"patients/keepsakes/{template}", context)
 
@@ -119,10 +123,10 @@ def _answer(request: HttpRequest, case: Case, keepsake: Keepsake, problem: str =
         }
         return render(request, "patients/keepsakes/_item.html", context, status=status)
     if problem:
-        context = _inbox(case, _asked(request), request.POST.get("page"), problems={keepsake.pk: problem})
-        if all(item.keepsake.pk != keepsake.pk for item in context["items"]):
+        inbox = _inbox(case, _asked(request), request.POST.get("page"), problems={keepsake.pk: problem})
+        if all(item.keepsake.pk != keepsake.pk for item in inbox["items"]):
             messages.error(request, problem)
-        return render(request, "patients/keepsakes/review.html", context, status=status)
+        return render(request, "patients/keepsakes/review.html", inbox, status=status)
     return redirect(f"{reverse('patients:review', args=[case.pk])}?show={_asked(request)}")
 
 

@@ -14,19 +14,33 @@ from django.conf import settings
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from clinic.asgi_guard import Receive, Refused, Scope, Send, Visitor, admit, answer, offload
+from clinic.asgi_guard import Receive, Refused, Scope, Send, Visitor, admit, answer
+from patients.imaging.refusals import Refused as FileRefused
+from patients.keepsakes.arrivals import NotTaken
 from patients.keepsakes.entrance import (
     TUS,
+    as_visitor,
     check_csrf,
     current_case,
     headers_of,
-    keep_later,
+    is_full,
+    keep,
     kind_of,
     say,
     too_large,
 )
 from patients.keepsakes.models import Upload
-from patients.keepsakes.staging import Busy, Moved, Writer, begin, discard
+from patients.keepsakes.staging import (
+    Busy,
+    Moved,
+    Stopped,
+    TooMuch,
+    Writer,
+    begin,
+    code_of,
+    discard,
+    record_refusal,
+)
 from patients.vault.keys import KeyGone
 
 VERSION = "1.0.0"
@@ -46,41 +60,44 @@ def metadata(header: str) -> dict[str, str]:
 
 
 def length_of(header: str) -> int:
-    """Read Upload-Length. Errors: Refused: 400 for no number, 413 for more than the house takes."""
+    """Read Upload-Length. Errors: Refused: 400 for no number, 422 for none."""
     if not re.fullmatch(r"[0-9]{1,40}", header):
         raise Refused(400, _("This upload was announced without its length."))
-    length = int(header)
-    if length == 0:
+    if not (length := int(header)):
         raise Refused(422, _("This file is empty. Please choose it again from where it was saved."))
-    if length > settings.LACUNA_UPLOAD_MAX_BYTES:
-        raise too_large()
     return length
 
 
 def create(visitor: Visitor, headers: Mapping[str, str]) -> Upload:
-    """tus creation. Errors: Refused, NotTaken, OSError."""
+    """tus creation. Errors: Refused, NotTaken (both in the log), OSError."""
     check_csrf(visitor.request, headers.get("x-csrftoken", ""))
     length = length_of(headers.get("upload-length", ""))
     said = metadata(headers.get("upload-metadata", ""))
-    return begin(
-        current_case(visitor),
-        by=visitor.user,
-        length=length,
-        filename=said.get("filename", ""),
-        kind=kind_of(said.get("kind", "")),
-    )
+    case = current_case(visitor)
+    if length > settings.LACUNA_UPLOAD_MAX_BYTES:
+        record_refusal(case.pk, "too_many_bytes", length, by=visitor.user)
+        raise too_large()
+    filename, kind = said.get("filename", ""), kind_of(said.get("kind", ""))
+    try:
+        return begin(case, by=visitor.user, length=length, filename=filename, kind=kind)
+    except NotTaken as refusal:
+        record_refusal(case.pk, code_of(refusal), length, by=visitor.user)
+        raise
 
 
 def find(visitor: Visitor, upload_id: UUID) -> Upload:
     """The visitor's own upload; anybody else's does not exist for them. Errors: Refused."""
-    upload = Upload.objects.select_related("keepsake").filter(pk=upload_id, by=visitor.user).first()
+    upload = Upload.objects.filter(pk=upload_id, by=visitor.user).first()
     if upload is None:
         raise Refused(404, _("We do not know this upload. Please choose the file again."))
     return upload
 
 
-def open_writer(visitor: Visitor, headers: Mapping[str, str], upload_id: UUID) -> Writer:
-    """Prepare to take bytes. Errors: Refused, Busy, Moved."""
+def open_writer(visitor: Visitor, headers: Mapping[str, str], upload_id: UUID) -> Writer | UUID:
+    """Prepare to take bytes; the keepsake's id where all have come and been kept before.
+
+    Errors: Refused, Busy, Stopped, Moved.
+    """
     check_csrf(visitor.request, headers.get("x-csrftoken", ""))
     if headers.get("content-type") != "application/offset+octet-stream":
         raise Refused(415, _("This upload was sent in a way we do not understand."))
@@ -88,25 +105,30 @@ def open_writer(visitor: Visitor, headers: Mapping[str, str], upload_id: UUID) -
     if not re.fullmatch(r"[0-9]{1,18}", offset):
         raise Refused(400, _("This upload was sent in a way we do not understand."))
     upload = find(visitor, upload_id)
-    if upload.keepsake_id:
+    if upload.keepsake_id is None:
+        return opened(upload, int(offset))
+    if int(offset) != upload.length:
         raise Moved(upload.length)
+    return upload.keepsake_id
+
+
+def opened(upload: Upload, offset: int | None = None) -> Writer:
+    """`Writer`, a destroyed key being the same as a file that is gone. Errors: Busy, Stopped, Moved."""
     try:
-        return Writer(upload, int(offset))
-    except (FileNotFoundError, KeyGone) as error:
-        raise Refused(410, _("This upload took too long. Please choose the file again.")) from error
+        return Writer(upload, offset)
+    except KeyGone as error:
+        raise Stopped from error
 
 
 def standing(visitor: Visitor, upload_id: UUID) -> tuple[int, int]:
-    """Return offset and length of an upload, for tus' HEAD. Errors: Refused."""
+    """Return offset and length of an upload, for tus' HEAD. Errors: Refused, Stopped."""
     upload = find(visitor, upload_id)
     if upload.keepsake_id:
         return upload.length, upload.length
     try:
-        writer = Writer(upload)
+        writer = opened(upload)
     except Busy:
         return upload.offset, upload.length
-    except (FileNotFoundError, KeyGone) as error:
-        raise Refused(410, _("This upload took too long. Please choose the file again.")) from error
     try:
         return writer.acknowledged, upload.length
     finally:
@@ -114,59 +136,96 @@ def standing(visitor: Visitor, upload_id: UUID) -> tuple[int, int]:
 
 
 def terminate(visitor: Visitor, headers: Mapping[str, str], upload_id: UUID) -> None:
-    """tus termination: the sender changed their mind. Errors: Refused."""
+    """tus termination: the sender changed their mind. What is a keepsake already stays one.
+
+    Errors: Refused, Busy.
+    """
     check_csrf(visitor.request, headers.get("x-csrftoken", ""))
     upload = find(visitor, upload_id)
     if upload.keepsake_id is None:
         discard(upload)
 
 
-async def drain(receive: Receive, writer: Writer) -> bool:
+def refuse(visitor: Visitor, writer: Writer, code: str) -> None:
+    """End an upload that cannot be taken, and write down why."""
+    writer.discard()
+    record_refusal(
+        writer.upload.case_id, code, writer.upload.length, by=visitor.user, upload_id=writer.upload.pk
+    )
+
+
+async def drain(receive: Receive, visitor: Visitor, writer: Writer) -> bool:
     """Encrypt a body as it arrives; False when the sender was cut off. Memory stays within one message."""
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             return False
         if body := message.get("body", b""):
-            await offload(writer.write, body)
+            await as_visitor(visitor, writer.write, body)
         if not message.get("more_body", False):
             return True
 
 
 async def patch(scope: Scope, receive: Receive, send: Send, visitor: Visitor, upload_id: UUID) -> None:
-    """tus PATCH: take bytes; with the last of them the upload becomes a keepsake."""
-    headers = headers_of(scope)
-    try:
-        writer = await offload(open_writer, visitor, headers, upload_id)
-    except Moved as moved:
-        await say(send, 409, _("The upload stands elsewhere."), {"Upload-Offset": str(moved.offset)})
-        return
-    except Busy:
-        await say(send, 423, _("This file is already being sent, from another window perhaps."))
+    """tus PATCH: take bytes; with the last of them the upload becomes a keepsake. Sent again at its end, it
+    answers the same again."""
+    writer = await as_visitor(visitor, open_writer, visitor, headers_of(scope), upload_id)
+    if isinstance(writer, UUID):
+        await kept(send, writer)
         return
     try:
-        whole = await drain(receive, writer)
+        whole = await drain(receive, visitor, writer)
         if not (whole and writer.complete):
-            offset = await offload(writer.pause)
+            offset = await as_visitor(visitor, writer.pause)
             if whole:
                 await answer(send, 204, headers=TUS | {"Upload-Offset": str(offset)})
             return
-        await offload(writer.finish)
-    except Moved as moved:
-        await say(send, 413, _("More arrived than was announced."), {"Upload-Offset": str(moved.offset)})
-        return
+        await as_visitor(visitor, writer.finish)
+        keepsake = await keep(visitor, writer)
+    except TooMuch:
+        await as_visitor(visitor, refuse, visitor, writer, "more-than-announced")
+        raise Refused(413, _("More arrived than was announced. Please choose the file again.")) from None
+    except OSError as error:
+        if is_full(error):
+            await as_visitor(visitor, writer.discard)
+        raise
     finally:
-        writer.close()
-    keepsake = await keep_later(visitor, writer)
-    body = json.dumps({"keepsake": str(keepsake.pk)}).encode()
-    more = TUS | {"Upload-Offset": str(writer.upload.length)}
-    await answer(send, 200, body, content_type="application/json", headers=more)
+        await as_visitor(visitor, writer.close)
+    await kept(send, keepsake.pk)
+
+
+async def kept(send: Send, keepsake_id: UUID) -> None:
+    """The upload's good end."""
+    body = json.dumps({"keepsake": str(keepsake_id)}).encode()
+    await answer(send, 200, body, content_type="application/json", headers=TUS)
+
+
+async def act(scope: Scope, receive: Receive, send: Send, visitor: Visitor) -> None:
+    """Do what the visitor asks for. Errors: those that `tus` turns into sentences."""
+    method, headers = scope["method"], headers_of(scope)
+    if headers.get("tus-resumable") != VERSION:
+        text = _("This upload was sent in a way we do not understand.")
+        raise Refused(412, text, {"Tus-Version": VERSION})
+    one = ONE.fullmatch(scope["path"])
+    if method == "POST" and scope["path"] == "/upload/":
+        upload = await as_visitor(visitor, create, visitor, headers)
+        await answer(send, 201, headers=TUS | {"Location": f"/upload/{upload.pk}", "Upload-Offset": "0"})
+    elif one and method == "HEAD":
+        offset, length = await as_visitor(visitor, standing, visitor, UUID(one[1]))
+        more = TUS | {"Upload-Offset": str(offset), "Upload-Length": str(length)}
+        await answer(send, 200, head=True, headers=more)
+    elif one and method == "PATCH":
+        await patch(scope, receive, send, visitor, UUID(one[1]))
+    elif one and method == "DELETE":
+        await as_visitor(visitor, terminate, visitor, headers, UUID(one[1]))
+        await answer(send, 204, headers=TUS)
+    else:
+        raise Refused(405 if one or scope["path"] == "/upload/" else 404, _("There is nothing here."))
 
 
 async def tus(scope: Scope, receive: Receive, send: Send) -> None:
-    """One tus request. Errors: those that `upload_app` turns into sentences."""
-    method, headers = scope["method"], headers_of(scope)
-    if method == "OPTIONS":
+    """One tus request, answered with a sentence whatever goes wrong."""
+    if scope["method"] == "OPTIONS":
         more = TUS | {
             "Tus-Version": VERSION,
             "Tus-Extension": "creation,termination",
@@ -174,24 +233,30 @@ async def tus(scope: Scope, receive: Receive, send: Send) -> None:
         }
         await answer(send, 204, headers=more)
         return
-    visitor = await admit(scope, "patients:upload", {})
+    try:
+        visitor = await admit(scope, "patients:upload", {})
+    except Refused as refusal:
+        await say(send, refusal.status, refusal.text, refusal.headers)
+        return
     with translation.override(visitor.language):
-        if headers.get("tus-resumable") != VERSION:
-            raise Refused(
-                412, _("This upload was sent in a way we do not understand."), {"Tus-Version": VERSION}
+        try:
+            await act(scope, receive, send, visitor)
+        except Refused as refusal:
+            await say(send, refusal.status, refusal.text, refusal.headers)
+        except FileRefused as refused:
+            await say(send, 422, str(refused.sentence))
+        except NotTaken as refusal:
+            await say(send, 409, str(refusal))
+        except Moved as moved:
+            more = {"Upload-Offset": str(moved.offset)}
+            await say(send, 409, _("The upload stands elsewhere."), more)
+        except Busy:
+            await say(send, 423, _("This file is being taken already, from another window perhaps."))
+        except Stopped:
+            await say(send, 410, _("This upload has ended. Please choose the file again."))
+        except OSError as error:
+            full = _(
+                "There is no room for this at the moment. Nothing of it was kept; please try again later."
             )
-        one = ONE.fullmatch(scope["path"])
-        if method == "POST" and scope["path"] == "/upload/":
-            upload = await offload(create, visitor, headers)
-            await answer(send, 201, headers=TUS | {"Location": f"/upload/{upload.pk}", "Upload-Offset": "0"})
-        elif one and method == "HEAD":
-            offset, length = await offload(standing, visitor, UUID(one[1]))
-            more = TUS | {"Upload-Offset": str(offset), "Upload-Length": str(length)}
-            await answer(send, 200, head=True, headers=more)
-        elif one and method == "PATCH":
-            await patch(scope, receive, send, visitor, UUID(one[1]))
-        elif one and method == "DELETE":
-            await offload(terminate, visitor, headers, UUID(one[1]))
-            await answer(send, 204, headers=TUS)
-        else:
-            raise Refused(405 if one or scope["path"] == "/upload/" else 404, _("There is nothing here."))
+            other = _("We could not store this just now. Please try again in a minute.")
+            await say(send, 507 if is_full(error) else 503, full if is_full(error) else other)

@@ -115,7 +115,7 @@ class ChapterForm(forms.Form):
         return data
 
 
-class BaseChapters(forms.BaseFormSet):  # type: ignore[type-arg]
+class BaseChapters(forms.BaseFormSet):
     """The chapters of a case; none may run into another."""
 
     def clean(self) -> None:

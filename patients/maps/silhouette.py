@@ -129,7 +129,8 @@ def rehearsal(days: Sequence[tuple[Memory, str]], gone: int = 0, sheet: Sheet = 
     targets = [memory.pk for memory in reversed(ordered) if memory.fate == Memory.Fate.TARGET]
     turn = {pk: order for order, pk in enumerate(targets, start=1)}
     side = min(0.16, sqrt(0.5 / max(1, len(ordered)))) * AREA[1]
-    prints, emptied = [], []
+    prints: list[Print] = []
+    emptied: list[Print] = []
     for i, memory in enumerate(ordered):
         scale = side * (0.6 + 0.05 * (memory.intensity or 0))
         rough = Memory(

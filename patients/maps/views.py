@@ -15,6 +15,7 @@ from clinic.access.policy import allowed
 from clinic.calendar.durations import lasting
 from patients.cases.models import Case
 from patients.cases.people import case_or_404, request_user, wants_fragment
+from patients.cases.viewing import viewed
 from patients.keepsakes.models import Keepsake
 from patients.maps.bench import Bench, Item, bench_of
 from patients.maps.changes import CannotChange, describe, link, name_chapters, place, unlink
@@ -123,6 +124,8 @@ def mapping(request: HttpRequest, case: UUID) -> HttpResponse:
     asked = request.POST if request.method == "POST" else request.GET
     item = bench.at(asked.get("at", ""))
     if request.method != "POST":
+        if not wants_fragment(request):
+            viewed(row, "mapping", by=request_user(request))
         return _page(request, _shown(request, bench, item))
     if item is None or item.memory is None or asked.get("at") != str(item.key):
         messages.error(request, _("That is no longer on the bench."))

@@ -19,6 +19,7 @@ class RequestForm(forms.ModelForm[AppointmentRequest]):
         widget=forms.Textarea(attrs={"rows": 4}),
         max_length=4000,
         required=False,
+        help_text=_("It is encrypted before it is kept. Only the front desk and the doctors read it."),
     )
     # A field no person sees; programs that fill in everything fill it in too.
     website = forms.CharField(

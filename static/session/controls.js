@@ -102,7 +102,7 @@ export class Controls {
       }
     });
     button.addEventListener("contextmenu", (event) => event.preventDefault());
-    this.ending?.querySelector("[data-close]")?.addEventListener("click", () => this.ending.close());
+    this.ending?.querySelector("[data-close]")?.addEventListener("click", () => this.stay());
   }
 
   ask() {
@@ -111,6 +111,17 @@ export class Controls {
     this.ending.close();
     this.ending.querySelector("[data-part=refusal]").hidden = true;
     this.ending.showModal();
+  }
+
+  // Not now: the session is paused, and going on is the next thing at hand.
+  stay() {
+    this.ending.close();
+    this.form("resume")?.querySelector("button")?.focus();
+  }
+
+  // There is nothing left to end.
+  over() {
+    if (this.ending?.open) this.ending.close();
   }
 
   ended(answer) {

@@ -200,6 +200,7 @@ export class Chart {
     const ghost = print.cloneNode(true);
     ghost.querySelectorAll("canvas").forEach((node) => node.remove());
     Object.assign(ghost.style, { position: "fixed", zIndex: 9, margin: 0, left: `${from.x}px`, top: `${from.y}px` });
+    Object.assign(ghost.style, { width: `${from.width}px`, height: `${from.height}px` });
     document.body.append(ghost);
     print.style.visibility = "hidden";
     const x = to.x + to.width / 2 - (from.x + from.width / 2), y = to.y + to.height / 2 - (from.y + from.height / 2);

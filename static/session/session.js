@@ -34,10 +34,17 @@ class Session {
       event.preventDefault();
       this.choose(null);
     });
-    this.panel.pausedBy = present.state === "paused" ? document.getElementById("remaining").textContent.trim() : "";
     this.take(present);
+    this.dropGone();
     document.getElementById("drawn").remove();
     this.watch(present);
+  }
+
+  // A frame may cease to exist between the page and its picture: then there is nothing to show, not a fault.
+  dropGone() {
+    const drop = (image) => image.naturalWidth || image.remove();
+    this.root.addEventListener("error", (event) => event.target.tagName === "IMG" && drop(event.target), true);
+    for (const image of this.root.querySelectorAll("img")) if (image.complete) drop(image);
   }
 
   watch(present) {
@@ -106,6 +113,7 @@ class Session {
   tell() {
     const memory = this.told();
     this.panel.about(memory, this.present, Boolean(this.chosen));
+    if (["finished", "aborted", "aborting"].includes(this.present.state)) this.controls.over();
     this.chart.choose(this.chosen);
     this.controls.about(memory);
     return memory;
@@ -336,24 +344,43 @@ class Session {
     if (!typing && alarms.textContent.trim() !== fresh("alarms").textContent.trim()) {
       alarms.replaceChildren(...fresh("alarms").childNodes);
     }
+    // When the night is over the house no longer says whom it was about, and neither does this page.
+    document.querySelector(".facts")?.replaceChildren(...(page.querySelector(".facts")?.childNodes ?? []));
     document.getElementById("nobody").replaceChildren(...fresh("nobody").childNodes);
     const nothing = document.getElementById("nothing");
     nothing.hidden = this.present.state !== "finished";
+    nothing.className = fresh("nothing").className;
     nothing.replaceChildren(...fresh("nothing").childNodes);
     const certificate = fresh("controls").querySelector("a.button");
     if (certificate && !document.querySelector("#controls a.button")) {
       document.getElementById("controls").append(certificate);
     }
-    if (this.present.state === "paused") this.panel.pausedBy = fresh("remaining").textContent.trim();
-    const next = JSON.parse(fresh("present").textContent);
-    if (next.seq >= this.present.seq) this.present.alarms = next.alarms;
-    if (next.state === "paused") this.present.paused_by = next.paused_by;
-    this.panel.tick();
-    this.tell();
-    this.chart.trail(next.alarms, this.present.memories);
+    this.adopt(JSON.parse(fresh("present").textContent));
     const newest = Number(fresh("log").firstElementChild?.dataset.seq || 0);
     const ours = Number(this.panel.log.firstElementChild?.dataset.seq || 0);
     if (newest >= ours && this.panel.log.scrollTop < 4) this.panel.log.replaceChildren(...fresh("log").childNodes);
+  }
+
+  // What the server says now, unless more has happened here since; then it is asked once more.
+  adopt(next) {
+    clearTimeout(this.later);
+    if (next.seq < this.present.seq) {
+      this.later = setTimeout(() => this.fetchPieces(), 600);
+      return;
+    }
+    const gone = (memories) => memories.filter((memory) => memory.state === "destroyed").length;
+    const before = gone(this.present.memories);
+    const known = new Map(this.present.memories.map((memory) => [memory.id, memory]));
+    // The same objects: a flight under way holds on to its memory.
+    next.memories = next.memories.map((memory) => Object.assign(known.get(memory.id) || {}, memory));
+    this.present = next;
+    for (const memory of next.memories) this.chart.show(memory, next.current);
+    this.chart.age(next.memories);
+    this.chart.point(next.current);
+    this.chart.trail(next.alarms, next.memories);
+    this.panel.state(next);
+    this.tell();
+    if (gone(next.memories) !== before) this.draw(COAST);
   }
 
   lost() {

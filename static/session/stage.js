@@ -82,8 +82,10 @@ export class Stage {
     const count = Math.round(130 * Math.sin((Math.PI * memory.level) / memory.levels));
     for (let i = 0; i < count; i++) {
       const age = (memory.level / memory.levels) * dice(), top = dice() < 0.45, along = dice();
-      const x = (top ? along * (canvas.width - 90) : canvas.width - 90) + 45 + age * 34 * dice() - (1 - age) * 10;
-      const y = (top ? 0 : along * (canvas.height - 90)) + 45 - age * 30 * dice() + (1 - age) * 8;
+      // From a ragged rim: most of them near it, a few far out.
+      const off = 56 * age * dice() * dice() - 24 * dice() * dice(), aside = 26 * (dice() - 0.35);
+      const x = 45 + (top ? along * (canvas.width - 90) + aside : canvas.width - 90 + off);
+      const y = 45 + (top ? -off : along * (canvas.height - 90) - aside);
       const size = 0.6 + 1.6 * dice() * (1 - age);
       ctx.fillStyle = `rgb(70 89 99 / ${Math.round(65 * (1 - age))}%)`;
       ctx.fillRect(x, y, size, size);

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
 from PIL import Image, ImageChops, ImageColor, ImageDraw, ImageFilter
@@ -50,6 +50,13 @@ def dark(color: Color, share: float) -> RGB:
     return mix(color, "#141a24", share)
 
 
+def path(text: str, place: Callable[[float, float], Point] | None = None) -> list[Point]:
+    """Points written as "x,y x,y"; with `place`, each is put where that says."""
+    pairs = (pair.split(",") for pair in text.split())
+    points = [(float(x), float(y)) for x, y in pairs]
+    return [place(x, y) for x, y in points] if place else points
+
+
 def curve(points: Sequence[Point], *, closed: bool = True, steps: int = 8) -> list[Point]:
     """A smooth line through all points (Catmull-Rom)."""
     count = len(points)
@@ -71,7 +78,9 @@ def _between(p: float, q: float, r: float, s: float, t: float) -> float:
     )
 
 
-def oval(x: float, y: float, across: float, down: float, *, tilt: float = 0.0, steps: int = 36) -> list[Point]:
+def oval(
+    x: float, y: float, across: float, down: float, *, tilt: float = 0.0, steps: int = 36
+) -> list[Point]:
     """An ellipse around (x, y) with these two radii, turned by `tilt` radians."""
     cos, sin = math.cos(tilt), math.sin(tilt)
     turns = [2 * math.pi * step / steps for step in range(steps)]
@@ -86,7 +95,7 @@ def box(left: float, top: float, right: float, bottom: float) -> list[Point]:
 
 @cache
 def texture(kind: str) -> Image.Image:
-    """A gray noise, made once for a process: "grain", "clouds", "strokes" or "upstrokes"; middle gray is 128."""
+    """A gray noise around 128, made once for a process: "grain", "clouds", "strokes" or "upstrokes"."""
     hand = random.Random(kind)  # noqa: S311 - it textures paint
     size = (_TEXTURE, _TEXTURE)
     if kind == "grain":
@@ -98,10 +107,10 @@ def texture(kind: str) -> Image.Image:
             field = Image.blend(field, finer, share)
         return _spread(field, 2.1)
     if kind == "strokes":
-        field = _noise(hand, (26, 260)).resize(size, Image.Resampling.BICUBIC)
-        field = Image.blend(field, _noise(hand, (60, 900)).resize(size, Image.Resampling.BICUBIC), 0.4)
-        field = Image.blend(field, texture("clouds"), 0.3)
-        return _spread(field, 1.4)
+        field = _noise(hand, (30, 230)).resize(size, Image.Resampling.BICUBIC)
+        field = Image.blend(field, _noise(hand, (70, 800)).resize(size, Image.Resampling.BICUBIC), 0.4)
+        field = Image.blend(field, texture("clouds"), 0.38)
+        return _spread(_bent(field, hand, 256, 30), 1.3)
     return texture("strokes").transpose(Image.Transpose.ROTATE_90)
 
 
@@ -202,8 +211,8 @@ class Canvas:
             # Bilinear enlargement would keep the outer quarters flat.
             inner = (0.5, 0, 1.5, 1) if across else (0, 0.5, 1, 1.5)
             tile = strip.resize(size, Image.Resampling.BILINEAR, box=inner)
-        if body and size[0] * size[1] > 900:
-            gray = self._piece(grain, size).point(_contrast(round(body * 100)))
+        if body and size[0] * size[1] > 5000:
+            gray = self._piece(grain, size).point(_contrast(round(body * 80)))
             tile = ImageChops.soft_light(tile, Image.merge("RGB", [gray, gray, gray]))
         return tile
 
@@ -260,13 +269,18 @@ class Canvas:
     def glow(self, x: float, y: float, radius: float, color: Color, alpha: float = 0.6) -> None:
         """A round light (or shadow) that falls off to nothing at `radius`."""
         side = max(4, round(radius * 2 * FINER))
-        table = [round(alpha * 255 * (1 - value / 255) ** 1.7) if value < 255 else 0 for value in range(256)]
+        # Pillow's gradient reaches 255 in its corners, 180 at the middle of its sides.
+        table = [round(alpha * 255 * max(0.0, 1 - value / 178) ** 1.7) for value in range(256)]
         disk = Image.radial_gradient("L").point(table)
         disk = disk.resize((side, side), Image.Resampling.BILINEAR)
         self.image.paste(rgb(color), (round(x * FINER) - side // 2, round(y * FINER) - side // 2), disk)
 
     def wash(
-        self, stops: Sequence[tuple[float, Color]], top: float = 0, bottom: float | None = None, body: float = 0.2
+        self,
+        stops: Sequence[tuple[float, Color]],
+        top: float = 0,
+        bottom: float | None = None,
+        body: float = 0.2,
     ) -> None:
         """Cover the whole width from `top` to `bottom` with colors that go over into one another.
 
@@ -282,21 +296,32 @@ class Canvas:
             span = high[0] - low[0]
             column.putpixel((0, row), mix(low[1], high[1], (at - low[0]) / span if span else 0))
         tile = column.resize(size, Image.Resampling.BILINEAR)
-        gray = self._piece("strokes", size).point(_contrast(round(body * 100)))
+        gray = self._piece("strokes", size).point(_contrast(round(body * 80)))
         tile = ImageChops.soft_light(tile, Image.merge("RGB", [gray, gray, gray]))
         self.image.paste(tile, (0, round(top * FINER)))
 
     def clouds(
-        self, color: Color, top: float, bottom: float, *, alpha: float = 0.5, amount: float = 0.5, flat: float = 2.0
+        self,
+        color: Color,
+        top: float,
+        bottom: float,
+        *,
+        alpha: float = 0.5,
+        amount: float = 0.5,
+        flat: float = 2.0,
     ) -> None:
-        """Soft patches of a color between two heights; `amount` covers more, `flat` draws them out sideways."""
+        """Soft patches of a color between two heights; more `amount` covers more, `flat` draws them out."""
         size = (self.image.width, round((bottom - top) * FINER))
-        piece = self._piece("clouds", (round(size[0] * 0.75), min(_TEXTURE - 1, round(size[1] * 0.75 * flat))))
+        piece = self._piece(
+            "clouds", (round(size[0] * 0.75), min(_TEXTURE - 1, round(size[1] * 0.75 * flat)))
+        )
         edge = 255 * (1 - amount)
         table = [_clip((value - edge) * 2.4 * alpha) if value > edge else 0 for value in range(256)]
         table = [min(value, round(alpha * 255)) for value in table]
         mask = piece.resize(size, Image.Resampling.BILINEAR).point(table)
-        fade = Image.linear_gradient("L").point([_clip(255 * math.sin(math.pi * v / 255) ** 0.6) for v in range(256)])
+        fade = Image.linear_gradient("L").point(
+            [_clip(255 * math.sin(math.pi * v / 255) ** 0.6) for v in range(256)]
+        )
         mask = ImageChops.multiply(mask, fade.resize(size))
         self.image.paste(rgb(color), (0, round(top * FINER)), mask)
 
@@ -337,7 +362,8 @@ class Canvas:
     def finished(self) -> Image.Image:
         """The picture as a print: edges that wander, strokes, lifted blacks, dark corners, grain."""
         size = (self.width, self.height)
-        print_ = self._wandering(self.image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0))
+        print_ = self.image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
+        print_ = _bent(print_, self.hand, 30, 1.7)
         for kind, strength in (("clouds", 9), ("strokes", 7)):
             gray = self._piece(kind, size).point(_contrast(strength))
             print_ = ImageChops.soft_light(print_, Image.merge("RGB", [gray, gray, gray]))
@@ -346,25 +372,27 @@ class Canvas:
         gray = self._piece("grain", size).point(_contrast(22))
         return ImageChops.soft_light(print_, Image.merge("RGB", [gray, gray, gray]))
 
-    def _wandering(self, picture: Image.Image, cell: int = 30, reach: float = 1.7) -> Image.Image:
-        columns, rows = self.width // cell, self.height // cell
-        knots = {
-            (i, j): (
-                i * cell + (self.hand.uniform(-reach, reach) if 0 < i < columns else 0),
-                j * cell + (self.hand.uniform(-reach, reach) if 0 < j < rows else 0),
-            )
-            for i in range(columns + 1)
-            for j in range(rows + 1)
-        }
-        mesh = [
-            (
-                (i * cell, j * cell, (i + 1) * cell, (j + 1) * cell),
-                (*knots[i, j], *knots[i, j + 1], *knots[i + 1, j + 1], *knots[i + 1, j]),
-            )
-            for i in range(columns)
-            for j in range(rows)
-        ]
-        return picture.transform(picture.size, Image.Transform.MESH, mesh, Image.Resampling.BILINEAR)
+
+def _bent(picture: Image.Image, hand: random.Random, cell: int, reach: float) -> Image.Image:
+    """The picture as on a net of `cell` pixels whose inner knots were pulled by up to `reach`."""
+    columns, rows = picture.width // cell, picture.height // cell
+    knots = {
+        (i, j): (
+            i * cell + (hand.uniform(-reach, reach) if 0 < i < columns else 0),
+            j * cell + (hand.uniform(-reach, reach) if 0 < j < rows else 0),
+        )
+        for i in range(columns + 1)
+        for j in range(rows + 1)
+    }
+    mesh = [
+        (
+            (i * cell, j * cell, (i + 1) * cell, (j + 1) * cell),
+            (*knots[i, j], *knots[i, j + 1], *knots[i + 1, j + 1], *knots[i + 1, j]),
+        )
+        for i in range(columns)
+        for j in range(rows)
+    ]
+    return picture.transform(picture.size, Image.Transform.MESH, mesh, Image.Resampling.BILINEAR)
 
 
 @cache
@@ -373,7 +401,7 @@ def _contrast(percent: int) -> list[int]:
 
 
 def _lifted(low: int, high: int) -> list[int]:
-    return [_clip(low + (high - low) * value / 255) for value in range(256)]
+    return [_clip(low + (high - low) * (value / 255) ** 0.9) for value in range(256)]
 
 
 _FADED = [*_lifted(18, 262), *_lifted(19, 259), *_lifted(24, 250)]

@@ -9,7 +9,18 @@ from io import BytesIO
 from PIL import Image, ImageEnhance, ImageOps
 
 from erasure.demo import story
-from erasure.demo.paintings import city, portraits, rooms, sea
+from erasure.demo.paintings import (
+    bookshop,
+    childhood,
+    city,
+    nights,
+    portraits,
+    rooms,
+    sea,
+    things,
+    train,
+    turned,
+)
 from erasure.demo.paintings.brush import Canvas
 
 _QUALITY = 88
@@ -27,27 +38,38 @@ SCENES: dict[str, Callable[[int], Canvas]] = {
         sea.lake,
         city.snow_street,
         city.lit_windows,
-        city.skyline,
+        nights.skyline,
         city.elephants,
         city.market,
-        city.drive_in,
-        city.stars,
-        city.car_rain,
-        rooms.bookshop,
-        rooms.bookshop_dark,
-        rooms.bookshop_blue,
+        nights.drive_in,
+        nights.stars,
+        nights.car_rain,
+        bookshop.bookshop,
+        bookshop.bookshop_dark,
+        bookshop.bookshop_blue,
         rooms.couch,
         rooms.kitchen_red,
         rooms.restaurant,
         rooms.fridge_note,
-        rooms.train_window,
+        train.train_window,
         portraits.portrait_green,
         portraits.portrait_red,
         portraits.portrait_orange,
         portraits.portrait_blue,
-        portraits.hair_red,
-        portraits.hair_orange,
-        portraits.train_red,
+        turned.hair_red,
+        turned.hair_orange,
+        train.train_red,
+        things.mug,
+        things.potatoes,
+        things.snow_globe,
+        things.necklace,
+        things.cassette,
+        things.tickets,
+        things.dahlia,
+        childhood.under_table,
+        childhood.raincoat,
+        childhood.bicycle,
+        childhood.porch,
     )
 }
 """Who paints what: from a seed to a canvas of the scene's own format."""
@@ -86,11 +108,14 @@ def paint_thing(key: str) -> bytes:
         KeyError: There is no such keepsake, or it is a letter.
     """
     pictures = {
-        thing.key: (thing, moment) for moment in story.MOMENTS for thing in moment.things if thing.kind != "letter"
+        thing.key: (thing, moment)
+        for moment in story.MOMENTS
+        for thing in moment.things
+        if thing.kind != "letter"
     }
     thing, moment = pictures[key]
     if thing.copy_of:
-        original, moment = pictures[thing.copy_of]
+        moment = pictures[thing.copy_of][1]
         with Image.open(BytesIO(paint_thing(thing.copy_of))) as picture:
             return _saved(_printed_again(picture), date.fromisoformat(moment.day))
     return paint(thing.scene, seed=thing.seed, upright=thing.upright, taken=moment.day)

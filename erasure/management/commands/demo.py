@@ -31,7 +31,8 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0, interactive=False)
         run = load(self.tell)
         base = f"http://{host}:{port}"
-        self.tell(f"\nThe night has begun. Watch it: {base}{reverse('erasure:session', args=[run.pk])}\n\n")
+        session = reverse("erasure:session", args=[run.pk])
+        self.tell(f"\nThe night has begun. Watch it: {base}{session}\n\n")
         for part in CAST:
             self.tell(f"  {part.email:28} {part.what}\n")
         self.tell(

@@ -174,7 +174,7 @@ def test_a_held_night_is_amber_and_said_to_be_held(client: Client) -> None:
 def test_sessions_in_progress_show_state_count_and_map(client: Client) -> None:
     run = make_run(memories=3, pace=3600)
     shown = page(client)
-    assert "0 of 3, about 3 h 0 min left" in " ".join(shown.split())
+    assert "0 of 3, 3 h 0 min left" in " ".join(shown.split())
     assert reverse("erasure:session", args=[run.pk]) in shown
     assert 'viewBox="0 0 620 182"' in shown
     Run.objects.filter(pk=run.pk).update(state=Run.State.PAUSED, held_at=timezone.now())
@@ -269,6 +269,7 @@ def test_as_many_queries_for_three_as_for_one(client: Client, url: str) -> None:
         make_booking(make_room(), timezone.now(), 1)
 
     client.force_login(make_user(Role.DOCTOR))
+    client.get(url)  # a fresh connection says a few things of its own
     counts = []
     for more in (1, 2):
         for _time in range(more):

@@ -66,7 +66,8 @@ def race(run: Run, act: str, doctor: User, monkeypatch: pytest.MonkeyPatch) -> b
     """Let a pass that has its frame ready and `act` go for the lock at once; check that one order is told."""
     fence = claim(run.pk)
     step = next_step(run.pk)
-    assert fence and step
+    assert fence
+    assert step
     keepsake = Keepsake.objects.select_related("picture").get(memory=step.memory_id)
     assert keepsake.picture
     before, level, last_seq = read(keepsake.picture), step.level, run_seq(run)

@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -70,7 +71,7 @@ def apart(work: Callable[[], object]) -> None:
 
 
 @contextmanager
-def watching(run: Run, **options: object) -> Iterator[tuple[Page, list[str]]]:
+def watching(run: Run, **options: Any) -> Iterator[tuple[Page, list[str]]]:
     """A browser with the patient's session view open, and the list of what it complained of."""
     client = Client()
     client.force_login(run.procedure.case.patient, backend=settings.AUTHENTICATION_BACKENDS[0])

@@ -17,7 +17,7 @@ from tests.erasure.session.presents import a_memory, a_present
 from tests.templates.markup import Page
 
 Render = Callable[..., "Seen"]
-CHILD = {
+CHILD: dict[str, Any] = {
     "zone": "childhood",
     "title": "The bird",
     "date": "about 1979",
@@ -192,6 +192,25 @@ def test_a_copy_off_the_map_asks_the_doctor(page: Render) -> None:
     values = {e.attributes["value"]: e.attributes for e in seen.all("button", name_="decision")}
     assert set(values) == {"spare", "extend"}
     assert "disabled" not in values["extend"]
+
+
+def test_the_copy_is_marked_where_it_lies(page: Render) -> None:
+    marked = [name for name, classes in page(held()).prints().items() if "is-copy" in classes.split()]
+    assert marked == ["Childhood memory, The bird, about 1979, not on the map"]
+
+
+def test_the_log_is_read_aloud_politely_from_a_region_of_its_own(page: Render) -> None:
+    region = page(half()).one("p", id="said").attributes
+    assert (region["role"], region["aria-live"]) == ("log", "polite")
+
+
+def test_the_last_sentence_covers_nothing_that_is_kept(page: Render) -> None:
+    def at(y: float) -> str:
+        kept = a_memory(1, "protected", x=0.5, y=y)
+        seen = page(a_present([kept, a_memory(2, "destroyed")], state="finished"))
+        return seen.one("div", id="nothing").attributes["class"]
+
+    assert (at(0.2), at(0.42)) == ("nothing nothing--0", "nothing nothing--1")
 
 
 def test_a_held_memory_stays_in_the_panel_with_an_empty_stage(page: Render) -> None:

@@ -20,7 +20,7 @@ from clinic.audit.models import Entry
 from clinic.people.models import Role
 from patients.cases.models import Case
 from patients.keepsakes.models import Keepsake, Upload
-from patients.keepsakes.staging import discard_expired, staging_path
+from patients.keepsakes.staging import Writer, discard_expired, staging_path
 from patients.vault.configured import key_store
 from patients.vault.models import StoredObject
 from patients.vault.objects import read, storage
@@ -123,8 +123,10 @@ def test_too_large_is_said_before_a_byte_is_sent(sender: Sender, case: Case) -> 
 def test_more_than_announced_is_refused(sender: Sender, case: Case) -> None:
     where = sender.announce(1000).headers["location"]
     answer = sender.patch(where, os.urandom(2000))
-    assert answer.status == 413
-    assert not Keepsake.objects.exists()
+    assert (answer.status, answer.said["error"].endswith(".")) == (413, True)
+    nothing_left(case)
+    told = Entry.objects.get(action="keepsake.refused").details
+    assert told == {"because": "more-than-announced", "bytes": 1000}
 
 
 def test_a_cut_upload_is_resumed_where_whole_segments_ended(sender: Sender) -> None:
@@ -143,7 +145,11 @@ def test_a_cut_upload_is_resumed_where_whole_segments_ended(sender: Sender) -> N
     original = StoredObject.objects.get(keepsake=answer.said["keepsake"], role="original")
     assert read(original) == photo
     again = sender.patch(where, b"", len(photo))
-    assert (again.status, again.headers["upload-offset"]) == (409, str(len(photo)))
+    assert (again.status, again.said) == (200, answer.said)
+    assert sender.patch(where, b"x", len(photo)).said == answer.said
+    elsewhere = sender.patch(where, photo)
+    assert (elsewhere.status, elsewhere.headers["upload-offset"]) == (409, str(len(photo)))
+    assert sender.ask("DELETE", where).status == 204  # a keepsake is not ended so
     assert Keepsake.objects.count() == 1
 
 
@@ -195,6 +201,7 @@ def test_a_locked_map_takes_nothing(sender: Sender, case: Case) -> None:
     Case.objects.filter(pk=case.pk).update(stage=Case.Stage.MAPPED)
     answer = sender.announce(100)
     assert (answer.status, "locked" in answer.said["error"]) == (409, True)
+    assert Entry.objects.get(action="keepsake.refused").details == {"because": "not-taken", "bytes": 100}
     nothing_left(case)
 
 
@@ -212,12 +219,12 @@ def test_the_quota_holds_in_parallel(sender: Sender, case: Case, settings: objec
 
 
 def test_only_one_request_writes_at_a_time(sender: Sender) -> None:
-    from patients.keepsakes.staging import Writer
-
     where = sender.announce(5000).headers["location"]
     writer = Writer(Upload.objects.get())
     try:
         assert sender.patch(where, os.urandom(5000)).status == 423
+        assert sender.ask("DELETE", where).status == 423
+        assert sender.ask("HEAD", where).headers["upload-offset"] == "0"
     finally:
         writer.close()
 
@@ -295,5 +302,5 @@ def test_a_full_disk_answers_507_and_keeps_nothing(
     answer = sender.patch(where, os.urandom(3 * SEGMENT))
     monkeypatch.undo()
     assert answer.status == 507
-    assert sender.ask("DELETE", where).status == 204
+    assert sender.ask("HEAD", where).status == 404
     nothing_left(case)

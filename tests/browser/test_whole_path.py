@@ -1,0 +1,336 @@
+"""The whole path in a browser: from a visitor's request to a certificate that holds, with real photos."""
+
+import io
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.management import call_command
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+
+from clinic.calendar.bookings import book
+from clinic.calendar.models import Booking, Resource
+from clinic.outbox.models import Mail
+from clinic.people.models import Role, User
+from erasure.runs.models import Run
+from patients.cases.models import Case
+from patients.keepsakes.models import Keepsake
+from patients.memories.models import Memory
+from patients.vault.models import StoredObject
+from tests.browser.browsing import OpenHouse, Visitor, apart, open_house
+from tests.factories import make_doctor, make_room, make_technician, make_user
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
+
+NAME, EMAIL, PASSPHRASE = "Nora Lindqvist", "nora@patient.example", "seven grey gulls at noon"
+LETTER = "Dear Tom, I kept the shell. I will not write again, and I have written this before."
+
+# What goes where: title, when, intensity, extra tick, and the photos in it by name.
+MEMORIES: tuple[tuple[str, str, int, str, tuple[str, ...]], ...] = (
+    ("The harbor", "22 Oct 2008", 6, "", ("DSCN0010.jpg", "DSCN0021.jpg", "DSCN0042.jpg")),
+    ("Snow at the gate", "14 Dec 2003", 8, "", ("Canon_PowerShot_S40.jpg",)),
+    ("The first evening", "April 2001", 9, "", ("nikon-e950.jpg",)),
+    ("The north road", "summer 2014", 4, "", ("jolla.jpg", "canon_hdr_NO.jpg")),
+    ("The last winter", "about 2022", 7, "", ("HMD_Nokia_8.3_5G.jpg", "iphone_13_pro_max.HEIC")),
+    ("The garden", "11 Apr 2021", 5, "", ("IMG_5195.HEIC", "iphone_hdr_YES.jpg")),
+    ("Our cat", "Oct 2000", 3, "keep", ("kodak-dc210.jpg",)),
+    (
+        "Grandmother's town",
+        "about 1985",
+        2,
+        "childhood",
+        ("DudleyLeavittUtah.tiff", "landscape_3.jpg", "landscape_8.jpg", "portrait_6.jpg"),
+    ),
+)
+UNSENT = ("The letter I never sent", "spring 2015", 10)
+TARGETS = 7
+
+
+@pytest.fixture
+def staff(settings: django_settings) -> dict[str, User]:
+    """The people of the house, with real passphrases, and two rooms of which one is taken tomorrow night."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+    people = {"desk": make_user(Role.RECEPTIONIST), "doctor": make_doctor(), "technician": make_technician()}
+    taken, _free = make_room(), make_room()
+    night = timezone.localtime().replace(hour=21, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    Resource.objects.filter(pk=taken.pk).update(label="Room West")
+    Resource.objects.exclude(pk=taken.pk).filter(kind=Resource.Kind.ROOM).update(label="Room East")
+    book(
+        kind=Booking.Kind.ERASURE,
+        resources=[taken],
+        starts_at=night,
+        ends_at=night + timedelta(hours=4),
+        by=people["desk"],
+    )
+    return people
+
+
+def asks_and_is_invited(house: OpenHouse, desk: Visitor) -> str:
+    """A visitor asks, the front desk accepts; return the way in that the mail names."""
+    visitor = house.visitor()
+    visitor.go("/")
+    visitor.look("door")
+    visitor.go("/appointment/")
+    visitor.page.get_by_label("Name").fill(NAME)
+    visitor.page.get_by_label("E-mail address").fill(EMAIL)
+    visitor.page.get_by_label("What would you like to tell us?").fill("I would rather not say yet.")
+    visitor.look("request")
+    visitor.press("Send")
+    expect(visitor.page.get_by_role("heading", level=1)).to_have_text("Thank you. We have it.")
+    visitor.look("sent")
+    desk.go("/requests/")
+    expect(desk.page.get_by_text(NAME)).to_be_visible()
+    desk.press("Accept and invite")
+    expect(desk.page.get_by_text("accepted").first).to_be_visible()
+    body = apart(lambda: Mail.objects.get(to=EMAIL).body)
+    found = re.search(r"http://[^/]+(/invitation/\S+)", body)
+    assert found, body
+    return found[1]
+
+
+def comes_in(patient: Visitor, way_in: str) -> None:
+    patient.go(way_in)
+    patient.page.get_by_label("A passphrase").fill(PASSPHRASE)
+    patient.look("invitation")
+    patient.press("Come in")
+    expect(patient.page).to_have_url(f"{patient.address}/me/")
+    patient.look("portal-new")
+
+
+def answers(patient: Visitor) -> None:
+    """Go through the intake; what is typed is there before any button is pressed."""
+    page = patient.page
+    patient.press("Go on")
+    page.get_by_label("Whom would you like to forget?").fill("Tom Varga")
+    page.get_by_label("No", exact=True).check()
+    expect(page.locator("#saved")).to_contain_text("Saved")
+    patient.look("intake-who")
+    page.reload()
+    expect(page.get_by_label("Whom would you like to forget?")).to_have_value("Tom Varga")
+    for name in ("hope", "health"):
+        patient.press("Save and go on")
+        patient.look(f"intake-{name}")
+    patient.press("Save and go on")
+    page.get_by_label("Chapter").first.fill("The house by the sea")
+    page.get_by_label("Color").first.select_option(label="blue")
+    page.get_by_label("From").first.fill("2001-01-01")
+    page.get_by_label("To").first.fill("2009-12-31")
+    patient.look("intake-chapters")
+    patient.press("Save and go on")
+    expect(page).to_have_url(f"{patient.address}/me/")
+
+
+def signs(patient: Visitor) -> None:
+    patient.page.get_by_label("Your name, as your signature").fill(NAME)
+    patient.page.get_by_label("Your passphrase, to be sure it is you").fill(PASSPHRASE)
+    patient.press("Sign")
+    expect(patient.page.locator("#messages")).to_contain_text("Signed.")
+
+
+def brings(patient: Visitor, photos: list[Path], wrong: Path) -> None:
+    """All the photos at once through the file input, a letter in words, and one file that is neither."""
+    page = patient.page
+    patient.go("/me/keepsakes/")
+    patient.look("keepsakes-empty")
+    page.locator("#files").set_input_files(photos)
+    expect(page.locator(".bring-item").first).to_be_visible()
+    patient.look("keepsakes-sending")
+    things = page.locator("#brought .thing")
+    expect(things).to_have_count(len(photos), timeout=60_000)
+    page.get_by_text("Describe it in words").click()
+    page.get_by_label("A letter, or what there is no picture of").fill(LETTER)
+    page.get_by_role("button", name="Bring these words").click()
+    expect(things).to_have_count(len(photos) + 1)
+    page.locator("#files").set_input_files(wrong)
+    expect(page.get_by_role("alert")).to_have_text(re.compile("Programs are not taken"))
+    patient.forgive("422")
+    patient.look("keepsakes-refused")
+    expect(things).to_have_count(len(photos) + 1)
+
+
+def photo_pages() -> dict[str, str]:
+    """The address of each keepsake's page by the name of the file it came as."""
+    rows = Keepsake.objects.filter(gone_at__isnull=True)
+    return {row.read().filename: f"/me/keepsakes/{row.pk}/" for row in rows}
+
+
+def tells_of(page: Page, title: str, when: str, intensity: int, tick: str) -> None:
+    """Describe a new memory on the page of its first keepsake."""
+    page.get_by_label("Which memory does it belong to?").select_option("new")
+    page.get_by_label("What is it?").fill(title)
+    page.get_by_label("When, roughly?").fill(when)
+    page.locator(f'[name="new-intensity"][value="{intensity}"]').check(force=True)
+    if tick:
+        page.locator(f'[name="new-{tick}"]').check()
+
+
+def places(patient: Visitor) -> None:
+    """Put every keepsake into a memory, the first of each making it."""
+    page, pages = patient.page, apart(photo_pages)
+    for title, when, intensity, tick, photos in MEMORIES:
+        for at, photo in enumerate(photos):
+            patient.go(pages[photo])
+            if at == 0:
+                tells_of(page, title, when, intensity, tick)
+                if title == "The harbor":
+                    page.locator("#focus img").click(position={"x": 120, "y": 90})
+                    expect(page.locator(".focus-mark")).to_be_visible()
+                    patient.look("keepsake")
+            else:
+                page.get_by_label("Which memory does it belong to?").select_option(label=title)
+            patient.press("Save")
+            expect(page.locator("#messages")).to_contain_text("Saved.")
+    patient.go(pages["letter.txt"])
+    expect(page.get_by_text(LETTER)).to_be_visible()
+    tells_of(page, *UNSENT, "")
+    patient.look("keepsake-letter")
+    patient.press("Save")
+    page.get_by_role("link", name="The first evening").last.click()
+    patient.look("memory")
+    page.go_back()
+    patient.look("keepsakes")
+
+
+def reviews_and_maps(doctor: Visitor, case: Case) -> None:
+    """The doctor looks through everything, hears how strong each is, and locks the map."""
+    page = doctor.page
+    doctor.go(f"/files/{case.pk}/review/")
+    doctor.look("review")
+    doctor.press("Accept all 17 that wait")
+    expect(page.locator("#messages")).to_contain_text("17 keepsakes accepted.")
+    doctor.go(f"/files/{case.pk}/map/")
+    doctor.look("bench")
+    for intensity in (6, 7):
+        page.locator(f'[name="intensity"][value="{intensity}"]').check(force=True)
+        with page.expect_response(lambda answer: "/map/" in answer.url and answer.request.method == "GET"):
+            page.get_by_role("button", name="Write down, and the next").click()
+    doctor.press("Lock the map")
+    expect(page.locator("#messages")).to_contain_text("The map is locked.")
+
+
+def consents(patient: Visitor, case: Case) -> None:
+    """The patient reads, shows that the text was understood, and signs for exactly this map."""
+    page = patient.page
+    patient.go("/me/")
+    patient.look("portal-mapped")
+    patient.press("Go on")
+    digest = apart(lambda: case.maps.get(unlocked_at__isnull=True).digest)
+    expect(page.locator("main")).to_contain_text(digest[:12])
+    page.get_by_label("stays gone, whatever I ask").check()
+    page.get_by_label("at any moment, until the last key is gone").check()
+    page.get_by_label("If a copy is found outside my map").check()
+    patient.look("consent-procedure")
+    signs(patient)
+
+
+def books(desk: Visitor, case: Case, staff: dict[str, User]) -> None:
+    """A clash is named once; then everybody is there."""
+    page = desk.page
+    desk.go(f"/files/{case.pk}/book/")
+    page.get_by_label("Where").select_option("clinic")
+    page.get_by_label("Doctor").select_option(label=staff["doctor"].name)
+    page.get_by_label(staff["technician"].name).check()
+    page.get_by_label("Night of").fill((timezone.localdate() + timedelta(days=1)).isoformat())
+    page.get_by_label("Begins").fill("20:00")
+    page.get_by_label("Ends").fill("06:00")
+    page.get_by_label("Room or home kit").select_option(label="Room West")
+    desk.press("Book the night")
+    expect(page.get_by_role("alert")).to_contain_text("Room West is taken from")
+    desk.forgive("409")
+    page.get_by_label("Room or home kit").select_option(label="Room East")
+    desk.look("book")
+    desk.press("Book the night")
+    expect(page.locator("#messages")).to_contain_text("The night is booked.")
+
+
+def goes(doctor: Visitor, case: Case) -> Run:
+    """The night: started by the doctor, paused and resumed by a button, one memory protected, to its end."""
+    page = doctor.page
+    doctor.go(f"/files/{case.pk}/")
+    doctor.press("Start now")
+    doctor.press("Start now")
+    expect(page.locator("html.script")).to_be_attached()
+    expect(page.locator(".passes .is-done")).not_to_have_count(0)
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator("#session")).to_have_attribute("data-state", "paused")
+    first = page.get_by_role("button", name=re.compile("The first evening"))
+    first.click()
+    expect(page.locator("#about [data-part=title]")).to_have_text("The first evening")
+    doctor.look("session-paused")
+    page.get_by_role("button", name="Protect this").click()
+    expect(page.locator(".print.is-protected")).to_have_count(2)
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator("#session")).to_have_attribute("data-state", re.compile("running|finished"))
+    expect(page.locator("#state")).to_contain_text("Finished", timeout=60_000)
+    expect(page.get_by_role("button", name=re.compile(r"Memory \d+, destroyed"))).to_have_count(TARGETS - 1)
+    doctor.look("session-finished")
+    return apart(lambda: Run.objects.get(procedure__case=case))
+
+
+def certifies(patient: Visitor, run: Run, target: Path) -> None:
+    """The patient finds the certificate in the morning and takes the signed statement home."""
+    page = patient.page
+    patient.go("/me/")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Good morning.")
+    assert "Tom Varga" not in page.content()
+    patient.look("after")
+    patient.press("Your certificate")
+    patient.look("certificate")
+    with page.expect_download() as waiting:
+        page.get_by_role("link", name="Download the signed statement").click()
+    waiting.value.save_as(target)
+
+
+def test_from_a_request_to_a_certificate_that_holds(
+    staff: dict[str, User], sample_photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = sorted(sample_photos.iterdir())
+    assert sorted(name for memory in MEMORIES for name in memory[4]) == [photo.name for photo in photos]
+    wrong = tmp_path / "photo.jpg"
+    wrong.write_bytes(b"MZ\x90\x00" + bytes(400))
+    statement = tmp_path / "certificate.json"
+    with open_house() as house:
+        desk, doctor, patient = house.visitor(), house.visitor(), house.visitor()
+        desk.log_in(staff["desk"].email)
+        comes_in(patient, asks_and_is_invited(house, desk))
+        answers(patient)
+        patient.press("Go on")
+        patient.look("consent-storage")
+        signs(patient)
+        patient.look("portal-bring")
+        brings(patient, photos, wrong)
+        places(patient)
+        patient.press("Done for today")
+        expect(patient.page.locator("#messages")).to_contain_text("Thank you.")
+        patient.look("portal-waiting")
+        case = apart(lambda: Case.objects.get(patient__email=EMAIL))
+        doctor.log_in(staff["doctor"].email)
+        reviews_and_maps(doctor, case)
+        consents(patient, case)
+        books(desk, case, staff)
+        run = goes(doctor, case)
+        certifies(patient, run, statement)
+        assert house.complaints() == []
+    what_is_left(case, run)
+    call_command("verify_certificate", str(statement))
+    assert "The certificate holds" in capsys.readouterr().out
+    out = io.StringIO()
+    call_command("verify_audit", stdout=out)
+    assert "holds" in out.getvalue()
+
+
+def what_is_left(case: Case, run: Run) -> None:
+    """Two memories with what they hold, childhood untouched; of the six others neither rows nor keys."""
+    run.refresh_from_db()
+    assert run.state == Run.State.FINISHED
+    memories = Memory.objects.filter(case=case)
+    assert memories.filter(fate=Memory.Fate.ERASED).count() == TARGETS - 1
+    assert memories.filter(fate=Memory.Fate.PROTECTED).count() == 2
+    live = StoredObject.objects.filter(case_id=case.pk, state=StoredObject.State.LIVE)
+    erased = memories.filter(fate=Memory.Fate.ERASED).values("pk")
+    assert not live.filter(memory__in=erased).exists()
+    kept = Keepsake.objects.filter(case=case, gone_at__isnull=True).values_list("memory__zone", flat=True)
+    assert sorted(kept) == ["childhood"] * 4 + ["map"] * 2

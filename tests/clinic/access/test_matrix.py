@@ -1,0 +1,194 @@
+"""Z2, L1: every URL is answered as the table says, whoever asks by whatever method; denials are recorded."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.test import Client
+from django.urls import reverse
+
+from clinic.access.policy import PUBLIC, READING, SIGNED_IN, TABLE, Rule, allowed
+from clinic.audit.models import Entry
+from clinic.people.models import STAFF_ROLES, Role, User
+from erasure.runs.models import Run
+from patients.cases.models import Case
+from tests.clinic.access.doors import OPEN, Door, doors
+from tests.factories import make_case, make_doctor, make_run, make_technician, make_user
+
+pytestmark = pytest.mark.django_db
+
+# What a URL may name that no room has taught a relation for: there is nobody nearer to it than others.
+UNRELATED = {"pk", "token", "uidb36", "key"}
+ABOUT_A_CASE = {"case", "memory", "keepsake", "picture", "run", "procedure"}
+# Those of whom a fragment is asked too: the header must change nothing, for whoever it is.
+FRAGMENTS = {"stranger", "own, and every staff role", "technician"}
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A kind of person: who they are, and how they stand to the case by the way they were made."""
+
+    user: User | None
+    relations: frozenset[str] = frozenset()
+    conflict: bool = False
+
+
+@dataclass(frozen=True)
+class House:
+    case: Case
+    run: Run
+    actors: dict[str, Actor]
+    ids: dict[str, UUID | str]
+
+
+@pytest.fixture(autouse=True)
+def quiet(caplog: pytest.LogCaptureFixture) -> None:
+    """Thousands of refusals are no news here; their traces would take longer than the crawl."""
+    caplog.set_level(logging.CRITICAL, "django.request")
+
+
+@pytest.fixture
+def house() -> House:
+    """One case in its night, and one of every kind of person around it."""
+    run = make_run(memories=1)
+    case = run.procedure.case
+    keepsake = case.keepsakes.get()
+    people = {user.roles: user for user in User.objects.filter(resources__bookings=run.procedure.booking)}
+    both = make_case(make_user(Role.PATIENT, Role.DOCTOR)).patient
+    patient = case.patient
+    own_staff = make_user(*STAFF_ROLES, Role.PATIENT)
+    Case.objects.filter(pk=case.pk).update(patient=own_staff)
+    actors = {
+        "nobody": Actor(None),
+        "without a role": Actor(make_user()),
+        "stranger": Actor(patient),
+        "stranger and doctor": Actor(both),
+        "own, and every staff role": Actor(own_staff, frozenset({"own"}), conflict=True),
+        "subject, and every staff role": Actor(
+            make_user(*STAFF_ROLES, name="Clémentine Kruczynski"), conflict=True
+        ),
+        "doctor": Actor(people[frozenset({Role.DOCTOR})], frozenset({"assigned"})),
+        "another doctor": Actor(make_doctor()),
+        "technician": Actor(people[frozenset({Role.TECHNICIAN})], frozenset({"assigned"})),
+        "another technician": Actor(make_technician()),
+        "receptionist": Actor(make_user(Role.RECEPTIONIST)),
+        "administrator": Actor(make_user(Role.ADMINISTRATOR)),
+        "auditor": Actor(make_user(Role.AUDITOR)),
+    }
+    paper = case.read()
+    case.write(type(paper)(subject_name="clementine  kruczynski"))
+    case.save(update_fields=["sealed"])
+    ids: dict[str, UUID | str] = {
+        "case": case.pk,
+        "memory": keepsake.memory_id,
+        "keepsake": keepsake.pk,
+        "picture": keepsake.picture_id,
+        "run": run.pk,
+        "procedure": run.procedure_id,
+        "pk": uuid4(),
+        "token": "a-token",
+        "uidb36": "1z",
+        "key": "a-key",
+    }
+    return House(case, run, actors, ids)
+
+
+def expected(actor: Actor, name: str, keywords: tuple[str, ...], method: str) -> int:
+    """What the table says, read apart from the code that enforces it: OPEN, 302 (sign in), 403 or 404."""
+    row = TABLE[name]
+    who = row.read if method in READING else row.write
+    if who == PUBLIC:
+        return OPEN
+    if actor.user is None:
+        return 302
+    if who == SIGNED_IN:
+        return OPEN
+    assert not isinstance(who, str)
+    near = ABOUT_A_CASE.intersection(keywords)
+    roles = set(actor.user.roles)
+    refusal = 403 if roles - {Role.PATIENT} or not keywords else 404
+    if not roles.intersection(rule.role for rule in who if isinstance(rule, Rule)):
+        return refusal  # before any object is looked at
+    if near and actor.conflict:
+        roles &= {Role.PATIENT}
+    relations = actor.relations if near else frozenset()
+    for rule in who:
+        assert isinstance(rule, Rule)
+        if rule.role in roles and (not rule.relations or rule.relations & relations):
+            return OPEN
+    return 403 if roles - {Role.PATIENT} or not keywords else 404
+
+
+def crawl() -> Iterator[Door]:
+    return (door for door in doors() if door.name in TABLE)
+
+
+@pytest.mark.parametrize("htmx", [False, True], ids=["page", "fragment"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_every_url_is_answered_as_the_table_says(
+    method: str, htmx: bool, house: House, settings: settings
+) -> None:
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "tests.clinic.access.doors.Open"]
+    headers = {"HX-Request": "true"} if htmx else {}
+    wrong = []
+    for kind, actor in house.actors.items():
+        if htmx and kind not in FRAGMENTS:
+            continue
+        client = Client(headers=headers)
+        if actor.user:
+            client.force_login(actor.user, backend=settings.AUTHENTICATION_BACKENDS[0])
+        for door in crawl():
+            path = reverse(door.name, kwargs={word: house.ids[word] for word in door.keywords})
+            want = expected(actor, door.name, door.keywords, method)
+            before = Entry.objects.count()
+            got = client.generic(method, path).status_code
+            # A closed URL of allauth's turns nobody away by itself; the table does, with a 403.
+            closed = TABLE[door.name].read == TABLE[door.name].write == ()
+            if actor.user is None and got == 403 and (closed or PUBLIC in TABLE[door.name].__dict__.values()):
+                got = 302
+            written = list(Entry.objects.filter(index__gte=before).values_list("action", flat=True))
+            denied = ["access.denied"] if want in {403, 404} else []
+            if got != want or written != denied:
+                wrong.append(f"{method} {door.name} for {kind}: {got} {written}, not {want} {denied}")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_routes_beside_the_resolver_obey_the_same_table(method: str, house: House) -> None:
+    routes = {
+        "patients:picture": ("picture",),
+        "erasure:live": ("run",),
+        "patients:upload": (),
+        "patients:upload-form": (),
+    }
+    for kind, actor in house.actors.items():
+        if actor.user is None:
+            continue
+        for name, keywords in routes.items():
+            want = expected(actor, name, keywords, method)
+            decision = allowed(actor.user, name, {word: house.ids[word] for word in keywords}, method)
+            got = OPEN if decision.allowed else decision.status
+            assert (kind, name, got) == (kind, name, want)
+
+
+def test_other_methods_are_as_reading_or_as_writing(house: House) -> None:
+    for kind, actor in house.actors.items():
+        for door in crawl():
+            ids = {word: house.ids[word] for word in door.keywords}
+            answers = {
+                method: allowed(actor.user or AnonymousUser(), door.name, ids, method)
+                for method in ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "QUERY")
+            }
+            assert answers["HEAD"] == answers["OPTIONS"] == answers["GET"], (kind, door.name)
+            writing = {answers[method] for method in ("POST", "PUT", "PATCH", "DELETE", "QUERY")}
+            assert len(writing) == 1, (kind, door.name)
+
+
+def test_the_crawl_reaches_every_kind_of_object(house: House) -> None:
+    named = {word for door in doors() for word in door.keywords}
+    assert named - UNRELATED <= ABOUT_A_CASE
+    assert {"case", "keepsake", "run", "procedure"} <= named

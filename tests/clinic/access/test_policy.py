@@ -1,0 +1,152 @@
+"""What the table must always say, in the words of SECURITY.md and DESIGN.md, row by row."""
+
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.test import Client
+
+from clinic.access.policy import TABLE, allowed
+from clinic.audit.models import Entry
+from clinic.people.models import STAFF_ROLES, Role, User
+from patients.cases.models import Case
+from tests.factories import (
+    make_case,
+    make_keepsake,
+    make_memory,
+    make_procedure,
+    make_run,
+    make_technician,
+    make_user,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def may(user: User, name: str, method: str = "GET", **kwargs: object) -> bool:
+    return allowed(user, name, kwargs, method).allowed
+
+
+def test_a_url_without_a_row_is_closed_to_everyone() -> None:
+    everything = make_user(*Role)
+    decision = allowed(everything, "patients:nowhere", {}, "GET")
+    assert (decision.allowed, decision.status, decision.because) == (False, 403, "no-row")
+
+
+def test_an_auditor_sees_no_keepsake_and_changes_nothing() -> None:
+    auditor, run = make_user(Role.AUDITOR), make_run(memories=1)
+    keepsake = run.procedure.case.keepsakes.get()
+    assert not may(auditor, "patients:picture", picture=keepsake.picture_id)
+    assert may(auditor, "erasure:session", run=run.pk)
+    assert may(auditor, "erasure:certificate", run=run.pk)
+    # Verifying and exporting read the log and write down that they did.
+    writes = {
+        name
+        for name in TABLE
+        if not name.startswith("account_") and may(auditor, name, "POST", run=run.pk, case=keepsake.case_id)
+    }
+    public = {"set_language", "invitation", "patients:request"}
+    assert writes - public == {"audit-verify", "audit-export"}
+
+
+def test_an_administrator_sees_no_content_of_cases() -> None:
+    administrator, run = make_user(Role.ADMINISTRATOR), make_run(memories=1)
+    case = run.procedure.case
+    keepsake = case.keepsakes.get()
+    assert not may(administrator, "patients:case", case=case.pk)
+    assert not may(administrator, "patients:cases")
+    assert not may(administrator, "patients:picture", picture=keepsake.picture_id)
+    assert not may(administrator, "erasure:session", run=run.pk)
+    assert may(administrator, "people", "POST")
+    assert may(administrator, "audit")
+
+
+def test_a_technician_sees_cases_in_mapping_and_those_assigned() -> None:
+    technician, case = make_technician(), make_case()
+    memory = make_memory(case)
+    keepsake = make_keepsake(memory)
+    assert may(technician, "patients:case", case=case.pk)
+    assert may(technician, "patients:picture", picture=keepsake.picture_id)
+    Case.objects.filter(pk=case.pk).update(stage=Case.Stage.INTAKE)
+    assert not may(technician, "patients:case", case=case.pk)
+    Case.objects.filter(pk=case.pk).update(stage=Case.Stage.BRINGING)
+    case.refresh_from_db()
+    procedure = make_procedure(case)
+    team = User.objects.get(grants__role=Role.TECHNICIAN, resources__bookings=procedure.booking)
+    Case.objects.filter(pk=case.pk).update(stage=Case.Stage.BOOKED)
+    assert may(team, "patients:case", case=case.pk)
+    assert not may(technician, "patients:case", case=case.pk)
+
+
+def test_z3_a_child_under_the_wrong_parent_gains_nothing_by_it() -> None:
+    mine, theirs = make_case(), make_case()
+    foreign = make_keepsake(make_memory(theirs))
+    own = make_keepsake(make_memory(mine))
+    both = make_user(Role.PATIENT, Role.DOCTOR)
+    Case.objects.filter(pk=mine.pk).update(patient=both)
+    assert allowed(both, "patients:keepsake", {"case": mine.pk, "keepsake": own.pk}, "GET").allowed
+    decision = allowed(both, "patients:keepsake", {"case": mine.pk, "keepsake": foreign.pk}, "GET")
+    assert (decision.allowed, decision.status, decision.because) == (False, 404, "conflict")
+
+
+@pytest.mark.parametrize("name", ["Clementine Kruczynski", "clémentine  KRUCZYNSKI"])
+def test_z9_whoever_is_to_be_forgotten_has_no_part_in_it(name: str) -> None:
+    case = make_case(subject_name="Clementine Kruczynski")
+    colleague = make_user(Role.DOCTOR, name=name)
+    decision = allowed(colleague, "patients:case", {"case": case.pk}, "GET")
+    assert (decision.allowed, decision.status, decision.because) == (False, 404, "conflict")
+
+
+def test_z9_a_first_name_alone_is_nobody() -> None:
+    case = make_case(subject_name="Clementine")
+    assert may(make_user(Role.DOCTOR, name="Clementine Kruczynski"), "patients:case", case=case.pk)
+    assert may(make_user(Role.DOCTOR, name="Clementine"), "patients:case", case=case.pk)
+
+
+def test_z9_no_staff_role_counts_on_ones_own_case() -> None:
+    case = make_case(make_user(*STAFF_ROLES, Role.PATIENT))
+    keepsake = make_keepsake(make_memory(case))
+    assert may(case.patient, "patients:keepsake", keepsake=keepsake.pk)
+    for name in ("patients:case", "patients:review", "patients:mapping"):
+        assert not may(case.patient, name, case=case.pk)
+
+
+def test_which_objects_exist_is_not_told_to_those_no_row_is_for() -> None:
+    administrator, run = make_user(Role.ADMINISTRATOR), make_run(memories=1)
+    here = allowed(administrator, "erasure:session", {"run": run.pk}, "GET")
+    nowhere = allowed(administrator, "erasure:session", {"run": uuid4()}, "GET")
+    assert here == nowhere
+    stranger = make_user(Role.PATIENT)
+    here = allowed(stranger, "erasure:session", {"run": run.pk}, "GET")
+    nowhere = allowed(stranger, "erasure:session", {"run": uuid4()}, "GET")
+    assert (here.status, nowhere.status) == (404, 404)
+
+
+def test_a_closed_account_may_nothing() -> None:
+    closed = make_user(*Role, is_active=False)
+    assert not may(closed, "today")
+    assert not may(closed, "account_reauthenticate")
+    assert not allowed(AnonymousUser(), "today", {}, "GET").allowed
+
+
+def test_a_denial_is_one_entry_that_says_who_what_and_why(client: Client) -> None:
+    administrator, case = make_user(Role.ADMINISTRATOR), make_case()
+    client.force_login(administrator)
+    answer = client.get(f"/files/{case.pk}/", REMOTE_ADDR="192.0.2.7")
+    assert answer.status_code == 403
+    entry = Entry.objects.get(action="access.denied")
+    assert (entry.actor, entry.subject, entry.case) == (
+        f"user:{administrator.pk}",
+        "url:patients:case",
+        case.pk,
+    )
+    assert entry.details == {"method": "get", "because": "role", "case": str(case.pk)}
+    assert entry.address == "192.0.2.7"
+
+
+def test_nobody_signed_in_is_sent_to_sign_in_and_nothing_is_written(client: Client) -> None:
+    case = make_case()
+    before = Entry.objects.count()
+    answer = client.get(f"/files/{case.pk}/")
+    assert (answer.status_code, answer["Location"]) == (302, f"/account/login/?next=/files/{case.pk}/")
+    assert Entry.objects.count() == before

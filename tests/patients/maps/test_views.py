@@ -1,0 +1,276 @@
+"""The mapping bench as people use it, with and without htmx."""
+
+from uuid import uuid4
+
+import pytest
+from django.conf import LazySettings
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from clinic.audit.models import Entry
+from clinic.people.models import Role
+from erasure.runs.worker import advance
+from patients.cases.models import Case
+from patients.keepsakes.models import Keepsake
+from patients.memories.models import Memory, MemoryLink
+from tests.factories import (
+    make_case,
+    make_keepsake,
+    make_letter,
+    make_memory,
+    make_run,
+    make_signed,
+    make_user,
+)
+
+pytestmark = pytest.mark.django_db
+HTMX = {"HX-Request": "true", "HX-Target": "bench"}
+FORM = {
+    "title": "The frozen river",
+    "intensity": "9",
+    "reaction": "Laughs, then is quiet.",
+    "when": "that winter",
+    "day": "2003-01-15",
+    "people": "Ruth, Carrie",
+    "fate": "protected",
+    "zone": "map",
+}
+
+
+@pytest.fixture
+def case() -> Case:
+    return make_case()
+
+
+@pytest.fixture
+def doctor(client: Client) -> Client:
+    client.force_login(make_user(Role.DOCTOR))
+    return client
+
+
+def bench(case: Case) -> str:
+    return reverse("patients:mapping", args=[case.pk])
+
+
+def test_a_keepsake_is_shown_big_with_its_memory_and_the_progress(doctor: Client, case: Case) -> None:
+    keepsake = make_keepsake(make_memory(case, "The frozen river"))
+    make_keepsake(make_memory(case, "Later", "2004-01-01", intensity=None))
+    shown = doctor.get(f"{bench(case)}?at={keepsake.pk}").content.decode()
+    assert f'src="/pictures/{keepsake.picture_id}"' in shown
+    assert "The frozen river" in shown
+    assert "1 of 2" in " ".join(shown.split())
+
+
+def test_a_letter_is_read_on_the_bench(doctor: Client, case: Case) -> None:
+    make_letter(make_memory(case), "Dear you, <b>I kept</b> the shell.")
+    assert "Dear you, &lt;b&gt;I kept&lt;/b&gt; the shell." in doctor.get(bench(case)).content.decode()
+
+
+def test_writing_down_goes_on_to_the_next(doctor: Client, case: Case) -> None:
+    first = make_keepsake(make_memory(case, day="2003-01-01"))
+    second = make_keepsake(make_memory(case, day="2003-02-01"))
+    answer = doctor.post(bench(case), {"at": str(first.pk), **FORM})
+    assert answer.status_code == 302
+    assert answer["Location"] == f"{bench(case)}?at={second.pk}"
+    memory = Memory.objects.get(pk=first.memory_id)
+    assert (memory.intensity, memory.fate, memory.zone) == (9, "protected", "map")
+    words = memory.read()
+    assert (words.title, words.day, words.people) == ("The frozen river", "2003-01-15", ["Ruth", "Carrie"])
+    assert words.story == "The story of A day."
+    done = list(Entry.objects.filter(subject=f"memory:{memory.pk}").values_list("action", flat=True))
+    assert done == ["memory.changed", "memory.kept"]
+
+
+def test_htmx_gets_the_bench_with_the_next_item_and_its_address(doctor: Client, case: Case) -> None:
+    first = make_keepsake(make_memory(case, day="2003-01-01"))
+    second = make_keepsake(make_memory(case, day="2003-02-01"))
+    answer = doctor.post(bench(case), {"at": str(first.pk), **FORM}, headers=HTMX, follow=True)
+    shown = answer.content.decode()
+    assert shown.lstrip().startswith('<div id="bench">')
+    assert f"/pictures/{second.picture_id}" in shown
+    assert answer["HX-Push-Url"] == f"{bench(case)}?at={second.pk}"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"intensity": "11"}, {"day": "2003-02-30"}, {"fate": "erased"}, {"zone": "moon"}, {"title": ""}],
+)
+def test_what_is_wrong_is_said_and_nothing_written(doctor: Client, case: Case, wrong: dict[str, str]) -> None:
+    keepsake = make_keepsake(make_memory(case))
+    answer = doctor.post(bench(case), {"at": str(keepsake.pk), **FORM, **wrong})
+    assert answer.status_code == 422
+    assert "needs another look" in answer.content.decode()
+    assert not Entry.objects.filter(action="memory.changed").exists()
+
+
+def test_an_undated_memory_may_be_written_and_blocks_the_lock(doctor: Client, case: Case) -> None:
+    keepsake = make_keepsake(make_memory(case))
+    doctor.post(bench(case), {"at": str(keepsake.pk), **FORM, "day": "", "fate": "target"})
+    shown = " ".join(doctor.get(bench(case)).content.decode().split())
+    assert "1 memory has no date, not even a rough one." in shown
+    assert f'<a href="?at={keepsake.pk}">The frozen river</a> <p>no date</p>' in shown
+    assert "Lock the map" not in shown
+    doctor.post(reverse("patients:map-lock", args=[case.pk]))
+    assert Case.objects.get(pk=case.pk).stage == Case.Stage.BRINGING
+
+
+def test_the_map_is_locked_and_opened_again(doctor: Client, case: Case) -> None:
+    make_keepsake(make_memory(case))
+    assert "Lock the map" in doctor.get(bench(case)).content.decode()
+    doctor.post(reverse("patients:map-lock", args=[case.pk]))
+    assert Case.objects.get(pk=case.pk).stage == Case.Stage.MAPPED
+    assert "Open the map again" in doctor.get(bench(case)).content.decode()
+    doctor.post(reverse("patients:map-unlock", args=[case.pk]))
+    assert Case.objects.get(pk=case.pk).stage == Case.Stage.REVIEW
+    refused = doctor.post(reverse("patients:map-unlock", args=[case.pk]), follow=True).content.decode()
+    assert "Only a locked map without a booked night can be opened again." in refused
+
+
+def test_a_technician_may_lock_while_it_is_mapped(client: Client, case: Case) -> None:
+    make_keepsake(make_memory(case))
+    Case.objects.filter(pk=case.pk).update(stage=Case.Stage.REVIEW)
+    client.force_login(make_user(Role.TECHNICIAN))
+    client.post(reverse("patients:map-lock", args=[case.pk]))
+    assert Case.objects.get(pk=case.pk).stage == Case.Stage.MAPPED
+
+
+def test_nothing_can_be_written_on_a_locked_map(doctor: Client, case: Case) -> None:
+    keepsake = make_keepsake(make_memory(case))
+    make_signed(case)
+    answer = doctor.post(bench(case), {"at": str(keepsake.pk), **FORM})
+    assert answer.status_code == 409
+    assert Memory.objects.get(pk=keepsake.memory_id).fate == "target"
+    assert "Write down" not in doctor.get(bench(case)).content.decode()
+
+
+def test_links_are_added_and_taken_away(doctor: Client, case: Case) -> None:
+    a, b = make_memory(case, "One"), make_memory(case, "Other")
+    url = reverse("patients:map-link", args=[case.pk])
+    data = {"at": str(a.pk), "one": str(a.pk), "other": str(b.pk)}
+    doctor.post(url, data)
+    assert MemoryLink.objects.count() == 1
+    answer = doctor.post(url, {**data, "do": "remove"}, headers=HTMX, follow=True)
+    assert not MemoryLink.objects.exists()
+    assert "No other memory yet." in answer.content.decode()
+
+
+@pytest.mark.parametrize("other", ["", "x", "00000000-0000-4000-8000-000000000000"])
+def test_a_link_to_nothing_is_refused_in_words(doctor: Client, case: Case, other: str) -> None:
+    memory = make_memory(case)
+    url = reverse("patients:map-link", args=[case.pk])
+    data = {"at": "\0", "one": str(memory.pk), "other": other}
+    shown = doctor.post(url, data, headers=HTMX, follow=True).content.decode()
+    assert "notice--alarm" in shown
+    assert not MemoryLink.objects.exists()
+
+
+def test_a_loose_keepsake_is_placed(doctor: Client, case: Case) -> None:
+    memory = make_memory(case)
+    keepsake = make_keepsake(memory)
+    Keepsake.objects.filter(pk=keepsake.pk).update(memory=None)
+    url = reverse("patients:map-place", args=[case.pk, keepsake.pk])
+    shown = doctor.post(url, {"memory": "", "title": ""}, follow=True).content.decode()
+    assert "Choose a memory, or give a new one a title." in shown
+    doctor.post(url, {"memory": str(uuid4())})
+    assert Keepsake.objects.get(pk=keepsake.pk).memory is None
+    doctor.post(url, {"memory": str(memory.pk)})
+    assert Keepsake.objects.get(pk=keepsake.pk).memory == memory
+    foreign = make_keepsake(make_memory(make_case()))
+    url = reverse("patients:map-place", args=[case.pk, foreign.pk])
+    assert doctor.post(url, {"title": "Mine"}).status_code == 404
+
+
+def chapters(*rows: tuple[str, str, str, str]) -> dict[str, str]:
+    data = {"chapters-TOTAL_FORMS": str(len(rows)), "chapters-INITIAL_FORMS": "0"}
+    for i, row in enumerate(rows):
+        for name, value in zip(("name", "color", "first", "last"), row, strict=True):
+            data[f"chapters-{i}-{name}"] = value
+    return data
+
+
+def test_chapters_are_kept_in_the_order_of_time(doctor: Client, case: Case) -> None:
+    rows = [
+        ("Red", "red", "2002-01-01", "2002-12-31"),
+        ("Green", "green", "2001-01-01", "2001-12-31"),
+        ("", "", "", ""),
+    ]
+    doctor.post(reverse("patients:map-chapters", args=[case.pk]), chapters(*rows))
+    named = Case.objects.get(pk=case.pk).read().chapters
+    assert [(one["name"], one["color"], one["from"]) for one in named] == [
+        ("Green", "green", "2001-01-01"),
+        ("Red", "red", "2002-01-01"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([("Red", "red", "2002-01-01", "")], "A chapter has a first and a last day."),
+        ([("Red", "red", "2002-01-02", "2002-01-01")], "The last day is before the first."),
+        (
+            [("Red", "red", "2002-01-01", "2002-06-01"), ("Blue", "", "2002-06-01", "2002-07-01")],
+            "Two chapters share days.",
+        ),
+    ],
+)
+def test_chapters_that_cannot_be_are_said(
+    doctor: Client, case: Case, rows: list[tuple[str, str, str, str]], words: str
+) -> None:
+    answer = doctor.post(reverse("patients:map-chapters", args=[case.pk]), chapters(*rows))
+    assert answer.status_code == 422
+    assert words in answer.content.decode()
+    assert Case.objects.get(pk=case.pk).read().chapters == []
+
+
+def test_chapters_without_their_management_form_break_nothing(doctor: Client, case: Case) -> None:
+    assert doctor.post(reverse("patients:map-chapters", args=[case.pk]), {"x": "y"}).status_code == 422
+
+
+def test_the_dry_run_is_a_fragment_of_its_own(doctor: Client, case: Case, settings: LazySettings) -> None:
+    settings.LACUNA_PACE_SECONDS = 90
+    for i in range(4):
+        make_memory(case, day=f"2003-0{i + 1}-01")
+    shown = doctor.get(
+        f"{bench(case)}?gone=3", headers={"HX-Request": "true", "HX-Target": "rehearsal"}
+    ).content.decode()
+    assert shown.lstrip().startswith('<div id="rehearsal">')
+    assert "after 3 of 4" in shown
+    assert "90 s each, 6 min" in " ".join(shown.split())
+    assert "The map: 4 memories, 3 destroyed" in shown
+
+
+@pytest.mark.parametrize("query", ["?at=x", "?at=%00", "?gone=-3", "?gone=9999999999", "?gone=²", "?at="])
+def test_odd_queries_show_a_bench(doctor: Client, case: Case, query: str) -> None:
+    make_memory(case)
+    assert doctor.get(bench(case) + query).status_code == 200
+
+
+def test_an_empty_case_has_an_empty_bench(doctor: Client, case: Case) -> None:
+    shown = doctor.get(bench(case))
+    assert shown.status_code == 200
+    assert "Nothing has been brought yet." in shown.content.decode()
+    assert doctor.post(bench(case), FORM).status_code == 302
+
+
+def test_as_many_queries_for_three_as_for_one(doctor: Client, case: Case) -> None:
+    doctor.get(bench(case))  # the first look makes the log's head
+    counts = []
+    for more in (1, 2):
+        for _time in range(more):
+            make_keepsake(make_memory(case))
+        with CaptureQueriesContext(connection) as queries:
+            doctor.get(bench(case))
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_after_the_night_there_is_nothing_on_the_bench(client: Client) -> None:
+    run = make_run(memories=1)
+    advance(run.pk)
+    client.force_login(make_user(Role.DOCTOR))
+    answer = client.get(bench(run.procedure.case))
+    assert answer.status_code == 410
+    assert "There is nothing to map." in answer.content.decode()
