@@ -29,7 +29,7 @@ demo: $(VENV)/runtime ## Load the demonstration clinic and open it: watch memori
 test: $(VENV)/development ## Run every test, on SQLite and on PostgreSQL
 	@tests/machine
 	@$(BIN)/python -m pytest -q -n auto $(ARGS)
-	@LACUNA_DATABASE=$$(tests/machine --database) $(BIN)/python -m pytest -q -n auto -m "not browser" $(ARGS)
+	@LACUNA_DATABASE=$$(tests/machine --database) $(BIN)/python -m pytest -q -n auto -m "django_db and not browser" $(ARGS)
 
 lint: $(VENV)/development ## Check style, types, templates and the order of imports
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet .

@@ -169,7 +169,9 @@ def make_text(kind: str = ConsentText.Kind.PROCEDURE, version: int = 1) -> Conse
     )[0]
 
 
-def make_signed(case: Case, *, by: User | None = None, may_extend: bool = True) -> tuple[LockedMap, Signature]:
+def make_signed(
+    case: Case, *, by: User | None = None, may_extend: bool = True
+) -> tuple[LockedMap, Signature]:
     """Lock the map of a case and sign for it."""
     doctor = by or make_user(Role.DOCTOR)
     mapped = lock_map(case, by=doctor)

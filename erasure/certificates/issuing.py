@@ -15,6 +15,7 @@ from clinic.audit.models import Checkpoint, Entry
 from clinic.audit.proofs import inclusion
 from clinic.audit.record import Act, record
 from erasure.certificates.models import Certificate
+from erasure.runs.events import News, emit
 from erasure.runs.models import Hold, Run, Step
 from erasure.verification.checks import BEYOND
 from patients.vault.configured import key_store
@@ -160,6 +161,7 @@ def issue(run: Run) -> Certificate:
             made = Certificate.objects.create(
                 run=run, body=text, signature=base64.b64encode(sign(text.encode())).decode(), issued_at=now
             )
+            emit(run.pk, News("certificate"))
             record(
                 Act(
                     "certificate.issued",

@@ -34,8 +34,14 @@ def text_digest(body: str) -> str:
 def current_text(kind: str, language: str = "") -> ConsentText:
     """The newest text in the reader's language, else in English. Errors: ConsentText.DoesNotExist."""
     texts = ConsentText.objects.filter(kind=kind).order_by("-version")
-    chosen = texts.filter(language=(language or get_language() or "en")[:2]).first()
-    return chosen or texts.filter(language="en")[:1].get()
+    newest = texts[:1].get().version
+    chosen = texts.filter(version=newest, language=(language or get_language() or "en")[:2]).first()
+    return chosen or texts.get(version=newest, language="en")
+
+
+def agreed_to_keep(case: Case) -> bool:
+    """Whether the patient has agreed that the clinic keeps what they bring."""
+    return Signature.objects.in_force().filter(case=case, text__kind=ConsentText.Kind.STORAGE).exists()
 
 
 @transaction.atomic

@@ -4,11 +4,12 @@ import dataclasses
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from clinic.audit.record import Act, actor_of, record
 from clinic.people.models import User
 from patients.cases.models import Case
+from patients.keepsakes.arrivals import NotTaken
 from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory
 from patients.memories.writing import open_case_of
@@ -21,10 +22,12 @@ def change_keepsake(
 ) -> Keepsake:
     """Write a keepsake's paper and place it. What was returned is waiting for review again.
 
-    Errors: NotTaken once the map is locked.
+    Errors: NotTaken once the map is locked, or when it was taken back meanwhile.
     """
     case = open_case_of(keepsake.case)
-    row = Keepsake.objects.select_for_update().get(pk=keepsake.pk, case=case, gone_at__isnull=True)
+    there = Keepsake.objects.select_for_update().filter(pk=keepsake.pk, case=case, gone_at__isnull=True)
+    if (row := there.first()) is None:
+        raise NotTaken(_("You have taken this one back meanwhile. It is destroyed."))
     row.write(dataclasses.replace(row.read(), **words))
     row.memory = memory
     if kind and row.kind != Keepsake.Kind.LETTER:
@@ -39,16 +42,21 @@ def change_keepsake(
 
 @transaction.atomic
 def hand_in(case: Case, *, by: User) -> None:
-    """The patient is done for today: the clinic looks through what they brought. Errors: NotTaken."""
+    """The patient is done for today: the clinic looks through what they brought.
+
+    Errors: NotTaken once the map is locked, or when there is nothing to look through.
+    """
     locked = open_case_of(case)
-    Case.objects.filter(pk=locked.pk).update(stage=Case.Stage.REVIEW)
     keepsakes = Keepsake.objects.filter(case=locked, gone_at__isnull=True).count()
+    if not keepsakes:
+        raise NotTaken(_("There is nothing to hand in yet. Please bring something first."))
+    Case.objects.filter(pk=locked.pk).update(stage=Case.Stage.REVIEW)
     record(
         Act(
             "case.submitted",
             f"case:{locked.pk}",
             actor=actor_of(by),
             case=locked.pk,
-            details={"keepsakes": keepsakes, "at": timezone.now()},
+            details={"keepsakes": keepsakes},
         )
     )

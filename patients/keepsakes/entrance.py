@@ -19,6 +19,7 @@ from clinic.asgi_guard import Refused, Scope, Send, Visitor, answer, give_back_c
 from clinic.audit.context import acting
 from clinic.audit.record import actor_of
 from patients.cases.models import Case
+from patients.consent.signing import agreed_to_keep
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.staging import Writer, settle
 
@@ -60,10 +61,12 @@ def check_csrf(request: ASGIRequest, token: str) -> None:
 
 
 def current_case(visitor: Visitor) -> Case:
-    """Errors: Refused where the visitor has no case that is open."""
+    """Errors: Refused where the visitor has no case that is open, or did not agree that we keep things."""
     case = Case.objects.current().filter(patient=visitor.user).first()
     if case is None:
         raise Refused(409, _("You have no open file, so there is nowhere to put this."))
+    if not agreed_to_keep(case):
+        raise Refused(409, _("Please agree first that we keep what you bring. It is on your page."))
     return case
 
 

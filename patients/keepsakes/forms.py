@@ -6,11 +6,39 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from patients.keepsakes.models import Keepsake, KeepsakePaper
-from patients.memories.forms import MemoryForm
-from patients.memories.models import Memory
-from patients.vault.sealed import read_many
+from patients.memories.forms import MemoryForm, named_memories
 
 NEW, LATER = "new", ""
+KEEP, DROP = "keep", "drop"
+NOWHERE = ""
+# Nine places of a picture, row by row; which of them is enough for those who cannot point.
+SPOTS = (
+    ("0", _("top left")),
+    ("1", _("top")),
+    ("2", _("top right")),
+    ("3", _("left")),
+    ("4", _("middle")),
+    ("5", _("right")),
+    ("6", _("bottom left")),
+    ("7", _("bottom")),
+    ("8", _("bottom right")),
+)
+
+
+def spot_of(focus: list[float]) -> str:
+    """The one of SPOTS in which a focus (x, y in 0..1) lies; NOWHERE for none."""
+    if not focus:
+        return NOWHERE
+    column, row = (min(2, int(part * 3)) for part in focus)
+    return str(row * 3 + column)
+
+
+def middle_of(spot: str) -> list[float]:
+    """The middle of one of SPOTS, as x and y in 0..1; empty for NOWHERE."""
+    if spot == NOWHERE:
+        return []
+    row, column = divmod(int(spot), 3)
+    return [(column + 0.5) / 3, (row + 0.5) / 3]
 
 
 class KeepsakeForm(forms.Form):
@@ -27,55 +55,73 @@ class KeepsakeForm(forms.Form):
         required=False,
     )
     others = forms.CharField(label=_("Who else is in it?"), max_length=300, required=False)
-    # Where the face is, or the hand: 0..100 of width and height. Tapping the picture fills them in.
+    spot = forms.ChoiceField(
+        label=_("What should go last?"),
+        choices=[*SPOTS, (NOWHERE, _("nothing in particular"))],
+        widget=forms.RadioSelect,
+        required=False,
+    )
+    # Where exactly, 0..100 of width and height; sent by the script that lets one tap the picture.
     focus_x = forms.FloatField(required=False, min_value=0, max_value=100, widget=forms.HiddenInput)
     focus_y = forms.FloatField(required=False, min_value=0, max_value=100, widget=forms.HiddenInput)
-    keep_place = forms.BooleanField(label=_("Keep the place the camera noted"), required=False)
+    place = forms.ChoiceField(
+        label=_("The camera noted where this was taken"),
+        choices=[
+            (KEEP, _("Keep the place with this keepsake")),
+            (DROP, _("Drop it: we forget the place now")),
+        ],
+        widget=forms.RadioSelect,
+        required=False,
+    )
     memory = forms.ChoiceField(label=_("Which memory does it belong to?"), required=False)
 
-    def __init__(self, *args: Any, keepsake: Keepsake, **kwargs: Any) -> None:
-        self.keepsake = keepsake
-        paper: KeepsakePaper = keepsake.read()
-        x, y = paper.focus or (None, None)
-        kwargs.setdefault(
-            "initial",
-            {
-                "caption": paper.caption,
-                "kind": keepsake.kind,
-                "others": paper.others,
-                "focus_x": x and x * 100,
-                "focus_y": y and y * 100,
-                "keep_place": bool(paper.place),
-                "memory": str(keepsake.memory_id or ""),
-            },
-        )
+    def __init__(self, *args: Any, keepsake: Keepsake, paper: KeepsakePaper, **kwargs: Any) -> None:
+        self.paper = paper
+        kwargs["initial"] = {
+            "caption": paper.caption,
+            "kind": keepsake.kind,
+            "others": paper.others,
+            "spot": spot_of(paper.focus),
+            "place": KEEP if paper.place else "",
+            "memory": str(keepsake.memory_id or LATER),
+        }
         super().__init__(*args, **kwargs)
-        memories = list(Memory.objects.filter(case=keepsake.case_id).exclude(fate=Memory.Fate.ERASED))
-        papers = read_many(memories)
-        named = sorted((papers[row.pk].title, str(row.pk)) for row in memories if row.pk in papers)
         self.fields["memory"].choices = [  # type: ignore[attr-defined]
             (LATER, _("I will place it later")),
             (NEW, _("A new memory, described below")),
-            *((key, title) for title, key in named),
+            *((str(row.pk), label) for row, label in named_memories(keepsake.case)),
         ]
         if keepsake.kind == Keepsake.Kind.LETTER:
-            del self.fields["kind"]
+            for name in ("kind", "spot", "focus_x", "focus_y"):
+                del self.fields[name]
         if not paper.gps:
-            del self.fields["keep_place"]
+            del self.fields["place"]
+        else:
+            latitude, longitude = paper.gps
+            self.fields["place"].help_text = f"{latitude:.4f}, {longitude:.4f}"
 
     def words(self) -> dict[str, Any]:
         """Fields of KeepsakePaper."""
         data = self.cleaned_data
         said: dict[str, Any] = {"caption": data["caption"], "others": data["others"]}
-        if data["focus_x"] is not None and data["focus_y"] is not None:
-            said["focus"] = [data["focus_x"] / 100, data["focus_y"] / 100]
-        if "keep_place" in data:
-            gps = self.keepsake.read().gps
-            said["place"] = f"{gps[0]:.4f}, {gps[1]:.4f}" if data["keep_place"] and gps else ""
+        if "spot" in data:
+            said["focus"] = self._focus()
+        if data.get("place") == KEEP:
+            said["place"] = self.fields["place"].help_text
+        elif data.get("place") == DROP:
+            said |= {"place": "", "gps": []}
         return said
 
+    def _focus(self) -> list[float]:
+        data = self.cleaned_data
+        x, y, spot = data.get("focus_x"), data.get("focus_y"), data["spot"]
+        if x is not None and y is not None:
+            return [x / 100, y / 100]
+        # Without the script only the ninth is known: do not move a finer point within it.
+        return self.paper.focus if spot == spot_of(self.paper.focus) else middle_of(spot)
 
-def new_memory_form(post: Any, keepsake: Keepsake) -> MemoryForm:
+
+def new_memory_form(post: Any, keepsake: Keepsake, paper: KeepsakePaper) -> MemoryForm:
     """The form for a new memory on a keepsake's page; its date is the picture's own where it has one."""
-    paper = keepsake.read()
-    return MemoryForm(post, prefix="new", initial={"when": paper.taken[:10], "title": paper.caption})
+    initial = {"when": paper.taken[:10], "title": paper.caption}
+    return MemoryForm(post, prefix="new", case=keepsake.case, initial=initial)

@@ -1,12 +1,16 @@
 """What a patient says of one memory."""
 
+from collections.abc import Collection
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from patients.cases.models import Case
 from patients.memories.models import Memory, MemoryPaper
-from patients.memories.when import When, read_when
+from patients.memories.when import When, read_when, shown
+from patients.vault.sealed import read_many
 
 
 class WhenField(forms.CharField):
@@ -38,6 +42,7 @@ class MemoryForm(forms.Form):
     )
     intensity = forms.TypedChoiceField(
         label=_("How strong is it today?"),
+        help_text=_("0 is barely there, 10 is hard to look at."),
         choices=[(n, str(n)) for n in range(11)],
         coerce=int,
         widget=forms.RadioSelect(attrs={"class": "scale"}),
@@ -49,12 +54,35 @@ class MemoryForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 4}),
         help_text=_("Leave out what you like."),
     )
-    childhood = forms.BooleanField(
-        label=_("This is from before, or of somebody else. It stays off the map."), required=False
+    links = forms.MultipleChoiceField(
+        label=_("Which other memories does it call up?"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
     )
     keep = forms.BooleanField(
         label=_("I want to keep this one. It stays on the map, protected."), required=False
     )
+    childhood = forms.BooleanField(
+        label=_("It is from before, or about somebody else. It stays off the map."), required=False
+    )
+
+    def __init__(
+        self,
+        *args: Any,
+        case: Case,
+        memory: Memory | None = None,
+        linked: Collection[UUID] = (),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        others = named_memories(case, but=memory)
+        if others:
+            self.fields["links"].choices = [  # type: ignore[attr-defined]
+                (str(row.pk), label) for row, label in others
+            ]
+            self.fields["links"].initial = [str(key) for key in linked]
+        else:
+            del self.fields["links"]
 
     @staticmethod
     def initial_of(memory: Memory, paper: MemoryPaper) -> dict[str, Any]:
@@ -83,6 +111,10 @@ class MemoryForm(forms.Form):
             "story": data["story"],
         }
 
+    def linked(self) -> set[UUID]:
+        """The memories it calls up."""
+        return {UUID(key) for key in self.cleaned_data.get("links", [])}
+
     def numbers(self) -> dict[str, Any]:
         """Fields of Memory."""
         data = self.cleaned_data
@@ -91,3 +123,17 @@ class MemoryForm(forms.Form):
             "zone": Memory.Zone.CHILDHOOD if data["childhood"] else Memory.Zone.MAP,
             "fate": Memory.Fate.PROTECTED if data["keep"] else Memory.Fate.TARGET,
         }
+
+
+def named_memories(case: Case, but: Memory | None = None) -> list[tuple[Memory, str]]:
+    """The memories of a case that still have words, oldest first, each with its title and date."""
+    rows = list(Memory.objects.filter(case=case).exclude(fate=Memory.Fate.ERASED))
+    papers = read_many(rows)
+    there = [row for row in rows if row.pk in papers and row != but]
+    there.sort(key=lambda row: (papers[row.pk].day or "9999", row.made_at))
+    named = []
+    for row in there:
+        paper = papers[row.pk]
+        date = shown(paper.day, paper.when)
+        named.append((row, f"{paper.title}, {date}" if date else paper.title))
+    return named

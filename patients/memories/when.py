@@ -1,28 +1,36 @@
 """Reading a date as people say it: exactly, or about."""
 
 import re
-from datetime import date
+import unicodedata
+from collections.abc import Callable
+from datetime import date, timedelta
 from typing import NamedTuple
 
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 MONTHS = {
     name: number
     for number, names in enumerate(
         (
-            "january jan", "february feb", "march mar", "april apr", "may", "june jun", "july jul",
-            "august aug", "september sep sept", "october oct", "november nov", "december dec",
+            "january jan giêng một", "february feb hai", "march mar ba", "april apr tư bốn", "may năm",
+            "june jun sáu", "july jul bảy", "august aug tám", "september sep sept chín",
+            "october oct mười", "november nov", "december dec chạp",
         ),
         start=1,
     )
     for name in names.split()
 }  # fmt: skip
-# The middle of each season, in the northern half of the world; a winter is that of its January.
-SEASONS = {
+# Days in the middle of each part of a year, in the northern half of the world. Winter is counted to the year
+# in which most of it lies.
+PARTS = {
     "spring": (4, 15), "summer": (7, 15), "fall": (10, 15), "autumn": (10, 15), "winter": (1, 15),
+    "early": (2, 15), "beginning": (2, 15), "start": (2, 15), "late": (11, 15), "end": (11, 15),
     "xuân": (3, 1), "hè": (6, 1), "hạ": (6, 1), "thu": (9, 1), "đông": (12, 15),
+    "đầu": (2, 15), "cuối": (11, 15),
 }  # fmt: skip
-EARLIEST, LATEST = 1850, 2199
+EARLIEST = 1850
 
 
 class When(NamedTuple):
@@ -31,66 +39,128 @@ class When(NamedTuple):
     day: str
     words: str
 
+    @property
+    def said(self) -> str:
+        """What stands in the field when it is shown again."""
+        return self.words or self.day
+
 
 def read_when(text: str) -> When:
-    """Understand "2003", "Feb 2003", "about 2003", "summer 2002", "14.2.2003", "tháng 2 năm 2003" and such.
+    """Understand "2003", "Feb 2003", "about 2003", "summer 2002", "14.2.2003", "tháng 2 năm 2003" and so on.
 
     An exact day has no words; anything rougher keeps them and sorts by its middle. Errors: ValueError with a
     sentence for the person.
     """
-    said = " ".join(text.split())
-    plain = said.lower().replace(",", " ")
-    for reader in (_exact, _month, _season, _year):
-        found = reader(plain)
-        if found:
-            exact = reader is _exact
-            return When(found.isoformat(), "" if exact else said)
+    said = " ".join(unicodedata.normalize("NFC", text).split())
+    plain = said.lower().replace(",", " ").replace("’", "'")
+    plain = " ".join(plain.split())
+    if found := _exact(plain):
+        if found > timezone.localdate():
+            raise ValueError(_("That day has not come yet."))
+        return When(found.isoformat(), "")
+    for reader in _ROUGH:
+        if found := reader(plain):
+            return When(_middle(found).isoformat(), said)
     raise ValueError(_("We could not read that date. Try “14 Feb 2003”, “summer 2002” or “about 2003”."))
+
+
+def shown(day: str, words: str) -> str:
+    """A When as a page shows it: the words as they were said, else the day in the reader's language."""
+    return words or (date_format(date.fromisoformat(day), "j M Y") if day else "")
+
+
+def _middle(found: date) -> date:
+    """The middle of a span, or today where the span has not ended yet. Errors: ValueError."""
+    today = timezone.localdate()
+    if found.year > today.year:
+        raise ValueError(_("That time has not come yet."))
+    return min(found, today)
 
 
 def _day(year: int, month: int, day: int) -> date | None:
     try:
-        return date(year, month, day) if EARLIEST <= year <= LATEST else None
+        return date(year, month, day) if EARLIEST <= year <= 9999 else None
     except ValueError:
         return None
 
 
+def _sure(found: date | None) -> date:
+    """For what was certainly meant as a date. Errors: ValueError where the calendar has none such."""
+    if found is None:
+        raise ValueError(_("There is no such day in the calendar."))
+    return found
+
+
+def _numbers(match: re.Match[str], *order: int) -> tuple[int, ...]:
+    return tuple(int(match[place]) for place in order)
+
+
 def _exact(text: str) -> date | None:
-    if match := re.fullmatch(r"(\d{4})-(\d{1,2})-(\d{1,2})", text):
-        return _day(int(match[1]), int(match[2]), int(match[3]))
-    if match := re.fullmatch(r"(\d{1,2})[./](\d{1,2})[./](\d{4})", text):
-        first, second, year = int(match[1]), int(match[2]), int(match[3])
-        # 14.2. and 14/2 are a day and a month everywhere; 2/14 can only be the American order.
-        return _day(year, second, first) or _day(year, first, second)
-    if match := re.fullmatch(r"(\d{1,2})(?:st|nd|rd|th)? ([a-z]+)\.? (\d{4})", text):
-        return _day(int(match[3]), MONTHS.get(match[2], 0), int(match[1]))
-    if match := re.fullmatch(r"([a-z]+)\.? (\d{1,2})(?:st|nd|rd|th)? +(\d{4})", text):
-        return _day(int(match[3]), MONTHS.get(match[1], 0), int(match[2]))
+    if match := re.fullmatch(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})", text):
+        return _sure(_day(*_numbers(match, 1, 2, 3)))
+    if match := re.fullmatch(r"(\d{1,2})[.-] ?(\d{1,2})[.-] ?(\d{4})", text):
+        return _sure(_day(*_numbers(match, 3, 2, 1)))
+    if match := re.fullmatch(r"(\d{1,2})/(\d{1,2})/(\d{4})", text):
+        return _sure(_slashes(*_numbers(match, 1, 2, 3)))
+    if match := re.fullmatch(r"(\d{1,2})(?:st|nd|rd|th)?\.? (?:of )?([a-z]+)\.? (\d{4})", text):
+        return _named(match[2], match[1], match[3])
+    if match := re.fullmatch(r"([a-z]+)\.? (\d{1,2})(?:st|nd|rd|th)? (\d{4})", text):
+        return _named(match[1], match[2], match[3])
     if match := re.fullmatch(r"(?:ngày )?(\d{1,2}) tháng (\d{1,2}) (?:năm )?(\d{4})", text):
-        return _day(int(match[3]), int(match[2]), int(match[1]))
+        return _sure(_day(*_numbers(match, 3, 2, 1)))
     return None
+
+
+def _named(month: str, day: str, year: str) -> date | None:
+    return _sure(_day(int(year), MONTHS[month], int(day))) if month in MONTHS else None
+
+
+def _slashes(first: int, second: int, year: int) -> date | None:
+    """One order in America, the other elsewhere: a guess could be a wrong date that nobody notices."""
+    one, other = _day(year, second, first), _day(year, first, second)
+    if one and other and one != other:
+        raise ValueError(
+            _("That could be %(one)s or %(other)s. Please write the month as a word.")
+            % {"one": date_format(one, "j M Y"), "other": date_format(other, "j M Y")}
+        )
+    return one or other
 
 
 def _month(text: str) -> date | None:
-    if match := re.search(r"\btháng (\d{1,2})\b.*?(\d{4})\b", text):
-        return _day(int(match[2]), int(match[1]), 15)
-    if match := re.search(r"\b([a-z]+)\.? (\d{4})\b", text):
+    if match := re.search(r"\btháng (\d{1,2})\b.*?\b(\d{4})\b", text):
+        return _sure(_day(*_numbers(match, 2, 1), 15))
+    if match := re.search(r"\btháng (mười (?:một|hai)|[^\W\d]+) (?:năm )?(\d{4})\b", text):
+        eleven = {"mười một": 11, "mười hai": 12}
+        return _day(int(match[2]), eleven.get(match[1]) or MONTHS.get(match[1], 0), 15)
+    if match := re.search(r"\b([a-z]+)\.? (?:of )?(\d{4})\b", text):
         return _day(int(match[2]), MONTHS.get(match[1], 0), 15)
-    if match := re.fullmatch(r"(\d{1,2})[./](\d{4})", text):
-        return _day(int(match[2]), int(match[1]), 15)
-    if match := re.fullmatch(r"(\d{4})-(\d{1,2})", text):
-        return _day(int(match[1]), int(match[2]), 15)
+    if match := re.fullmatch(r"(\d{1,2})[./-](\d{4})", text):
+        return _sure(_day(*_numbers(match, 2, 1), 15))
+    if match := re.fullmatch(r"(\d{4})[-/](\d{1,2})", text):
+        return _sure(_day(*_numbers(match, 1, 2), 15))
     return None
 
 
-def _season(text: str) -> date | None:
-    year = re.search(r"\b(\d{4})\b", text)
-    for word in re.findall(r"[^\W\d_]+", text):
-        if year and word in SEASONS:
-            return _day(int(year[1]), *SEASONS[word])
-    return None
+def _part(text: str) -> date | None:
+    years = [int(year) for year in re.findall(r"\b(\d{4})\b", text)]
+    if not years:
+        return None
+    if "winter" in text and (across := re.search(r"\b(\d{4})\s?(?:/|-|–|to)\s?(?:\d{4}|\d{2})\b", text)):
+        return _day(int(across[1]) + 1, 1, 15)
+    named = [PARTS[word] for word in re.findall(r"[^\W\d_]+", text) if word in PARTS]
+    return _day(years[0], *named[0]) if named else None
 
 
-def _year(text: str) -> date | None:
-    match = re.search(r"\b(\d{4})\b", text)
-    return _day(int(match[1]), 7, 1) if match else None
+def _years(text: str) -> date | None:
+    """One year, a decade, or a span of years: the middle of it."""
+    if match := re.search(r"\b(\d{3})0'?s\b", text):
+        return _day(int(match[1]) * 10 + 5, 1, 1)
+    years = [int(year) for year in re.findall(r"\b(\d{4})\b", text)]
+    days = [_day(year, 1, 1) for year in years[:2]]
+    first, last = (days * 2)[:2] if days else (None, None)
+    if first is None or last is None or first > last:
+        return None
+    return first + (last - first) / 2 + timedelta(days=181)
+
+
+_ROUGH: tuple[Callable[[str], date | None], ...] = (_month, _part, _years)

@@ -2,15 +2,18 @@
 
 import dataclasses
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 
-from clinic.audit.record import Act, actor_of, record
+from clinic.audit.record import Act, acting, actor_of, record
 from clinic.people.models import User
 from patients.cases.models import Case
 from patients.keepsakes.arrivals import NotTaken
 from patients.keepsakes.removal import LOCKED
-from patients.memories.models import Memory
+from patients.maps.changes import CannotChange, link, unlink
+from patients.memories.models import Memory, MemoryLink
 from patients.vault.objects import new_seal
 
 
@@ -22,16 +25,29 @@ def open_case_of(case: Case) -> Case:
     return locked
 
 
+def links_of(memory: Memory) -> set[UUID]:
+    """The memories that this one calls up, or that call it up."""
+    pairs = MemoryLink.objects.filter(Q(a=memory) | Q(b=memory)).values_list("a_id", "b_id")
+    return {key for pair in pairs for key in pair} - {memory.pk}
+
+
 @transaction.atomic
 def write_memory(
-    case: Case, words: dict[str, Any], numbers: dict[str, Any], *, memory: Memory | None = None, by: User
+    case: Case,
+    words: dict[str, Any],
+    numbers: dict[str, Any],
+    *,
+    memory: Memory | None = None,
+    links: set[UUID] | None = None,
+    by: User,
 ) -> Memory:
-    """Make a memory or change one. `words`: fields of MemoryPaper; `numbers`: intensity, zone, fate.
+    """Make a memory or change one. `words`: fields of MemoryPaper; `numbers`: intensity, zone, fate; `links`:
+    the memories it calls up, None to leave them as they are.
 
     Errors: NotTaken once the map is locked.
     """
     locked = open_case_of(case)
-    action = "memory.changed" if memory else "memory.made"
+    before = memory.fate if memory else Memory.Fate.TARGET
     row = memory or Memory(case=locked)
     for name, value in numbers.items():
         setattr(row, name, value)
@@ -40,5 +56,23 @@ def write_memory(
         new_seal(case_id=locked.pk, seal_id=row.pk, memory_id=row.pk)
     row.write(dataclasses.replace(row.read(), **words))
     row.save(update_fields=["sealed", *numbers])
-    record(Act(action, f"memory:{row.pk}", actor=actor_of(by), case=locked.pk))
+    _write_links(locked, row, links, by=by)
+    acts = [Act("memory.changed" if memory else "memory.made", f"memory:{row.pk}", case=locked.pk)]
+    if row.fate != before:
+        action = "memory.kept" if row.fate == Memory.Fate.PROTECTED else "memory.released"
+        acts.append(Act(action, f"memory:{row.pk}", case=locked.pk))
+    with acting(actor_of(by)):
+        record(*acts)
     return row
+
+
+def _write_links(case: Case, row: Memory, links: set[UUID] | None, *, by: User) -> None:
+    there = links_of(row)
+    wanted = there if links is None else links
+    try:
+        for other in wanted - there:
+            link(case, row.pk, other, by=by)
+        for other in there - wanted:
+            unlink(case, row.pk, other, by=by)
+    except CannotChange as refusal:
+        raise NotTaken(str(refusal)) from refusal

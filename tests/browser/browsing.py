@@ -100,8 +100,8 @@ class Visitor:
 
     def log_in(self, email: str, passphrase: str = PASSPHRASE) -> None:
         self.go("/account/login/")
-        self.page.get_by_label("E-mail address").fill(email)
-        self.page.get_by_label("Passphrase").fill(passphrase)
+        self.page.locator("[name=login]").fill(email)
+        self.page.locator("[name=password]").fill(passphrase)
         self.press("Log in")
 
     def forgive(self, what: str) -> None:

@@ -298,7 +298,14 @@ def portrait_blue(seed: int) -> Canvas:
         rough=2,
         body=0.35,
     )
-    c.shape(curve(path("596,470 680,410 790,424 830,500 740,600 650,610")), "#e5d9c3", "#c4b79e", rough=1.4)
+    c.shape(
+        curve(path("604,462 670,412 770,420 800,480 780,640 730,660 700,560 640,600")),
+        "#e5d9c3",
+        "#c4b79e",
+        rough=1.4,
+    )
+    for stripe in (0, 22):
+        c.stroke([(700, 616 - stripe), (742, 622 - stripe), (786, 608 - stripe)], "#8fa0a2", 9, alpha=0.8)
     c.shape(oval(500, 560, 104, 132, tilt=0.9), "#d9bba2", "#b6957e", rough=1)
     c.shape(
         curve(path("-60,900 100,880 700,890 780,930 760,980 700,1130 500,1180 -60,1190")),
@@ -310,15 +317,15 @@ def portrait_blue(seed: int) -> Canvas:
     c.shape(curve(path("160,944 330,930 500,944 470,964 260,968")), HAIR["blue"], alpha=0.55, soft=5)
     hair(
         c,
-        path("600,430 470,440 360,540 300,720 296,960"),
-        path("640,520 580,600 520,680 474,800 452,970"),
+        path("600,430 470,440 360,540 306,700 300,910"),
+        path("640,520 580,600 520,680 474,790 452,920"),
         HAIR["blue"],
         strands=150,
         width=4.4,
         sun=0.5,
-        ragged=60,
+        ragged=22,
     )
-    c.stroke([(700, 640), (600, 760), (520, 660)], "#d3b399", 64)
+    c.stroke([(770, 660), (610, 770), (520, 650)], "#d3b399", 64)
     c.stroke([(540, 690), (510, 650), (494, 610)], "#dfc2a9", 44)
     for _ in range(34):
         x, y = c.hand.uniform(40, 500), c.hand.uniform(180, 840)

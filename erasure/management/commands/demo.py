@@ -35,9 +35,8 @@ class Command(BaseCommand):
         self.tell(f"\nThe night has begun. Watch it: {base}{session}\n\n")
         for part in CAST:
             self.tell(f"  {part.email:28} {part.what}\n")
-        self.tell(
-            f"\n  Everyone's passphrase: {PASSPHRASE}\n  Ctrl-C ends it; the next `make demo` begins anew.\n\n"
-        )
+        self.tell(f"\n  Everyone's passphrase: {PASSPHRASE}\n")
+        self.tell("  Ctrl-C ends it; the next `make demo` begins anew.\n\n")
         if not no_serve:
             call_command("serve", host=host, port=port)
 

@@ -99,7 +99,8 @@ def race(run: Run, act: str, doctor: User, monkeypatch: pytest.MonkeyPatch) -> b
     after = Step.objects.get(pk=step.pk)
     now = Keepsake.objects.select_related("picture").get(pk=keepsake.pk)
     assert now.picture
-    news = list(Event.objects.filter(run=run, seq__gt=last_seq).order_by("seq").values_list("kind", flat=True))
+    later = Event.objects.filter(run=run, seq__gt=last_seq).order_by("seq")
+    news = list(later.values_list("kind", flat=True))
     told = [kind for kind in news if kind == "pass"]
     pending = StoredObject.objects.filter(keepsake=keepsake, state=StoredObject.State.PENDING)
     assert not pending.exists(), "a frame that was computed in vain lives on"
