@@ -1,58 +1,144 @@
 """The patient's own pages: what is next, and the intake."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
+from django.db.models import Count, Max, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
-from patients.cases.intake import initial_of, save_step, steps_for
+from clinic.audit.models import Entry
+from patients.cases.intake import Step, initial_of, keep_draft, save_step, steps_for
 from patients.cases.models import Case
 from patients.cases.people import request_user
 from patients.cases.standing import current_case, current_case_or_404
+from patients.cases.viewing import looks
 from patients.consent.models import ConsentText
+from patients.consent.signing import may_start_from
 from patients.keepsakes.arrivals import NotTaken
 from patients.keepsakes.models import Keepsake
+from patients.maps.models import LockedMap
+
+# Where the case stands, to the person it belongs to.
+STANDS: dict[str, str | Promise] = {
+    Case.Stage.REVIEW: gettext_lazy("We are looking through what you brought."),
+    Case.Stage.CONSENTED: gettext_lazy("We are looking for a night for you."),
+    Case.Stage.BOOKED: gettext_lazy("Your night is booked."),
+    Case.Stage.RUNNING: gettext_lazy("It is happening now."),
+}
 
 
 @dataclass(frozen=True)
 class Task:
-    """One line of the list of what is to do."""
+    """One dated line of what is to do (components/timeline.html). `mine`: the patient does it, not we."""
 
     text: str | Promise
-    url: str
-    done: bool = False
+    state: str  # done, now, next, alarm
+    url: str = ""
+    when: str = ""
+    mine: bool = True
 
 
-def tasks_of(case: Case) -> list[Task]:
-    """What the patient has to do, in order; the first that is not done is next."""
-    paper = case.read()
-    signed = case.signatures.in_force()
-    keepsakes = Keepsake.objects.filter(case=case, gone_at__isnull=True)
-    returned = keepsakes.filter(review=Keepsake.Review.RETURNED).count()
-    unplaced = keepsakes.filter(memory__isnull=True).count()
-    late = not case.takes_keepsakes
+def _date(moment: datetime | None) -> str:
+    return date_format(timezone.localtime(moment), "j M Y") if moment else ""
+
+
+def _answered(case: Case) -> datetime | None:
+    last: datetime | None = Entry.objects.filter(case=case.pk, action="intake.answered").aggregate(
+        at=Max("at")
+    )["at"]
+    return last
+
+
+def _bringing(case: Case, said: bool, agreed: bool) -> list[Task]:
+    """The lines about keepsakes: what was brought, what is loose, what was returned."""
+    facts: dict[str, Any] = Keepsake.objects.filter(case=case, gone_at__isnull=True).aggregate(
+        count=Count("pk"),
+        last=Max("added_at"),
+        loose=Count("pk", filter=Q(memory__isnull=True)),
+        returned=Count("pk", filter=Q(review=Keepsake.Review.RETURNED)),
+    )
+    url, count = reverse("patients:keepsakes"), facts["count"]
+    if not case.takes_keepsakes:
+        text = ngettext("%(n)d keepsake brought", "%(n)d keepsakes brought", count) % {"n": count}
+        return [Task(text, "done", "", _date(facts["last"]))]
+    handed_in = case.stage == Case.Stage.REVIEW
+    state = "done" if handed_in and count else ("now" if said and agreed else "next")
+    text = _("Bring your keepsakes")
+    if count:
+        text = ngettext("Bring your keepsakes: %(n)d so far", "Bring your keepsakes: %(n)d so far", count)
+        text %= {"n": count}
+    tasks = [Task(text, state, url if agreed else "", _date(facts["last"]))]
+    if loose := facts["loose"]:
+        words = ngettext("Place %(n)d keepsake in a memory", "Place %(n)d keepsakes in a memory", loose)
+        tasks.append(Task(words % {"n": loose}, "now", url))
+    if back := facts["returned"]:
+        words = ngettext("Look again at %(n)d that we returned", "Look again at %(n)d that we returned", back)
+        tasks.append(Task(words % {"n": back}, "alarm", url))
+    return tasks
+
+
+def tasks_of(case: Case, procedure: Any = None) -> list[Task]:
+    """What was done, what the patient has to do, and what we do, in order, each with its date if it has one."""
+    said = bool(case.read().subject_name)
+    signed = {
+        signature.text.kind: signature for signature in case.signatures.in_force().select_related("text")
+    }
+    kept, agreed = signed.get(ConsentText.Kind.STORAGE), signed.get(ConsentText.Kind.PROCEDURE)
+    mapped = LockedMap.objects.filter(case=case, unlocked_at__isnull=True).first()
+    consent = reverse("patients:consent")
+    early = "now" if case.takes_keepsakes else "next"
     tasks = [
-        Task(_("Tell us whom it is about"), reverse("patients:intake"), bool(paper.subject_name)),
+        Task(
+            _("Tell us whom it is about"),
+            "done" if said else "now",
+            reverse("patients:intake") if case.takes_keepsakes else "",
+            _date(_answered(case)),
+        ),
         Task(
             _("Agree that we keep what you bring"),
-            reverse("patients:consent"),
-            signed.filter(text__kind=ConsentText.Kind.STORAGE).exists(),
+            "done" if kept else early if said else "next",
+            consent,
+            _date(kept.signed_at if kept else None),
         ),
-        Task(_("Bring your keepsakes"), reverse("patients:keepsakes"), late or keepsakes.exists()),
+        *_bringing(case, said, kept is not None),
+        Task(
+            _("We look through it, and draw your map with you"),
+            "done" if mapped else "now" if case.stage == Case.Stage.REVIEW else "next",
+            when=_date(mapped.locked_at if mapped else None),
+            mine=False,
+        ),
+        Task(
+            _("Read and sign for exactly your map"),
+            "done" if agreed else "now" if mapped else "next",
+            consent if mapped else "",
+            _date(agreed.signed_at if agreed else None),
+        ),
     ]
-    if unplaced and not late:
-        tasks.append(Task(_("Place each of them in a memory"), reverse("patients:keepsakes")))
-    if returned and not late:
-        tasks.append(Task(_("Look again at what we returned"), reverse("patients:keepsakes")))
-    procedure = signed.filter(text__kind=ConsentText.Kind.PROCEDURE).exists()
-    if case.stage == Case.Stage.MAPPED or procedure:
-        tasks.append(Task(_("Read and sign for exactly your map"), reverse("patients:consent"), procedure))
-    return tasks
+    return [*tasks, *_night(case, agreed, procedure)]
+
+
+def _night(case: Case, agreed: Any, procedure: Any) -> list[Task]:
+    run = getattr(procedure, "run", None)
+    if procedure:
+        when = date_format(timezone.localtime(procedure.booking.starts_at), "j M Y, H:i")
+        url = reverse("erasure:session", kwargs={"run": run.pk}) if run else ""
+        night = Task(_("The night"), "now" if run else "next", url, when, mine=False)
+    elif agreed:
+        words = _("The night, from %(day)s on") % {"day": _date(may_start_from(agreed))}
+        night = Task(words, "next", mine=False)
+    else:
+        night = Task(_("The night"), "next", mine=False)
+    return [night, Task(_("The morning after, your certificate"), "next", mine=False)]
 
 
 @require_safe
@@ -61,47 +147,75 @@ def portal(request: HttpRequest) -> HttpResponse:
     """What is next. After the end nothing here names whom it was about."""
     case = current_case(request)
     if case is None:
-        last = Case.objects.filter(patient=request_user(request)).order_by("-opened_at").first()
-        ended = last.procedures.filter(state="done").first() if last else None
-        return render(request, "patients/portal/after.html", {"case": last, "procedure": ended})
-    tasks = tasks_of(case)
+        return _afterwards(request)
     procedure = case.procedures.filter(state__in=["booked", "started"]).select_related("booking").first()
+    tasks = tasks_of(case, procedure)
+    mine = [task for task in tasks if task.mine and task.url and task.state in {"alarm", "now"}]
+    run = getattr(procedure, "run", None)
     context = {
         "case": case,
         "tasks": tasks,
-        "next": next((task for task in tasks if not task.done), None),
+        "next": mine[0] if mine else None,
+        "stands": STANDS.get(case.stage, ""),
         "procedure": procedure,
-        "run": getattr(procedure, "run", None),
+        "run": run,
         "signed": case.signatures.in_force().exists(),
+        "looks": looks(case),
     }
     return render(request, "patients/portal/portal.html", context)
 
 
+def _afterwards(request: HttpRequest) -> HttpResponse:
+    last = Case.objects.filter(patient=request_user(request)).order_by("-opened_at").first()
+    ended = last.procedures.filter(state="done").first() if last else None
+    return render(request, "patients/portal/after.html", {"case": last, "procedure": ended})
+
+
 @never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
 def intake(request: HttpRequest) -> HttpResponse:
-    """One step of the questionnaire. Typing saves it quietly; the button goes on."""
+    """One step of the questionnaire. Typing keeps it quietly; the button goes on."""
     case = current_case_or_404(request)
     steps = steps_for(case.read().answers)
     wanted = request.GET.get("step", steps[0].key)
     step = next((item for item in steps if item.key == wanted), None)
     if step is None:
         raise Http404
-    form = step.form(request.POST or None, initial=initial_of(case, step))
-    quietly = bool(getattr(request, "htmx", False))
+    if request.method == "POST" and getattr(request, "htmx", False):
+        return _quietly(request, case, step)
+    form = step.form(request.POST if request.method == "POST" else None, initial=initial_of(case, step))
     if request.method == "POST" and form.is_valid():
         try:
-            save_step(case, step, form, by=request_user(request), said=not quietly)
+            save_step(case, step, form, by=request_user(request))
+            return redirect(_after(case, step))
         except NotTaken as refusal:
             form.add_error(None, str(refusal))
-        else:
-            if quietly:
-                return render(request, "patients/portal/saved.html")
-            case.refresh_from_db()
-            steps = steps_for(case.read().answers)
-            at = [item.key for item in steps].index(step.key)
-            if at + 1 < len(steps):
-                return redirect(f"{reverse('patients:intake')}?step={steps[at + 1].key}")
-            return redirect("patients:portal")
-    if quietly:
-        return HttpResponse(status=204)
-    return render(request, "patients/portal/intake.html", {"form": form, "step": step, "steps": steps})
+    context = {
+        "case": case,
+        "form": form,
+        "step": step,
+        "steps": steps,
+        "number": steps.index(step) + 1,
+    }
+    return render(request, "patients/portal/intake.html", context, status=422 if form.is_bound else 200)
+
+
+def _quietly(request: HttpRequest, case: Case, step: Step) -> HttpResponse:
+    """Keep what is being typed, finished or not, and say so."""
+    refused = ""
+    try:
+        keep_draft(case, step, request.POST)
+    except NotTaken as refusal:
+        refused = str(refusal)
+    context = {"at": timezone.localtime(), "refused": refused}
+    return render(request, "patients/portal/saved.html", context, status=409 if refused else 200)
+
+
+def _after(case: Case, step: Step) -> str:
+    """Where the button leads: the next step that concerns this patient, or home."""
+    case.refresh_from_db()
+    steps = steps_for(case.read().answers)
+    at = [item.key for item in steps].index(step.key) + 1
+    if at < len(steps):
+        return f"{reverse('patients:intake')}?step={steps[at].key}"
+    return reverse("patients:portal")

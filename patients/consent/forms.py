@@ -1,13 +1,20 @@
 """Signing: a question or two, one's name, and one's passphrase again."""
 
+import unicodedata
 from typing import Any
 
+from allauth.account.adapter import get_adapter
+from allauth.core import ratelimit
 from django import forms
-from django.contrib.auth import authenticate
 from django.http import HttpRequest
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from clinic.people.models import User
+
+
+def _plain(name: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", name).casefold().split())
 
 
 class SignForm(forms.Form):
@@ -27,19 +34,27 @@ class SignForm(forms.Form):
         self.request = request
 
     def clean_name(self) -> str:
-        name: str = " ".join(self.cleaned_data["name"].split())
+        name: str = self.cleaned_data["name"]
         user = self.request.user
-        if not isinstance(user, User) or name.casefold() != user.name.casefold():
+        if not isinstance(user, User) or _plain(name) != _plain(user.name):
             raise forms.ValidationError(_("Please write your name as it stands in your file."))
         return name
 
-    def clean_passphrase(self) -> str:
-        passphrase: str = self.cleaned_data["passphrase"]
+    def clean(self) -> dict[str, Any]:
+        """Ask for the passphrase last: a slip elsewhere must not use up an attempt."""
+        data = super().clean() or {}
+        if not self.errors and (told := self._stranger(data["passphrase"])):
+            self.add_error("passphrase", told)
+        return data
+
+    def _stranger(self, passphrase: str) -> str:
+        """Why this is not the person signed in; empty where it is. Attempts are limited and logged."""
         user = self.request.user
-        known = isinstance(user, User) and authenticate(self.request, email=user.email, password=passphrase)
-        if known != user:
-            raise forms.ValidationError(_("That is not your passphrase."))
-        return passphrase
+        if not ratelimit.consume(self.request, action="reauthenticate", user=user):
+            return gettext("Too many attempts. Please wait a minute, then try again.")
+        if not get_adapter(self.request).reauthenticate(user, passphrase):
+            return gettext("That is not your passphrase.")
+        return ""
 
 
 class ProcedureSignForm(SignForm):
@@ -58,11 +73,16 @@ class ProcedureSignForm(SignForm):
         ],
         widget=forms.RadioSelect,
     )
+    kept = forms.ChoiceField(
+        label=_("A memory I marked to be kept"),
+        choices=[("last", _("is erased last")), ("kept", _("is kept"))],
+        widget=forms.RadioSelect,
+    )
     may_extend = forms.BooleanField(
         label=_("If a copy is found outside my map while I sleep, the doctor may erase it too."),
         required=False,
     )
-    field_order = ["gone", "stop", "may_extend", "name", "passphrase"]
+    field_order = ["gone", "stop", "kept", "may_extend", "name", "passphrase"]
 
     def clean_gone(self) -> str:
         if self.cleaned_data["gone"] != "stays":
@@ -77,3 +97,10 @@ class ProcedureSignForm(SignForm):
                 _("Please read the third paragraph again: you can stop at any moment.")
             )
         return "until"
+
+    def clean_kept(self) -> str:
+        if self.cleaned_data["kept"] != "kept":
+            raise forms.ValidationError(
+                _("Please read the fourth paragraph again: what you mark as protected is kept.")
+            )
+        return "kept"

@@ -54,6 +54,10 @@ class Signature(models.Model):
 
     objects = SignatureQuerySet.as_manager()
 
+    @property
+    def in_force(self) -> bool:
+        return self.withdrawn_at is None and self.superseded_at is None
+
     class Meta:
         constraints = [
             models.UniqueConstraint(

@@ -6,7 +6,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from patients.cases.models import Case
 from patients.cases.people import request_user
@@ -21,31 +21,36 @@ from patients.memories.models import Memory
 
 def kind_for(case: Case) -> str:
     """Which text is to be signed now: for keeping first, for the procedure once a map is locked."""
-    if case.stage in {Case.Stage.MAPPED, Case.Stage.CONSENTED, Case.Stage.BOOKED}:
-        return ConsentText.Kind.PROCEDURE
-    return ConsentText.Kind.STORAGE
+    return ConsentText.Kind.STORAGE if case.takes_keepsakes else ConsentText.Kind.PROCEDURE
 
 
-def _form(request: HttpRequest, case: Case, text: ConsentText, mapped: LockedMap | None) -> SignForm:
-    initial = {"text_seen": text.digest, "map_seen": mapped.digest if mapped else ""}
-    made = ProcedureSignForm if kind_for(case) == ConsentText.Kind.PROCEDURE else SignForm
-    return made(request.POST or None, request=request, initial=initial)
+def _map_of(case: Case) -> LockedMap | None:
+    return LockedMap.objects.filter(case=case, unlocked_at__isnull=True).first()
+
+
+def _form(request: HttpRequest, text: ConsentText, mapped: LockedMap | None) -> SignForm:
+    procedure = text.kind == ConsentText.Kind.PROCEDURE
+    initial = {"text_seen": text.digest, "map_seen": mapped.digest if mapped and procedure else ""}
+    made = ProcedureSignForm if procedure else SignForm
+    return made(request.POST if request.method == "POST" else None, request=request, initial=initial)
 
 
 def _page(request: HttpRequest, case: Case, form: SignForm, text: ConsentText, status: int) -> HttpResponse:
-    mapped = LockedMap.objects.filter(case=case, unlocked_at__isnull=True).first()
+    procedure = text.kind == ConsentText.Kind.PROCEDURE
     memories = Memory.objects.filter(case=case, zone=Memory.Zone.MAP)
-    signed = case.signatures.in_force().filter(text__kind=text.kind).first()
+    signatures = list(case.signatures.select_related("text", "map").order_by("-signed_at"))
+    signed = next((one for one in signatures if one.text.kind == text.kind and one.in_force), None)
     context = {
         "case": case,
         "text": text,
-        "mapped": mapped,
-        "map": silhouette(case),
-        "targets": memories.filter(fate=Memory.Fate.TARGET).count(),
+        "mapped": _map_of(case) if procedure else None,
+        "map": silhouette(case) if procedure else None,
+        "targets": memories.exclude(fate=Memory.Fate.PROTECTED).count(),
         "kept": memories.filter(fate=Memory.Fate.PROTECTED).count(),
         "form": form,
         "signed": signed,
-        "starts": may_start_from(signed) if signed else None,
+        "signatures": signatures,
+        "starts": may_start_from(signed) if signed and procedure else None,
     }
     return render(request, "patients/consent/consent.html", context, status=status)
 
@@ -56,8 +61,7 @@ def consent(request: HttpRequest) -> HttpResponse:
     """The text to sign now, whole, with the map it is about."""
     case = current_case_or_404(request)
     text = current_text(kind_for(case))
-    mapped = LockedMap.objects.filter(case=case, unlocked_at__isnull=True).first()
-    return _page(request, case, _form(request, case, text, mapped), text, 200)
+    return _page(request, case, _form(request, text, _map_of(case)), text, 200)
 
 
 @require_POST
@@ -67,8 +71,7 @@ def consent_sign(request: HttpRequest) -> HttpResponse:
     """Sign exactly what was shown."""
     case = current_case_or_404(request)
     text = current_text(kind_for(case))
-    mapped = LockedMap.objects.filter(case=case, unlocked_at__isnull=True).first()
-    form = _form(request, case, text, mapped)
+    form = _form(request, text, _map_of(case))
     if form.is_valid():
         data = form.cleaned_data
         try:
@@ -89,14 +92,16 @@ def consent_sign(request: HttpRequest) -> HttpResponse:
 
 
 @never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
 def withdraw_consent(request: HttpRequest) -> HttpResponse:
     """One page, one button."""
     case = current_case(request)
-    if request.method == "POST" and case is not None:
+    signed = case is not None and case.signatures.in_force().exists()
+    if request.method == "POST" and case is not None and signed:
         try:
             withdraw(case, by=request_user(request))
             messages.success(request, _("Withdrawn. Nothing more will be erased."))
         except CannotSign as refusal:
             messages.error(request, str(refusal))
         return redirect("patients:portal")
-    return render(request, "patients/consent/withdraw.html", {"case": case})
+    return render(request, "patients/consent/withdraw.html", {"case": case, "signed": signed})

@@ -172,11 +172,11 @@ def _save(request: HttpRequest, row: Keepsake, form: KeepsakeForm, new: MemoryFo
         return False
     by, chosen = request_user(request), form.cleaned_data["memory"]
     try:
+        memory: Memory | None = None
         if new.is_bound:
-            links = new.linked()
-            memory = write_memory(row.case, new.words(), new.numbers(), links=links, by=by)
-        else:
-            memory = Memory.objects.get(pk=chosen) if chosen else None
+            memory = write_memory(row.case, new.words(), new.numbers(), links=new.linked(), by=by)
+        elif chosen:
+            memory = Memory.objects.get(pk=chosen)
         change_keepsake(row, form.words(), memory=memory, kind=form.cleaned_data.get("kind", ""), by=by)
     except NotTaken as refusal:
         form.add_error(None, str(refusal))

@@ -91,8 +91,8 @@ def _sure(found: date | None) -> date:
     return found
 
 
-def _numbers(match: re.Match[str], *order: int) -> tuple[int, ...]:
-    return tuple(int(match[place]) for place in order)
+def _numbers(match: re.Match[str], one: int, two: int, three: int) -> tuple[int, int, int]:
+    return int(match[one]), int(match[two]), int(match[three])
 
 
 def _exact(text: str) -> date | None:
@@ -128,16 +128,16 @@ def _slashes(first: int, second: int, year: int) -> date | None:
 
 def _month(text: str) -> date | None:
     if match := re.search(r"\btháng (\d{1,2})\b.*?\b(\d{4})\b", text):
-        return _sure(_day(*_numbers(match, 2, 1), 15))
+        return _sure(_day(int(match[2]), int(match[1]), 15))
     if match := re.search(r"\btháng (mười (?:một|hai)|[^\W\d]+) (?:năm )?(\d{4})\b", text):
         eleven = {"mười một": 11, "mười hai": 12}
         return _day(int(match[2]), eleven.get(match[1]) or MONTHS.get(match[1], 0), 15)
     if match := re.search(r"\b([a-z]+)\.? (?:of )?(\d{4})\b", text):
         return _day(int(match[2]), MONTHS.get(match[1], 0), 15)
     if match := re.fullmatch(r"(\d{1,2})[./-](\d{4})", text):
-        return _sure(_day(*_numbers(match, 2, 1), 15))
+        return _sure(_day(int(match[2]), int(match[1]), 15))
     if match := re.fullmatch(r"(\d{4})[-/](\d{1,2})", text):
-        return _sure(_day(*_numbers(match, 1, 2), 15))
+        return _sure(_day(int(match[1]), int(match[2]), 15))
     return None
 
 

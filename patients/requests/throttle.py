@@ -17,7 +17,7 @@ def too_many(address: str) -> bool:
     """
     place = _place(address)
     return not any(
-        not cache.get(f"requests:{place}:{number}") and (cache.set(f"requests:{place}:{number}", 1, timeout=HOUR) or True) for number in range(MOST_PER_HOUR)
+        cache.add(f"requests:{place}:{number}", 1, timeout=HOUR) for number in range(MOST_PER_HOUR)
     )
 
 
