@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.contrib.auth.signals import user_logged_in
 
 
 class ClinicConfig(AppConfig):
@@ -9,3 +10,6 @@ class ClinicConfig(AppConfig):
         import clinic.access.denials
         import clinic.audit.checks
         import clinic.people.actions  # noqa: F401
+        from clinic.people.session_limits import begin
+
+        user_logged_in.connect(begin, dispatch_uid="clinic.people.session_limits.begin")

@@ -56,8 +56,8 @@ def make_room() -> Resource:
     return Resource.objects.create(kind=Resource.Kind.ROOM, label=f"Room {os.urandom(3).hex()}")
 
 
-def make_case(patient: User | None = None, **paper: Any) -> Case:
-    """A case in the stage of bringing, with a subject."""
+def make_case(patient: User | None = None, *, agreed: bool = True, **paper: Any) -> Case:
+    """A case in the stage of bringing, with a subject; the patient has agreed that we keep things, or not."""
     with transaction.atomic():
         case = Case.objects.create(
             patient=patient or make_user(Role.PATIENT),
@@ -67,6 +67,9 @@ def make_case(patient: User | None = None, **paper: Any) -> Case:
         new_seal(case_id=case.pk, seal_id=case.pk)
         case.write(CasePaper(**{"subject_name": "Clementine", **paper}))
         case.save(update_fields=["sealed"])
+        if agreed:
+            text = make_text(ConsentText.Kind.STORAGE)
+            Signature.objects.create(case=case, text=text, text_digest=text.digest, signed_by=case.patient)
     return case
 
 

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseNotAllowed
 
 from clinic.access.denials import record_denial
-from clinic.access.policy import allowed
+from clinic.access.policy import READING, allowed
 from clinic.people.models import User
 
 
@@ -22,14 +22,16 @@ class PolicyMiddleware:
 
     def process_view(
         self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: dict[str, Any]
-    ) -> None:
+    ) -> HttpResponseBase | None:
         """Errors: PermissionDenied, or Http404 where existence is not theirs to know."""
         name = request.resolver_match.view_name if request.resolver_match else ""
         method = request.method or "GET"
         decision = allowed(request.user, name, kwargs, method)
         request.relations = decision.relations  # type: ignore[attr-defined]
         if decision.allowed:
-            return
+            return None
+        if decision.status == 405:
+            return HttpResponseNotAllowed(["POST"] if method in READING else sorted(READING))
         if isinstance(request.user, User):
             record_denial(request.user, name, kwargs, method, decision)
         if decision.status == 404:

@@ -43,7 +43,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Decision:
-    """The table's answer. `status` is what a refusal looks like: 403, or 404 where existence is a secret."""
+    """The table's answer. `status` is what a refusal looks like: 403, 404 where existence is a secret, or 405."""
 
     allowed: bool
     status: int = 200
@@ -166,11 +166,18 @@ def allowed(user: User | AnonymousUser, name: str, kwargs: Mapping[str, Any], me
     Nobody acts with a staff role on a case in which they are the patient or the person to be forgotten:
     there only the role of patient counts. Whoever holds no staff role learns nothing of other people's
     objects (404), and whoever's roles are in no rule of the row isn't even told which objects exist.
+    Where nobody may by this method and `user` may by another, that is no denial but a wrong method (405).
     """
     row = TABLE.get(name)
     if row is None:
         return Decision(False, 403, "no-row")
-    who = row.read if method in READING else row.write
+    who, other = (row.read, row.write) if method in READING else (row.write, row.read)
+    if not who and _judge(user, other, kwargs).allowed:
+        return Decision(False, 405, "method")
+    return _judge(user, who, kwargs)
+
+
+def _judge(user: User | AnonymousUser, who: Who, kwargs: Mapping[str, Any]) -> Decision:
     if who == PUBLIC:
         return Decision(True)
     if not isinstance(user, User) or not user.is_active:

@@ -54,10 +54,6 @@ class Signature(models.Model):
 
     objects = SignatureQuerySet.as_manager()
 
-    @property
-    def in_force(self) -> bool:
-        return self.withdrawn_at is None and self.superseded_at is None
-
     class Meta:
         constraints = [
             models.UniqueConstraint(
@@ -66,3 +62,7 @@ class Signature(models.Model):
                 name="one_consent_in_force",
             )
         ]
+
+    @property
+    def in_force(self) -> bool:
+        return self.withdrawn_at is None and self.superseded_at is None

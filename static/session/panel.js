@@ -55,14 +55,14 @@ export class Panel {
     const { present, words } = this;
     if (!present) return;
     const running = present.state === "running" || present.state === "held";
-    const since = running ? Math.floor((performance.now() - this.anchor) / 1000) : 0;
-    this.set(this.fact.elapsed, fill(words.elapsed, { time: this.span(present.elapsed_s + since) }));
+    const since = running ? (performance.now() - this.anchor) / 1000 : 0;
+    this.set(this.fact.elapsed, fill(words.elapsed, { time: this.span(Math.floor(present.elapsed_s + since)) }));
     let text = "";
     if (present.state === "paused") {
       const at = present.paused_at ? this.clock.format(new Date(present.paused_at)).slice(0, 5) : "";
       text = fill(present.paused_by ? words.held_by : words.held_since, { who: present.paused_by, at });
     } else if (running && present.remaining_s !== null) {
-      text = fill(words.remaining, { time: this.left(Math.max(0, present.remaining_s - since)) });
+      text = fill(words.remaining, { time: this.left(Math.max(0, Math.round(present.remaining_s - since))) });
     }
     this.set(this.fact.remaining, text);
   }

@@ -148,7 +148,8 @@ class Session {
 
   worked() {
     if (!["running", "held"].includes(this.present.state)) return 0;
-    return Math.floor((performance.now() - this.panel.anchor) / 1000);
+    // Whole: passes come faster than seconds, and what each of them rounded off would be lost.
+    return (performance.now() - this.panel.anchor) / 1000;
   }
 
   HAPPENINGS = {

@@ -29,23 +29,29 @@ export class Stage {
   // The frame around a memory's pictures; all of them are shown at its size, however little is left in them.
   frame(memory) {
     let print = this.figure.querySelector(".stage-print");
-    if (print && this.n === memory.id) return print;
-    this.clear();
-    this.n = memory.id;
-    print = document.createElement("div");
-    print.className = "stage-print";
+    if (!print || this.n !== memory.id) {
+      this.clear();
+      this.n = memory.id;
+      print = document.createElement("div");
+      print.className = "stage-print";
+      print.append(document.createElement("div"));
+      this.flakes = document.createElement("canvas");
+      this.flakes.className = "flakes";
+      print.append(this.flakes);
+      this.figure.append(print);
+    }
+    this.fit(print, memory);
+    return print;
+  }
+
+  // An alarm takes room from the figure, and gives it back.
+  fit(print, memory) {
     const aspect = memory.w ? (memory.w * AREA[0]) / (memory.h * AREA[1]) : 4 / 3;
     const width = Math.min(this.figure.clientWidth - FRAME, (this.figure.clientHeight - FRAME) * aspect);
     print.style.width = `${width + FRAME}px`;
     print.style.height = `${width / aspect + FRAME}px`;
-    print.append(document.createElement("div"));
-    this.flakes = document.createElement("canvas");
-    this.flakes.className = "flakes";
     this.flakes.width = width + 90;
     this.flakes.height = width / aspect + 90;
-    print.append(this.flakes);
-    this.figure.append(print);
-    return print;
   }
 
   // Shows an image that is loaded already (the print that was on the map).

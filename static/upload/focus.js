@@ -1,22 +1,49 @@
-// Where in the picture the face is: tapping it fills two hidden fields with percent of width and height.
+// Lets one tap the very spot in a picture that should go last. Without this, one of nine places is chosen, and so it
+// is by keyboard; here each of them means its middle.
 
-const picture = document.querySelector("#focus img");
-const mark = document.querySelector("#focus .focus-mark");
+const focus = document.getElementById("focus");
 const form = document.getElementById("keepsake-form");
+const memory = form?.elements.memory;
+const made = document.getElementById("new-memory");
 
-if (picture && mark && form) {
-  const x = form.elements.focus_x;
-  const y = form.elements.focus_y;
-  const show = () => {
-    mark.hidden = x.value === "" || y.value === "";
-    mark.style.left = `${x.value}%`;
-    mark.style.top = `${y.value}%`;
-  };
-  picture.addEventListener("click", (event) => {
-    const box = picture.getBoundingClientRect();
-    x.value = Math.max(0, Math.min(100, ((event.clientX - box.left) / box.width) * 100)).toFixed(2);
-    y.value = Math.max(0, Math.min(100, ((event.clientY - box.top) / box.height) * 100)).toFixed(2);
-    show();
+if (focus && form) {
+  const picture = focus.querySelector(".focus-picture");
+  const mark = focus.querySelector(".focus-mark");
+  const fields = ["focus_x", "focus_y"].map((name) => {
+    const field = Object.assign(document.createElement("input"), { type: "hidden", name });
+    form.append(field);
+    return field;
   });
-  show();
+  const place = (x, y) => {
+    [x, y].forEach((value, i) => {
+      fields[i].value = value === null ? "" : value.toFixed(2);
+    });
+    mark.hidden = x === null;
+    mark.style.left = `${x}%`;
+    mark.style.top = `${y}%`;
+  };
+  const part = (at, start, size) => Math.max(0, Math.min(100, ((at - start) / size) * 100));
+
+  focus.classList.add("is-live");
+  focus.addEventListener("change", (event) => {
+    const spot = event.target.value;
+    if (spot === "") place(null, null);
+    else place(((Number(spot) % 3) + 0.5) * (100 / 3), (Math.floor(Number(spot) / 3) + 0.5) * (100 / 3));
+  });
+  picture.addEventListener("click", (event) => {
+    // A radio chosen by keyboard sends a click too, from nowhere.
+    if (event.detail === 0 || event.target.matches("input")) return;
+    const box = picture.getBoundingClientRect();
+    const x = part(event.clientX, box.left, box.width);
+    const y = part(event.clientY, box.top, box.height);
+    // The label's own click comes after this one and means the middle of its ninth.
+    setTimeout(() => place(x, y));
+  });
+  if (focus.dataset.x) place(Number(focus.dataset.x), Number(focus.dataset.y));
+}
+
+if (memory && made) {
+  memory.addEventListener("change", () => {
+    made.open = memory.value === "new";
+  });
 }

@@ -11,7 +11,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.test import Client
 from django.urls import reverse
 
-from clinic.access.policy import PUBLIC, READING, SIGNED_IN, TABLE, Rule, allowed
+from clinic.access.policy import PUBLIC, READING, SIGNED_IN, TABLE, Rule, Who, allowed
 from clinic.audit.models import Entry
 from clinic.people.models import STAFF_ROLES, Role, User
 from erasure.runs.models import Run
@@ -98,9 +98,16 @@ def house() -> House:
 
 
 def expected(actor: Actor, name: str, keywords: tuple[str, ...], method: str) -> int:
-    """What the table says, read apart from the code that enforces it: OPEN, 302 (sign in), 403 or 404."""
+    """What the table says, read apart from the code that enforces it: OPEN, 302 (sign in), 403, 404 or 405."""
     row = TABLE[name]
-    who = row.read if method in READING else row.write
+    who, other = (row.read, row.write) if method in READING else (row.write, row.read)
+    if not who and told(actor, other, keywords) == OPEN:
+        return 405
+    return told(actor, who, keywords)
+
+
+def told(actor: Actor, who: Who, keywords: tuple[str, ...]) -> int:
+    """The answer to a person for whom the rules are these."""
     if who == PUBLIC:
         return OPEN
     if actor.user is None:
@@ -146,9 +153,8 @@ def test_every_url_is_answered_as_the_table_says(
             want = expected(actor, door.name, door.keywords, method)
             before = Entry.objects.count()
             got = client.generic(method, path).status_code
-            # A closed URL of allauth's turns nobody away by itself; the table does, with a 403.
-            closed = TABLE[door.name].read == TABLE[door.name].write == ()
-            if actor.user is None and got == 403 and (closed or PUBLIC in TABLE[door.name].__dict__.values()):
+            # A closed URL of allauth's sends nobody to sign in; the table turns them away with a 403.
+            if actor.user is None and got == 403 and TABLE[door.name].read == TABLE[door.name].write == ():
                 got = 302
             written = list(Entry.objects.filter(index__gte=before).values_list("action", flat=True))
             denied = ["access.denied"] if want in {403, 404} else []

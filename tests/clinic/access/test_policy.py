@@ -150,3 +150,14 @@ def test_nobody_signed_in_is_sent_to_sign_in_and_nothing_is_written(client: Clie
     answer = client.get(f"/files/{case.pk}/")
     assert (answer.status_code, answer["Location"]) == (302, f"/account/login/?next=/files/{case.pk}/")
     assert Entry.objects.count() == before
+
+
+def test_a_wrong_method_is_no_denial(client: Client) -> None:
+    client.force_login(make_user(Role.AUDITOR))
+    answer = client.get("/audit/verify/")
+    assert (answer.status_code, answer["Allow"]) == (405, "POST")
+    assert client.post("/audit/").status_code == 405
+    assert not Entry.objects.exists()
+    client.force_login(make_user(Role.RECEPTIONIST))
+    assert client.get("/audit/verify/").status_code == 403
+    assert Entry.objects.get().action == "access.denied"

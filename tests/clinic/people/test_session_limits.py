@@ -96,5 +96,13 @@ def test_signing_in_anew_starts_anew(doctor: Client) -> None:
     user = make_user(Role.DOCTOR)
     doctor.post("/account/login/", {"login": user.email, "password": PASSPHRASE})
     assert ends_in_hours(doctor) == 2.0
-    age(doctor, since=SessionStore(key_of(doctor))[SINCE] and 0, seen=0)
-    assert signed_in(doctor)
+
+
+def test_a_session_that_has_no_clock_yet_gets_one(client: Client) -> None:
+    client.force_login(make_user(Role.DOCTOR))
+    store = SessionStore(key_of(client))
+    del store[SINCE], store[SEEN]
+    store.save()
+    assert ends_in_hours(client) == 12.0
+    assert signed_in(client)
+    assert ends_in_hours(client) == 2.0
