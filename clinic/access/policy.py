@@ -43,7 +43,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Decision:
-    """The table's answer. `status` is what a refusal looks like: 403, 404 where existence is a secret, or 405."""
+    """The table's answer. `status` of a refusal: 403, 404 where existence is a secret, 405 for the method."""
 
     allowed: bool
     status: int = 200

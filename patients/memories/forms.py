@@ -42,7 +42,6 @@ class MemoryForm(forms.Form):
     )
     intensity = forms.TypedChoiceField(
         label=_("How strong is it today?"),
-        help_text=_("0 is barely there, 10 is hard to look at."),
         choices=[(n, str(n)) for n in range(11)],
         coerce=int,
         widget=forms.RadioSelect(attrs={"class": "scale"}),

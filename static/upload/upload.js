@@ -21,8 +21,10 @@ function start() {
   const words = form.dataset;
   const token = form.elements.csrfmiddlewaretoken.value;
   const told = document.getElementById("told");
+  const sum = document.getElementById("sum");
   const waiting = [];
   let running = 0;
+  let arrived = 0;
 
   // fetch says nothing of what has left; a bar that stands at nothing and then is full helps nobody.
   function ask(method, where, { headers = {}, body = null, progress = null, item } = {}) {
@@ -50,7 +52,8 @@ function start() {
 
   function refuse(request) {
     if (request.status >= 500 && request.status !== 507) throw new Cut();
-    throw new Refusal(sentence(request));
+    // What is in the file does not change by sending it again; room, sessions and pages do.
+    throw Object.assign(new Refusal(sentence(request)), { final: [413, 422].includes(request.status) });
   }
 
   async function announce(item) {
@@ -109,7 +112,7 @@ function start() {
           continue;
         }
         if (error instanceof Refusal) sessionStorage.removeItem(keyOf(item.file));
-        item.fail(error instanceof Cut ? words.cut : error.message);
+        item.fail(error instanceof Cut ? words.cut : error.message, error.final);
         return;
       }
     }
@@ -154,12 +157,14 @@ function start() {
         state.textContent = offset < file.size ? `${sizeOf(offset)} / ${sizeOf(file.size)}` : words.looking;
       },
       finish() {
-        button.remove();
-        end("is-done", words.arrived);
+        row.remove();
+        arrived += 1;
+        sum.textContent = `${arrived} ${words.sum}`;
         document.body.dispatchEvent(new CustomEvent("brought"));
       },
-      fail(text) {
+      fail(text, final = false) {
         end("is-failed", text);
+        if (final) button.remove();
         button.textContent = words.again;
         button.setAttribute("aria-label", `${words.again}: ${file.name}`);
       },
@@ -195,8 +200,8 @@ function start() {
   function take(files) {
     for (const file of files) {
       const item = makeItem(file);
-      if (file.size > Number(words.max)) item.fail(words.large);
-      else if (!file.size) item.fail(words.empty);
+      if (file.size > Number(words.max)) item.fail(words.large, true);
+      else if (!file.size) item.fail(words.empty, true);
       else waiting.push(item);
     }
     work();

@@ -118,7 +118,8 @@ class Visitor:
         for size in (DESK, PHONE):
             self.page.set_viewport_size(size)
             path = Path(PICTURES) / f"{self.told:02d}-{name}-{size['width']}.png"
-            self.page.screenshot(path=path, full_page=True)
+            # Hiding the caret would leave style attributes behind, which htmx then copies against the policy.
+            self.page.screenshot(path=path, full_page=True, caret="initial")
         self.page.set_viewport_size(was or DESK)
         self.told += 1
 

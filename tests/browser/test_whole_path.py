@@ -178,7 +178,7 @@ def places(patient: Visitor) -> None:
             if at == 0:
                 tells_of(page, title, when, intensity, tick)
                 if title == "The harbor":
-                    page.locator("#focus img").click(position={"x": 120, "y": 90})
+                    page.locator(".focus-picture").click(position={"x": 120, "y": 90})
                     expect(page.locator(".focus-mark")).to_be_visible()
                     patient.look("keepsake")
             else:

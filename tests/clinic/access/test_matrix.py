@@ -98,7 +98,7 @@ def house() -> House:
 
 
 def expected(actor: Actor, name: str, keywords: tuple[str, ...], method: str) -> int:
-    """What the table says, read apart from the code that enforces it: OPEN, 302 (sign in), 403, 404 or 405."""
+    """What the table says, read apart from the code that enforces it: OPEN, 302, 403, 404 or 405."""
     row = TABLE[name]
     who, other = (row.read, row.write) if method in READING else (row.write, row.read)
     if not who and told(actor, other, keywords) == OPEN:
