@@ -44,4 +44,4 @@ format: $(VENV)/development ## Bring all files into the house's style
 
 messages: $(VENV)/development ## Collect the texts to translate and compile the translations
 	@$(BIN)/python manage.py makemessages --all --no-location --no-obsolete
-	@$(BIN)/python manage.py compilemessages
+	@$(BIN)/python manage.py compilemessages --ignore=$(VENV) --ignore=data

@@ -77,6 +77,8 @@ def put(connection: BaseDatabaseWrapper) -> None:
     lacking = missing(connection)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
+            # It alters no table while deferred foreign keys to it wait for the commit: look at them now.
+            connection.check_constraints()
             cursor.execute(POSTGRESQL_FUNCTION.format(refusal=REFUSAL))
         for name, sql in wanted(connection).items():
             if name in lacking:
@@ -86,6 +88,8 @@ def put(connection: BaseDatabaseWrapper) -> None:
 
 def take_away(connection: BaseDatabaseWrapper) -> None:
     """Remove the triggers: for reversing the migration, and for tests that tamper or flush."""
+    if connection.vendor == "postgresql":
+        connection.check_constraints()
     with connection.cursor() as cursor:
         for name in wanted(connection):
             cursor.execute(dropping(connection, name))

@@ -113,8 +113,21 @@ class ChaptersStep(forms.Form):
             self.fields[f"color_{n}"] = forms.ChoiceField(label=_("Color"), choices=COLORS, required=False)
 
     def rows(self) -> list[list[forms.BoundField]]:
-        """The fields of each span, for the page."""
-        return [[self[f"{part}_{n}"] for part in ("name", "from", "to", "color")] for n in CHAPTERS]
+        """The fields of each span that has any, and of one more, for the page."""
+        return [self._row(n) for n in CHAPTERS if n <= self._filled() + 1]
+
+    def further(self) -> list[list[forms.BoundField]]:
+        """Those of the others."""
+        return [self._row(n) for n in CHAPTERS if n > self._filled() + 1]
+
+    def _row(self, n: int) -> list[forms.BoundField]:
+        return [self[f"{part}_{n}"] for part in ("name", "color", "from", "to")]
+
+    def _filled(self) -> int:
+        """The last span in which something stands."""
+        return max(
+            (n for n in CHAPTERS for part in ("name", "from", "to") if self[f"{part}_{n}"].value()), default=0
+        )
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}

@@ -88,7 +88,7 @@ def _bringing(case: Case, said: bool, agreed: bool) -> list[Task]:
 
 
 def tasks_of(case: Case, procedure: Any = None) -> list[Task]:
-    """What was done, what the patient has to do, and what we do, in order, each with its date if it has one."""
+    """What was done, what the patient has to do and what we do, in order, dated where there is a date."""
     said = bool(case.read().subject_name)
     signed = {
         signature.text.kind: signature for signature in case.signatures.in_force().select_related("text")

@@ -124,4 +124,5 @@ class KeepsakeForm(forms.Form):
 def new_memory_form(post: Any, keepsake: Keepsake, paper: KeepsakePaper) -> MemoryForm:
     """The form for a new memory on a keepsake's page; its date is the picture's own where it has one."""
     initial = {"when": paper.taken[:10], "title": paper.caption}
-    return MemoryForm(post, prefix="new", case=keepsake.case, initial=initial)
+    # Its fields stand in a closed part of the page: a browser that insists on one of them says nothing.
+    return MemoryForm(post, prefix="new", case=keepsake.case, initial=initial, use_required_attribute=False)

@@ -20,7 +20,6 @@ const sizeOf = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(by
 function start() {
   const words = form.dataset;
   const token = form.elements.csrfmiddlewaretoken.value;
-  const told = document.getElementById("told");
   const sum = document.getElementById("sum");
   const waiting = [];
   let running = 0;
@@ -142,10 +141,10 @@ function start() {
     bar.setAttribute("aria-label", file.name);
     row.append(name, state, button, bar);
     queue.append(row);
-    const end = (className, text) => {
-      row.classList.add(className);
+    const end = (text) => {
+      row.classList.add("is-failed");
+      state.setAttribute("role", "alert");
       state.textContent = text;
-      told.textContent = `${file.name}: ${text}`;
     };
     const item = {
       file,
@@ -163,13 +162,14 @@ function start() {
         document.body.dispatchEvent(new CustomEvent("brought"));
       },
       fail(text, final = false) {
-        end("is-failed", text);
+        end(text);
         if (final) button.remove();
         button.textContent = words.again;
         button.setAttribute("aria-label", `${words.again}: ${file.name}`);
       },
       again() {
         row.classList.remove("is-failed");
+        state.removeAttribute("role");
         state.textContent = words.waiting;
         button.textContent = words.cancel;
         waiting.push(item);
@@ -179,7 +179,7 @@ function start() {
         item.canceled = true;
         item.request?.abort();
         button.remove();
-        end("is-failed", words.canceled);
+        end(words.canceled);
         if (waiting.includes(item)) waiting.splice(waiting.indexOf(item), 1);
         sessionStorage.removeItem(keyOf(file));
         // The request that was given up may still be held on the other side for a moment.

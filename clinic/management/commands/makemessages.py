@@ -31,3 +31,11 @@ class Command(makemessages.Command):
             parts = [part for part in Path(file.dirpath).parts if part != "templates"]
             file.locale_dir = catalogs.get(parts[0], shared) if parts else shared
         return files
+
+    def write_po_file(self, potfile: str, locale: str) -> None:
+        """Write the catalog without the time it was collected, so that collecting twice changes nothing."""
+        super().write_po_file(potfile, locale)
+        catalog = Path(potfile).parent / locale / "LC_MESSAGES" / f"{self.domain}.po"
+        lines = catalog.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = (line for line in lines if not line.startswith('"POT-Creation-Date:'))
+        catalog.write_text("".join(kept), encoding="utf-8")

@@ -19,13 +19,15 @@ from clinic.asgi import application
 from clinic.audit.models import Entry
 from clinic.people.models import Role
 from patients.cases.models import Case
+from patients.consent.models import ConsentText
+from patients.consent.signing import sign
 from patients.keepsakes.models import Keepsake, Upload
 from patients.keepsakes.staging import Writer, discard_expired, staging_path
 from patients.vault.configured import key_store
 from patients.vault.models import StoredObject
 from patients.vault.objects import read, storage
 from patients.vault.stream import SEGMENT
-from tests.factories import jpeg, make_case, make_user
+from tests.factories import jpeg, make_case, make_text, make_user
 from tests.house import until
 from tests.patients.keepsakes.sending import Sender
 from tests.serving import serving
@@ -195,6 +197,18 @@ def test_strangers_staff_and_nobody_get_nowhere(sender: Sender) -> None:
     assert Entry.objects.filter(action="access.denied").count() == 1
     sender.cookie = ""
     assert sender.announce(10).status == 401
+
+
+def test_nothing_is_taken_before_the_patient_agreed_that_it_is_kept(sender: Sender) -> None:
+    other = make_case(agreed=False)
+    asking = Sender(sender.port, other.patient)
+    answer = asking.announce(100)
+    assert (answer.status, "agree first" in answer.said["error"]) == (409, True)
+    assert asking.post_form(("files", "one.jpg", jpeg())).status == 409
+    assert not Upload.objects.exists()
+    text = make_text(ConsentText.Kind.STORAGE)
+    sign(other, by=other.patient, kind=ConsentText.Kind.STORAGE, text_seen=text.digest)
+    assert asking.announce(100).status == 201
 
 
 def test_a_locked_map_takes_nothing(sender: Sender, case: Case) -> None:

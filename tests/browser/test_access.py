@@ -1,0 +1,139 @@
+"""Every page that somebody can reach, read by axe: no violation anywhere."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.contrib.auth.models import AnonymousUser
+from django.core import mail
+from django.db import transaction
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from playwright.sync_api import Page
+
+from clinic.access.policy import TABLE, allowed
+from clinic.people.invitations import invite
+from clinic.people.models import Role, User
+from erasure.certificates.models import Certificate
+from erasure.procedures.booking import book_procedure
+from erasure.procedures.models import Procedure
+from erasure.runs.control import call_doctor, pause
+from patients.cases.models import Case
+from patients.requests.models import AppointmentRequest
+from tests.browser.browsing import DESK, PHONE, apart, open_house
+from tests.factories import (
+    make_case,
+    make_doctor,
+    make_keepsake,
+    make_letter,
+    make_memory,
+    make_room,
+    make_run,
+    make_signed,
+    make_technician,
+    make_user,
+)
+from tests.house import until
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
+
+
+class World:
+    """One case in each stage that looks different, and somebody in each role."""
+
+    def __init__(self) -> None:
+        self.desk, self.admin = make_user(Role.RECEPTIONIST), make_user(Role.ADMINISTRATOR)
+        self.auditor = make_user(Role.AUDITOR)
+        self.bringing, self.signed, self.booked = make_case(), make_case(), make_case()
+        memory = make_memory(self.bringing)
+        self.photo, self.letter = make_keepsake(memory), make_letter(memory)
+        self.memory = memory
+        for case in (self.signed, self.booked):
+            make_keepsake(make_memory(case))
+            make_signed(case)
+        self.doctor, self.technician = make_doctor(), make_technician()
+        self.procedure = self.tomorrow()
+        self.held, self.done = make_run(2, pace=3600), make_run(1)
+        pause(self.held.pk, by=self.doctor)
+        call_doctor(self.held.pk, by=self.doctor)
+        AppointmentRequest.objects.create(name="Somebody New", email="new@visitor.example")
+        with transaction.atomic():
+            invite("guest@visitor.example", "Guest", Role.PATIENT, by=self.desk, base="http://house")
+        self.token = mail.outbox[-1].body.partition("/invitation/")[2].split()[0].strip("/")
+
+    def tomorrow(self) -> Procedure:
+        """A night that is not to start by itself while the test looks."""
+        resources = [self.doctor.resource, self.technician.resource, make_room()]
+        start = timezone.now() + timedelta(days=1)
+        return book_procedure(
+            self.booked,
+            place=Procedure.Place.CLINIC,
+            resources=resources,
+            starts_at=start,
+            ends_at=start + timedelta(hours=8),
+            by=self.doctor,
+        )
+
+    def people(self) -> list[User | AnonymousUser]:
+        """Nobody, the staff, and the patient of each case."""
+        cases: list[Case] = [self.bringing, self.signed, self.booked]
+        patients = [case.patient for case in cases]
+        nights = [run.procedure.case.patient for run in (self.held, self.done)]
+        staff = [self.desk, self.doctor, self.technician, self.admin, self.auditor]
+        return [AnonymousUser(), *staff, *patients, *nights]
+
+    def arguments(self) -> list[dict[str, Any]]:
+        """What may stand in an address."""
+        cases = [self.bringing, self.signed, self.booked, self.done.procedure.case]
+        return [
+            {},
+            {"token": self.token},
+            {"pk": self.desk.pk},
+            {"memory": self.memory.pk},
+            {"procedure": self.procedure.pk},
+            *({"case": case.pk} for case in cases),
+            *({"keepsake": thing.pk} for thing in (self.photo, self.letter)),
+            *({"run": run.pk} for run in (self.held, self.done)),
+        ]
+
+    def pages(self, user: User | AnonymousUser) -> Iterator[str]:
+        """Every address that `user` may read; one in words for those that take a word."""
+        for name in TABLE:
+            for kwargs in self.arguments():
+                try:
+                    path = reverse(name, kwargs=kwargs)
+                except NoReverseMatch:
+                    continue
+                if allowed(user, name, kwargs, "GET").allowed:
+                    yield path
+                    if name == "patients:intake":
+                        yield from (f"{path}?step={step}" for step in ("hope", "health", "chapters"))
+
+
+def violations(page: Page, axe: Axe) -> list[str]:
+    """What axe finds on the page that is open: the rule, and the element."""
+    found = axe.run(page).response["violations"]
+    return [f"{rule['id']}: {node['html'][:160]}" for rule in found for node in rule["nodes"]]
+
+
+def test_axe_finds_nothing_on_any_page_that_somebody_can_reach() -> None:
+    world, axe, found, read = World(), Axe(), {}, set()
+    todo = [(user, sorted(set(world.pages(user)))) for user in world.people()]
+    with open_house() as house:
+        until(lambda: apart(lambda: Certificate.objects.filter(run=world.done).exists()), "the certificate")
+        for user, paths in todo:
+            signed_in = isinstance(user, User)
+            patient = signed_in and user.has_role(Role.PATIENT)
+            visitor = house.visitor(user if signed_in else None, viewport=PHONE if patient else DESK)
+            for path in paths:
+                answer = visitor.page.request.get(house.address + path, max_redirects=0)
+                if "text/html" not in answer.headers.get("content-type", "") or answer.status in (302, 404):
+                    continue
+                visitor.go(path)
+                read.add(path)
+                if wrong := violations(visitor.page, axe):
+                    found[f"{'/'.join(sorted(user.roles)) if signed_in else 'nobody'} {path}"] = wrong
+    assert found == {}
+    assert len(read) > 40
