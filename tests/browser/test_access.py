@@ -14,6 +14,7 @@ from django.utils import timezone
 from playwright.sync_api import Page
 
 from clinic.access.policy import TABLE, allowed
+from clinic.calendar.models import Resource
 from clinic.people.invitations import invite
 from clinic.people.models import Role, User
 from erasure.certificates.models import Certificate
@@ -65,12 +66,12 @@ class World:
 
     def tomorrow(self) -> Procedure:
         """A night that is not to start by itself while the test looks."""
-        resources = [self.doctor.resource, self.technician.resource, make_room()]
+        people = Resource.objects.filter(user__in=[self.doctor, self.technician])
         start = timezone.now() + timedelta(days=1)
         return book_procedure(
             self.booked,
             place=Procedure.Place.CLINIC,
-            resources=resources,
+            resources=[*people, make_room()],
             starts_at=start,
             ends_at=start + timedelta(hours=8),
             by=self.doctor,

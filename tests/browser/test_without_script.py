@@ -62,9 +62,9 @@ def acts(someone: Visitor, name: str, state: str) -> None:
 
 def test_the_night_is_held_and_ended_by_plain_forms() -> None:
     run = make_run(3, pace=STILL)
-    doctor = run.procedure.booked_by
+    doctor, sleeper = run.procedure.booked_by, run.procedure.case.patient
     with open_house() as house:
-        patient = house.visitor(run.procedure.case.patient, java_script_enabled=False)
+        patient = house.visitor(sleeper, java_script_enabled=False)
         someone = house.visitor(doctor, java_script_enabled=False)
         for visitor in (patient, someone):
             visitor.go(f"/sessions/{run.pk}/")
