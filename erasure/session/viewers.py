@@ -1,8 +1,8 @@
 """What a person may see and do in a session; the policy table says who may at all."""
 
-from clinic.access.policy import allowed
 from django.http import HttpRequest
 
+from clinic.access.policy import allowed
 from clinic.people.models import Role, User
 from erasure.runs.models import Run
 from erasure.session.present import Viewer
