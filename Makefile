@@ -34,13 +34,13 @@ test: $(VENV)/development ## Run every test, on SQLite and on PostgreSQL
 lint: $(VENV)/development ## Check style, types, templates and the order of imports
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
-	@$(BIN)/djlint templates --check --lint --quiet
+	@$(BIN)/djlint templates --lint --quiet
 
 bench: $(VENV)/development ## Measure what is claimed about speed, side by side
 	@$(BIN)/python -m tests.bench
 
 format: $(VENV)/development ## Bring all files into the house's style
-	@$(BIN)/ruff check --fix-only --quiet . ; $(BIN)/ruff format --quiet . ; $(BIN)/djlint templates --reformat --quiet
+	@$(BIN)/ruff check --fix-only --quiet . ; $(BIN)/ruff format --quiet .
 
 messages: $(VENV)/development ## Collect the texts to translate and compile the translations
 	@$(BIN)/python manage.py makemessages --all --no-location --no-obsolete
