@@ -159,10 +159,11 @@ def test_an_abandoned_upload_leaves_nothing_after_its_time(sender: Sender, case:
     where = sender.announce(10 * SEGMENT).headers["location"]
     sender.cut_off(where, os.urandom(2 * SEGMENT), claim=10 * SEGMENT)
     upload = Upload.objects.get()
-    until(lambda: staging_path(upload.pk).stat().st_size > 0, "a segment is staged")
+    until(lambda: Upload.objects.get().offset > 0, "the request is put away")
     assert discard_expired() == 0
+    assert staging_path(upload.pk).exists()
     Upload.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
-    assert discard_expired() == 1
+    until(lambda: discard_expired() == 1, "nobody writes to it any more")
     nothing_left(case)
     assert sender.ask("HEAD", where).status == 404
 
