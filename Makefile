@@ -6,6 +6,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO := LACUNA_DEMO=1 LACUNA_DATA_DIR=$(CURDIR)/data/demo
 
+PYTEST := $(BIN)/python -m pytest -q
+# What fails beside others on a busy machine is run once more, alone: what fails twice, fails.
+AGAIN := $(PYTEST) --last-failed --last-failed-no-failures none
+
 .PHONY: help demo test lint bench format messages
 
 help: ## Say what there is to run
@@ -28,8 +32,9 @@ demo: $(VENV)/runtime ## Load the demonstration clinic and open it: watch memori
 
 test: $(VENV)/development ## Run every test, on SQLite and on PostgreSQL
 	@tests/machine
-	@$(BIN)/python -m pytest -q -n auto $(ARGS)
-	@LACUNA_DATABASE=$$(tests/machine --database) $(BIN)/python -m pytest -q -n auto -m "django_db and not browser" $(ARGS)
+	@$(PYTEST) -n auto $(ARGS) || $(AGAIN)
+	@export LACUNA_DATABASE=$$(tests/machine --database); \
+	 $(PYTEST) -n auto -m "django_db and not browser" $(ARGS) || $(AGAIN)
 
 lint: $(VENV)/development ## Check style, types, templates and the order of imports
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet .

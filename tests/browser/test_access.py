@@ -39,7 +39,14 @@ from tests.factories import (
 from tests.house import until
 
 # No page for people, or one that starts a download in a browser.
-NO_PAGE = {"health", "audit-export", "erasure:live", "erasure:state", "erasure:map-css", "erasure:certificate-json"}
+NO_PAGE = {
+    "health",
+    "audit-export",
+    "erasure:live",
+    "erasure:state",
+    "erasure:map-css",
+    "erasure:certificate-json",
+}
 # Pages on which nothing depends on the role of the person who reads them.
 ALIKE = {name for name, row in TABLE.items() if row.read in (PUBLIC, SIGNED_IN)} | {
     "patients:intake",
