@@ -73,6 +73,7 @@ class World:
             make_keepsake(make_memory(case))
             make_signed(case)
         self.doctor, self.technician = make_doctor(), make_technician()
+        self.others = [self.desk, self.technician, self.admin, self.auditor]
         self.procedure = self.tomorrow()
         self.held, self.done = make_run(2, pace=3600), make_run(1)
         pause(self.held.pk, by=self.doctor)
@@ -100,8 +101,7 @@ class World:
         cases: list[Case] = [self.bringing, self.signed, self.booked]
         patients = [case.patient for case in cases]
         nights = [run.procedure.case.patient for run in (self.held, self.done)]
-        staff = [self.desk, self.doctor, self.technician, self.admin, self.auditor]
-        return [AnonymousUser(), *staff, *patients, *nights]
+        return [AnonymousUser(), self.doctor, *self.others, *patients, *nights]
 
     def arguments(self) -> list[dict[str, Any]]:
         """What may stand in an address."""
@@ -118,14 +118,19 @@ class World:
         ]
 
     def pages(self, user: User | AnonymousUser) -> Iterator[tuple[str, str]]:
-        """The name and address of everything that `user` may read, and each step of the intake."""
+        """The name and address of everything that `user` may read, and each step of the intake.
+
+        Of a kind of object the doctor reads each one, in its stage; other staff one that they may read.
+        """
         for name in sorted(TABLE.keys() - NO_PAGE):
+            told = False
             for kwargs in self.arguments():
                 try:
                     path = reverse(name, kwargs=kwargs)
                 except NoReverseMatch:
                     continue
-                if allowed(user, name, kwargs, "GET").allowed:
+                if allowed(user, name, kwargs, "GET").allowed and not (told and user in self.others):
+                    told = True
                     steps = ["hope", "health", "chapters"] if name == "patients:intake" else []
                     yield from [(name, path), *((name, f"{path}?step={step}") for step in steps)]
 

@@ -270,6 +270,7 @@ def goes(doctor: Visitor, case: Case) -> Run:
     expect(page.locator("#session")).to_have_attribute("data-state", re.compile("running|finished"))
     expect(page.locator("#state")).to_contain_text("Finished", timeout=60_000)
     expect(page.get_by_role("button", name=re.compile(r"Memory \d+, destroyed"))).to_have_count(TARGETS - 1)
+    expect(page.get_by_role("link", name="Open the certificate")).to_be_visible(timeout=30_000)
     doctor.look("session-finished")
     return apart(lambda: Run.objects.get(procedure__case=case))
 
