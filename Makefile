@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest -q
 # What fails beside others on a busy machine is run once more, alone: what fails twice, fails.
 AGAIN := $(PYTEST) --last-failed --last-failed-no-failures none
 
-.PHONY: help demo test lint bench format messages
+.PHONY: help demo test torture lint bench format messages
 
 help: ## Say what there is to run
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,11 @@ test: $(VENV)/development ## Run every test, on SQLite and on PostgreSQL
 	@$(PYTEST) -n auto $(ARGS) || $(AGAIN)
 	@export LACUNA_DATABASE=$$(tests/machine --database); \
 	 $(PYTEST) -n auto -m "django_db and not browser" $(ARGS) || $(AGAIN)
+
+torture: $(VENV)/development ## Fail and kill a night at its every write, on both databases (long)
+	@tests/machine
+	@$(PYTEST) -n auto -m torture $(ARGS)
+	@export LACUNA_DATABASE=$$(tests/machine --database); $(PYTEST) -n auto -m torture $(ARGS)
 
 lint: $(VENV)/development ## Check style, types, templates and the order of imports
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet .

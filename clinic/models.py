@@ -1,6 +1,6 @@
 """The models of this room, named here so that Django finds them."""
 
-from clinic.audit.models import Checkpoint, Entry, TreeHead
+from clinic.audit.models import Checkpoint, Delivery, Entry, Subtree, TreeHead
 from clinic.calendar.models import Booking, Reservation, Resource
 from clinic.outbox.models import Mail
 from clinic.people.models import Invitation, RoleGrant, User
@@ -8,12 +8,14 @@ from clinic.people.models import Invitation, RoleGrant, User
 __all__ = [
     "Booking",
     "Checkpoint",
+    "Delivery",
     "Entry",
     "Invitation",
     "Mail",
     "Reservation",
     "Resource",
     "RoleGrant",
+    "Subtree",
     "TreeHead",
     "User",
 ]

@@ -6,6 +6,7 @@ docs/settings.md lists the variables; every default is safe for one machine on l
 import os
 import secrets
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
@@ -105,6 +106,7 @@ ASGI_APPLICATION = "clinic.asgi.application"
 ASGI_ROUTES = {
     "/live/": "erasure.live.app.app",
     "/pictures/": "patients.keepsakes.pictures.pictures",
+    "/playback/": "patients.keepsakes.playback.playback",
     "/upload/": "patients.keepsakes.upload.upload_app",
 }
 TEMPLATES = [
@@ -166,6 +168,21 @@ LACUNA_VAULT_DIR = DATA_DIR / "vault"
 LACUNA_KEYS_DIR = Path(os.environ.get("LACUNA_KEYS_DIR", DATA_DIR / "keys"))
 LACUNA_ROOT_KEY = os.environ.get("LACUNA_ROOT_KEY", "")
 LACUNA_ROOT_KEY_FILE = Path(os.environ.get("LACUNA_ROOT_KEY_FILE", DATA_DIR / "root-key"))
+# The root key that the one above takes over from, until the next roll.
+LACUNA_ROOT_KEY_FILE_BEFORE = os.environ.get("LACUNA_ROOT_KEY_FILE_BEFORE", "")
+# Where data keys stand: "slots", a file that serves one machine, or "database", which needs a token.
+LACUNA_KEYS = os.environ.get("LACUNA_KEYS", "slots")
+# A PKCS#11 token, by its library: keys above the data keys are made, used and destroyed inside it.
+LACUNA_TOKEN_MODULE = os.environ.get("LACUNA_TOKEN_MODULE", "")
+LACUNA_TOKEN_LABEL = os.environ.get("LACUNA_TOKEN_LABEL", "lacuna")
+LACUNA_TOKEN_PIN = os.environ.get("LACUNA_TOKEN_PIN", "")
+LACUNA_TOKEN_PIN_FILE = os.environ.get("LACUNA_TOKEN_PIN_FILE", "")
+# Redis on another host is there to wake workers on further machines; ciphertext in S3 and PostgreSQL
+# elsewhere serve one machine as well, so they imply nothing.
+LACUNA_SEVERAL_MACHINES = flag(
+    "LACUNA_SEVERAL_MACHINES",
+    default=bool(REDIS_URL) and urlsplit(REDIS_URL).hostname not in {None, "localhost", "127.0.0.1", "::1"},
+)
 LACUNA_KEY_MIRRORS = [Path(path) for path in words("LACUNA_KEY_MIRRORS")]
 S3_BUCKET = os.environ.get("LACUNA_S3_BUCKET", "")
 STORAGES: dict[str, dict[str, object]] = {
@@ -186,12 +203,18 @@ if S3_BUCKET:
 # The signing key of the log's checkpoints and of certificates; its public half is printed by `verify_audit`.
 LACUNA_SIGNING_KEY_FILE = Path(os.environ.get("LACUNA_SIGNING_KEY_FILE", DATA_DIR / "signing-key"))
 LACUNA_WITNESS_DIR = Path(os.environ.get("LACUNA_WITNESS_DIR", DATA_DIR / "witness"))
+# Addresses outside the house that get each newest checkpoint by mail, with commas.
+LACUNA_WITNESS_MAIL = words("LACUNA_WITNESS_MAIL")
 LACUNA_LOG_ORIGIN = os.environ.get("LACUNA_LOG_ORIGIN", "lacuna.example/audit")
 
 # No keepsake reaches Django's request body (uploads have their own endpoint), so bodies here are small forms.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 FILE_UPLOAD_HANDLERS: list[str] = []
 LACUNA_UPLOAD_MAX_BYTES = int(number("LACUNA_UPLOAD_MAX_BYTES", 512 * 1024 * 1024))
+# A video passes through the memory of the process that opens it, twice over.
+LACUNA_VIDEO_MAX_BYTES = int(number("LACUNA_VIDEO_MAX_BYTES", 256 * 1024 * 1024))
+LACUNA_MEDIA_MAX_SECONDS = int(number("LACUNA_MEDIA_MAX_SECONDS", 2 * 3600))
+LACUNA_PDF_MAX_PAGES = int(number("LACUNA_PDF_MAX_PAGES", 30))
 LACUNA_CASE_MAX_BYTES = int(number("LACUNA_CASE_MAX_BYTES", 8 * 1024**3))
 LACUNA_CASE_MAX_KEEPSAKES = int(number("LACUNA_CASE_MAX_KEEPSAKES", 2000))
 
@@ -199,6 +222,11 @@ LACUNA_CASE_MAX_KEEPSAKES = int(number("LACUNA_CASE_MAX_KEEPSAKES", 2000))
 LACUNA_DEMO = flag("LACUNA_DEMO", default=False)
 LACUNA_COOLING_OFF_HOURS = number("LACUNA_COOLING_OFF_HOURS", 0 if LACUNA_DEMO else 72)
 LACUNA_PRESENCE_CHECK_MINUTES = number("LACUNA_PRESENCE_MINUTES", 0 if LACUNA_DEMO else 20)
+# A memory whose intensity times links reaches this is strong: somebody has to be there when it fades.
+LACUNA_PRESENCE_STRENGTH = number("LACUNA_PRESENCE_STRENGTH", 30)
+LACUNA_PRESENCE_GRACE_SECONDS = number("LACUNA_PRESENCE_GRACE_SECONDS", 90)
+LACUNA_CALL_AGAIN_SECONDS = number("LACUNA_CALL_AGAIN_SECONDS", 60)
+LACUNA_CALL_ESCALATE_SECONDS = number("LACUNA_CALL_ESCALATE_SECONDS", 180)
 LACUNA_PACE_SECONDS = number("LACUNA_PACE_SECONDS", 6 if LACUNA_DEMO else 90)
 LACUNA_INVITATION_DAYS = 14
 LACUNA_LEASE_SECONDS = number("LACUNA_LEASE_SECONDS", 60)
@@ -293,6 +321,8 @@ LOCALE_PATHS = [
     BASE_DIR / "erasure" / "locale",
 ]
 USE_I18N = USE_TZ = True
+# What "Call us" dials on patients' pages; without it nobody is told to call.
+LACUNA_CLINIC_PHONE = os.environ.get("LACUNA_CLINIC_PHONE", "212-555-0142" if LACUNA_DEMO else "")
 TIME_ZONE = os.environ.get("LACUNA_TIME_ZONE", "America/New_York")
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
@@ -303,9 +333,16 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "filters": {"without_tokens": {"()": "clinic.people.redaction.WithoutTokens"}},
+    "filters": {
+        "one_line": {"()": "clinic.people.redaction.OneLineForRefusals"},
+        "without_tokens": {"()": "clinic.people.redaction.WithoutTokens"},
+    },
     "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["without_tokens"]}
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["one_line", "without_tokens"],
+        }
     },
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {

@@ -9,6 +9,7 @@ urlpatterns = [
     path("", include("clinic.calendar.urls")),
     path("", include("clinic.audit.urls")),
     path("", include("clinic.outbox.urls")),
+    path("", include("clinic.style.urls")),
     path("account/", include("allauth.account.urls")),
     path("language/", login_not_required(set_language), name="set_language"),
     path("", include("patients.urls")),

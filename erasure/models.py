@@ -1,7 +1,34 @@
 """The models of this room, named here so that Django finds them."""
 
+from erasure.backups.models import Backup, Drill
 from erasure.certificates.models import Certificate
 from erasure.procedures.models import Procedure
-from erasure.runs.models import DoctorCall, Event, Hold, Run, Step
+from erasure.runs.models import (
+    Attendance,
+    CallNotice,
+    DoctorCall,
+    Event,
+    Handover,
+    Hold,
+    PresenceCheck,
+    Remainder,
+    Run,
+    Step,
+)
 
-__all__ = ["Certificate", "DoctorCall", "Event", "Hold", "Procedure", "Run", "Step"]
+__all__ = [
+    "Attendance",
+    "Backup",
+    "CallNotice",
+    "Certificate",
+    "DoctorCall",
+    "Drill",
+    "Event",
+    "Handover",
+    "Hold",
+    "PresenceCheck",
+    "Procedure",
+    "Remainder",
+    "Run",
+    "Step",
+]

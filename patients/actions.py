@@ -19,6 +19,11 @@ register(
         "keepsake.removed": (_("Keepsake taken back and destroyed"), "destroyed"),
         "keepsake.accepted": (_("Keepsake accepted"), "plain"),
         "keepsake.returned": (_("Keepsake returned"), "plain"),
+        "custody.received": (_("Thing received"), "plain"),
+        "custody.handed": (_("Thing handed to the procedure"), "plain"),
+        "custody.ended": (_("End of a thing said"), "plain"),
+        "custody.witnessed": (_("End of a thing witnessed"), "destroyed"),
+        "custody.contradicted": (_("End of a thing contradicted"), "alarm"),
         "keepsake.unblurred": (_("Preview unblurred"), "plain"),
         "memory.made": (_("Memory added"), "plain"),
         "memory.changed": (_("Memory changed"), "plain"),
@@ -33,5 +38,7 @@ register(
         "consent.signed": (_("Consent signed"), "teal"),
         "consent.withdrawn": (_("Consent withdrawn"), "alarm"),
         "file.viewed": (_("File viewed"), "plain"),
+        "keys.rolled-by-hand": (_("Keys rolled by an operator"), "teal"),
+        "keys.struck": (_("Keys that nothing opens struck off"), "alarm"),
     }
 )

@@ -2,21 +2,26 @@
 
 from patients.cases.models import Case
 from patients.consent.models import ConsentText, Signature
+from patients.custody.models import Custody
 from patients.keepsakes.models import Keepsake, Upload
 from patients.maps.models import LockedMap
 from patients.memories.models import Memory, MemoryLink
 from patients.requests.models import AppointmentRequest
-from patients.vault.models import StoredObject
+from patients.vault.models import CaseKey, KeyHouse, StoredObject, WrappedKey
 
 __all__ = [
     "AppointmentRequest",
     "Case",
+    "CaseKey",
     "ConsentText",
+    "Custody",
     "Keepsake",
+    "KeyHouse",
     "LockedMap",
     "Memory",
     "MemoryLink",
     "Signature",
     "StoredObject",
     "Upload",
+    "WrappedKey",
 ]

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings as django_settings
 from django.db import connection
+from django.utils import translation
 
 from patients.vault import configured
 from tests.clinic.audit.plugin import log_can_be_flushed
@@ -32,8 +33,14 @@ def sample_photos() -> Path:
     return SAMPLES
 
 
+@pytest.fixture(scope="session")
+def laid_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where static files would lie: tests lay none out, but WhiteNoise warns where there is no folder."""
+    return tmp_path_factory.mktemp("static")
+
+
 @pytest.fixture(autouse=True)
-def own_house(tmp_path: Path, settings: django_settings) -> Iterator[None]:
+def own_house(tmp_path: Path, settings: django_settings, laid_out: Path) -> Iterator[None]:
     """Give each test a vault, keys, witness and signing key of its own."""
     settings.LACUNA_DATA_DIR = tmp_path
     settings.LACUNA_VAULT_DIR = tmp_path / "vault"
@@ -41,14 +48,20 @@ def own_house(tmp_path: Path, settings: django_settings) -> Iterator[None]:
     settings.LACUNA_ROOT_KEY = ""
     settings.LACUNA_ROOT_KEY_FILE = tmp_path / "root-key"
     settings.LACUNA_KEY_MIRRORS = []
+    settings.LACUNA_ROOT_KEY_FILE_BEFORE = ""
+    settings.LACUNA_KEYS = "slots"
+    settings.LACUNA_TOKEN_MODULE = ""
+    settings.LACUNA_SEVERAL_MACHINES = False
     settings.LACUNA_COOLING_OFF_HOURS = 0
     settings.LACUNA_SIGNING_KEY_FILE = tmp_path / "signing-key"
     settings.LACUNA_WITNESS_DIR = tmp_path / "witness"
+    settings.STATIC_ROOT = laid_out
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     settings.STORAGES = settings.STORAGES | {
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     }
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     configured.reset()
+    translation.deactivate()  # a page that another test asked for in Vietnamese leaves its thread speaking it
     yield
     configured.reset()

@@ -3,6 +3,7 @@
 import io
 import itertools
 import os
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -20,6 +21,7 @@ from patients.cases.models import Case, CasePaper
 from patients.consent.models import ConsentText, Signature
 from patients.consent.signing import sign, text_digest
 from patients.imaging.fingerprint import fingerprint
+from patients.imaging.sheaf import MEDIA_TYPE, Page, bind
 from patients.keepsakes.models import Keepsake, KeepsakePaper
 from patients.maps.locking import lock_map
 from patients.maps.models import LockedMap
@@ -110,6 +112,36 @@ def make_keepsake(memory: Memory, picture: bytes | None = None, *, caption: str 
         for role in (StoredObject.Role.ORIGINAL, StoredObject.Role.SCREEN, StoredObject.Role.THUMB)
     }
     return _own(memory, rows, Keepsake.Kind.PHOTO, size, KeepsakePaper(caption=caption, fingerprint=print_))
+
+
+def make_other(memory: Memory, kind: str, *, fingerprint: str = "", sound: str = "") -> Keepsake:
+    """An accepted keepsake of another kind: a thing, a recording or a video, with an original that is no
+    picture; or, where `kind` is "pages", a letter of two pages."""
+    size = (64, 90)
+    sheaf = bind([Page(jpeg(size), size), Page(jpeg(size), size)])
+    screen, media_type = (sheaf, MEDIA_TYPE) if kind == "pages" else (jpeg(size), "image/jpeg")
+    played = {"recording": "audio/mpeg", "video": "video/mp4"}.get(kind, "")
+    owner = {"case_id": memory.case_id, "memory_id": memory.pk}
+    rows = {
+        StoredObject.Role.ORIGINAL: put(
+            os.urandom(300_000), role=StoredObject.Role.ORIGINAL, media_type=played, **owner
+        ),
+        StoredObject.Role.SCREEN: put(
+            screen,
+            role=StoredObject.Role.SCREEN,
+            media_type=media_type,
+            size=size,
+            capacity=(2 if kind == "pages" else 1) * size[0] * size[1] * 24,
+            **owner,
+        ),
+        StoredObject.Role.THUMB: put(
+            jpeg(size), role=StoredObject.Role.THUMB, media_type="image/jpeg", size=size, **owner
+        ),
+    }
+    paper = KeepsakePaper(
+        fingerprint=fingerprint, sound=sound, pages=2 * (kind == "pages"), seconds=9.0 if played else 0.0
+    )
+    return _own(memory, rows, "letter" if kind == "pages" else kind, size, paper)
 
 
 def make_letter(memory: Memory, text: str = "Dear you, I kept the shell from the beach.") -> Keepsake:
@@ -209,11 +241,24 @@ def make_procedure(case: Case, *, pace: float = 0, hours: int = 8) -> Procedure:
     )
 
 
-def make_run(memories: int = 2, *, pace: float = 0, letters: int = 0, case: Case | None = None) -> Run:
-    """A run that has just started, over `memories` photos and `letters` letters, nothing faded yet."""
+def make_run(
+    memories: int = 2,
+    *,
+    pace: float = 0,
+    letters: int = 0,
+    case: Case | None = None,
+    kinds: Sequence[str] = (),
+) -> Run:
+    """A run that has just started, over `memories` photos and `letters` letters, nothing faded yet.
+
+    `kinds`: what the oldest memory holds beside its photo, as `make_other` takes them.
+    """
     case = case or make_case()
     for i in range(memories):
-        make_keepsake(make_memory(case, f"Photo {i}", f"2003-02-{i + 1:02d}"))
+        memory = make_memory(case, f"Photo {i}", f"2003-02-{i + 1:02d}")
+        make_keepsake(memory)
+        for kind in kinds if i == 0 else ():
+            make_other(memory, kind)
     for i in range(letters):
         make_letter(make_memory(case, f"Letter {i}", f"2003-03-{i + 1:02d}"))
     return start_run(make_procedure(case, pace=pace).pk, by=None)

@@ -44,6 +44,19 @@ def environment(**more: str) -> dict[str, str]:
     }
 
 
+def contents(path: Path) -> bytes:
+    """The bytes of a file that may be this process's open database.
+
+    Read by another process: closing any descriptor of a file drops the locks this process has on it, SQLite's
+    too, and the next process to leave the database would believe it the last and take its log away.
+    Errors: OSError.
+    """
+    read = subprocess.run(["cat", "--", path], capture_output=True, check=False)  # noqa: S603, S607
+    if read.returncode:
+        raise OSError(read.stderr.decode())
+    return read.stdout
+
+
 def until(happened: Callable[[], bool], what: str) -> None:
     """Look again and again until `happened`; fail when PATIENCE ends."""
     end = time.monotonic() + PATIENCE

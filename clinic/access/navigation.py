@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import Promise
@@ -17,6 +18,7 @@ PLACES: tuple[tuple[str, str | Promise], ...] = (
     ("patients:cases", _("Files")),
     ("audit", _("Audit")),
     ("people", _("People")),
+    ("erasure:backups", _("Backups")),
     ("outbox", _("Outbox")),
     ("patients:portal", _("My file")),
 )
@@ -32,10 +34,11 @@ class Item:
 
 
 def navigation(request: HttpRequest) -> dict[str, Any]:
-    """Context for every page: `nav`, and `role_name` behind the person's name."""
+    """Context for every page: `nav`, `role_name` behind the person's name, and the clinic's telephone."""
     user = getattr(request, "user", None)
+    context = {"nav": [], "clinic_phone": settings.LACUNA_CLINIC_PHONE}
     if not isinstance(user, User):
-        return {"nav": []}
+        return context
     items = []
     for name, label in PLACES:
         if not allowed(user, name, {}, "GET").allowed:
@@ -46,4 +49,4 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
             continue
         items.append(Item(label, url, request.path.startswith(url)))
     held = [role for role in Role if role in user.roles]
-    return {"nav": items, "role_name": held[0].label if held else ""}
+    return {**context, "nav": items, "role_name": held[0].label if held else ""}

@@ -64,6 +64,7 @@ def only(role: str, *relations: str) -> Rule:
 OWN = only(PATIENT, "own")
 NEAR = only(TECHNICIAN, "assigned", "mapping")
 ON_DUTY = only(TECHNICIAN, "assigned")
+OFFERED = only(TECHNICIAN, "offered")
 EVERY_STAFF = to(RECEPTIONIST, TECHNICIAN, DOCTOR, ADMINISTRATOR, AUDITOR)
 READERS = to(ADMINISTRATOR, AUDITOR)
 TEAM = to(DOCTOR, NEAR)
@@ -100,9 +101,11 @@ TABLE: dict[str, Row] = {
     "audit": Row(READERS),
     "audit-verify": Row((), READERS),
     "audit-export": Row((), READERS),
+    "audit-compare": Row((), READERS),
     "people": Row(to(ADMINISTRATOR), to(ADMINISTRATOR)),
     "person": Row(to(ADMINISTRATOR), to(ADMINISTRATOR)),
     "outbox": Row(to(RECEPTIONIST, ADMINISTRATOR)),
+    "style": Row(EVERY_STAFF),
     # Who comes
     "patients:requests": Row(to(RECEPTIONIST, DOCTOR), to(RECEPTIONIST)),
     "patients:request-decide": Row((), to(RECEPTIONIST)),
@@ -134,6 +137,9 @@ TABLE: dict[str, Row] = {
     "patients:map-lock": Row((), TEAM),
     "patients:map-unlock": Row((), to(DOCTOR)),
     "patients:picture": Row(to(DOCTOR, NEAR, OWN)),
+    "patients:playback": Row(to(DOCTOR, NEAR, OWN)),
+    "patients:custody": Row(to(RECEPTIONIST, DOCTOR, NEAR, AUDITOR)),
+    "patients:custody-change": Row((), to(RECEPTIONIST, DOCTOR, NEAR)),
     # The night
     "erasure:book": Row(to(RECEPTIONIST, DOCTOR), to(RECEPTIONIST, DOCTOR)),
     "erasure:procedure-move": Row(to(RECEPTIONIST, DOCTOR), to(RECEPTIONIST, DOCTOR)),
@@ -144,6 +150,7 @@ TABLE: dict[str, Row] = {
     "erasure:live": Row((*NIGHT, Rule(AUDITOR)), quiet=True),
     "erasure:map-css": Row((*NIGHT, Rule(AUDITOR), Rule(RECEPTIONIST)), quiet=True),
     "erasure:wall": Row(EVERY_STAFF, quiet=True),
+    "erasure:replay": Row((*NIGHT, Rule(AUDITOR))),
     "erasure:pause": Row((), NIGHT),
     "erasure:resume": Row((), to(DOCTOR, ON_DUTY)),
     "erasure:protect": Row((), NIGHT),
@@ -153,8 +160,31 @@ TABLE: dict[str, Row] = {
     "erasure:abort-finish": Row((), to(DOCTOR, ON_DUTY)),
     "erasure:decide": Row((), to(DOCTOR)),
     "erasure:safe-word": Row((), NIGHT),
+    "erasure:presence": Row((), to(DOCTOR, ON_DUTY)),
+    "erasure:here": Row((), NIGHT),
+    "erasure:handover": Row(to(DOCTOR, ON_DUTY, OFFERED)),
+    "erasure:handover-offer": Row((), to(DOCTOR, ON_DUTY)),
+    "erasure:handover-accept": Row((), to(ON_DUTY, OFFERED)),
+    "erasure:handover-decline": Row((), to(DOCTOR, ON_DUTY, OFFERED)),
+    "erasure:take-over": Row((), to(DOCTOR)),
+    "erasure:hand-back": Row((), to(DOCTOR)),
+    # What a night left half gone
+    "erasure:left": Row(to(PATIENT)),
+    "erasure:left-give-back": Row((), to(OWN)),
+    "erasure:left-keep": Row((), to(OWN)),
+    "erasure:left-destroy": Row((), to(OWN)),
+    "erasure:left-fetch": Row(to(OWN)),
     "erasure:certificate": Row(to(DOCTOR, ON_DUTY, OWN, RECEPTIONIST, AUDITOR)),
+    "erasure:backups": Row(READERS),
     "erasure:certificate-json": Row(to(DOCTOR, ON_DUTY, OWN, RECEPTIONIST, AUDITOR)),
+    "erasure:certificate-statement": Row(to(DOCTOR, ON_DUTY, OWN, RECEPTIONIST, AUDITOR)),
+    "erasure:certificate-signature": Row(to(DOCTOR, ON_DUTY, OWN, RECEPTIONIST, AUDITOR)),
+    "erasure:certificate-pdf": Row(to(DOCTOR, ON_DUTY, OWN, RECEPTIONIST, AUDITOR)),
+    # Whoever holds a certificate may check it: these show nothing of anybody.
+    "erasure:verify": Row(PUBLIC, PUBLIC),
+    "erasure:verify-number": Row(PUBLIC),
+    "erasure:verify-key": Row(PUBLIC),
+    "erasure:verifier": Row(PUBLIC),
 }
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})

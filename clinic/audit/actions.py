@@ -34,6 +34,7 @@ register(
     {
         "audit.verified": (_("Log verified"), "teal"),
         "audit.broken": (_("Log found broken"), "alarm"),
+        "audit.compared": (_("Checkpoints compared"), "plain"),
         "audit.exported": (_("Log exported"), "plain"),
         # details: size and root (hex) of the newest checkpoint of the log before a backup was restored
         "audit.restored": (_("Backup restored, the log's end lost"), "alarm"),

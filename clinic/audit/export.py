@@ -2,32 +2,70 @@
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from clinic.audit.canonical import canonical, dump, moment
 from clinic.audit.checkpoints import sign, verifier_key
 from clinic.audit.models import Checkpoint, EntryQuerySet
-from clinic.audit.proofs import BATCH, head_size
+from clinic.audit.proofs import BATCH, Tree, head_size, keep_subtrees, texts
 
 
 def export(entries: EntryQuerySet, asked: Mapping[str, str], at: datetime) -> bytes:
-    """Return `entries` as signed JSON lines, oldest first.
+    """Return `entries` as signed JSON lines, oldest first, and the whole log around them as hashes.
 
-    asked: the filters that chose them, as text. at: when. The first line says what this is; each line up to
-    the last is one entry in canonical form, so that SHA-256(0x00 || line) is its leaf; the last line carries
-    the newest checkpoint and the signature of every byte before it.
+    asked: the filters that chose them, as text. at: when. The first line says what this is. Each line up to
+    the last is one entry in canonical form, so that SHA-256(0x00 || line) is its leaf; or, for entries that
+    were not chosen or are not this reader's to see, the roots of the perfect subtrees they make, left to
+    right. So whoever has the file can compute the root of the whole log, and of the log at each checkpoint,
+    whatever was left out. The last line carries every checkpoint and the signature of every byte before it.
+    Errors: LookupError where the log has gaps.
     """
+    size = head_size()
+    keep_subtrees(size)
     chosen = {name: value for name, value in sorted(asked.items()) if value}
-    head = {"kind": "lacuna-audit-export", "v": 1, "at": moment(at), "filters": chosen, "log": head_size()}
-    rows = entries.order_by("index")
-    body = b"".join(line + b"\n" for line in [dump(head), *map(canonical, rows.iterator(chunk_size=BATCH))])
-    newest = Checkpoint.objects.last()
+    head = {"kind": "lacuna-audit-export", "v": 2, "at": moment(at), "filters": chosen, "log": size}
+    # One of two checkpoints over the same log says nothing new, and none over a longer one can be shown here.
+    rows = Checkpoint.objects.filter(size__lte=size).order_by("size", "pk")
+    notes = list(dict.fromkeys(rows.values_list("note", flat=True)))
+    sizes = sorted(set(rows.values_list("size", flat=True)))
+    body = b"".join(
+        line + b"\n" for line in [dump(head), *lines(entries.filter(index__lt=size), size, sizes)]
+    )
     foot = {
         "kind": "signature",
         "key": verifier_key(),
         "sha256": hashlib.sha256(body).hexdigest(),
         "signature": base64.b64encode(sign(body)).decode(),
-        "checkpoint": newest.note if newest else "",
+        "checkpoints": notes,
     }
     return body + dump(foot) + b"\n"
+
+
+def lines(entries: EntryQuerySet, size: int, sizes: list[int]) -> Iterator[bytes]:
+    """Yield the lines of the log of `size` entries; runs of hidden ones end at each of `sizes`."""
+    tree, done = Tree(), 0
+    for entry in entries.order_by("index").iterator(chunk_size=BATCH):
+        yield from hidden(tree, done, entry.index, sizes)
+        yield canonical(entry)
+        done = entry.index + 1
+    yield from hidden(tree, done, size, sizes)
+
+
+def hidden(tree: Tree, start: int, stop: int, sizes: list[int]) -> Iterator[bytes]:
+    """Yield what stands for the entries [start, stop)."""
+    for end in [*(size for size in sizes if start < size < stop), stop]:
+        if start < end:
+            roots = [tree.root(first, first + width) for first, width in perfect(start, end)]
+            yield dump({"kind": "hidden", "from": start, "to": end, "roots": texts(roots)})
+        start = end
+
+
+def perfect(start: int, stop: int) -> Iterator[tuple[int, int]]:
+    """Yield (first, width) of the perfect subtrees of which [start, stop) consists, left to right."""
+    while start < stop:
+        width = start & -start or 1 << (stop - start).bit_length()
+        while width > stop - start:
+            width >>= 1
+        yield start, width
+        start += width

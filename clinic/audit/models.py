@@ -68,3 +68,28 @@ class Checkpoint(models.Model):
 
     class Meta:
         ordering = ["size", "id"]
+
+
+class Delivery(models.Model):
+    """A checkpoint that was handed to the mail for an address outside: what was sent is not sent again."""
+
+    checkpoint = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, related_name="deliveries")
+    address = models.EmailField()
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["checkpoint", "address"], name="checkpoint_sent_once")]
+
+
+class Subtree(models.Model):
+    """The root of one full block of entries, kept so that a proof need not read all of a long log.
+
+    Derived from the entries, made with each checkpoint; verify_log compares it with them, and no proof is
+    handed out that doesn't lead to the checkpoint's root.
+    """
+
+    block = models.BigIntegerField(primary_key=True)  # of the entries [block * BLOCK, (block + 1) * BLOCK)
+    root = models.BinaryField(max_length=32)
+
+    class Meta:
+        ordering = ["block"]

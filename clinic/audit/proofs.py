@@ -1,12 +1,14 @@
 """Proofs about the stored log: that an entry is in it, that an older log is a beginning of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TypedDict
 
 from clinic.audit import merkle
-from clinic.audit.models import Entry, TreeHead
+from clinic.audit.models import Entry, Subtree, TreeHead
 
 BATCH = 2000
+# Entries under one kept root: a power of two. A proof reads two such blocks and one row for each other.
+BLOCK = 256
 
 
 class Inclusion(TypedDict):
@@ -44,26 +46,113 @@ def leaves(start: int, stop: int) -> Iterator[bytes]:
         start = until
 
 
+class Tree:
+    """The stored log as a tree, for as many proofs as are asked of it at one time.
+
+    It reads each block of entries once at most, and of blocks that no proof goes into only their kept roots.
+    Call it outside transactions. Errors of every method: LookupError where the log has gaps or isn't so long.
+    """
+
+    def __init__(self, *, kept: bool = True) -> None:
+        """kept: whether to believe the kept roots; without, every entry below is read."""
+        self._blocks: dict[int, list[bytes]] = {}
+        self._known: dict[tuple[int, int], bytes] = {}
+        self._kept: dict[int, bytes] | None = None if kept else {}
+
+    def root(self, start: int, stop: int) -> bytes:
+        """Return the root of the entries [start, stop) as a tree of its own; `merkle.RangeRoot`."""
+        if stop - start <= 0:
+            return merkle.EMPTY_ROOT
+        known = self._known.get((start, stop))
+        if known is None:
+            known = self._known[start, stop] = self._compute(start, stop)
+        return known
+
+    def inclusion(self, index: int, size: int) -> list[bytes]:
+        """Return the inclusion proof of entry `index` in the log of `size` entries.
+
+        Errors: ValueError where that log has no such entry.
+        """
+        return merkle.inclusion_proof(index, size, self.root)
+
+    def consistency(self, old: int, new: int) -> list[bytes]:
+        """Return the proof that the log of `old` entries began that of `new`. Errors: ValueError."""
+        return merkle.consistency_proof(old, new, self.root)
+
+    def _compute(self, start: int, stop: int) -> bytes:
+        first, inside = divmod(start, BLOCK)
+        if stop <= (first + 1) * BLOCK:
+            if (inside, stop - start) == (0, BLOCK) and (kept := self._kept_root(first)) is not None:
+                return kept
+            leaves_of = self._block(first, stop)
+            if stop - start == 1:
+                return leaves_of[inside]
+        middle = start + merkle.split(stop - start)
+        return merkle.node_hash(self.root(start, middle), self.root(middle, stop))
+
+    def _kept_root(self, block: int) -> bytes | None:
+        if self._kept is None:
+            self._kept = {row.block: bytes(row.root) for row in Subtree.objects.all()}
+        return self._kept.get(block)
+
+    def _block(self, block: int, least: int) -> list[bytes]:
+        """Return the leaves of a block as far as the log goes, those below `least` at least."""
+        start = block * BLOCK
+        found = self._blocks.get(block, [])
+        if start + len(found) < least:
+            rows = Entry.objects.filter(index__gte=start, index__lt=start + BLOCK).order_by("index")
+            pairs = list(rows.values_list("index", "leaf"))
+            found = [bytes(leaf) for place, (index, leaf) in enumerate(pairs) if index == start + place]
+            self._blocks[block] = found
+        if start + len(found) < least:
+            raise LookupError(f"the log lacks entries between {start + len(found)} and {least}")
+        return found
+
+
+def tree_of(size: int, root: bytes) -> Tree:
+    """Return the stored log as a tree whose first `size` entries have `root`, so that its proofs hold.
+
+    Errors: LookupError where the stored entries are not those that `root` was made of.
+    """
+    for tree in (Tree(), Tree(kept=False)):
+        if tree.root(0, size) == root:
+            return tree
+    raise LookupError(f"the first {size} entries are not those that were signed")
+
+
+def keep_subtrees(size: int) -> int:
+    """Keep the root of every full block below `size` that has none yet; return how many were added.
+
+    Any number of processes may do it at once. Errors: LookupError where the log has gaps.
+    """
+    last = Subtree.objects.order_by("block").last()
+    first = last.block + 1 if last else 0
+    added = 0
+    for block in range(first, size // BLOCK):
+        root = merkle.Frontier().extend(leaves(block * BLOCK, (block + 1) * BLOCK)).root()
+        Subtree.objects.bulk_create([Subtree(block=block, root=root)], ignore_conflicts=True)
+        added += 1
+    return added
+
+
 def range_root(start: int, stop: int) -> bytes:
-    """Return the root of the stored leaves [start, stop) as a tree of its own."""
+    """Return the root of the stored leaves [start, stop), every one of them read."""
     return merkle.Frontier().extend(leaves(start, stop)).root()
 
 
 def inclusion(index: int, size: int | None = None) -> Inclusion:
     """Prove that entry `index` is in the log of `size` entries (by default the present one).
 
-    Reads every leaf below `size` twice, so call it outside transactions.
     Errors: ValueError where that log has no such entry; LookupError where the log has gaps.
     """
-    size = head_size() if size is None else size
-    proof = merkle.inclusion_proof(index, size, range_root)
-    (leaf,) = leaves(index, index + 1)
+    size, tree = head_size() if size is None else size, Tree()
+    proof = tree.inclusion(index, size)
     return Inclusion(
         index=index,
         size=size,
-        leaf=leaf.hex(),
-        root=range_root(0, size).hex(),
-        proof=[node.hex() for node in proof],
+        leaf=tree.root(index, index + 1).hex(),
+        root=tree.root(0, size).hex(),
+        proof=texts(proof),
     )
 
 
@@ -72,15 +161,20 @@ def consistency(old: int, new: int | None = None) -> Consistency:
 
     Errors: ValueError unless 0 < old <= new; LookupError where the log has gaps or isn't so long.
     """
-    new = head_size() if new is None else new
-    proof = merkle.consistency_proof(old, new, range_root)
+    new, tree = head_size() if new is None else new, Tree()
+    proof = tree.consistency(old, new)
     return Consistency(
         old_size=old,
         new_size=new,
-        old_root=range_root(0, old).hex(),
-        new_root=range_root(0, new).hex(),
-        proof=[node.hex() for node in proof],
+        old_root=tree.root(0, old).hex(),
+        new_root=tree.root(0, new).hex(),
+        proof=texts(proof),
     )
+
+
+def texts(nodes: Sequence[bytes]) -> list[str]:
+    """Return hashes as hex."""
+    return [node.hex() for node in nodes]
 
 
 def head_size() -> int:

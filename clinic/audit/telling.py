@@ -19,6 +19,8 @@ SYSTEMS = {
     "worker": gettext_lazy("Erasure machine"),
     "supervisor": gettext_lazy("Supervisor"),
     "verifier": gettext_lazy("Verifier"),
+    "backup": gettext_lazy("Backup"),
+    "startup": gettext_lazy("Opening of the house"),
 }
 
 

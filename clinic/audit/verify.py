@@ -17,8 +17,8 @@ from clinic.audit import triggers
 from clinic.audit.canonical import leaf_of
 from clinic.audit.checkpoints import NoteInvalid, public_key, verify_note
 from clinic.audit.merkle import Frontier
-from clinic.audit.models import Checkpoint, Entry, TreeHead
-from clinic.audit.proofs import BATCH, inclusion
+from clinic.audit.models import Checkpoint, Entry, Subtree, TreeHead
+from clinic.audit.proofs import BATCH, BLOCK, inclusion
 
 __all__ = ["Report", "inclusion", "verify_log"]
 
@@ -96,6 +96,10 @@ def read_entries(report: Report, size: int, wanted: set[int]) -> tuple[dict[int,
     After a gap there is no tree any more, so no root from there on.
     """
     frontier, whole, roots, restored = Frontier(), True, {}, []
+    kept, block = (
+        dict(Subtree.objects.filter(block__lt=size // BLOCK).values_list("block", "root")),
+        Frontier(),
+    )
     if 0 in wanted:
         roots[0] = frontier.root()
     expected = 0
@@ -107,7 +111,12 @@ def read_entries(report: Report, size: int, wanted: set[int]) -> tuple[dict[int,
             report.add(f"{span(expected, entry.index)} missing.")
             whole = False
         expected = entry.index + 1
-        frontier = frontier.append(leaf_from(report, entry))
+        leaf = leaf_from(report, entry)
+        frontier, block = frontier.append(leaf), block.append(leaf)
+        if block.size == BLOCK:
+            stored, found, block = kept.get(entry.index // BLOCK), block.root(), Frontier()
+            if whole and stored is not None and bytes(stored) != found:
+                report.add(f"The kept root of block {entry.index // BLOCK} is not that of its entries.")
         if whole and frontier.size in wanted:
             roots[frontier.size] = frontier.root()
         match entry.action, entry.details:

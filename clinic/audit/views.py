@@ -11,12 +11,15 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.middleware import HtmxDetails
 
 from clinic.audit.canonical import Telling
+from clinic.audit.checkpoints import NoteInvalid
+from clinic.audit.compare import compare
 from clinic.audit.export import export
 from clinic.audit.models import Checkpoint, Entry, EntryQuerySet
 from clinic.audit.proofs import head_size
@@ -30,6 +33,7 @@ LINES = 50
 # A person waits for these two; beyond, the command does the same (about 20 000 entries a second).
 MOST_TO_VERIFY = 100_000
 MOST_TO_EXPORT = 50_000
+MOST_TO_CHOOSE = 200  # checkpoints in a list; an older one can be pasted, or given to the command
 
 
 class HtmxRequest(HttpRequest):
@@ -42,6 +46,44 @@ class ExportForm(forms.Form):
     """Why the log leaves the house; kept as the reason of the entry that says so."""
 
     reason = forms.CharField(label=gettext_lazy("Why is it exported?"), max_length=500, min_length=4)
+
+
+class CompareForm(forms.Form):
+    """Two checkpoints: both of ours, or one of them a note that somebody outside holds."""
+
+    older = forms.ChoiceField(label=gettext_lazy("One checkpoint"), required=False)
+    newer = forms.ChoiceField(label=gettext_lazy("Another"))
+    note = forms.CharField(
+        label=gettext_lazy("or one that you hold, pasted"),
+        required=False,
+        max_length=4000,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 5, "spellcheck": "false", "class": "mono"}),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.rows = {str(row.pk): row for row in Checkpoint.objects.order_by("-size", "-pk")[:MOST_TO_CHOOSE]}
+        choices = [(number, told_checkpoint(row)) for number, row in self.rows.items()]
+        cast(forms.ChoiceField, self.fields["older"]).choices = [("", "—"), *choices]
+        cast(forms.ChoiceField, self.fields["newer"]).choices = choices
+
+    def clean(self) -> dict[str, Any]:
+        asked = self.cleaned_data
+        if not asked.get("older") and not asked.get("note"):
+            self.add_error("older", _("Choose a checkpoint, or paste one."))
+        return asked
+
+    def notes(self) -> tuple[str, str]:
+        """The two notes to compare; line ends as a browser sends them are put right."""
+        asked = self.cleaned_data
+        pasted = asked["note"].replace("\r\n", "\n").strip("\n") + "\n"
+        return pasted if asked["note"] else self.rows[asked["older"]].note, self.rows[asked["newer"]].note
+
+
+def told_checkpoint(row: Checkpoint) -> str:
+    """A checkpoint in a list: how many entries, and when."""
+    return f"{row.size}, {date_format(timezone.localtime(row.at), 'j M Y H:i')}, {bytes(row.root).hex()[:8]}"
 
 
 @dataclass(frozen=True)
@@ -78,6 +120,7 @@ def context(request: HttpRequest, asked: QueryDict) -> dict[str, Any]:
         "checkpoint_root": grouped(bytes(checkpoint.root).hex()) if checkpoint else "",
         "since_checkpoint": size - checkpoint.size if checkpoint else size,
         "export_form": ExportForm(auto_id="export_%s"),
+        "compare_form": CompareForm(auto_id="compare_%s"),
     }
 
 
@@ -124,6 +167,26 @@ def recorded(report: Report) -> bool:
 
 
 @require_POST
+def audit_compare(request: HtmxRequest) -> HttpResponse:
+    """Show whether one checkpoint's log begins another's, with the proof, and record that it was asked."""
+    form = CompareForm(request.POST, auto_id="compare_%s")
+    said: dict[str, Any] = {"compare_form": form}
+    if form.is_valid():
+        try:
+            said["comparison"] = found = compare(*form.notes())
+        except NoteInvalid as error:
+            form.add_error("note", _("This is no checkpoint of this log: %(why)s.") % {"why": error})
+        else:
+            details = {"old": found.old.size, "new": found.new.size, "holds": found.holds}
+            with transaction.atomic():
+                record(Act("audit.compared", "log:checkpoint", details=details))
+    status = 422 if form.errors else 200
+    if request.htmx:
+        return render(request, "clinic/audit/_compare.html", said, status=status)
+    return render(request, "clinic/audit/page.html", context(request, QueryDict()) | said, status=status)
+
+
+@require_POST
 def audit_export(request: HttpRequest) -> HttpResponse:
     """Hand out the filtered log, signed; nothing leaves before the entry that says so is written."""
     form, filters = ExportForm(request.POST), Filters(request.POST)
@@ -137,7 +200,13 @@ def audit_export(request: HttpRequest) -> HttpResponse:
         return redirect("audit")
     at = timezone.now()
     asked = {name: str(value or "") for name, value in filters.cleaned_data.items() if name != "find"}
-    content = export(entries, asked | {"find": "used" if filters.cleaned_data["find"] else ""}, at)
+    try:
+        content = export(entries, asked | {"find": "used" if filters.cleaned_data["find"] else ""}, at)
+    except LookupError:
+        messages.error(
+            request, _("The log has gaps, so nothing it exports could be proved. Verify it first.")
+        )
+        return redirect("audit")
     with transaction.atomic():
         details = {"entries": count, "bytes": len(content)}
         record(Act("audit.exported", "log:export", details=details, reason=form.cleaned_data["reason"]))

@@ -1,27 +1,52 @@
-"""Checking a certificate against itself: its signature, and the log's proofs it carries."""
+"""Checking a certificate with the very file that a stranger can download, and putting its words to people."""
 
-import base64
-import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from django.conf import settings
 
-from clinic.audit.checkpoints import NoteInvalid, verify_note
-from clinic.audit.merkle import leaf_hash, verify_inclusion
+from erasure.certificates.verify_certificate import (
+    Certificate,
+    Finding,
+    Key,
+    Unreadable,
+    check_certificate,
+    read_certificate,
+    unbase64,
+)
+
+__all__ = ["Checked", "Unreadable", "check", "read_and_check"]
+
+# A night of two thousand memories is a file of about 1.5 MB; what is larger is not read at all.
+LARGEST_FILE = 2 * 1024 * 1024
 
 
-@dataclass
+@dataclass(frozen=True)
 class Checked:
-    """What was checked and what did not hold; `problems` are plain sentences."""
+    """What was checked, finding by finding."""
 
-    entries: int = 0
-    problems: list[str] = field(default_factory=list)
+    certificate: Certificate | None
+    findings: tuple[Finding, ...]
 
     @property
     def holds(self) -> bool:
-        return not self.problems
+        return all(finding.holds is not False for finding in self.findings)
+
+    @property
+    def entries(self) -> int:
+        """How many entries of the log are proved with it."""
+        return sum(finding.values["n"] for finding in self.findings if finding.code == "entries")
+
+    @property
+    def problems(self) -> list[str]:
+        """What does not hold, in plain English sentences."""
+        return [str(finding) for finding in self.findings if finding.holds is False]
+
+    @property
+    def says(self) -> dict[str, Any]:
+        """What the certificate states; nothing where its text could not be read."""
+        return self.certificate.says if self.certificate else {}
 
 
 def check(body: bytes, signature: str, public_key: Ed25519PublicKey) -> Checked:
@@ -29,43 +54,16 @@ def check(body: bytes, signature: str, public_key: Ed25519PublicKey) -> Checked:
 
     The key must come from elsewhere than the certificate: one that vouches for itself proves nothing.
     """
-    checked = Checked()
+    key = Key(settings.LACUNA_LOG_ORIGIN, public_key)
     try:
-        public_key.verify(base64.b64decode(signature, validate=True), body)
-    except (InvalidSignature, ValueError):
-        checked.problems.append("The signature does not belong to this text and this key.")
-        return checked
-    statement: dict[str, Any] = json.loads(body)
-    log = statement["log"]
-    try:
-        note = verify_note(log["checkpoint"], public_key)
-    except NoteInvalid as error:
-        checked.problems.append(f"The checkpoint does not hold: {error}.")
-        return checked
-    unproved = {memory["entry"]: memory["step"] for memory in statement["destroyed"]}
-    for proof in log["entries"]:
-        said = json.loads(proof["text"])
-        if not _is_in_the_log(proof, note.size, note.root):
-            checked.problems.append(f"Entry {proof['index']} is not proved to be in the log.")
-            continue
-        checked.entries += 1
-        if said["action"] == "memory.destroyed" and said["subject"] == f"step:{unproved.get(proof['index'])}":
-            del unproved[proof["index"]]
-    if unproved:
-        checked.problems.append(f"{len(unproved)} destroyed memories have no entry of the log with them.")
-    return checked
-
-
-def _is_in_the_log(proof: dict[str, Any], size: int, root: bytes) -> bool:
-    leaf = leaf_hash(proof["text"].encode())
-    path = [bytes.fromhex(node) for node in proof["proof"]]
-    return verify_inclusion(leaf, proof["index"], size, path, root)
+        certificate = read_certificate(body, unbase64(signature))
+        return Checked(certificate, tuple(check_certificate(certificate, key)))
+    except Unreadable as error:
+        return Checked(None, (Finding("unreadable", False, {"why": str(error)}),))
 
 
 def read_and_check(file: bytes, public_key: Ed25519PublicKey) -> Checked:
     """Check a downloaded certificate file. Errors: ValueError where it is none."""
-    try:
-        outer = json.loads(file)
-        return check(outer["statement"].encode(), outer["signature"], public_key)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError("it lacks its statement or its signature") from error
+    certificate = read_certificate(file)
+    key = Key(settings.LACUNA_LOG_ORIGIN, public_key)
+    return Checked(certificate, tuple(check_certificate(certificate, key)))

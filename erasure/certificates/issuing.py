@@ -1,24 +1,33 @@
 """Making the certificate of a finished run: canonical JSON, signed, with the log's proofs inside."""
 
 import base64
+import hashlib
+import platform
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Count, Max, Sum
 from django.utils import timezone
 
 from clinic.audit.canonical import canonical, dump
 from clinic.audit.checkpoints import checkpoint, sign, verifier_key
 from clinic.audit.models import Checkpoint, Entry
-from clinic.audit.proofs import inclusion
+from clinic.audit.proofs import keep_subtrees, tree_of
 from clinic.audit.record import Act, record
 from erasure.certificates.models import Certificate
 from erasure.runs.events import News, emit
 from erasure.runs.models import Hold, Run, Step
-from erasure.verification.checks import BEYOND
+from erasure.runs.things import custody_items
+from erasure.verification.checks import BEYOND, statement
+from patients.keepsakes.models import Keepsake
 from patients.vault.configured import key_store
+from patients.vault.limits import limits, method
+from patients.vault.models import StoredObject
 
 CLAIM = "cryptographic erase of logical objects"
 
@@ -40,19 +49,46 @@ def _team(run: Run) -> list[dict[str, str]]:
 
 
 def _memories(run: Run) -> list[dict[str, Any]]:
-    steps = run.steps.filter(state=Step.State.DESTROYED).select_related("memory")
+    steps = list(run.steps.filter(state=Step.State.DESTROYED).select_related("memory"))
+    kinds, passes = _kinds(steps), _passes(steps)
     return [
         {
             "number": step.memory.number,
             "step": str(step.pk),
+            "kinds": dict(kinds[step.memory_id]),
             "objects": step.objects_destroyed,
             "bytes": step.bytes_destroyed,
             "passes": step.level,
+            "by-pass": passes[f"step:{step.pk}"],
             "at": _at(step.done_at),
             "entry": step.entry_id,
         }
         for step in steps
     ]
+
+
+def _kinds(steps: Iterable[Step]) -> dict[Any, Counter[str]]:
+    """How many keepsakes of which kind each memory had."""
+    found: dict[Any, Counter[str]] = defaultdict(Counter)
+    gone = Keepsake.objects.filter(memory__in=[step.memory_id for step in steps], gone_at__isnull=False)
+    for memory, kind in gone.values_list("memory", "kind"):
+        found[memory][str(kind)] += 1
+    return found
+
+
+def _passes(steps: Iterable[Step]) -> dict[str, list[dict[str, int]]]:
+    """What each step destroyed, frame by frame: level 0 is what was brought, and the pictures made of it."""
+    found: dict[str, list[dict[str, int]]] = defaultdict(list)
+    gone = StoredObject.objects.filter(doomed_by__in=[f"step:{step.pk}" for step in steps])
+    rows = gone.exclude(role=StoredObject.Role.SEAL).order_by("doomed_by", "level")
+    counted = rows.values("doomed_by", "level").annotate(
+        n=Count("pk"), size=Sum("size"), bits=Max("capacity")
+    )
+    for row in counted:
+        found[row["doomed_by"]].append(
+            {"level": row["level"], "objects": row["n"], "bytes": row["size"], "bits-at-most": row["bits"]}
+        )
+    return found
 
 
 def _remains(run: Run) -> dict[str, Any]:
@@ -85,7 +121,10 @@ def _policies(run: Run) -> dict[str, Any]:
 def _keys() -> dict[str, Any]:
     state = key_store().state()
     return {
+        "kept-in": state.kind,
         "custody": state.custody,
+        "token": state.token,
+        "limits": limits(state),
         "epoch": state.epoch,
         "mirrors": state.mirrors,
         "warnings": [
@@ -95,24 +134,61 @@ def _keys() -> dict[str, Any]:
     }
 
 
+def _log(run: Run, head: Checkpoint) -> dict[str, Any]:
+    """The machines' own entries on the run, each proved to be in the log that `head` was signed over.
+
+    What people did in the session (a pause, a decision) is in the log too, with their address and their
+    reasons, which a certificate may not carry further: of those only the numbers are named.
+    Errors: LookupError where the stored log is not the one that was signed.
+    """
+    keep_subtrees(head.size)
+    tree = tree_of(head.size, bytes(head.root))
+    places: dict[str, int] = {}
+    shown, kept = [], []
+    for entry in Entry.objects.filter(run=run.pk, index__lt=head.size).order_by("index"):
+        if not entry.actor.startswith("system:") or entry.reason or entry.address:
+            kept.append(entry.index)
+            continue
+        path = [places.setdefault(node.hex(), len(places)) for node in tree.inclusion(entry.index, head.size)]
+        shown.append({"index": entry.index, "text": canonical(entry).decode(), "proof": path})
+    return {
+        "origin": settings.LACUNA_LOG_ORIGIN,
+        "verifier-key": verifier_key(),
+        "checkpoint": head.note,
+        "hashes": list(places),  # each proof names its hashes by their place in here
+        "entries": shown,
+        "entries-not-shown": kept,
+    }
+
+
+def _verification(run: Run, head: Checkpoint) -> dict[str, Any]:
+    """What the verification after the run found, as the log has it, and which entry says so."""
+    entries = Entry.objects.filter(run=run.pk, action="run.verified", index__lt=head.size)
+    entry = entries.order_by("index").last()
+    if entry is None:
+        return {}
+    return {**statement(entry.details), "entry": entry.index, "at": _at(entry.at), "by": entry.actor}
+
+
 def certificate_body(run: Run, at: datetime, head: Checkpoint) -> dict[str, Any]:
     """Return everything the certificate states. The forgotten person's name is nowhere in it."""
-    entries = Entry.objects.filter(run=run.pk, index__lt=head.size).order_by("index")
-    verified = entries.filter(action="run.verified").last()
     return {
         "type": "lacuna.certificate-of-erasure",
-        "version": 1,
+        "version": 2,
         "run": str(run.pk),
         "reference": run.procedure.case.reference,
         "patient": run.procedure.case.patient.name,
         "outcome": run.outcome,
+        "stopped-because": run.why if run.outcome == Run.Outcome.STOPPED else None,
         "claim": CLAIM,
+        "fields-after": "NIST SP 800-88, sample certificate",
         "method": {
             "technique": "fade by a Markov chain of frames, each under a key of its own, all keys destroyed",
             "cipher": "AES-256-GCM-HKDF streaming, 64 KiB segments, one key per object",
-            "key-destruction": "overwritten in place, flushed, read back; then the epoch key rolled",
+            "key-destruction": method(key_store().state()),
             "tool": "Lacuna",
             "tool-version": _version(),
+            "runs-on": f"Python {platform.python_version()}, cryptography {version('cryptography')}",
         },
         "keys": _keys(),
         "place": run.procedure.place,
@@ -129,16 +205,11 @@ def certificate_body(run: Run, at: datetime, head: Checkpoint) -> dict[str, Any]
         "policies": _policies(run),
         "destroyed": _memories(run),
         "remains": _remains(run),
-        "verification": verified.details if verified else {},
+        # Things that can be held: witnessed by people, not destroyed by a key. Open ones are said to be open.
+        "things": custody_items(run),
+        "verification": _verification(run, head),
         "beyond-our-reach": BEYOND,
-        "log": {
-            "origin": settings.LACUNA_LOG_ORIGIN,
-            "verifier-key": verifier_key(),
-            "checkpoint": head.note,
-            "entries": [
-                {"text": canonical(entry).decode(), **inclusion(entry.index, head.size)} for entry in entries
-            ],
-        },
+        "log": _log(run, head),
     }
 
 
@@ -159,7 +230,11 @@ def issue(run: Run) -> Certificate:
     try:
         with transaction.atomic():
             made = Certificate.objects.create(
-                run=run, body=text, signature=base64.b64encode(sign(text.encode())).decode(), issued_at=now
+                run=run,
+                body=text,
+                digest=hashlib.sha256(text.encode()).hexdigest(),
+                signature=base64.b64encode(sign(text.encode())).decode(),
+                issued_at=now,
             )
             emit(run.pk, News("certificate"))
             record(
@@ -174,4 +249,6 @@ def issue(run: Run) -> Certificate:
             )
     except IntegrityError:  # another process was faster; there is one certificate to a run
         return Certificate.objects.get(run=run)
+    # The certificate's own entry came after its checkpoint: one more leaves the house, over that entry too.
+    checkpoint("certificate-issued")
     return made

@@ -1,7 +1,7 @@
 """The signed statement of what a run destroyed."""
 
-import hashlib
 import json
+import re
 import uuid
 from functools import cached_property
 from typing import Any
@@ -9,6 +9,17 @@ from typing import Any
 from django.db import models
 
 from erasure.runs.models import Run
+
+NUMBER_DIGITS = 24  # hex: 96 bits
+
+
+class CertificateQuerySet(models.QuerySet["Certificate"]):
+    def numbered(self, text: str) -> "Certificate | None":
+        """The certificate whose digest begins with `text`, which may be grouped; at least a whole number."""
+        digits = "".join(text.split()).lower()
+        if not re.fullmatch(rf"[0-9a-f]{{{NUMBER_DIGITS},64}}", digits):
+            return None
+        return self.filter(digest__startswith=digits).first()
 
 
 class Certificate(models.Model):
@@ -19,11 +30,16 @@ class Certificate(models.Model):
     body = models.TextField()
     signature = models.CharField(max_length=200)  # base64
     issued_at = models.DateTimeField()
+    # SHA-256 (hex) of the body in UTF-8. Its beginning is the number by which a stranger finds it: it can be
+    # neither guessed nor counted, and says nothing of whom it is about.
+    digest = models.CharField(max_length=64, unique=True)
+
+    objects = CertificateQuerySet.as_manager()
 
     @property
-    def digest(self) -> str:
-        """SHA-256 (hex) of the body in UTF-8."""
-        return hashlib.sha256(self.body.encode()).hexdigest()
+    def number(self) -> str:
+        """The first digits of the digest, as printed and as the short address has them."""
+        return self.digest[:NUMBER_DIGITS]
 
     @cached_property
     def statement(self) -> dict[str, Any]:

@@ -1,8 +1,18 @@
 from django.urls import path
 
-from erasure.certificates import views
+from erasure.certificates import public, views
 
 urlpatterns = [
     path("certificates/<uuid:run>/", views.certificate, name="certificate"),
     path("certificates/<uuid:run>/certificate.json", views.certificate_json, name="certificate-json"),
+    path("certificates/<uuid:run>/statement.json", views.certificate_statement, name="certificate-statement"),
+    path(
+        "certificates/<uuid:run>/certificate.sig", views.certificate_signature, name="certificate-signature"
+    ),
+    path("certificates/<uuid:run>/certificate.pdf", views.certificate_pdf, name="certificate-pdf"),
+    # Short, because it is printed and typed by hand.
+    path("v/", public.verify, name="verify"),
+    path("v/key.txt", public.key, name="verify-key"),
+    path("v/verify_certificate.py", public.verifier, name="verifier"),
+    path("v/<str:key>/", public.verify_number, name="verify-number"),
 ]

@@ -1,24 +1,23 @@
-"""The certificate as a page and as the signed statement it renders."""
+"""The certificate as a page, and everything of it that can be taken away."""
 
-import json
-from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.utils import timezone
-from django.utils.dateparse import parse_datetime
-from django.utils.formats import date_format
-from django.utils.translation import gettext as _
+from django.urls import reverse
+from django.utils.translation import get_language
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from clinic.access.policy import allowed
 from clinic.audit.checkpoints import public_key
+from clinic.audit.record import Act, record
+from erasure.certificates import particulars, telling
 from erasure.certificates.checking import check
 from erasure.certificates.models import Certificate
-from erasure.runs.models import Run
-from erasure.verification.checks import BEYOND, NAMES
+from erasure.certificates.paper import file_of, grouped, paper
+from erasure.certificates.wording import SENTENCES
 from patients.cases.people import request_user
 from patients.maps.silhouette import CERTIFICATE, silhouette
 
@@ -27,42 +26,9 @@ def _certificate(run: UUID) -> Certificate:
     return get_object_or_404(Certificate.objects.select_related("run__procedure__case__patient"), run=run)
 
 
-def _figures(statement: dict[str, Any]) -> list[tuple[str, object]]:
-    """What was destroyed and what was not, as the statement has it."""
-    remains = statement["remains"]
-    kept = [memory for memory in remains["spared"] if memory["because"] == "protected"]
-    destroyed = statement["destroyed"]
-    rows: list[tuple[str, object]] = [
-        (_("Memories destroyed"), len(destroyed)),
-        (_("Stored objects, their keys destroyed"), sum(memory["objects"] for memory in destroyed)),
-        (_("Bytes they held"), f"{sum(memory['bytes'] for memory in destroyed):,}".replace(",", "\u202f")),
-        (_("Kept on purpose beforehand"), remains["protected-beforehand"]),
-        (_("Kept during the night"), len(kept)),
-        (_("Not reached, or spared"), len(remains["spared"]) - len(kept)),
-        (_("Copies found off the map"), len(remains["copies"])),
-    ]
-    return [row for place, row in enumerate(rows) if place < 4 or row[1]]
-
-
-def _when(text: str, since: str = "") -> str:
-    """A moment of the statement on the clinic's clock; its day is said once for two moments of one day."""
-    moment, before = parse_datetime(text), parse_datetime(since) if since else None
-    if moment is None:
-        return text
-    local = timezone.localtime(moment)
-    same_day = before is not None and timezone.localdate(before) == local.date()
-    return date_format(local, "H:i" if same_day else "j F Y, H:i")
-
-
-def _damaged(statement: dict[str, Any]) -> int:
-    """Memories that stayed, but not whole: the night had begun on them."""
-    return sum(memory["passes"] > 0 for memory in statement["remains"]["spared"])
-
-
-def _places(statement: dict[str, Any]) -> list[tuple[object, str, str]]:
-    found = statement["verification"]
-    words = {"clean": _("clean"), "found": _("something is left")}
-    return [(name, words.get(str(found.get(key)), _("not checked")), "text") for key, name in NAMES.items()]
+def public_url(request: HttpRequest, made: Certificate) -> str:
+    """Where anyone can check it, as the QR code has it."""
+    return request.build_absolute_uri(reverse("erasure:verify-number", args=[made.number]))
 
 
 @require_safe
@@ -75,15 +41,18 @@ def certificate(request: HttpRequest, run: UUID) -> HttpResponse:
     row = made.run.procedure.case
     context = {
         "certificate": made,
+        "number": grouped(made.number),
+        "url": public_url(request, made),
         "statement": statement,
         "case": row,
-        "started": _when(statement["started"]),
-        "finished": _when(statement["finished"], since=statement["started"]),
-        "outcome": Run.Outcome(statement["outcome"]).label,
-        "figures": _figures(statement),
-        "damaged": _damaged(statement),
-        "places": _places(statement),
-        "beyond": [_(place) for place in BEYOND.values()],
+        "opening": telling.opening(statement),
+        "closing": telling.closing(statement),
+        "remarks": telling.remarks(statement),
+        "figures": telling.figures(statement),
+        "things": telling.things(statement),
+        "places": [(place.name, place.words, "text") for place in telling.places(statement)],
+        "spared": telling.spared(statement),
+        "beyond": particulars.beyond(statement),
         "checked": check(made.body.encode(), made.signature, public_key()),
         "map": silhouette(row, CERTIFICATE, paper=True),
         "doctors": [one["name"] for one in statement["team"] if one["role"] == "doctor"],
@@ -93,12 +62,55 @@ def certificate(request: HttpRequest, run: UUID) -> HttpResponse:
     return render(request, "erasure/certificates/certificate.html", context)
 
 
+def _taken(made: Certificate, content: bytes, media_type: str, name: str) -> HttpResponse:
+    """A file of the certificate; nothing leaves before the entry that says so is written."""
+    form = name.rpartition(".")[2] if name.startswith("certificate") else name.partition(".")[0]
+    with transaction.atomic():
+        record(
+            Act(
+                "certificate.downloaded",
+                f"certificate:{made.pk}",
+                case=made.run.procedure.case_id,
+                run=made.run_id,
+                details={"form": form, "language": (get_language() or "en")[:2], "bytes": len(content)},
+            )
+        )
+    stem, _dot, ending = name.rpartition(".")
+    headers = {"Content-Disposition": f'attachment; filename="{stem}-{made.run_id}.{ending}"'}
+    return HttpResponse(content, content_type=media_type, headers=headers)
+
+
 @require_safe
 @never_cache
 def certificate_json(request: HttpRequest, run: UUID) -> HttpResponse:
-    """The statement with its signature beside it: what `manage.py verify_certificate` takes."""
+    """The statement with its signature beside it: what every verifier of ours takes."""
     made = _certificate(run)
-    text = json.dumps({"statement": made.body, "signature": made.signature}, ensure_ascii=False)
-    response = HttpResponse(text, content_type="application/json")
-    response["Content-Disposition"] = f'attachment; filename="certificate-{made.run_id}.json"'
-    return response
+    return _taken(made, file_of(made).encode(), "application/json", "certificate.json")
+
+
+@require_safe
+@never_cache
+def certificate_statement(request: HttpRequest, run: UUID) -> HttpResponse:
+    """The very bytes that were signed, for those who check with a tool of their own."""
+    made = _certificate(run)
+    return _taken(made, made.body.encode(), "application/json", "statement.json")
+
+
+@require_safe
+@never_cache
+def certificate_signature(request: HttpRequest, run: UUID) -> HttpResponse:
+    """The detached Ed25519 signature of those bytes, in base64."""
+    made = _certificate(run)
+    return _taken(made, f"{made.signature}\n".encode(), "text/plain; charset=utf-8", "certificate.sig")
+
+
+@require_safe
+@never_cache
+def certificate_pdf(request: HttpRequest, run: UUID) -> HttpResponse:
+    """The certificate on paper, in the language in force."""
+    made = _certificate(run)
+    holds = check(made.body.encode(), made.signature, public_key()).holds
+    chart = silhouette(made.run.procedure.case, CERTIFICATE, paper=True)
+    broken = "" if holds else str(SENTENCES["signature-not"])
+    content = paper(made, chart, public_url(request, made), broken=broken)
+    return _taken(made, content, "application/pdf", "certificate.pdf")

@@ -12,7 +12,7 @@ from django.utils import timezone
 from clinic.audit.record import Act, acting, actor_of, record
 from clinic.calendar.models import Resource
 from clinic.people.models import User
-from erasure.demo.paintings.paint import paint_thing
+from erasure.demo.made import make
 from erasure.demo.people import engage
 from erasure.demo.story import CHAPTERS, MOMENTS, Moment, Thing
 from erasure.procedures.booking import book_procedure
@@ -40,10 +40,10 @@ def all_things() -> list[tuple[Moment, Thing]]:
     return [(moment, thing) for moment in MOMENTS for thing in moment.things]
 
 
-def bring(case: Case, memory: Memory, thing: Thing, data: bytes, *, by: User) -> Keepsake:
+def bring(case: Case, memory: Memory, thing: Thing, made: tuple[str, bytes], *, by: User) -> Keepsake:
     """Bring one keepsake as a patient does: original into the vault, decoded, sealed, placed."""
+    name, data = made
     original = put(data, case_id=case.pk, role=StoredObject.Role.ORIGINAL)
-    name = f"{thing.key}.txt" if thing.words else f"{thing.key}.jpg"
     return receive(original, by=by, filename=name, kind=thing.kind, caption=thing.caption, memory=memory)
 
 
@@ -73,15 +73,13 @@ def remember(case: Case, moment: Moment) -> Memory:
     return memory
 
 
-def pictures() -> Iterator[tuple[Moment, Thing, bytes]]:
-    """Yield every keepsake's bytes in the story's order, painted ahead by other processes."""
+def all_made() -> Iterator[tuple[Moment, Thing, tuple[str, bytes]]]:
+    """Yield every keepsake's name and bytes in the story's order, made ahead by other processes."""
     things = all_things()
     with ProcessPoolExecutor(PAINTERS, mp_context=get_context("spawn")) as painters:
-        waiting = [
-            None if thing.words else painters.submit(paint_thing, thing.key) for _moment, thing in things
-        ]
-        for (moment, thing), painted in zip(things, waiting, strict=True):
-            yield moment, thing, painted.result() if painted else thing.words.encode()
+        waiting = [painters.submit(make, thing.key) for _moment, thing in things]
+        for (moment, thing), made in zip(things, waiting, strict=True):
+            yield moment, thing, made.result()
 
 
 def link(memories: dict[str, Memory]) -> None:
@@ -112,16 +110,16 @@ def fill_case(case: Case, patient: User, tell: Tell) -> None:
     link(memories)
     total = len(all_things())
 
-    def take_in(item: tuple[Moment, Thing, bytes]) -> None:
-        moment, thing, data = item
+    def take_in(item: tuple[Moment, Thing, tuple[str, bytes]]) -> None:
+        moment, thing, made = item
         try:
             with acting(actor_of(patient)):
-                bring(case, memories[moment.key], thing, data, by=patient)
+                bring(case, memories[moment.key], thing, made, by=patient)
         finally:
             connections.close_all()
 
     with ThreadPoolExecutor(PAINTERS) as hands:
-        for done, _ in enumerate(hands.map(take_in, pictures()), start=1):
+        for done, _ in enumerate(hands.map(take_in, all_made()), start=1):
             tell(f"\rPainting, encrypting and sealing keepsakes: {done} of {total}")
     tell("\n")
 

@@ -10,7 +10,10 @@ GREEN, RED, ORANGE, BLUE = "green", "red", "orange", "blue"
 
 @dataclass(frozen=True)
 class Thing:
-    """One keepsake. `scene` is painted; a letter has `words` instead. `copy_of`: another thing's key."""
+    """One keepsake. `scene` is painted; a letter has `words` or `pages` instead, a recording what is `said`.
+
+    `copy_of`: another thing's key.
+    """
 
     key: str
     caption: str
@@ -20,6 +23,8 @@ class Thing:
     words: str = ""
     copy_of: str = ""
     upright: bool = False
+    pages: tuple[str, ...] = ()
+    said: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,64 @@ def letter(key: str, caption: str, words: str) -> Thing:
     return Thing(key, caption, kind="letter", words=words)
 
 
+def typed(key: str, caption: str, *pages: str) -> Thing:
+    return Thing(key, caption, kind="letter", pages=pages)
+
+
+def recording(key: str, caption: str, said: str, seed: int) -> Thing:
+    return Thing(key, caption, seed=seed, kind="recording", said=said)
+
+
+TERMS = (
+    """TERMS, as between
+
+  C. KRUCZYNSKI (hereafter: me)
+  J. BARISH     (hereafter: you)
+
+
+1. You will talk. Not always. But when I
+   ask what you are thinking you will not
+   say: nothing.
+
+2. I will not read what you write in the
+   notebook. I will want to. You will know
+   that I want to, and say one line of it
+   out loud, on Sundays.
+
+3. Neither party goes home from a party
+   without the other party.
+
+4. The orange blanket is common property.
+
+5. If it stops being good we go back to the
+   beach, in any weather, and stand there
+   until one of us laughs.
+""",
+    """6. Nobody is closed like a shop. Nobody is
+   called a drunk. These are struck from
+   the record, and the record stays.
+
+7. You may draw me when I sleep. You may
+   not make me look peaceful.
+
+8. I get bored. You get quiet. This was
+   known to both parties on the first day,
+   on the train, and both said: okay.
+
+
+   signed   ............................
+            (me, in green ink)
+
+
+   signed   ............................
+            (you, when you come over)
+""",
+)
+MACHINE = (
+    "Joely, it is me. You are there, I can hear you not picking up. I am at the station. It snowed on the "
+    "sign, so it only says: tauk. I thought you would like that. Are you coming, or am I having the sea "
+    "alone? Okay. Okay. Bye."
+)
 LETTERS = {
     "first-note": """C,
 
@@ -571,6 +634,15 @@ MOMENTS: tuple[Moment, ...] = (
         (photo("new-year", "Too much light", "skyline", 1),),
     ),
     Moment(
+        "terms",
+        "Terms, as between her and me",
+        "2004-01-09",
+        "the bookshop",
+        6,
+        "She typed it on the register's computer. I never signed page two.",
+        (typed("terms", "Two pages, mailed to me at work", *TERMS),),
+    ),
+    Moment(
         "sister-letter",
         "The letter from my sister",
         "2004-01-18",
@@ -580,6 +652,16 @@ MOMENTS: tuple[Moment, ...] = (
         (letter("sister", "Kept", LETTERS["sister"]),),
         people=("my sister", "Clementine"),
         kept=True,
+    ),
+    Moment(
+        "machine",
+        "Her message on the machine",
+        "2004-01-25",
+        "my apartment",
+        8,
+        "I was standing next to it.",
+        (recording("machine", "The tape, copied over", MACHINE, 4),),
+        links=("train-montauk",),
     ),
     Moment(
         "bookshop-last",

@@ -20,10 +20,25 @@ SIMPLE: dict[str, str | Promise] = {
     "resumed": gettext_lazy("The fade goes on."),
     "doctor-called": gettext_lazy("The doctor has been called."),
     "doctor-acknowledged": gettext_lazy("The doctor is coming."),
+    "doctor-called-again": gettext_lazy("Nobody has answered yet. Everyone was told again."),
+    "doctor-escalated": gettext_lazy("Nobody has answered. All doctors and the administrators are called."),
+    "presence-asked": gettext_lazy("The team is asked whether somebody is there."),
+    "presence-answered": gettext_lazy("Somebody of the team is there."),
+    "presence-missed": gettext_lazy("Nobody of the team answered."),
+    "responsible-left": gettext_lazy("Nobody is responsible for this night any more."),
+    "handover-offered": gettext_lazy("The night is offered to another technician."),
+    "handover-accepted": gettext_lazy("Another technician is responsible now."),
+    "handover-declined": gettext_lazy("The night is not handed over."),
+    "taken-over": gettext_lazy("A doctor has taken over."),
+    "handed-back": gettext_lazy("The team acts again."),
     "safe-word": gettext_lazy("The safe word was said. Everything has stopped."),
     "withdrawn": gettext_lazy("Consent was withdrawn. Nothing more fades."),
+    "restored": gettext_lazy("A backup was restored. Nothing more fades."),
     "aborting": gettext_lazy("The session is being ended. What is gone stays gone."),
     "certificate": gettext_lazy("The certificate is signed."),
+    "run-unverified": gettext_lazy(
+        "The verifier gave no answer. It is started again; until then nothing is certified."
+    ),
 }
 OF_MEMORY: dict[str, str | Promise] = {
     "memory-started": gettext_lazy("%(memory)s begins to fade."),
@@ -33,6 +48,7 @@ OF_MEMORY: dict[str, str | Promise] = {
 PAUSED: dict[str, str | Promise] = {
     "patient": gettext_lazy("Paused by the patient."),
     "safe-word": gettext_lazy("The safe word was said. Everything has stopped."),
+    "presence": gettext_lazy("Paused: nobody of the team answered."),
     "abort": gettext_lazy("Paused: somebody wants to end the session."),
 }
 

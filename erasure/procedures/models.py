@@ -37,6 +37,8 @@ class Procedure(models.Model):
     pace_seconds = models.FloatField(
         validators=[MinValueValidator(0)]
     )  # seconds per memory; 0 as fast as it goes
+    # Minutes between two presence checks; none: the policy of the house, 0: no checks.
+    presence_minutes = models.FloatField(null=True, blank=True, validators=[MinValueValidator(0)])
     booked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     booked_at = models.DateTimeField(default=timezone.now)
 

@@ -38,6 +38,8 @@ class Run(models.Model):
         SAFE_WORD = "safe-word", _("safe word")
         ABORT = "abort", _("abort begun")
         WITHDRAWN = "withdrawn", _("consent withdrawn")
+        RESTORED = "restored", _("a backup was restored")
+        PRESENCE = "presence", _("nobody answered")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     procedure = models.OneToOneField(Procedure, on_delete=models.PROTECT, related_name="run")
@@ -63,6 +65,17 @@ class Run(models.Model):
     )
     # Time spent paused, so that elapsed and remaining can be honest.
     paused_seconds = models.FloatField(default=0)
+    # The technician who answers for this night now; nobody's name where nobody was assigned.
+    responsible = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    # When somebody of the team last showed that they are there, by the database's clock.
+    attended_at = models.DateTimeField(default=timezone.now)
+    # While a doctor has formally taken over, only they act (erasure/runs/acting.py).
+    taken_over_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    taken_over_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
@@ -143,13 +156,26 @@ class Hold(models.Model):
 
 
 class DoctorCall(models.Model):
-    """The doctor is wanted at a session. Open until acknowledged."""
+    """The doctor is wanted at a session. Open until acknowledged; meanwhile people are told again and again.
+
+    All times are compared with the database's clock, so that no supervisor's own clock can stall a call.
+    """
+
+    class Why(models.TextChoices):
+        ASKED = "asked", _("somebody asked for the doctor")
+        SAFE_WORD = "safe-word", _("safe word")
+        HOLD = "hold", _("a copy off the map")
+        PRESENCE = "presence", _("nobody answered")
 
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="calls")
+    why = models.CharField(max_length=10, choices=Why.choices, default=Why.ASKED)
     called_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
     called_at = models.DateTimeField(default=timezone.now)
+    remind_at = models.DateTimeField(default=timezone.now)  # when the next round of messages is due
+    escalate_at = models.DateTimeField(default=timezone.now)  # from when on everybody else is told too
+    escalated_at = models.DateTimeField(null=True)
     acknowledged_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
@@ -161,6 +187,109 @@ class DoctorCall(models.Model):
                 fields=["run"], condition=Q(acknowledged_at__isnull=True), name="one_open_call_each"
             )
         ]
+        indexes = [
+            models.Index(
+                fields=["remind_at"], condition=Q(acknowledged_at__isnull=True), name="open_call_due"
+            )
+        ]
+
+
+class CallNotice(models.Model):
+    """One message to one person that a doctor is wanted. The row is the message's way past any crash."""
+
+    class Kind(models.TextChoices):
+        FIRST = "first", _("called")
+        AGAIN = "again", _("told again")
+        ESCALATED = "escalated", _("called because nobody answered")
+
+    call = models.ForeignKey(DoctorCall, on_delete=models.CASCADE, related_name="notices")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    at = models.DateTimeField(default=timezone.now)
+    # A sender takes it for a while before it sends, and marks it after: at least once, whoever is killed.
+    taken_until = models.DateTimeField(null=True)
+    sent_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["at", "pk"]
+        indexes = [models.Index(fields=["at"], condition=Q(sent_at__isnull=True), name="notice_unsent")]
+
+
+class PresenceCheck(models.Model):
+    """ "Are you there?": one question to the team, answered or missed, never both."""
+
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="presence_checks")
+    # The strong memory it was asked for; none where the timer asked.
+    step = models.OneToOneField(Step, on_delete=models.PROTECT, null=True, related_name="presence_check")
+    asked_at = models.DateTimeField(default=timezone.now)
+    due_at = models.DateTimeField()
+    answered_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    answered_at = models.DateTimeField(null=True)
+    missed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["run"],
+                condition=Q(answered_at__isnull=True, missed_at__isnull=True),
+                name="one_open_question_each",
+            ),
+            models.CheckConstraint(
+                condition=Q(answered_at__isnull=True) | Q(missed_at__isnull=True),
+                name="answered_or_missed",
+            ),
+        ]
+
+
+class Handover(models.Model):
+    """One technician asks another to answer for the night from now on."""
+
+    class State(models.TextChoices):
+        OFFERED = "offered", _("offered")
+        ACCEPTED = "accepted", _("accepted")
+        DECLINED = "declined", _("declined")
+        WITHDRAWN = "withdrawn", _("taken back")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="handovers")
+    offered_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    offered_to = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    offered_at = models.DateTimeField(default=timezone.now)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.OFFERED)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["run"], condition=Q(state="offered"), name="one_offer_at_a_time")
+        ]
+
+
+class Attendance(models.Model):
+    """Somebody who has a session's page open; who was not heard of for a while has left."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="attendances")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    seen_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "user"], name="attends_once")]
+
+
+class Remainder(models.Model):
+    """What the patient decided about a memory that a night left half gone."""
+
+    class State(models.TextChoices):
+        GIVEN_BACK = "given-back", _("given back")
+        KEPT = "kept", _("kept here as it is")
+        DESTROYED = "destroyed", _("destroyed")
+
+    step = models.OneToOneField(Step, on_delete=models.PROTECT, related_name="remainder")
+    state = models.CharField(max_length=10, choices=State.choices)
+    given_at = models.DateTimeField(null=True)
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    decided_at = models.DateTimeField(default=timezone.now)
 
 
 class Event(models.Model):

@@ -19,7 +19,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from clinic.points import reached
-from erasure.fade import letter, photo
+from erasure.fade import letter, pages, photo
 from erasure.runs.events import News, emit
 from erasure.runs.lease import held
 from erasure.runs.models import Fence, Hold, Run, Step
@@ -30,6 +30,7 @@ from patients.vault.models import StoredObject
 from patients.vault.objects import destroy, doom, publish, put, read
 
 FRAMES = photo.FRAMES
+JPEG = "image/jpeg"
 # The last transition stores nothing: what is left after it is the constant blank, the same for everyone.
 GONE = FRAMES + 1
 
@@ -64,8 +65,9 @@ def keepsakes_of(step: Step) -> list[Keepsake]:
 def capacity_bits(keepsakes: Sequence[Keepsake]) -> int:
     """At most this many bits of these keepsakes are still stored in what can be seen of them.
 
-    A picture of w x h pixels holds at most w * h * 24 bits; a letter 8 for each byte of its words. It falls
-    with every pass by construction; file sizes do not, because grain compresses badly (ERASURE.md, Fade).
+    A picture of w x h pixels holds at most w * h * 24 bits; a letter 8 for each byte of its words. Sound and
+    moving pictures are not in it: the first pass destroys them whole. It falls with every pass by
+    construction; file sizes do not, because grain compresses badly (ERASURE.md, Fade).
     """
     return sum(keepsake.picture.capacity for keepsake in keepsakes if keepsake.picture)
 
@@ -81,7 +83,8 @@ def next_frame(keepsake: Keepsake, *, last: bool) -> NextFrame:
     """Compute and store frame k+1 of a keepsake from its frame k; none if it is the `last` transition.
 
     Its rows are pending until the commit. A keepsake that an earlier, stopped run has damaged is ahead of
-    its step and is blank before it.
+    its step and is blank before it. What it is made of decides how it fades: a recording is its waveform, a
+    video its first frame, a thing its photograph; what they were made from goes at the first pass.
     """
     if last or keepsake.level + 1 > FRAMES or keepsake.picture is None:
         return NextFrame(keepsake, None, None)
@@ -93,11 +96,17 @@ def next_frame(keepsake: Keepsake, *, last: bool) -> NextFrame:
         "level": keepsake.level + 1,
     }
     current = read(keepsake.picture)
-    if keepsake.kind == Keepsake.Kind.LETTER:
+    if keepsake.form == Keepsake.Form.TEXT:
         words = letter.fade(current.decode(), keepsake.level)
         text = partial(put, words.encode(), media_type="text/plain", capacity=letter.capacity_bits(words))
-        sheet = partial(put, letter.page(words), media_type="image/jpeg", size=letter.PAGE_SIZE)
+        sheet = partial(put, letter.page(words), media_type=JPEG, size=letter.PAGE_SIZE)
         return NextFrame(keepsake, text(**owner), sheet(**owner))
+    if keepsake.form == Keepsake.Form.PAGES:
+        state = pages.fade(current, keepsake.level)
+        one = pages.first(state, keepsake.level + 1)
+        size, bits = (one.width, one.height), pages.capacity_bits(state, keepsake.level + 1)
+        all_of_it = partial(put, state, media_type=pages.MEDIA_TYPE, size=size, capacity=bits)
+        return NextFrame(keepsake, all_of_it(**owner), put(one.data, media_type=JPEG, size=size, **owner))
     focus = keepsake.read().focus
     frame = photo.fade(
         current,
@@ -107,7 +116,7 @@ def next_frame(keepsake: Keepsake, *, last: bool) -> NextFrame:
     )
     row = put(
         frame.data,
-        media_type="image/jpeg",
+        media_type=JPEG,
         size=(frame.width, frame.height),
         capacity=photo.capacity_bits(frame.width, frame.height),
         **owner,

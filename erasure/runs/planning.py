@@ -12,6 +12,7 @@ from clinic.audit.record import Act, actor_of, record
 from clinic.people.models import User
 from erasure.procedures.models import Procedure
 from erasure.runs.events import News, emit
+from erasure.runs.handover import first_responsible
 from erasure.runs.models import Run, Step
 from patients.cases.models import Case
 from patients.maps.locking import map_body, map_digest
@@ -46,7 +47,7 @@ def start_run(procedure_id: UUID, *, by: User | None) -> Run:
     """
     procedure = (
         Procedure.objects.select_for_update(of=("self",))
-        .select_related("consent", "map", "case")
+        .select_related("consent", "map", "case", "booking")
         .get(pk=procedure_id)
     )
     if why := obstacle(procedure):
@@ -56,7 +57,12 @@ def start_run(procedure_id: UUID, *, by: User | None) -> Run:
         raise CannotStart(_("There is nothing on the map to erase."))
     try:
         with transaction.atomic():
-            run = Run.objects.create(procedure=procedure, expected_steps=len(targets), started_by=by)
+            run = Run.objects.create(
+                procedure=procedure,
+                expected_steps=len(targets),
+                started_by=by,
+                responsible=first_responsible(procedure.booking),
+            )
     except IntegrityError as error:
         raise CannotStart(_("This procedure was started or canceled before.")) from error
     Step.objects.bulk_create(

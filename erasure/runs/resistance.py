@@ -12,10 +12,12 @@ from django.utils.translation import gettext_lazy as _
 
 from clinic.audit.record import Act, actor_of, record
 from clinic.people.models import User
+from erasure.runs.acting import lock, only_in_charge
+from erasure.runs.calls import answered_by_deciding, open_call
 from erasure.runs.events import News, emit
 from erasure.runs.lease import held
-from erasure.runs.models import Fence, Hold, Run, Step
-from patients.imaging.fingerprint import NEAR, distance
+from erasure.runs.models import DoctorCall, Fence, Hold, Run, Step
+from patients.keepsakes.likeness import bits_apart
 from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory
 from patients.vault.sealed import read_many
@@ -51,19 +53,13 @@ def copies_off_the_map(step: Step) -> list[Likeness]:
     if not own or not others:
         return []
     papers = read_many(own + others)
-    found: list[Likeness] = []
-    for keepsake in own:
-        mine = _fingerprint(papers, keepsake.pk)
-        for other in others:
-            theirs = _fingerprint(papers, other.pk)
-            if mine is not None and theirs is not None and (bits := distance(mine, theirs)) <= NEAR:
-                found.append(Likeness(keepsake, other, bits))
-    return found
-
-
-def _fingerprint(papers: dict[UUID, object], key: UUID) -> int | None:
-    text = getattr(papers.get(key), "fingerprint", "")
-    return int(text, 16) if text else None
+    return [
+        Likeness(keepsake, other, bits)
+        for keepsake in own
+        for other in others
+        if keepsake.pk in papers and other.pk in papers
+        if (bits := bits_apart(papers[keepsake.pk], papers[other.pk])) is not None
+    ]
 
 
 @transaction.atomic
@@ -99,6 +95,8 @@ def hold(fence: Fence, step: Step, found: list[Likeness]) -> bool:
             for item in holds
         )
     )
+    run = Run.objects.select_related("procedure__case").get(pk=fence.run_id)
+    open_call(run, by=None, why=DoctorCall.Why.HOLD)
     return True
 
 
@@ -107,9 +105,11 @@ def decide(run_id: UUID, hold_id: UUID, *, extend: bool, reason: str, by: User) 
     """Record the doctor's decision: put the copy on the map, or spare it. The step then comes back.
 
     Errors: Hold.DoesNotExist; ValueError where it was decided before, the reason is unknown, or the map may
-    not be extended because the patient did not sign for it (they are asleep and cannot be asked).
+    not be extended because the patient did not sign for it (they are asleep and cannot be asked); NotNow
+    where another doctor has taken over.
     """
-    run = Run.objects.select_for_update().get(pk=run_id)
+    run = lock(run_id, over=True)
+    only_in_charge(run, by)
     item = Hold.objects.select_related("step__memory", "step__run__procedure__consent").get(
         pk=hold_id, step__run_id=run_id
     )
@@ -145,5 +145,7 @@ def decide(run_id: UUID, hold_id: UUID, *, extend: bool, reason: str, by: User) 
             details={"step": str(item.step_id), "reason": reason},
         )
     )
+    if not Hold.objects.filter(step__run=run, state=Hold.State.OPEN).exists():
+        answered_by_deciding(run, by=by)
     item.refresh_from_db()
     return item

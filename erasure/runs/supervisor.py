@@ -1,7 +1,8 @@
 """The rounds of the supervisor: any number may run at once, because every act is conditional.
 
 It wakes runs that are due, frees leases of the silent, starts procedures at their time, settles what was
-stopped and sweeps the vault. It works on no memory itself.
+stopped, asks whether somebody is with the patient, and calls until somebody answers. It works on no
+memory itself.
 """
 
 import logging
@@ -12,6 +13,7 @@ from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
 from erasure.procedures.models import Procedure
+from erasure.runs import calls, presence
 from erasure.runs.finishing import close_gone_steps, finish, settle
 from erasure.runs.lease import free_expired, free_now
 from erasure.runs.models import Run
@@ -79,4 +81,6 @@ def forget_old_tasks() -> None:
 def tick() -> int:
     """One quick round; returns how many runs were woken, started or moved."""
     free_expired()
-    return start_due() + wake_due() + settle_ended()
+    moved = start_due() + wake_due() + settle_ended()
+    moved += presence.release_absent() + presence.miss_due() + presence.ask_due() + calls.remind_due()
+    return moved + calls.send_due()

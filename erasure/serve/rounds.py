@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db import Error, close_old_connections, connections
 
+from clinic.audit.leaving import leave
 from erasure.runs.supervisor import forget_old_tasks, tick
 from patients.keepsakes.staging import discard_expired, open_upload_keys
 from patients.requests.models import AppointmentRequest
@@ -36,10 +37,11 @@ class Supervision:
     failures: int = 0
 
     def slow_round(self) -> None:
-        """End abandoned uploads, sweep the vault and forget what the task engine did."""
+        """End abandoned uploads, sweep the vault, forget what the task engine did; checkpoints leave."""
         discard_expired()
         self.vault.walk(other_owners())
         forget_old_tasks()
+        leave()
 
     def once(self) -> float:
         """Do what is due, whatever fails; return the seconds until the next time."""

@@ -1,14 +1,24 @@
 """What must be true before the first request is served."""
 
+import logging
+from pathlib import Path
+
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from clinic.audit import triggers
+from clinic.audit.models import Entry
+from erasure.backups.obeying import obey_keys
 from patients.vault.configured import key_store
-from patients.vault.keys import KeyStoreDamaged
+from patients.vault.keys import KeyStoreDamaged, KeyStoreState
+from patients.vault.limits import VOLUMES
+from patients.vault.models import StoredObject
+
+log = logging.getLogger("lacuna.serve")
 
 
 class CannotOpen(Exception):
@@ -20,6 +30,7 @@ def prepare() -> None:
     check_migrations()
     check_log()
     check_keys()
+    obey()
     lay_out_static()
 
 
@@ -44,11 +55,61 @@ def check_log() -> None:
 
 
 def check_keys() -> None:
-    """Errors: CannotOpen where the key store cannot be read."""
+    """Warn where what is overwritten may survive.
+
+    Errors: CannotOpen where the key store cannot be read, or is not the one the rows were made with.
+    """
+    living = StoredObject.objects.live().count()
+    # Asked before the store is opened, which would lay out a new one in an empty place.
+    directory = Path(settings.LACUNA_KEYS_DIR)
+    in_slots = settings.LACUNA_KEYS == "slots"
+    if in_slots and living and not any((directory / name).exists() for name in ("slots", "epochs")):
+        raise CannotOpen(
+            f"The key directory {directory} is empty, but the database holds {living} things that only its "
+            "keys open. Bring the key volume back. With new keys all of them would be lost for good."
+        )
     try:
-        key_store().state()
+        state = key_store().state()
+    except ImproperlyConfigured as error:
+        raise CannotOpen(str(error)) from error
     except (KeyStoreDamaged, OSError) as error:
         raise CannotOpen(f"The key store cannot be opened: {error}") from error
+    if in_slots:
+        check_age(state, living)
+    for warning in state.warnings:
+        log.warning(
+            "KEYS MAY OUTLIVE THEIR ERASURE. %s (%s, on %s.) Certificates will say so. See docs/keys.md.",
+            VOLUMES[warning.reason],
+            warning.place,
+            warning.filesystem,
+        )
+
+
+def check_age(state: KeyStoreState, living: int) -> None:
+    """Errors: CannotOpen where the slot file is a new one, or an old one brought back."""
+    directory = settings.LACUNA_KEYS_DIR
+    if living and (state.epoch, state.live, state.destroyed) == (1, 0, 0):
+        raise CannotOpen(
+            f"The key store in {directory} is new, but the database holds {living} things that were sealed "
+            "with another one's keys. Bring that one back."
+        )
+    rolled = Entry.objects.filter(action="keys.rolled").order_by("index").last()
+    if rolled and state.epoch < int(rolled.details["epoch"]):
+        raise CannotOpen(
+            f"The key store in {directory} is older than the log: it is of epoch {state.epoch}, and epoch "
+            f"{rolled.details['epoch']} has begun. It could open what is erased. Bring the newest back."
+        )
+
+
+def obey() -> None:
+    """Mark erased again what a restored backup brought back without its keys. Errors: CannotOpen."""
+    try:
+        obeyed = obey_keys()
+    except (KeyStoreDamaged, OSError) as error:
+        raise CannotOpen(f"What was erased could not be marked so again: {error}") from error
+    if obeyed is not None:
+        told = ", ".join(f"{count} {kind}" for kind, count in sorted(obeyed.counts.items()) if count)
+        log.warning("a restored database obeyed the key store: %s", told or "nothing had to change")
 
 
 def lay_out_static() -> None:

@@ -18,6 +18,9 @@ EDGE = 968.0
 WATERLINES = ((7.0, 0.6), (14.0, 0.42), (22.0, 0.3), (31.0, 0.2), (41.0, 0.12), (52.0, 0.07))
 GONE = "destroyed"
 ISLAND = 28  # corners of the paper where one memory was
+# The lowest print in childhood and the step to the next above it, in shares of the map's height, the step
+# where there are more than eight, and where their right edge is in the sea's units.
+CHILD_LAST, CHILD_STEP, CHILD_MANY, CHILD_EDGE = 0.8675, 0.105, 0.052, -16.0
 STRIP_LINE = 45  # pixels from the strip's top to where its bars stand
 
 
@@ -118,6 +121,31 @@ def links(memories: Sequence[dict[str, Any]], pairs: Sequence[Sequence[int | Non
                 path=f"M{x1} {y1}Q{middle_x} {middle_y} {x2} {y2}",
                 loose=GONE in {one["state"], other["state"]},
             )
+        )
+    return out
+
+
+def ways(alarms: Sequence[dict[str, Any]], memories: Sequence[dict[str, Any]]) -> list[str]:
+    """A path from each copy in childhood to the memory it holds, where no script can measure the page.
+
+    Childhood lies at the left of the sea, at heights the sheet sets (`.childhood` in session.css).
+    """
+    childhood = [item["id"] for item in memories if item["zone"] != "map"]
+    places = {item["n"]: item for item in memories if item["zone"] == "map" and item["x"] is not None}
+    out = []
+    for alarm in alarms:
+        target, copy = places.get(alarm["n"]), str(alarm.get("copy", ""))
+        if alarm["kind"] != "off-map" or target is None or copy not in childhood:
+            continue
+        from_last = len(childhood) - 1 - childhood.index(copy)
+        step = CHILD_STEP if len(childhood) <= 8 else CHILD_MANY
+        y1 = (CHILD_LAST + (step - CHILD_STEP) / -2 - step * from_last) * UNIT
+        x2, y2 = (target["x"] - target["w"] / 2) * UNIT, target["y"] * UNIT
+        lift = min(120.0, abs(x2 - CHILD_EDGE) * 0.16)
+        thirds = (CHILD_EDGE + (x2 - CHILD_EDGE) * 0.3, CHILD_EDGE + (x2 - CHILD_EDGE) * 0.7)
+        out.append(
+            f"M{CHILD_EDGE:g} {y1:.1f}C{thirds[0]:.1f} {y1 - lift:.1f} {thirds[1]:.1f} {y2 - lift:.1f}"
+            f" {x2:.1f} {y2:.1f}"
         )
     return out
 

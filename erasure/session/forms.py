@@ -37,5 +37,9 @@ class DecisionForm(forms.Form):
     reason = forms.ChoiceField(label=_("Because"), choices=Reason.choices)
 
 
+class HandoverForm(forms.Form):
+    to = forms.UUIDField()
+
+
 class ProtectForm(forms.Form):
     memory = forms.UUIDField()

@@ -20,10 +20,11 @@ class OnTheMap(Protocol):
 def map_css(placed: Iterable[OnTheMap]) -> str:
     """Return one rule `.m<number>` for each memory that has a place; others are left out.
 
-    Prints keep their shape whatever the map's: their size follows its narrower side (container units).
+    On paper the map lies as it does on a wide window. Prints keep their shape whatever the map's: their size
+    follows its narrower side (container units).
     """
     rules = [rule for item in placed if (rule := _rule(item))]
-    return "\n".join(["@media (min-width: 1100px) {", *rules, "}", ""])
+    return "\n".join(["@media (min-width: 1100px), print {", *rules, "}", ""])
 
 
 def _rule(item: OnTheMap) -> str:

@@ -13,9 +13,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from clinic.people.models import User
+from clinic.people.models import Role, User
 from erasure.live.words import lines
-from erasure.runs.models import DoctorCall, Event, Hold, Run, Step
+from erasure.runs import attendance, calls, handover, presence
+from erasure.runs.models import Event, Hold, Run, Step
 from erasure.runs.passes import GONE, capacity_bits
 from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory, MemoryLink
@@ -45,6 +46,8 @@ def clock(run: Run) -> tuple[int, int | None]:
         return elapsed, 0
     if not pace:
         return elapsed, None
+    if run.steps.filter(state=Step.State.HELD).exists() and not left.exists():
+        return elapsed, None  # all that is left waits for the doctor
     done = sum(left.values_list("level", flat=True))
     return elapsed, max(0, round(left.count() * pace - done * pace / GONE))
 
@@ -114,7 +117,7 @@ def memories(run: Run, viewer: Viewer) -> list[dict[str, Any]]:
         state = _memory_state(memory, step)
         paper = papers.get(memory.pk) if state != "destroyed" else None
         own = kept.get(memory.pk, [])
-        thumb = next((keepsake.thumb_id for keepsake in own if keepsake.thumb_id), None)
+        seen = next((keepsake for keepsake in own if keepsake.thumb_id), None)
         out.append(
             {
                 "n": memory.number,
@@ -123,7 +126,8 @@ def memories(run: Run, viewer: Viewer) -> list[dict[str, Any]]:
                 "level": step.level if step else 0,
                 "levels": GONE,
                 "bits": capacity_bits(own),
-                "picture": picture_url(thumb) if viewer.pictures else None,
+                "picture": picture_url(seen.thumb_id) if seen and viewer.pictures else None,
+                "large": picture_url(_large(seen)) if seen and viewer.pictures else None,
                 "title": paper.title if paper else None,
                 "date": (paper.when or _day(paper.day)) if paper else None,
                 "chapter": memory.chapter,
@@ -141,13 +145,19 @@ def memories(run: Run, viewer: Viewer) -> list[dict[str, Any]]:
     return out
 
 
+def _large(keepsake: Keepsake) -> UUID | None:
+    """The picture for the stage: as large as there is one now; a letter's words are no picture."""
+    picture = keepsake.picture
+    return picture.pk if picture and picture.media_type == "image/jpeg" else keepsake.thumb_id
+
+
 def picture_url(object_id: UUID | None) -> str | None:
     """Where the picture of one stored object is served while it exists."""
     return f"/pictures/{object_id}" if object_id else None
 
 
-def alarms(run: Run) -> list[dict[str, Any]]:
-    """What waits for a person: copies off the map, and a doctor who was called."""
+def alarms(run: Run, viewer: Viewer) -> list[dict[str, Any]]:
+    """What waits for a person: copies off the map, a called doctor, a question to the team, an offer."""
     open_holds = Hold.objects.filter(step__run=run, state=Hold.State.OPEN).select_related(
         "step__memory", "copy__memory"
     )
@@ -163,29 +173,115 @@ def alarms(run: Run) -> list[dict[str, Any]]:
         }
         for hold in open_holds
     ]
-    call = DoctorCall.objects.filter(run=run, acknowledged_at__isnull=True).first()
+    blank = {"n": None, "copy_n": None, "decided": False}
+    call = calls.unanswered().filter(run=run).first()
     if call:
-        out.append({"id": str(call.pk), "kind": "doctor", "n": None, "copy_n": None, "decided": False})
+        told = [
+            {
+                "who": notice.user.short_name if viewer.names else None,
+                "at": notice.at.isoformat(),
+                "kind": notice.kind,
+            }
+            for notice in call.notices.select_related("user")
+        ]
+        out.append(
+            {
+                **blank,
+                "id": str(call.pk),
+                "kind": "doctor",
+                "why": call.why,
+                "since": call.called_at.isoformat(),
+                "escalated": call.escalated_at is not None,
+                "told": told,
+            }
+        )
+    if run.state not in {Run.State.FINISHED, Run.State.STOPPING}:
+        out += [
+            {
+                **blank,
+                "id": str(check.pk),
+                "kind": "presence",
+                "n": check.step.memory.number if check.step else None,
+                "due": check.due_at.isoformat(),
+            }
+            for check in presence.unsettled().filter(run=run).select_related("step__memory")
+        ]
+        out += _offer(run, viewer, blank)
     return out
+
+
+def _offer(run: Run, viewer: Viewer, blank: dict[str, Any]) -> list[dict[str, Any]]:
+    """A handover that waits, for the two it concerns."""
+    offered = handover.open_offer(run)
+    if offered is None or viewer.user is None:
+        return []
+    own = offered.offered_by_id == viewer.user.pk
+    if not own and offered.offered_to_id != viewer.user.pk:
+        return []
+    who = offered.offered_to if own else offered.offered_by
+    return [{**blank, "id": str(offered.pk), "kind": "handover", "who": who.short_name, "own": own}]
+
+
+# Control: name of its URL.
+CONTROLS = {
+    "pause": "pause",
+    "resume": "resume",
+    "protect": "protect",
+    "doctor": "call-doctor",
+    "acknowledge": "acknowledge",
+    "abort": "abort",
+    "abort_finish": "abort-finish",
+    "decide": "decide",
+    "safe_word": "safe-word",
+    "presence": "presence",
+    "here": "here",
+    "handover": "handover-offer",
+    "handover_accept": "handover-accept",
+    "handover_decline": "handover-decline",
+    "take_over": "take-over",
+    "hand_back": "hand-back",
+}
+# What only the doctor does who has taken over (erasure/runs/acting.py); the patient protects all the same.
+IN_CHARGE = frozenset({"resume", "protect", "abort", "abort_finish", "decide", "handover"})
 
 
 def controls(run: Run, viewer: Viewer) -> dict[str, str | None]:
     """Address of each control this viewer may use now."""
-    names = {
-        "pause": "pause",
-        "resume": "resume",
-        "protect": "protect",
-        "doctor": "call-doctor",
-        "acknowledge": "acknowledge",
-        "abort": "abort",
-        "abort_finish": "abort-finish",
-        "decide": "decide",
-        "safe_word": "safe-word",
-    }
     over = run.state in {Run.State.FINISHED, Run.State.STOPPING}
     return {
-        key: reverse(f"erasure:{name}", args=[run.pk]) if name in viewer.may and not over else None
-        for key, name in names.items()
+        key: reverse(f"erasure:{name}", args=[run.pk])
+        if name in viewer.may and (not over or key in {"acknowledge", "here"}) and _open(key, run, viewer)
+        else None
+        for key, name in CONTROLS.items()
+    }
+
+
+def _open(key: str, run: Run, viewer: Viewer) -> bool:
+    """Whether a control that `viewer` may use by the table does anything as things stand."""
+    me = viewer.user.pk if viewer.user else None
+    if key == "hand_back":
+        return run.taken_over_by_id is not None and run.taken_over_by_id == me
+    if key == "take_over":
+        return run.taken_over_by_id != me
+    if key == "presence":
+        return viewer.user is not None and (
+            viewer.user.has_role(Role.TECHNICIAN) or run.taken_over_by_id == me
+        )
+    if run.taken_over_by_id is None or run.taken_over_by_id == me or key not in IN_CHARGE:
+        return True
+    return key == "protect" and run.procedure.case.patient_id == me
+
+
+def people(run: Run, viewer: Viewer) -> dict[str, Any] | None:
+    """Who answers for the night and who is there now; None for who sees no names."""
+    if not viewer.names:
+        return None
+    in_charge = run.taken_over_by
+    return {
+        "responsible": run.responsible.short_name if run.responsible else None,
+        "in_charge": in_charge.short_name if in_charge else None,
+        "since": run.taken_over_at.isoformat() if in_charge and run.taken_over_at else None,
+        "here": [person.short_name for person in attendance.attending(run.pk)],
     }
 
 
@@ -210,12 +306,26 @@ def certificate_url(run: Run) -> str | None:
     return reverse("erasure:certificate", args=[run.pk]) if hasattr(run, "certificate") else None
 
 
+def replay_url(run: Run, viewer: Viewer) -> str | None:
+    """Where a finished session can be watched again; nothing on a wall, where nobody does anything."""
+    over = run.state == Run.State.FINISHED and viewer.user is not None
+    return reverse("erasure:replay", args=[run.pk]) if over else None
+
+
+def verified(run: Run) -> str | None:
+    """What the verification after a finished run came to, in its own word ("clean"); None until then."""
+    if run.state != Run.State.FINISHED:
+        return None
+    told = Event.objects.filter(run=run, kind="run-verified").values_list("data", flat=True).first()
+    return str(told.get("result", "")) if told else None
+
+
 def present(run_id: UUID, viewer: Viewer) -> dict[str, Any]:
     """Return the present of a run as plain data; what happens after its `seq` comes as events."""
 
-    run = Run.objects.select_related("procedure__case__patient", "procedure__consent", "held_by").get(
-        pk=run_id
-    )
+    run = Run.objects.select_related(
+        "procedure__case__patient", "procedure__consent", "held_by", "responsible", "taken_over_by"
+    ).get(pk=run_id)
     shown = memories(run, viewer)
     numbers = {item["id"]: item["n"] for item in shown}
     links = MemoryLink.objects.filter(a__in=numbers, b__in=numbers).values_list("a_id", "b_id")
@@ -253,10 +363,14 @@ def present(run_id: UUID, viewer: Viewer) -> dict[str, Any]:
         "links": [[numbers[str(a)], numbers[str(b)]] for a, b in links],
         "chapters": chapters_of(run, viewer),
         "log": lines(run, events, names=viewer.names),
-        "alarms": alarms(run),
+        "alarms": alarms(run, viewer),
         "controls": controls(run, viewer),
+        "people": people(run, viewer),
+        "staff": viewer.user is not None and run.procedure.case.patient_id != viewer.user.pk and viewer.names,
         "may": sorted(viewer.may),
         "stream_url": f"/live/{run.pk}/",
         "map_css_url": reverse("erasure:map-css", args=[run.pk]),
         "certificate_url": certificate_url(run),
+        "replay_url": replay_url(run, viewer),
+        "verified": verified(run),
     }

@@ -46,6 +46,13 @@ KINDS: dict[str, str | Promise] = {
     "photo": gettext_lazy("photograph"),
     "letter": gettext_lazy("letter"),
     "object": gettext_lazy("object"),
+    "recording": gettext_lazy("recording"),
+    "video": gettext_lazy("video"),
+}
+NOTICES: dict[str, str | Promise] = {
+    "first": gettext_lazy("called"),
+    "again": gettext_lazy("told again"),
+    "escalated": gettext_lazy("called because nobody answered"),
 }
 CHAPTERS: dict[str, str | Promise] = {
     "green": gettext_lazy("green chapter"),
@@ -54,11 +61,25 @@ CHAPTERS: dict[str, str | Promise] = {
     "blue": gettext_lazy("blue chapter"),
     "none": gettext_lazy("chapter"),
 }
+VERIFIED: dict[str, str | Promise] = {
+    "clean": gettext_lazy("Verified: nothing found"),
+    "found": gettext_lazy("Verified: something is left"),
+}
 # Tops of the last sentence, in shares of the map's height (.nothing in session.css), and its measures.
 HEIGHTS = (0.38, 0.58, 0.20, 0.78)
 SENTENCE = (0.56, 0.1)
 OVER = frozenset({"finished", "aborted"})
 LEFT = frozenset({"held", "destroyed", "protected"})
+
+
+@dataclass(frozen=True)
+class Night:
+    """What is still recoverable, for who answers for the night; `bits`: at most so many are stored."""
+
+    untouched: int
+    partly: int
+    gone: int
+    bits: int
 
 
 @dataclass(frozen=True)
@@ -77,6 +98,7 @@ class Showing:
     figure: str | None  # the picture on the stage; none while its memory is off the map
     passes: list[bool]  # of the memory shown: True where a pass is done
     links: list[chart.Link]
+    ways: list[str]  # to copies off the map
     shore: chart.Shore
     bars: list[chart.Bar]
     spans: list[chart.Span]
@@ -90,6 +112,9 @@ class Showing:
     elapsed: str
     remaining: str
     paused: str
+    held: str  # where and when the fade stands still
+    night: Night
+    verified: str
     words: dict[str, Any]
 
 
@@ -120,9 +145,10 @@ def showing(present: dict[str, Any], chosen: str | None = None) -> Showing:
         shown=shown,
         chosen=asked is not None and asked is not current,
         fate=_fate(shown) if shown and (asked not in (None, current) or shown["state"] in LEFT) else "",
-        figure=shown["picture"] if shown and (asked or shown["state"] != "held") else None,
+        figure=_figure(shown, asked is not None),
         passes=[i < shown["level"] for i in range(shown["levels"])] if shown else [],
         links=chart.links(placed, present["links"]),
+        ways=chart.ways(present["alarms"], present["memories"]),
         shore=chart.shore(placed),
         bars=strip,
         spans=chart.spans(prints, present["chapters"]),
@@ -136,6 +162,9 @@ def showing(present: dict[str, Any], chosen: str | None = None) -> Showing:
         elapsed=elapsed(present["elapsed_s"]),
         remaining=remaining(present["remaining_s"]),
         paused=_paused(present),
+        held=_held_line(present, current),
+        night=_night(prints),
+        verified=_verified(present),
         words=words(),
     )
 
@@ -171,6 +200,13 @@ def told(item: dict[str, Any], chapters: Sequence[dict[str, str]]) -> dict[str, 
 
 def _has_chapter(item: dict[str, Any], chapters: Sequence[dict[str, str]]) -> bool:
     return item["chapter"] is not None and 0 <= item["chapter"] < len(chapters)
+
+
+def _figure(shown: dict[str, Any] | None, asked: bool) -> str | None:
+    """The picture on the stage, as large as there is one; none while its memory is off the map."""
+    if shown is None or (shown["state"] == "held" and not asked):
+        return None
+    return shown.get("large") or shown["picture"]
 
 
 def _fate(item: dict[str, Any]) -> str:
@@ -222,7 +258,22 @@ def _alarm(
     alarm: dict[str, Any], by_id: dict[str, dict[str, Any]], prints: Sequence[dict[str, Any]]
 ) -> dict[str, Any]:
     target = next((item for item in prints if item["n"] == alarm["n"]), None)
-    return {**alarm, "target": target, "copy_of": by_id.get(str(alarm.get("copy", "")))}
+    return {
+        **alarm,
+        "target": target,
+        "copy_of": by_id.get(str(alarm.get("copy", ""))),
+        "since_at": _moment(alarm.get("since")),
+        "due_at": _moment(alarm.get("due")),
+        "rounds": [
+            {**notice, "at": _moment(notice["at"]), "word": str(NOTICES[notice["kind"]])}
+            for notice in alarm.get("told", [])[-12:]
+        ],
+    }
+
+
+def _moment(text: str | None) -> datetime | None:
+    """A time of the present in the clinic's zone."""
+    return timezone.localtime(datetime.fromisoformat(text)) if text else None
 
 
 def left_sentence(count: int) -> str:
@@ -271,6 +322,33 @@ def _paused(present: dict[str, Any]) -> str:
     return _("Held since %(at)s") % {"at": at} if at else _("Held")
 
 
+def _held_line(present: dict[str, Any], current: dict[str, Any] | None) -> str:
+    """ "Paused after pass 7 of 12 at 23:14:05": as the rows say it, not as anybody hoped."""
+    if present["state"] != "paused":
+        return ""
+    since = present.get("paused_at")
+    at = formats.time_format(timezone.localtime(datetime.fromisoformat(since)), "H:i:s") if since else ""
+    if current and current["level"]:
+        said = {"level": current["level"], "levels": current["levels"], "at": at}
+        return _("Paused after pass %(level)s of %(levels)s at %(at)s") % said
+    return _("Paused at %(at)s") % {"at": at}
+
+
+def _night(prints: Sequence[dict[str, Any]]) -> Night:
+    going = [item for item in prints if item["state"] in {"waiting", "fading", "held"}]
+    return Night(
+        untouched=sum(not item["level"] for item in going),
+        partly=sum(bool(item["level"]) for item in going),
+        gone=sum(item["state"] == "destroyed" for item in prints),
+        bits=sum(item["bits"] for item in prints if item["state"] != "destroyed"),
+    )
+
+
+def _verified(present: dict[str, Any]) -> str:
+    """What the verification came to, for the head of a finished session's panel."""
+    return str(VERIFIED.get(present["verified"], VERIFIED["found"])) if present["verified"] else ""
+
+
 def _until(chapters: Sequence[dict[str, str]]) -> str:
     last = max((chapter.get("to", "") for chapter in chapters), default="")
     try:
@@ -299,16 +377,33 @@ def words() -> dict[str, Any]:
         "bits": _("at most %(bits)s bits"),
         "pass": _("pass %(level)s of %(levels)s"),
         "untouched": _("untouched"),
-        "held_at": _("Held after pass %(level)s of %(levels)s"),
-        "held_before": _("Held"),
+        "held_at": _("Paused after pass %(level)s of %(levels)s at %(at)s"),
+        "held_before": _("Paused at %(at)s"),
         "can_protect": _("Nothing is being destroyed. [%(n)s] can still be protected, as it is now."),
         "nothing": _("Nothing is being destroyed."),
+        "verified": {result: str(word) for result, word in VERIFIED.items()},
         "held_by": _("Held by %(who)s since %(at)s"),
         "held_since": _("Held since %(at)s"),
         "lost": _("The connection is lost. What you see is from %(at)s."),
         "refused": _("That did not work. Please try again."),
+        "no_answer": _("No answer. It is not certain that it took effect. You can press again."),
+        "sending": {
+            "pause": _("Pausing…"),
+            "abort": _("Pausing…"),
+            "resume": _("Resuming…"),
+            "protect": _("Protecting…"),
+            "doctor": _("Calling…"),
+            "safe_word": _("Stopping…"),
+            "abort_finish": _("Ending…"),
+            "other": _("Sending…"),
+        },
+        "holding": _("Pausing… keep holding to end the session."),
+        "unanswered": _("Unanswered for %(time)s"),
+        "nobody": _("nobody"),
+        "recoverable": _("%(whole)s untouched, %(half)s half gone"),
         "hold_on": _("Paused. Keep holding to end the session, or let go and resume."),
         "let_go": _("Paused. Hold for two seconds to end the session, or resume."),
+        "newer": _("%(n)s newer, show them"),
         "fading": _("[%(n)s] pass %(level)s of %(levels)s"),
         "gone": _("Memory %(n)s, destroyed"),
     }

@@ -1,11 +1,12 @@
 from django.urls import path
 
-from erasure.session import views
+from erasure.session import handover_views, replaying, views
 
 urlpatterns = [
     path("sessions/<uuid:run>/", views.session, name="session"),
     path("sessions/<uuid:run>/state.json", views.state, name="state"),
     path("sessions/<uuid:run>/wall/", views.wall, name="wall"),
+    path("sessions/<uuid:run>/replay/", replaying.again, name="replay"),
     path("sessions/<uuid:run>/map.css", views.map_css, name="map-css"),
     path("sessions/<uuid:run>/pause/", views.pause, name="pause"),
     path("sessions/<uuid:run>/resume/", views.resume, name="resume"),
@@ -16,4 +17,12 @@ urlpatterns = [
     path("sessions/<uuid:run>/abort/finish/", views.abort_finish, name="abort-finish"),
     path("sessions/<uuid:run>/decide/", views.decide, name="decide"),
     path("sessions/<uuid:run>/safe-word/", views.safe_word, name="safe-word"),
+    path("sessions/<uuid:run>/presence/", views.present_at, name="presence"),
+    path("sessions/<uuid:run>/here/", views.here, name="here"),
+    path("sessions/<uuid:run>/handover/", handover_views.page, name="handover"),
+    path("sessions/<uuid:run>/handover/offer/", handover_views.offer, name="handover-offer"),
+    path("sessions/<uuid:run>/handover/accept/", handover_views.accept, name="handover-accept"),
+    path("sessions/<uuid:run>/handover/decline/", handover_views.decline, name="handover-decline"),
+    path("sessions/<uuid:run>/take-over/", handover_views.take_over, name="take-over"),
+    path("sessions/<uuid:run>/hand-back/", handover_views.hand_back, name="hand-back"),
 ]

@@ -25,6 +25,7 @@ from patients.vault.keys import KeyGone
 DOORS = {
     "review": ("patients:review", "GET"),
     "mapping": ("patients:mapping", "GET"),
+    "custody": ("patients:custody", "GET"),
     "book": ("erasure:book", "POST"),
 }
 

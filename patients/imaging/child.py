@@ -1,7 +1,7 @@
-"""The decoding child: reads one picture from its standard input and writes its renditions to standard output.
+"""The decoding child: reads one file from its standard input and writes its renditions to standard output.
 
 `python -m patients.imaging.child SETTINGS`, started by `patients.imaging.decode` with a clean environment.
-It never sees a path, can open no file, socket or pipe once it is ready to read the picture, and prints no
+It never sees a path, can open no file, socket or pipe once it is ready to read the file, and prints no
 error: an exception's text can hold what it choked on. A refusal is a code in the answer.
 
 Answer: `MAGIC`, the length of a JSON object as four bytes, big-endian, the object, then the bytes of the
@@ -15,8 +15,10 @@ import json
 import resource
 import struct
 import sys
+from collections.abc import Callable
+from typing import Any
 
-from .kinds import Kind
+from .kinds import MEDIA, Kind
 
 MAGIC = b"LACUNA\x01\n"
 _PR_SET_DUMPABLE = 4
@@ -45,17 +47,37 @@ def close_the_doors() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
 
 
+Renderer = Callable[[bytes, Kind, dict[str, Any]], tuple[dict[str, Any], bytes, bytes]]
+
+
+def renderer(kind: Kind) -> Renderer:
+    """What renders files of `kind`. Only its libraries are loaded, now, while files can still be opened."""
+    if kind is Kind.PDF:
+        from .pdf import render_pdf
+
+        return lambda data, _kind, settings: render_pdf(data, settings)
+    if kind in MEDIA:
+        from .media import render_media
+
+        return render_media
+    from .render import render
+
+    return render
+
+
 def main() -> None:
     """Confine this process, decode standard input, answer on standard output."""
     settings = json.loads(sys.argv[1])
     confine(settings["memory"], settings["cpu_seconds"])
     # Imported under the limits: decoders bring much code of others with them.
-    from .render import reason, render
+    from .rendition import reason
 
+    kind = Kind(settings["kind"])
+    render = renderer(kind)
     close_the_doors()
     screen = thumb = b""
     try:
-        facts, screen, thumb = render(sys.stdin.buffer.read(), Kind(settings["kind"]), settings)
+        facts, screen, thumb = render(sys.stdin.buffer.read(), kind, settings)
     except Exception as error:
         facts = {"refused": reason(error)}
     text = json.dumps(facts | {"screen_bytes": len(screen), "thumb_bytes": len(thumb)}).encode()

@@ -21,11 +21,16 @@ class Code(StrEnum):
     XML = "xml"
     POSTSCRIPT = "postscript"
     PDF = "pdf"
+    PDF_ACTIVE = "pdf_active"
+    PDF_LOCKED = "pdf_locked"
     DOCUMENT = "document"
     ARCHIVE = "archive"
     PROGRAM = "program"
     VIDEO = "video"
     AUDIO = "audio"
+    CODEC = "codec"
+    NO_MEDIA = "no_media"
+    TOO_LONG = "too_long"
     RAW = "raw"
     UNKNOWN = "unknown"
     CONTRADICTION = "contradiction"
@@ -33,6 +38,8 @@ class Code(StrEnum):
     TOO_MANY_BYTES = "too_many_bytes"
     TOO_MANY_PIXELS = "too_many_pixels"
     TOO_MANY_FRAMES = "too_many_frames"
+    TOO_MANY_PAGES = "too_many_pages"
+    PAGE_SHAPE = "page_shape"
     TRUNCATED = "truncated"
     BROKEN = "broken"
     TOO_HEAVY = "too_heavy"
@@ -51,7 +58,14 @@ SENTENCES: dict[Code, StrOrPromise] = {
     Code.POSTSCRIPT: _(
         "PostScript files are not taken, because they are programs. Please bring a picture of it."
     ),
-    Code.PDF: _("PDFs are not taken yet; please bring a photo of each page, or its words as plain text."),
+    Code.PDF: _("Something stands before this PDF. Please save it as PDF once more and bring that."),
+    Code.PDF_ACTIVE: _(
+        "This PDF is not taken, because it carries a script, an attachment or a form that acts. Please print "
+        "it to PDF once more, or photograph its pages."
+    ),
+    Code.PDF_LOCKED: _(
+        "This PDF is locked with a password. Please save it without one, or photograph its pages."
+    ),
     Code.DOCUMENT: _(
         "Documents of word processors are not taken. Please save the letter as plain text, or photograph it."
     ),
@@ -59,19 +73,24 @@ SENTENCES: dict[Code, StrOrPromise] = {
         "Archives are not taken. Please unpack it and bring the pictures and letters themselves."
     ),
     Code.PROGRAM: _("Programs are not taken. Please bring pictures, or letters as plain text."),
-    Code.VIDEO: _("Videos are not taken yet. A still picture from it is welcome."),
-    Code.AUDIO: _("Recordings are not taken yet. Please keep it until we can take it."),
+    Code.VIDEO: _("Videos of this kind are not taken. Please bring it as MP4 or WebM, or a still picture."),
+    Code.AUDIO: _("Recordings of this kind are not taken. Please bring it as MP3, M4A, OGG or WAV."),
+    Code.CODEC: _(
+        "We cannot play what is in this file. Please bring it as MP3, M4A, OGG or WAV, or a video as MP4 or "
+        "WebM."
+    ),
+    Code.NO_MEDIA: _("There is nothing to hear or see in this file. Please choose it again."),
+    Code.TOO_LONG: _("This is longer than {minutes} minutes. Please bring it in parts."),
     Code.RAW: _("Raw camera files are not taken. Please export the picture as JPEG and bring that."),
     Code.UNKNOWN: _(
-        "We do not know this kind of file. Please bring JPEG, PNG, WebP, GIF, HEIC, AVIF or TIFF pictures, "
-        "or letters as plain text."
+        "We do not know this kind of file. Please bring pictures (JPEG, PNG, WebP, GIF, HEIC, AVIF, TIFF), "
+        "letters (PDF or plain text), recordings (MP3, M4A, OGG, WAV) or videos (MP4, WebM)."
     ),
     Code.CONTRADICTION: _(
         "The name of this file says one thing and its content another. Please choose the original file again."
     ),
     Code.GUEST: _(
-        "Something that is not a picture is hidden in this picture. Please bring it as the camera or phone "
-        "saved it."
+        "Something else is hidden in this file. Please bring it as the camera, phone or program saved it."
     ),
     Code.TOO_MANY_BYTES: _("This file is larger than {megabytes} MB. Please bring a smaller copy of it."),
     Code.TOO_MANY_PIXELS: _(
@@ -80,19 +99,19 @@ SENTENCES: dict[Code, StrOrPromise] = {
     Code.TOO_MANY_FRAMES: _(
         "This file holds more than {frames} pictures. Please bring the one that matters."
     ),
+    Code.TOO_MANY_PAGES: _("This PDF has more than {pages} pages. Please bring it in parts."),
+    Code.PAGE_SHAPE: _(
+        "A page of this PDF is too long and narrow to be shown. Please bring a picture of it instead."
+    ),
     Code.TRUNCATED: _(
-        "This picture could not be opened: it ends too early. Please choose it again from the phone or "
-        "camera that took it."
+        "This file could not be opened: it ends too early. Please choose it again from where it was made."
     ),
     Code.BROKEN: _(
-        "This picture could not be opened: part of it is damaged. Please choose it again from the phone or "
-        "camera that took it."
+        "This file could not be opened: part of it is damaged. Please choose it again from where it was made."
     ),
-    Code.TOO_HEAVY: _(
-        "This picture needs more memory than we can give it. Please bring a smaller copy of it."
-    ),
-    Code.TOO_SLOW: _("This picture took too long to open. Please try again, or bring a smaller copy of it."),
-    Code.CRASHED: _("This picture could not be opened. Please save it as JPEG and bring that."),
+    Code.TOO_HEAVY: _("This file needs more memory than we can give it. Please bring a smaller copy of it."),
+    Code.TOO_SLOW: _("This file took too long to open. Please try again, or bring a smaller copy of it."),
+    Code.CRASHED: _("This file could not be opened. Please save it in another format and bring that."),
     Code.LETTER_TOO_LONG: _("This letter is longer than {kilobytes} KB. Please bring it in parts."),
     Code.LETTER_UNREADABLE: _(
         "This letter could not be read. Please save it as plain text (UTF-8), or photograph it."

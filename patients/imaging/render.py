@@ -18,6 +18,7 @@ from PIL.Image import Transpose
 
 from .fingerprint import fingerprint
 from .kinds import Kind, ends_too_early, hides_a_guest
+from .rendition import Unfit, jpeg, within
 
 PAPER = (0xF7, 0xF9, 0xF8)
 _FORMATS = {
@@ -48,28 +49,8 @@ warnings.simplefilter("error", Image.DecompressionBombWarning)
 # its own, which the limit on memory counts.
 pillow_heif.options.DECODE_THREADS = 2
 pillow_heif.register_heif_opener(thumbnails=False)
-Image.init()
+
 _SRGB = ImageCms.createProfile("sRGB")
-
-
-class Unfit(Exception):
-    """A picture that is not taken; its argument is one of the codes of `patients.imaging.refusals`."""
-
-
-def reason(error: Exception) -> str:
-    """The code for what a decoder raised, from its type and words; the words themselves go nowhere."""
-    words = str(error).lower()
-    if isinstance(error, Unfit):
-        return str(error)
-    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
-        return "too_many_pixels"
-    if isinstance(error, MemoryError) or "memory" in words or "security limit" in words:
-        return "too_heavy"
-    if isinstance(error, EOFError) or any(
-        said in words for said in ("truncated", "premature", "end of file")
-    ):
-        return "truncated"
-    return "broken"
 
 
 def render(data: bytes, kind: Kind, settings: dict[str, Any]) -> tuple[dict[str, Any], bytes, bytes]:
@@ -80,7 +61,7 @@ def render(data: bytes, kind: Kind, settings: dict[str, Any]) -> tuple[dict[str,
     """
     if ends_too_early(kind, data):
         raise Unfit("truncated")
-    if hides_a_guest(data):
+    if hides_a_guest(data, kind):
         raise Unfit("guest")
     Image.MAX_IMAGE_PIXELS = settings["max_pixels"]
     picture = Image.open(io.BytesIO(data), formats=_FORMATS[kind])
@@ -92,7 +73,7 @@ def render(data: bytes, kind: Kind, settings: dict[str, Any]) -> tuple[dict[str,
     side = settings["screen_side"]
     if kind is Kind.JPEG:
         # Twice the size that is wanted keeps the final reduction a clean one.
-        picture.draft(None, _within(full, 2 * side))
+        picture.draft(None, within(full, 2 * side))
     picture.load()
     if picture.width * picture.height > settings["max_pixels"]:
         raise Unfit("too_many_pixels")
@@ -103,7 +84,7 @@ def render(data: bytes, kind: Kind, settings: dict[str, Any]) -> tuple[dict[str,
     upright = _turned(_on_paper(_reduced(picture, side)), turn)
     screen = Image.new("RGB", upright.size, PAPER)
     screen.paste(upright)
-    thumb = screen.resize(_within(screen.size, settings["thumb_side"]), Image.Resampling.LANCZOS)
+    thumb = screen.resize(within(screen.size, settings["thumb_side"]), Image.Resampling.LANCZOS)
     facts = {
         "size": full[::-1] if turn in (5, 6, 7, 8) else full,
         "taken": taken,
@@ -112,7 +93,7 @@ def render(data: bytes, kind: Kind, settings: dict[str, Any]) -> tuple[dict[str,
         "thumb_size": thumb.size,
         "fingerprint": f"{fingerprint(screen):016x}",
     }
-    return facts, _jpeg(screen, 86), _jpeg(thumb, 82)
+    return facts, jpeg(screen, 86), jpeg(thumb, 82)
 
 
 def _check(picture: Image.Image, settings: dict[str, Any]) -> None:
@@ -130,12 +111,6 @@ def _refuse_raw(picture: Image.Image) -> None:
         raise Unfit("raw")
 
 
-def _within(size: tuple[int, int], side: int) -> tuple[int, int]:
-    """`size` in proportion with its long side at most `side`, and no side under one pixel."""
-    scale = min(1.0, side / max(size))
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-
-
 def _reduced(picture: Image.Image, side: int) -> Image.Image:
     """An eight-bit copy no larger than `side`, in the picture's own color model."""
     if picture.mode in ("I", "F") or picture.mode.startswith("I;"):
@@ -146,7 +121,7 @@ def _reduced(picture: Image.Image, side: int) -> Image.Image:
         picture = picture.convert("RGBA")
     elif picture.mode == "1":
         picture = picture.convert("L")
-    return picture.resize(_within(picture.size, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    return picture.resize(within(picture.size, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
 
 
 def _eight_bits(picture: Image.Image) -> Image.Image:
@@ -195,12 +170,6 @@ def _in_srgb(picture: Image.Image) -> Image.Image:
 def _turned(picture: Image.Image, turn: int) -> Image.Image:
     """`picture` as EXIF orientation `turn` says to see it; unknown numbers leave it as it is."""
     return picture.transpose(_WAYS_TO_TURN[turn]) if turn in _WAYS_TO_TURN else picture
-
-
-def _jpeg(picture: Image.Image, quality: int) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=quality)
-    return buffer.getvalue()
 
 
 def _when_and_where(picture: Image.Image) -> tuple[str | None, tuple[float, float] | None]:

@@ -7,7 +7,7 @@ import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from .kinds import Kind, brands, picture_kind
+from .kinds import MEDIA, Kind, brands, media_kind, picture_kind
 from .refusals import SENTENCES, Code
 
 if TYPE_CHECKING:
@@ -20,19 +20,20 @@ HEAD_BYTES = 4096
 
 _PICTURE_NAMES = "jpg jpeg jpe jfif mpo png apng webp gif heic heif hif avif tif tiff"
 _LETTER_NAMES = "txt text md"
+# One name for both: phones give the same container now this ending and now that.
+_MEDIA_NAMES = "mp3 m4a aac ogg oga opus wav mp4 m4v m4b mov webm weba mkv mka 3gp 3g2"
 _OTHER_NAMES = {
     Code.SVG: "svg svgz",
     Code.HTML: "htm html xhtml shtml mht mhtml hta",
     Code.XML: "xml xsl xslt dtd",
     Code.POSTSCRIPT: "ps eps epsf ai mvg msl",
-    Code.PDF: "pdf",
     Code.DOCUMENT: "doc docx docm dot odt rtf pages wpd xls xlsx xlsm ods ppt pptx pptm odp",
     Code.ARCHIVE: "zip rar 7z tar gz tgz bz2 xz zst lz4 cab iso dmg jar apk ipa",
     Code.PROGRAM: "exe dll com scr msi bat cmd ps1 vbs vbe js mjs wsf lnk sh bash py pl rb php phtml phar "
     "asp aspx jsp cgi so dylib class swf desktop reg url",
     Code.RAW: "dng cr2 cr3 crw nef nrw arw srf sr2 orf rw2 raf pef srw x3f raw 3fr iiq",
-    Code.VIDEO: "mp4 m4v mov avi mkv webm 3gp 3g2 mpg mpeg wmv flv",
-    Code.AUDIO: "mp3 m4a aac ogg oga opus wav flac amr aif aiff mid midi wma caf",
+    Code.VIDEO: "avi mpg mpeg wmv flv ogv",
+    Code.AUDIO: "flac amr aif aiff mid midi wma caf",
 }
 _CODE_BY_NAME = {name: code for code, names in _OTHER_NAMES.items() for name in names.split()}
 
@@ -50,7 +51,15 @@ _TEXTS = (
     (Code.PROGRAM, re.compile(r"\A(#!\s*/|@echo off)|<\?php|__HALT_COMPILER", re.IGNORECASE)),
 )
 
-_AUDIO_BRANDS = {b"M4A ", b"M4B ", b"M4P ", b"F4A "}
+_OWN_NAMES = {
+    **dict.fromkeys(
+        (Kind.JPEG, Kind.PNG, Kind.WEBP, Kind.GIF, Kind.HEIC, Kind.AVIF, Kind.TIFF), _PICTURE_NAMES.split()
+    ),
+    **dict.fromkeys(MEDIA, _MEDIA_NAMES.split()),
+    Kind.LETTER: _LETTER_NAMES.split(),
+    Kind.PDF: ["pdf"],
+}
+_TAKEN_NAMES = {name for names in _OWN_NAMES.values() for name in names}
 _BINARIES: tuple[tuple[Code, tuple[bytes, ...]], ...] = (
     (
         Code.ARCHIVE,
@@ -59,8 +68,7 @@ _BINARIES: tuple[tuple[Code, tuple[bytes, ...]], ...] = (
     (Code.ARCHIVE, (b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18", b"MSCF", b"\x1f\x9d")),
     (Code.DOCUMENT, (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",)),
     (Code.POSTSCRIPT, (b"\xc5\xd0\xd3\xc6",)),
-    (Code.AUDIO, (b"#!AMR", b"ID3", b"OggS", b"fLaC", b"MThd", b"FORM", b"caff")),
-    (Code.AUDIO, (b"\xff\xfb", b"\xff\xf3", b"\xff\xf2", b"\xff\xf1", b"\xff\xf9")),
+    (Code.AUDIO, (b"#!AMR", b"fLaC", b"MThd", b"FORM", b"caff", b"\xff\xf1", b"\xff\xf9")),
     (
         Code.PROGRAM,
         (b"MZ", b"\x7fELF", b"\xca\xfe\xba\xbe", b"\xfe\xed\xfa", b"\xce\xfa\xed\xfe", b"\xcf\xfa\xed\xfe"),
@@ -69,13 +77,17 @@ _BINARIES: tuple[tuple[Code, tuple[bytes, ...]], ...] = (
     (Code.VIDEO, (b"\x1a\x45\xdf\xa3", b"FLV\x01", b"\0\0\x01\xba", b"\0\0\x01\xb3", b"\x30\x26\xb2\x75")),
     (Code.RAW, (b"FUJIFILMCCD-RAW", b"IIRO", b"MMOR", b"IIU\0", b"FOVb")),
 )
-_RIFF = {b"AVI ": Code.VIDEO, b"WAVE": Code.AUDIO, b"RMID": Code.AUDIO}
+_RIFF = {b"AVI ": Code.VIDEO, b"RMID": Code.AUDIO}
 
 
 def sniff(head: bytes) -> Kind | None:
     """The kind of file that starts with `head` (its first `HEAD_BYTES`), or None if it is none we take."""
     if kind := picture_kind(head):
         return None if _raw_camera_file(head) else kind
+    if head.startswith(b"%PDF-"):
+        return Kind.PDF
+    if kind := media_kind(head):
+        return kind
     text = _text(head) if head else None
     return Kind.LETTER if text is not None and not _text_format(text) else None
 
@@ -83,9 +95,9 @@ def sniff(head: bytes) -> Kind | None:
 def refuse(head: bytes, filename: str) -> StrOrPromise | None:
     """A sentence for the person if the file is not taken, judged by its first bytes and its name; else None.
 
-    Upper-case and missing extensions are fine, and so is one kind of picture under the name of another:
-    phones and messengers do that. What a name claims is held against the bytes only where a program
-    that trusted the name would do something else with them.
+    Upper-case and missing extensions are fine, and so is one kind of picture under the name of another, or
+    sound under a video's name: phones and messengers do that. What a name claims is held against the bytes
+    only where a program that trusted the name would do something else with them.
     """
     code = refusal(head, filename)
     return SENTENCES[code] if code else None
@@ -102,9 +114,11 @@ def refusal(head: bytes, filename: str) -> Code | None:
         return _foreign(head)
     if claimed is Code.RAW and kind is Kind.TIFF:
         return Code.RAW
-    if kind is Kind.LETTER:
-        return Code.CONTRADICTION if extension in _PICTURE_NAMES.split() else claimed
-    return Code.CONTRADICTION if claimed or extension in _LETTER_NAMES.split() else None
+    if extension in _OWN_NAMES[kind]:
+        return None
+    if kind is Kind.LETTER and claimed:
+        return claimed
+    return Code.CONTRADICTION if claimed or extension in _TAKEN_NAMES else None
 
 
 def _extension(filename: str) -> str:
@@ -136,7 +150,7 @@ def _foreign(head: bytes) -> Code:
     if _raw_camera_file(head):
         return Code.RAW
     if found := brands(head):
-        return Code.RAW if found[0] == b"crx " else Code.AUDIO if found[0] in _AUDIO_BRANDS else Code.VIDEO
+        return Code.RAW if found[0] == b"crx " else Code.VIDEO
     if b"%PDF-" in head[:1024]:
         return Code.PDF
     if head.startswith(b"PK") and re.search(

@@ -1,5 +1,7 @@
 """How bytes become a keepsake: the original is in the vault already, encrypted as it came in."""
 
+from dataclasses import replace
+from functools import partial
 from typing import BinaryIO, cast
 from uuid import UUID
 
@@ -11,7 +13,16 @@ from django.utils.translation import gettext as _
 from clinic.audit.record import Act, actor_of, record
 from clinic.people.models import User
 from patients.cases.models import Case
-from patients.imaging.decode import Decoded, DecodedLetter, decode
+from patients.imaging import sheaf
+from patients.imaging.decode import (
+    DEFAULT_LIMITS,
+    DecodedLetter,
+    DecodedMedia,
+    DecodedPages,
+    Found,
+    Limits,
+    decode,
+)
 from patients.imaging.page import PAGE_SIZE, page
 from patients.keepsakes.models import Keepsake, KeepsakePaper
 from patients.memories.models import Memory
@@ -45,54 +56,55 @@ def check_takes(case: Case, size: int = 0) -> None:
         raise NotTaken(_("There is no room left in your file for something this large."))
 
 
-def _renditions(found: Decoded | DecodedLetter, case_id: UUID) -> tuple[StoredObject, StoredObject]:
+def limits() -> Limits:
+    """What one file may ask for in this house."""
+    return replace(
+        DEFAULT_LIMITS,
+        max_video_bytes=settings.LACUNA_VIDEO_MAX_BYTES,
+        max_seconds=settings.LACUNA_MEDIA_MAX_SECONDS,
+        max_pages=settings.LACUNA_PDF_MAX_PAGES,
+    )
+
+
+def _renditions(found: Found, case_id: UUID) -> tuple[StoredObject, StoredObject]:
     """Store what is shown of a keepsake; pending, without an owner yet. Returns picture and thumb."""
+    screen = partial(put, case_id=case_id, role=StoredObject.Role.SCREEN)
+    thumb = partial(put, case_id=case_id, role=StoredObject.Role.THUMB, media_type="image/jpeg")
     if isinstance(found, DecodedLetter):
-        text = put(
-            found.text.encode(),
-            case_id=case_id,
-            role=StoredObject.Role.SCREEN,
-            media_type="text/plain",
-            capacity=8 * len("".join(found.text.split()).encode()),
+        bits = 8 * len("".join(found.text.split()).encode())
+        text = screen(found.text.encode(), media_type="text/plain", capacity=bits)
+        return text, thumb(page(found.text), size=PAGE_SIZE)
+    if isinstance(found, DecodedPages):
+        pages = screen(
+            found.screen, media_type=sheaf.MEDIA_TYPE, size=found.screen_size, capacity=found.capacity
         )
-        sheet = put(
-            page(found.text),
-            case_id=case_id,
-            role=StoredObject.Role.THUMB,
-            media_type="image/jpeg",
-            size=PAGE_SIZE,
-        )
-        return text, sheet
+        return pages, thumb(found.thumb, size=found.thumb_size)
     width, height = found.screen_size
-    screen = put(
-        found.screen,
-        case_id=case_id,
-        role=StoredObject.Role.SCREEN,
-        media_type="image/jpeg",
-        size=found.screen_size,
-        capacity=width * height * 24,
+    picture = screen(
+        found.screen, media_type="image/jpeg", size=found.screen_size, capacity=width * height * 24
     )
-    thumb = put(
-        found.thumb,
-        case_id=case_id,
-        role=StoredObject.Role.THUMB,
-        media_type="image/jpeg",
-        size=found.thumb_size,
-    )
-    return screen, thumb
+    return picture, thumb(found.thumb, size=found.thumb_size)
 
 
-def _paper(found: Decoded | DecodedLetter, filename: str, caption: str) -> KeepsakePaper:
-    name = filename[-FILENAME_LENGTH:]
+def _paper(found: Found, filename: str, caption: str) -> KeepsakePaper:
+    paper = KeepsakePaper(caption=caption, filename=filename[-FILENAME_LENGTH:])
     if isinstance(found, DecodedLetter):
-        return KeepsakePaper(caption=caption, filename=name, words=found.words)
-    return KeepsakePaper(
-        caption=caption,
-        filename=name,
-        taken=found.taken or "",
-        gps=list(found.gps) if found.gps else [],
-        fingerprint=f"{found.fingerprint:016x}",
-    )
+        return replace(paper, words=found.words)
+    if isinstance(found, DecodedPages):
+        return replace(paper, pages=found.pages, prints=list(found.prints))
+    paper = replace(paper, taken=found.taken or "", gps=list(found.gps) if found.gps else [])
+    if isinstance(found, DecodedMedia):
+        return replace(paper, fingerprint=found.fingerprint, sound=found.sound, seconds=found.seconds)
+    return replace(paper, fingerprint=f"{found.fingerprint:016x}")
+
+
+def _kind(found: Found, said: str) -> str:
+    """What a keepsake is: its bytes decide, but for a photograph that shows a thing."""
+    if isinstance(found, DecodedLetter | DecodedPages):
+        return Keepsake.Kind.LETTER
+    if isinstance(found, DecodedMedia):
+        return Keepsake.Kind.VIDEO if found.moving else Keepsake.Kind.RECORDING
+    return Keepsake.Kind.OBJECT if said == Keepsake.Kind.OBJECT else Keepsake.Kind.PHOTO
 
 
 def receive(
@@ -112,7 +124,7 @@ def receive(
     stored = [original]
     try:
         with reader(original) as file:
-            found = decode(cast(BinaryIO, file), filename)
+            found = decode(cast(BinaryIO, file), filename, limits=limits())
         picture, thumb = _renditions(found, original.case_id)
         stored += [picture, thumb]
         with transaction.atomic():
@@ -128,7 +140,7 @@ def receive(
 
 def _settle_in(
     stored: list[StoredObject],
-    found: Decoded | DecodedLetter,
+    found: Found,
     paper: KeepsakePaper,
     *,
     by: User | None,
@@ -138,22 +150,24 @@ def _settle_in(
     original, picture, thumb = stored
     case = Case.objects.select_for_update().get(pk=original.case_id)
     check_takes(case)
-    letter = isinstance(found, DecodedLetter)
-    looks = Keepsake.Kind.LETTER if letter else Keepsake.Kind.PHOTO
+    shape = thumb if isinstance(found, DecodedLetter) else picture
     keepsake = Keepsake(
         case=case,
         memory=memory,
-        kind=Keepsake.Kind.OBJECT if kind == Keepsake.Kind.OBJECT and not letter else looks,
+        kind=_kind(found, kind),
         picture=picture,
         thumb=thumb,
-        width=PAGE_SIZE[0] if letter else picture.width,
-        height=PAGE_SIZE[1] if letter else picture.height,
+        width=shape.width,
+        height=shape.height,
     )
     keepsake.save()
     new_seal(case_id=case.pk, seal_id=keepsake.pk, keepsake_id=keepsake.pk)
     keepsake.write(paper)
     keepsake.save(update_fields=["sealed"])
     StoredObject.objects.filter(pk__in=[row.pk for row in stored]).update(keepsake=keepsake)
+    if isinstance(found, DecodedMedia):
+        # Only what has one can be played (playback.py): the child's word, never the sender's.
+        StoredObject.objects.filter(pk=original.pk).update(media_type=found.media_type)
     if not publish(stored):
         raise NotTaken(_("This took too long. Please bring it again."))
     Case.objects.filter(pk=case.pk, stage=Case.Stage.INTAKE).update(stage=Case.Stage.BRINGING)

@@ -30,7 +30,9 @@ def change_keepsake(
         raise NotTaken(_("You have taken this one back meanwhile. It is destroyed."))
     row.write(dataclasses.replace(row.read(), **words))
     row.memory = memory
-    if kind and row.kind != Keepsake.Kind.LETTER:
+    if kind == Keepsake.Kind.PHOTO and hasattr(row, "custody"):
+        raise NotTaken(_("The thing itself is with us, so this stays a photograph of a thing."))
+    if kind and {kind, row.kind} <= {Keepsake.Kind.PHOTO, Keepsake.Kind.OBJECT}:
         row.kind = kind
     if row.review == Keepsake.Review.RETURNED:
         row.review = Keepsake.Review.WAITING

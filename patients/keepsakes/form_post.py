@@ -38,7 +38,7 @@ from patients.keepsakes.staging import (
 )
 
 FIELD_BYTES = 20_000  # a letter typed into the form may be this long; a file field has the house's limit
-FILE_FIELDS = frozenset({"files", "photo"})
+FILE_FIELDS = frozenset({"files", "photo", "sound", "film"})
 BACK = "/me/keepsakes/"
 MOST_TOLD = 20  # refusals named in the address one is sent back to
 

@@ -91,9 +91,14 @@ class KeepsakeForm(forms.Form):
             (NEW, _("A new memory, described below")),
             *((str(row.pk), label) for row, label in named_memories(keepsake.case)),
         ]
-        if keepsake.kind == Keepsake.Kind.LETTER:
-            for name in ("kind", "spot", "focus_x", "focus_y"):
+        if keepsake.kind not in {Keepsake.Kind.PHOTO, Keepsake.Kind.OBJECT}:
+            del self.fields["kind"]
+        still = keepsake.case.takes_keepsakes
+        if not still or keepsake.kind in {Keepsake.Kind.LETTER, Keepsake.Kind.RECORDING}:
+            for name in ("spot", "focus_x", "focus_y"):
                 del self.fields[name]
+        if keepsake.kind == Keepsake.Kind.RECORDING:
+            self.fields["caption"].label = _("What is to be heard?")
         if not paper.gps:
             del self.fields["place"]
         else:

@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import models
@@ -9,9 +10,13 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from patients.cases.models import Case
+from patients.imaging.sheaf import MEDIA_TYPE
 from patients.memories.models import Memory
 from patients.vault.models import StoredObject
 from patients.vault.sealed import SealedModel
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,24 @@ class KeepsakePaper:
     others: str = ""  # who else is in it
     fingerprint: str = ""  # perceptual hash, hex; compared in memory within the case, never stored bare
     words: int = 0
+    pages: int = 0  # of a letter that came as a PDF
+    prints: list[str] = field(default_factory=list)  # of those pages, hex, as `fingerprint`
+    sound: str = ""  # of a recording: where it grows louder, hex, as `fingerprint`
+    seconds: float = 0.0  # how long a recording or a video plays
     returned_because: str = ""
+
+    @property
+    def page_numbers(self) -> range:
+        return range(1, self.pages + 1)
+
+
+UNNAMED: "dict[str, StrOrPromise]" = {
+    "photo": _("A photograph"),
+    "letter": _("A letter"),
+    "object": _("A thing"),
+    "recording": _("A recording"),
+    "video": _("A video"),
+}
 
 
 class Keepsake(SealedModel):
@@ -41,6 +63,15 @@ class Keepsake(SealedModel):
         PHOTO = "photo", _("photograph")
         LETTER = "letter", _("letter")
         OBJECT = "object", _("object")
+        RECORDING = "recording", _("recording")
+        VIDEO = "video", _("video")
+
+    class Form(models.TextChoices):
+        """What its picture is made of; nothing of this is stored, its media type says it."""
+
+        TEXT = "text"
+        PAGES = "pages"
+        PICTURE = "picture"
 
     class Review(models.TextChoices):
         WAITING = "waiting", _("waiting for review")
@@ -55,7 +86,7 @@ class Keepsake(SealedModel):
     review = models.CharField(max_length=10, choices=Review.choices, default=Review.WAITING)
     added_at = models.DateTimeField(default=timezone.now)
     level = models.PositiveSmallIntegerField(default=0)  # passes it has been through
-    # For a letter `picture` is its text (current state); `thumb` is always a picture.
+    # For a letter `picture` is its text or its pages (current state); `thumb` is always a picture.
     picture = models.ForeignKey(StoredObject, on_delete=models.PROTECT, null=True, related_name="+")
     thumb = models.ForeignKey(StoredObject, on_delete=models.PROTECT, null=True, related_name="+")
     # Long and short side before the first pass: the schedule of sizes starts from them.
@@ -64,6 +95,17 @@ class Keepsake(SealedModel):
     gone_at = models.DateTimeField(null=True)
 
     paper = KeepsakePaper
+
+    @property
+    def form(self) -> str:
+        """How it is shown, and fades, as long as it is there: as text, as pages, or as one picture."""
+        media_type = self.picture.media_type if self.picture else ""
+        return {"text/plain": self.Form.TEXT, MEDIA_TYPE: self.Form.PAGES}.get(media_type, self.Form.PICTURE)
+
+    @property
+    def unnamed(self) -> "StrOrPromise":
+        """What it is called while nobody has said what it shows."""
+        return UNNAMED[self.kind]
 
     class Meta:
         indexes = [models.Index(fields=["case", "added_at"], name="keepsakes_of_case")]

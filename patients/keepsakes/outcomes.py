@@ -5,7 +5,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from patients.imaging.decode import DEFAULT_LIMITS
+from patients.imaging.limits import DEFAULT_LIMITS
 from patients.imaging.refusals import Code, Refused
 
 OURS: dict[str, str | Promise] = {
@@ -39,6 +39,10 @@ def _sentence(code: str) -> str:
     if code in OURS:
         return str(OURS[code])
     if code in set(Code):
-        figures = FIGURES | {"megabytes": settings.LACUNA_UPLOAD_MAX_BYTES // 2**20}
+        figures = FIGURES | {
+            "megabytes": settings.LACUNA_UPLOAD_MAX_BYTES // 2**20,
+            "pages": settings.LACUNA_PDF_MAX_PAGES,
+            "minutes": settings.LACUNA_MEDIA_MAX_SECONDS // 60,
+        }
         return str(Refused(Code(code), **figures))
     return _("One of the files could not be taken. Please try again, or call us.")

@@ -1,4 +1,5 @@
-"""Pictures, served from memory while they exist: /pictures/<id of the stored object>.
+"""Pictures, served from memory while they exist: /pictures/<id of the stored object>, of a letter of several
+pages /pictures/<id>/<page, from 1>.
 
 What is shown is the only picture there is of a keepsake: its screen rendition before the first pass, then
 the frame of the last one. The original is never shown. Each pass is fetched by everyone who watches, so the
@@ -16,14 +17,18 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 
 from clinic.asgi_guard import Receive, Refused, Scope, Send, answer, answer_refusal, check, offload, only
+from patients.imaging.sheaf import MEDIA_TYPE, unbind
 from patients.keepsakes.models import Keepsake
 from patients.vault.keys import KeyGone
 from patients.vault.models import StoredObject, StoredObjectQuerySet
 from patients.vault.objects import read
 
-PATH = re.compile(r"/pictures/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})")
+PATH = re.compile(
+    r"/pictures/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})(?:/([1-9]\d{0,3}))?"
+)
 NAME = "patients:picture"  # the policy's row
 JPEG = "image/jpeg"
+TYPES = (JPEG, MEDIA_TYPE)
 SHOWN = (StoredObject.Role.SCREEN, StoredObject.Role.THUMB, StoredObject.Role.FRAME)
 KEEP_BYTES = 32 * 1024 * 1024
 FORGET_EVERY = 2.0  # seconds: how long a picture that nobody asks for any more outlives its end in memory
@@ -64,9 +69,9 @@ class Kept:
 
 
 def current(rows: StoredObjectQuerySet) -> StoredObjectQuerySet:
-    """Those of `rows` that are the picture of their keepsake now."""
+    """Those of `rows` that are the picture, or the pages, of their keepsake now."""
     keeper = Keepsake.objects.filter(Q(picture=OuterRef("pk")) | Q(thumb=OuterRef("pk")))
-    return rows.live().filter(Exists(keeper), media_type=JPEG, role__in=SHOWN)
+    return rows.live().filter(Exists(keeper), media_type__in=TYPES, role__in=SHOWN)
 
 
 class Pictures:
@@ -84,7 +89,7 @@ class Pictures:
             path = PATH.fullmatch(scope["path"])
             if path is None:
                 raise Refused(404, "There is no such picture.")
-            data = await offload(self.picture, scope, UUID(path[1]))
+            data = await offload(self.picture, scope, UUID(path[1]), int(path[2] or 0))
         except Refused as refusal:
             await answer_refusal(send, refusal, head=head)
             return
@@ -92,13 +97,20 @@ class Pictures:
             self.forgetting = asyncio.get_running_loop().create_task(self.forget())
         await answer(send, 200, data, content_type=JPEG, head=head, headers=HEADERS)
 
-    def picture(self, scope: Scope, object_id: UUID) -> bytes:
-        """Return the picture's bytes for whoever asks. Errors: Refused."""
+    def picture(self, scope: Scope, object_id: UUID, number: int = 0) -> bytes:
+        """Return the picture's bytes for whoever asks, or those of page `number`. Errors: Refused."""
         check(scope, NAME, {"picture": object_id})
         row = current(StoredObject.objects.filter(pk=object_id)).first()
         if row is None:
             self.kept.drop(object_id)
             raise gone_or_never(object_id)
+        if (number > 0) != (row.media_type == MEDIA_TYPE):
+            raise Refused(404, _("There is no such picture."))
+        return page_of(self.whole(row), number) if number else self.whole(row)
+
+    def whole(self, row: StoredObject) -> bytes:
+        """An object's bytes, kept for a moment. Errors: Refused."""
+        object_id: UUID = row.pk
         data = self.kept.get(object_id)
         if data is not None:
             return data
@@ -134,12 +146,20 @@ class Pictures:
         self.forgetting = None
 
 
+def page_of(pages: bytes, number: int) -> bytes:
+    """One page, counted from 1. Errors: Refused."""
+    bound = unbind(pages)
+    if number > len(bound):
+        raise Refused(404, _("There is no such picture."))
+    return bound[number - 1].data
+
+
 def gone_or_never(object_id: UUID) -> Refused:
     """Say that a picture is destroyed, or that there is none and was none."""
     ended = StoredObject.objects.filter(
         pk=object_id,
         role__in=SHOWN,
-        media_type=JPEG,
+        media_type__in=TYPES,
         state__in=[StoredObject.State.DOOMED, StoredObject.State.DESTROYED],
     )
     if ended.exists():

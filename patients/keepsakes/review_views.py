@@ -23,8 +23,10 @@ from patients.cases.models import Case
 from patients.cases.people import case_or_404, request_user, wants_fragment
 from patients.cases.viewing import viewed
 from patients.keepsakes.models import Keepsake, KeepsakePaper
+from patients.keepsakes.playback import original_of, with_player
 from patients.keepsakes.review import CannotReview, Why, accept, accept_rest, give_back, unblur
 from patients.memories.models import MemoryPaper
+from patients.vault.models import StoredObject
 from patients.vault.sealed import read_many
 
 PAGE = 24
@@ -40,6 +42,7 @@ class Item:
     memory: MemoryPaper | None
     sharp: bool = False
     problem: str = ""
+    plays: StoredObject | None = None  # only with what is shown sharp
 
 
 def _items(
@@ -55,6 +58,7 @@ def _items(
             stories.get(one.memory_id),
             one.pk == sharp,
             (problems or {}).get(one.pk, ""),
+            original_of(one) if one.pk == sharp else None,
         )
         for one in keepsakes
     ]
@@ -96,6 +100,7 @@ def _asked(request: HttpRequest) -> str:
 
 @require_safe
 @never_cache
+@with_player
 def review(request: HttpRequest, case: UUID) -> HttpResponse:
     """Everything that waits for review, blurred."""
     row = case_or_404(case)
@@ -151,6 +156,7 @@ def decide(request: HttpRequest, case: UUID, keepsake: UUID) -> HttpResponse:
 
 @require_POST
 @never_cache
+@with_player
 def sharpen(request: HttpRequest, case: UUID, keepsake: UUID) -> HttpResponse:
     """Show one preview sharp, once, after a reason was put on record. A reload is blurred again."""
     file = case_or_404(case)

@@ -115,7 +115,7 @@ def begin(case: Case, *, by: User, length: int, filename: str = "", kind: str = 
         kind=kind or Upload.kind.field.default,
         expires_at=timezone.now() + EXPIRES,
     )
-    key_store().create(upload.pk)
+    key_store().create(upload.pk, case.pk)
     try:
         upload.write(UploadPaper(filename=clean_name(filename)))
         path = staging_path(upload.pk)

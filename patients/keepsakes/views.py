@@ -15,12 +15,14 @@ from patients.cases.models import Case
 from patients.cases.people import request_user
 from patients.cases.standing import current_case_or_404
 from patients.consent.signing import agreed_to_keep
-from patients.imaging.fingerprint import NEAR, distance
+from patients.custody.models import tag_of
 from patients.keepsakes.arrivals import NotTaken
 from patients.keepsakes.changing import change_keepsake, hand_in
 from patients.keepsakes.forms import NEW, SPOTS, KeepsakeForm, new_memory_form
+from patients.keepsakes.likeness import bits_apart
 from patients.keepsakes.models import Keepsake, KeepsakePaper
 from patients.keepsakes.outcomes import told_brought, told_refused
+from patients.keepsakes.playback import length, original_of, with_player
 from patients.keepsakes.removal import remove_keepsake
 from patients.memories.forms import MemoryForm
 from patients.memories.models import Memory, MemoryPaper
@@ -106,11 +108,10 @@ def likenesses(keepsake: Keepsake) -> list[Keepsake]:
         .order_by("added_at")
     )
     papers = read_many([keepsake, *others])
-    prints = {key: int(paper.fingerprint, 16) for key, paper in papers.items() if paper.fingerprint}
-    mine = prints.get(keepsake.pk)
+    mine = papers.get(keepsake.pk)
     if mine is None:
         return []
-    return [row for row in others if row.pk in prints and distance(mine, prints[row.pk]) <= NEAR]
+    return [row for row in others if row.pk in papers and bits_apart(mine, papers[row.pk]) is not None]
 
 
 def _next_unplaced(row: Keepsake) -> Keepsake | None:
@@ -126,12 +127,13 @@ def _open_keepsake_or_404(keepsake: UUID) -> Keepsake:
 
 def _letter(row: Keepsake) -> str:
     """The words of a letter as they stand now; empty for a picture. Errors: KeyGone."""
-    if row.kind != Keepsake.Kind.LETTER or row.picture is None:
+    if row.form != Keepsake.Form.TEXT or row.picture is None:
         return ""
     return read(row.picture).decode()
 
 
 @never_cache
+@with_player
 @require_http_methods(["GET", "HEAD", "POST"])
 def keepsake(request: HttpRequest, keepsake: UUID) -> HttpResponse:
     """One keepsake: what it shows, who is in it, what should go last, and its memory."""
@@ -158,6 +160,9 @@ def keepsake(request: HttpRequest, keepsake: UUID) -> HttpResponse:
         "form": form,
         "new": new,
         "words": words,
+        "plays": original_of(row),
+        "tag": tag_of(row),
+        "lasts": length(paper.seconds),
         "spots": SPOTS,
         "focus": [f"{part * 100:.2f}" for part in paper.focus],
         "alike": likenesses(row),

@@ -33,12 +33,13 @@ class CannotLock(Exception):
 
 def obstacles(case: Case) -> list[str]:
     """What still stands in the way of locking, in plain words; empty when the map is ready."""
+    if case.stage not in {Case.Stage.BRINGING, Case.Stage.REVIEW, Case.Stage.INTAKE}:
+        # Nothing else is looked at: after the night begins, words of memories open no more.
+        return [_("The map is locked already.")]
     memories = list(Memory.objects.filter(case=case))
     papers = read_many(memories)
     keepsakes = Keepsake.objects.filter(case=case, gone_at__isnull=True)
     found: list[str] = []
-    if case.stage not in {Case.Stage.BRINGING, Case.Stage.REVIEW, Case.Stage.INTAKE}:
-        found.append(_("The map is locked already."))
     if not any(memory.zone == Memory.Zone.MAP and memory.fate == Memory.Fate.TARGET for memory in memories):
         found.append(_("There is no memory to erase on the map yet."))
     if count := keepsakes.filter(memory__isnull=True).count():

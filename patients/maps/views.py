@@ -17,6 +17,7 @@ from patients.cases.models import Case
 from patients.cases.people import case_or_404, request_user, wants_fragment
 from patients.cases.viewing import viewed
 from patients.keepsakes.models import Keepsake
+from patients.keepsakes.playback import original_of, with_player
 from patients.maps.bench import Bench, Item, bench_of
 from patients.maps.changes import CannotChange, describe, link, name_chapters, place, unlink
 from patients.maps.forms import BaseChapters, ChapterSet, MemoryForm
@@ -34,7 +35,7 @@ def _whole(text: str, most: int) -> int:
 
 def _letter(item: Item | None) -> str:
     """The words of a letter; its picture is a rendering of them, and reading is the point of a bench."""
-    if item is None or item.keepsake is None or item.keepsake.kind != Keepsake.Kind.LETTER:
+    if item is None or item.keepsake is None or item.keepsake.form != Keepsake.Form.TEXT:
         return ""
     try:
         return read(item.keepsake.picture).decode(errors="replace") if item.keepsake.picture else ""
@@ -65,6 +66,7 @@ def _shown(
         "bench": bench,
         "item": item,
         "letter": _letter(item),
+        "plays": original_of(item.keepsake) if item and item.keepsake else None,
         "before": before,
         "after": after,
         "place": bench.items.index(item) + 1 if item else 0,
@@ -115,6 +117,7 @@ def _has_words(case: Case) -> bool:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
+@with_player
 def mapping(request: HttpRequest, case: UUID) -> HttpResponse:
     """Show one item; a POST writes what was found out about its memory and goes on to the next."""
     row = case_or_404(case)

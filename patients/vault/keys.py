@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 from uuid import UUID
 
+Reason = Literal[
+    "copy-on-write", "data-journal", "overlay", "snapshot", "network", "volatile", "unsynced", "unknown"
+]
+
 
 class KeyGone(Exception):
     """There is no such key: it was destroyed, or never made. What it sealed can't be read again."""
@@ -27,6 +31,18 @@ class KeyStoreDamaged(Exception):
 
     Never taken for erasure: a missing key is `KeyGone`, a store that can't tell is this.
     """
+
+
+class NotInToken(KeyStoreDamaged):
+    """The token answers, and holds no such key."""
+
+    def __init__(self, name: bytes) -> None:
+        super().__init__(f"the token holds no key {name.hex()}")
+        self.name = name
+
+
+class TokenUnreachable(OSError):
+    """The token does not answer, or refuses. Nothing was promised; the call may be repeated."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +75,15 @@ class Rolled:
 class VolumeWarning:
     """Why an overwritten byte might survive on the volume that holds a copy of the store.
 
-    `place` is "keys" or "mirror 1", "mirror 2", ...; `filesystem` as the kernel names it. `reason`:
-    copy-on-write, data-journal, overlay (each may keep the old block), network (its server may), volatile
-    (keys end with the machine's memory) or unknown.
+    `place` is "keys" or "mirror 1", "mirror 2", ..., or "database"; `filesystem` as the kernel names it.
+    `reason`: copy-on-write, data-journal, overlay, snapshot (each may keep the old block), network (its
+    server may), volatile (keys end with the machine's memory), unsynced (the database doesn't wait for its
+    disk) or unknown.
     """
 
     place: str
     filesystem: str
-    reason: Literal["copy-on-write", "data-journal", "overlay", "network", "volatile", "unknown"]
+    reason: Reason
 
 
 @dataclass(frozen=True)
@@ -76,6 +93,8 @@ class KeyStoreState:
     `destroyed` counts the destroyed keys of this epoch, `mirrors` the further copies that acknowledge every
     write, `custody` where the epoch key stands: `wrapped-slot` is a slot of its own under a root key (its
     residue and a copy of the root key together would be the weakest point), `token` a PKCS#11 token.
+    `kind` is where data keys stand, `root` where the root key came from ("" for none), `token` the token's
+    maker and model as it says itself ("" for none). What all this limits: patients/vault/limits.py.
     """
 
     epoch: int
@@ -84,6 +103,9 @@ class KeyStoreState:
     mirrors: int
     custody: Literal["wrapped-slot", "token"]
     warnings: tuple[VolumeWarning, ...]
+    kind: Literal["slot-file", "database"] = "slot-file"
+    root: Literal["", "file", "environment"] = ""
+    token: str = ""
 
 
 class KeyStore(Protocol):
@@ -93,9 +115,10 @@ class KeyStore(Protocol):
     promised, and the call may be repeated; only `create` then wants a new id, and the old one `destroy`.
     """
 
-    def create(self, key_id: UUID) -> bytes:
+    def create(self, key_id: UUID, case: UUID | None = None) -> bytes:
         """Make a random key and return it once it is durable in every copy of the store.
 
+        `case`: whose it is; None for what belongs to no case, such as a request for an appointment.
         Errors: KeyExists; KeyGone for an id destroyed in this epoch (an erased thing is not brought back).
         """
 
@@ -114,6 +137,13 @@ class KeyStore(Protocol):
     def roll_epoch(self) -> Rolled:
         """Wrap the survivors under a new epoch key, then destroy the old one."""
 
+    def roll_case(self, case: UUID) -> int | None:
+        """What a step's end asks for: leave nothing destroyed of `case` that a residue could open.
+
+        Returns the number of survivors wrapped anew, or None where that is done by `roll_epoch` alone: a slot
+        is overwritten where it stands, a row of a database is not.
+        """
+
     def attest(self, key_id: UUID) -> Attestation:
         """Say what the store holds of a key. Needs no key of its own."""
 
@@ -122,3 +152,6 @@ class KeyStore(Protocol):
 
     def state(self) -> KeyStoreState:
         """Facts about the store as a whole."""
+
+    def close(self) -> None:
+        """Give back files and connections. The store opens them again when it is used again."""

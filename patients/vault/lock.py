@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from patients.vault.keys import KeyStoreDamaged
+from patients.vault.replicas import make_directory
 
 _locks: "weakref.WeakSet[StoreLock]" = weakref.WeakSet()
 
@@ -67,7 +68,7 @@ class StoreLock:
     def _opened(self) -> int:
         path = self._directory / "lock"
         if self._writable:
-            self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_directory(self._directory)
             return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             return os.open(path, os.O_RDONLY | os.O_CLOEXEC)

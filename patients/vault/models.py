@@ -80,3 +80,34 @@ class StoredObject(models.Model):
                 name="doom_has_its_time",
             ),
         ]
+
+
+class KeyHouse(models.Model):
+    """One row: which house the keys in a token belong to, and how often it has rolled. Not used with slots.
+
+    This table and the next two are the key store of several machines (database_keys.py). No backup takes it.
+    """
+
+    name = models.UUIDField(default=uuid.uuid4, unique=True)
+    epoch = models.PositiveBigIntegerField(default=1)
+
+
+class CaseKey(models.Model):
+    """A key that lives in a token alone; it wraps the data keys of a case, or of one thing without a case."""
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    # The key's name in the token, made anew with each roll; empty when there is none.
+    name = models.CharField(max_length=32, blank=True)
+    rolls = models.PositiveBigIntegerField(default=0)
+    # Something wrapped under the present key was destroyed: residues of it still open, until the next roll.
+    dirty = models.BooleanField(default=False)
+
+
+class WrappedKey(models.Model):
+    """A data key under its case's key. A destroyed one stays as an id alone until the epoch's end."""
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    case_key = models.ForeignKey(CaseKey, on_delete=models.PROTECT, related_name="wrapped")
+    live = models.BooleanField(default=True)
+    nonce = models.BinaryField(max_length=12)
+    wrapped = models.BinaryField(max_length=48)

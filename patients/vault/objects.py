@@ -76,7 +76,7 @@ def put(
     row.blob = row.id.hex
     StoredObject.objects.filter(pk=row.pk).update(blob=row.blob)
     reached("row")
-    key = key_store().create(row.id)
+    key = key_store().create(row.id, case_id)
     reached("key")
     encryptor = Encryptor(key, associated_data(row.id))
     ciphertext = encryptor.update(data) + encryptor.finish()
@@ -105,7 +105,7 @@ def new_seal(
         keepsake_id=keepsake_id,
         role=StoredObject.Role.SEAL,
     )
-    key_store().create(seal_id)
+    key_store().create(seal_id, case_id)
 
 
 def reader(row: StoredObject) -> Reader:

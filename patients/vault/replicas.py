@@ -12,6 +12,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -19,14 +20,25 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from patients.vault.keys import KeyStoreDamaged
 
+
+class Kek(Protocol):
+    """A key that wraps keys: an `AESGCM` in this process's memory, or a `TokenKey`."""
+
+    def encrypt(self, nonce: bytes, data: bytes | bytearray, aad: bytes, /) -> bytes: ...
+
+    def decrypt_into(self, nonce: bytes, data: bytes, aad: bytes, buffer: bytearray, /) -> int: ...
+
+
 # Slots are aligned to 128 bytes, so none crosses a disk sector (512 or more), which is written whole or not.
 SLOT = 128
 BLOCK = 4096
 DEK = 32
 FREE = bytes(SLOT)
-HEADER_MARK, LIVE_MARK, GONE_MARK, EPOCH_MARK = b"lacuna-1", b"live-key", b"gone-key", b"epochkey"
+HEADER_MARK, LIVE_MARK, GONE_MARK = b"lacuna-1", b"live-key", b"gone-key"
+EPOCH_MARK, TOKEN_MARK = b"epochkey", b"tokenkey"  # the key itself, wrapped; or that it stands in a token
 _HEADER = struct.Struct(">8sQQQ16s32s")
 _SLOT = struct.Struct(">8sQ16s12s48s")
+SUM = 16  # bytes of SHA-256 after these, so that a slot that was altered is not taken for another's
 
 
 def sync_directory(directory: Path) -> None:
@@ -36,6 +48,14 @@ def sync_directory(directory: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def make_directory(directory: Path) -> None:
+    """Make a directory, readable by its owner alone, and the ones above it; durable on return."""
+    if not directory.is_dir():
+        make_directory(directory.parent)
+        directory.mkdir(mode=0o700, exist_ok=True)
+        sync_directory(directory.parent)
 
 
 def padded(record: bytes) -> bytes:
@@ -77,33 +97,49 @@ class Slot:
     key_id: UUID
     nonce: bytes
     wrapped: bytes
+    record: bytes
 
     @classmethod
     def parsed(cls, record: bytes) -> "Slot":
         mark, epoch, key_id, nonce, wrapped = _SLOT.unpack_from(record)
-        return cls(mark, epoch, UUID(bytes=key_id), nonce, wrapped)
+        return cls(mark, epoch, UUID(bytes=key_id), nonce, wrapped, record)
+
+    def whole(self, epoch: int) -> bool:
+        """Is it as it was written in `epoch`, live or gone? What a destroyed one holds is noise."""
+        if self.epoch != epoch or self.mark not in {LIVE_MARK, GONE_MARK}:
+            return False
+        return not self.live or self.record[_SLOT.size :][:SUM] == _sum(self.record)
 
     @property
     def live(self) -> bool:
         return self.mark == LIVE_MARK
 
-    def unwrap(self, kek: AESGCM, store: bytes, index: int) -> bytearray:
+    def unwrap(self, kek: Kek, store: bytes, index: int) -> bytearray:
         """The data key. Errors: KeyStoreDamaged where this slot was not written so under `kek`."""
-        dek = bytearray(DEK)
-        try:
-            kek.decrypt_into(self.nonce, self.wrapped, _bound(store, self.epoch, index, self.key_id), dek)
-        except InvalidTag:
-            raise KeyStoreDamaged(f"slot {index} of key {self.key_id} does not open") from None
-        return dek
+        bound = _bound(store, self.epoch, index, self.key_id)
+        return unwrapped(kek, self.nonce, self.wrapped, bound, f"slot {index} of key {self.key_id}")
 
 
-def live_slot(
-    kek: AESGCM, store: bytes, epoch: int, index: int, key_id: UUID, dek: bytes | bytearray
-) -> bytes:
+def unwrapped(kek: Kek, nonce: bytes, wrapped: bytes, bound: bytes, what: str) -> bytearray:
+    """The data key in `wrapped`, which is bound to its place. Errors: KeyStoreDamaged, naming `what`."""
+    dek = bytearray(DEK)
+    try:
+        kek.decrypt_into(nonce, wrapped, bound, dek)
+    except InvalidTag:
+        raise KeyStoreDamaged(f"{what} does not open") from None
+    return dek
+
+
+def live_slot(kek: Kek, store: bytes, epoch: int, index: int, key_id: UUID, dek: bytes | bytearray) -> bytes:
     """The record that holds `dek` in slot `index`, wrapped under the epoch's key and bound to its place."""
     nonce = os.urandom(12)
     wrapped = kek.encrypt(nonce, dek, _bound(store, epoch, index, key_id))
-    return padded(_SLOT.pack(LIVE_MARK, epoch, key_id.bytes, nonce, wrapped))
+    fields = _SLOT.pack(LIVE_MARK, epoch, key_id.bytes, nonce, wrapped)
+    return padded(fields + _sum(fields))
+
+
+def _sum(record: bytes) -> bytes:
+    return hashlib.sha256(record[: _SLOT.size]).digest()[:SUM]
 
 
 def gone_slot(epoch: int, key_id: UUID) -> bytes:
@@ -123,10 +159,19 @@ def epoch_record(root: AESGCM, store: bytes, epoch: int, kek: bytearray) -> byte
     )
 
 
+def token_record(store: bytes, epoch: int) -> bytes:
+    """The record of an epoch whose key stands in a token."""
+    return padded(struct.pack(">8sQ16s", TOKEN_MARK, epoch, store))
+
+
+def in_token(record: bytes) -> bool:
+    return record.startswith(TOKEN_MARK)
+
+
 def epoch_of(record: bytes) -> int | None:
     """The epoch whose key `record` holds; None for a place that is empty or was destroyed."""
     mark, epoch = struct.unpack_from(">8sQ", record)
-    return epoch if mark == EPOCH_MARK else None
+    return epoch if mark in {EPOCH_MARK, TOKEN_MARK} else None
 
 
 def epoch_key(root: AESGCM, store: bytes, epoch: int, record: bytes) -> AESGCM:
@@ -285,6 +330,29 @@ class Replica:
                 _overwrite(self._fd, content[start : start + BLOCK], start)
         os.ftruncate(self._fd, len(content))
         os.fsync(self._fd)
+
+    def heal_from(self, other: "Replica", header: Header) -> None:
+        """Take from a copy of the same epoch each slot that is whole there and hurt here, or gone there.
+
+        What one copy says is gone was to be destroyed in all; no hurt slot is copied over a whole one.
+        """
+        if not other.slots.exists():
+            return
+        with other.slots.open("rb") as file:
+            theirs = file.read((header.capacity + 1) * SLOT)
+        if len(theirs) < SLOT or theirs[:SLOT] != header.packed():
+            return
+        mine = self.read(0, header.capacity + 1)
+        if mine == theirs:
+            return
+        for start in range(SLOT, len(theirs) - SLOT + 1, SLOT):
+            ours, their = mine[start : start + SLOT], theirs[start : start + SLOT]
+            if ours in (their, FREE) or not (slot := Slot.parsed(their)).whole(header.epoch):
+                continue
+            here = Slot.parsed(ours)
+            if not here.whole(header.epoch) or (here.live and not slot.live and here.key_id == slot.key_id):
+                self.write(start // SLOT, their)
+        self.sync()
 
     def same_as(self, other: "Replica", header: Header) -> bool:
         return (

@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 from uuid import UUID
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
+from patients.vault.epochs import EpochKeys
 from patients.vault.keys import Attestation, KeyExists, KeyGone, KeyStoreDamaged, KeyStoreState, Rolled
 from patients.vault.lock import StoreLock
 from patients.vault.replicas import (
@@ -27,16 +27,18 @@ from patients.vault.replicas import (
     LIVE_MARK,
     SLOT,
     Header,
+    Kek,
     Replica,
     Slot,
-    epoch_key,
-    epoch_of,
-    epoch_record,
     gone_slot,
     live_slot,
+    make_directory,
     records,
 )
 from patients.vault.volume import volume_warnings
+
+if TYPE_CHECKING:
+    from patients.vault.token import Token
 
 # Slots looked at beyond the last one known, so that one lost to a failed write hides none after it.
 WINDOW = 32
@@ -47,7 +49,9 @@ class SlotFileKeyStore:
     """A `KeyStore` on local disk, for any number of processes and threads of one machine.
 
     `directory` holds the store, made on first use; `root_key` (32 bytes) wraps the epoch key and is not kept
-    here; `mirrors` are further directories, on other volumes, that hold the same bytes: nothing is created or
+    here, unless there is a `token`, in which epoch keys then stand; `before` is the root key that `root_key`
+    takes over from, until the next roll; `root` says where that key came from;
+    `mirrors` are further directories, on other volumes, that hold the same bytes: nothing is created or
     destroyed until each has acknowledged. A mirror that was in use and is empty is an error; to put a new one
     in a lost one's place, open the store once without it. `growth` is how many slots are laid out at a time.
     `at` is called with the name of each point a crash may fall on; tests end the process there.
@@ -61,32 +65,38 @@ class SlotFileKeyStore:
         root_key: bytes | bytearray | None,
         mirrors: Sequence[Path] = (),
         *,
+        token: "Token | None" = None,
+        before: bytes | bytearray | None = None,
+        root: Literal["file", "environment"] = "file",
         growth: int = 1024,
         at: Callable[[str], None] = lambda point: None,
     ) -> None:
         self.directory = directory
         self.growth = growth
         self._at = at
-        self._root = AESGCM(root_key) if root_key is not None else None
-        self._replicas = [Replica(place, writable=root_key is not None) for place in (directory, *mirrors)]
-        self._lock = StoreLock(directory, writable=root_key is not None)
+        self._root: Literal["file", "environment"] = root
+        usable = root_key is not None or token is not None
+        self._replicas = [Replica(place, writable=usable) for place in (directory, *mirrors)]
+        self._epochs = EpochKeys(self._replicas, root_key, token, before, at)
+        self._lock = StoreLock(directory, writable=usable)
         self._settled = False
         self._index: dict[UUID, int] = {}
+        self._hurt: set[int] = set()  # slots that were altered, perhaps in the id
         self._used = 0
         self._header = Header(0, 0, 0, b"")
-        self._kek: AESGCM | None = None
-        with self._held(exclusive=self._root is not None):
+        self._kek: Kek | None = None
+        with self._held(exclusive=usable):
             pass
 
     @classmethod
     def observer(cls, directory: Path, mirrors: Sequence[Path] = ()) -> "SlotFileKeyStore":
-        """Open a store to look at, without root key and without writing: `attest`, `ids` and `state` work.
+        """Open a store to look at, without its keys and without writing: `attest`, `ids` and `state` work.
 
         Errors: KeyStoreDamaged also where a mirror differs, or a roll was broken off and not yet recovered.
         """
         return cls(directory, None, mirrors)
 
-    def create(self, key_id: UUID) -> bytes:
+    def create(self, key_id: UUID, case: UUID | None = None) -> bytes:
         with self._held(exclusive=True):
             kek, index = self._opened(), self._index.get(key_id)
             if index is not None:
@@ -103,6 +113,8 @@ class SlotFileKeyStore:
     def get(self, key_id: UUID) -> bytes:
         found = self.get_many([key_id])
         if key_id not in found:
+            if key_id not in self._index:
+                self._check_hurt()
             raise KeyGone(key_id)
         return found[key_id]
 
@@ -127,18 +139,15 @@ class SlotFileKeyStore:
             self._write(index, record, "destroy")
             for replica in self._replicas:
                 replica.prove(index, record)
+            self._hurt.discard(index)
             return was_live
 
     def roll_epoch(self) -> Rolled:
         with self._held(exclusive=True):
-            root, old, kek = self._wrapping(), self._header, bytearray(os.urandom(DEK))
+            self._opened()
+            old = self._header
             self._recover(old)
-            record = epoch_record(root, old.store, old.epoch + 1, kek)
-            for replica in self._replicas:
-                replica.write_epoch((old.epoch + 1) % 2, record)
-            self._at("roll.key-written")
-            content, survivors = self._rewrapped(AESGCM(kek), old)
-            kek[:] = bytes(DEK)
+            content, survivors = self._rewrapped(self._epochs.make(old.store, old.epoch + 1), old)
             for replica in self._replicas:
                 replica.write_draft(content)
             self._at("roll.slots-written")
@@ -150,10 +159,14 @@ class SlotFileKeyStore:
             self._at("roll.old-key-destroyed")
             return Rolled(self._header.epoch, survivors, dropped)
 
+    def roll_case(self, case: UUID) -> None:
+        """Nothing: a destroyed slot is overwritten where it stands; for residues there is `roll_epoch`."""
+
     def attest(self, key_id: UUID) -> Attestation:
         with self._held():
             index = self._index.get(key_id)
             if index is None:
+                self._check_hurt()
                 return Attestation(key_id, "absent", None, self._header.epoch)
             live = any(self._slot(index, key_id, replica).live for replica in self._replicas)
             return Attestation(key_id, "live" if live else "destroyed", index, self._header.epoch)
@@ -174,8 +187,10 @@ class SlotFileKeyStore:
                 live=marks.count(LIVE_MARK),
                 destroyed=marks.count(GONE_MARK),
                 mirrors=len(self._replicas) - 1,
-                custody="wrapped-slot",
+                custody=self._epochs.custody(self._header.epoch),
                 warnings=volume_warnings(places),
+                root=self._root if self._epochs.custody(self._header.epoch) == "wrapped-slot" else "",
+                token=self._epochs.token.maker() if self._epochs.token else "",
             )
 
     def close(self) -> None:
@@ -201,7 +216,7 @@ class SlotFileKeyStore:
         if self._settled and not any(replica.stale(self._header) for replica in self._replicas):
             self._look_for_new_keys()
             return
-        if self._root is not None and not exclusive:
+        if self._epochs.usable and not exclusive:
             self._lock.make_exclusive()
         self._load()
 
@@ -210,6 +225,7 @@ class SlotFileKeyStore:
             replica.close()
         self._settled = False
         self._index.clear()
+        self._hurt.clear()
         self._used = 0
         self._header = Header(0, 0, 0, b"")
         self._kek = None
@@ -217,16 +233,11 @@ class SlotFileKeyStore:
     def _load(self) -> None:
         self._forget()
         primary, *mirrors = self._replicas
-        if self._root is not None:
+        if self._epochs.usable:
             self._begin_empty(primary)
         self._header = primary.open()
-        if self._root is not None:
-            self._kek = epoch_key(
-                self._root,
-                self._header.store,
-                self._header.epoch,
-                primary.read_epochs()[self._header.epoch % 2],
-            )
+        if self._epochs.usable:
+            self._kek = self._epochs.open(self._header.store, self._header.epoch)
             self._recover_mirrors(primary, mirrors)
             self._recover(self._header)
         else:
@@ -252,16 +263,15 @@ class SlotFileKeyStore:
             primary.write_draft(header.packed() + FREE * header.capacity)
             primary.put_draft_in_place()
             self._at("begin.slots-written")
-        kek = bytearray(os.urandom(DEK))
-        primary.make_epochs(header.epoch, epoch_record(self._wrapping(), header.store, header.epoch, kek))
-        kek[:] = bytes(DEK)
+        self._epochs.make_first(header.store, header.epoch)
 
     def _recover_mirrors(self, primary: Replica, mirrors: list[Replica]) -> None:
         for number, mirror in enumerate(mirrors, 1):
             if number <= self._header.mirrors and not mirror.slots.exists():
                 # Is its volume not mounted? A new copy in its place would leave the old one's keys alive.
                 raise KeyStoreDamaged(f"mirror {number} does not hold its copy")
-            mirror.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_directory(mirror.directory)
+            primary.heal_from(mirror, self._header)
             mirror.take_over(primary, self._header)
         if len(mirrors) != self._header.mirrors:
             self._header = replace(self._header, mirrors=len(mirrors))
@@ -270,7 +280,7 @@ class SlotFileKeyStore:
                 replica.sync()
 
     def _look_only(self, primary: Replica, mirrors: list[Replica]) -> None:
-        if any(epoch_of(record) not in {None, self._header.epoch} for record in primary.read_epochs()):
+        if self._epochs.leftover(self._header.epoch):
             raise KeyStoreDamaged("a roll was broken off; the store recovers when it is next opened for use")
         for mirror in mirrors:
             mirror.open()
@@ -279,18 +289,9 @@ class SlotFileKeyStore:
 
     def _recover(self, header: Header) -> None:
         """Destroy what a broken-off roll left: the key of the epoch before or after, the new slot file."""
-        for epoch in (header.epoch - 1, header.epoch + 1):
-            if any(
-                epoch_of(record) == epoch for replica in self._replicas for record in replica.read_epochs()
-            ):
-                self._destroy_epoch(epoch)
+        self._epochs.keep_only(header.store, header.epoch)
         for replica in self._replicas:
             replica.draft.unlink(missing_ok=True)
-
-    def _destroy_epoch(self, epoch: int) -> None:
-        noise = bytes(8) + os.urandom(SLOT - 8)
-        for replica in self._replicas:
-            replica.write_epoch(epoch % 2, noise)
 
     def _used_slots(self) -> Iterator[tuple[int, Slot]]:
         for first in range(1, self._header.capacity + 1, CHUNK):
@@ -302,6 +303,8 @@ class SlotFileKeyStore:
         self._used = max(self._used, index)
         if slot.mark in {LIVE_MARK, GONE_MARK} and slot.epoch == self._header.epoch:
             self._index[slot.key_id] = index
+        if not slot.whole(self._header.epoch):
+            self._hurt.add(index)
 
     def _look_for_new_keys(self) -> None:
         """A slot is never reused within an epoch, so what others created stands after the last one known."""
@@ -347,7 +350,7 @@ class SlotFileKeyStore:
             self._at("grow.named")
         self._header = header
 
-    def _rewrapped(self, kek: AESGCM, old: Header) -> tuple[bytearray, int]:
+    def _rewrapped(self, kek: Kek, old: Header) -> tuple[bytearray, int]:
         """The next epoch's slot file and the number of its keys.
 
         Errors: KeyStoreDamaged for a live key that does not open: a roll would lose it for good.
@@ -364,12 +367,12 @@ class SlotFileKeyStore:
         content += FREE * self.growth
         return content, survivors
 
-    def _opened(self) -> AESGCM:
-        if self._kek is None:
-            raise PermissionError("this store was opened to look at, without its root key")
-        return self._kek
+    def _check_hurt(self) -> None:
+        """Errors: KeyStoreDamaged where a key that isn't found may stand in a slot that was altered."""
+        if self._hurt:
+            raise KeyStoreDamaged(f"slot {min(self._hurt)} was altered; whose it was can't be told")
 
-    def _wrapping(self) -> AESGCM:
-        if self._root is None:
-            raise PermissionError("this store was opened to look at, without its root key")
-        return self._root
+    def _opened(self) -> Kek:
+        if self._kek is None:
+            raise PermissionError("this store was opened to look at, without its keys")
+        return self._kek

@@ -1,12 +1,15 @@
-"""Does the volume under a directory overwrite in place? Read from the kernel's own table of mounts."""
+"""Does the volume under a directory overwrite in place? Read from the kernel's own table of mounts.
+
+What the kernel can't tell is not warned of here and said on every certificate instead (limits.py): a disk,
+flash above all, may write elsewhere than it was told to and keep the old block. XFS overwrites in place,
+except where a file shares its blocks with a copy made by reflink, and that copy would be a copy of the keys
+anyway.
+"""
 
 import re
 from pathlib import Path
-from typing import Literal
 
-from patients.vault.keys import VolumeWarning
-
-Reason = Literal["copy-on-write", "data-journal", "overlay", "network", "volatile", "unknown"]
+from patients.vault.keys import Reason, VolumeWarning
 
 REASONS: dict[str, Reason] = {
     **dict.fromkeys(["btrfs", "zfs", "bcachefs", "nilfs2", "f2fs", "apfs"], "copy-on-write"),
@@ -22,19 +25,20 @@ def _unescaped(field: str) -> str:
     return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), field)
 
 
-def mount_of(directory: Path, mountinfo: str) -> tuple[str, str]:
-    """File system type and super options of the mount that `directory` is on.
+def mount_of(directory: Path, mountinfo: str) -> tuple[str, str, str]:
+    """File system type, super options and device (major:minor) of the mount that `directory` is on.
 
     `mountinfo` is the text of /proc/self/mountinfo (proc_pid_mountinfo(5)). Of several mounts on one place
-    the last hides the others. Returns ("unknown", "") when no mount contains the directory.
+    the last hides the others. Returns ("unknown", "", "") when no mount contains the directory.
     """
-    found, depth = ("unknown", ""), -1
+    found, depth = ("unknown", "", ""), -1
     for line in mountinfo.splitlines():
         before, _, after = line.partition(" - ")
-        place = Path(_unescaped(before.split(" ")[4]))
+        fields = before.split(" ")
+        place = Path(_unescaped(fields[4]))
         if directory.is_relative_to(place) and len(place.parts) >= depth:
             filesystem, _source, options = (*after.split(" "), "", "")[:3]
-            found, depth = (filesystem, options), len(place.parts)
+            found, depth = (filesystem, options, fields[2]), len(place.parts)
     return found
 
 
@@ -47,8 +51,22 @@ def reason_against(filesystem: str, options: str) -> Reason | None:
     return None if filesystem in IN_PLACE else REASONS.get(filesystem, "unknown")
 
 
+def snapshotted(device: str, devices: Path) -> bool:
+    """Is the block device (major:minor) a volume of LVM that keeps old blocks: snapshotted, or thin?
+
+    `devices` is /sys/dev/block. LVM lays such a volume over a device whose uuid ends in -real (the origin of
+    a snapshot), -cow (a snapshot) or -tpool (a pool of thin volumes); see dmsetup(8) and lvmthin(7).
+    """
+    return any(
+        uuid.read_text().strip().endswith(("-real", "-cow", "-tpool"))
+        for uuid in devices.glob(f"{device}/slaves/*/dm/uuid")
+    )
+
+
 def volume_warnings(
-    places: dict[str, Path], mounts: Path = Path("/proc/self/mountinfo")
+    places: dict[str, Path],
+    mounts: Path = Path("/proc/self/mountinfo"),
+    devices: Path = Path("/sys/dev/block"),
 ) -> tuple[VolumeWarning, ...]:
     """Warnings for directories by the name to report them under; empty when all overwrite in place."""
     try:
@@ -57,7 +75,15 @@ def volume_warnings(
         mountinfo = ""
     warnings = []
     for place, directory in places.items():
-        filesystem, options = mount_of(directory.resolve(), mountinfo)
-        if reason := reason_against(filesystem, options):
+        filesystem, options, device = mount_of(directory.resolve(), mountinfo)
+        reason = reason_against(filesystem, options)
+        image = devices / device / "loop" / "backing_file"
+        if reason is None and device and image.exists():
+            # An image in a file is as good as the volume that the file lies on.
+            backing, options, device = mount_of(Path(image.read_text().strip()), mountinfo)
+            reason = reason_against(backing, options)
+        if reason is None and device and snapshotted(device, devices):
+            reason = "snapshot"
+        if reason:
             warnings.append(VolumeWarning(place, filesystem, reason))
     return tuple(warnings)

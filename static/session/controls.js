@@ -1,16 +1,18 @@
-// Pause, protect, call, abort: forms that work without this, and faster with it.
+// Pause, protect, call, abort: forms that work without this, and faster with it. A button says at once that
+// it was pressed and cannot be pressed again; that it took effect is said only once the house has said so.
 
 const HOLD = 2000;
+const PATIENCE = 10000; // how long an answer may take before nobody knows
 const KEYS = { " ": "pause", p: "protect", d: "doctor" };
+const OPPOSITE = { pause: "resume", resume: "pause" };
 
 export class Controls {
-  // on: {done(control), refused(text), said(text)}
+  // on: {done(control, answer) -> promise of the page showing it, refused(text), said(text)}
   constructor(words, on) {
     this.words = words;
     this.on = on;
     this.root = document.getElementById("session");
     this.panel = this.root.querySelector(".panel");
-    this.ending = document.getElementById("ending");
     this.panel.addEventListener("submit", (event) => this.submit(event));
     document.addEventListener("keydown", (event) => this.key(event));
     this.ready();
@@ -23,66 +25,129 @@ export class Controls {
 
   // Who "Protect this" is about.
   about(memory) {
+    this.told = memory;
     const form = this.form("protect");
     if (!form) return;
     const can = memory && memory.zone === "map" && ["waiting", "fading", "held"].includes(memory.state);
-    form.elements.memory.value = can ? memory.id : "";
-    form.querySelector("button").disabled = !can;
+    if (!this.busy(form)) form.elements.memory.value = can ? memory.id : "";
+    form.querySelector("button").disabled = this.busy(form) || !can;
   }
 
   async submit(event) {
     const form = event.target.closest("form[data-control]");
     if (!form) return;
     event.preventDefault();
-    const name = form.dataset.control;
-    if (name === "abort") return this.ask();
+    if (form.dataset.control === "abort") return this.ask();
     await this.send(form, event.submitter);
   }
 
+  busy(form) {
+    return form.hasAttribute("aria-busy");
+  }
+
   async send(form, submitter) {
+    if (this.busy(form)) return false;
     const name = form.dataset.control;
     const body = new URLSearchParams(new FormData(form, submitter?.name ? submitter : undefined));
-    const buttons = [...form.querySelectorAll("button")].filter((button) => !button.disabled);
-    if (name !== "abort") buttons.forEach((button) => (button.disabled = true));
-    let answer = { ok: false, text: this.words.refused };
+    const free = this.press(form, submitter);
+    this.on.said("");
+    const answer = await this.post(form, body);
+    if (name === "abort_finish") this.ended(answer);
+    else if (!answer.ok) this.on.refused(answer.text);
+    // Until the page shows what happened, the button goes on saying that it is happening.
+    if (answer.ok) await this.on.done(name, answer);
+    free();
+    return answer.ok;
+  }
+
+  async post(form, body) {
+    let response;
     try {
-      const response = await fetch(form.action, {
+      response = await fetch(form.action, {
         method: "POST", body,
         headers: { Accept: "application/json", "X-CSRFToken": body.get("csrfmiddlewaretoken") || "" },
         credentials: "same-origin",
+        signal: AbortSignal.timeout(PATIENCE),
       });
-      answer = await response.json();
     } catch {
-      // No answer, or none that can be read: the sentence above says so.
+      return { ok: false, text: this.words.no_answer };
     }
-    buttons.forEach((button) => (button.disabled = false));
-    if (name === "abort_finish") this.ended(answer);
-    else if (!answer.ok) this.on.refused(answer.text);
-    if (answer.ok) this.on.done(name, answer.text);
-    return answer.ok;
+    try {
+      return await response.json();
+    } catch {
+      return { ok: false, text: this.words.refused };
+    }
+  }
+
+  // Says "Pausing…" and takes no second press; what it returns gives the button back as it was.
+  press(form, submitter) {
+    const name = form.dataset.control;
+    const all = [...form.querySelectorAll("button:not([data-close])")].filter((button) => !button.disabled);
+    const button = all.includes(submitter) ? submitter : all[0];
+    const label = [...(button?.childNodes ?? [])].find((node) => node.nodeType === 3 && node.data.trim());
+    const was = label?.data, focused = document.activeElement === button;
+    form.setAttribute("aria-busy", "true");
+    // A button that is held down has to go on hearing its pointer; the form takes nothing meanwhile anyway.
+    if (name !== "abort") all.forEach((one) => (one.disabled = true));
+    if (label) label.data = this.words.sending[name] || this.words.sending.other;
+    return () => {
+      form.removeAttribute("aria-busy");
+      all.forEach((one) => (one.disabled = false));
+      if (label) label.data = was;
+      this.about(this.told);
+      const lost = !document.activeElement || document.activeElement === document.body;
+      if (!focused || !lost) return;
+      const other = this.form(OPPOSITE[name])?.querySelector("button");
+      (button.offsetParent ? button : other)?.focus();
+    };
+  }
+
+  // What this person may do has changed: a doctor took over, or gave back.
+  offer(fresh) {
+    const root = document.getElementById("controls");
+    const names = (node) => [...node.querySelectorAll("[data-control], a.button")]
+      .map((one) => one.dataset.control || one.href).join(" ");
+    if (names(root) === names(fresh) || this.ending?.matches(":modal") || root.querySelector("[aria-busy]")) return;
+    const at = document.activeElement?.closest("#controls form")?.dataset.control;
+    root.replaceChildren(...fresh.childNodes);
+    this.ready();
+    this.about(this.told);
+    if (at) (this.form(at)?.querySelector("button:not(:disabled)") || document.getElementById("main")).focus();
   }
 
   // --- Abort: the first touch pauses, two seconds or the keyboard open the question ---
   ready() {
+    this.ending = document.getElementById("ending");
+    // Without a script the question stands open on the page; with one it is asked when it is asked for.
+    if (this.ending?.open) this.ending.close();
+    this.ending?.querySelector("[data-close]")?.addEventListener("click", () => this.stay());
+    this.ending?.addEventListener("cancel", (event) => {
+      event.preventDefault();
+      this.stay();
+    });
     const form = this.form("abort"), button = form?.querySelector("button");
     if (!button) return;
     const bar = document.createElement("span");
     bar.className = "held-for";
     bar.setAttribute("aria-hidden", "true");
     button.append(bar);
-    let timer = null, held = false;
+    let timer = null, held = false, paused = false;
     const stop = () => {
       if (timer === null) return;
       clearTimeout(timer);
       timer = null;
       bar.getAnimations().forEach((animation) => animation.cancel());
-      if (!held) this.on.said(this.words.let_go);
+      if (!held && paused) this.on.said(this.words.let_go);
     };
     button.addEventListener("pointerdown", (event) => {
-      if (event.button !== 0) return;
-      held = false;
-      this.send(form);
-      this.on.said(this.words.hold_on);
+      if (event.button !== 0 || this.busy(form)) return;
+      held = paused = false;
+      this.send(form).then((ok) => {
+        paused = ok;
+        // Said only now: before, nobody knew that it was paused.
+        if (ok && !held) this.on.said(timer === null ? this.words.let_go : this.words.hold_on);
+      });
+      this.on.said(this.words.holding);
       // Not decoration: how long to hold has to be seen, by everyone.
       bar.animate([{ transform: "scaleX(0)" }, { transform: "scaleX(1)" }], { duration: HOLD, fill: "forwards" });
       timer = setTimeout(() => {
@@ -102,7 +167,6 @@ export class Controls {
       }
     });
     button.addEventListener("contextmenu", (event) => event.preventDefault());
-    this.ending?.querySelector("[data-close]")?.addEventListener("click", () => this.stay());
   }
 
   ask() {
@@ -125,11 +189,12 @@ export class Controls {
   }
 
   ended(answer) {
-    const refusal = this.ending.querySelector("[data-part=refusal]");
+    const refusal = this.ending.querySelector("[data-part=refusal]"), secret = this.ending.querySelector("[type=password]");
     refusal.hidden = answer.ok;
     refusal.textContent = answer.text;
-    this.ending.querySelector("[type=password]").value = "";
+    secret.value = "";
     if (answer.ok) this.ending.close();
+    else queueMicrotask(() => secret.focus());
   }
 
   // --- Keys, where nobody is typing and no button has the focus ---

@@ -112,8 +112,8 @@ export class Chart {
 
   point(n) {
     const bar = this.bars.get(n);
-    if (!bar) return this.now.setAttribute("display", "none");
-    this.now.removeAttribute("display");
+    this.now.toggleAttribute("hidden", !bar);
+    if (!bar) return;
     const middle = parseFloat(bar.getAttribute("x")) + parseFloat(bar.getAttribute("width")) / 2;
     this.now.setAttribute("x", `${middle}%`);
   }
@@ -190,7 +190,8 @@ export class Chart {
   // It holds on: a tremor, and nothing that flashes.
   tremble(print) {
     if (!print) return null;
-    const steps = [0, 2, -2, 3, -1, 2, -3, 1, -1, 0].map((x, i) => ({ transform: `translate(${x}px, ${i % 3 - 1}px)` }));
+    // Never further than three pixels from its place.
+    const steps = [0, 2, -2, 2.8, -1, 2, -2.8, 1, -1, 0].map((x, i) => ({ transform: `translate(${x}px, ${i % 3 - 1}px)` }));
     return animate(print, steps, { duration: 700, iterations: 2 });
   }
 

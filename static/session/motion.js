@@ -2,7 +2,16 @@
 
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
-export const moves = () => !still.matches && !document.hidden;
+let hushed = false;
+
+export const moves = () => !still.matches && !document.hidden && !hushed;
+
+// While a backlog is told, nothing of it moves.
+export function hush(on) {
+  hushed = on;
+}
+
+export const stillWanted = () => still.matches;
 
 // Animates and resolves when it is over, or at once where nothing may move.
 export async function animate(element, frames, options) {

@@ -2,14 +2,23 @@
 
 import { Chart } from "./map.js";
 import { Controls } from "./controls.js";
-import { moves, settle } from "./motion.js";
-import { Panel, fill } from "./panel.js";
+import { hush, moves, settle, stillWanted } from "./motion.js";
+import { Night } from "./night.js";
+import { Panel } from "./panel.js";
 import { Shore } from "./shore.js";
 import { Stage } from "./stage.js";
 import { Stream } from "./stream.js";
+import { fill } from "./text.js";
 
 const COAST = 1400;
 const WHITE = 2400;
+// What changes alarms, people or controls, which the server words.
+const PIECES = new Set([
+  "doctor-called", "doctor-called-again", "doctor-escalated", "doctor-acknowledged", "safe-word",
+  "presence-asked", "presence-answered", "presence-missed", "responsible-left", "handover-offered",
+  "handover-accepted", "handover-declined", "taken-over", "handed-back",
+]);
+const QUIET = 250; // milliseconds without an event after which a backlog has been told
 const NO_FLIGHT_UNDER = 1.5; // seconds a memory
 
 const read = (id) => JSON.parse(document.getElementById(id).textContent);
@@ -22,8 +31,11 @@ class Session {
     this.panel = new Panel(words);
     this.chart = new Chart(words, (id) => this.choose(id));
     this.stage = new Stage(document.getElementById("stage"), words);
+    this.night = new Night(words, this.panel);
+    this.alarmed = document.getElementById("alarms").textContent.trim();
+    this.catching = false;
     this.controls = new Controls(words, {
-      done: () => this.panel.answer(""),
+      done: (_name, answer) => this.confirmed(answer),
       refused: (text) => this.panel.answer(text, true),
       said: (text) => this.panel.answer(text),
     });
@@ -36,8 +48,9 @@ class Session {
     });
     this.take(present);
     this.dropGone();
-    document.getElementById("drawn").remove();
+    this.shore.ready.then(() => document.getElementById("drawn")?.remove());
     this.watch(present);
+    this.dress();
   }
 
   // A frame may cease to exist between the page and its picture: then there is nothing to show, not a fault.
@@ -45,6 +58,38 @@ class Session {
     const drop = (image) => image.naturalWidth || image.remove();
     this.root.addEventListener("error", (event) => event.target.tagName === "IMG" && drop(event.target), true);
     for (const image of this.root.querySelectorAll("img")) if (image.complete) drop(image);
+  }
+
+  // The layer above, where there may be one (gl.js); a machine that should not have it never loads it twice.
+  async dress() {
+    if (stillWanted() || !window.WebGL2RenderingContext) return;
+    try {
+      const { Layer } = await import("./gl.js");
+      this.layer = new Layer(this.shore, this.stage);
+      this.draw();
+    } catch {
+      // Software, no context, shaders refused: the page is whole without it.
+    }
+  }
+
+  // Ends what moves, wherever it moves.
+  settle() {
+    settle();
+    this.layer?.settle();
+  }
+
+  // Nobody looks, or a backlog is being told: facts are kept, and the page is made once, afterwards.
+  get unseen() {
+    return document.hidden || this.catching;
+  }
+
+  // The present at once, after what nobody saw.
+  appear() {
+    clearTimeout(this.quiet);
+    this.catching = false;
+    hush(false);
+    this.take(this.present);
+    this.fetchPieces();
   }
 
   watch(present) {
@@ -58,8 +103,10 @@ class Session {
       found: () => this.found(),
     });
     document.addEventListener("visibilitychange", () => {
-      settle();
-      if (!document.hidden) this.stream.wake();
+      this.settle();
+      if (document.hidden) return;
+      this.stream.wake();
+      if (!this.catching) this.appear();
     });
     let resized;
     addEventListener("resize", () => {
@@ -78,24 +125,37 @@ class Session {
   // --- The whole present at once, without motion ---
   take(present) {
     this.present = present;
-    this.latest = present.log.find((line) => line.kind === "destroyed")?.n;
-    settle();
+    this.latest ??= present.log.find((line) => line.kind === "destroyed")?.n;
+    this.stage.chapters = present.chapters;
+    this.settle();
     for (const memory of present.memories) this.chart.show(memory, present.current);
     this.chart.age(present.memories);
     this.chart.point(present.current);
     this.panel.state(present);
+    this.night.state(present);
     this.tell();
     this.showStage(0);
     this.draw();
   }
 
+  // A control was answered: wait until what it did is on this page, by the stream or, failing that, by asking.
+  async confirmed(answer) {
+    this.panel.answer(answer.changed === false ? answer.text : "");
+    for (let turn = 0; turn < 20 && answer.seq > this.present.seq; turn++) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    if (answer.seq > this.present.seq) await this.fetchPieces();
+  }
+
   state(present) {
+    this.latest = undefined;
     this.take(present);
     this.panel.lines(present.log);
     this.fetchPieces();
   }
 
   draw(fade = 0) {
+    if (this.unseen) return;
     const over = this.present.state === "finished";
     this.shore.draw(this.present.memories.filter((m) => m.zone === "map"), { over, fade: moves() ? fade : 0 });
     this.chart.trail(this.present.alarms, this.present.memories);
@@ -128,13 +188,15 @@ class Session {
   showStage(fade) {
     const memory = this.told();
     const over = this.present.state === "finished" || this.present.state === "aborted";
+    if (this.unseen) return;
     if (!memory?.picture || (!this.chosen && (over || memory.state === "held"))) this.stage.clear();
-    else this.stage.show(memory, memory.picture, fade);
+    else this.stage.show(memory, memory.large || memory.picture, fade);
   }
 
   // --- What happens ---
   event(event) {
     const { present } = this;
+    if (this.catching) this.waitForQuiet();
     if (event.counts) present.counts = event.counts;
     if (event.remaining_s !== undefined) {
       present.elapsed_s += this.worked();
@@ -142,8 +204,10 @@ class Session {
     }
     present.seq = event.seq;
     this.HAPPENINGS[event.kind]?.call(this, event, this.memory(event.n));
+    if (PIECES.has(event.kind)) this.fetchPieces();
     this.panel.line(event);
     this.panel.state(present);
+    this.night.state(present);
   }
 
   worked() {
@@ -167,17 +231,18 @@ class Session {
     },
     pass(event, memory) {
       if (!memory) return;
-      Object.assign(memory, { level: event.level, bits: event.bits, picture: event.picture, state: "fading" });
+      Object.assign(memory, { level: event.level, bits: event.bits, picture: event.picture, large: event.picture, state: "fading" });
       if (this.present.current !== memory.n) this.HAPPENINGS["memory-started"].call(this, event, memory);
       if (this.chosen && this.told() !== memory) return;
       this.panel.stored(memory);
+      if (this.unseen) return;
       if (memory.picture) this.stage.show(memory, memory.picture, this.stage.pace(this.present, memory.levels));
       else this.stage.clear();
     },
     destroyed(event, memory) {
       if (!memory) return;
       const { title } = memory;
-      Object.assign(memory, { state: "destroyed", level: memory.levels, picture: null, title: null, date: null, bits: 0 });
+      Object.assign(memory, { state: "destroyed", level: memory.levels, picture: null, large: null, title: null, date: null, bits: 0 });
       this.latest = memory.n;
       if (this.present.current === memory.n) {
         this.present.current = null;
@@ -222,7 +287,7 @@ class Session {
     paused(event) {
       this.present.state = "paused";
       Object.assign(this.present, { paused_at: event.at, paused_by: null, why: event.why || null });
-      settle();
+      this.settle();
       this.fetchPieces();
     },
     resumed() {
@@ -232,16 +297,11 @@ class Session {
     started() {
       this.present.state = "running";
     },
-    "doctor-called"() {
-      this.fetchPieces();
-    },
-    "doctor-acknowledged"() {
-      this.fetchPieces();
-    },
-    "safe-word"() {
-      this.fetchPieces();
-    },
     withdrawn() {
+      this.present.state = "aborting";
+      this.fetchPieces();
+    },
+    restored() {
       this.present.state = "aborting";
       this.fetchPieces();
     },
@@ -259,6 +319,9 @@ class Session {
     "run-verified"() {
       this.fetchPieces();
     },
+    "run-unverified"() {
+      this.fetchPieces();
+    },
     finished(event) {
       const stopped = event.outcome === "stopped";
       Object.assign(this.present, { state: stopped ? "aborted" : "finished", outcome: event.outcome, current: null });
@@ -274,10 +337,13 @@ class Session {
 
   // Off the map: the stage trembles, then shrinks along the dashed way into childhood, where its copy is.
   async leave(memory, pieces) {
-    const print = this.stage.figure.querySelector(".stage-print");
     this.chart.show(memory, this.present.current);
+    if (this.unseen) return;
+    // What holds on before its first pass has not been on the stage yet.
+    if (!this.chosen && moves() && memory.picture) await this.stage.show(memory, memory.large || memory.picture, 0);
+    const print = this.stage.figure.querySelector(".stage-print");
     if (!this.chosen && print && moves()) {
-      await this.chart.tremble(print);
+      await Promise.all([this.chart.tremble(print), this.stage.bleed(memory)]);
       await pieces;
       await this.chart.shrink(print, document.querySelector(".print.is-copy"));
     } else {
@@ -313,6 +379,7 @@ class Session {
 
   // Alarms with their forms, the end and the log are worded by the server, in one place; they are fetched.
   async fetchPieces() {
+    if (this.unseen) return; // asked when it is seen again
     if (this.fetching) {
       this.again = true;
       return;
@@ -341,9 +408,12 @@ class Session {
     const at = document.activeElement?.closest("#alarms form");
     // A decision being made is not taken from under somebody's hands, unless it has been made meanwhile.
     const typing = at && [...fresh("alarms").querySelectorAll("[name=hold]")].some((hold) => hold.value === at.elements.hold?.value);
-    if (at && !typing) document.getElementById("main").focus();
-    if (!typing && alarms.textContent.trim() !== fresh("alarms").textContent.trim()) {
+    const said = fresh("alarms").textContent.trim();
+    if (!typing && this.alarmed !== said) {
+      this.alarmed = said;
       alarms.replaceChildren(...fresh("alarms").childNodes);
+      const same = at && alarms.querySelector(`form[data-control="${at.dataset.control}"] button`);
+      if (at) (same || document.getElementById("main")).focus();
     }
     // When the night is over the house no longer says whom it was about, and neither does this page.
     document.querySelector(".facts")?.replaceChildren(...(page.querySelector(".facts")?.childNodes ?? []));
@@ -352,14 +422,11 @@ class Session {
     nothing.hidden = this.present.state !== "finished";
     nothing.className = fresh("nothing").className;
     nothing.replaceChildren(...fresh("nothing").childNodes);
-    const certificate = fresh("controls").querySelector("a.button");
-    if (certificate && !document.querySelector("#controls a.button")) {
-      document.getElementById("controls").append(certificate);
-    }
+    this.controls.offer(fresh("controls"));
     this.adopt(JSON.parse(fresh("present").textContent));
     const newest = Number(fresh("log").firstElementChild?.dataset.seq || 0);
     const ours = Number(this.panel.log.firstElementChild?.dataset.seq || 0);
-    if (newest >= ours && this.panel.log.scrollTop < 4) this.panel.log.replaceChildren(...fresh("log").childNodes);
+    if (newest >= ours) this.panel.book.replace(fresh("log"));
   }
 
   // What the server says now, unless more has happened here since; then it is asked once more.
@@ -375,16 +442,27 @@ class Session {
     // The same objects: a flight under way holds on to its memory.
     next.memories = next.memories.map((memory) => Object.assign(known.get(memory.id) || {}, memory));
     this.present = next;
+    this.stage.chapters = next.chapters;
     for (const memory of next.memories) this.chart.show(memory, next.current);
     this.chart.age(next.memories);
     this.chart.point(next.current);
     this.chart.trail(next.alarms, next.memories);
     this.panel.state(next);
+    this.night.state(next);
     this.tell();
     if (gone(next.memories) !== before) this.draw(COAST);
   }
 
+  waitForQuiet() {
+    clearTimeout(this.quiet);
+    this.quiet = setTimeout(() => this.appear(), QUIET);
+  }
+
   lost() {
+    // What happens until the connection is back is not played back.
+    this.catching = true;
+    hush(true);
+    clearTimeout(this.quiet);
     this.lostAt ??= new Date();
     clearTimeout(this.warn);
     this.warn = setTimeout(() => {
@@ -394,6 +472,7 @@ class Session {
   }
 
   found() {
+    if (this.catching) this.waitForQuiet();
     clearTimeout(this.warn);
     if (this.warned) this.panel.answer("");
     this.warned = false;

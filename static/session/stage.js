@@ -1,9 +1,11 @@
 // The memory at work: the real frames of the job, one crossfading into the next.
 
+import { noise } from "./coast.js";
 import { animate, moves } from "./motion.js";
 
 const FRAME = 18; // pixels of paper around a picture, both sides together
 const SLOWEST = 900;
+const DYE = 36; // pixels: how far color runs out of what holds on
 const AREA = [900, 745]; // the map's measures in pixels when places were computed
 
 export class Stage {
@@ -12,6 +14,8 @@ export class Stage {
     this.words = words;
     this.ticket = 0;
     this.ready = Promise.resolve();
+    this.spare = []; // images that showed a frame which is gone: two are enough for a night
+    this.veil = null; // dissolves one frame into the next, where the machine can (gl.js)
   }
 
   // Milliseconds of a crossfade: never longer than most of a pass lasts.
@@ -22,7 +26,14 @@ export class Stage {
 
   clear() {
     this.ticket++;
+    this.coming?.removeAttribute("src");
+    this.coming = null;
+    this.wipe();
+  }
+
+  wipe() {
     this.n = null;
+    this.veil?.clear();
     this.figure.querySelectorAll("img, .stage-print").forEach((node) => node.remove());
   }
 
@@ -30,11 +41,14 @@ export class Stage {
   frame(memory) {
     let print = this.figure.querySelector(".stage-print");
     if (!print || this.n !== memory.id) {
-      this.clear();
+      // What is on its way for this memory still comes: a flight ends while its first frame is being fetched.
+      this.wipe();
       this.n = memory.id;
       print = document.createElement("div");
       print.className = "stage-print";
-      print.append(document.createElement("div"));
+      const box = document.createElement("div");
+      box.className = "stage-box";
+      print.append(box);
       this.flakes = document.createElement("canvas");
       this.flakes.className = "flakes";
       print.append(this.flakes);
@@ -48,6 +62,10 @@ export class Stage {
   fit(print, memory) {
     const aspect = memory.w ? (memory.w * AREA[0]) / (memory.h * AREA[1]) : 4 / 3;
     const width = Math.min(this.figure.clientWidth - FRAME, (this.figure.clientHeight - FRAME) * aspect);
+    // Once per size: writing a style and reading a measure at each pass would lay the page out twice.
+    const size = `${width} ${aspect}`;
+    if (print.dataset.size === size) return;
+    print.dataset.size = size;
     print.style.width = `${width + FRAME}px`;
     print.style.height = `${width / aspect + FRAME}px`;
     this.flakes.width = width + 90;
@@ -57,25 +75,76 @@ export class Stage {
   // Shows an image that is loaded already (the print that was on the map).
   take(memory, image) {
     const print = this.frame(memory);
-    print.firstChild.replaceChildren(image);
+    this.veil?.clear();
+    print.querySelector(".stage-box").replaceChildren(image);
     image.alt = this.words.memory.replace("%(n)s", memory.n ?? "");
   }
 
   // Shows what is at `url` when it has arrived; a frame that is gone by then is never shown.
   async show(memory, url, fade) {
     const ticket = ++this.ticket;
-    const image = new Image();
+    const image = this.spare.pop() || new Image();
+    image.turn = ticket;
+    // What is still on its way when a later frame is known is gone already, or will never be seen.
+    this.coming?.removeAttribute("src");
+    this.coming = image;
     image.src = url;
     image.alt = this.words.memory.replace("%(n)s", memory.n ?? "");
     await Promise.all([image.decode().catch(() => {}), this.ready]);
-    if (ticket !== this.ticket || !image.naturalWidth) return;
-    const box = this.frame(memory).firstChild;
-    this.ticket = ticket;
-    const old = [...box.children];
-    box.append(image);
+    if (this.coming === image) this.coming = null;
+    if (ticket !== this.ticket || !image.naturalWidth) return this.letGo(image);
+    const box = this.frame(memory).querySelector(".stage-box");
+    const old = [...box.querySelectorAll("img")], turns = old.map((node) => node.turn);
+    if (this.veil) {
+      // Without a frame before it, the one that is there already is where the dissolve begins.
+      const first = old.at(-1), at = this.painting(memory);
+      if (first && !this.veil.crop) this.veil.dissolve(box, first, { ...at, memory: { ...memory, level: Math.max(0, memory.level - 1) }, duration: 0 });
+      this.veil.dissolve(box, image, { ...at, memory, duration: moves() ? fade : 0 });
+    }
+    box.insertBefore(image, box.querySelector("canvas"));
     this.scatter(memory);
-    if (old.length) await animate(image, [{ opacity: 0 }, { opacity: 1 }], { duration: fade, easing: "linear" });
-    old.forEach((node) => node.remove());
+    if (!this.veil && old.length) await animate(image, [{ opacity: 0 }, { opacity: 1 }], { duration: fade, easing: "linear" });
+    // One that has been let go of meanwhile may be showing a later frame by now.
+    old.forEach((node, i) => node.turn === turns[i] && this.letGo(node));
+  }
+
+  // Nothing of a frame stays in an image that waits for the next one.
+  letGo(image) {
+    image.remove();
+    image.removeAttribute("src");
+    image.turn = null;
+    if (this.spare.length < 2) this.spare.push(image);
+  }
+
+  // The chapter's tint and the paper, as the graphics processor takes colors.
+  painting(memory) {
+    const css = getComputedStyle(document.documentElement);
+    const color = (name) => [1, 3, 5].map((at) => parseInt(css.getPropertyValue(name).trim().slice(at, at + 2), 16) / 255);
+    const chapter = this.chapters?.[memory.chapter ?? -1]?.color;
+    return { tint: color(chapter ? `--chapter-${chapter}` : "--ink-2"), paper: color("--paper") };
+  }
+
+  // It holds on: the color of its chapter runs out of it, at most DYE pixels far, along a ragged edge.
+  bleed(memory) {
+    const print = this.figure.querySelector(".stage-print");
+    if (!print || print.querySelector(".dye")) return null;
+    const canvas = document.createElement("canvas"), ctx = canvas.getContext("2d");
+    const width = Math.ceil(print.offsetWidth / 2) + DYE, height = Math.ceil(print.offsetHeight / 2) + DYE;
+    Object.assign(canvas, { width, height, className: "dye" });
+    const picture = ctx.createImageData(width, height);
+    const [r, g, b] = this.painting(memory).tint.map((share) => Math.round(share * 255));
+    const away = (at, length) => Math.max(0, DYE / 2 - at, at - (length - DYE / 2));
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < width; x++) {
+        const far = (2 * Math.hypot(away(x, width), away(y, height))) / DYE, k = (y * width + x) * 4;
+        const ragged = 0.62 * noise(x / 11, y / 11, 7) + 0.38 * noise(x / 3, y / 3, 8);
+        picture.data.set([r, g, b], k);
+        picture.data[k + 3] = far < 1 ? 215 * Math.min(1, Math.max(0, (1 - far) * 1.9 - ragged + 0.25)) : 0;
+      }
+    }
+    ctx.putImageData(picture, 0, 0);
+    print.prepend(canvas);
+    return animate(canvas, [{ opacity: 0, scale: 0.9 }, { opacity: 1, scale: 1 }], { duration: 1200, easing: "ease-out" });
   }
 
   // Flakes come off the rim and drift to the upper right: a pure function of the pass, still between passes.

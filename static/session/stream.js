@@ -4,7 +4,7 @@
 const KINDS = [
   "started", "memory-started", "pass", "destroyed", "verified", "held", "decided", "protected", "paused",
   "resumed", "doctor-called", "doctor-acknowledged", "safe-word", "withdrawn", "aborting", "aborted",
-  "finished", "keys-rolled", "run-verified", "certificate",
+  "finished", "keys-rolled", "run-verified", "run-unverified", "certificate", "restored",
 ];
 const FIRST_WAIT = 800;
 const LONGEST_WAIT = 15000;

@@ -35,7 +35,7 @@ from patients.vault.objects import associated_data, put
 from patients.vault.slots import SlotFileKeyStore
 from patients.vault.stream import Reader, Tampered
 from tests.factories import make_case, make_memory, make_procedure
-from tests.house import ROOT, House, environment, house, until
+from tests.house import ROOT, House, contents, environment, house, until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.processes]
 
@@ -55,7 +55,7 @@ class Disk:
         os.sync()
         if self.image is None:
             for path in (item for item in self.root.rglob("*") if item.is_file()):
-                yield str(path), path.read_bytes()
+                yield str(path), contents(path)
             return
         with self.image.open("rb") as file:
             tail = b""
@@ -134,7 +134,7 @@ def database_files() -> Iterator[tuple[str, bytes]]:
         for suffix in ("", "-wal", "-journal"):
             path = Path(f"{connection.settings_dict['NAME']}{suffix}")
             if path.exists():
-                yield str(path), path.read_bytes()
+                yield str(path), contents(path)
         return
     with connection.cursor() as cursor:
         cursor.execute("CHECKPOINT")
@@ -145,7 +145,7 @@ def database_files() -> Iterator[tuple[str, bytes]]:
     for folder in (home / "base" / str(oid), home / "pg_wal"):
         if os.access(folder, os.R_OK):
             for path in (item for item in folder.iterdir() if item.is_file()):
-                yield str(path), path.read_bytes()
+                yield str(path), contents(path)
 
 
 def photograph(path: Path) -> bytes:

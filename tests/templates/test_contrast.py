@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from clinic.style.tokens import contrast
+
 STATIC = Path(settings.BASE_DIR) / "static"
 SHEETS = sorted(STATIC.glob("*.css"))
 TEXT, SIGN = 4.5, 3.0  # WCAG 2.2: 1.4.3 for text, 1.4.11 for what is not text
@@ -44,19 +46,6 @@ def tokens() -> dict[str, str]:
     return dict(re.findall(r"--([\w-]+):\s*(#[0-9a-f]{6});", (STATIC / "tokens.css").read_text()))
 
 
-def luminance(color: str) -> float:
-    """Relative luminance, 0 to 1 (WCAG 2.2, definition)."""
-    channels = [int(color[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def contrast(one: str, other: str) -> float:
-    """Contrast ratio, 1 to 21, of two colors as #rrggbb."""
-    low, high = sorted((luminance(one), luminance(other)))
-    return (high + 0.05) / (low + 0.05)
-
-
 def stated_pairs() -> list[tuple[str, str, str]]:
     """Rules that set both a text color and a ground from tokens: (sheet and selector, text, ground)."""
     pairs = []
@@ -93,3 +82,46 @@ def test_every_token_that_is_used_exists() -> None:
     defined = set(re.findall(r"(--[\w-]+):", text))
     used = set(re.findall(r"var\((--[\w-]+)\)", text))  # var(--x, fallback) may be left unset on purpose
     assert used - defined == set()
+
+
+RAW = re.compile(
+    r"#[0-9a-fA-F]{3,8}\b|\b(?:rgba?|hsla?|lab|lch|oklab|oklch|hwb)\(|\bcubic-bezier\(|\b[\d.]+m?s\b"
+)
+# The session's sheet belongs to the map, whose prints and shadows are of no other page.
+OWN = {"tokens.css", "fonts.css"}
+
+
+def raw(sheet: Path) -> list[str]:
+    """Colors, curves and durations that a sheet gives as figures instead of naming a token."""
+    css = re.sub(r"/\*.*?\*/", "", sheet.read_text(), flags=re.DOTALL)
+    css = re.sub(r"(?:transition|animation)-duration: 0s !important", "", css)  # none at all is no figure
+    return [f"{sheet.name}: {found}" for found in RAW.findall(css)]
+
+
+def test_the_reader_finds_raw_figures(tmp_path: Path) -> None:
+    sheet = tmp_path / "a.css"
+    sheet.write_text(
+        "a { color: #fff; background: rgb(1 2 3); transition: top 1.4s cubic-bezier(0,0,1,1) 20ms }"
+    )
+    found = ["#fff", "rgb(", "1.4s", "cubic-bezier(", "20ms"]
+    assert raw(sheet) == [f"a.css: {figure}" for figure in found]
+
+
+@pytest.mark.parametrize(
+    "sheet",
+    [sheet for sheet in [*SHEETS, STATIC / "upload" / "upload.css"] if sheet.name not in OWN],
+    ids=lambda sheet: sheet.name,
+)
+def test_only_the_tokens_know_figures_of_color_and_motion(sheet: Path) -> None:
+    # In print, paper is what lies in the printer: the token turns white, and drawings follow the token.
+    printed = ["#ffffff", "#ffffff", "#f7f9f8"] if sheet.name == "print.css" else []
+    assert raw(sheet) == [f"print.css: {color}" for color in printed]
+
+
+@pytest.mark.parametrize(
+    "path", sorted((STATIC.parent / "templates").rglob("*.html")), ids=lambda path: path.name
+)
+def test_a_drawing_uses_the_colors_of_the_house(path: Path) -> None:
+    """Attributes of SVG name colors by figure, because they also stand in papers without our sheets."""
+    figures = set(re.findall(r"(?:fill|stroke|content)=\"(#[0-9a-f]{6})", path.read_text()))
+    assert figures - set(tokens().values()) == set()

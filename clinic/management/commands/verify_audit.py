@@ -3,11 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
 from clinic.audit import triggers
-from clinic.audit.checkpoints import public_key, read_verifier_key, verifier_key
+from clinic.audit.checkpoints import NoteInvalid, public_key, read_verifier_key, verifier_key
+from clinic.audit.compare import compare
+from clinic.audit.models import Checkpoint
 from clinic.audit.verify import Report, verify_log
 
 
@@ -22,9 +25,21 @@ class Command(BaseCommand):
         parser.add_argument(
             "--install-triggers", action="store_true", help="put back triggers that a migration dropped"
         )
+        parser.add_argument(
+            "--between",
+            nargs=2,
+            metavar="CHECKPOINT",
+            help="show that one checkpoint's log begins the other's: each a note's file, or its size here",
+        )
 
     def handle(
-        self, *, witness: Path | None, key: str | None, install_triggers: bool, **options: Any
+        self,
+        *,
+        witness: Path | None,
+        key: str | None,
+        install_triggers: bool,
+        between: list[str] | None = None,
+        **options: Any,
     ) -> None:
         try:
             trusted = read_verifier_key(key) if key else public_key()
@@ -33,7 +48,34 @@ class Command(BaseCommand):
         if install_triggers:
             self.install()
         self.stdout.write(f"Verifier key: {verifier_key(trusted)}")
+        if between:
+            self.compare(between[0], between[1], trusted)
+            return
         self.tell(verify_log(witness=witness, key=trusted))
+
+    def compare(self, one: str, other: str, key: Ed25519PublicKey) -> None:
+        """Print the RFC 9162 consistency proof between two checkpoints, and whether it holds."""
+        try:
+            found = compare(self.note(one), self.note(other), key)
+        except NoteInvalid as error:
+            raise CommandError(f"This is no checkpoint of this log: {error}.") from error
+        for note in (found.old, found.new):
+            self.stdout.write(f"Checkpoint: {note.size} entries, root {note.root.hex()}")
+        for node in found.proof:
+            self.stdout.write(f"Proof: {node}")
+        if not found.holds:
+            raise CommandError(str(found.says))
+        self.stdout.write(str(found.says))
+
+    def note(self, text: str) -> str:
+        """Return a note by its file, or by how many entries it was signed over. Errors: CommandError."""
+        row = Checkpoint.objects.filter(size=int(text)).last() if text.isdecimal() else None
+        if row is not None:
+            return row.note
+        try:
+            return Path(text).read_bytes().decode(errors="replace")
+        except OSError as error:
+            raise CommandError(f"There is no checkpoint over {text} entries and no such file.") from error
 
     def install(self) -> None:
         for name in triggers.missing(connection):

@@ -105,13 +105,13 @@ def paint_thing(key: str) -> bytes:
     A copy is its original printed again: smaller, a little cropped and darker, with the original's date.
 
     Raises:
-        KeyError: There is no such keepsake, or it is a letter.
+        KeyError: There is no such keepsake, or it is no picture.
     """
     pictures = {
         thing.key: (thing, moment)
         for moment in story.MOMENTS
         for thing in moment.things
-        if thing.kind != "letter"
+        if thing.scene or thing.copy_of
     }
     thing, moment = pictures[key]
     if thing.copy_of:

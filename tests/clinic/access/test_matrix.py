@@ -167,6 +167,7 @@ def test_every_url_is_answered_as_the_table_says(
 def test_routes_beside_the_resolver_obey_the_same_table(method: str, house: House) -> None:
     routes = {
         "patients:picture": ("picture",),
+        "patients:playback": ("picture",),
         "erasure:live": ("run",),
         "patients:upload": (),
         "patients:upload-form": (),

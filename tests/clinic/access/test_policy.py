@@ -39,14 +39,14 @@ def test_an_auditor_sees_no_keepsake_and_changes_nothing() -> None:
     assert not may(auditor, "patients:picture", picture=keepsake.picture_id)
     assert may(auditor, "erasure:session", run=run.pk)
     assert may(auditor, "erasure:certificate", run=run.pk)
-    # Verifying and exporting read the log and write down that they did.
+    # Verifying, comparing and exporting read the log and write down that they did.
     writes = {
         name
         for name in TABLE
         if not name.startswith("account_") and may(auditor, name, "POST", run=run.pk, case=keepsake.case_id)
     }
-    public = {"set_language", "invitation", "patients:request"}
-    assert writes - public == {"audit-verify", "audit-export"}
+    public = {"set_language", "invitation", "patients:request", "erasure:verify"}
+    assert writes - public == {"audit-verify", "audit-compare", "audit-export"}
 
 
 def test_an_administrator_sees_no_content_of_cases() -> None:

@@ -1,4 +1,5 @@
 import contextlib
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
@@ -60,14 +61,18 @@ def invite_joel(act: Act) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_l4_the_same_where_the_disk_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*args: object, **options: object) -> None:
-        raise DatabaseError("database or disk is full")
+@pytest.mark.parametrize("statement", ["INSERT INTO clinic_entry", "UPDATE clinic_treehead"])
+def test_l4_the_same_where_the_disk_refuses(statement: str) -> None:
+    def full(execute: Callable[..., object], sql: str, *rest: object) -> object:
+        if sql.startswith(statement):
+            raise DatabaseError("database or disk is full")
+        return execute(sql, *rest)
 
-    monkeypatch.setattr(Entry.objects, "bulk_create", full)
-    with pytest.raises(DatabaseError, match="disk is full"):
+    with connection.execute_wrapper(full), pytest.raises(DatabaseError, match="disk is full"):
         invite_joel(an_act())
     assert not User.objects.exists()
+    assert not Entry.objects.exists()
+    assert write(an_act())[0].index == 0
 
 
 @pytest.mark.django_db(transaction=True)

@@ -3,10 +3,13 @@
 import pytest
 from django.core.checks.registry import registry
 from django.db import IntegrityError, connection, transaction
+from django.db.models import CharField
 
 from clinic.audit import checks, triggers
 from clinic.audit.checkpoints import checkpoint
 from clinic.audit.models import Checkpoint, Entry
+from clinic.audit.verify import verify_log
+from erasure.serve.startup import CannotOpen, check_log
 from tests.clinic.audit.factories import a_log, copy_of_entry
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("guarded")]
@@ -30,7 +33,7 @@ ON_SQLITE = [
 ]
 ON_POSTGRESQL = [
     "TRUNCATE clinic_entry CASCADE",
-    "TRUNCATE clinic_checkpoint",
+    "TRUNCATE clinic_checkpoint CASCADE",
     "SET session_replication_role = replica; DELETE FROM clinic_entry",
     copy_of_entry(0, 1) + " ON CONFLICT (\"index\") DO UPDATE SET reason = 'x'",
 ]
@@ -106,6 +109,32 @@ def test_l2_the_check_at_start_names_what_is_missing() -> None:
     errors = checks.log_is_guarded(databases=["default"])
     assert [error.id for error in errors] == ["clinic.E001"] * len(triggers.wanted(connection))
     assert checks.log_is_guarded(databases=None) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_l2_a_table_that_a_migration_remade_keeps_no_house_open() -> None:
+    """SQLite remakes a table to alter it, and its triggers go with the old one; PostgreSQL alters it."""
+    field = Entry._meta.get_field("reason")
+    wider = CharField(max_length=501, blank=True)
+    wider.set_attributes_from_name("reason")
+    wider.model = Entry
+    with connection.schema_editor() as editor:
+        editor.alter_field(Entry, field, wider)
+    names = sorted(name for name in triggers.wanted(connection) if name.startswith("clinic_entry_"))
+    lost = names if connection.vendor == "sqlite" else []
+    try:
+        assert triggers.missing(connection) == lost
+        assert len(checks.log_is_guarded(databases=["default"])) == len(lost)
+        assert len(verify_log().problems) == len(lost)
+        if lost:
+            with pytest.raises(CannotOpen, match="its trigger clinic_entry_no_delete is missing"):
+                check_log()
+    finally:
+        with connection.schema_editor() as editor:
+            editor.alter_field(Entry, wider, field)
+        triggers.put(connection)
+    assert triggers.missing(connection) == []
+    check_log()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 
 from clinic.audit import merkle, triggers
 from clinic.audit.canonical import leaf_of
-from clinic.audit.checkpoints import checkpoint, verifier_key
+from clinic.audit.checkpoints import checkpoint, public_key, verifier_key
 from clinic.audit.models import Checkpoint, Entry, TreeHead
 from clinic.audit.proofs import consistency, inclusion
 from clinic.audit.record import Act, record
@@ -227,6 +227,36 @@ def test_l3_a_checkpoint_of_another_key(house: Path) -> None:
     assert [problem.partition(": ")[2] for problem in report.problems] == [
         "the note is not signed with this key."
     ] * 2
+
+
+def test_l3_a_replaced_key(house: Path) -> None:
+    """Whoever rewrites everything and signs it with a key of their own disowns what the first key signed."""
+    entries, _row = with_a_checkpoint()
+    known = public_key()
+    (house / "signing-key").unlink()
+    entries[4].reason = "because"
+    seal_anew(entries)
+    checkpoint("forged")
+    assert known.public_bytes_raw() != public_key().public_bytes_raw()
+    problems = verify_log().problems
+    assert [problem for problem in problems if "not signed with this key" in problem]
+    (first, *_more) = [problem for problem in verify_log(key=known).problems if "rewritten" in problem]
+    assert first.endswith("was signed over 11 entries that are not those of today: the log was rewritten.")
+
+
+def test_l3_swapped_notes_of_two_rows() -> None:
+    a_log(2)
+    first = checkpoint("one")
+    write(an_act(2))
+    second = checkpoint("two")
+    triggers.take_away(connection)
+    for row, other in ((first, second), (second, first)):
+        Checkpoint.objects.filter(pk=row.pk).update(note=other.note)
+    triggers.put(connection)
+    assert verify_log().problems == [
+        f"Checkpoint {row.pk} in the database was changed: its row and its signed note say different things."
+        for row in (first, second)
+    ]
 
 
 def test_l3_a_checkpoint_row_that_says_otherwise() -> None:

@@ -10,22 +10,11 @@ from clinic.audit.checkpoints import public_key
 from clinic.people.models import Role
 from erasure.certificates.checking import read_and_check
 from erasure.certificates.models import Certificate
-from erasure.runs.control import protect
 from erasure.runs.models import Run
-from erasure.runs.worker import advance
-from tests.factories import make_case, make_memory, make_run, make_user
+from tests.erasure.certificates.proofs import make_ended
+from tests.factories import make_run, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def make_ended(*, kept: bool = False) -> Run:
-    case = make_case(make_user(Role.PATIENT, name="Joel Barish"), subject_name="Clementine Kruczynski")
-    make_memory(case, "Zanzibar", "2003-01-05", fate="protected")
-    run = make_run(memories=2, case=case)
-    if kept:
-        protect(run.pk, run.steps.order_by("position").last().memory_id, by=make_user(Role.DOCTOR))  # type: ignore[union-attr]
-    advance(run.pk)
-    return Run.objects.get(pk=run.pk)
 
 
 def page(client: Client, run: Run) -> str:
@@ -43,7 +32,8 @@ def test_a_complete_one_counts_and_holds_and_names_nobody(client: Client) -> Non
     assert "they hold." in shown
     assert "Joel Barish has had" in shown
     assert run.certificate.digest in shown
-    assert shown.count("clean") == 5
+    results = [place["found"] for place in run.certificate.statement["verification"]["places"]]
+    assert shown.count("clean") == results.count("clean") > 20
     for word in ("Clementine", "Kruczynski", "Zanzibar"):
         assert word not in shown
 
@@ -85,7 +75,7 @@ def test_the_statement_can_be_taken_away_and_checked(client: Client) -> None:
     shown = page(client, run)
     url = reverse("erasure:certificate-json", args=[run.pk])
     assert f'href="{url}"' in shown
-    assert "manage.py verify_certificate FILE" in shown
+    assert f"python -I verify_certificate.py certificate-{run.pk}.json --key KEY" in shown
     file = client.get(url)
     assert file["Content-Disposition"] == f'attachment; filename="certificate-{run.pk}.json"'
     assert read_and_check(file.content, public_key()).problems == []

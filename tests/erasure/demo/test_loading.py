@@ -14,7 +14,7 @@ from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory
 
 pytestmark = pytest.mark.django_db(transaction=True)
-KEYS = {"house-on-the-beach", "glove", "sister-letter", "grandmothers-house"}
+KEYS = {"house-on-the-beach", "glove", "sister-letter", "grandmothers-house", "terms", "machine"}
 
 
 @pytest.fixture
@@ -37,8 +37,10 @@ def test_the_night_begins_and_meets_its_resistance(short_story: None) -> None:
     assert {user.email for user in loading.User.objects.all()} == {part.email for part in CAST}
     assert Memory.objects.filter(case=run.procedure.case, zone="childhood").count() == 1
     assert Memory.objects.filter(case=run.procedure.case, fate="protected").count() == 1
-    assert Keepsake.objects.filter(case=run.procedure.case).count() == 5
-    assert any("5 of 5" in line for line in told)
+    assert Keepsake.objects.filter(case=run.procedure.case).count() == 7
+    assert any("7 of 7" in line for line in told)
+    assert Keepsake.objects.get(kind="recording").read().seconds > 8
+    assert [row.read().pages for row in Keepsake.objects.filter(kind="letter") if row.form == "pages"] == [2]
 
     advance(run.pk)
     hold = Hold.objects.get()

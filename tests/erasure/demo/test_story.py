@@ -80,9 +80,11 @@ def test_one_copy_is_hidden_in_childhood_and_shows_a_target() -> None:
 
 def test_a_thing_is_a_letter_with_words_or_a_picture_of_a_scene_or_of_another_picture() -> None:
     for thing in THINGS:
-        assert thing.kind in {"photo", "letter", "object"}, thing.key
-        assert [bool(thing.words), bool(thing.scene), bool(thing.copy_of)].count(True) == 1, thing.key
-        assert bool(thing.words) == (thing.kind == "letter"), thing.key
+        made_of = [thing.words, thing.scene, thing.copy_of, thing.pages, thing.said]
+        assert thing.kind in {"photo", "letter", "object", "recording"}, thing.key
+        assert list(map(bool, made_of)).count(True) == 1, thing.key
+        assert bool(thing.words or thing.pages) == (thing.kind == "letter"), thing.key
+        assert bool(thing.said) == (thing.kind == "recording"), thing.key
         assert not thing.scene or thing.scene in SCENES, thing.key
         assert thing.caption, thing.key
 

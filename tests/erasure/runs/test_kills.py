@@ -37,6 +37,7 @@ POINTS = [
     "key-destroyed:2",
     "file-unlinked:5",
     "recorded:4",
+    "case-rolled",
     "before-close",
     "after-close",
     "roll.key-written",
@@ -47,6 +48,7 @@ POINTS = [
     "verified",
 ]
 RANDOM_KILLS = 30
+KINDS = ("pages", "recording", "video", "object")
 
 
 @pytest.fixture
@@ -81,7 +83,8 @@ def check_end(run: Run) -> None:
 
 @pytest.mark.parametrize("point", POINTS)
 def test_killed_at_a_labelled_point(point: str, processes: House) -> None:
-    run = make_run(memories=2)
+    # The memory that goes last holds one keepsake of each kind beside its photo.
+    run = make_run(memories=2, kinds=KINDS)
     # A supervisor settles too, so both may be the one that reaches the point; each dies of it once.
     worker = processes.worker(LACUNA_POINT=point, LACUNA_LEASE_SECONDS="1")
     supervisor = processes.supervisor(LACUNA_POINT=point, LACUNA_LEASE_SECONDS="1")
@@ -98,7 +101,7 @@ def test_killed_at_a_labelled_point(point: str, processes: House) -> None:
 
 
 def test_killed_at_random_moments(processes: House) -> None:
-    run = make_run(memories=6, letters=1, pace=1.5)
+    run = make_run(memories=6, letters=1, pace=1.5, kinds=KINDS)
     chance = random.Random(os.environ.get("LACUNA_TEST_SEED", "kills"))  # noqa: S311
     running = {
         "worker": processes.worker(LACUNA_LEASE_SECONDS="1"),

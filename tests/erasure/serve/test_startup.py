@@ -1,16 +1,22 @@
 """What must be true before the house opens."""
 
+import logging
+import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from pytest_django import Settings
 
 from clinic.audit import triggers
+from clinic.audit.record import Act, record
 from erasure.serve.startup import CannotOpen, check_keys, check_log, check_migrations, lay_out_static
-from patients.vault import configured
+from patients.vault import configured, slots
 from patients.vault.configured import key_store
+from patients.vault.models import StoredObject
+from patients.vault.volume import volume_warnings
 from tests.factories import make_case
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -49,6 +55,74 @@ def test_a_damaged_key_store_may_not() -> None:
     Path(settings.LACUNA_ROOT_KEY_FILE).unlink()
     with pytest.raises(CannotOpen, match="The key store cannot be opened"):
         check_keys()
+
+
+def test_an_empty_key_directory_beside_what_lives_may_not_and_stays_empty() -> None:
+    make_case()
+    configured.reset()
+    keys = Path(settings.LACUNA_KEYS_DIR)
+    shutil.move(keys, keys.with_name("away"))
+    for made in (False, True):  # missing, and there but empty, as where a volume is not mounted
+        if made:
+            keys.mkdir()
+        with pytest.raises(CannotOpen) as refusal:
+            check_keys()
+        assert str(refusal.value) == (
+            f"The key directory {keys} is empty, but the database holds 1 things that only its keys open. "
+            "Bring the key volume back. With new keys all of them would be lost for good."
+        )
+        assert not keys.exists() or list(keys.iterdir()) == []
+    keys.rmdir()
+    shutil.move(keys.with_name("away"), keys)
+    check_keys()
+
+
+def test_a_new_key_store_beside_what_lives_may_not() -> None:
+    case = make_case()
+    configured.reset()
+    keys = Path(settings.LACUNA_KEYS_DIR)
+    shutil.move(keys, keys.with_name("away"))
+    key_store()  # a command that was given by hand has laid out a new one
+    with pytest.raises(CannotOpen, match="is new, but the database holds 1 things"):
+        check_keys()
+    assert StoredObject.objects.live().filter(pk=case.pk).exists(), "and nothing was taken for erased"
+
+
+def test_an_older_key_store_may_not() -> None:
+    make_case()
+    keys = Path(settings.LACUNA_KEYS_DIR)
+    shutil.copytree(keys, keys.with_name("older"))
+    rolled = key_store().roll_epoch()
+    with transaction.atomic():
+        record(Act("keys.rolled", "run:x", "system:worker", details={"epoch": rolled.epoch}))
+    check_keys()
+    configured.reset()
+    shutil.rmtree(keys)
+    shutil.move(keys.with_name("older"), keys)
+    with pytest.raises(CannotOpen, match="older than the log: it is of epoch 1, and epoch 2 has begun"):
+        check_keys()
+
+
+def test_keys_of_one_machine_for_several_may_not(settings: Settings) -> None:
+    settings.LACUNA_SEVERAL_MACHINES = True
+    with pytest.raises(CannotOpen, match=r"^Several machines serve this house"):
+        check_keys()
+
+
+def test_a_key_volume_that_keeps_old_blocks_is_warned_of_loudly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    mounts = tmp_path / "mountinfo"
+    monkeypatch.setattr(slots, "volume_warnings", partial(volume_warnings, mounts=mounts))
+    monkeypatch.setattr(logging.getLogger("lacuna"), "propagate", True)
+    mounts.write_text("22 1 254:0 / / rw - ext4 /dev/vda rw\n")
+    check_keys()
+    assert caplog.messages == []
+    mounts.write_text("22 1 0:30 / / rw - btrfs /dev/vda rw,subvol=/\n")
+    check_keys()
+    (message,) = set(caplog.messages)
+    assert message.startswith("KEYS MAY OUTLIVE THEIR ERASURE. A key volume is copy-on-write")
+    assert "(keys, on btrfs.)" in message
 
 
 def test_static_files_are_laid_out_once_and_again_when_one_is_newer(

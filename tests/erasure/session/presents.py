@@ -90,5 +90,7 @@ def a_present(memories: Sequence[dict[str, Any]], **fields: Any) -> dict[str, An
         "stream_url": "/live/run/",
         "map_css_url": "/run/map.css",
         "certificate_url": None,
+        "replay_url": None,
+        "verified": None,
         **fields,
     }

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -71,8 +71,13 @@ def apart(work: Callable[[], object]) -> None:
 
 
 @contextmanager
-def watching(run: Run, **options: Any) -> Iterator[tuple[Page, list[str]]]:
-    """A browser with the patient's session view open, and the list of what it complained of."""
+def watching(
+    run: Run, *, args: Sequence[str] = (), before: str = "", **options: Any
+) -> Iterator[tuple[Page, list[str]]]:
+    """A browser with the patient's session view open, and the list of what it complained of.
+
+    args: more of the browser's own. before: a script that runs ahead of the page's, outside its policy.
+    """
     client = Client()
     client.force_login(run.procedure.case.patient, backend=settings.AUTHENTICATION_BACKENDS[0])
     cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
@@ -80,11 +85,13 @@ def watching(run: Run, **options: Any) -> Iterator[tuple[Page, list[str]]]:
     complaints: list[str] = []
     with serving(House()) as port, sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"), args=QUIET
+            executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"), args=[*QUIET, *args]
         )
         context = browser.new_context(viewport={"width": 1440, "height": 900}, **options)
         address = f"http://127.0.0.1:{port}"
         context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": address}])
+        if before:
+            context.add_init_script(before)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
         # A frame that has gone by the time it is asked for is no complaint, but the very promise.

@@ -90,3 +90,35 @@ def test_links_join_memories_of_the_map_only() -> None:
     lines = chart.links(memories, [[1, 3], [1, 2], [1, None], [1, 9]])
     assert [(line.a, line.b, line.loose) for line in lines] == [(1, 3, False), (1, 2, True)]
     assert lines[0].path.startswith("M166.7 500.0Q")
+
+
+def a_child(name: str) -> dict[str, object]:
+    return a_memory(None, id=name, zone="childhood", x=None, y=None, w=None, h=None)
+
+
+def test_a_way_leads_from_the_copy_in_childhood_to_the_memory_it_holds() -> None:
+    memories = [a_child("first"), a_child("last"), a_memory(1, "held", x=0.5, w=0.1, y=0.25)]
+    alarm = {"kind": "off-map", "n": 1, "copy": "last"}
+    (low,) = chart.ways([alarm], memories)
+    (high,) = chart.ways([{**alarm, "copy": "first"}], memories)
+    assert (low.split("C")[0], low.split()[-2:]) == ("M-16 867.5", ["450.0", "250.0"])
+    assert high.split("C")[0] == "M-16 762.5"
+
+
+def test_more_than_eight_in_childhood_lie_closer() -> None:
+    memories = [*(a_child(str(i)) for i in range(9)), a_memory(1, "held")]
+    alarm = {"kind": "off-map", "n": 1}
+    starts = [chart.ways([{**alarm, "copy": str(i)}], memories)[0].split("C")[0] for i in (8, 7)]
+    assert starts == ["M-16 894.0", "M-16 842.0"]
+
+
+@pytest.mark.parametrize(
+    "alarm",
+    [
+        {"kind": "doctor", "n": None},
+        {"kind": "off-map", "n": 1, "copy": "nobody"},
+        {"kind": "off-map", "n": 9, "copy": "child"},
+    ],
+)
+def test_no_way_where_there_is_nothing_to_lead_to(alarm: dict[str, object]) -> None:
+    assert chart.ways([alarm], [a_child("child"), a_memory(1, "held")]) == []

@@ -38,7 +38,7 @@ def test_memories_without_a_place_or_number_are_left_out() -> None:
     assert ".m" not in map_css([Row(None), Row(3, x=None), Row(4, h=None)])
 
 
-def test_a_narrow_window_knows_no_places() -> None:
+def test_a_narrow_window_knows_no_places_but_paper_does() -> None:
     sheet = map_css([Row(1)])
-    assert sheet.startswith("@media (min-width: 1100px) {")
+    assert sheet.startswith("@media (min-width: 1100px), print {")
     assert sheet.rstrip().endswith("}\n}")

@@ -145,7 +145,8 @@ def test_the_memory_at_work_is_on_the_stage_and_not_on_the_map(page: Render) -> 
     seen = page(present)
     at_work = present["memories"][2]["picture"]
     assert "is-current" in seen.prints()["Memory 2, Title 2, 3 February 2003, fading"]
-    assert [e.attributes["alt"] for e in seen.all("img", src=at_work)] == ["What is left of memory 2"]
+    assert [e.attributes["alt"] for e in seen.all("img", src=at_work)] == [""]
+    assert "What is left of memory 2" in seen.said
     assert "[2] Title 2 3 February 2003 I Green Revolution" in seen.said
 
 
@@ -237,7 +238,7 @@ def test_who_may_not_decide_sees_the_alarm_without_the_form(page: Render) -> Non
 def test_a_paused_run_says_by_whom_and_what_can_still_be_saved(page: Render) -> None:
     seen = page(half(state="paused", paused_by="Stan F.", paused_at="2004-02-13T22:41:00-05:00"))
     assert "Held by Stan F. since 22:41" in seen.said
-    assert "Held after pass 5 of 13" in seen.said
+    assert "Paused after pass 5 of 13 at 22:41:00" in seen.said
     assert "[2] can still be protected, as it is now." in seen.said
     assert "hidden" not in seen.one("div", id="held").attributes
 
@@ -326,3 +327,24 @@ def test_titles_are_escaped_wherever_they_stand(page: Render) -> None:
     seen = page(a_present([a_memory(1, "fading", level=1, title=title)], current=1))
     assert "<b onclick" not in seen.html
     assert seen.data("present")["memories"][0]["title"] == title
+
+
+def test_the_way_to_childhood_is_drawn_where_no_script_does(page: Render) -> None:
+    present = held()
+    way = next(e for e in page(present).all("svg") if e.attributes.get("class") == "ways")
+    assert "noscript" in way.inside
+    assert [e for e in page(half()).all("svg") if e.attributes.get("class") == "ways"] == []
+
+
+@pytest.mark.parametrize(
+    ("result", "words"), [("clean", "Verified: nothing found"), ("found", "Verified: something is left")]
+)
+def test_a_finished_session_says_what_the_verification_found(page: Render, result: str, words: str) -> None:
+    assert words in page(after("finished", "protected", verified=result)).said
+    assert words not in page(after("finished", "protected")).said
+
+
+def test_a_finished_session_leads_to_its_replay_for_who_may(page: Render) -> None:
+    there = page(after("finished", "protected", replay_url="/again/"))
+    assert there.one("a", href="/again/")
+    assert "Watch the night again" not in page(after("finished", "protected")).said

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from patients.imaging.decode import _ROOT, COMMAND, Limits
 
+from .media import pdf, recording, video
 from .pictures import saved, scene
 
 ATTEMPTS = {
@@ -34,11 +36,12 @@ def run(program: str) -> subprocess.CompletedProcess[bytes]:
     )
 
 
+@pytest.mark.parametrize("decoder", ["render", "pdf", "media"])
 @pytest.mark.parametrize("attempt", ATTEMPTS.values(), ids=ATTEMPTS.keys())
-def test_nothing_can_be_opened_once_it_reads(attempt: str, tmp_path: Path) -> None:
+def test_nothing_can_be_opened_once_it_reads(attempt: str, decoder: str, tmp_path: Path) -> None:
     path = tmp_path / "leak"
     code = attempt.format(path=str(path))
-    prepare = "import io, socket, subprocess, resource\nfrom patients.imaging import child, render\n"
+    prepare = f"import io, socket, subprocess, resource\nfrom patients.imaging import child, {decoder}\n"
     free = run(f"{prepare}try:\n    exec({code!r})\nexcept OSError: print('refused')\nelse: print('done')")
     assert free.stdout == b"done\n"
     path.unlink(missing_ok=True)
@@ -70,8 +73,10 @@ def test_there_is_no_core_dump_and_nobody_looks_in() -> None:
     assert done.stdout == b"(0, 0) 0\n"
 
 
-def answer(*command: str, env: dict[str, str], picture: bytes) -> subprocess.CompletedProcess[bytes]:
-    settings = json.dumps(asdict(Limits()) | {"kind": "jpeg"})
+def answer(
+    *command: str, env: dict[str, str], picture: bytes, kind: str = "jpeg"
+) -> subprocess.CompletedProcess[bytes]:
+    settings = json.dumps(asdict(Limits()) | {"kind": kind})
     return subprocess.run(  # noqa: S603 - our own interpreter and words
         [*command, settings],
         input=picture,
@@ -83,11 +88,19 @@ def answer(*command: str, env: dict[str, str], picture: bytes) -> subprocess.Com
     )
 
 
-def test_it_leaves_no_file_in_a_folder_of_its_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "make"),
+    [("jpeg", lambda: saved(scene())), ("pdf", pdf), ("mp3", recording), ("mp4", video)],
+    ids=["jpeg", "pdf", "mp3", "mp4"],
+)
+def test_it_leaves_no_file_in_a_folder_of_its_own(
+    kind: str, make: Callable[[], bytes], tmp_path: Path
+) -> None:
     env = {"PYTHONPATH": str(_ROOT), "TMPDIR": str(tmp_path), "HOME": str(tmp_path)}
-    done = answer(*COMMAND, env=env, picture=saved(scene()))
+    done = answer(*COMMAND, env=env, picture=make(), kind=kind)
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.startswith(b"LACUNA\x01\n")
+    assert b'"refused"' not in done.stdout
     assert list(tmp_path.iterdir()) == []
 
 
@@ -98,9 +111,18 @@ def test_only_the_decoder_of_the_kind_is_asked(file_format: str) -> None:
     assert b"\xff\xd8" not in done.stdout
 
 
+@pytest.mark.parametrize("kind", ["ogg", "wav", "mp4", "webm", "mp3"])
+def test_a_list_of_addresses_is_no_recording_whatever_it_is_called(kind: str) -> None:
+    """A playlist would make a player open what it names: each container has its own demuxer, and no other."""
+    playlist = b"#EXTM3U\n#EXTINF:9,\nfile:///etc/passwd\n" + b"\n" * 3000
+    done = answer(*COMMAND, env={"PYTHONPATH": str(_ROOT)}, picture=playlist, kind=kind)
+    assert b'"refused": "' in done.stdout
+    assert b"\xff\xd8" not in done.stdout
+
+
 def test_it_needs_no_django() -> None:
     program = (
-        "import sys\nfrom patients.imaging import child, render\n"
+        "import sys\nfrom patients.imaging import child, media, pdf, render\n"
         "print(any(name.split('.')[0] == 'django' for name in sys.modules))"
     )
     assert run(program).stdout == b"False\n"

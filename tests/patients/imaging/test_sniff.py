@@ -62,6 +62,38 @@ def test_iso_media_brands(head: bytes, kind: Kind) -> None:
     assert sniff(head) is kind
 
 
+MEDIA = [
+    (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3", Kind.PDF, "LETTER.PDF"),
+    (b"ID3\x04\0\0\0\0\0", Kind.MP3, "voice.mp3"),
+    (b"\xff\xfb\x90\x64\0", Kind.MP3, "voice.MP3"),
+    (b"OggS\0\x02\0\0", Kind.OGG, "PTT-2003.opus"),
+    (b"RIFF\0\0\0\0WAVEfmt ", Kind.WAV, "tape.wav"),
+    (media(b"M4A "), Kind.MP4, "memo.m4a"),
+    (media(b"isom", b"mp41"), Kind.MP4, "VID.mp4"),
+    (media(b"mp42", b"mif1"), Kind.MP4, "VID.mp4"),
+    (media(b"qt  "), Kind.MP4, "IMG_0001.MOV"),
+    (b"\x1a\x45\xdf\xa3\x9f\x42\x82\x84webm", Kind.WEBM, "recorded.webm"),
+]
+
+
+@pytest.mark.parametrize(("head", "kind", "name"), MEDIA)
+def test_pages_sound_and_film_are_known_by_their_bytes(head: bytes, kind: Kind, name: str) -> None:
+    assert sniff(head) is kind
+    assert refusal(head, name) is refusal(head, "") is refusal(head, "IMG.2003") is None
+    for wrong in ("photo.jpg", "letter.txt", "page.html", "tool.exe", "film.avi"):
+        assert refusal(head, wrong) is Code.CONTRADICTION, wrong
+
+
+def test_a_film_under_the_name_of_sound_is_fine_and_under_that_of_a_letter_is_not() -> None:
+    assert refusal(media(b"isom"), "voice.m4a") is None
+    assert refusal(media(b"isom"), "letter.pdf") is Code.CONTRADICTION
+    assert refusal(encoded("JPEG"), "voice.mp3") is Code.CONTRADICTION
+
+
+def test_a_letter_that_begins_like_a_recording_is_a_letter() -> None:
+    assert sniff(b"ID3 is what she called the third of our ideas.") is Kind.LETTER
+
+
 def test_every_sample_photo_is_known(sample_photos: Path) -> None:
     for path in sample_photos.iterdir():
         head = path.read_bytes()[:HEAD_BYTES]
@@ -102,7 +134,7 @@ FOREIGN = [
     (b"%!PS-Adobe-3.0 EPSF-3.0\n", Code.POSTSCRIPT),
     (b"\xc5\xd0\xd3\xc6" + b"\0" * 40, Code.POSTSCRIPT),
     (b"push graphic-context\nimage over 0,0 1,1 'x'", Code.POSTSCRIPT),
-    (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3", Code.PDF),
+    (b"Dear Joel %PDF-1.7", Code.PDF),
     (b"junk\0\xff" * 30 + b"%PDF-1.4", Code.PDF),
     (zipped("a.txt"), Code.ARCHIVE),
     (zipped("word/document.xml"), Code.DOCUMENT),
@@ -117,17 +149,14 @@ FOREIGN = [
     (b"\xcf\xfa\xed\xfe\x07\0\0\x01", Code.PROGRAM),
     (b"#!/bin/sh\nrm -r x", Code.PROGRAM),
     (b"hello <?php echo 1 ?>", Code.PROGRAM),
-    (media(b"isom", b"mp41"), Code.VIDEO),
-    (media(b"qt  "), Code.VIDEO),
-    (media(b"mp42", b"mif1"), Code.VIDEO),
-    (media(b"M4A "), Code.AUDIO),
     (media(b"crx "), Code.RAW),
     (b"\x1a\x45\xdf\xa3\x9f\x42\x86\x81", Code.VIDEO),
+    (b"\x1a\x45\xdf\xa3\x9f\x42\x82\x88matroska", Code.VIDEO),
+    (b"fLaC\0\0\0\x22", Code.AUDIO),
+    (b"#!AMR\n\x3c\x91", Code.AUDIO),
+    (b"\xff\xf1\x50\x80", Code.AUDIO),
     (b"RIFF\0\0\0\0AVI LIST", Code.VIDEO),
-    (b"RIFF\0\0\0\0WAVEfmt ", Code.AUDIO),
-    (b"ID3\x04\0\0\0\0", Code.AUDIO),
-    (b"OggS\0\x02\0\0", Code.AUDIO),
-    (b"\xff\xfb\x90\x64\0", Code.AUDIO),
+    (b"RIFF\0\0\0\0RMIDdata", Code.AUDIO),
     (b"II*\0\x10\0\0\0CR\x02\0", Code.RAW),
     (b"BM\x36\0\0\0\0\0", Code.UNKNOWN),
     (b"\x93\xfe\x81 Windows text \xe9\xe8", Code.UNKNOWN),
@@ -169,6 +198,8 @@ def test_a_dangerous_name_on_a_picture(name: str, code: Code | None) -> None:
         ("letter.js", Code.PROGRAM),
         ("letter.bat", Code.PROGRAM),
         ("letter.jpg", Code.CONTRADICTION),
+        ("letter.pdf", Code.CONTRADICTION),
+        ("letter.mp3", Code.CONTRADICTION),
         ("letter.svg", Code.SVG),
     ],
 )
@@ -182,7 +213,7 @@ def test_a_raw_file_under_a_raw_name() -> None:
 
 def test_every_code_has_a_sentence_that_can_be_said() -> None:
     assert set(SENTENCES) == set(Code)
-    figures = {"megabytes": 1, "megapixels": 2, "frames": 3, "kilobytes": 4}
+    figures = {"megabytes": 1, "megapixels": 2, "frames": 3, "kilobytes": 4, "pages": 5, "minutes": 6}
     for code in Code:
         sentence = str(Refused(code, **figures))
         assert sentence.endswith(".")

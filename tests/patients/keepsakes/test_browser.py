@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import APIResponse, Page, Route, expect
 
 from patients.cases.models import Case
 from patients.keepsakes.models import Upload
@@ -125,6 +125,29 @@ def test_after_a_reload_it_goes_on_where_it_stood(patient: Visitor, photo: Path)
     remembered = page.evaluate("Object.keys(sessionStorage)")
     assert [key for key in remembered if key.startswith("upload:")] == []
     forgive_cuts(patient)
+    assert patient.complaints == []
+
+
+def test_what_arrives_while_the_list_is_fetched_is_listed_too(patient: Visitor, tmp_path: Path) -> None:
+    page = patient.page
+    held: list[tuple[Route, APIResponse]] = []
+
+    def handle(route: Route) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append((route, route.fetch()))  # made when one had arrived, delivered when two have
+
+    page.route(lambda url: url.endswith("/me/keepsakes/"), handle)
+    for number in (1, 2):
+        small = tmp_path / f"{number}.jpg"
+        small.write_bytes(jpeg((300 + number, 200)))
+        choose(page, small)
+        expect(page.locator("#sum")).to_contain_text(f"{number} arrived", timeout=SOON)
+        until(lambda: page.evaluate("1") == 1 and bool(held), "the list is fetched")
+    route, answer = held[0]
+    route.fulfill(response=answer)
+    expect(page.locator("#brought .contact-sheet li")).to_have_count(2)
     assert patient.complaints == []
 
 

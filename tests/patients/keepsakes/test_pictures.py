@@ -11,11 +11,12 @@ from django.test import Client, override_settings
 from clinic.asgi_guard import house_headers
 from clinic.audit.models import Entry
 from clinic.people.models import Role, User
+from patients.imaging.sheaf import unbind
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.pictures import HEADERS, Kept, Pictures
 from patients.vault.models import StoredObject
 from patients.vault.objects import destroy, doom, read
-from tests.factories import make_case, make_keepsake, make_letter, make_memory, make_user
+from tests.factories import make_case, make_keepsake, make_letter, make_memory, make_other, make_user
 from tests.serving import ask, cookie_of, serving
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -68,6 +69,25 @@ def test_of_a_letter_only_its_page_is_shown(port: int) -> None:
     letter = make_letter(make_memory(make_case()))
     assert get(port, letter.picture, letter.case.patient).status == 404
     assert get(port, letter.thumb, letter.case.patient).status == 200
+
+
+def test_each_page_of_a_letter_is_shown_by_its_number_and_none_without(port: int, app: Pictures) -> None:
+    letter = make_other(make_memory(make_case()), "pages")
+    patient, row = cookie_of(letter.case.patient), letter.picture
+    assert row
+    pages = unbind(read(row))
+    for number, page in enumerate(pages, start=1):
+        answer = ask(port, f"/pictures/{row.pk}/{number}", patient)
+        assert (answer.status, answer.read()) == (200, page.data)
+        assert answer.getheader("Content-Type") == "image/jpeg"
+    for path in ("", "/0", "/3", "/9999", "/01", "/1/2"):
+        assert ask(port, f"/pictures/{row.pk}{path}", patient).status == 404, path
+    assert ask(port, f"/pictures/{letter.thumb_id}", patient).status == 200
+    assert ask(port, f"/pictures/{letter.thumb_id}/1", patient).status == 404
+    assert ask(port, f"/pictures/{row.pk}/1", cookie_of(make_user(Role.AUDITOR))).status == 403
+    end(row, letter, destroyed=True)
+    assert ask(port, f"/pictures/{row.pk}/1", patient).status == 410
+    assert app.kept.ids() <= {letter.thumb_id}
 
 
 def test_a_picture_is_sent_with_the_headers_of_the_house_and_more(port: int, photo: Keepsake) -> None:

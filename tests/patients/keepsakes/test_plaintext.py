@@ -14,7 +14,7 @@ from PIL import Image
 
 from patients.keepsakes.models import Keepsake
 from tests.factories import make_case
-from tests.house import House, house, until
+from tests.house import House, contents, house, until
 from tests.patients.keepsakes.sending import Sender
 from tests.serving import PATIENCE
 
@@ -70,7 +70,7 @@ def holding(files: Iterator[Path], needles: list[bytes]) -> list[str]:
     found = []
     for path in files:
         try:
-            data = path.read_bytes()
+            data = contents(path)
         except OSError:
             continue
         if any(needle in data for needle in needles):

@@ -12,7 +12,12 @@ from erasure.demo.paintings.paint import SCENES, paint, paint_thing
 from erasure.demo.story import MOMENTS
 from patients.imaging.fingerprint import NEAR, distance, fingerprint
 
-PICTURES = {thing.key: (thing, moment) for moment in MOMENTS for thing in moment.things if not thing.words}
+PICTURES = {
+    thing.key: (thing, moment)
+    for moment in MOMENTS
+    for thing in moment.things
+    if thing.scene or thing.copy_of
+}
 COPY = next(thing for thing, _ in PICTURES.values() if thing.copy_of)
 TAKEN, DETAILS = 0x9003, 0x8769
 

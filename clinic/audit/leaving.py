@@ -1,0 +1,77 @@
+"""How checkpoints leave the house by themselves: one at least each day, and by mail where that is set."""
+
+import logging
+from datetime import timedelta
+from smtplib import SMTPException
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from clinic.audit.checkpoints import checkpoint, verifier_key
+from clinic.audit.models import Checkpoint, Delivery
+from clinic.audit.proofs import head_size, keep_subtrees
+
+log = logging.getLogger("lacuna.audit")
+
+DAILY = timedelta(days=1)
+
+
+def leave() -> int:
+    """Sign what is due and send what was not sent; return how many mails left. For the slow rounds."""
+    sign_daily()
+    return send_newest()
+
+
+def sign_daily() -> Checkpoint | None:
+    """Sign the log once a day has passed since the newest checkpoint, if it has grown; None if not due."""
+    newest = Checkpoint.objects.order_by("at").last()
+    size = head_size()
+    if not size or (newest and (newest.at > timezone.now() - DAILY or newest.size == size)):
+        return None
+    try:
+        keep_subtrees(size)
+    except LookupError as gap:  # verify_log tells it in full; here it must not hold up the signature
+        log.error("the log has gaps: %s", gap)
+    return checkpoint("daily")
+
+
+def send_newest() -> int:
+    """Mail the newest checkpoint to each address of LACUNA_WITNESS_MAIL that hasn't had it; return how many.
+
+    The newest alone: its log begins with those of all before it, which whoever compares the two can check.
+    A mail that cannot be handed over is tried again in the next round.
+    """
+    newest = Checkpoint.objects.order_by("size", "pk").last()
+    if newest is None:
+        return 0
+    sent = 0
+    for address in settings.LACUNA_WITNESS_MAIL:
+        if Delivery.objects.filter(checkpoint__note=newest.note, address=address).exists():
+            continue
+        try:
+            message(newest, address).send()
+        except (SMTPException, OSError) as error:
+            log.error("a checkpoint could not be mailed to %s: %s", address, error)
+            continue
+        try:
+            with transaction.atomic():
+                Delivery.objects.create(checkpoint=newest, address=address, at=timezone.now())
+        except IntegrityError:  # another supervisor sent it too: two copies do no harm
+            continue
+        sent += 1
+    return sent
+
+
+def message(row: Checkpoint, address: str) -> EmailMessage:
+    """Return the mail: the note as it is, with a sentence on what to do with it."""
+    words = _(
+        "This is a signed checkpoint of the clinic's audit log. Keep it: with it you can tell, at any later"
+        " time, whether a line written before it was changed, removed or added."
+    )
+    body = f"{words}\n\n{verifier_key()}\n\n{row.note}"
+    mail = EmailMessage(_("Checkpoint over %(size)d entries") % {"size": row.size}, body, to=[address])
+    mail.attach(f"{row.size:012d}.note", row.note, "text/plain")
+    return mail

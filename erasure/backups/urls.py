@@ -1,0 +1,5 @@
+from django.urls import path
+
+from erasure.backups import views
+
+urlpatterns = [path("backups/", views.backups, name="backups")]

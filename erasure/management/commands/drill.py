@@ -1,0 +1,43 @@
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import Error
+
+from erasure.backups.drilling import hold_drill
+from erasure.backups.manifest import BackupRefused
+from erasure.backups.models import Backup, Drill
+from patients.vault.keys import KeyStoreDamaged
+
+
+class Command(BaseCommand):
+    help = (
+        "Try to open everything in a backup with the keys of today: the kept must open, the erased must not."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "directory", type=Path, nargs="?", help="by default the newest backup that is known"
+        )
+
+    def handle(self, *args: Any, directory: Path | None, **options: Any) -> None:
+        if directory is None:
+            newest = Backup.objects.first()
+            if newest is None:
+                raise CommandError("No backup is known. Make one: manage.py backup DIRECTORY")
+            directory = Path(newest.directory)
+        try:
+            drill = hold_drill(directory)
+        except (BackupRefused, KeyStoreDamaged, OSError, Error) as error:
+            raise CommandError(f"No drill was held: {error}") from error
+        self.stdout.write(
+            f"Kept: {drill.kept_opened} opened, {drill.kept_closed} did not. "
+            f"Erased: {drill.erased_opened} opened, {drill.erased_closed} did not."
+        )
+        if drill.result == Drill.Result.BROKEN:
+            raise CommandError("It does not hold.")
+        if drill.result == Drill.Result.UNCONTROLLED:
+            self.stdout.write(
+                "Nothing in it is kept any more, so nothing shows that opening would have worked."
+            )

@@ -1,0 +1,94 @@
+"""The patient's page about what a night left half gone."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from erasure.remainders import deciding
+from erasure.remainders.forms import DestroyForm, GiveBackForm
+from erasure.session.proof import proven
+from erasure.session.viewers import request_user
+from patients.keepsakes.models import Keepsake
+
+SUFFIXES = {"image/jpeg": "jpg", "text/plain": "txt"}
+
+
+@require_safe
+@never_cache
+def left(request: HttpRequest) -> HttpResponse:
+    """What is left, half gone, and what may be done with it."""
+    context = {
+        "left": deciding.left_of(request_user(request)),
+        "give_back_form": GiveBackForm(),
+        "destroy_form": DestroyForm(),
+    }
+    return render(request, "erasure/remainders/left.html", context)
+
+
+def _act(request: HttpRequest, act: Callable[[], object], done: str) -> HttpResponse:
+    try:
+        changed = act()
+    except deciding.NotNow as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, done if changed else _("That was so already."))
+    return redirect("erasure:left")
+
+
+@require_POST
+def give_back(request: HttpRequest, memory: UUID) -> HttpResponse:
+    """Give it back as it is."""
+    if not GiveBackForm(request.POST).is_valid():
+        messages.error(request, _("Please confirm that you want to see it as it is now."))
+        return redirect("erasure:left")
+    user = request_user(request)
+    return _act(
+        request,
+        lambda: deciding.give_back(memory, by=user),
+        _("It is yours again, as it is. Fetch it below."),
+    )
+
+
+@require_POST
+def keep(request: HttpRequest, memory: UUID) -> HttpResponse:
+    """Leave it sealed here."""
+    user = request_user(request)
+    return _act(request, lambda: deciding.keep(memory, by=user), _("It stays here, sealed, as it is."))
+
+
+@require_POST
+def destroy(request: HttpRequest, memory: UUID) -> HttpResponse:
+    """Destroy it, once it is certain who asks."""
+    user, form = request_user(request), DestroyForm(request.POST)
+    try:
+        sure = form.is_valid() and proven(user, form.cleaned_data["passphrase"])
+    except ValidationError as throttled:
+        messages.error(request, " ".join(throttled.messages))
+        return redirect("erasure:left")
+    if not sure:
+        messages.error(request, _("That is not your passphrase. Nothing was destroyed."))
+        return redirect("erasure:left")
+    return _act(
+        request, lambda: deciding.destroy(memory, by=user), _("It is destroyed. Nothing of it is left.")
+    )
+
+
+@require_safe
+@never_cache
+def fetch(request: HttpRequest, keepsake: UUID) -> HttpResponse:
+    """One keepsake that was given back, as it is now."""
+    row = get_object_or_404(Keepsake.objects.select_related("picture"), pk=keepsake)
+    try:
+        data, kind = deciding.fetch(row, by=request_user(request))
+    except deciding.NotNow as refusal:
+        raise Http404(str(refusal)) from refusal
+    response = HttpResponse(data, content_type=kind)
+    response["Content-Disposition"] = f'attachment; filename="what-is-left.{SUFFIXES.get(kind, "bin")}"'
+    return response

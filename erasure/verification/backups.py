@@ -1,0 +1,21 @@
+"""Backups that the house knows of: they may hold rows and ciphertext of what is gone, and never a key."""
+
+from pathlib import Path
+
+from erasure.backups.material import key_material
+from erasure.backups.models import Backup
+from erasure.verification.places import Place, Subject
+
+
+def backups(subject: Subject) -> Place:
+    """No backup that was made before the end of the run holds key material of any kind."""
+    made = Backup.objects.all()
+    if subject.run.finished_at:
+        made = made.filter(made_at__lte=subject.run.finished_at)
+    directories = [Path(name) for name in made.values_list("directory", flat=True)]
+    found = [
+        f"backup:{directory.name}:{name}" for directory in directories for name in key_material(directory)
+    ]
+    if not found and not all(directory.is_dir() for directory in directories):
+        return Place.closed("catalogue", "elsewhere")
+    return Place.of("catalogue", found, len(directories), why="" if directories else "none-here")

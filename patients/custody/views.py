@@ -1,0 +1,95 @@
+"""The clinic's page of things left with it, for one file."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.contrib import messages
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from clinic.access.policy import allowed
+from clinic.people.models import User
+from patients.cases.models import Case
+from patients.cases.people import case_or_404, request_user
+from patients.cases.viewing import viewed
+from patients.custody import keeping
+from patients.custody.models import Custody, tag_of
+from patients.keepsakes.models import Keepsake
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A keepsake that is a thing, and what the clinic may do with it next."""
+
+    keepsake: Keepsake
+    custody: Custody | None
+    may: frozenset[str]
+
+    @property
+    def tag(self) -> str:
+        return tag_of(self.keepsake)
+
+
+def _things(case: Case, by: User) -> list[Thing]:
+    kept = Q(custody__isnull=False) | Q(kind=Keepsake.Kind.OBJECT, gone_at__isnull=True)
+    rows = Keepsake.objects.filter(kept, case=case).select_related(
+        "custody__received_by", "custody__handed_by", "custody__ended_by", "custody__witnessed_by"
+    )
+    return [
+        Thing(row, custody := getattr(row, "custody", None), _may(custody, row, by))
+        for row in rows.order_by("added_at", "pk")
+    ]
+
+
+def _may(custody: Custody | None, keepsake: Keepsake, by: User) -> frozenset[str]:
+    """Names of what can be done now; the functions that do it look again."""
+    if custody is None:
+        return frozenset({"receive"})
+    match custody.state:
+        case Custody.State.RECEIVED:
+            return frozenset({"hand", "returned"})
+        case Custody.State.HANDED:
+            gone = keepsake.gone_at is not None and keepsake.level > 0
+            return frozenset({"destroyed", "returned"} if gone else {"returned"})
+        case Custody.State.ENDING if custody.ended_by_id != by.pk:
+            return frozenset({"witness", "contradict"})
+    return frozenset()
+
+
+@require_safe
+@never_cache
+def custody(request: HttpRequest, case: UUID) -> HttpResponse:
+    """Every thing of one file: where it is, who had it, how it ended. No pictures and no words."""
+    row, person = case_or_404(case), request_user(request)
+    viewed(row, "custody", by=person)
+    may_change = allowed(person, "patients:custody-change", {"case": row.pk}, "POST").allowed
+    context = {"case": row, "things": _things(row, person), "may_change": may_change}
+    return render(request, "patients/custody/custody.html", context)
+
+
+@require_POST
+def change(request: HttpRequest, case: UUID, keepsake: UUID) -> HttpResponse:
+    """Receive, hand over, end or witness one thing."""
+    row = get_object_or_404(Keepsake, pk=keepsake, case=case)
+    by = request_user(request)
+    acts: dict[str, Callable[[], Custody]] = {
+        "receive": lambda: keeping.receive(row, request.POST.get("shelf", ""), by=by),
+        "hand": lambda: keeping.hand_over(row, by=by),
+        "destroyed": lambda: keeping.end(row, "destroyed", by=by),
+        "returned": lambda: keeping.end(row, "returned", by=by),
+        "witness": lambda: keeping.witness(row, by=by),
+        "contradict": lambda: keeping.contradict(row, by=by),
+    }
+    try:
+        if (act := acts.get(request.POST.get("do", ""))) is None:
+            raise keeping.CannotKeep(_("Choose what happened to the thing."))
+        act()
+        messages.success(request, _("Written down."))
+    except keeping.CannotKeep as refusal:
+        messages.error(request, str(refusal))
+    return redirect("patients:custody", case=case)

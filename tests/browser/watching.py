@@ -1,0 +1,130 @@
+"""Somebody who watches a session in a browser while the test is the worker and the staff."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
+from django.core.asgi import get_asgi_application
+from django.urls import reverse
+from django.utils import timezone
+from playwright.sync_api import Browser, Page
+
+from clinic.asgi_router import Router
+from clinic.people.models import User
+from erasure.live.app import Live
+from erasure.procedures.models import Procedure
+from erasure.runs.finishing import settle
+from erasure.runs.models import Run
+from erasure.runs.passes import GONE
+from erasure.runs.worker import advance
+from patients.memories.models import Memory
+from tests.browser.browsing import OpenHouse, Visitor
+from tests.factories import jpeg, make_case, make_keepsake, make_memory, make_run
+from tests.serving import serving
+
+STILL = 3600.0  # seconds a memory takes: no pass comes by itself while the test looks
+
+# Before any script of the page: note what moves, and what is said to those who listen.
+NOTING = """
+window.moved = []; window.told = [];
+const real = Element.prototype.animate;
+Element.prototype.animate = function (frames, options) {
+  window.moved.push({ what: this.className?.baseVal ?? this.className ?? "", id: this.id, frames,
+                      duration: typeof options === "number" ? options : options.duration });
+  return real.call(this, frames, options);
+};
+document.addEventListener("DOMContentLoaded", () => {
+  const said = document.getElementById("said");
+  if (said) new MutationObserver(() => window.told.push(said.textContent))
+    .observe(said, { childList: true, characterData: true, subtree: true });
+});
+"""
+
+
+@contextmanager
+def served(browser: Browser) -> Iterator[OpenHouse]:
+    """The whole house in this process: pages, streams and pictures. Nobody may complain in it."""
+    app = Router(ASGIStaticFilesHandler(get_asgi_application()))
+    app.routes["/live/"] = Live()  # the one of the module stays closed once a test has closed it
+    with serving(app) as port:
+        house = OpenHouse(f"http://127.0.0.1:{port}", browser)
+        try:
+            yield house
+            assert house.complaints() == []
+        finally:
+            for visitor in house.visitors:
+                visitor.page.context.close()
+
+
+def at_session(
+    house: OpenHouse, run: Run, user: User | None = None, name: str = "session", **options: Any
+) -> Page:
+    """The session's page with its script at work, seen by its doctor unless by somebody else."""
+    visitor: Visitor = house.visitor(user or doctor_of(run), **options)
+    visitor.page.add_init_script(NOTING)
+    visitor.go(reverse(f"erasure:{name}", args=[run.pk]))
+    if options.get("java_script_enabled", True):
+        visitor.page.locator("html.script").wait_for(state="attached")
+    return visitor.page
+
+
+@contextmanager
+def watched(
+    browser: Browser, run: Run, user: User | None = None, name: str = "session", **options: Any
+) -> Iterator[Page]:
+    """A house with one watcher in it."""
+    with served(browser) as house:
+        yield at_session(house, run, user, name, **options)
+
+
+def doctor_of(run: Run) -> User:
+    doctor = run.procedure.booked_by
+    assert doctor is not None
+    return doctor
+
+
+def a_pass(run: Run, times: int = 1) -> None:
+    """Work as the worker does, for so many passes of a run whose own pace lets none follow."""
+    for _time in range(times):
+        Run.objects.filter(pk=run.pk).update(next_due_at=timezone.now())
+        advance(run.pk)
+
+
+def a_memory_goes(run: Run) -> None:
+    """All the passes of one memory."""
+    a_pass(run, GONE)
+
+
+def to_the_end(run: Run) -> Run:
+    """Every pass that is left, the verification and the certificate."""
+    Procedure.objects.filter(pk=run.procedure_id).update(pace_seconds=0)
+    Run.objects.filter(pk=run.pk).update(next_due_at=timezone.now())
+    while Run.objects.get(pk=run.pk).state != Run.State.FINISHED:
+        advance(run.pk)
+    settle(run.pk)
+    return Run.objects.select_related("procedure__case").get(pk=run.pk)
+
+
+def a_run_with_a_copy(memories: int = 2) -> Run:
+    """The newest memory's photo lies in childhood as well: its step is held before its first pass."""
+    case, picture = make_case(), jpeg()
+    make_keepsake(make_memory(case, "The bird", "1979-05-01", zone=Memory.Zone.CHILDHOOD), picture)
+    for i in range(memories - 1):
+        make_keepsake(make_memory(case, f"Photo {i}", f"2003-02-{i + 1:02d}"))
+    make_keepsake(make_memory(case, "The last", "2003-03-01"), picture)
+    return make_run(0, case=case, pace=STILL)
+
+
+def memory_of(run: Run, number: int) -> Memory:
+    return Memory.objects.get(case=run.procedure.case_id, number=number)
+
+
+def moves(page: Page) -> list[dict[str, Any]]:
+    """Everything a script has moved so far."""
+    found: list[dict[str, Any]] = page.evaluate("window.moved")
+    return found
+
+
+def durations(page: Page) -> set[float]:
+    return {move["duration"] for move in moves(page)}

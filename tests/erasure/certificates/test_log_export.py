@@ -1,0 +1,235 @@
+"""L3, far from the clinic: an exported log, a checkpoint that left, and every way of changing the log."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from django.conf import settings
+from django.db import connection
+from django.test import Client
+
+from clinic.audit import triggers
+from clinic.audit.checkpoints import checkpoint, verifier_key
+from clinic.audit.models import Checkpoint, Entry, TreeHead
+from clinic.audit.record import Act
+from clinic.audit.restored import declare_restored
+from clinic.people.models import Role
+from erasure.certificates import verify_certificate as offline
+from patients.cases.models import Case
+from tests.clinic.audit.factories import copy_of_entry, write
+from tests.clinic.audit.test_verify import seal_anew, tamper
+from tests.erasure.certificates.proofs import export, run_alone
+from tests.factories import make_user
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("guarded")]
+
+
+@pytest.fixture
+def guarded(db: None) -> None:
+    triggers.put(connection)
+
+
+def acts(start: int, stop: int) -> None:
+    for number in range(start, stop):
+        write(Act("run.started", f"run:{number}", "system:worker", details={"number": number}))
+
+
+def a_signed_log() -> str:
+    """Seven entries, signed after the fifth; return the note that left."""
+    acts(0, 5)
+    note = checkpoint("test").note
+    acts(5, 7)
+    return note
+
+
+def codes(file: bytes, key: str, *outside: str, holds: bool | None = False) -> list[str]:
+    """The codes of what does not hold of an export (or of what `holds` says)."""
+    _log, found = offline.check_log(file, offline.read_key(key), outside)
+    return [finding.code for finding in found if finding.holds is holds]
+
+
+def test_a_whole_log_is_checked_in_an_empty_folder(client: Client, tmp_path: Path) -> None:
+    note = a_signed_log()
+    (tmp_path / "log.jsonl").write_bytes(export(client))
+    (tmp_path / "mine.note").write_text(note)
+    said = run_alone(tmp_path, "log.jsonl", "--key", verifier_key(), "--checkpoint", "mine.note")
+    assert (said.returncode, said.stderr) == (0, "")
+    head = TreeHead.objects.get()
+    assert "holds     Entries written out: 7. Others, of which only hashes were given: 0." in said.stdout
+    assert "holds     The log you hold a checkpoint of, 5 entries, is a beginning of this one." in said.stdout
+    assert head.size == 8  # the export wrote down that it left, after what it holds
+    file = (tmp_path / "log.jsonl").read_bytes()
+    (tmp_path / "log.jsonl").write_bytes(file.replace(b'"number":3', b'"number":4'))
+    said = run_alone(tmp_path, "log.jsonl", "--key", verifier_key(), "--checkpoint", "mine.note")
+    assert said.returncode == 1
+    assert "DOES NOT  The signature does NOT belong to this text and this key." in said.stdout
+
+
+@pytest.mark.parametrize("asked", [{"find": "run:3"}, {"what": "audit.exported"}, {"find": "run:6"}])
+def test_of_a_part_the_root_is_still_that_of_the_whole(client: Client, asked: dict[str, str]) -> None:
+    note = a_signed_log()
+    whole, _found = offline.check_log(export(client), None)
+    acts(8, 9)
+    file = export(client, **asked)
+    log, found = offline.check_log(file, offline.read_key(verifier_key()), [note])
+    assert [finding.code for finding in found if finding.holds is False] == []
+    assert [finding.values["size"] for finding in found if finding.code == "note-same"] == [5]
+    assert log.size == 9
+    assert len(log.entries) < 3
+    head = TreeHead.objects.get()
+    assert head.size == 10
+    assert whole.size == 7
+
+
+def test_what_is_not_this_readers_to_see_is_a_hash(client: Client) -> None:
+    auditor = make_user(Role.AUDITOR, Role.PATIENT)
+    case = Case.objects.create(patient=auditor, reference="own-1")
+    acts(0, 2)
+    write(Act("run.started", "run:2", "system:worker", case=case.pk))
+    acts(3, 5)
+    checkpoint("test")
+    client.force_login(auditor)
+    file = client.post("/audit/export/", {"reason": "asked by the board"}).content
+    assert str(case.pk).encode() not in file
+    log, _found = offline.check_log(file, offline.read_key(verifier_key()))
+    assert sorted(log.entries) == [0, 1, 3, 4]
+    assert codes(file, verifier_key()) == []
+    assert json.loads(file.split(b"\n")[3])["kind"] == "hidden"
+
+
+# --- An adversary who owns the database --------------------------------------------------------------------
+def edit() -> None:
+    tamper("UPDATE clinic_entry SET reason = 'because' WHERE \"index\" = 2")
+
+
+def delete() -> None:
+    entries = list(Entry.objects.all())
+    seal_anew([*entries[:2], *entries[3:]])
+
+
+def insert() -> None:
+    entries = list(Entry.objects.all())
+    seal_anew([*entries[:3], Entry.objects.get(index=1), *entries[3:]])
+
+
+def reorder() -> None:
+    entries = list(Entry.objects.all())
+    seal_anew([entries[1], entries[0], *entries[2:]])
+
+
+def cut() -> None:
+    seal_anew(list(Entry.objects.all())[:3])
+
+
+def rewrite() -> None:
+    entries = list(Entry.objects.all())
+    for entry in entries:
+        entry.reason = "because"
+    seal_anew(entries)
+    tamper("DELETE FROM clinic_checkpoint")
+    for path in settings.LACUNA_WITNESS_DIR.iterdir():
+        path.unlink()
+    checkpoint("forged")
+
+
+@pytest.mark.parametrize("how", [edit, delete, insert, reorder, rewrite], ids=lambda how: how.__name__)
+def test_l3_a_changed_log_does_not_meet_the_checkpoint_that_left(
+    client: Client, how: Callable[[], None]
+) -> None:
+    note = a_signed_log()
+    assert codes(export(client), verifier_key(), note) == []
+    how()
+    assert "note-not" in codes(export(client), verifier_key(), note)
+
+
+def test_l3_a_cut_tail_does_not_meet_the_checkpoint_that_left(client: Client) -> None:
+    note = a_signed_log()
+    cut()
+    assert "note-longer" in codes(export(client), verifier_key(), note)
+    acts(3, 9)  # grown again over the place where it was cut
+    assert "note-not" in codes(export(client), verifier_key(), note)
+
+
+def test_l3_an_entry_slipped_in_beyond_the_end_is_not_in_the_log(client: Client) -> None:
+    a_signed_log()
+    tamper(copy_of_entry(3, 9))
+    log, found = offline.check_log(export(client), None)
+    assert (log.size, 9 in log.entries) == (7, False)
+    assert all(finding.holds is not False for finding in found)
+
+
+def test_l3_a_deletion_that_leaves_a_gap_is_not_exported(client: Client) -> None:
+    a_signed_log()
+    tamper('DELETE FROM clinic_entry WHERE "index" = 2')
+    client.force_login(make_user(Role.AUDITOR))
+    response = client.post("/audit/export/", {"reason": "asked by the board"}, follow=True)
+    assert "The log has gaps, so nothing it exports could be proved." in response.content.decode()
+
+
+def test_l3_swapped_signatures_of_two_checkpoints(client: Client) -> None:
+    a_signed_log()
+    checkpoint("second")
+    first, second = (row.note for row in Checkpoint.objects.all())
+    swapped = first.split("\n\n")[0] + "\n\n" + second.split("\n\n")[1]
+    triggers.take_away(connection)
+    Checkpoint.objects.filter(note=first).update(note=swapped)
+    triggers.put(connection)
+    assert codes(export(client), verifier_key()) == ["checkpoint-not"]
+
+
+def test_l3_a_replaced_key_signs_for_nobody_who_knows_the_first(client: Client) -> None:
+    note, known = a_signed_log(), verifier_key()
+    fresh = Ed25519PrivateKey.generate()
+    settings.LACUNA_SIGNING_KEY_FILE.write_bytes(
+        fresh.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    file = export(client)
+    assert codes(file, known, note) == ["signature-not"]
+    assert codes(file, verifier_key(), note) == ["checkpoint-not"]  # nor is what left signed with the new one
+
+
+def test_a_declared_restore_is_said_and_not_taken_for_a_cut(client: Client) -> None:
+    a_signed_log()
+    note = checkpoint("newest").note
+    seal_anew(list(Entry.objects.all())[:4])
+    tamper("DELETE FROM clinic_checkpoint")
+    declare_restored("system:serve")
+    file = export(client)
+    assert codes(file, verifier_key(), note) == []
+    assert codes(file, verifier_key(), note, holds=None) == ["note-lost"]
+
+
+# --- A file that was changed on its way --------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda lines: [*lines[:3], *lines[4:]], "log-line"),
+        (lambda lines: [*lines[:2], lines[3], lines[2], *lines[4:]], "log-line"),
+        (lambda lines: [*lines[:3], lines[2], *lines[3:]], "log-line"),
+        (lambda lines: [*lines[:3], lines[3].replace(b'"v":1', b'"v": 1'), *lines[4:]], "log-line"),
+        (lambda lines: [*lines[:3], b"[]", *lines[4:]], "log-line"),
+        (
+            lambda lines: [*lines[:3], b'{"kind":"hidden","from":2,"to":99,"roots":[]}', *lines[4:]],
+            "log-line",
+        ),
+        (lambda lines: [*lines[:-3], *lines[-2:]], "log-line"),
+        (lambda lines: [lines[0].replace(b'"log":7', b'"log":6'), *lines[1:]], "log-line"),
+    ],
+)
+def test_a_file_changed_on_its_way_is_not_the_one_that_left(
+    client: Client, change: Callable[[list[bytes]], list[bytes]], code: str
+) -> None:
+    a_signed_log()
+    lines = export(client).split(b"\n")
+    found = codes(b"\n".join(change(lines)), verifier_key())
+    assert "signature-not" in found
+    assert code in found
+
+
+@pytest.mark.parametrize("file", [b"", b"\n", b"{}\n{}", b'{"kind":"lacuna-audit-export"}', b"\xff" * 9])
+def test_what_is_no_export_is_said_to_be_none(file: bytes) -> None:
+    with pytest.raises(offline.Unreadable):
+        offline.check_log(file, None)

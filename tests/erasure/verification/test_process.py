@@ -1,0 +1,210 @@
+"""The verifier as a process: what it says is taken whole or not at all, and its silence is never clean."""
+
+import json
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.files.base import ContentFile
+from django.test import Client
+from django.urls import reverse
+
+from clinic.audit.models import Entry
+from clinic.audit.verify import verify_log
+from clinic.people.models import Role
+from erasure.runs import finishing
+from erasure.runs.finishing import settle
+from erasure.runs.models import Event, Run
+from erasure.runs.supervisor import settle_ended
+from erasure.runs.worker import advance
+from erasure.verification.checks import BEYOND, EVERY
+from erasure.verification.places import FOUND, UNCHECKABLE, Place, statement, word
+from erasure.verification.process import NotVerified, environment, read_report, report, verify_apart
+from patients.vault.objects import storage
+from tests.erasure.verification.ended import make_ended, verify_here
+from tests.factories import make_run, make_user
+from tests.house import ROOT
+from tests.house import environment as house_environment
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.processes]
+
+
+def test_a_run_is_verified_by_a_process_that_can_write_nothing() -> None:
+    run = make_run(memories=1)
+    advance(run.pk)
+    entry = Entry.objects.get(run=run.pk, action="run.verified")
+    assert entry.details["result"] == "clean"
+    assert entry.details["database"] == "read-only"
+    assert entry.details["confined"].startswith(("landlock-", "rlimit"))
+    run.refresh_from_db()
+    told = run.certificate.statement["verification"]
+    assert told["result"] == told["keys"] == "clean"
+    assert [place["place"] for place in told["places"]] == list(EVERY)
+    assert {place["found"] for place in told["places"] if place["place"] in BEYOND} == {UNCHECKABLE}
+    assert verify_log().problems == []
+
+
+def test_what_the_process_finds_is_on_the_page_the_log_and_the_certificate(
+    monkeypatch: pytest.MonkeyPatch, client: Client
+) -> None:
+    planted = uuid4().hex
+    roll = finishing._say
+
+    def say_and_plant(run: Run, action: str, details: Any) -> None:
+        roll(run, action, details)
+        if action == "keys.rolled":
+            storage().save(planted, ContentFile(b"?"))
+
+    monkeypatch.setattr(finishing, "_say", say_and_plant)
+    run = make_run(memories=1)
+    advance(run.pk)
+    details = Entry.objects.get(run=run.pk, action="run.verified").details
+    assert (details["result"], details["orphans"], details["orphans_found"]) == ("found", "found", 1)
+    assert details["orphans_where"] == f"file:{planted}"
+    run.refresh_from_db()
+    told = {place["place"]: place for place in run.certificate.statement["verification"]["places"]}
+    assert told["orphans"]["found"] == FOUND
+    assert told["orphans"]["why"] == f"file:{planted}"
+    client.force_login(make_user(Role.DOCTOR))
+    for page in ("erasure:session", "erasure:certificate"):
+        shown = client.get(reverse(page, args=[run.pk])).content.decode()
+        assert f"something is left: file:{planted}" in shown
+
+
+def test_a_killed_verifier_is_not_clean_and_is_followed_by_another(
+    monkeypatch: pytest.MonkeyPatch, client: Client
+) -> None:
+    monkeypatch.setenv("LACUNA_POINT", "verifying")
+    run = make_run(memories=1)
+    advance(run.pk)
+    (entry,) = Entry.objects.filter(run=run.pk, action="run.unverified")
+    assert entry.details == {"why": "signal-9", "attempt": 1}
+    assert not Entry.objects.filter(run=run.pk, action="run.verified").exists()
+    assert Event.objects.filter(run=run, kind="run-unverified").count() == 1
+    run = Run.objects.get(pk=run.pk)
+    assert not hasattr(run, "certificate")
+    client.force_login(make_user(Role.DOCTOR))
+    shown = client.get(reverse("erasure:session", args=[run.pk])).content.decode()
+    assert "Not verified yet: the verifier gave no answer, and is started again." in shown
+
+    monkeypatch.setattr(finishing, "FIRST_WAIT", timedelta(hours=1))
+    assert settle(run.pk) is False
+    assert Entry.objects.filter(run=run.pk, action="run.unverified").count() == 1
+    monkeypatch.setattr(finishing, "FIRST_WAIT", timedelta(0))
+    assert settle_ended() == 0
+    assert Entry.objects.filter(run=run.pk, action="run.unverified").count() == 2
+    monkeypatch.delenv("LACUNA_POINT")
+    assert settle_ended() == 1
+    assert Entry.objects.filter(run=run.pk, action="run.verified").count() == 1
+    assert Run.objects.get(pk=run.pk).certificate.statement["verification"]["result"] == "clean"
+
+
+def test_a_verifier_that_cannot_read_the_keys_says_nothing_is_clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_ended(monkeypatch)
+    slots = Path(django_settings.LACUNA_KEYS_DIR) / "slots"
+    slots.write_bytes(slots.read_bytes()[:200])
+    with pytest.raises(NotVerified) as refusal:
+        verify_apart(run.pk)
+    assert refusal.value.why == "exit-1"
+    assert "the slot file is cut off" in str(refusal.value)
+
+
+def test_it_is_started_without_the_root_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LACUNA_ROOT_KEY", "00" * 32)
+    monkeypatch.setenv("LACUNA_ROOT_KEY_FILE", "/somewhere")
+    given = environment()
+    assert not [name for name in given if name.startswith(("LACUNA_ROOT", "LACUNA_SIGNING"))]
+    assert "00" * 32 not in given.values()
+
+
+def test_two_processes_do_not_settle_one_run_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run(memories=1)
+    looked: list[bool] = []
+
+    def verify_and_look(run_id: Any) -> Any:
+        looked.append(settle(run_id))  # another process, while this one verifies
+        return verify_here(run_id)
+
+    monkeypatch.setattr(finishing, "verify_apart", verify_and_look)
+    advance(run.pk)
+    assert looked == [False]
+    assert Run.objects.get(pk=run.pk).certificate
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        "",
+        "{}",
+        "null",
+        '{"places": 3}',
+        "one place too few",
+        "another run",
+        "unbound",
+        "found nothing that is found",
+        "a result of its own",
+    ],
+)
+def test_half_a_report_is_none(spoiled: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_ended(monkeypatch)
+    found = verify_here(run.pk)
+    text = report(found, run.pk)
+    assert read_report(text, run.pk) == found
+    said = json.loads(text)
+    match spoiled:
+        case "one place too few":
+            said["places"].pop()
+        case "another run":
+            said["run"] = str(uuid4())
+        case "unbound":
+            said["confined"] = ""
+        case "found nothing that is found":
+            said["places"][0]["found"] = 1
+        case "a result of its own":
+            said["places"][0]["result"] = "fine"
+        case other:
+            said = other
+    with pytest.raises(NotVerified):
+        read_report(said if isinstance(said, str) else json.dumps(said), run.pk)
+
+
+def test_what_the_log_keeps_is_what_was_found() -> None:
+    place = Place.of("files", ["some where/ELSE (1)"], 3)
+    assert place.where == "some-where-else--1-"
+    assert word("ö") == "unnamed"
+    figures = {"result": "found", "files": "found", "files_found": 1, "files_where": "a"}
+    assert statement(figures, ["keys", "files"]) == {
+        "result": "found",
+        "files": "found",
+        "places": [{"place": "files", "found": "found", "why": "a", "looked-for": 0, "count": 1}],
+    }
+    assert statement({}, ["keys"]) == {}
+
+
+def test_the_command_tells_it_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a process of its own: it gives up writing for good."""
+    run = make_ended(monkeypatch)
+
+    def asked(run_id: object) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(  # noqa: S603
+            [sys.executable, str(ROOT / "manage.py"), "verify_erasure", str(run_id)],
+            env=house_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    ended = asked(run.pk)
+    assert ended.returncode == 0, ended.stderr
+    assert "files in the vault" in ended.stdout
+    assert "log files: not checkable here: it is kept where this machine cannot look" in ended.stdout
+    storage().save(uuid4().hex, ContentFile(b"?"))
+    ended = asked(run.pk)
+    assert (ended.returncode, ended.stderr) == (1, "CommandError: Something is left.\n")
+    ended = asked(uuid4())
+    assert ended.stderr == "CommandError: There is no run with this id.\n"

@@ -1,0 +1,275 @@
+"""U8 and U4 for PDFs: letters become pictures of their pages; what acts, hides or bursts is refused."""
+
+import io
+from collections.abc import Callable
+
+import pikepdf
+import pytest
+from pikepdf import Array, Dictionary, Name, Pdf, String
+from PIL import Image
+
+from patients.imaging.decode import DecodedPages, Limits, decode
+from patients.imaging.fingerprint import NEAR, distance
+from patients.imaging.refusals import Code, Refused
+from patients.imaging.sheaf import unbind
+
+from .media import pdf
+from .pictures import saved, scene
+
+EICAR = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}$" + b"EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
+
+
+def opened(data: bytes, name: str = "letter.pdf", limits: Limits | None = None) -> DecodedPages:
+    found = decode(io.BytesIO(data), name, limits=limits or Limits())
+    assert isinstance(found, DecodedPages)
+    return found
+
+
+def refused(data: bytes, name: str = "letter.pdf", limits: Limits | None = None) -> Code:
+    with pytest.raises(Refused) as caught:
+        decode(io.BytesIO(data), name, limits=limits or Limits())
+    assert str(caught.value).endswith(".")
+    return caught.value.code
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_each_page_becomes_a_picture_of_its_own(count: int) -> None:
+    found = opened(pdf(count))
+    pages = unbind(found.screen)
+    assert (found.pages, len(pages), len(found.prints)) == (count, count, count)
+    for page in pages:
+        assert page.origin == Image.open(io.BytesIO(page.data)).size == (905, 1280)
+    assert found.capacity == count * 905 * 1280 * 24
+    assert (found.screen_size, found.thumb_size) == ((905, 1280), (255, 360))
+
+
+def test_its_words_are_drawn_in_ink_on_cream_paper() -> None:
+    [page] = unbind(opened(pdf(1)).screen)
+    drawn = Image.open(io.BytesIO(page.data)).convert("RGB")
+    assert drawn.getpixel((2, 2)) == pytest.approx((245, 239, 224), abs=3)
+    darkest, _lightest = drawn.convert("L").getextrema()
+    assert darkest < 40
+
+
+def test_a_page_that_is_turned_or_wide_is_shown_as_readers_show_it() -> None:
+    def turn(document: Pdf) -> None:
+        document.pages[0].Rotate = 90
+
+    assert opened(pdf(1, change=turn)).screen_size == (1280, 905)
+    assert opened(pdf(1, size=(2000, 400))).screen_size == (1280, 256)
+
+
+def test_blank_pages_are_pages_without_a_fingerprint() -> None:
+    def clear(document: Pdf) -> None:
+        document.pages[1].Contents = document.make_stream(b"")
+
+    found = opened(pdf(3, change=clear))
+    assert (found.pages, len(found.prints)) == (3, 2)
+
+
+def test_the_same_letter_saved_otherwise_looks_the_same_and_another_does_not() -> None:
+    one = opened(pdf(1, words="Dear Joel I never"))
+    again = opened(pdf(1, words="Dear Joel I never", linearize=True))
+    other = opened(pdf(1, words="Clementine said that it was"))
+    assert distance(int(one.prints[0], 16), int(again.prints[0], 16)) <= 2
+    assert distance(int(one.prints[0], 16), int(other.prints[0], 16)) > NEAR
+
+
+def links(document: Pdf) -> None:
+    """What a printed mail and an office program leave behind, which is no danger."""
+    action = Dictionary(S=Name.URI, URI=String("https://lacuna.example/"))
+    note = Dictionary(Type=Name.Annot, Subtype=Name.Link, Rect=Array([0, 0, 9, 9]), A=action)
+    document.pages[0].Annots = document.make_indirect(Array([note]))
+    document.Root.OpenAction = Array([document.pages[0].obj, Name.Fit])
+    document.Root.Outlines = Dictionary(Type=Name.Outlines, Count=0)
+
+
+def test_links_are_taken_because_nobody_can_follow_a_picture_of_one() -> None:
+    assert opened(pdf(1, change=links)).pages == 1
+
+
+def script(document: Pdf) -> None:
+    code = String(EICAR.decode())
+    document.Root.OpenAction = document.make_indirect(Dictionary(S=Name.JavaScript, JS=code))
+
+
+def script_in_a_stream(document: Pdf) -> None:
+    code = document.make_stream(b"app.alert(1)")
+    names = Array([String("x"), Dictionary(S=Name.JavaScript, JS=code)])
+    document.Root.Names = Dictionary(JavaScript=Dictionary(Names=names))
+
+
+def launch(document: Pdf) -> None:
+    action = Dictionary(S=Name.Launch, F=String("/bin/sh"))
+    note = Dictionary(Type=Name.Annot, Subtype=Name.Link, Rect=Array([0, 0, 9, 9]), A=action)
+    document.pages[0].Annots = Array([note])
+
+
+def page_action(document: Pdf) -> None:
+    document.pages[0].AA = Dictionary(O=Dictionary(S=Name.Named, N=Name.Print))
+
+
+def attachment(document: Pdf) -> None:
+    document.attachments["notes.exe"] = b"MZ" + EICAR
+
+
+def hidden_attachment(document: Pdf) -> None:
+    """One that no page and no name leads to."""
+    stream = document.make_stream(b"MZ")
+    stream.Type = Name.EmbeddedFile
+    document.Root.Anything = Array([Array([Array([stream])])])
+
+
+def pinned_file(document: Pdf) -> None:
+    note = Dictionary(Type=Name.Annot, Subtype=Name.FileAttachment, Rect=Array([0, 0, 9, 9]))
+    document.pages[0].Annots = Array([document.make_indirect(note)])
+
+
+def xfa(document: Pdf) -> None:
+    document.Root.AcroForm = Dictionary(Fields=Array([]), XFA=document.make_stream(b"<xdp/>"))
+
+
+def sends_itself(document: Pdf) -> None:
+    action = Dictionary(S=Name.SubmitForm, F=String("https://elsewhere.example/"))
+    document.Root.OpenAction = Dictionary(S=Name.GoTo, D=Array([]), Next=Array([action]))
+
+
+def outside_stream(document: Pdf) -> None:
+    document.pages[0].Contents.F = String("/etc/passwd")
+
+
+def portfolio(document: Pdf) -> None:
+    document.Root.Collection = Dictionary(View=Name.T)
+
+
+ACTIVE = [
+    script,
+    script_in_a_stream,
+    launch,
+    page_action,
+    attachment,
+    hidden_attachment,
+    pinned_file,
+    xfa,
+    sends_itself,
+    outside_stream,
+    portfolio,
+]
+
+
+@pytest.mark.parametrize("change", ACTIVE, ids=lambda change: change.__name__)
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "in object streams"])
+def test_u8_what_acts_is_refused_wherever_it_stands(change: Callable[[Pdf], None], packed: bool) -> None:
+    mode = pikepdf.ObjectStreamMode.generate if packed else pikepdf.ObjectStreamMode.disable
+    assert refused(pdf(2, change=change, object_stream_mode=mode)) is Code.PDF_ACTIVE
+
+
+def test_a_name_written_in_another_way_is_the_same_name() -> None:
+    plain = pdf(1, change=script, object_stream_mode=pikepdf.ObjectStreamMode.disable)
+    assert b"/JavaScript" in plain
+    # A recovering reader would forgive the moved table; refused either way, never opened.
+    assert refused(plain.replace(b"/JavaScript", b"/J#61vaScript")) in {Code.PDF_ACTIVE, Code.BROKEN}
+
+
+@pytest.mark.parametrize("password", ["", "clementine"], ids=["opens by itself", "asks"])
+def test_a_locked_pdf_is_refused(password: str) -> None:
+    locked = pdf(1, encryption=pikepdf.Encryption(owner="tangerine", user=password))
+    assert refused(locked) is Code.PDF_LOCKED
+
+
+def test_too_many_pages_are_refused_before_one_is_drawn() -> None:
+    assert refused(pdf(31)) is Code.TOO_MANY_PAGES
+    assert refused(many_pages(10_000)) is Code.TOO_MANY_PAGES
+    assert opened(pdf(3), limits=Limits(max_pages=3)).pages == 3
+
+
+def many_pages(count: int) -> bytes:
+    """A PDF that shows one page again and again: a few hundred bytes of content."""
+
+    def repeat(document: Pdf) -> None:
+        page = document.pages[0].obj
+        document.Root.Pages.Kids = Array([page] * count)
+        document.Root.Pages.Count = count
+
+    return pdf(1, change=repeat)
+
+
+def test_a_page_count_that_lies_is_not_believed() -> None:
+    honest = pdf(1, object_stream_mode=pikepdf.ObjectStreamMode.disable)
+    assert honest.count(b"/Count 1 /Kids") == 1
+    assert refused(honest.replace(b"/Count 1 /Kids", b"/Count 99/Kids")) is Code.TOO_MANY_PAGES
+    found = opened(honest.replace(b"/Count 1 /Kids", b"/Count -9/Kids"))
+    assert found.pages == 1
+
+
+@pytest.mark.parametrize("size", [(1, 100_000), (100_000, 1), (0.001, 800), (31, 1000)])
+def test_a_page_that_is_a_line_is_refused(size: tuple[float, float]) -> None:
+    assert refused(pdf(1, size=size)) is Code.PAGE_SHAPE
+
+
+def test_a_large_page_is_drawn_no_larger_than_any_other() -> None:
+    assert opened(pdf(1, size=(14_400, 14_400))).screen_size == (1280, 1280)
+
+
+def huge_picture(document: Pdf) -> None:
+    stream = document.make_stream(b"\0" * 1000)
+    for key, value in {"Width": 100_000, "Height": 100_000, "BitsPerComponent": 1}.items():
+        stream[f"/{key}"] = value
+    stream.Type, stream.Subtype, stream.ColorSpace = Name.XObject, Name.Image, Name.DeviceGray
+    document.pages[0].Resources.XObject = Dictionary(Im1=stream)
+
+
+def test_a_picture_of_ten_thousand_megapixels_inside_is_refused() -> None:
+    assert refused(pdf(1, change=huge_picture)) is Code.TOO_MANY_PIXELS
+
+
+def laughing(document: Pdf) -> None:
+    """Forms that each draw the next ten times, twelve deep."""
+    inner = document.make_stream(b"0 0 1 1 re f")
+    for _ in range(12):
+        inner.Type, inner.Subtype, inner.BBox = Name.XObject, Name.Form, Array([0, 0, 600, 800])
+        outer = document.make_stream(b"/X Do " * 10)
+        outer.Resources = Dictionary(XObject=Dictionary(X=inner))
+        inner = outer
+    inner.Type, inner.Subtype, inner.BBox = Name.XObject, Name.Form, Array([0, 0, 600, 800])
+    document.pages[0].Resources.XObject = Dictionary(X=inner)
+    document.pages[0].Contents = document.make_stream(b"/X Do")
+
+
+def test_a_pdf_that_never_ends_is_given_up() -> None:
+    limits = Limits(cpu_seconds=2, seconds=10)
+    with pytest.raises(Refused) as caught:
+        decode(io.BytesIO(pdf(1, change=laughing)), "letter.pdf", limits=limits)
+    assert caught.value.code in {Code.TOO_SLOW, Code.CRASHED, Code.TOO_HEAVY}
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.9, 0.99])
+def test_a_cut_pdf_is_refused(share: float) -> None:
+    whole = pdf(3)
+    assert refused(whole[: int(len(whole) * share)]) is Code.TRUNCATED
+
+
+def test_a_damaged_pdf_is_refused() -> None:
+    data = bytearray(pdf(2))
+    data[len(data) // 3 : -200] = b"#" * (len(data) - 200 - len(data) // 3)
+    assert refused(bytes(data)) is Code.BROKEN
+
+
+@pytest.mark.parametrize(
+    ("guest", "code"),
+    [
+        (b"PK\x05\x06" + bytes(18), Code.GUEST),
+        (b"\n<html><body onload=alert(1)>\n%%EOF", Code.GUEST),
+        (b"Rar!\x1a\x07\x01\x00 %%EOF", Code.GUEST),
+    ],
+    ids=["zip", "html", "rar"],
+)
+def test_a_pdf_that_is_something_else_too_is_refused(guest: bytes, code: Code) -> None:
+    assert refused(pdf(1) + guest) is code
+
+
+def test_a_pdf_behind_something_else_or_under_another_name_is_refused() -> None:
+    assert refused(b"\0\1\2" + pdf(1)) is Code.PDF
+    for name in ("photo.jpg", "page.html", "tool.exe", "voice.mp3", "letter.txt"):
+        assert refused(pdf(1), name) is Code.CONTRADICTION
+    assert refused(saved(scene()), "letter.pdf") is Code.CONTRADICTION

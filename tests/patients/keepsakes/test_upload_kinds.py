@@ -1,0 +1,152 @@
+"""Every kind of keepsake over a real server: taken as what its bytes are, or refused and nothing kept."""
+
+import os
+from collections.abc import Callable, Iterator
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from clinic.asgi import application
+from clinic.audit.models import Entry
+from patients.cases.models import Case
+from patients.imaging.sheaf import unbind
+from patients.keepsakes.models import Keepsake
+from patients.keepsakes.playback import original_of
+from patients.vault.models import StoredObject
+from patients.vault.objects import read
+from tests.factories import jpeg, make_case
+from tests.patients.imaging.media import pdf, recording, video
+from tests.patients.imaging.test_media import claiming
+from tests.patients.imaging.test_pdf import hidden_attachment, huge_picture, laughing, many_pages, script
+from tests.patients.keepsakes.sending import Sender
+from tests.patients.keepsakes.test_upload import nothing_left
+from tests.serving import serving
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def case() -> Case:
+    return make_case()
+
+
+@pytest.fixture
+def sender(case: Case) -> Iterator[Sender]:
+    with serving(application) as port:
+        yield Sender(port, case.patient)
+
+
+KINDS = [
+    (lambda: pdf(3), "Letter.PDF", "letter", "pages", ""),
+    (lambda: recording(), "voice.mp3", "recording", "picture", "audio/mpeg"),
+    (lambda: recording("ipod", "aac"), "memo", "recording", "picture", "audio/mp4"),
+    (lambda: recording("ogg", "libopus", rate=48000), "PTT.opus", "recording", "picture", "audio/ogg"),
+    (lambda: recording("wav", "pcm_s16le"), "tape.WAV", "recording", "picture", "audio/wav"),
+    (lambda: video("mp4"), "VID_1.mp4", "video", "picture", "video/mp4"),
+    (lambda: video("webm", "libvpx-vp9"), "clip.webm", "video", "picture", "video/webm"),
+]
+
+
+@pytest.mark.parametrize(("make", "name", "kind", "form", "media_type"), KINDS)
+def test_bytes_decide_what_it_is_and_no_word_of_the_sender(
+    sender: Sender, case: Case, make: Callable[[], bytes], name: str, kind: str, form: str, media_type: str
+) -> None:
+    data = make()
+    answer = sender.bring(data, name, kind="object", filetype="image/svg+xml")
+    assert answer.status == 200, answer.body
+    row = Keepsake.objects.select_related("picture", "thumb").get(pk=answer.said["keepsake"])
+    assert (row.kind, row.form) == (kind, form)
+    assert row.picture
+    assert row.thumb
+    assert (row.width, row.height) == (row.picture.width, row.picture.height)
+    original = StoredObject.objects.get(keepsake=row, role=StoredObject.Role.ORIGINAL)
+    assert read(original) == data
+    assert original.media_type == media_type
+    assert (original_of(row) == original) == bool(media_type)
+    assert set(row.stored.values_list("role", flat=True)) == {"original", "screen", "thumb", "seal"}
+    assert Entry.objects.get(action="keepsake.brought").details == {"kind": kind, "bytes": len(data)}
+    paper = row.read()
+    if form == "pages":
+        assert (paper.pages, len(paper.prints)) == (3, 3)
+        assert len(unbind(read(row.picture))) == 3
+    else:
+        assert paper.seconds > 0.9
+        assert bool(paper.sound) == (kind == "recording")
+
+
+def test_a_photograph_is_not_made_playable_by_what_it_is_called(sender: Sender) -> None:
+    answer = sender.bring(jpeg(), "photo.jpg", kind="video")
+    row = Keepsake.objects.get(pk=answer.said["keepsake"])
+    assert (row.kind, original_of(row)) == ("photo", None)
+
+
+def test_a_thing_is_a_photograph_that_is_said_to_show_one(sender: Sender) -> None:
+    answer = sender.bring(jpeg(), "photo.jpg", kind="object")
+    assert Keepsake.objects.get(pk=answer.said["keepsake"]).kind == "object"
+
+
+HOSTILE = [
+    ("script.pdf", lambda: pdf(1, change=script), "script"),
+    ("hidden.pdf", lambda: pdf(1, change=hidden_attachment), "attachment"),
+    ("locked.pdf", lambda: pdf(1).replace(b"/Root", b"/Encrypt 1 0 R /Root"), ""),
+    ("10000.pdf", lambda: many_pages(10_000), "more than 30 pages"),
+    ("line.pdf", lambda: pdf(1, size=(1, 100_000)), "long and narrow"),
+    ("huge.pdf", lambda: pdf(1, change=huge_picture), "million pixels"),
+    ("cut.pdf", lambda: pdf(3)[:-200], "ends too early"),
+    ("polyglot.pdf", lambda: pdf(1) + b"PK\x05\x06" + bytes(18), "hidden"),
+    ("letter.mp3", lambda: pdf(1), "says one thing"),
+    ("photo.pdf", jpeg, "says one thing"),
+    ("ten-hours.mp4", lambda: claiming(36_000), "120 minutes"),
+    ("cut.mp4", lambda: video("mp4")[:-300], "ends too early"),
+    ("cut.wav", lambda: recording("wav", "pcm_s16le")[:90_000], "ends too early"),
+    ("mpeg4.mp4", lambda: video("mp4", "mpeg4"), "cannot play"),
+    ("noise.mp3", lambda: b"ID3\x04\0\0\0\0\0\0" + os.urandom(5000), ""),
+    ("noise.mp4", lambda: b"\0\0\0\x10ftypisom\0\0\0\0\0\0\x10\0moov" + os.urandom(4088), ""),
+    ("voice.exe", recording, "says one thing"),
+]
+
+
+@pytest.mark.parametrize(("name", "make", "word"), HOSTILE, ids=[row[0] for row in HOSTILE])
+def test_hostile_files_get_a_sentence_and_leave_no_row_and_no_key(
+    sender: Sender, case: Case, name: str, make: Callable[[], bytes], word: str
+) -> None:
+    answer = sender.bring(make(), name)
+    assert answer.status == 422, answer.body
+    assert word in answer.said["error"]
+    assert answer.said["error"].endswith(".")
+    nothing_left(case)
+    assert Entry.objects.filter(action="keepsake.refused").count() == 1
+
+
+def test_a_pdf_that_never_ends_is_ended(sender: Sender, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    from patients.keepsakes import arrivals
+
+    hurried = arrivals.DEFAULT_LIMITS.__class__(cpu_seconds=2, seconds=8)
+    monkeypatch.setattr(arrivals, "limits", lambda: hurried)
+    answer = sender.bring(pdf(1, change=laughing), "letter.pdf")
+    assert (answer.status, answer.said["error"].endswith(".")) == (422, True)
+    nothing_left(case)
+
+
+def test_the_caps_are_the_houses_to_set(sender: Sender, case: Case, settings: object) -> None:
+    settings.LACUNA_PDF_MAX_PAGES = 2  # type: ignore[attr-defined]
+    settings.LACUNA_MEDIA_MAX_SECONDS = 60  # type: ignore[attr-defined]
+    settings.LACUNA_VIDEO_MAX_BYTES = 2000  # type: ignore[attr-defined]
+    assert "more than 2 pages" in sender.bring(pdf(3), "letter.pdf").said["error"]
+    assert "1 minutes" in sender.bring(recording(seconds=90), "voice.mp3").said["error"]
+    assert "MB" in sender.bring(video("mp4", frames=40), "film.mp4").said["error"]
+    nothing_left(case)
+
+
+def test_the_plain_form_takes_them_too_and_names_what_it_refused(sender: Sender, case: Case) -> None:
+    answer = sender.post_form(
+        ("sound", "voice.m4a", recording("ipod", "aac")),
+        ("film", "film.mp4", video("mp4")),
+        ("files", "letter.pdf", pdf(2)),
+        ("files", "script.pdf", pdf(1, change=script)),
+        ("files", "hours.mp4", claiming(36_000)),
+    )
+    said = parse_qs(urlsplit(answer.headers["location"]).query)
+    assert said == {"brought": ["3"], "refused": ["pdf_active,too_long"]}
+    kinds = Keepsake.objects.filter(case=case).values_list("kind", flat=True)
+    assert sorted(kinds) == ["letter", "recording", "video"]

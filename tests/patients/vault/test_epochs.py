@@ -1,0 +1,190 @@
+"""Epoch keys in a token: the slot file without them opens with nothing, whatever else is known."""
+
+import os
+import shutil
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+
+from patients.vault.keys import KeyGone, KeyStoreDamaged, TokenUnreachable
+from patients.vault.replicas import BLOCK, EPOCH_MARK, TOKEN_MARK, Slot
+from patients.vault.slots import SlotFileKeyStore
+from patients.vault.token import Token, forget_tokens
+from tests.patients.vault.tokens import MODULE, new_token, token
+
+__all__ = ["token"]
+
+ROOT = bytes(range(100, 132))
+
+
+def opened(path: Path, token: Token | None, root: bytes | None = None, **more: object) -> SlotFileKeyStore:
+    return SlotFileKeyStore(path / "keys", root, [path / "mirror"], token=token, growth=8, **more)
+
+
+def filled(store: SlotFileKeyStore, count: int = 5) -> dict[UUID, bytes]:
+    return {(key_id := uuid4()): store.create(key_id) for _ in range(count)}
+
+
+def in_token(token: Token) -> dict[str, set[bytes]]:
+    return {owner: token.names(owner) for owner in token.owners("lacuna ")}
+
+
+def test_without_a_root_key_everything_works_as_with_one(tmp_path: Path, token: Token) -> None:
+    store = opened(tmp_path, token)
+    keys = filled(store, 20)
+    gone = list(keys)[:5]
+    for key_id in gone:
+        assert store.destroy(key_id) is True
+        del keys[key_id]
+    again = opened(tmp_path, token)
+    assert again.get_many(keys) == keys
+    assert again.roll_epoch().survivors == 15
+    assert store.get_many([*keys, *gone]) == keys
+    with pytest.raises(KeyGone):
+        store.get(gone[0])
+    state = store.state()
+    assert (state.custody, state.root, "SoftHSM" in state.token) == ("token", "", True)
+
+
+def test_the_files_hold_no_epoch_key_and_the_token_holds_one(tmp_path: Path, token: Token) -> None:
+    store = opened(tmp_path, token)
+    filled(store)
+    for epoch in range(2, 6):
+        store.roll_epoch()
+        (names,) = in_token(token).values()
+        assert names == {epoch.to_bytes(8, "big")}
+        for place in ("keys", "mirror"):
+            content = (tmp_path / place / "epochs").read_bytes()
+            assert EPOCH_MARK not in content
+            assert content[epoch % 2 * BLOCK :].startswith(TOKEN_MARK)
+
+
+def test_residue_of_an_old_epoch_opens_with_nothing_that_is_left(tmp_path: Path, token: Token) -> None:
+    """Whoever kept every file, and gets the token as it is now, tries all its keys on all old slots."""
+    store = opened(tmp_path, token)
+    keys = filled(store)
+    doomed = next(iter(keys))
+    shutil.copytree(tmp_path / "keys", tmp_path / "kept")
+    header = store._header
+
+    def opens() -> bool:
+        found = 0
+        for owner in token.owners(""):
+            for name in token.names(owner):
+                content = (tmp_path / "kept" / "slots").read_bytes()
+                slot = Slot.parsed(content[128:256])
+                try:
+                    found += bytes(slot.unwrap(token.key(owner, name), header.store, 1)) == keys[doomed]
+                except KeyStoreDamaged:
+                    continue
+        return found > 0
+
+    store.destroy(doomed)
+    assert opens()  # the positive control: until the epoch is rolled, an old copy does open
+    store.roll_epoch()
+    assert not opens()
+    del keys[doomed]
+    assert store.get_many(keys) == keys
+
+
+def test_a_store_moves_into_a_token_with_a_roll(tmp_path: Path, token: Token) -> None:
+    store = opened(tmp_path, None, ROOT)
+    keys = filled(store)
+    assert store.state().custody == "wrapped-slot"
+    both = opened(tmp_path, token, ROOT)
+    assert both.get_many(keys) == keys
+    assert both.state().custody == "wrapped-slot"
+    assert in_token(token) == {}
+    both.roll_epoch()
+    assert both.state().custody == "token"
+    for place in ("keys", "mirror"):
+        assert EPOCH_MARK not in (tmp_path / place / "epochs").read_bytes()
+    assert opened(tmp_path, token).get_many(keys) == keys  # the root key is needed no longer
+    with pytest.raises(KeyStoreDamaged, match="stands in a token"):
+        opened(tmp_path, None, ROOT)
+
+
+def test_a_store_under_a_root_key_does_not_open_without_it(tmp_path: Path, token: Token) -> None:
+    filled(opened(tmp_path, None, ROOT))
+    with pytest.raises(KeyStoreDamaged, match="there is none"):
+        opened(tmp_path, token)
+    opened(tmp_path, None, ROOT)
+
+
+def test_another_token_is_damage_and_not_erasure_and_changes_nothing(
+    tmp_path: Path, token: Token, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = filled(opened(tmp_path, token))
+    here = str(tmp_path / "token" / "softhsm2.conf")
+    other = new_token(tmp_path / "other", monkeypatch)
+    with pytest.raises(KeyStoreDamaged, match="does not hold the key of epoch 1"):
+        opened(tmp_path, other)
+    assert in_token(other) == {}
+    monkeypatch.setenv("SOFTHSM2_CONF", here)
+    forget_tokens()
+    assert opened(tmp_path, token).get_many(keys) == keys
+
+
+def test_a_token_that_is_away_is_an_error_that_passes(tmp_path: Path, token: Token) -> None:
+    store = opened(tmp_path, token)
+    keys = filled(store)
+    (tmp_path / "token" / "tokens").rename(tmp_path / "token" / "away")
+    away = opened_away(tmp_path)
+    assert away == "TokenUnreachable"
+    (tmp_path / "token" / "away").rename(tmp_path / "token" / "tokens")
+    assert opened(tmp_path, token).get_many(keys) == keys
+
+
+def opened_away(path: Path) -> str:
+    """What a process is told that starts while the token is away."""
+    ear, mouth = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            opened(path, Token(MODULE, "lacuna", "271828"))
+        except TokenUnreachable as error:
+            os.write(mouth, type(error).__name__.encode())
+        os._exit(0)
+    os.waitpid(pid, 0)
+    os.close(mouth)
+    said = os.read(ear, 100).decode()
+    os.close(ear)
+    return said
+
+
+def test_two_stores_share_a_token_and_leave_each_other_alone(tmp_path: Path, token: Token) -> None:
+    first, second = opened(tmp_path / "a", token), opened(tmp_path / "b", token)
+    keys, others = filled(first), filled(second)
+    for _ in range(3):
+        first.roll_epoch()
+    assert first.get_many(keys) == keys
+    assert second.get_many(others) == others
+    assert opened(tmp_path / "b", token).state().epoch == 1
+
+
+def test_one_who_looks_needs_no_token(tmp_path: Path, token: Token) -> None:
+    store = opened(tmp_path, token)
+    keys = filled(store)
+    store.roll_epoch()
+    observer = SlotFileKeyStore.observer(tmp_path / "keys", [tmp_path / "mirror"])
+    assert set(observer.ids()) == set(keys)
+    assert observer.state().custody == "token"
+    with pytest.raises(PermissionError):
+        observer.get(next(iter(keys)))
+
+
+def test_children_of_a_fork_have_sessions_of_their_own(tmp_path: Path, token: Token) -> None:
+    store = opened(tmp_path, token)
+    keys = filled(store)
+    children = []
+    for _ in range(3):
+        pid = os.fork()
+        if pid == 0:
+            mine = {(key_id := uuid4()): store.create(key_id) for _ in range(5)}
+            os._exit(0 if store.get_many([*mine, *keys]) == mine | keys else 1)
+        children.append(pid)
+    assert [os.waitpid(pid, 0)[1] for pid in children] == [0, 0, 0]
+    assert len(list(store.ids())) == 20
+    assert store.roll_epoch().survivors == 20
+    assert store.get_many(keys) == keys

@@ -1,0 +1,217 @@
+"""The power goes at any moment of any deed, and the disk keeps what it likes of what was not synced."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+
+from patients.vault import replicas
+from patients.vault.keys import KeyGone, KeyStoreDamaged
+from patients.vault.replicas import BLOCK, SLOT, epoch_of
+from patients.vault.slots import SlotFileKeyStore
+from patients.vault.token import Token, forget_tokens
+from tests.patients.vault.powerloss import Change, Disk, crashes, laid_out, recorded
+from tests.patients.vault.tokens import token
+
+__all__ = ["token"]
+
+ROOT = bytes(range(100, 132))
+Keys = dict[UUID, bytes]
+
+
+def opened(place: Path, token: Token | None = None) -> SlotFileKeyStore:
+    root = None if token else ROOT
+    return SlotFileKeyStore(place / "keys", root, [place / "mirror"], token=token, growth=4)
+
+
+def filled(place: Path, token: Token | None = None) -> tuple[Keys, list[UUID]]:
+    """A store with five live keys and two destroyed ones, and room for one more."""
+    store = opened(place, token)
+    keys = {(key_id := uuid4()): store.create(key_id) for _ in range(7)}
+    gone = list(keys)[2:4]
+    for key_id in gone:
+        store.destroy(key_id)
+        del keys[key_id]
+    store.close()
+    return keys, gone
+
+
+def epochs_in(directory: Path) -> set[int | None]:
+    content = (directory / "epochs").read_bytes()
+    return {epoch_of(content[place : place + SLOT]) for place in (0, BLOCK)} - {None}
+
+
+def assert_sound(
+    place: Path, store: SlotFileKeyStore, keys: Keys, gone: list[UUID], open_to: set[UUID]
+) -> None:
+    """`keys` are as they were, `gone` is gone, `open_to` either; one epoch lives; all of it rolls on."""
+    live = set(store.ids())
+    assert set(keys) <= live <= set(keys) | open_to
+    assert store.get_many(keys) == keys
+    assert {len(key) for key in store.get_many(live).values()} <= {32}
+    for key_id in gone:
+        with pytest.raises(KeyGone):
+            store.get(key_id)
+    for name in ("keys", "mirror"):
+        assert epochs_in(place / name) == {store.state().epoch}
+        assert not (place / name / "slots.new").exists()
+    for name in ("slots", "epochs"):
+        # What a growth laid out and did not come to name is nothing yet, and may be in one copy alone.
+        here, there = ((place / copy / name).read_bytes().rstrip(b"\0") for copy in ("keys", "mirror"))
+        assert here == there
+    assert store.roll_epoch().survivors == len(live)
+    assert store.get_many(keys) == keys
+
+
+def after_every_crash(
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    deed: Callable[[SlotFileKeyStore], object],
+    check: Callable[[SlotFileKeyStore, bool], None],
+) -> int:
+    """Do `deed` on the store in path/live, then `check` each state (store, was it reported); how many."""
+    store, before = opened(path / "live"), Disk.of(path / "live")
+    with recorded(path / "live", monkeypatch) as log:
+        deed(store)
+    store.close()
+    tried = 0
+    for moment, state in crashes(before, log):
+        laid_out(state, path / "found")
+        found = opened(path / "found")
+        check(found, moment == len(log))
+        found.close()
+        tried += 1
+    return tried
+
+
+def test_a_roll(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys, gone = filled(tmp_path / "live")
+
+    def check(store: SlotFileKeyStore, done: bool) -> None:
+        assert store.state().epoch in ({2} if done else {1, 2})
+        assert_sound(tmp_path / "found", store, keys, gone, set())
+
+    assert after_every_crash(tmp_path, monkeypatch, SlotFileKeyStore.roll_epoch, check) > 40
+
+
+def test_a_destruction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys, gone = filled(tmp_path / "live")
+    doomed = next(iter(keys))
+    left = {key_id: key for key_id, key in keys.items() if key_id != doomed}
+
+    def check(store: SlotFileKeyStore, done: bool) -> None:
+        live = store.get_many([doomed])
+        assert live in ([{}] if done else [{}, {doomed: keys[doomed]}])
+        assert_sound(tmp_path / "found", store, left, gone, {doomed})
+
+    assert after_every_crash(tmp_path, monkeypatch, lambda store: store.destroy(doomed), check) > 6
+
+
+def test_a_creation_and_the_growth_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys, gone = filled(tmp_path / "live")
+    fresh: Keys = {}
+
+    def deed(store: SlotFileKeyStore) -> None:
+        for _ in range(2):  # the second finds the file full
+            key_id = uuid4()
+            fresh[key_id] = store.create(key_id)
+
+    def check(store: SlotFileKeyStore, done: bool) -> None:
+        found = store.get_many(fresh)
+        assert found == {key_id: fresh[key_id] for key_id in found}
+        assert not done or found == fresh
+        assert_sound(tmp_path / "found", store, keys, gone, set(fresh))
+
+    assert after_every_crash(tmp_path, monkeypatch, deed, check) > 20
+
+
+def test_a_beginning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with recorded(tmp_path / "live", monkeypatch) as log:
+        opened(tmp_path / "live").close()
+    tried = 0
+    for _, state in crashes(Disk(), log):
+        laid_out(state, tmp_path / "found")
+        store, key_id = opened(tmp_path / "found"), uuid4()
+        assert_sound(tmp_path / "found", store, {key_id: store.create(key_id)}, [], set())
+        store.close()
+        tried += 1
+    assert tried > 20
+
+
+def test_a_recovery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The power goes again while a store recovers from a roll that was broken off as it was decided."""
+    keys, gone = filled(tmp_path / "live")
+    store, before = opened(tmp_path / "live"), Disk.of(tmp_path / "live")
+    with recorded(tmp_path / "live", monkeypatch) as log:
+        store.roll_epoch()
+    store.close()
+    (renaming, *_) = [index for index, change in enumerate(log) if change.path == "keys/slots"]
+    states = [state for moment, state in crashes(before, log) if moment == renaming + 2]
+    for broken in states:
+        laid_out(broken, tmp_path / "again")
+        first = Disk.of(tmp_path / "again")
+        with recorded(tmp_path / "again", monkeypatch) as recovery:
+            opened(tmp_path / "again").close()
+        for _, state in crashes(first, recovery):
+            laid_out(state, tmp_path / "found")
+            found = opened(tmp_path / "found")
+            assert_sound(tmp_path / "found", found, keys, gone, set())
+            found.close()
+
+
+def test_a_roll_inside_a_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: Token) -> None:
+    """The token keeps what it has done; the disk may lag behind it."""
+    keys, gone = filled(tmp_path / "live", token)
+    tokens, kept = tmp_path / "token" / "tokens", tmp_path / "kept"
+    shutil.copytree(tokens, kept / "0")
+    store, before = opened(tmp_path / "live", token), Disk.of(tmp_path / "live")
+    with recorded(tmp_path / "live", monkeypatch) as log, monkeypatch.context() as patched:
+
+        def noting(real: Callable[..., object]) -> Callable[..., object]:
+            def call(*args: object) -> object:
+                result = real(*args)
+                log.append(Change("mark"))
+                shutil.copytree(tokens, kept / str(sum(change.kind == "mark" for change in log)))
+                return result
+
+            return call
+
+        patched.setattr(token, "make", noting(token.make))
+        patched.setattr(token, "destroy", noting(token.destroy))
+        store.roll_epoch()
+    store.close()
+    assert len(list(kept.iterdir())) == 3
+    tried = 0
+    for moment, state in crashes(before, log):
+        shutil.rmtree(tokens)
+        shutil.copytree(kept / str(sum(change.kind == "mark" for change in log[:moment])), tokens)
+        forget_tokens()
+        laid_out(state, tmp_path / "found")
+        found = opened(tmp_path / "found", token)
+        (names,) = (token.names(owner) for owner in token.owners("lacuna epochs"))
+        assert names == {found.state().epoch.to_bytes(8, "big")}
+        assert_sound(tmp_path / "found", found, keys, gone, set())
+        found.close()
+        tried += 1
+    assert tried > 40
+
+
+def test_the_search_would_see_a_missing_sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the sync of the slot file, a roll that was reported done is found undone or unopenable."""
+    keys, gone = filled(tmp_path / "live")
+
+    def unsynced(path: Path, content: bytes) -> None:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        os.pwrite(fd, content, 0)
+        os.close(fd)
+
+    monkeypatch.setattr(replicas, "_write_new", unsynced)
+
+    def check(store: SlotFileKeyStore, done: bool) -> None:
+        assert_sound(tmp_path / "found", store, keys, gone, set())
+
+    with pytest.raises((AssertionError, KeyStoreDamaged)):
+        after_every_crash(tmp_path, monkeypatch, SlotFileKeyStore.roll_epoch, check)

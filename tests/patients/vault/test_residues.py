@@ -1,0 +1,219 @@
+"""A database forgets nothing, and what it keeps opens with nothing: heap, write-ahead log and a base backup.
+
+A PostgreSQL cluster of the test's own, whose files can all be read. Every wrapped key that stood in a row
+is looked for in them, and where it is found, every key that the token holds is tried on it.
+"""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.db import connection
+
+from patients.vault.database_keys import DatabaseKeyStore
+from patients.vault.keys import KeyStoreDamaged
+from patients.vault.models import CaseKey, KeyHouse, WrappedKey
+from patients.vault.replicas import unwrapped
+from patients.vault.token import Token
+from tests.patients.vault.tokens import token
+
+__all__ = ["token"]
+
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.django_db,
+    pytest.mark.skipif(
+        "not __import__('django.db').db.connection.vendor == 'postgresql'", reason="PostgreSQL"
+    ),
+]
+
+
+@dataclass
+class Cluster:
+    """A PostgreSQL server that is this test's alone."""
+
+    place: Path
+    port: int
+
+    @property
+    def database(self) -> dict[str, Any]:
+        return {
+            **connection.settings_dict,
+            "NAME": "postgres",
+            "USER": "postgres",
+            "PASSWORD": "",
+            "HOST": "127.0.0.1",
+            "PORT": str(self.port),
+        }
+
+    def run(self, program: str, *arguments: object) -> None:
+        binaries = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+        command = ["runuser", "-u", "postgres", "--", str(binaries / program), *map(str, arguments)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/")  # noqa: S603
+
+    def base_backup(self, name: str) -> Path:
+        target = self.place / name
+        self.run(
+            *("pg_basebackup", "-h", "127.0.0.1", "-p", self.port, "-U", "postgres"),
+            *("-D", target, "-X", "stream", "-c", "fast"),
+        )
+        return target
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    if (
+        os.geteuid() != 0
+        or not shutil.which("runuser")
+        or not list(Path("/usr/lib/postgresql").glob("*/bin"))
+    ):
+        pytest.skip("only root can start a cluster here and read its files")
+    place = Path(tempfile.mkdtemp(prefix="lacuna-cluster-"))
+    owner = pwd.getpwnam("postgres")
+    os.chown(place, owner.pw_uid, owner.pw_gid)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        cluster = Cluster(place, free.getsockname()[1])
+    data = place / "data"
+    cluster.run("initdb", "-D", data, "-A", "trust", "-U", "postgres", "-N")
+    flags = "-c listen_addresses=127.0.0.1 -c unix_socket_directories= -c wal_keep_size=1GB"
+    cluster.run("pg_ctl", "-D", data, "-l", place / "log", "-w", "-o", f"{flags} -p {cluster.port}", "start")
+    try:
+        yield cluster
+    finally:
+        cluster.run("pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+        shutil.rmtree(place)
+
+
+@dataclass(frozen=True)
+class Residue:
+    """What once stood in a row, and is not there any more."""
+
+    key_id: UUID
+    case: UUID
+    name: str
+    nonce: bytes
+    wrapped: bytes
+
+
+def tables(store_of: Cluster) -> None:
+    """The tables of the key store, as the migration makes them."""
+    import psycopg
+
+    with connection.schema_editor(collect_sql=True) as editor:
+        for model in (KeyHouse, CaseKey, WrappedKey):
+            editor.create_model(model)
+        statements = [*editor.collected_sql, *map(str, editor.deferred_sql)]
+    editor.deferred_sql.clear()
+    with psycopg.connect(host="127.0.0.1", port=store_of.port, user="postgres", dbname="postgres") as db:
+        for statement in statements:
+            db.execute(statement)
+
+
+def standing(store: DatabaseKeyStore) -> set[Residue]:
+    """Every wrapped key as it stands in its row now."""
+    with store._transaction() as db:
+        rows = db.execute(
+            "SELECT k.id, c.id, c.name, k.nonce, k.wrapped FROM patients_wrappedkey k"
+            " JOIN patients_casekey c ON c.id = k.case_key_id WHERE k.live"
+        ).fetchall()
+    return {Residue(*row) for row in rows}
+
+
+def found_in(place: Path, residues: set[Residue]) -> set[Residue]:
+    """Those whose bytes lie in any file under `place`."""
+    contents = [path.read_bytes() for path in place.rglob("*") if path.is_file()]
+    return {residue for residue in residues if any(residue.wrapped in content for content in contents)}
+
+
+def opened_with(token: Token, store: DatabaseKeyStore, residues: set[Residue]) -> set[UUID]:
+    """The data keys that open with any key the token holds, bound as they were."""
+    keys = [token.key(owner, name) for owner in token.owners("lacuna ") for name in token.names(owner)]
+    found = set()
+    for residue in residues:
+        bound = store._bound(residue.case, residue.name, residue.key_id)
+        for key in keys:
+            try:
+                unwrapped(key, residue.nonce, residue.wrapped, bound, "residue")
+            except KeyStoreDamaged:
+                continue
+            found.add(residue.key_id)
+    return found
+
+
+def test_residues_are_found_everywhere_and_open_with_nothing(cluster: Cluster, token: Token) -> None:
+    tables(cluster)
+    store = DatabaseKeyStore(cluster.database, token)
+    try:
+        case, beside = uuid4(), uuid4()
+        doomed = {uuid4() for _ in range(6)}
+        survivors = {uuid4() for _ in range(3)}
+        for key_id in doomed | survivors:
+            store.create(key_id, case)
+        untouched = uuid4()
+        store.create(untouched, beside)
+        before = standing(store)
+        earlier = cluster.base_backup("earlier")
+
+        for key_id in doomed:
+            store.destroy(key_id)
+        # The control: without the roll, what the disks keep of the destroyed opens.
+        assert doomed <= opened_with(token, store, before)
+
+        store.roll_case(case)
+        with store._transaction() as db:
+            db.execute("SELECT pg_switch_wal()")
+        with store._database.single() as db:
+            db.execute("CHECKPOINT")
+        later = cluster.base_backup("later")
+
+        of_case = {residue for residue in before if residue.case == case}
+        after = standing(store)
+        assert {residue.key_id for residue in of_case - after} == doomed | survivors
+        # All of them are still there: in the log, in an earlier backup, and some in the tables' own files.
+        assert found_in(cluster.place / "data" / "pg_wal", of_case) == of_case
+        assert found_in(earlier, of_case) == of_case
+        assert found_in(cluster.place / "data" / "base", of_case)
+        assert found_in(later / "base", of_case)
+        # And none opens: not the destroyed, nor what the survivors were wrapped in before.
+        assert opened_with(token, store, of_case - after) == set()
+        assert opened_with(token, store, after) == survivors | {untouched}
+    finally:
+        store.close()
+
+
+def test_with_one_destruction_disabled_exactly_that_case_opens(
+    cluster: Cluster, token: Token, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables(cluster)
+    store = DatabaseKeyStore(cluster.database, token)
+    try:
+        cases = [uuid4() for _ in range(3)]
+        keys = {case: {uuid4() for _ in range(2)} for case in cases}
+        for case, ids in keys.items():
+            for key_id in ids:
+                store.create(key_id, case)
+        before = standing(store)
+        doomed = {case: next(iter(ids)) for case, ids in keys.items()}
+        for case, key_id in doomed.items():
+            store.destroy(key_id)
+            with monkeypatch.context() as patched:
+                if case == cases[1]:
+                    patched.setattr(token, "destroy", lambda owner, name: None)
+                store.roll_case(case)
+        gone = {residue for residue in before if residue.key_id in doomed.values()}
+        assert found_in(cluster.place / "data" / "pg_wal", gone) == gone
+        assert opened_with(token, store, gone) == {doomed[cases[1]]}
+        DatabaseKeyStore(cluster.database, token).close()  # whoever opens the store next ends what was left
+        assert opened_with(token, store, gone) == set()
+    finally:
+        store.close()

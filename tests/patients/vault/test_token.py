@@ -1,0 +1,110 @@
+"""Keys inside a token: they work, they do not come out, and they end."""
+
+import os
+from pathlib import Path
+
+import pytest
+from cryptography.exceptions import InvalidTag
+from pkcs11 import Attribute, KeyType
+from pkcs11.exceptions import AttributeSensitive
+
+from patients.vault.keys import KeyStoreDamaged, NotInToken, TokenUnreachable
+from patients.vault.token import Token
+from tests.patients.vault.tokens import MODULE, PIN, token
+
+__all__ = ["token"]
+
+DEK, NONCE = bytes(range(32)), bytes(12)
+
+
+def opened(key: object, wrapped: bytes, aad: bytes = b"here") -> bytes:
+    buffer = bytearray(32)
+    key.decrypt_into(NONCE, wrapped, aad, buffer)
+    return bytes(buffer)
+
+
+def test_what_a_key_wrapped_it_opens_at_its_place_alone(token: Token) -> None:
+    key = token.make("owner", b"one")
+    wrapped = key.encrypt(NONCE, DEK, b"here")
+    assert len(wrapped) == 48
+    assert opened(key, wrapped) == DEK
+    assert opened(token.key("owner", b"one"), wrapped) == DEK
+    for tampered, aad in [(wrapped, b"there"), (bytes(48), b"here"), (wrapped[:20], b"here")]:
+        with pytest.raises(InvalidTag):
+            opened(key, tampered, aad)
+    with pytest.raises(InvalidTag):
+        opened(token.make("owner", b"two"), wrapped)
+    assert opened(key, wrapped) == DEK  # a refusal leaves the session as it was
+
+
+def test_a_key_cannot_be_read_or_wrapped_out(token: Token) -> None:
+    token.make("owner", b"one")
+    (found,) = token._found("owner", b"one")
+    with pytest.raises(AttributeSensitive):
+        found[Attribute.VALUE]
+    assert found[Attribute.EXTRACTABLE] is False
+    assert found[Attribute.NEVER_EXTRACTABLE] is True
+    assert found[Attribute.WRAP] is False
+
+
+def test_a_key_that_could_leave_the_token_is_refused(token: Token) -> None:
+    token._session().generate_key(
+        KeyType.AES,
+        256,
+        label="owner",
+        id=b"loose",
+        store=True,
+        template={Attribute.EXTRACTABLE: True, Attribute.SENSITIVE: False},
+    )
+    with pytest.raises(KeyStoreDamaged, match="not as this house made it"):
+        token.key("owner", b"loose")
+
+
+def test_two_keys_of_one_name_are_not_chosen_from(token: Token) -> None:
+    token.make("owner", b"one")
+    token.make("owner", b"one")
+    with pytest.raises(KeyStoreDamaged):
+        token.key("owner", b"one")
+    token.destroy("owner", b"one")
+    assert token.names("owner") == set()
+
+
+def test_a_destroyed_key_is_gone_also_for_whoever_held_it(token: Token) -> None:
+    key = token.make("owner", b"one")
+    wrapped = key.encrypt(NONCE, DEK, b"here")
+    pid = os.fork()
+    if pid == 0:
+        same = opened(token.key("owner", b"one"), wrapped) == DEK
+        token.destroy("owner", b"one")
+        os._exit(0 if same and token.names("owner") == set() else 1)
+    assert os.waitpid(pid, 0)[1] == 0
+    with pytest.raises(NotInToken):
+        opened(key, wrapped)
+    with pytest.raises(NotInToken):
+        token.key("owner", b"one")
+    token.destroy("owner", b"one")
+
+
+def test_owners_keep_their_keys_apart(token: Token) -> None:
+    token.make("house a", b"one")
+    token.make("house a", b"two")
+    token.make("house b", b"one")
+    assert token.names("house a") == {b"one", b"two"}
+    assert token.owners("house ") == {"house a", "house b"}
+    assert token.owners("other") == set()
+    token.destroy("house a", b"one")
+    assert token.names("house b") == {b"one"}
+
+
+def test_a_token_that_is_not_there_is_said_and_not_taken_for_erasure(token: Token, tmp_path: Path) -> None:
+    with pytest.raises(TokenUnreachable, match="PinIncorrect"):
+        Token(MODULE, "lacuna", "wrong").names("owner")
+    with pytest.raises(TokenUnreachable, match="NoSuchToken"):
+        Token(MODULE, "another", PIN).names("owner")
+    with pytest.raises(TokenUnreachable, match="no PKCS#11 library"):
+        Token(tmp_path / "nowhere.so", "lacuna", PIN).names("owner")
+    assert token.names("owner") == set()
+
+
+def test_it_says_who_made_it(token: Token) -> None:
+    assert "SoftHSM" in token.maker()

@@ -1,0 +1,39 @@
+"""A PKCS#11 token of a test's own: SoftHSM, in a directory that goes with the test."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from patients.vault.token import Token, forget_tokens
+
+MODULES = ["/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/softhsm/libsofthsm2.so"]
+MODULE = next((Path(path) for path in MODULES if Path(path).exists()), None)
+PIN = "271828"
+
+
+def new_token(place: Path, monkeypatch: pytest.MonkeyPatch) -> Token:
+    """Lay out a token under `place` and make it the one SoftHSM has, in this process and its children."""
+    if MODULE is None or shutil.which("softhsm2-util") is None:
+        pytest.skip("SoftHSM is not installed: tests/machine installs it")
+    tokens = place / "tokens"
+    tokens.mkdir(parents=True)
+    configuration = place / "softhsm2.conf"
+    configuration.write_text(
+        f"directories.tokendir = {tokens}\nobjectstore.backend = file\nlog.level = ERROR\n"
+    )
+    monkeypatch.setenv("SOFTHSM2_CONF", str(configuration))
+    begin = ["softhsm2-util", "--init-token", "--free", "--label", "lacuna", "--pin", PIN, "--so-pin", PIN]
+    subprocess.run(begin, check=True, capture_output=True, env=os.environ)  # noqa: S603
+    forget_tokens()
+    return Token(MODULE, "lacuna", PIN)
+
+
+@pytest.fixture
+def token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Token]:
+    """A fresh token, whose library this process knows."""
+    yield new_token(tmp_path / "token", monkeypatch)
+    forget_tokens()
