@@ -94,7 +94,9 @@ def attempt() -> None:
 def confine_database() -> str:
     """Open the database for reading only, and show that it refuses a write; returns how.
 
-    Call it before the first query. Errors: StillWrites.
+    Call it before the first query and before `confine`, and leave the connection open: SQLite's readers share
+    an index of its log (-shm) that they must be able to open for writing, or a house in which nobody else is
+    connected cannot be read at all ("attempt to write a readonly database"). Errors: StillWrites.
     """
     connection.close()
     chosen = connection.settings_dict
@@ -108,7 +110,6 @@ def confine_database() -> str:
         try:
             cursor.execute("UPDATE clinic_treehead SET size = size")
         except Error:
+            cursor.execute("SELECT COUNT(*) FROM clinic_treehead")
             return "read-only"
-        finally:
-            connection.close()
     raise StillWrites("the database could be written")

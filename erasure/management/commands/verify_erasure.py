@@ -1,11 +1,10 @@
-import time
 from argparse import ArgumentParser
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import Error, OperationalError, connection
+from django.db import Error
 
 from clinic.points import reached
 from erasure.runs.models import Run
@@ -15,8 +14,6 @@ from erasure.verification.places import Findings
 from erasure.verification.process import report
 from erasure.verification.words import told
 from patients.vault.keys import KeyStoreDamaged
-
-WAITS = (0.1, 0.4, 1.5)  # seconds
 
 
 class Command(BaseCommand):
@@ -32,7 +29,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, run: UUID, json: bool, **options: Any) -> None:
         try:
-            confined, database = confine(), confine_database()
+            database, confined = confine_database(), confine()
             reached("verifying")
             found = replace(self.look(run), confined=confined, database=database)
         except Run.DoesNotExist as error:
@@ -54,17 +51,7 @@ class Command(BaseCommand):
 
     def look(self, run: UUID) -> Findings:
         """What is found after a run. Errors: as `verify_run`; CommandError where it goes on still."""
-        for wait in (*WAITS, None):
-            try:
-                row = Run.objects.select_related("procedure").get(pk=run)
-                if row.state != Run.State.FINISHED:
-                    raise CommandError("This run is not finished, so there is nothing to verify yet.")
-                return verify_run(row)
-            except OperationalError:
-                if wait is None:
-                    raise
-                # Who may not write cannot help SQLite to lay out its log's index anew, and is turned away
-                # while another does.
-                connection.close()
-                time.sleep(wait)
-        raise AssertionError("the last attempt returns or raises")
+        row = Run.objects.select_related("procedure").get(pk=run)
+        if row.state != Run.State.FINISHED:
+            raise CommandError("This run is not finished, so there is nothing to verify yet.")
+        return verify_run(row)
