@@ -1,9 +1,12 @@
 """A run that has ended, for tests of what is found after it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from uuid import UUID
 
 import pytest
+from django.db import connection
 
 from erasure.runs import finishing
 from erasure.runs.models import Run
@@ -14,9 +17,26 @@ from tests.factories import make_run
 
 
 def verify_here(run_id: UUID) -> Findings:
-    """What the verifier's process would say, without the process."""
-    run = Run.objects.select_related("procedure").get(pk=run_id)
-    return replace(verify_run(run), confined="test", database="test")
+    """What the verifier's process would say, without the process: it may not write to the database either."""
+    with refused_writes():
+        run = Run.objects.select_related("procedure").get(pk=run_id)
+        return replace(verify_run(run), confined="test", database="test")
+
+
+@contextmanager
+def refused_writes() -> Iterator[None]:
+    """Have this connection refuse every change, as the verifier's does."""
+    off, on = (
+        ("PRAGMA query_only=OFF", "PRAGMA query_only=ON")
+        if connection.vendor == "sqlite"
+        else ("SET default_transaction_read_only = off", "SET default_transaction_read_only = on")
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(on)
+        try:
+            yield
+        finally:
+            cursor.execute(off)
 
 
 def make_ended(monkeypatch: pytest.MonkeyPatch, memories: int = 1) -> Run:

@@ -68,6 +68,11 @@ def sql(text: str) -> None:
         cursor.execute(text)
 
 
+def an_expired_value(run: Run) -> None:
+    cache.set("story", WORDS)
+    sql("UPDATE clinic_cache SET expires = '2001-01-01 00:00:00'")
+
+
 def a_session(run: Run) -> None:
     store: DatabaseSessions = import_string(f"{django_settings.SESSION_ENGINE}.SessionStore")()
     store["note"] = WORDS
@@ -146,6 +151,7 @@ PLANTS: dict[str, tuple[set[str], Plant]] = {
     ),
     "session": ({"sessions"}, a_session),
     "cache": ({"cache"}, lambda run: cache.set("story", [1, {"words": WORDS}])),
+    "cache that has expired": ({"cache"}, an_expired_value),
     "task": ({"queue"}, a_task),
     "failed task": ({"queue"}, a_failed_task),
     "mail": (
@@ -160,6 +166,8 @@ PLANTS: dict[str, tuple[set[str], Plant]] = {
 
 
 def test_after_a_complete_run_nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.set("throttle:2001:db8::1", [981.5, 3])
+    sql("UPDATE clinic_cache SET expires = '2001-01-01 00:00:00'")  # a throttle that is over is no obstacle
     run = make_ended(monkeypatch)
     found = verify_here(run.pk)
     assert tuple(place.name for place in found.places) == EVERY
