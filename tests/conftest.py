@@ -11,8 +11,10 @@ from django.conf import settings as django_settings
 from django.db import connection
 from django.utils import translation
 
+from erasure.runs import finishing
 from patients.vault import configured
 from tests.clinic.audit.plugin import log_can_be_flushed
+from tests.erasure.verification.ended import verify_here
 
 __all__ = ["log_can_be_flushed"]
 
@@ -82,3 +84,13 @@ def own_house(tmp_path: Path, settings: django_settings, laid_out: Path) -> Iter
     translation.deactivate()  # a page that another test asked for in Vietnamese leaves its thread speaking it
     yield
     configured.reset()
+
+
+@pytest.fixture(autouse=True)
+def verified_here(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Verify the runs that end in this process without a process for each: the same checks, no write allowed.
+
+    Tests marked `processes` start the verifier as a house does.
+    """
+    if request.node.get_closest_marker("processes") is None:
+        monkeypatch.setattr(finishing, "verify_apart", verify_here)
