@@ -32,14 +32,14 @@ demo: $(VENV)/runtime ## Load the demonstration clinic and open it: watch memori
 
 test: $(VENV)/development ## Run every test, on SQLite and on PostgreSQL
 	@tests/machine
-	@$(PYTEST) -n auto $(ARGS) || $(AGAIN)
+	@$(PYTEST) -n auto --dist worksteal $(ARGS) || $(AGAIN)
 	@export LACUNA_DATABASE=$$(tests/machine --database); \
-	 $(PYTEST) -n auto -m "django_db and not browser" $(ARGS) || $(AGAIN)
+	 $(PYTEST) -n auto --dist worksteal -m "django_db and not browser" $(ARGS) || $(AGAIN)
 
 torture: $(VENV)/development ## Fail and kill a night at its every write, on both databases (long)
 	@tests/machine
-	@$(PYTEST) -n auto -m torture $(ARGS)
-	@export LACUNA_DATABASE=$$(tests/machine --database); $(PYTEST) -n auto -m torture $(ARGS)
+	@$(PYTEST) -n auto --dist worksteal -m torture $(ARGS)
+	@export LACUNA_DATABASE=$$(tests/machine --database); $(PYTEST) -n auto --dist worksteal -m torture $(ARGS)
 
 lint: $(VENV)/development ## Check style, types, templates and the order of imports
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet .
