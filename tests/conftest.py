@@ -13,8 +13,9 @@ from django.utils import translation
 
 from patients.vault import configured
 from tests.clinic.audit.plugin import log_can_be_flushed
+from tests.servers import bucket, s3_server
 
-__all__ = ["log_can_be_flushed"]
+__all__ = ["bucket", "log_can_be_flushed", "s3_server"]
 
 SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "samples" / "photos"
 

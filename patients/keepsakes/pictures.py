@@ -16,7 +16,19 @@ from django.db import Error
 from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 
-from clinic.asgi_guard import Receive, Refused, Scope, Send, answer, answer_refusal, check, offload, only
+from clinic.asgi_guard import (
+    Receive,
+    Refused,
+    Scope,
+    Send,
+    answer,
+    answer_refusal,
+    check,
+    offload,
+    only,
+    refused_for_now,
+)
+from clinic.away import Away
 from patients.imaging.sheaf import MEDIA_TYPE, unbind
 from patients.keepsakes.models import Keepsake
 from patients.vault.keys import KeyGone
@@ -118,6 +130,8 @@ class Pictures:
             data = read(row)
         except (KeyGone, FileNotFoundError):  # its end was committed between the two
             raise gone_or_never(object_id) from None
+        except Away as away:
+            raise refused_for_now(away) from away
         self.kept.put(object_id, data)
         if not current(StoredObject.objects.filter(pk=object_id)).exists():
             self.kept.drop(object_id)
