@@ -105,8 +105,7 @@ class Pictures:
         except Refused as refusal:
             await answer_refusal(send, refusal, head=head)
             return
-        if self.forgetting is None or self.forgetting.done():
-            self.forgetting = asyncio.get_running_loop().create_task(self.forget())
+        self.go_on_forgetting()
         await answer(send, 200, data, content_type=JPEG, head=head, headers=HEADERS)
 
     def picture(self, scope: Scope, object_id: UUID, number: int = 0) -> bytes:
@@ -143,6 +142,12 @@ class Pictures:
         still = set(current(StoredObject.objects.filter(pk__in=ids)).values_list("pk", flat=True))
         self.kept.drop(*(ids - still))
 
+    def go_on_forgetting(self) -> None:
+        """See to it that somebody forgets, on the loop that answers now: one before it took its own along."""
+        loop, task = asyncio.get_running_loop(), self.forgetting
+        if task is None or task.done() or task.get_loop() is not loop:
+            self.forgetting = loop.create_task(self.forget())
+
     async def forget(self) -> None:
         """Keep forgetting for as long as anything is kept."""
         while self.kept.ids():
@@ -155,9 +160,9 @@ class Pictures:
     def close(self) -> None:
         """Forget all, at the end of the server."""
         self.kept.drop(*self.kept.ids())
-        if self.forgetting is not None:
-            self.forgetting.cancel()
-        self.forgetting = None
+        task, self.forgetting = self.forgetting, None
+        if task is not None and not task.get_loop().is_closed():
+            task.cancel()
 
 
 def page_of(pages: bytes, number: int) -> bytes:
