@@ -5,8 +5,9 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -88,6 +89,48 @@ class S3Server(Server):
 
     def command(self) -> list[str]:
         return [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
+
+
+class Passage:
+    """The way to a server, which can be shut and opened: what the server holds stays."""
+
+    def __init__(self, to: int) -> None:
+        self.to, self.port = to, free_port()
+        self.lines: list[socket.socket] = []
+        self.open()
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def open(self) -> None:
+        self.listening = socket.create_server(("127.0.0.1", self.port), reuse_port=False)
+        threading.Thread(target=self._let_in, args=(self.listening,), daemon=True).start()
+
+    def shut(self) -> None:
+        for line in (self.listening, *self.lines):
+            with suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
+            line.close()
+        self.lines.clear()
+
+    def _let_in(self, listening: socket.socket) -> None:
+        while True:
+            try:
+                inner, _from = listening.accept()
+                outer = socket.create_connection(("127.0.0.1", self.to))
+            except OSError:
+                return
+            self.lines += [inner, outer]
+            for source, target in ((inner, outer), (outer, inner)):
+                threading.Thread(target=_pass_on, args=(source, target), daemon=True).start()
+
+
+def _pass_on(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
 
 
 S = TypeVar("S", bound=Server)

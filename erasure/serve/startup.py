@@ -15,7 +15,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from clinic.audit import triggers
-from clinic.audit.models import Entry
+from clinic.audit.checkpoints import public_key, verify_note
+from clinic.audit.models import Checkpoint, Entry
 from clinic.away import redis_is_away
 from erasure.backups.obeying import obey_keys
 from patients.vault.configured import key_store
@@ -36,6 +37,7 @@ def prepare() -> None:
     check_redis()
     check_migrations()
     check_log()
+    check_signature()
     check_keys()
     check_storage()
     obey()
@@ -60,6 +62,26 @@ def check_log() -> None:
             f"The database would let the audit log be changed: its trigger {lacking[0]} is missing. "
             "Find out why, then run: manage.py verify_audit --install-triggers"
         )
+
+
+def check_signature() -> None:
+    """Errors: CannotOpen where this machine would sign with another key than the log was signed with."""
+    newest = Checkpoint.objects.order_by("pk").last()
+    if newest is None:
+        return
+    path = Path(settings.LACUNA_SIGNING_KEY_FILE)
+    why = "there is none"
+    if path.exists():  # asking for it would make a new one
+        try:
+            verify_note(newest.note, public_key())
+        except (ValueError, OSError) as error:
+            why = str(error)
+        else:
+            return
+    raise CannotOpen(
+        f"The log was signed with another key than the one in {path}: {why}. Bring that one here. "
+        "All machines of a house share it (LACUNA_SIGNING_KEY_FILE)."
+    )
 
 
 def check_keys() -> None:

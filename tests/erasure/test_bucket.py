@@ -1,5 +1,6 @@
 """A house whose ciphertext is in a bucket, from the first uploaded byte to the certificate."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django_tasks_db.models import DBTaskResult
 from pytest_django import Settings
 
 from clinic.asgi import application
@@ -14,7 +16,7 @@ from erasure.backups.drilling import hold_drill
 from erasure.backups.making import make_backup
 from erasure.backups.models import Drill
 from erasure.backups.restoring import restore
-from erasure.runs.models import Run
+from erasure.runs.models import Event, Run
 from erasure.runs.planning import start_run
 from erasure.serve.startup import CannotOpen, check_storage
 from erasure.verification.places import Subject
@@ -29,10 +31,10 @@ from tests.erasure.backups.elsewhere import empty_house
 from tests.erasure.runs.nights import check_end
 from tests.erasure.serve.served import serve
 from tests.factories import jpeg, make_case, make_keepsake, make_memory, make_procedure, make_run
-from tests.house import PATIENCE, ROOT, environment, until_certified
+from tests.house import PATIENCE, ROOT, environment, progress, until, until_certified
 from tests.patients.imaging.media import recording
 from tests.patients.keepsakes.sending import Sender
-from tests.servers import Bucket, free_port, use_bucket
+from tests.servers import Bucket, Passage, S3Server, free_port, use_bucket
 from tests.serving import ask, cookie_of, serving
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -79,6 +81,30 @@ def test_what_is_brought_fades_and_no_byte_of_it_is_left_in_the_bucket(
     assert verification["result"] == "clean"
     (place,) = [place for place in verification["places"] if place["place"] == "files"]
     assert place["looked-for"] > len(before)
+
+
+@pytest.mark.processes
+@pytest.mark.usefixtures("bucket")
+def test_a_night_stands_still_while_the_storage_is_away_and_then_goes_on(
+    s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passage = Passage(s3_server.port)
+    monkeypatch.setenv("LACUNA_S3_ENDPOINT", passage.address)
+    run = make_run(memories=2, letters=1, pace=2)
+    passes = Event.objects.filter(run=run, kind="pass")
+    with serve("--no-web", "--workers", "1", LACUNA_LEASE_SECONDS="2") as house:
+        until(lambda: passes.count() > 2, "the fade is under way", progress)
+        passage.shut()
+        failed = DBTaskResult.objects.filter(exception_class_path="clinic.away.Away")
+        until(failed.exists, "a worker meets the shut door")
+        stood_at = passes.count()
+        until(lambda: failed.count() > 1, "it is tried again")
+        assert passes.count() == stood_at
+        passage.open()
+        until_certified(run)
+        house.end(signal.SIGTERM)
+    passage.shut()
+    check_end(run)
 
 
 @pytest.mark.parametrize("where", ["object", "version", "part"])
