@@ -7,6 +7,7 @@ middleware that pages pass through, so they cannot drift apart.
 
 import asyncio
 import io
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from django.utils.translation import gettext as _
 from clinic.access.denials import record_denial
 from clinic.access.policy import Decision, allowed
 from clinic.audit.context import client_address
+from clinic.away import RETRY_AFTER, Away
 from clinic.people.models import User
 
 Scope = MutableMapping[str, Any]
@@ -36,6 +38,8 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Header = tuple[bytes, bytes]
+
+log = logging.getLogger("lacuna.away")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -214,6 +218,16 @@ async def answer(
 async def answer_refusal(send: Send, refusal: Refused, *, head: bool = False) -> None:
     """Send a refusal as plain text."""
     await answer(send, refusal.status, refusal.text.encode(), head=head, headers=refusal.headers)
+
+
+def refused_for_now(away: Away) -> Refused:
+    """What a person hears while something that the house stands on is away; the log hears what."""
+    log.error("%s", away)
+    return Refused(
+        503,
+        _("This cannot be shown just now. Please try again in a minute."),
+        {"Retry-After": str(RETRY_AFTER)},
+    )
 
 
 def only(scope: Scope, methods: Iterable[str]) -> None:

@@ -98,6 +98,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "clinic.access.middleware.PolicyMiddleware",
+    "clinic.away.AwayMiddleware",
 ]
 
 ROOT_URLCONF = "clinic.urls"
@@ -153,9 +154,18 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = os.environ.get("LACUNA_REDIS", "")
 if REDIS_URL:
     INSTALLED_APPS += ["django_rq"]
-    RQ_QUEUES = {"default": {"URL": REDIS_URL}}
+    # Its tables are its admin page's; without them Redis may be named, and not named any more, at any time.
+    MIGRATION_MODULES = {"django_rq": None}
+    # A slice is short, but the last one of a night waits for a verifier: RQ's own 180 seconds would end it.
+    RQ_QUEUES = {"default": {"URL": REDIS_URL, "DEFAULT_TIMEOUT": 3600}}
     TASKS = {"default": {"BACKEND": "django_tasks_rq.RQBackend"}}
-    CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": REDIS_URL,
+            "KEY_PREFIX": "lacuna",
+        }
+    }
 else:
     TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
     # Throttles and one-time codes must hold across processes, so never the per-process memory cache.
@@ -192,12 +202,10 @@ STORAGES: dict[str, dict[str, object]] = {
 }
 if S3_BUCKET:
     STORAGES["vault"] = {
-        "BACKEND": "storages.backends.s3.S3Storage",
+        "BACKEND": "patients.vault.s3.S3Vault",
         "OPTIONS": {
             "bucket_name": S3_BUCKET,
             "endpoint_url": os.environ.get("LACUNA_S3_ENDPOINT") or None,
-            "default_acl": "private",
-            "querystring_auth": True,
         },
     }
 # The signing key of the log's checkpoints and of certificates; its public half is printed by `verify_audit`.

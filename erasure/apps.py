@@ -11,7 +11,10 @@ class ErasureConfig(AppConfig):
         from clinic.calendar.board import register_lane
         from erasure.procedures.board import LANE
         from erasure.procedures.withdrawal import stop_case
+        from erasure.remainders.waiting import half_gone
+        from patients.cases.notices import register_notice
         from patients.consent.signing import on_withdrawal
 
         on_withdrawal.append(stop_case)
         register_lane("erasure", LANE)
+        register_notice("remainders", half_gone)

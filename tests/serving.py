@@ -1,5 +1,6 @@
 """An ASGI application behind a real server in a thread, and clients that read from it."""
 
+import asyncio
 import http.client
 import json
 import socket
@@ -35,8 +36,18 @@ def serving(app: Any, *, send_buffer: int = 0) -> Iterator[int]:
     server = uvicorn.Server(config)
     loop = uvloop.new_event_loop()
 
+    close = getattr(app, "close", lambda: None)
+
+    async def serve() -> None:
+        await server.serve(sockets=[listening])
+        # As the end of a lifespan does: a request that was answered after the call below may have begun
+        # something that would outlive this loop.
+        close()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        await asyncio.wait(others, timeout=PATIENCE) if others else None
+
     def run() -> None:
-        loop.run_until_complete(server.serve(sockets=[listening]))
+        loop.run_until_complete(serve())
         loop.close()
 
     thread = threading.Thread(target=run, daemon=True)
@@ -44,8 +55,7 @@ def serving(app: Any, *, send_buffer: int = 0) -> Iterator[int]:
     try:
         yield listening.getsockname()[1]
     finally:
-        if close := getattr(app, "close", None):
-            loop.call_soon_threadsafe(close)
+        loop.call_soon_threadsafe(close)
         server.should_exit = True
         thread.join(PATIENCE)
         close_connections()

@@ -1,6 +1,7 @@
 """The rooms, and which way data flows between them: clinic <- patients <- erasure; no cycles of files."""
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,9 @@ MAY_IMPORT = {
 }
 # Where all is put together, and so the only files that may name every room (DESIGN.md, Rooms).
 JUNCTIONS = {"clinic.urls", "clinic.settings"}
+# A tag that takes another template, or a library of tags, by a name that stands there.
+TAKES = re.compile(r"""{%-?\s*(include|extends)\s+["']([^"']+)["']""")
+LOADS = re.compile(r"{%-?\s*load\s+([\w\s]+?)\s*-?%}")
 DRAWERS = {"utils", "common", "helpers", "services", "misc", "signals"}
 
 
@@ -75,6 +79,66 @@ def test_no_arrow_points_the_other_way() -> None:
     assert wrong == []
 
 
+def room_of(template: str) -> str:
+    """Whose a template is, by its name; what stands beside the rooms' folders is the place's own."""
+    folder = template.split("/")[0]
+    return folder if folder in ROOMS else "clinic"
+
+
+def libraries() -> dict[str, str]:
+    """The rooms' libraries of tags, and whose each is."""
+    return {path.stem: path.parts[-3] for room in ROOMS for path in (ROOT / room).glob("templatetags/*.py")}
+
+
+def templates() -> dict[str, tuple[str, Path]]:
+    """Every template, with its room: below templates/ by its folder, in a room's own folder the room's."""
+    folders = [("", ROOT / "templates"), *((room, ROOT / room / "templates") for room in ROOMS)]
+    return {
+        str(path.relative_to(ROOT)): (room or room_of(str(path.relative_to(folder))), path)
+        for room, folder in folders
+        for path in folder.rglob("*")
+        if path.suffix in {".html", ".txt"}
+    }
+
+
+def taken_by(template: Path) -> Iterator[tuple[str, str]]:
+    """What a template takes from elsewhere, and whose that is: other templates, and libraries of tags."""
+    text, known = template.read_text(), libraries()
+    for _tag, name in TAKES.findall(text):
+        yield name, room_of(name)
+    for words in LOADS.findall(text):
+        yield from ((name, known[name]) for name in words.split() if name in known)
+
+
+def rendered_by(path: Path) -> Iterator[tuple[str, str]]:
+    """Templates that a module names, and whose they are."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.endswith(".html"):
+            yield node.value, room_of(node.value)
+
+
+def test_no_template_takes_from_a_higher_room() -> None:
+    found = templates()
+    assert {room for room, _path in found.values()} == set(ROOMS)
+    wrong = [
+        f"{name} takes {other}"
+        for name, (room, path) in found.items()
+        for other, owner in taken_by(path)
+        if owner not in MAY_IMPORT[room]
+    ]
+    assert wrong == []
+
+
+def test_no_module_renders_a_template_of_a_higher_room() -> None:
+    wrong = [
+        f"{name} renders {other}"
+        for name, path in modules().items()
+        for other, owner in rendered_by(path)
+        if owner not in MAY_IMPORT[name.split(".")[0]]
+    ]
+    assert wrong == []
+
+
 def test_no_cycle_between_files() -> None:
     graph = {name: imports_of(name, path, at_load=True) - {name} for name, path in modules().items()}
     done: set[str] = set()
@@ -110,3 +174,19 @@ def test_the_walk_would_see_a_wrong_arrow(tmp_path: Path) -> None:
     planted.write_text("def late():\n    from erasure.runs import models\n")
     assert imports_of("clinic.planted", planted) == {"erasure.runs.models"}
     assert imports_of("clinic.planted", planted, at_load=True) == frozenset()
+
+
+def test_the_walk_would_see_a_template_that_reaches_up(tmp_path: Path) -> None:
+    planted = tmp_path / "planted.html"
+    planted.write_text(
+        "{% load i18n session_view %}\n{%extends 'base.html'%}\n"
+        '{% include "erasure/runs/x.html" with a=b only %}{% include chosen %}'
+    )
+    assert list(taken_by(planted)) == [
+        ("base.html", "clinic"),
+        ("erasure/runs/x.html", "erasure"),
+        ("session_view", "erasure"),
+    ]
+    module = tmp_path / "planted.py"
+    module.write_text('def late(request):\n    return render(request, "erasure/x.html")\n')
+    assert list(rendered_by(module)) == [("erasure/x.html", "erasure")]

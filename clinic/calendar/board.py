@@ -100,13 +100,23 @@ def register_lane(name: str, lane: Lane) -> None:
 
 @dataclass(frozen=True)
 class Bar:
-    """A booking on its row: `at` and `span` in quarters from the block's beginning."""
+    """A booking on its row: `at` and `span` in quarters from the block's beginning.
+
+    `again`: it began in the block before, where it stands already. A scale shows it go on; a list, as on a
+    telephone, would name it twice.
+    """
 
     booking: Booking
     told: Told
     kind: str
     at: int
     span: int
+    again: bool = False
+
+    @property
+    def until(self) -> str:
+        """The hour at which it ends."""
+        return date_format(timezone.localtime(self.booking.ends_at), "H:i")
 
     @property
     def hours(self) -> str:
@@ -224,7 +234,7 @@ def _quarters_in(span: Span, starts_at: datetime, ends_at: datetime) -> tuple[in
     return at, max(1, until - at)
 
 
-def _bar(booking: Booking, told: Told, span: Span) -> Bar:
+def _bar(booking: Booking, told: Told, span: Span, *, first: bool) -> Bar:
     kind = {Booking.Kind.MAPPING: "mapping", Booking.Kind.ERASURE: "night"}.get(
         Booking.Kind(booking.kind), ""
     )
@@ -233,6 +243,7 @@ def _bar(booking: Booking, told: Told, span: Span) -> Bar:
         told,
         "held" if told.held else kind,
         *_quarters_in(span, booking.starts_at, booking.ends_at),
+        again=not first and booking.starts_at < span.start,
     )
 
 
@@ -241,18 +252,23 @@ def _default(booking: Booking) -> Told:
 
 
 def rows_of(
-    bookings: Sequence[Booking], said: Mapping[UUID, Told], span: Span, always: Sequence[Resource] = ()
+    bookings: Sequence[Booking],
+    said: Mapping[UUID, Told],
+    span: Span,
+    always: Sequence[Resource] = (),
+    *,
+    first: bool = False,
 ) -> list[Row]:
     """One row per place with what is booked there in `span`; per person for what has no place.
 
-    `always`: resources that get a row though nothing is booked in them.
+    `always`: resources that get a row though nothing is booked in them. `first`: no block stands before.
     """
     rows = {resource.pk: Row(resource) for resource in always}
     for booking in bookings:
         if booking.starts_at >= span.end or booking.ends_at <= span.start:
             continue
         held = list(booking.resources.all())
-        bar = _bar(booking, said.get(booking.pk) or _default(booking), span)
+        bar = _bar(booking, said.get(booking.pk) or _default(booking), span, first=first)
         for resource in [one for one in held if one.kind in PLACES] or held:
             rows.setdefault(resource.pk, Row(resource)).bars.append(bar)
     order = [Resource.Kind.ROOM, Resource.Kind.HOME_KIT, Resource.Kind.DOCTOR, Resource.Kind.TECHNICIAN]
@@ -273,7 +289,15 @@ def blocks_of(day: date, viewer: User, now: datetime) -> list[Block]:
     kits = [place for place in places if place.kind == Resource.Kind.HOME_KIT]
     return [
         *(
-            [Block("before", _("Last night"), spans["before"], rows_of(early, said, spans["before"]), now)]
+            [
+                Block(
+                    "before",
+                    _("Last night"),
+                    spans["before"],
+                    rows_of(early, said, spans["before"], first=True),
+                    now,
+                )
+            ]
             if early
             else []
         ),
@@ -295,7 +319,8 @@ def taken(day: date, resources: Sequence[Resource], viewer: User, chosen: Span |
         for booking in bookings:
             if booking.starts_at < span.end and booking.ends_at > span.start:
                 for pk in wanted & {resource.pk for resource in booking.resources.all()}:
-                    rows[pk].bars.append(_bar(booking, said.get(booking.pk) or _default(booking), span))
+                    told = said.get(booking.pk) or _default(booking)
+                    rows[pk].bars.append(_bar(booking, told, span, first=key == "day"))
         meets = chosen and chosen.start < span.end and chosen.end > span.start
         place = _quarters_in(span, chosen.start, chosen.end) if chosen and meets else None
         blocks.append(Block(key, title, span, list(rows.values()), timezone.now(), place))

@@ -18,7 +18,7 @@ from erasure.runs.finishing import close_gone_steps, finish, settle
 from erasure.runs.lease import free_expired, free_now
 from erasure.runs.models import Run
 from erasure.runs.planning import CannotStart, start_run
-from erasure.runs.tasks import advance_run
+from erasure.runs.tasks import ask_for
 
 log = logging.getLogger("lacuna.supervisor")
 
@@ -28,7 +28,10 @@ ASK_AGAIN = timedelta(seconds=3)
 
 
 def wake_due() -> int:
-    """Ask a worker to come for each run that is due and that nobody holds; returns how many."""
+    """Ask a worker to come for each run that is due and that nobody holds; returns how many.
+
+    Errors: Away where the engine does not answer; it is asked again after ASK_AGAIN.
+    """
     now = timezone.now()
     not_asked = Q(woken_at__isnull=True) | Q(woken_at__lt=now - ASK_AGAIN)
     due = Run.objects.filter(free_now(), not_asked, state=Run.State.RUNNING, next_due_at__lte=now)
@@ -36,7 +39,7 @@ def wake_due() -> int:
     for run in due:
         # Conditional, so that of two supervisors one asks.
         if Run.objects.filter(not_asked, pk=run.pk, epoch=run.epoch).update(woken_at=now) == 1:
-            advance_run.enqueue(str(run.pk))
+            ask_for(run.pk)
             woken += 1
     return woken
 
@@ -79,8 +82,11 @@ def forget_old_tasks() -> None:
 
 
 def tick() -> int:
-    """One quick round; returns how many runs were woken, started or moved."""
+    """One quick round; returns how many runs were started, moved or woken.
+
+    Waking comes last: where the engine is away (Away), all that the database alone decides is done before.
+    """
     free_expired()
-    moved = start_due() + wake_due() + settle_ended()
+    moved = start_due() + settle_ended()
     moved += presence.release_absent() + presence.miss_due() + presence.ask_due() + calls.remind_due()
-    return moved + calls.send_due()
+    return moved + calls.send_due() + wake_due()

@@ -1,10 +1,15 @@
 """What the task engine runs. It only wakes: whether there is work, and whose it is, the database says."""
 
+import logging
 from uuid import UUID
 
 from django_tasks import task
+from redis.exceptions import RedisError
 
+from clinic.away import Away, redis_is_away
 from erasure.runs.worker import advance
+
+log = logging.getLogger("lacuna.worker")
 
 
 @task()
@@ -12,5 +17,16 @@ def advance_run(run_id: str) -> bool:
     """Work one slice on a run, and come again if there is more. The payload is an id, nothing else."""
     more = advance(UUID(run_id))
     if more:
-        advance_run.enqueue(run_id)
+        try:
+            ask_for(UUID(run_id))
+        except Away as away:  # the supervisor asks again
+            log.info("run %s: %s", run_id, away)
     return more
+
+
+def ask_for(run_id: UUID) -> None:
+    """Ask the engine for a worker. Errors: Away where it is Redis and does not answer; django.db.Error."""
+    try:
+        advance_run.enqueue(str(run_id))
+    except RedisError as error:
+        raise Away(redis_is_away(error)) from error

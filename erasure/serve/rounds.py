@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -10,6 +11,7 @@ from uuid import UUID
 from django.db import Error, close_old_connections, connections
 
 from clinic.audit.leaving import leave
+from clinic.away import Away
 from erasure.runs.supervisor import forget_old_tasks, tick
 from patients.keepsakes.staging import discard_expired, open_upload_keys
 from patients.requests.models import AppointmentRequest
@@ -34,7 +36,7 @@ class Supervision:
     interval: float = 0.15
     vault: Rounds = field(default_factory=Rounds)
     slow_due: float = 0.0  # monotonic
-    failures: int = 0
+    failures: Counter[str] = field(default_factory=Counter)  # in a row, of each kind of round
 
     def slow_round(self) -> None:
         """End abandoned uploads, sweep the vault, forget what the task engine did; checkpoints leave."""
@@ -46,24 +48,28 @@ class Supervision:
     def once(self) -> float:
         """Do what is due, whatever fails; return the seconds until the next time."""
         close_old_connections()
-        if not self._attempt(tick):
-            return min(LONGEST_BACKOFF, self.interval * 2**self.failures)
+        failures = self._attempt("quick", tick)
         if time.monotonic() >= self.slow_due:
             self.slow_due = time.monotonic() + SLOW
-            self._attempt(self.slow_round)
-        return self.interval
+            self._attempt("slow", self.slow_round)
+        return min(LONGEST_BACKOFF, self.interval * 2**failures) if failures else self.interval
 
-    def _attempt(self, work: Callable[[], object]) -> bool:
+    def _attempt(self, name: str, work: Callable[[], object]) -> int:
+        """Do `work`; return how often in a row it has failed."""
+        failed = self.failures[name]
+        level = logging.DEBUG if failed else logging.ERROR  # once per trouble, not five times a second
         try:
             work()
+        except Away as away:
+            log.log(level, "%s", away)
         except (Error, OSError, KeyStoreDamaged):
-            # Once per trouble, not five times a second.
-            log.log(logging.DEBUG if self.failures else logging.ERROR, "a round failed", exc_info=True)
-            self.failures = min(self.failures + 1, 10)
-            connections.close_all()
-            return False
-        self.failures = 0
-        return True
+            log.log(level, "a round failed", exc_info=True)
+        else:
+            self.failures[name] = 0
+            return 0
+        self.failures[name] = min(failed + 1, 10)
+        connections.close_all()
+        return self.failures[name]
 
     def run(self, stopping: threading.Event) -> None:
         """Go on until `stopping` is set."""

@@ -1,22 +1,29 @@
 """What must be true before the first request is served."""
 
 import logging
+import os
 from pathlib import Path
 
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.exceptions import ImproperlyConfigured
+from django.core.files.base import ContentFile
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from redis import Redis
+from redis.exceptions import RedisError
 
 from clinic.audit import triggers
-from clinic.audit.models import Entry
+from clinic.audit.checkpoints import public_key, verify_note
+from clinic.audit.models import Checkpoint, Entry
+from clinic.away import redis_is_away
 from erasure.backups.obeying import obey_keys
 from patients.vault.configured import key_store
 from patients.vault.keys import KeyStoreDamaged, KeyStoreState
 from patients.vault.limits import VOLUMES
 from patients.vault.models import StoredObject
+from patients.vault.objects import storage
 
 log = logging.getLogger("lacuna.serve")
 
@@ -27,9 +34,12 @@ class CannotOpen(Exception):
 
 def prepare() -> None:
     """Check what the house stands on, and lay out its static files. Errors: CannotOpen, django.db.Error."""
+    check_redis()
     check_migrations()
     check_log()
+    check_signature()
     check_keys()
+    check_storage()
     obey()
     lay_out_static()
 
@@ -52,6 +62,26 @@ def check_log() -> None:
             f"The database would let the audit log be changed: its trigger {lacking[0]} is missing. "
             "Find out why, then run: manage.py verify_audit --install-triggers"
         )
+
+
+def check_signature() -> None:
+    """Errors: CannotOpen where this machine would sign with another key than the log was signed with."""
+    newest = Checkpoint.objects.order_by("pk").last()
+    if newest is None:
+        return
+    path = Path(settings.LACUNA_SIGNING_KEY_FILE)
+    why = "there is none"
+    if path.exists():  # asking for it would make a new one
+        try:
+            verify_note(newest.note, public_key())
+        except (ValueError, OSError) as error:
+            why = str(error)
+        else:
+            return
+    raise CannotOpen(
+        f"The log was signed with another key than the one in {path}: {why}. Bring that one here. "
+        "All machines of a house share it (LACUNA_SIGNING_KEY_FILE)."
+    )
 
 
 def check_keys() -> None:
@@ -83,6 +113,37 @@ def check_keys() -> None:
             warning.place,
             warning.filesystem,
         )
+
+
+def check_redis() -> None:
+    """Errors: CannotOpen where Redis is to wake workers and does not answer."""
+    if not settings.REDIS_URL:
+        return
+    try:
+        Redis.from_url(settings.REDIS_URL).ping()
+    except RedisError as error:
+        raise CannotOpen(redis_is_away(error)) from error
+    except ValueError as error:
+        raise CannotOpen(f"LACUNA_REDIS is no address of a Redis server: {error}") from error
+
+
+def check_storage() -> None:
+    """Keep a byte, read it and destroy it. Errors: CannotOpen where any of that cannot be done."""
+    if objection := storage().objection():
+        raise CannotOpen(objection)
+    name, byte = os.urandom(16).hex(), os.urandom(1)
+    try:
+        storage().save(name, ContentFile(byte))
+        try:
+            with storage().open(name) as file:
+                read = file.read()
+        finally:
+            storage().delete(name)
+        left = name in storage().traces()
+    except OSError as error:
+        raise CannotOpen(f"What people bring could not be stored and destroyed. {error}") from error
+    if read != byte or left:
+        raise CannotOpen("The storage of the vault does not give back what it took, or keeps what it gave.")
 
 
 def check_age(state: KeyStoreState, living: int) -> None:

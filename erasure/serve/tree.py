@@ -223,7 +223,7 @@ def house(listening: socket.socket | None, workers: int, *, redis: bool) -> Tree
     if listening is not None:
         web = [sys.executable, "-m", "erasure.serve.web", str(listening.fileno())]
         children.append(Child("web", web, passed=(listening.fileno(),)))
-    work = manage("rqworker", "--job-class", "django_tasks_rq.Job") if redis else manage("work")
+    work = manage("work_by_redis" if redis else "work")
     children += [Child(f"worker{i + 1}", list(work), holds_runs=True) for i in range(workers)]
     children.append(Child("supervisor", manage("supervise")))
     return Tree(children)

@@ -14,7 +14,7 @@ from erasure.verification.places import Place, Subject
 
 PROC = Path("/proc")
 # Words of a command line by which a process of the house is known (erasure/serve/tree.py).
-OURS = frozenset({"erasure.serve.web", "work", "db_worker", "rqworker", "supervise", "serve"})
+OURS = frozenset({"erasure.serve.web", "work", "db_worker", "work_by_redis", "supervise", "serve"})
 # Positions of the map as a sheet: numbers that say nothing without the page, which is not stored.
 STORABLE = frozenset({"erasure:map-css"})
 

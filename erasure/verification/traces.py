@@ -14,9 +14,12 @@ from django.contrib.sessions.models import Session
 from django.core import signing
 from django.core.cache import caches
 from django.core.cache.backends.db import DatabaseCache
+from django.core.cache.backends.redis import RedisCache
 from django.db import connection
 from django.utils.module_loading import import_string
 from django_tasks_db.models import DBTaskResult
+from redis import Redis
+from redis.exceptions import RedisError
 
 from clinic.outbox.models import Mail
 from erasure.verification.machine import house_processes
@@ -27,6 +30,9 @@ LINE = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (DEBUG|INFO|WARNING|ER
 LOG_READ = 64 * 1024 * 1024  # bytes of a log's end that are read
 # What an upload handler, a mail or a spreadsheet leaves; our own code makes no temporary file at all.
 TEMPORARY = ("*.upload", "*.upload.*", "lacuna-*")
+
+# What RQ writes of a task whose worker was killed.
+ABANDONED = "Moved to FailedJobRegistry, due to AbandonedJobError"
 
 
 def sessions(subject: Subject) -> Place:
@@ -54,16 +60,20 @@ def admin(subject: Subject) -> Place:
 def cache(subject: Subject) -> Place:
     """The cache holds counters and moments of throttles, no sentence.
 
-    The table itself is read: asked for a value, the cache would take out what has expired, which this process
-    cannot, and would not say what lies there until then.
+    What is stored is read where it lies: asked for a value, a cache in the database would take out what has
+    expired, which this process cannot, and would not say what lies there until then.
     """
-    if not isinstance(caches["default"], DatabaseCache):
+    backend = caches["default"]
+    if isinstance(backend, DatabaseCache):
+        stored = _cached_in_database()
+    elif isinstance(backend, RedisCache):
+        try:
+            stored = _cached_in_redis()
+        except RedisError:
+            return Place.closed("cache", "elsewhere")
+    else:
         return Place.closed("cache", "elsewhere")
     found = []
-    with connection.cursor() as cursor:
-        table = connection.ops.quote_name(settings.CACHES["default"]["LOCATION"])
-        cursor.execute(f"SELECT cache_key, value FROM {table}")  # noqa: S608 - a name of the settings, quoted
-        stored = cursor.fetchall()
     for name, value in stored:
         key = name.split(":", 2)[-1]
         if speaks(key) or speaks(_pickled(value)):
@@ -71,18 +81,44 @@ def cache(subject: Subject) -> Place:
     return Place.of("cache", found, len(stored))
 
 
-def _pickled(value: str) -> list[object]:
-    """Every text, number and byte string in a pickled value, which is read and not run."""
+def _cached_in_database() -> list[tuple[str, bytes]]:
+    with connection.cursor() as cursor:
+        table = connection.ops.quote_name(settings.CACHES["default"]["LOCATION"])
+        cursor.execute(f"SELECT cache_key, value FROM {table}")  # noqa: S608 - a name of the settings, quoted
+        return [(name, _plain_or_decoded(value)) for name, value in cursor.fetchall()]
+
+
+def _plain_or_decoded(value: str) -> bytes:
     try:
-        return [part for _, part, _ in pickletools.genops(base64.b64decode(value, validate=True))]
+        return base64.b64decode(value, validate=True)
+    except ValueError:  # nothing that Django's cache wrote
+        return value.encode()
+
+
+def _cached_in_redis() -> list[tuple[str, bytes]]:
+    chosen = settings.CACHES["default"]
+    with Redis.from_url(chosen["LOCATION"]) as redis:
+        names = list(redis.scan_iter(match=f"{chosen['KEY_PREFIX']}:*"))
+        return [(name.decode(errors="replace"), redis.get(name) or b"") for name in names]
+
+
+def _pickled(value: bytes) -> list[object]:
+    """Every text, number and byte string in a pickled value, which is read and not run."""
+    if value.removeprefix(b"-").isdigit() or not value:  # Redis counts in numbers as they are
+        return []
+    try:
+        return [part for _, part, _ in pickletools.genops(value)]
     except ValueError:  # no pickle at all: nobody can say what it holds
-        return [value.encode()]
+        return [value]
 
 
 def queue(subject: Subject) -> Place:
     """Tasks carry an id and nothing else, and what they answered or died of says no more."""
     if settings.REDIS_URL:
-        return Place.closed("queue", "elsewhere")
+        try:
+            return _queue_in_redis()
+        except RedisError:
+            return Place.closed("queue", "elsewhere")
     found, looked = [], 0
     for row in DBTaskResult.objects.iterator():
         looked += 1
@@ -91,9 +127,24 @@ def queue(subject: Subject) -> Place:
     return Place.of("queue", found, looked)
 
 
+def _queue_in_redis() -> Place:
+    """As RQ keeps it: each task by its id, waiting, under way, done or failed."""
+    from erasure.runs.redis_worker import every_job  # without Redis there is no queue to import it for
+
+    found, looked = [], 0
+    for job in every_job():
+        looked += 1
+        results = job.results()
+        said = [job.description, job.args, job.kwargs, *(result.return_value for result in results)]
+        died = [result.exc_string or "" for result in results]
+        if speaks(said) or any(_echoes(why) and not why.startswith(ABANDONED) for why in died):
+            found.append(f"task:{job.id}")
+    return Place.of("queue", found, looked)
+
+
 def _echoes(exception: str) -> bool:
     """Whether an exception's text may hold what it met; those of database, disk and our own do not."""
-    ours = ("clinic.", "patients.", "erasure.", "django.db.", "sqlite3.", "psycopg.")
+    ours = ("clinic.", "patients.", "erasure.", "django.db.", "sqlite3.", "psycopg.", "redis.")
     return bool(exception) and not (
         exception.startswith(ours)
         or exception in {"builtins.OSError", "OSError", "builtins.SystemExit", "SystemExit"}

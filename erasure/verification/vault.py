@@ -18,15 +18,18 @@ SECOND_LOOK = 1.0  # seconds
 
 
 def files(subject: Subject) -> Place:
-    """No destroyed object has its file, by the name it had by construction and not by what its row says."""
+    """No destroyed object has its file, by the name it had by construction and not by what its row says.
+
+    In a bucket an older version, or a part of an upload that came to no end, is a file as well.
+    """
     names = [row.pk.hex for row in subject.objects]
-    return Place.of("files", [name for name in names if storage().exists(name)], len(names))
+    return Place.of("files", sorted(storage().traces() & set(names)), len(names))
 
 
 def stray_files() -> list[str]:
     """Files of the vault that no row ever named. Listed before the rows, which are always older."""
-    names = storage().listdir("")[1]
-    return sorted(set(names) - {key.hex for key in StoredObject.objects.values_list("pk", flat=True)})
+    names = storage().traces()
+    return sorted(names - {key.hex for key in StoredObject.objects.values_list("pk", flat=True)})
 
 
 def stray_keys() -> list[UUID]:

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from clinic.audit.models import Entry
 from patients.cases.intake import Step, initial_of, keep_draft, save_step, steps_for
 from patients.cases.models import Case
+from patients.cases.notices import notices_for
 from patients.cases.people import request_user
 from patients.cases.standing import current_case, current_case_or_404
 from patients.cases.viewing import looks
@@ -161,6 +162,7 @@ def portal(request: HttpRequest) -> HttpResponse:
         "run": run,
         "signed": case.signatures.in_force().exists(),
         "looks": looks(case),
+        "notices": notices_for(request_user(request)),
     }
     return render(request, "patients/portal/portal.html", context)
 
@@ -168,7 +170,8 @@ def portal(request: HttpRequest) -> HttpResponse:
 def _afterwards(request: HttpRequest) -> HttpResponse:
     last = Case.objects.filter(patient=request_user(request)).order_by("-opened_at").first()
     ended = last.procedures.filter(state="done").first() if last else None
-    return render(request, "patients/portal/after.html", {"case": last, "procedure": ended})
+    context = {"case": last, "procedure": ended, "notices": notices_for(request_user(request))}
+    return render(request, "patients/portal/after.html", context)
 
 
 @never_cache

@@ -16,7 +16,19 @@ from django.db import Error
 from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 
-from clinic.asgi_guard import Receive, Refused, Scope, Send, answer, answer_refusal, check, offload, only
+from clinic.asgi_guard import (
+    Receive,
+    Refused,
+    Scope,
+    Send,
+    answer,
+    answer_refusal,
+    check,
+    offload,
+    only,
+    refused_for_now,
+)
+from clinic.away import Away
 from patients.imaging.sheaf import MEDIA_TYPE, unbind
 from patients.keepsakes.models import Keepsake
 from patients.vault.keys import KeyGone
@@ -93,8 +105,7 @@ class Pictures:
         except Refused as refusal:
             await answer_refusal(send, refusal, head=head)
             return
-        if self.forgetting is None or self.forgetting.done():
-            self.forgetting = asyncio.get_running_loop().create_task(self.forget())
+        self.go_on_forgetting()
         await answer(send, 200, data, content_type=JPEG, head=head, headers=HEADERS)
 
     def picture(self, scope: Scope, object_id: UUID, number: int = 0) -> bytes:
@@ -118,6 +129,8 @@ class Pictures:
             data = read(row)
         except (KeyGone, FileNotFoundError):  # its end was committed between the two
             raise gone_or_never(object_id) from None
+        except Away as away:
+            raise refused_for_now(away) from away
         self.kept.put(object_id, data)
         if not current(StoredObject.objects.filter(pk=object_id)).exists():
             self.kept.drop(object_id)
@@ -128,6 +141,12 @@ class Pictures:
         ids = self.kept.ids()
         still = set(current(StoredObject.objects.filter(pk__in=ids)).values_list("pk", flat=True))
         self.kept.drop(*(ids - still))
+
+    def go_on_forgetting(self) -> None:
+        """See to it that somebody forgets, on the loop that answers now: one before it took its own along."""
+        loop, task = asyncio.get_running_loop(), self.forgetting
+        if task is None or task.done() or task.get_loop() is not loop:
+            self.forgetting = loop.create_task(self.forget())
 
     async def forget(self) -> None:
         """Keep forgetting for as long as anything is kept."""
@@ -141,9 +160,9 @@ class Pictures:
     def close(self) -> None:
         """Forget all, at the end of the server."""
         self.kept.drop(*self.kept.ids())
-        if self.forgetting is not None:
-            self.forgetting.cancel()
-        self.forgetting = None
+        task, self.forgetting = self.forgetting, None
+        if task is not None and not task.get_loop().is_closed():
+            task.cancel()
 
 
 def page_of(pages: bytes, number: int) -> bytes:

@@ -26,7 +26,9 @@ from clinic.asgi_guard import (
     house_headers,
     offload,
     only,
+    refused_for_now,
 )
+from clinic.away import Away
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.pictures import HEADERS
 from patients.vault.keys import KeyGone
@@ -178,6 +180,8 @@ def piece(row: StoredObject, start: int, stop: int) -> bytes:
             data = bytes(file.read(min(PIECE, stop - start)) or b"")
     except (KeyGone, FileNotFoundError):  # its end was committed between the two
         raise gone from None
+    except Away as away:
+        raise refused_for_now(away) from away
     if not data or not playable(StoredObject.objects.filter(pk=row.pk)).exists():
         raise gone
     return data

@@ -149,7 +149,12 @@ class Bench:
         return list(seen.values()) if len(self.on_map) > 1 else []
 
     def uncovered(self) -> list[str]:
-        """Months between the first and the last memory that hold none, as spans in words."""
+        """Months between the first and the last memory that hold none, as spans in words.
+
+        Once a memory is erased nobody knows any more what its month held, so there are none.
+        """
+        if any(memory.fate == Memory.Fate.ERASED for memory in self.on_map):
+            return []
         months = sorted({day[:7] for memory in self.on_map if (day := self.day(memory))})
         return list(_gaps([(int(month[:4]), int(month[5:7])) for month in months]))
 
@@ -204,7 +209,10 @@ def _gaps(months: Sequence[tuple[int, int]]) -> Iterator[str]:
 
 
 def bench_of(case: Case) -> Bench:
-    """Read a case's memories, keepsakes and links, in the order of time; as many queries for any size."""
+    """Read a case's memories, keepsakes and links, in the order of time; as many queries for any size.
+
+    What is erased lies on no bench; its number is still on the map.
+    """
     memories = list(Memory.objects.filter(case=case))
     keepsakes = list(
         Keepsake.objects.filter(case=case, gone_at__isnull=True)
@@ -230,7 +238,7 @@ def bench_of(case: Case) -> Bench:
     ] + [
         Item(memory.pk, None, KeepsakePaper(), memory, stories.get(memory.pk) or MemoryPaper())
         for memory in memories
-        if memory.pk not in held
+        if memory.pk not in held and memory.fate != Memory.Fate.ERASED
     ]
     bench.items = sorted(
         found,

@@ -9,10 +9,11 @@ caller's transaction, and `destroy` may be repeated by anyone until it is done.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
 from django.core.files.base import ContentFile
-from django.core.files.storage import Storage, storages
+from django.core.files.storage import storages
 from django.db.models import Q
 from django.utils import timezone
 
@@ -20,6 +21,10 @@ from clinic.points import reached
 from patients.vault.configured import key_store
 from patients.vault.models import StoredObject, StoredObjectQuerySet
 from patients.vault.stream import Encryptor, Reader
+
+if TYPE_CHECKING:
+    from patients.vault.s3 import S3Vault
+    from patients.vault.storage import VaultStorage
 
 # A pending object this old belongs to nobody: its maker is dead or was fenced off. Longer than any lease.
 ORPHAN_AGE = timedelta(minutes=10)
@@ -33,9 +38,9 @@ class Destroyed:
     size: int = 0
 
 
-def storage() -> Storage:
+def storage() -> "VaultStorage | S3Vault":
     """Where ciphertext lies."""
-    return storages["vault"]
+    return cast("VaultStorage | S3Vault", storages["vault"])
 
 
 def associated_data(object_id: UUID) -> bytes:

@@ -67,6 +67,14 @@ class VaultStorage(FileSystemStorage):
             file.name for file in Path(self.location).glob("??/??/*") if NAME.fullmatch(file.name)
         )
 
+    def traces(self) -> set[str]:
+        """Every name of which a byte is stored."""
+        return set(self.listdir("")[1])
+
+    def objection(self) -> str:
+        """Why the vault must not stand here: a disk has none of its own."""
+        return ""
+
     def url(self, name: str | None) -> str:
         raise ValueError("nothing in the vault has an address")
 

@@ -35,7 +35,7 @@ from patients.vault.objects import associated_data, put
 from patients.vault.slots import SlotFileKeyStore
 from patients.vault.stream import Reader, Tampered
 from tests.factories import make_case, make_memory, make_procedure
-from tests.house import ROOT, House, contents, environment, house, until
+from tests.house import House, contents, environment, house, until_certified
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.processes]
 
@@ -229,12 +229,7 @@ def work(processes: House, disk: Disk, kept: Path, *, spare: UUID | None = None)
         str(kept),
         *([str(spare)] if spare else []),
     ]
-    with (disk.root / "worker.log").open("wb") as log:
-        processes.processes.append(
-            subprocess.Popen(  # noqa: S603 - our own worker
-                command, env=env, cwd=ROOT, start_new_session=True, stdout=log, stderr=log
-            )
-        )
+    processes.run(command, env, (disk.root / "worker.log").open("w+b"))
     processes.supervisor(TMPDIR=str(disk.root / "tmp"))
 
 
@@ -269,10 +264,6 @@ def with_older_slots(kept: Path, tmp_path: Path) -> Iterator[SlotFileKeyStore]:
         shutil.rmtree(place)
 
 
-def finished(run: Run) -> bool:
-    return Run.objects.filter(pk=run.pk, certificate__isnull=False).exists()
-
-
 def test_nothing_that_was_brought_is_found_and_nothing_that_was_kept_opens(
     disk: Disk, processes: House, tmp_path: Path
 ) -> None:
@@ -280,7 +271,7 @@ def test_nothing_that_was_brought_is_found_and_nothing_that_was_kept_opens(
     kept.mkdir()
     brought = bring(tmp_path)
     work(processes, disk, kept)
-    until(lambda: finished(brought.run), "the run ends with its certificate")
+    until_certified(brought.run)
     assert Run.objects.get(pk=brought.run.pk).outcome == Run.Outcome.COMPLETE
 
     controls = plant(disk)
@@ -312,7 +303,7 @@ def test_with_one_destruction_left_out_exactly_that_object_opens(
         case=brought.case, role=StoredObject.Role.ORIGINAL, media_type="", size=len(LETTER.encode())
     ).pk
     work(processes, disk, kept, spare=spared)
-    until(lambda: finished(brought.run), "the run ends")
+    until_certified(brought.run)
     assert opened(kept, key_store()) == {spared}, f"only {spared} was spared"  # type: ignore[arg-type]
     verification = Run.objects.get(pk=brought.run.pk).certificate.statement["verification"]
     assert verification["keys"] == "found"

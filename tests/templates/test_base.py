@@ -108,6 +108,7 @@ def test_the_patients_page_offers_the_telephone(render: Render) -> None:
         "403_csrf.html",
         "404.html",
         "500.html",
+        "503.html",
         "account/account_inactive.html",
         "account/login.html",
         "account/logout.html",

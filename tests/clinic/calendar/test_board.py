@@ -89,6 +89,21 @@ def test_what_runs_from_day_into_night_is_cut_where_the_block_ends() -> None:
 
 
 @pytest.mark.django_db
+def test_what_goes_on_in_the_next_block_says_until_when_and_what_begins_on_no_board_does_not() -> None:
+    room = make_room()
+    make_booking(room, at_clock(DAY, time(19)), 26, Booking.Kind.ERASURE)
+    today, tomorrow = blocks(DAY), blocks(DAY + timedelta(days=1))
+    drawn = [
+        [(bar.again, bar.until) for row in found[key].rows for bar in row.bars]
+        for found in (today, tomorrow)
+        for key in ("day", "night")
+    ]
+    assert drawn == [[(False, "21:00")], [(True, "21:00")], [(True, "21:00")], [(True, "21:00")]]
+    (before,) = [bar for row in tomorrow["before"].rows for bar in row.bars]
+    assert not before.again
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     ("day", "quarters", "hours", "at"),
     [

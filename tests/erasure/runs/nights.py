@@ -1,4 +1,4 @@
-"""People and moments for tests about calls, presence and handing over."""
+"""People and moments of a night, and how one ends that was whole."""
 
 from datetime import timedelta
 
@@ -6,11 +6,16 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from clinic.audit.models import Entry
+from clinic.audit.verify import verify_log
 from clinic.calendar.bookings import book
 from clinic.calendar.models import Resource
 from clinic.people.models import Role, User
 from erasure.runs.acting import after
-from erasure.runs.models import DoctorCall, Event, PresenceCheck, Run
+from erasure.runs.models import DoctorCall, Event, PresenceCheck, Run, Step
+from erasure.runs.passes import GONE
+from patients.vault.configured import key_store
+from patients.vault.models import StoredObject
+from patients.vault.objects import storage
 
 
 def one_of(run: Run, role: str) -> User:
@@ -64,3 +69,23 @@ def elsewhere(person: User, run: Run, by: User) -> None:
         ends_at=now + timedelta(hours=2),
         by=by,
     )
+
+
+def check_end(run: Run) -> None:
+    """One entry per step, levels only ever fell, nothing left, the run complete."""
+    run.refresh_from_db()
+    assert (run.state, run.outcome) == (Run.State.FINISHED, Run.Outcome.COMPLETE)
+    assert set(run.steps.values_list("state", "level")) == {(Step.State.DESTROYED, GONE)}
+    assert Entry.objects.filter(action="memory.destroyed", run=run.pk).count() == run.expected_steps
+    assert Entry.objects.filter(action="run.finished", run=run.pk).count() == 1
+    assert Entry.objects.filter(action="certificate.issued", run=run.pk).count() == 1
+    events = list(Event.objects.filter(run=run).order_by("seq"))
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    for memory in run.steps.values_list("memory__number", flat=True):
+        passes = [event.data for event in events if event.kind == "pass" and event.data["n"] == memory]
+        assert [data["level"] for data in passes] == list(range(1, GONE + 1))
+        assert [data["bits"] for data in passes] == sorted((data["bits"] for data in passes), reverse=True)
+    assert not StoredObject.objects.remaining().exists()
+    assert list(key_store().ids()) == []
+    assert storage().traces() == set()
+    assert verify_log().problems == []

@@ -9,14 +9,10 @@ from collections.abc import Iterator
 import pytest
 
 from clinic.audit.models import Entry
-from clinic.audit.verify import verify_log
-from erasure.runs.models import Event, Run, Step
-from erasure.runs.passes import GONE
-from patients.vault.configured import key_store
 from patients.vault.models import StoredObject
-from patients.vault.objects import storage
+from tests.erasure.runs.nights import check_end
 from tests.factories import make_run
-from tests.house import House, house, until
+from tests.house import House, certified, house, progress, until, until_certified
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.processes]
 
@@ -57,30 +53,6 @@ def processes() -> Iterator[House]:
         yield mine
 
 
-def ended(run: Run) -> bool:
-    return Run.objects.filter(pk=run.pk, certificate__isnull=False).exists()
-
-
-def check_end(run: Run) -> None:
-    """One entry per step, levels only ever fell, nothing left, the run complete."""
-    run.refresh_from_db()
-    assert (run.state, run.outcome) == (Run.State.FINISHED, Run.Outcome.COMPLETE)
-    assert set(run.steps.values_list("state", "level")) == {(Step.State.DESTROYED, GONE)}
-    assert Entry.objects.filter(action="memory.destroyed", run=run.pk).count() == run.expected_steps
-    assert Entry.objects.filter(action="run.finished", run=run.pk).count() == 1
-    assert Entry.objects.filter(action="certificate.issued", run=run.pk).count() == 1
-    events = list(Event.objects.filter(run=run).order_by("seq"))
-    assert [event.seq for event in events] == list(range(1, len(events) + 1))
-    for memory in run.steps.values_list("memory__number", flat=True):
-        passes = [event.data for event in events if event.kind == "pass" and event.data["n"] == memory]
-        assert [data["level"] for data in passes] == list(range(1, GONE + 1))
-        assert [data["bits"] for data in passes] == sorted((data["bits"] for data in passes), reverse=True)
-    assert not StoredObject.objects.remaining().exists()
-    assert list(key_store().ids()) == []
-    assert storage().listdir("")[1] == []
-    assert verify_log().problems == []
-
-
 @pytest.mark.parametrize("point", POINTS)
 def test_killed_at_a_labelled_point(point: str, processes: House) -> None:
     # The memory that goes last holds one keepsake of each kind beside its photo.
@@ -89,14 +61,15 @@ def test_killed_at_a_labelled_point(point: str, processes: House) -> None:
     worker = processes.worker(LACUNA_POINT=point, LACUNA_LEASE_SECONDS="1")
     supervisor = processes.supervisor(LACUNA_POINT=point, LACUNA_LEASE_SECONDS="1")
     until(
-        lambda: worker.poll() is not None or supervisor.poll() is not None or ended(run),
+        lambda: worker.poll() is not None or supervisor.poll() is not None or certified(run),
         f"somebody reaches {point}",
+        progress,
     )
     codes = {worker.poll(), supervisor.poll()}
     assert -signal.SIGKILL in codes, f"nobody died at {point}: the label is not reached"
     processes.worker(LACUNA_LEASE_SECONDS="1")
     processes.supervisor(LACUNA_LEASE_SECONDS="1")
-    until(lambda: ended(run), f"the run ends after a kill at {point}")
+    until_certified(run, f"the run ends after a kill at {point}")
     check_end(run)
 
 
@@ -108,7 +81,7 @@ def test_killed_at_random_moments(processes: House) -> None:
         "supervisor": processes.supervisor(LACUNA_LEASE_SECONDS="1"),
     }
     kills = 0
-    while kills < RANDOM_KILLS and not ended(run):
+    while kills < RANDOM_KILLS and not certified(run):
         # How long they may live: long enough to start, then any moment of their work.
         time.sleep(chance.uniform(0.05, 1.6))
         for name, start in (("worker", processes.worker), ("supervisor", processes.supervisor)):
@@ -117,7 +90,7 @@ def test_killed_at_random_moments(processes: House) -> None:
                 running[name].wait()
                 running[name] = start(LACUNA_LEASE_SECONDS="1")
                 kills += 1
-    until(lambda: ended(run), "the run ends after being killed again and again")
+    until_certified(run, "the run ends after being killed again and again")
     assert kills >= RANDOM_KILLS
     check_end(run)
 
@@ -130,7 +103,7 @@ def test_a_zombie_commits_nothing(processes: House) -> None:
     supervisor = processes.supervisor(LACUNA_LEASE_SECONDS="1")
     until(lambda: _stopped(zombie.pid), "the worker is frozen with its frames made")
     processes.worker(LACUNA_LEASE_SECONDS="1")
-    until(lambda: ended(run), "another worker finishes the run")
+    until_certified(run, "another worker finishes the run")
     log = Entry.objects.count()
     os.kill(zombie.pid, signal.SIGCONT)
     until(
@@ -160,5 +133,5 @@ def test_two_workers_and_two_supervisors_never_do_a_step_twice(processes: House)
     for _ in range(2):
         processes.worker()
         processes.supervisor()
-    until(lambda: ended(run), "the run ends")
+    until_certified(run, "the run ends")
     check_end(run)

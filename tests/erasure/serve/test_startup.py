@@ -11,8 +11,18 @@ from django.db import connection, transaction
 from pytest_django import Settings
 
 from clinic.audit import triggers
+from clinic.audit.checkpoints import checkpoint, signing_key
 from clinic.audit.record import Act, record
-from erasure.serve.startup import CannotOpen, check_keys, check_log, check_migrations, lay_out_static
+from erasure.serve.startup import (
+    CannotOpen,
+    check_keys,
+    check_log,
+    check_migrations,
+    check_redis,
+    check_signature,
+    check_storage,
+    lay_out_static,
+)
 from patients.vault import configured, slots
 from patients.vault.configured import key_store
 from patients.vault.models import StoredObject
@@ -46,6 +56,26 @@ def test_a_log_that_could_be_changed_may_not() -> None:
             check_log()
     finally:
         triggers.put(connection)
+
+
+def test_a_machine_with_a_signing_key_of_its_own_may_not_and_makes_none(settings: Settings) -> None:
+    check_signature()
+    checkpoint("test")
+    check_signature()
+    own = Path(settings.LACUNA_SIGNING_KEY_FILE)
+    settings.LACUNA_SIGNING_KEY_FILE = own.with_name("another-machines")
+    with pytest.raises(
+        CannotOpen, match=r"there is none\. Bring that one here\. All machines of a house share"
+    ):
+        check_signature()
+    assert not settings.LACUNA_SIGNING_KEY_FILE.exists()
+    signing_key()
+    with pytest.raises(CannotOpen, match="the note is not signed with this key"):
+        check_signature()
+    settings.LACUNA_SIGNING_KEY_FILE = own
+    settings.LACUNA_LOG_ORIGIN = "another.example/audit"
+    with pytest.raises(CannotOpen, match="the note speaks of another log"):
+        check_signature()
 
 
 def test_a_damaged_key_store_may_not() -> None:
@@ -101,6 +131,28 @@ def test_an_older_key_store_may_not() -> None:
     shutil.move(keys.with_name("older"), keys)
     with pytest.raises(CannotOpen, match="older than the log: it is of epoch 1, and epoch 2 has begun"):
         check_keys()
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("redis://127.0.0.1:1/0", r"^Redis does not answer as LACUNA_REDIS says: .*refused"),
+        ("127.0.0.1:6379", r"^LACUNA_REDIS is no address of a Redis server: "),
+    ],
+)
+def test_a_house_whose_redis_is_away_may_not(settings: Settings, address: str, said: str) -> None:
+    settings.REDIS_URL = address
+    with pytest.raises(CannotOpen, match=said):
+        check_redis()
+
+
+def test_a_vault_that_cannot_be_written_may_not(settings: Settings, tmp_path: Path) -> None:
+    check_storage()
+    assert list((tmp_path / "vault").rglob("?" * 32)) == []
+    (tmp_path / "file").write_text("where a directory should be")
+    settings.LACUNA_VAULT_DIR = tmp_path / "file"
+    with pytest.raises(CannotOpen, match=r"^What people bring could not be stored.*Not a directory"):
+        check_storage()
 
 
 def test_keys_of_one_machine_for_several_may_not(settings: Settings) -> None:

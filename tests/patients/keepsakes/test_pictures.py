@@ -1,5 +1,6 @@
 """Pictures over HTTP: shown while they exist, to whom they may be, and to nobody after."""
 
+import asyncio
 from collections.abc import Iterator
 from http.client import HTTPResponse
 from uuid import UUID, uuid4
@@ -201,3 +202,28 @@ def test_the_least_used_goes_first() -> None:
     assert kept.size == 6
     kept.drop(a, b, c)
     assert (kept.size, kept.ids()) == (0, set())
+
+
+def test_it_forgets_on_the_loop_that_answers_whatever_became_of_the_one_before() -> None:
+    app, key = Pictures(), uuid4()
+
+    async def asked() -> None:
+        app.kept.put(key, b"a picture")
+        app.go_on_forgetting()
+        await asyncio.sleep(0)
+
+    first, second = asyncio.new_event_loop(), asyncio.new_event_loop()
+    first.run_until_complete(asked())
+    left = app.forgetting
+    first.close()
+    second.run_until_complete(asked())
+    assert app.forgetting is not left
+    assert app.forgetting is not None
+    assert app.forgetting.get_loop() is second
+    app.forgetting = left
+    app.close()  # it used to say "Event loop is closed"
+    assert (app.forgetting, app.kept.ids()) == (None, set())
+    for task in asyncio.all_tasks(second):
+        task.cancel()
+    second.run_until_complete(asyncio.sleep(0))
+    second.close()

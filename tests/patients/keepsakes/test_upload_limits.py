@@ -42,6 +42,7 @@ from tests.factories import jpeg, make_case
 from tests.house import House, house, until
 from tests.patients.keepsakes.sending import Answer, Sender
 from tests.patients.keepsakes.test_upload import nothing_left
+from tests.servers import free_port
 from tests.serving import PATIENCE, serving
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -64,13 +65,6 @@ def sender(case: Case) -> Iterator[Sender]:
 def processes() -> Iterator[House]:
     with house() as mine:
         yield mine
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def web_server(processes: House, port: int) -> int:
@@ -129,10 +123,9 @@ def test_an_upload_goes_on_after_the_server_was_killed(processes: House, case: C
     head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
     line.sendall(f"PATCH {where} HTTP/1.1\r\n{head}\r\n".encode() + photo[: 3 * SEGMENT])
     until(lambda: path.stat().st_size >= 2 * SEGMENT, "two segments are staged")
-    processes.close()
+    processes.kill()
     line.close()
     other = free_port()
-    processes.processes.clear()
     web_server(processes, other)
     sender.port = other
     offset = int(sender.ask("HEAD", where).headers["upload-offset"])

@@ -85,6 +85,17 @@ def test_months_without_a_memory_are_named(days: list[str], spans: list[str]) ->
     assert bench_of(case).uncovered() == spans
 
 
+def test_what_is_erased_is_on_the_map_and_lies_on_no_bench() -> None:
+    case = make_case()
+    gone, kept, other = (make_memory(case, day=f"2003-0{month}-01") for month in (1, 5, 9))
+    Memory.objects.filter(pk=gone.pk).update(fate=Memory.Fate.ERASED, sealed=b"")
+    bench = bench_of(case)
+    assert [item.memory for item in bench.items] == [kept, other]
+    assert [item.memory for item in bench.isolated()] == [kept, other]
+    assert len(bench.on_map) == 3
+    assert bench.uncovered() == []
+
+
 def test_memories_without_a_link_are_named() -> None:
     case, person = make_case(), make_user()
     a, b, alone = make_memory(case), make_memory(case), make_memory(case)

@@ -1,0 +1,108 @@
+"""A night that Redis wakes, over several machines: whoever is killed, and whatever is away, it ends whole."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from pytest_django import Settings
+
+from erasure.runs import control
+from erasure.runs.models import CallNotice, Event, Run
+from patients.requests.tickets import new_ticket
+from tests.erasure.runs.nights import check_end, technician_of
+from tests.erasure.serve.served import BY_REDIS, serve
+from tests.factories import make_run
+from tests.house import progress, until, until_certified
+from tests.servers import RedisServer, running
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.processes]
+
+MACHINE = ("--no-web", "--workers", "1")
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    with running(server := RedisServer(tmp_path)):
+        yield server
+
+
+def passes(run: Run) -> int:
+    return Event.objects.filter(run=run, kind="pass").count()
+
+
+def tasks(redis: RedisServer, settings: Settings) -> set[str]:
+    """What tasks that Redis keeps were asked to do, whatever became of them."""
+    from erasure.runs.redis_worker import every_job
+
+    settings.RQ_QUEUES = {"default": {"URL": redis.url}}
+    return {job.description for job in every_job()}
+
+
+def test_workers_and_whole_machines_die_and_the_night_ends_in_a_certificate(
+    redis: RedisServer, settings: Settings
+) -> None:
+    run = make_run(memories=3, letters=1, pace=1.5, kinds=("recording", "object"))
+    env = {"LACUNA_REDIS": redis.url, "LACUNA_LEASE_SECONDS": "2", "LACUNA_SLICE_SECONDS": "1"}
+    with serve(*MACHINE, **env) as one, serve(*MACHINE, **env) as other:
+        for machine in (one, other):
+            assert machine.greeting == "Lacuna works on runs here (Ctrl-C ends it)\n"
+            until(lambda machine=machine: BY_REDIS in machine.children(), "each has its worker")
+        until(lambda: passes(run) > 3, "the fade is under way", progress)
+        for machine in (one, other):
+            old = machine.children()[BY_REDIS]
+            os.kill(old, signal.SIGKILL)
+            until(
+                lambda machine=machine, old=old: machine.children().get(BY_REDIS, old) != old,
+                "one is started anew",
+            )
+        before = passes(run)
+        until(lambda: passes(run) > before + 3, "it goes on", progress)
+        one.end(signal.SIGKILL)
+        until(one.nobody_left, "nobody of that machine works on")
+        until_certified(run)
+        assert tasks(redis, settings) <= {f"erasure.runs.tasks.advance_run('{run.pk}')"}
+        other.end(signal.SIGTERM)
+        assert other.process.returncode == 0
+        assert other.nobody_left()
+    check_end(run)
+    places = Run.objects.get(pk=run.pk).certificate.statement["verification"]
+    assert (places["queue"], places["cache"]) == ("clean", "clean")
+
+
+def test_while_redis_is_away_the_team_is_still_heard_and_then_it_goes_on(redis: RedisServer) -> None:
+    run = make_run(memories=2, pace=2)
+    env = {"LACUNA_REDIS": redis.url, "LACUNA_LEASE_SECONDS": "2", "LACUNA_SLICE_SECONDS": "1"}
+    with serve(*MACHINE, **env) as machine:
+        until(lambda: passes(run) > 2, "the fade is under way", progress)
+        redis.stop()
+        control.pause(run.pk, by=technician_of(run))
+        control.call_doctor(run.pk, by=None)
+        told = CallNotice.objects.filter(call__run=run, sent_at__isnull=False)
+        until(told.exists, "the doctor is called although nobody can be woken")
+        control.resume(run.pk, by=technician_of(run))
+        redis.start()
+        until_certified(run, "it goes on when Redis is back")
+        said = machine.end(signal.SIGTERM)
+    check_end(run)
+    assert "Redis does not answer as LACUNA_REDIS says" in said
+    assert "Traceback" not in said
+
+
+def test_a_person_is_told_in_plain_words(client: Client, settings: Settings) -> None:
+    settings.CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": "redis://127.0.0.1:1/0",
+        }
+    }
+    asked = {"name": "A visitor", "email": "visitor@lacuna.example", "ticket": new_ticket()}
+    signing_in = {"login": "visitor@lacuna.example", "password": "whatever it was"}
+    for page, sent in ((reverse("account_login"), signing_in), (reverse("patients:request"), asked)):
+        answer = client.post(page, sent)
+        assert answer.status_code == 503
+        assert answer.headers["Retry-After"] == "30"
+        assert "Something does not answer." in answer.content.decode()

@@ -1,0 +1,194 @@
+"""A house whose ciphertext is in a bucket, from the first uploaded byte to the certificate."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django_tasks_db.models import DBTaskResult
+from pytest_django import Settings
+
+from clinic.asgi import application
+from erasure.backups.drilling import hold_drill
+from erasure.backups.making import make_backup
+from erasure.backups.models import Drill
+from erasure.backups.restoring import restore
+from erasure.runs.models import Event, Run
+from erasure.runs.planning import start_run
+from erasure.serve.startup import CannotOpen, check_storage
+from erasure.verification.places import Subject
+from erasure.verification.vault import files
+from patients.cases.models import Case
+from patients.keepsakes.changing import change_keepsake
+from patients.keepsakes.models import Keepsake, Upload
+from patients.keepsakes.staging import staging_path
+from patients.vault.models import StoredObject
+from patients.vault.objects import destroy, doom, read, storage
+from tests.erasure.backups.elsewhere import empty_house
+from tests.erasure.runs.nights import check_end
+from tests.erasure.serve.served import serve
+from tests.factories import jpeg, make_case, make_keepsake, make_memory, make_procedure, make_run
+from tests.house import PATIENCE, ROOT, environment, progress, until, until_certified
+from tests.patients.imaging.media import recording
+from tests.patients.keepsakes.sending import Sender
+from tests.servers import Bucket, Passage, S3Server, free_port, use_bucket
+from tests.serving import ask, cookie_of, serving
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def nowhere() -> str:
+    """The address of a server that is not there."""
+    return f"http://127.0.0.1:{free_port()}"
+
+
+def bring(case: Case, port: int) -> None:
+    """Bring three things through the streaming endpoint, each for a memory of its own."""
+    sender = Sender(port, case.patient)
+    things = {"one.jpg": jpeg((2400, 1800)), "voice.wav": recording(), "letter.txt": b"Dear heron, farewell."}
+    for number, (name, data) in enumerate(things.items()):
+        answer = sender.bring(data, name)
+        assert answer.status == 200, answer.body
+        keepsake = Keepsake.objects.get(pk=answer.said["keepsake"])
+        assert read(keepsake.stored.get(role=StoredObject.Role.ORIGINAL)) == data
+        memory = make_memory(case, f"Memory {number}", f"2003-02-0{number + 1}")
+        change_keepsake(keepsake, {}, memory=memory, by=case.patient)
+    Keepsake.objects.filter(case=case).update(review=Keepsake.Review.ACCEPTED)
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("versions", [False, True], ids=["plain", "keeping versions"])
+def test_what_is_brought_fades_and_no_byte_of_it_is_left_in_the_bucket(
+    bucket: Bucket, versions: bool
+) -> None:
+    if versions:
+        bucket.keep_versions()
+    case = make_case()
+    with serve("--workers", "1", LACUNA_LEASE_SECONDS="5") as house:
+        bring(case, house.port)
+        before = storage().traces()
+        assert before == set(StoredObject.objects.live().exclude(blob="").values_list("blob", flat=True))
+        assert not list(staging_path(Upload.objects.all()[0].pk).parent.iterdir())
+        case.refresh_from_db()
+        run = start_run(make_procedure(case).pk, by=None)
+        until_certified(run)
+    check_end(run)
+    assert bucket.versions() == 0
+    verification = Run.objects.get(pk=run.pk).certificate.statement["verification"]
+    assert verification["result"] == "clean"
+    (place,) = [place for place in verification["places"] if place["place"] == "files"]
+    assert place["looked-for"] > len(before)
+
+
+@pytest.mark.processes
+@pytest.mark.usefixtures("bucket")
+def test_a_night_stands_still_while_the_storage_is_away_and_then_goes_on(
+    s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passage = Passage(s3_server.port)
+    monkeypatch.setenv("LACUNA_S3_ENDPOINT", passage.address)
+    run = make_run(memories=2, letters=1, pace=2)
+    passes = Event.objects.filter(run=run, kind="pass")
+    with serve("--no-web", "--workers", "1", LACUNA_LEASE_SECONDS="2") as house:
+        until(lambda: passes.count() > 2, "the fade is under way", progress)
+        passage.shut()
+        failed = DBTaskResult.objects.filter(exception_class_path="clinic.away.Away")
+        until(failed.exists, "a worker meets the shut door")
+        stood_at = passes.count()
+        until(lambda: failed.count() > 1, "it is tried again")
+        assert passes.count() == stood_at
+        passage.open()
+        until_certified(run)
+        house.end(signal.SIGTERM)
+    passage.shut()
+    check_end(run)
+
+
+@pytest.mark.parametrize("where", ["object", "version", "part"])
+def test_what_a_bucket_has_kept_is_found(bucket: Bucket, where: str) -> None:
+    run = make_run(memories=1)
+    bucket.keep_versions()
+    mine = StoredObject.objects.filter(case=run.procedure.case)
+    blob = mine.exclude(blob="").values_list("blob", flat=True)[0]
+    doom(mine, "test")
+    destroy(mine)
+    assert files(Subject(run)).result == "clean"
+    if where == "part":
+        bucket.begin_in_parts(blob)
+    else:
+        bucket.client.put_object(Bucket=bucket.name, Key=blob, Body=b"?")
+    if where == "version":
+        bucket.client.delete_object(Bucket=bucket.name, Key=blob)
+    found = files(Subject(run))
+    assert (found.result, found.found, found.where) == ("found", 1, blob)
+
+
+def test_a_backup_is_made_of_a_bucket_drilled_and_restored_into_another(
+    bucket: Bucket, settings: Settings, tmp_path: Path
+) -> None:
+    kept, gone = (make_keepsake(make_memory(make_case())) for _ in range(2))
+    _backup, made = make_backup(tmp_path / "backup")
+    assert {item.name for item in made.objects} == storage().traces()
+    theirs = StoredObject.objects.filter(keepsake=gone)
+    doom(theirs, "test")
+    destroy(theirs)
+    drill = hold_drill(tmp_path / "backup")
+    assert drill.result == Drill.Result.HOLDS
+    assert (drill.kept_closed, drill.erased_opened, drill.erased_closed > 0) == (0, 0, True)
+    picture = StoredObject.objects.get(pk=kept.picture_id)
+    expected = read(picture)
+    bucket.client.create_bucket(Bucket=f"{bucket.name}-new")
+    with empty_house(tmp_path):
+        use_bucket(settings, f"{bucket.name}-new", bucket.client.meta.endpoint_url)
+        restore(tmp_path / "backup")
+        assert storage().traces() == {item.name for item in made.objects}
+        assert read(StoredObject.objects.get(pk=kept.picture_id)) == expected
+
+
+def test_a_house_whose_bucket_is_missing_or_away_does_not_open(bucket: Bucket, settings: Settings) -> None:
+    check_storage()
+    assert storage().traces() == set(), "what was tried is gone"
+    use_bucket(settings, "no-such-bucket", bucket.client.meta.endpoint_url)
+    with pytest.raises(
+        CannotOpen, match=r"^What people bring could not be stored and destroyed\. The S3 bucket"
+    ):
+        check_storage()
+    ended = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, str(ROOT / "manage.py"), "serve", "--port", "0"],
+        env=environment(LACUNA_S3_ENDPOINT=nowhere()),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert f"The S3 bucket {bucket.name} cannot be reached: Could not connect" in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_a_person_hears_in_plain_words_that_the_storage_is_away(bucket: Bucket, settings: Settings) -> None:
+    case = make_case()
+    keepsake = make_keepsake(make_memory(case))
+    use_bucket(settings, bucket.name, nowhere())
+    with serving(application) as port:
+        shown = ask(port, f"/pictures/{keepsake.picture_id}", cookie_of(case.patient))
+        assert (shown.status, shown.headers["Retry-After"]) == (503, "30")
+        assert shown.read().decode() == "This cannot be shown just now. Please try again in a minute."
+        brought = Sender(port, case.patient).bring(jpeg(), "photo.jpg")
+        assert brought.status == 503
+        assert b"We could not store this just now. Please try again in a minute." in brought.body
+    assert Keepsake.objects.count() == 1
+
+
+@pytest.mark.usefixtures("bucket")
+def test_a_page_that_needs_the_storage_says_so_too(client: Client, settings: Settings) -> None:
+    case = make_case()
+    keepsake = make_keepsake(make_memory(case))
+    client.force_login(case.patient, backend=settings.AUTHENTICATION_BACKENDS[0])
+    use_bucket(settings, "away", nowhere())
+    answer = client.post(reverse("patients:keepsake-remove", args=[keepsake.pk]))
+    assert answer.status_code == 503
+    assert "Something does not answer." in answer.content.decode()

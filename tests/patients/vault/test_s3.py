@@ -1,0 +1,134 @@
+"""The vault in a bucket: the same contract as on a disk, and nothing that was deleted is kept there."""
+
+import io
+import os
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import SuspiciousFileOperation
+from django.core.files.base import ContentFile, File
+from pytest_django import Settings
+
+from clinic.away import Away
+from patients.vault.configured import key_store
+from patients.vault.models import StoredObject
+from patients.vault.objects import destroy, doom, put, read, reader, storage
+from patients.vault.s3 import ONE_PIECE, WINDOW
+from tests.factories import make_case
+from tests.servers import Bucket, S3Server, free_port, use_bucket
+
+
+def name() -> str:
+    return os.urandom(16).hex()
+
+
+@pytest.mark.usefixtures("bucket")
+def test_what_is_saved_comes_back_and_is_never_overwritten() -> None:
+    one = storage().save(name(), ContentFile(b"first"))
+    assert storage().save("", io.BytesIO(b"second")) != one
+    with pytest.raises(FileExistsError):
+        storage().save(one, ContentFile(b"other"))
+    with storage().open(one) as file:
+        assert file.read() == b"first"
+    assert (storage().exists(one), storage().size(one)) == (True, 5)
+    assert len(storage().listdir("")[1]) == 2
+
+
+@pytest.mark.usefixtures("bucket")
+def test_a_file_of_several_windows_is_read_wherever_one_looks(tmp_path: Path) -> None:
+    data = os.urandom(5 * WINDOW + 1234)
+    (tmp_path / "staged").write_bytes(data)
+    with (tmp_path / "staged").open("rb") as staged:
+        one = storage().save(name(), File(staged))
+    with storage().open(one) as file:
+        assert file.seek(0, os.SEEK_END) == len(data)
+        for start in (0, 5 * WINDOW + 1000, WINDOW - 7, 3 * WINDOW, len(data), 10):
+            file.seek(start)
+            piece = b"".join(iter(lambda: file.read(600_000), b"")) if start > WINDOW else file.read(100)
+            assert data[start:].startswith(piece)
+            assert piece or start == len(data)
+        file.seek(0)
+        assert file.read() == data
+
+
+@pytest.mark.parametrize("bad", ["", "../x", "x" * 32, "A" * 32])
+@pytest.mark.usefixtures("bucket")
+def test_other_names_are_refused(bad: str) -> None:
+    for act in (storage().open, storage().exists, storage().size, storage().delete):
+        with pytest.raises(SuspiciousFileOperation):
+            act(bad)
+    with pytest.raises(ValueError, match="has an address"):
+        storage().url(name())
+
+
+@pytest.mark.usefixtures("bucket")
+def test_what_is_not_there_is_told_apart_from_what_cannot_be_asked(
+    s3_server: S3Server, settings: Settings
+) -> None:
+    one = name()
+    assert not storage().exists(one)
+    for act in (storage().open, storage().size):
+        with pytest.raises(FileNotFoundError):
+            act(one)
+    storage().delete(one)
+    use_bucket(settings, "no-such-bucket", s3_server.address)
+    for act in (storage().open, storage().size, storage().exists, storage().delete):
+        with pytest.raises(Away, match=r"The S3 bucket no-such-bucket cannot be used: .*NoSuchBucket"):
+            act(one)
+    use_bucket(settings, "away", f"http://127.0.0.1:{free_port()}")
+    for act in (storage().open, storage().size, storage().exists, storage().delete):
+        with pytest.raises(Away, match=r"The S3 bucket away cannot be reached: Could not connect"):
+            act(one)
+
+
+def test_deleting_takes_older_versions_and_parts_that_came_to_no_end(bucket: Bucket) -> None:
+    bucket.keep_versions()
+    one, other = storage().save(name(), ContentFile(b"one")), storage().save(name(), ContentFile(b"other"))
+    bucket.client.put_object(Bucket=bucket.name, Key=one, Body=b"one again")
+    bucket.client.delete_object(Bucket=bucket.name, Key=one)
+    bucket.begin_in_parts(parts := name())
+    bucket.client.put_object(Bucket=bucket.name, Key="a stranger's", Body=b"is not ours to see")
+    assert storage().listdir("")[1] == [other], "a listing of objects would not have shown it"
+    assert storage().traces() == {one, other, parts}
+    storage().delete(one)
+    storage().delete(parts)
+    assert storage().traces() == {other}
+    assert bucket.versions() == 2  # the other's, and the stranger's
+    storage().delete(other)
+    storage().delete(other)
+    assert bucket.versions() == 1
+
+
+def test_a_large_file_goes_in_one_piece(bucket: Bucket) -> None:
+    one = storage().save(name(), ContentFile(bytes(20 * WINDOW)))
+    found = bucket.client.head_object(Bucket=bucket.name, Key=one)
+    assert "-" not in found["ETag"], "an object that came in parts says so"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_object_is_put_read_and_destroyed(bucket: Bucket) -> None:
+    bucket.keep_versions()
+    case, data = make_case(), os.urandom(3 * WINDOW)
+    row = put(data, case_id=case.pk, role=StoredObject.Role.ORIGINAL)
+    assert read(row) == data
+    with reader(row) as file:
+        file.seek(2 * WINDOW)
+        assert file.read(1000) == data[2 * WINDOW : 2 * WINDOW + 1000]
+    mine = StoredObject.objects.filter(pk=row.pk)
+    doom(mine, "test")
+    assert destroy(mine).objects == 1
+    assert storage().traces() == set()
+    assert row.pk not in set(key_store().ids())
+
+
+def test_a_bucket_that_keeps_what_is_deleted_is_objected_to(bucket: Bucket, settings: Settings) -> None:
+    assert storage().objection() == ""
+    settings.LACUNA_UPLOAD_MAX_BYTES = ONE_PIECE
+    assert "LACUNA_UPLOAD_MAX_BYTES" in storage().objection()
+    settings.LACUNA_UPLOAD_MAX_BYTES = 1024
+    bucket.client.create_bucket(Bucket="locked", ObjectLockEnabledForBucket=True)
+    use_bucket(settings, "locked", bucket.client.meta.endpoint_url)
+    assert storage().objection() == (
+        "The S3 bucket locked is under an object lock: it would keep what is destroyed. "
+        "Name one without (LACUNA_S3_BUCKET)."
+    )
