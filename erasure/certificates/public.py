@@ -1,6 +1,7 @@
 """The pages that a stranger checks a certificate with: no sign-in, nothing personal, nothing kept."""
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,25 +38,38 @@ def checked_lines(checked: Checked) -> list[tuple[bool | None, str]]:
     return [(finding.holds, told(finding)) for finding in checked.findings if finding.code != "key-given"]
 
 
-def logged(made: Certificate) -> tuple[Entry, Checkpoint] | None:
-    """The log's entry that this certificate was issued, and a checkpoint that it is proved to lie under.
+@dataclass(frozen=True)
+class Logged:
+    """How it stands with the log's entry that a certificate was issued.
 
-    The proof is made and checked here, from the stored log. None where it fails or no checkpoint is that new.
+    `holds` is None while the entry is there and no checkpoint was signed over it yet: the house was stopped
+    between the two, and signs one when it is open again (`issuing.sign_unsigned`).
+    """
+
+    holds: bool | None
+    entry: Entry | None = None
+    checkpoint: Checkpoint | None = None
+
+
+def logged(made: Certificate) -> Logged:
+    """Find the log's entry that this certificate was issued, and prove it to lie under a checkpoint.
+
+    The proof is made and checked here, from the stored log.
     """
     issued = Entry.objects.filter(action="certificate.issued", subject=f"certificate:{made.pk}")
     entry = issued.order_by("index").first()
     if entry is None or entry.details.get("digest") != made.digest:
-        return None
+        return Logged(False)
     signed = Checkpoint.objects.filter(size__gt=entry.index).order_by("size", "pk").first()
     if signed is None:
-        return None
+        return Logged(None, entry)
     root = bytes(signed.root)
     try:
         path = tree_of(signed.size, root).inclusion(entry.index, signed.size)
     except LookupError:
-        return None
+        return Logged(False)
     held = verify_inclusion(leaf_of(entry), entry.index, signed.size, path, root)
-    return (entry, signed) if held else None
+    return Logged(True, entry, signed) if held else Logged(False)
 
 
 @login_not_required
@@ -73,10 +87,9 @@ def verify_number(request: HttpRequest, key: str) -> HttpResponse:
         made=made,
         checked=checked,
         lines=checked_lines(checked),
-        entry=found[0] if found else None,
-        checkpoint=found[1] if found else None,
-        root=beginning(bytes(found[1].root).hex()) if found else "",
-        holds=checked.holds and found is not None,
+        logged=found,
+        root=beginning(bytes(found.checkpoint.root).hex()) if found.checkpoint else "",
+        holds=checked.holds and found.holds is not False,
         outcome=telling.outcome(statement),
         figures=telling.figures(statement),
         remarks=telling.remarks(statement),

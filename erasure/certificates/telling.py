@@ -26,6 +26,7 @@ BECAUSE: dict[str, str | Promise] = {
     "safe-word": gettext_lazy("the safe word was said"),
     "abort": gettext_lazy("the night was aborted"),
     "withdrawn": gettext_lazy("consent was withdrawn"),
+    "restored": gettext_lazy("a backup was restored"),
 }
 # What became of a thing that can be held, when the certificate was issued.
 THINGS: dict[str, str | Promise] = {

@@ -82,5 +82,5 @@ def tick() -> int:
     """One quick round; returns how many runs were woken, started or moved."""
     free_expired()
     moved = start_due() + wake_due() + settle_ended()
-    moved += presence.release_absent() + presence.miss_due() + presence.ask_due() + calls.remind_due()
-    return moved + calls.send_due()
+    moved += presence.release_absent() + presence.miss_due() + presence.ask_due()
+    return moved + calls.remind_due()

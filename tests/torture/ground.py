@@ -71,8 +71,7 @@ class Ground:
         self._leave()
         name = f"lacuna_torture_{os.urandom(6).hex()}"
         if connection.vendor == "postgresql":
-            # By copying files and not through the log of writes: nobody needs this database after a crash.
-            self._ask(f"CREATE DATABASE {name} TEMPLATE {like} STRATEGY FILE_COPY")
+            self._ask(f"CREATE DATABASE {name} TEMPLATE {like}")
         else:
             name = str(self.directory / f"{name}.sqlite3")
             if like == self._own:

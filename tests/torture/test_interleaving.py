@@ -29,7 +29,7 @@ from erasure.backups.restoring import restore
 from erasure.procedures.booking import CannotBook, book_procedure, cancel_procedure, move_procedure
 from erasure.procedures.models import Procedure
 from erasure.runs import control, finishing, supervisor
-from erasure.runs.lease import claim, free_holder
+from erasure.runs.lease import HOLDER, claim, free_holder
 from erasure.runs.models import Run, Step
 from erasure.runs.passes import GONE
 from erasure.runs.planning import CannotStart, start_run
@@ -296,6 +296,7 @@ class Clinic(RuleBasedStateMachine):
 
         assert in_child(dies) in {0, -signal.SIGKILL}
         free_holder("worker")
+        free_holder(HOLDER)  # under which the end of a night is settled
 
     @rule()
     def is_restarted(self) -> None:
