@@ -42,8 +42,8 @@ def export_to(file: BinaryIO, entries: EntryQuerySet, at: datetime) -> int:
         digest.update(line)
         file.write(line)
     file.flush()
-    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as body:
-        signature = sign(body)
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as body, memoryview(body) as text:
+        signature = sign(text)
     file.write(_foot(digest.hexdigest(), signature, size))
     file.flush()
     return file.tell()

@@ -22,7 +22,8 @@ from patients.vault.keys import KeyStoreDamaged
 class Command(BaseCommand):
     help = (
         "Look through every place where something of a finished run could have survived. A process of its "
-        "own does it, without the root key, which gives up writing before it begins; what it says is recorded."
+        "own does it, without the root key, which gives up writing before it begins; what it says is "
+        "recorded."
     )
     requires_system_checks: list[str] = []
 

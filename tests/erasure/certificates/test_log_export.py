@@ -276,7 +276,7 @@ def test_the_command_overwrites_nothing_and_leaves_nothing_where_it_fails(
 
 
 def test_a_log_longer_than_a_page_exports_is_written_in_little_memory(tmp_path: Path) -> None:
-    """60,000 entries, more than the page takes, are some 11 MB; of them less than half is in memory at once."""
+    """60,000 entries, more than the page takes, are some 11 MB, of which less than half is in memory."""
     with transaction.atomic():
         for start in range(0, 60_000, 5000):
             record(*(Act("file.viewed", f"case:{start + n}", "system:test") for n in range(5000)))
