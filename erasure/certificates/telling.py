@@ -133,6 +133,17 @@ def remarks(statement: dict[str, Any]) -> list[str]:
             )
             % {"n": n}
         )
+    if n := sum(item["state"] == "open" for item in statement.get("things", [])):
+        said.append(
+            ngettext(
+                "%(n)s thing was still with the clinic. What becomes of it later is written in the clinic's "
+                "log, with two witnesses, and not on this certificate.",
+                "%(n)s things were still with the clinic. What becomes of them later is written in the "
+                "clinic's log, with two witnesses, and not on this certificate.",
+                n,
+            )
+            % {"n": n}
+        )
     if result(statement) == "found":
         said.append(_("The verification afterwards found something left. The places are named below."))
     elif result(statement) != "clean":
