@@ -3,18 +3,19 @@
 from django.conf import settings
 from django.db import transaction
 
-from clinic.audit.checkpoints import Note, NoteInvalid, public_key, verify_note
+from clinic.audit.checkpoints import Note, NoteInvalid
+from clinic.audit.keyring import verify_ours
 from clinic.audit.models import Entry
 from clinic.audit.proofs import Tree, head_size
 from clinic.audit.record import Act, record
 
 
 def outside() -> list[Note]:
-    """Return what the notes in the witness directory state, those that our key signed."""
+    """Return what the notes in the witness directory state, those that we signed."""
     notes = []
     for path in settings.LACUNA_WITNESS_DIR.glob("*.note"):
         try:
-            notes.append(verify_note(path.read_bytes().decode(errors="replace"), public_key()))
+            notes.append(verify_ours(path.read_bytes().decode(errors="replace")))
         except NoteInvalid:  # verify_log says so; here it is merely no witness
             continue
     return notes

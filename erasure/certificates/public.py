@@ -17,13 +17,14 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
 from clinic.audit.canonical import leaf_of
-from clinic.audit.checkpoints import public_key, verifier_key
+from clinic.audit.checkpoints import verifier_key
+from clinic.audit.keyring import former_keys, key_of_certificate
 from clinic.audit.merkle import verify_inclusion
 from clinic.audit.models import Checkpoint, Entry
 from clinic.audit.proofs import tree_of
 from clinic.audit.telling import grouped as beginning
 from erasure.certificates import telling, verify_certificate
-from erasure.certificates.checking import LARGEST_FILE, Checked, Unreadable, check, read_and_check
+from erasure.certificates.checking import LARGEST_FILE, Checked, Unreadable, check, digest_of, read_and_check
 from erasure.certificates.models import Certificate
 from erasure.certificates.paper import grouped
 from erasure.certificates.wording import UNKNOWN, told
@@ -80,7 +81,7 @@ def verify_number(request: HttpRequest, key: str) -> HttpResponse:
     made = Certificate.objects.numbered(key)
     if made is None:
         return render(request, "erasure/certificates/verify.html", page(number=key[:80]), status=404)
-    checked = check(made.body.encode(), made.signature, public_key())
+    checked = check(made.body.encode(), made.signature, key_of_certificate(made.digest))
     statement, found = made.statement, logged(made)
     context = page(
         number=grouped(made.number),
@@ -110,7 +111,8 @@ def verify(request: HttpRequest) -> HttpResponse:
         return render(request, "erasure/certificates/verify.html", page())
     context, status = page(sent=True), 200
     try:
-        checked = read_and_check(sent(request), public_key())
+        file = sent(request)
+        checked = read_and_check(file, key_of_certificate(digest_of(file)))
         context |= {"checked": checked, "lines": checked_lines(checked), "holds": checked.holds}
     except (Unreadable, BadRequest) as error:
         context["problem"], status = str(error), 422
@@ -152,4 +154,5 @@ def key(request: HttpRequest) -> HttpResponse:
 
 def page(**context: Any) -> dict[str, Any]:
     """The context that every answer shares."""
-    return {"verifier_key": verifier_key(), "unknown": UNKNOWN.values(), **context}
+    former = [verifier_key(one.key) for one in former_keys()]
+    return {"verifier_key": verifier_key(), "former_keys": former, "unknown": UNKNOWN.values(), **context}
