@@ -318,6 +318,8 @@ if HTTPS:
 EMAIL_BACKEND = os.environ.get("LACUNA_MAIL_BACKEND", "clinic.outbox.backend.OutboxBackend")
 EMAIL_HOST = os.environ.get("LACUNA_MAIL_HOST", "localhost")
 EMAIL_PORT = int(number("LACUNA_MAIL_PORT", 25))
+# Seconds that connecting, and each answer, may take. Whoever waits for it is a person at a form.
+EMAIL_TIMEOUT = 5
 DEFAULT_FROM_EMAIL = os.environ.get("LACUNA_MAIL_FROM", "Lacuna <front-desk@lacuna.example>")
 
 # --- Words, time, files -----------------------------------------------------------------------------------

@@ -38,6 +38,9 @@ register(
         "run.verified": (_("Destruction verified"), "teal"),
         # details: why the verifier came to no end (a word), and the number of the attempt
         "run.unverified": (_("Verifier gave no answer"), "alarm"),
+        # The same, by an operator after the certificate; a certificate speaks of the first alone.
+        "run.verified-by-hand": (_("Destruction verified by hand"), "teal"),
+        "run.unverified-by-hand": (_("Verifier started by hand gave no answer"), "alarm"),
         "backup.made": (_("Backup made"), "plain"),
         "backup.restored": (_("Backup restored"), "alarm"),
         "backup.drilled": (_("Backup tried: nothing erased opens"), "teal"),

@@ -39,6 +39,9 @@ register(
         "consent.withdrawn": (_("Consent withdrawn"), "alarm"),
         "file.viewed": (_("File viewed"), "plain"),
         "keys.rolled-by-hand": (_("Keys rolled by an operator"), "teal"),
+        # details: how many keys no row accounted for when a restored database was opened
+        "keys.held": (_("Keys without rows held after a restore"), "alarm"),
+        "keys.let-go": (_("Keys held after a restore destroyed"), "destroyed"),
         "keys.struck": (_("Keys that nothing opens struck off"), "alarm"),
     }
 )

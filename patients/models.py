@@ -7,7 +7,7 @@ from patients.keepsakes.models import Keepsake, Upload
 from patients.maps.models import LockedMap
 from patients.memories.models import Memory, MemoryLink
 from patients.requests.models import AppointmentRequest
-from patients.vault.models import CaseKey, KeyHouse, StoredObject, WrappedKey
+from patients.vault.models import CaseKey, HeldKey, KeyHouse, StoredObject, WrappedKey
 
 __all__ = [
     "AppointmentRequest",
@@ -15,6 +15,7 @@ __all__ = [
     "CaseKey",
     "ConsentText",
     "Custody",
+    "HeldKey",
     "Keepsake",
     "KeyHouse",
     "LockedMap",

@@ -176,6 +176,7 @@ TABLE: dict[str, Row] = {
     "erasure:left-fetch": Row(to(OWN)),
     "erasure:certificate": Row(to(DOCTOR, ON_DUTY, OWN, RECEPTIONIST, AUDITOR)),
     "erasure:backups": Row(READERS),
+    "erasure:backups-end-held": Row((), to(ADMINISTRATOR)),
     "erasure:certificate-json": Row(to(DOCTOR, ON_DUTY, OWN, RECEPTIONIST, AUDITOR)),
     "erasure:certificate-statement": Row(to(DOCTOR, ON_DUTY, OWN, RECEPTIONIST, AUDITOR)),
     "erasure:certificate-signature": Row(to(DOCTOR, ON_DUTY, OWN, RECEPTIONIST, AUDITOR)),

@@ -36,7 +36,10 @@ register(
         "audit.broken": (_("Log found broken"), "alarm"),
         "audit.compared": (_("Checkpoints compared"), "plain"),
         "audit.exported": (_("Log exported"), "plain"),
-        # details: size and root (hex) of the newest checkpoint of the log before a backup was restored
+        # details: both public keys (hex) and the signatures of both, as clinic/audit/keyring.py writes them
+        "audit.key-rotated": (_("Signing key replaced"), "alarm"),
+        # details: size and root (hex) of the newest checkpoint of the log before a backup was restored, or of
+        # an end that an earlier restore had begun and a later one gave up
         "audit.restored": (_("Backup restored, the log's end lost"), "alarm"),
     }
 )

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
+from cryptography.utils import Buffer
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
@@ -69,7 +70,7 @@ def public_key() -> Ed25519PublicKey:
     return signing_key().public_key()
 
 
-def sign(data: bytes) -> bytes:
+def sign(data: Buffer) -> bytes:
     """Return the house's Ed25519 signature of `data`, 64 bytes."""
     return signing_key().sign(data)
 

@@ -1,12 +1,14 @@
 """Whether one checkpoint's log is a beginning of another's: any two, of ours or from outside."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from clinic.audit.checkpoints import Note, public_key, verify_note
+from clinic.audit.checkpoints import Note, verify_note
+from clinic.audit.keyring import verify_ours
 from clinic.audit.merkle import EMPTY_ROOT, verify_consistency
 from clinic.audit.proofs import Tree, texts, tree_of
 
@@ -31,11 +33,11 @@ class Comparison:
 def compare(one: str, other: str, key: Ed25519PublicKey | None = None) -> Comparison:
     """Compare two signed notes, in any order, by a consistency proof made from the stored log.
 
-    key: the public key both must be signed with, by default this house's.
+    key: the public key both must be signed with, by default this house's of their time.
     Errors: NoteInvalid where either is no note of this log.
     """
-    key = key or public_key()
-    old, new = sorted((verify_note(one, key), verify_note(other, key)), key=lambda note: note.size)
+    read = partial(verify_note, key=key) if key else verify_ours
+    old, new = sorted((read(one), read(other)), key=lambda note: note.size)
     if old.size == new.size:
         same = old.root == new.root
         return Comparison(old, new, (), same, HOLDS if same else OTHER_ROOTS)

@@ -2,13 +2,19 @@
 
 import base64
 import hashlib
+import mmap
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import BinaryIO
+
+from django.db.models import QuerySet
 
 from clinic.audit.canonical import canonical, dump, moment
 from clinic.audit.checkpoints import sign, verifier_key
 from clinic.audit.models import Checkpoint, EntryQuerySet
 from clinic.audit.proofs import BATCH, Tree, head_size, keep_subtrees, texts
+
+KIND = "lacuna-audit-export"
 
 
 def export(entries: EntryQuerySet, asked: Mapping[str, str], at: datetime) -> bytes:
@@ -22,24 +28,52 @@ def export(entries: EntryQuerySet, asked: Mapping[str, str], at: datetime) -> by
     Errors: LookupError where the log has gaps.
     """
     size = head_size()
+    body = b"".join(_body(entries, asked, at, size))
+    return body + _foot(hashlib.sha256(body).hexdigest(), sign(body), size)
+
+
+def export_to(file: BinaryIO, entries: EntryQuerySet, at: datetime) -> int:
+    """Write what `export` returns into an empty file on a disk, open for writing and reading.
+
+    However long the log is, little of it is in memory. Returns the number of bytes. Errors: also OSError.
+    """
+    size, digest = head_size(), hashlib.sha256()
+    for line in _body(entries, {}, at, size):
+        digest.update(line)
+        file.write(line)
+    file.flush()
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as body, memoryview(body) as text:
+        signature = sign(text)
+    file.write(_foot(digest.hexdigest(), signature, size))
+    file.flush()
+    return file.tell()
+
+
+def _body(entries: EntryQuerySet, asked: Mapping[str, str], at: datetime, size: int) -> Iterator[bytes]:
+    """Yield every line but the last."""
     keep_subtrees(size)
     chosen = {name: value for name, value in sorted(asked.items()) if value}
-    head = {"kind": "lacuna-audit-export", "v": 2, "at": moment(at), "filters": chosen, "log": size}
+    yield dump({"kind": KIND, "v": 2, "at": moment(at), "filters": chosen, "log": size}) + b"\n"
+    sizes = sorted(set(_checkpoints(size).values_list("size", flat=True)))
+    for line in lines(entries.filter(index__lt=size), size, sizes):
+        yield line + b"\n"
+
+
+def _foot(digest: str, signature: bytes, size: int) -> bytes:
     # One of two checkpoints over the same log says nothing new, and none over a longer one can be shown here.
-    rows = Checkpoint.objects.filter(size__lte=size).order_by("size", "pk")
-    notes = list(dict.fromkeys(rows.values_list("note", flat=True)))
-    sizes = sorted(set(rows.values_list("size", flat=True)))
-    body = b"".join(
-        line + b"\n" for line in [dump(head), *lines(entries.filter(index__lt=size), size, sizes)]
-    )
+    notes = list(dict.fromkeys(_checkpoints(size).values_list("note", flat=True)))
     foot = {
         "kind": "signature",
         "key": verifier_key(),
-        "sha256": hashlib.sha256(body).hexdigest(),
-        "signature": base64.b64encode(sign(body)).decode(),
+        "sha256": digest,
+        "signature": base64.b64encode(signature).decode(),
         "checkpoints": notes,
     }
-    return body + dump(foot) + b"\n"
+    return dump(foot) + b"\n"
+
+
+def _checkpoints(size: int) -> QuerySet[Checkpoint]:
+    return Checkpoint.objects.filter(size__lte=size).order_by("size", "pk")
 
 
 def lines(entries: EntryQuerySet, size: int, sizes: list[int]) -> Iterator[bytes]:

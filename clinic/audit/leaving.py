@@ -19,12 +19,6 @@ log = logging.getLogger("lacuna.audit")
 DAILY = timedelta(days=1)
 
 
-def leave() -> int:
-    """Sign what is due and send what was not sent; return how many mails left. For the slow rounds."""
-    sign_daily()
-    return send_newest()
-
-
 def sign_daily() -> Checkpoint | None:
     """Sign the log once a day has passed since the newest checkpoint, if it has grown; None if not due."""
     newest = Checkpoint.objects.order_by("at").last()

@@ -15,7 +15,8 @@ from django.db.models import Max
 
 from clinic.audit import triggers
 from clinic.audit.canonical import leaf_of
-from clinic.audit.checkpoints import NoteInvalid, public_key, verify_note
+from clinic.audit.checkpoints import NoteInvalid, verify_note
+from clinic.audit.keyring import verify_ours
 from clinic.audit.merkle import Frontier
 from clinic.audit.models import Checkpoint, Entry, Subtree, TreeHead
 from clinic.audit.proofs import BATCH, BLOCK, inclusion
@@ -75,11 +76,12 @@ def verify_log(*, witness: Path | None = None, key: Ed25519PublicKey | None = No
 
     witness: the directory of notes that left the database, by default LACUNA_WITNESS_DIR; there alone a
     missing note of a known checkpoint is a problem. key: the public key to check signatures with, by default
-    the signing key's. Entries are read in batches, in constant memory; checkpoints are held, 100 bytes each.
-    The log may grow meanwhile: what is verified is the log at the moment of the call.
+    the house's own, each former one for what was signed before it was replaced. Entries are read in batches,
+    in constant memory; checkpoints are held, 100 bytes each. The log may grow meanwhile: what is verified is
+    the log at the moment of the call.
     """
     report = Report()
-    statements = read_statements(report, witness, key or public_key())
+    statements = read_statements(report, witness, key)
     head = TreeHead.objects.first() or TreeHead()
     roots, restored = read_entries(report, head.size, {statement.size for statement in statements})
     check_head(report, head)
@@ -173,8 +175,8 @@ def check_head(report: Report, head: TreeHead) -> None:
         report.add("The log's head is not that of its entries: entries were changed and sealed anew.")
 
 
-def read_statements(report: Report, witness: Path | None, key: Ed25519PublicKey) -> list[Statement]:
-    """Return the checkpoints that `key` signed, of database and witness directory; report the others."""
+def read_statements(report: Report, witness: Path | None, key: Ed25519PublicKey | None) -> list[Statement]:
+    """Return the checkpoints that `key`, or the house, signed, wherever they lie; report the others."""
     folder = witness or settings.LACUNA_WITNESS_DIR
     found: dict[tuple[int, bytes], Statement] = {}
     held: set[str] = set()
@@ -198,10 +200,10 @@ def read_statements(report: Report, witness: Path | None, key: Ed25519PublicKey)
     return sorted(found.values())
 
 
-def believe(report: Report, note: str, place: str, key: Ed25519PublicKey) -> Statement | None:
-    """Return what a note states if `key` signed it, else report it."""
+def believe(report: Report, note: str, place: str, key: Ed25519PublicKey | None) -> Statement | None:
+    """Return what a note states if `key`, or the house, signed it, else report it."""
     try:
-        said = verify_note(note, key)
+        said = verify_note(note, key) if key else verify_ours(note)
     except NoteInvalid as error:
         report.add(f"{place} is not to be believed: {error}.")
         return None

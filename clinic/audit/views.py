@@ -196,7 +196,13 @@ def audit_export(request: HttpRequest) -> HttpResponse:
         return render(request, "clinic/audit/page.html", shown, status=422)
     count = entries.count()
     if count > MOST_TO_EXPORT:
-        messages.error(request, _("These are too many entries for one file. Choose a shorter span of days."))
+        messages.error(
+            request,
+            _(
+                "These are too many entries for one file. Choose a shorter span of days, or have the operator"
+                " type on the server: manage.py export_audit"
+            ),
+        )
         return redirect("audit")
     at = timezone.now()
     asked = {name: str(value or "") for name, value in filters.cleaned_data.items() if name != "find"}

@@ -13,12 +13,16 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 import psycopg
+from django.conf import settings
 from django.db import connection, connections, transaction
 
 from erasure.backups.manifest import BackupRefused
+from patients.vault.models import CaseKey, KeyHouse, WrappedKey
 from patients.vault.replicas import sync_directory
 
 NAMES = {"sqlite": "database.sqlite3", "postgresql": "database.dump"}
+# The key store of several machines: never in a backup, and there before one is brought back.
+KEY_TABLES = frozenset(model._meta.db_table for model in (KeyHouse, CaseKey, WrappedKey))
 LIVE = "SELECT blob FROM patients_storedobject WHERE state = 'live' AND blob <> ''"
 SIZE = "SELECT size FROM clinic_treehead"
 
@@ -96,6 +100,7 @@ def _take_postgresql(file: Path) -> tuple[list[str], int]:
             "--no-privileges",
             f"--snapshot={snapshot}",
             f"--file={file}",
+            *_without_keys(),
         )
         cursor.execute(LIVE)
         objects = [name for (name,) in cursor.fetchall()]
@@ -103,6 +108,16 @@ def _take_postgresql(file: Path) -> tuple[list[str], int]:
         size = _one(cursor.fetchone())
     _tool("pg_restore", "--list", str(file))  # a dump that was cut short has no readable end
     return objects, size
+
+
+def _keys_are_here() -> bool:
+    return settings.LACUNA_KEYS == "database"
+
+
+def _without_keys() -> list[str]:
+    """What has pg_dump leave the key store out; where keys stand elsewhere its empty tables are laid out."""
+    option = "--exclude-table" if _keys_are_here() else "--exclude-table-data"
+    return [f"{option}={table}" for table in sorted(KEY_TABLES)]
 
 
 def _tool(name: str, *arguments: str, database: str = "") -> None:
@@ -125,9 +140,17 @@ def _tool(name: str, *arguments: str, database: str = "") -> None:
 
 
 def check_empty() -> None:
-    """Errors: BackupRefused where the database that the settings name holds anything."""
-    tables = connection.introspection.table_names()
+    """Errors: BackupRefused where the database that the settings name holds anything, or lacks its keys."""
+    tables = set(connection.introspection.table_names())
+    keys = _keys_are_here() and tables >= KEY_TABLES and WrappedKey.objects.filter(live=True).exists()
     connections.close_all()
+    if _keys_are_here():
+        if not keys:
+            raise BackupRefused(
+                "The keys of this house stand in tables of its database, which no backup holds. Bring these "
+                f"into the empty database first: {', '.join(sorted(KEY_TABLES))} (docs/keys.md)."
+            )
+        tables -= KEY_TABLES
     if tables:
         raise BackupRefused(
             "The database is not empty, and nothing is ever overwritten. Name an empty one (LACUNA_DATABASE)."

@@ -16,7 +16,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
-from clinic.audit.models import Entry
+from clinic.audit.proofs import head_size
 from clinic.audit.record import Act, record
 from clinic.audit.restored import declare_restored, newest_outside
 from clinic.calendar import bookings
@@ -29,6 +29,7 @@ from erasure.runs.events import News, emit
 from erasure.runs.finishing import close_gone_steps, finish
 from erasure.runs.models import Run, Step
 from erasure.runs.passes import GONE
+from erasure.serve.rounds import other_owners
 from patients.cases.models import Case
 from patients.consent.models import ConsentText, Signature
 from patients.keepsakes.models import Keepsake, Upload
@@ -36,6 +37,7 @@ from patients.keepsakes.staging import Busy, discard, staging_path
 from patients.memories.models import Memory
 from patients.requests.models import AppointmentRequest
 from patients.vault.configured import key_store
+from patients.vault.held import hold
 from patients.vault.models import StoredObject
 from patients.vault.objects import destroy, doom
 
@@ -52,14 +54,19 @@ class Obeyed:
 def obey_keys() -> Obeyed | None:
     """Mark erased what has no key, settle what a restore left under way; None where there is nothing to do.
 
-    May be repeated, and is safe beside a working house: an object that lives has its key, always.
+    Keys that no row accounts for are held, until somebody says that it was the right backup. May be
+    repeated, and is safe beside a working house: an object that lives has its key, always.
     Errors: KeyStoreDamaged, OSError, django.db.Error.
     """
-    mark, gone = read_mark(), keyless()
+    mark, gone, obeyed = read_mark(), keyless(), Obeyed()
     if mark is None and not gone:
-        return None
-    obeyed = Obeyed()
-    _declare()
+        # Put back by hand, and nothing was erased since; or the log's end was cut, which verify_log says.
+        if _log_is_short():
+            with transaction.atomic():
+                _hold(obeyed)
+        return obeyed if obeyed.counts["held"] else None
+    # Before anything else is written. The command brought back a log as the house had signed it.
+    declare_restored(ACTOR, whole=mark is not None)
     with transaction.atomic():
         runs = _erase_again(gone, obeyed)
         runs |= _stop_runs(gone, obeyed)
@@ -67,6 +74,7 @@ def obey_keys() -> Obeyed | None:
         _forget_visits()
         if mark is not None:
             _enter(mark)
+        _hold(obeyed)
         record(Act("keys.obeyed", "keys:store", ACTOR, details=dict(obeyed.counts)))
     destroy(StoredObject.objects.all())  # all that is doomed, an earlier and broken-off opening's too
     for run_id in runs:
@@ -85,14 +93,17 @@ def keyless() -> set[UUID]:
     return (rows | set(requests)) - set(key_store().ids())
 
 
-def _declare() -> None:
-    """Say in the log what end of it is lost, once, before anything else is written to it."""
+def _log_is_short() -> bool:
+    """Whether the log is shorter than one that was signed."""
     newest = newest_outside()
-    if newest is None:
-        return
-    said = Entry.objects.filter(action="audit.restored", details__root=newest.root.hex())
-    if not said.exists():
-        declare_restored(ACTOR)
+    return newest is not None and newest.size > head_size()
+
+
+def _hold(obeyed: Obeyed) -> None:
+    """Hold the keys that the restored rows do not know: it may be the wrong backup."""
+    if count := hold(other_owners()):
+        obeyed.counts["held"] += count
+        record(Act("keys.held", "keys:store", ACTOR, details={"keys": count}))
 
 
 def _erase_again(gone: set[UUID], obeyed: Obeyed) -> set[UUID]:

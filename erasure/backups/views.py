@@ -1,15 +1,26 @@
-"""The page of backups and drills. Made and held by command, where the disks are; read here."""
+"""The page of backups and drills. Made and held by command, where the disks are; read here.
+
+What is decided here is what becomes of keys that a restored database does not know.
+"""
 
 from datetime import timedelta
 
+from django.contrib import messages
 from django.core.paginator import Paginator
+from django.db.models import Count, Min
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
+from clinic.access.policy import allowed
+from clinic.audit.record import actor_of
+from erasure.backups.forms import EndHeld
 from erasure.backups.models import Backup, Drill
+from patients.vault.held import NotAsShown, end_held
+from patients.vault.models import HeldKey
 
 # A drill older than this says little of the backups of today.
 STALE = timedelta(days=31)
@@ -21,10 +32,29 @@ def backups(request: HttpRequest) -> HttpResponse:
     """Every known backup with its last drill, and how the last of all went."""
     page = Paginator(Backup.objects.prefetch_related("drills"), 25).get_page(request.GET.get("page"))
     last = Drill.objects.select_related("backup").first()
+    held = HeldKey.objects.aggregate(count=Count("pk"), since=Min("since"))
     context = {
+        "held": held,
+        "held_form": EndHeld(initial={"seen": held["count"]}),
+        "may_end_held": allowed(request.user, "erasure:backups-end-held", {}, "POST").allowed,
         "page": page,
         "last": last,
         "broken": last is not None and last.result == Drill.Result.BROKEN,
         "stale": last is not None and last.held_at < timezone.now() - STALE,
     }
     return render(request, "erasure/backups/backups.html", context)
+
+
+@require_POST
+def end_held_keys(request: HttpRequest) -> HttpResponse:
+    """Destroy the keys that no row accounts for since a restore."""
+    form = EndHeld(request.POST)
+    if not form.is_valid():
+        messages.error(request, " ".join(str(text) for texts in form.errors.values() for text in texts))
+        return redirect("erasure:backups")
+    try:
+        ended = end_held(form.cleaned_data["seen"], by=actor_of(request.user))
+        messages.success(request, _("Destroyed: %(count)d keys.") % {"count": ended})
+    except NotAsShown as refusal:
+        messages.error(request, str(refusal))
+    return redirect("erasure:backups")

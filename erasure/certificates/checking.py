@@ -16,7 +16,7 @@ from erasure.certificates.verify_certificate import (
     unbase64,
 )
 
-__all__ = ["Checked", "Unreadable", "check", "read_and_check"]
+__all__ = ["Checked", "Unreadable", "check", "digest_of", "read_and_check"]
 
 # A night of two thousand memories is a file of about 1.5 MB; what is larger is not read at all.
 LARGEST_FILE = 2 * 1024 * 1024
@@ -60,6 +60,11 @@ def check(body: bytes, signature: str, public_key: Ed25519PublicKey) -> Checked:
         return Checked(certificate, tuple(check_certificate(certificate, key)))
     except Unreadable as error:
         return Checked(None, (Finding("unreadable", False, {"why": str(error)}),))
+
+
+def digest_of(file: bytes) -> str:
+    """The digest of what a certificate file states. Errors: Unreadable where it is none."""
+    return read_certificate(file).digest
 
 
 def read_and_check(file: bytes, public_key: Ed25519PublicKey) -> Checked:

@@ -1,6 +1,7 @@
 """The pages that a stranger checks a certificate with: no sign-in, nothing personal, nothing kept."""
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,14 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
 from clinic.audit.canonical import leaf_of
-from clinic.audit.checkpoints import public_key, verifier_key
+from clinic.audit.checkpoints import verifier_key
+from clinic.audit.keyring import former_keys, key_of_certificate
 from clinic.audit.merkle import verify_inclusion
 from clinic.audit.models import Checkpoint, Entry
 from clinic.audit.proofs import tree_of
 from clinic.audit.telling import grouped as beginning
 from erasure.certificates import telling, verify_certificate
-from erasure.certificates.checking import LARGEST_FILE, Checked, Unreadable, check, read_and_check
+from erasure.certificates.checking import LARGEST_FILE, Checked, Unreadable, check, digest_of, read_and_check
 from erasure.certificates.models import Certificate
 from erasure.certificates.paper import grouped
 from erasure.certificates.wording import UNKNOWN, told
@@ -37,25 +39,38 @@ def checked_lines(checked: Checked) -> list[tuple[bool | None, str]]:
     return [(finding.holds, told(finding)) for finding in checked.findings if finding.code != "key-given"]
 
 
-def logged(made: Certificate) -> tuple[Entry, Checkpoint] | None:
-    """The log's entry that this certificate was issued, and a checkpoint that it is proved to lie under.
+@dataclass(frozen=True)
+class Logged:
+    """How it stands with the log's entry that a certificate was issued.
 
-    The proof is made and checked here, from the stored log. None where it fails or no checkpoint is that new.
+    `holds` is None while the entry is there and no checkpoint was signed over it yet: the house was stopped
+    between the two, and signs one when it is open again (`issuing.sign_unsigned`).
+    """
+
+    holds: bool | None
+    entry: Entry | None = None
+    checkpoint: Checkpoint | None = None
+
+
+def logged(made: Certificate) -> Logged:
+    """Find the log's entry that this certificate was issued, and prove it to lie under a checkpoint.
+
+    The proof is made and checked here, from the stored log.
     """
     issued = Entry.objects.filter(action="certificate.issued", subject=f"certificate:{made.pk}")
     entry = issued.order_by("index").first()
     if entry is None or entry.details.get("digest") != made.digest:
-        return None
+        return Logged(False)
     signed = Checkpoint.objects.filter(size__gt=entry.index).order_by("size", "pk").first()
     if signed is None:
-        return None
+        return Logged(None, entry)
     root = bytes(signed.root)
     try:
         path = tree_of(signed.size, root).inclusion(entry.index, signed.size)
     except LookupError:
-        return None
+        return Logged(False)
     held = verify_inclusion(leaf_of(entry), entry.index, signed.size, path, root)
-    return (entry, signed) if held else None
+    return Logged(True, entry, signed) if held else Logged(False)
 
 
 @login_not_required
@@ -66,17 +81,16 @@ def verify_number(request: HttpRequest, key: str) -> HttpResponse:
     made = Certificate.objects.numbered(key)
     if made is None:
         return render(request, "erasure/certificates/verify.html", page(number=key[:80]), status=404)
-    checked = check(made.body.encode(), made.signature, public_key())
+    checked = check(made.body.encode(), made.signature, key_of_certificate(made.digest))
     statement, found = made.statement, logged(made)
     context = page(
         number=grouped(made.number),
         made=made,
         checked=checked,
         lines=checked_lines(checked),
-        entry=found[0] if found else None,
-        checkpoint=found[1] if found else None,
-        root=beginning(bytes(found[1].root).hex()) if found else "",
-        holds=checked.holds and found is not None,
+        logged=found,
+        root=beginning(bytes(found.checkpoint.root).hex()) if found.checkpoint else "",
+        holds=checked.holds and found.holds is not False,
         outcome=telling.outcome(statement),
         figures=telling.figures(statement),
         remarks=telling.remarks(statement),
@@ -97,7 +111,8 @@ def verify(request: HttpRequest) -> HttpResponse:
         return render(request, "erasure/certificates/verify.html", page())
     context, status = page(sent=True), 200
     try:
-        checked = read_and_check(sent(request), public_key())
+        file = sent(request)
+        checked = read_and_check(file, key_of_certificate(digest_of(file)))
         context |= {"checked": checked, "lines": checked_lines(checked), "holds": checked.holds}
     except (Unreadable, BadRequest) as error:
         context["problem"], status = str(error), 422
@@ -139,4 +154,5 @@ def key(request: HttpRequest) -> HttpResponse:
 
 def page(**context: Any) -> dict[str, Any]:
     """The context that every answer shares."""
-    return {"verifier_key": verifier_key(), "unknown": UNKNOWN.values(), **context}
+    former = [verifier_key(one.key) for one in former_keys()]
+    return {"verifier_key": verifier_key(), "former_keys": former, "unknown": UNKNOWN.values(), **context}

@@ -26,6 +26,7 @@ BECAUSE: dict[str, str | Promise] = {
     "safe-word": gettext_lazy("the safe word was said"),
     "abort": gettext_lazy("the night was aborted"),
     "withdrawn": gettext_lazy("consent was withdrawn"),
+    "restored": gettext_lazy("a backup was restored"),
 }
 # What became of a thing that can be held, when the certificate was issued.
 THINGS: dict[str, str | Promise] = {
@@ -128,6 +129,17 @@ def remarks(statement: dict[str, Any]) -> list[str]:
             ngettext(
                 "%(n)s memory stayed, but not whole: it had begun to fade.",
                 "%(n)s memories stayed, but not whole: they had begun to fade.",
+                n,
+            )
+            % {"n": n}
+        )
+    if n := sum(item["state"] == "open" for item in statement.get("things", [])):
+        said.append(
+            ngettext(
+                "%(n)s thing was still with the clinic. What becomes of it later is written in the clinic's "
+                "log, with two witnesses, and not on this certificate.",
+                "%(n)s things were still with the clinic. What becomes of them later is written in the "
+                "clinic's log, with two witnesses, and not on this certificate.",
                 n,
             )
             % {"n": n}

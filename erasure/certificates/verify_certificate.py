@@ -54,6 +54,7 @@ SENTENCES = {
     "outcome-not": "The log does NOT say that the run ended as the certificate does.",
     "verified": "The log says that the verification found what the certificate says it found.",
     "verified-not": "The log does NOT say that the verification found what the certificate says.",
+    "handed-over": "Entry %(index)d hands the signature over to another key, signed with both.",
     "logged": "That this very certificate was issued is entry %(index)d of the log.",
     "logged-not": "The log you gave has NO entry that this certificate was issued.",
     "log-root": "The log of %(size)d entries has the root %(root)s, computed from its first entry on.",
@@ -127,6 +128,17 @@ class Note:
 
     size: int
     root: bytes
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys of one log: the last one, and those before it with how long a log each may vouch for."""
+
+    last: Key
+    former: tuple[tuple[int, Key], ...] = ()
+
+    def for_size(self, size: int) -> list[Key]:
+        return [self.last, *(key for most, key in self.former if size <= most)]
 
 
 @dataclass
@@ -424,10 +436,11 @@ def check_log(file: bytes, key: Key | None, outside: Sequence[str] = ()) -> tupl
         unreadable("it is no exported log, or its end is missing")
     given, key = key, key or read_key(get(foot, "key", str))
     found = [Finding("key-given", True, {"key": key}) if given else Finding("key-own", None, {"key": key})]
-    held = key.signed(body, unbase64(get(foot, "signature", str)))
+    keys = all_keys(lines[1:], key, found)
+    held = keys.last.signed(body, unbase64(get(foot, "signature", str)))
     found.append(Finding("signature", True, {}) if held else Finding("signature-not", False, {}))
     inside = [note for note in get(foot, "checkpoints", list) if isinstance(note, str)]
-    notes = believed(list(dict.fromkeys([*inside, *outside])), key, found)
+    notes = believed(list(dict.fromkeys([*inside, *outside])), keys, found)
     log = Log()
     grow(log, lines[1:], {note.size for note in notes}, found)
     size = get(head, "log", int)
@@ -440,6 +453,42 @@ def check_log(file: bytes, key: Key | None, outside: Sequence[str] = ()) -> tupl
         Finding("log-shown", None if hidden else True, {"shown": len(log.entries), "hidden": hidden})
     )
     return log, [*found, *compare_notes(log, notes)]
+
+
+def all_keys(lines: Sequence[bytes], key: Key, found: list[Finding]) -> Keys:
+    """Follow the log's handovers from `key`, both ways; a handover counts that both keys have signed."""
+    steps = []
+    for line in lines:
+        if b'"audit.key-rotated"' in line:
+            try:
+                steps.append(handover(read_json(line), key.name))
+            except (Unreadable, ValueError):  # it hands over nothing
+                continue
+    last = key
+    former: list[tuple[int, Key]] = []
+    for index, before, now in steps:
+        if before == last:
+            last, former = now, [*former, (index, before)]
+            found.append(Finding("handed-over", True, {"index": index}))
+    first = key
+    for index, before, now in reversed(steps):
+        if now == first:
+            first, former = before, [(index, before), *former]
+            found.append(Finding("handed-over", True, {"index": index}))
+    return Keys(last, tuple(former))
+
+
+def handover(entry: Any, name: str) -> tuple[int, Key, Key]:
+    """Return the index of a handover and its two keys. Errors: Unreadable, ValueError where it is none."""
+    said, index = details_of(entry), get(entry, "index", int)
+    raw = [unhex(said.get(which)) for which in ("before", "now")]
+    before, now = (Key(name, Ed25519PublicKey.from_public_bytes(one)) for one in raw)
+    text = f"lacuna signing key\n{name}\n{raw[0].hex()}\n{raw[1].hex()}\n".encode()
+    for which, key in (("before", before), ("now", now)):
+        signature = unhex(said.get(f"signed_{which}_1")) + unhex(said.get(f"signed_{which}_2"))
+        if entry.get("action") != "audit.key-rotated" or not key.signed(text, signature):
+            unreadable("the handover is not signed with both keys")
+    return index, before, now
 
 
 def grow(log: Log, lines: Sequence[bytes], sizes: set[int], found: list[Finding]) -> None:
@@ -482,15 +531,27 @@ def hidden_roots(said: dict[str, Any], start: int) -> list[tuple[int, bytes]]:
     )
 
 
-def believed(texts: Sequence[str], key: Key, found: list[Finding]) -> list[Note]:
-    """Return the checkpoints that `key` signed; say in `found` which it did not."""
+def believed(texts: Sequence[str], keys: Keys, found: list[Finding]) -> list[Note]:
+    """Return the checkpoints that a key of their time signed; say in `found` which none did."""
     notes = []
     for text in texts:
         try:
-            notes.append(read_note(text, key))
+            notes.append(read_ours(text, keys))
         except Unreadable as error:
             found.append(Finding("checkpoint-not", False, {"why": error}))
     return notes
+
+
+def read_ours(text: str, keys: Keys) -> Note:
+    """As `read_note`, with whichever key may vouch for a log of that length. Errors: Unreadable."""
+    for _most, key in keys.former:
+        try:
+            note = read_note(text, key)
+        except Unreadable:
+            continue
+        if key in keys.for_size(note.size):
+            return note
+    return read_note(text, keys.last)
 
 
 def compare_notes(log: Log, notes: Sequence[Note]) -> list[Finding]:
@@ -564,9 +625,9 @@ def verify(asked: argparse.Namespace) -> list[Finding]:
         whole, more = check_log(asked.log.read_bytes(), key, [own, *outside])
         return [*found, *more[1:], check_both(certificate, whole)]
     alone = Log()  # of the log in the certificate only its last root is known
-    for note in believed([own], key, []):
+    for note in believed([own], Keys(key), []):
         alone.size, alone.roots[note.size] = note.size, note.root
-    for finding in compare_notes(alone, believed(outside, key, found)):
+    for finding in compare_notes(alone, believed(outside, Keys(key), found)):
         apart = finding.code in ("note-hidden", "note-longer")
         found.append(Finding("note-apart", None, finding.values) if apart else finding)
     return found

@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from clinic.access.policy import allowed
-from clinic.audit.checkpoints import public_key
+from clinic.audit.keyring import key_of_certificate
 from clinic.audit.record import Act, record
 from erasure.certificates import particulars, telling
 from erasure.certificates.checking import check
@@ -53,7 +53,7 @@ def certificate(request: HttpRequest, run: UUID) -> HttpResponse:
         "places": [(place.name, place.words, "text") for place in telling.places(statement)],
         "spared": telling.spared(statement),
         "beyond": particulars.beyond(statement),
-        "checked": check(made.body.encode(), made.signature, public_key()),
+        "checked": check(made.body.encode(), made.signature, key_of_certificate(made.digest)),
         "map": silhouette(row, CERTIFICATE, paper=True),
         "doctors": [one["name"] for one in statement["team"] if one["role"] == "doctor"],
         "may_session": allowed(person, "erasure:session", {"run": run}, "GET").allowed,
@@ -109,7 +109,7 @@ def certificate_signature(request: HttpRequest, run: UUID) -> HttpResponse:
 def certificate_pdf(request: HttpRequest, run: UUID) -> HttpResponse:
     """The certificate on paper, in the language in force."""
     made = _certificate(run)
-    holds = check(made.body.encode(), made.signature, public_key()).holds
+    holds = check(made.body.encode(), made.signature, key_of_certificate(made.digest)).holds
     chart = silhouette(made.run.procedure.case, CERTIFICATE, paper=True)
     broken = "" if holds else str(SENTENCES["signature-not"])
     content = paper(made, chart, public_url(request, made), broken=broken)

@@ -63,6 +63,7 @@ SENTENCES: dict[str, str | Promise] = {
         "The checkpoint over %(size)d entries is of a log whose end a restored backup lost, as "
         "entry %(index)d declares."
     ),
+    "handed-over": gettext_lazy("Entry %(index)d hands the signature over to another key, signed with both."),
 }
 UNKNOWN: dict[str, str | Promise] = {
     "disk": gettext_lazy(

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from clinic.audit.record import Act, actor_of, record
 from clinic.people.models import User
 from erasure.procedures.models import Procedure
-from erasure.runs.models import Remainder, Run, Step
+from erasure.runs.models import Hold, Remainder, Run, Step
 from erasure.runs.passes import GONE, capacity_bits
 from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory
@@ -77,8 +77,14 @@ def left_of(patient: User) -> list[Left]:
     return [_left(step) for step in _damaged(patient)]
 
 
+def _faded_with(step: Step) -> Q:
+    """The keepsakes of a step: the memory's own, and copies off the map that faded with them."""
+    extended = Hold.objects.filter(step__memory=step.memory_id, state=Hold.State.EXTENDED)
+    return Q(memory_id=step.memory_id) | Q(pk__in=extended.values("copy"), level__gt=0)
+
+
 def _left(step: Step) -> Left:
-    keepsakes = Keepsake.objects.filter(memory_id=step.memory_id, gone_at__isnull=True)
+    keepsakes = Keepsake.objects.filter(_faded_with(step), gone_at__isnull=True)
     try:
         title = step.memory.read().title
     except KeyGone:
@@ -166,9 +172,11 @@ def destroy(memory_id: UUID, *, by: User) -> int:
     """
     with transaction.atomic():
         step = _held_still(memory_id, by)
-        whole = StoredObject.objects.filter(Q(memory_id=memory_id) | Q(keepsake__memory_id=memory_id))
-        rows = Keepsake.objects.select_for_update(of=("self",)).filter(memory_id=memory_id)
-        list(rows.order_by("pk"))  # the locks: no pass points to a new frame from here on
+        rows = Keepsake.objects.select_for_update(of=("self",)).filter(_faded_with(step))
+        mine = [
+            row.pk for row in rows.order_by("pk")
+        ]  # the locks: no pass points to a new frame from here on
+        whole = StoredObject.objects.filter(Q(memory_id=memory_id) | Q(keepsake__in=mine))
         rows.filter(gone_at__isnull=True).update(picture=None, thumb=None, gone_at=Now())
         doomed = doom(whole, f"remainder:{step.pk}")
         Memory.objects.filter(pk=memory_id).update(fate=Memory.Fate.ERASED)
@@ -183,7 +191,7 @@ def fetch(keepsake: Keepsake, *, by: User) -> tuple[bytes, str]:
 
     Errors: NotNow where it was not given back or is gone.
     """
-    found = one(keepsake.memory_id, by) if keepsake.memory_id else None
+    found = next((left for left in left_of(by) if keepsake in left.keepsakes), None)
     if found is None or found.state != Remainder.State.GIVEN_BACK or keepsake.picture is None:
         raise NotNow(_("This is not given back to you."))
     try:

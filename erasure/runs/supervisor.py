@@ -88,5 +88,5 @@ def tick() -> int:
     """
     free_expired()
     moved = start_due() + settle_ended()
-    moved += presence.release_absent() + presence.miss_due() + presence.ask_due() + calls.remind_due()
-    return moved + calls.send_due() + wake_due()
+    moved += presence.release_absent() + presence.miss_due() + presence.ask_due()
+    return moved + calls.remind_due() + wake_due()

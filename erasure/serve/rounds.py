@@ -1,4 +1,7 @@
-"""The supervisor's own life: quick rounds all the time, slow ones now and then, and no error ends it."""
+"""The supervisor's own life: quick rounds all the time, slow ones now and then, and no error ends it.
+
+Mail has a thread of its own: a mail server that does not answer must not hold up a night.
+"""
 
 import logging
 import threading
@@ -10,8 +13,10 @@ from uuid import UUID
 
 from django.db import Error, close_old_connections, connections
 
-from clinic.audit.leaving import leave
+from clinic.audit.leaving import send_newest, sign_daily
 from clinic.away import Away
+from erasure.certificates.issuing import sign_unsigned
+from erasure.runs.calls import send_due
 from erasure.runs.supervisor import forget_old_tasks, tick
 from patients.keepsakes.staging import discard_expired, open_upload_keys
 from patients.requests.models import AppointmentRequest
@@ -22,6 +27,7 @@ log = logging.getLogger("lacuna.supervisor")
 
 SLOW = 60.0  # seconds between two walks through the vault
 LONGEST_BACKOFF = 2.0  # seconds
+POST = 0.5  # seconds between two looks whether a message waits
 
 
 def other_owners() -> set[UUID]:
@@ -38,17 +44,21 @@ class Supervision:
     slow_due: float = 0.0  # monotonic
     failures: Counter[str] = field(default_factory=Counter)  # in a row, of each kind of round
 
+    def quick_round(self) -> object:
+        return tick()
+
     def slow_round(self) -> None:
-        """End abandoned uploads, sweep the vault, forget what the task engine did; checkpoints leave."""
+        """End abandoned uploads, sweep the vault, forget what the engine did, sign what is to be signed."""
         discard_expired()
         self.vault.walk(other_owners())
         forget_old_tasks()
-        leave()
+        sign_unsigned()
+        sign_daily()
 
     def once(self) -> float:
         """Do what is due, whatever fails; return the seconds until the next time."""
         close_old_connections()
-        failures = self._attempt("quick", tick)
+        failures = self._attempt("quick", self.quick_round)
         if time.monotonic() >= self.slow_due:
             self.slow_due = time.monotonic() + SLOW
             self._attempt("slow", self.slow_round)
@@ -73,6 +83,29 @@ class Supervision:
 
     def run(self, stopping: threading.Event) -> None:
         """Go on until `stopping` is set."""
-        while not stopping.wait(self.once()):
-            pass
-        connections.close_all()
+        try:
+            while not stopping.wait(self.once()):
+                pass
+        finally:
+            # Also where it ends by an error of the code: the process then begins anew, with every thread.
+            stopping.set()
+            connections.close_all()
+
+
+@dataclass
+class Post(Supervision):
+    """Hands over mail: calls for a doctor at once, checkpoints that leave in the slow rounds."""
+
+    interval: float = POST
+
+    def quick_round(self) -> object:
+        return send_due()
+
+    def slow_round(self) -> None:
+        send_newest()
+
+
+def supervise(interval: float, stopping: threading.Event) -> None:
+    """Go round, and hand over mail beside it, until `stopping` is set."""
+    threading.Thread(target=Post().run, args=[stopping], daemon=True).start()
+    Supervision(interval=interval).run(stopping)

@@ -22,7 +22,7 @@ from erasure.backups.obeying import obey_keys
 from patients.vault.configured import key_store
 from patients.vault.keys import KeyStoreDamaged, KeyStoreState
 from patients.vault.limits import VOLUMES
-from patients.vault.models import StoredObject
+from patients.vault.models import StoredObject, WrappedKey
 from patients.vault.objects import storage
 
 log = logging.getLogger("lacuna.serve")
@@ -97,6 +97,11 @@ def check_keys() -> None:
         raise CannotOpen(
             f"The key directory {directory} is empty, but the database holds {living} things that only its "
             "keys open. Bring the key volume back. With new keys all of them would be lost for good."
+        )
+    if not in_slots and living and not WrappedKey.objects.filter(live=True).exists():
+        raise CannotOpen(
+            f"The tables of keys are empty, but the database holds {living} things that only they open. "
+            "Bring them back from the database's replica. With new keys all of them would be lost for good."
         )
     try:
         state = key_store().state()

@@ -83,7 +83,9 @@ def unknown_columns() -> list[str]:
     with connection.cursor() as cursor:
         for model in _models():
             table = model._meta.db_table
-            there = {column.name for column in connection.introspection.get_table_description(cursor, table)}
+            # Asked of an empty answer: Django's own description parses each table's SQL, a second in all.
+            cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)} LIMIT 0")  # noqa: S608 - a model's
+            there = {column[0] for column in cursor.description}
             found += [f"{table}.{name}" for name in sorted(there - _columns(model))]
     return found
 

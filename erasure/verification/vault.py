@@ -10,7 +10,7 @@ from erasure.verification.places import Place, Subject
 from patients.keepsakes.models import Keepsake, Upload
 from patients.keepsakes.staging import staging_path
 from patients.requests.models import AppointmentRequest
-from patients.vault.models import StoredObject
+from patients.vault.models import HeldKey, StoredObject
 from patients.vault.objects import storage
 
 # A key is durable a moment before the row that names it can be seen: what has none is looked at twice.
@@ -58,7 +58,8 @@ def orphans(subject: Subject) -> Place:
         time.sleep(SECOND_LOOK)
         strays = sorted(set(strays) & set(stray_keys()))
     found = [f"file:{name}" for name in stray_files()]
-    found += [f"key:{key}" for key in strays]
+    held = set(HeldKey.objects.values_list("pk", flat=True))
+    found += [f"{'held-key' if key in held else 'key'}:{key}" for key in strays]
     found += [f"row:{row}" for row in missing_files(subject)]
     return Place.of("orphans", found)
 

@@ -82,6 +82,17 @@ class StoredObject(models.Model):
         ]
 
 
+class HeldKey(models.Model):
+    """A live key that no row accounted for when a restored database was opened: kept until somebody decides.
+
+    The restored database is older than the key. It may be the wrong one, and then this key opens what was
+    brought since.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)  # the key's
+    since = models.DateTimeField(default=timezone.now)
+
+
 class KeyHouse(models.Model):
     """One row: which house the keys in a token belong to, and how often it has rolled. Not used with slots.
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -24,6 +25,7 @@ from erasure.runs.finishing import settle
 from erasure.runs.worker import advance
 from patients.cases.models import Case
 from patients.requests.models import AppointmentRequest
+from patients.vault.models import HeldKey
 from tests.browser.browsing import DESK, PHONE, open_house
 from tests.factories import (
     make_case,
@@ -95,6 +97,7 @@ class World:
         settle(self.done.pk)
         pause(self.held.pk, by=self.doctor)
         call_doctor(self.held.pk, by=self.doctor)
+        HeldKey.objects.create(pk=uuid4())  # as after a restore
         AppointmentRequest.objects.create(name="Somebody New", email="new@visitor.example")
         with transaction.atomic():
             invite("guest@visitor.example", "Guest", Role.PATIENT, by=self.desk, base="http://house")

@@ -116,13 +116,22 @@ def _until_traced(pid: int) -> None:
         time.sleep(0.001)
 
 
-def calls(log: Path) -> list[tuple[str, int]]:
-    """The traced calls of a child in their order, each with its number among its kind."""
+@dataclass(frozen=True)
+class Call:
+    """A traced call: its number among those of its name, and whether it wrote a page of SQLite's log."""
+
+    name: str
+    nth: int
+    in_log: bool
+
+
+def calls(log: Path) -> list[Call]:
+    """The traced calls of a child in their order."""
     seen: Counter[str] = Counter()
     found = []
     for line in log.read_text(errors="replace").splitlines():
-        name = line.split(maxsplit=1)[1].partition("(")[0]
+        name, _bracket, rest = line.split(maxsplit=1)[1].partition("(")
         if name in CHANGES:
             seen[name] += 1
-            found.append((name, seen[name]))
+            found.append(Call(name, seen[name], name == "pwrite64" and "-wal>" in rest.partition(",")[0]))
     return found

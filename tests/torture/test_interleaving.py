@@ -7,7 +7,9 @@ import itertools
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -19,16 +21,21 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from hypothesis.stateful import run_state_machine_as_test as run_machine
 
 from clinic import points
+from clinic.audit.checkpoints import checkpoint
 from clinic.audit.verify import verify_log
 from clinic.calendar.models import Resource
+from erasure.backups.making import make_backup
+from erasure.backups.obeying import keyless, obey_keys
+from erasure.backups.restoring import restore
 from erasure.procedures.booking import CannotBook, book_procedure, cancel_procedure, move_procedure
 from erasure.procedures.models import Procedure
 from erasure.runs import control, finishing, supervisor
-from erasure.runs.lease import claim, free_holder
+from erasure.runs.lease import HOLDER, claim, free_holder
 from erasure.runs.models import Run, Step
 from erasure.runs.passes import GONE
 from erasure.runs.planning import CannotStart, start_run
 from erasure.runs.worker import advance, take_turn
+from erasure.serve.startup import check_keys, check_log, check_migrations
 from patients.consent.models import ConsentText, Signature
 from patients.consent.signing import CannotSign, sign, withdraw
 from patients.keepsakes.arrivals import NotTaken, receive
@@ -40,12 +47,14 @@ from patients.memories.models import Memory
 from patients.memories.writing import write_memory
 from patients.vault import configured
 from patients.vault.configured import key_store
-from patients.vault.models import StoredObject
+from patients.vault.held import end_held
+from patients.vault.models import HeldKey, StoredObject
 from patients.vault.objects import put, read
 from patients.vault.sweep import Rounds
 from tests.erasure.verification.ended import verify_here
 from tests.factories import jpeg, make_case, make_doctor, make_room, make_technician, make_text
 from tests.torture.faults import in_child
+from tests.torture.ground import Ground
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -61,11 +70,29 @@ NO = (
 PLACES = ("frames-made", "before-commit", "after-commit", "key-destroyed", "file-unlinked", "before-close")
 
 
-class Clinic(RuleBasedStateMachine):
-    """One patient's case. The model: what was brought, what may go, and what stood still since when."""
+MOST_BACKUPS = 3
 
-    @initialize(brought=st.integers(0, 3), night=st.booleans())
-    def opens(self, brought: int, night: bool) -> None:
+
+@dataclass(frozen=True)
+class Past:
+    """A backup, and what the model knew when it was made."""
+
+    directory: Path
+    brought: dict[UUID, bytes] = field(repr=False)
+    may_go: set[UUID]
+
+
+class Clinic(RuleBasedStateMachine):
+    """One patient's case. The model: what was brought, what may go, and what stood still since when.
+
+    And what no restore may change: a key that is gone is gone, whatever database is brought back.
+    """
+
+    ground: Ground
+
+    @initialize(brought=st.integers(0, 3), night=st.booleans(), backup=st.booleans())
+    def opens(self, brought: int, night: bool, backup: bool) -> None:
+        self.place = self.ground.open()
         self.case = make_case()
         self.doctor, self.technician, self.room = make_doctor(), make_technician(), make_room()
         self.hours = itertools.count()
@@ -73,9 +100,17 @@ class Clinic(RuleBasedStateMachine):
         self.may_go: set[UUID] = set()  # keepsakes that a consented run was started for
         self.still: dict[UUID, tuple[int, UUID | None]] = {}  # level and picture of what may not move now
         self.levels: dict[UUID, int] = {}
+        self.signed = False  # whether a consent could be in force
+        self.originals: dict[UUID, UUID] = {}  # keepsake -> the key of its file; never forgotten
+        self.keys: set[UUID] = set()  # every key that was ever seen
+        self.gone: set[UUID] = set()  # and those of them that were seen to be gone
+        self.backups: list[Past] = []
+        self.beyond: set[UUID] = set()  # keys of files that the restored database does not know
         self.rounds = Rounds()
         for number in range(brought):
             self.brings(kept=number == 2, off=False)
+        if backup:
+            self.is_backed_up()
         # Chance alone would seldom find the one order that leads to a night.
         if brought and night:
             for step in (
@@ -108,6 +143,7 @@ class Clinic(RuleBasedStateMachine):
             Rounds().walk(set())  # as the supervisor sweeps what nobody took
             return
         self.brought[keepsake.pk] = file
+        self.originals[keepsake.pk] = original.pk
 
     @rule(good=st.booleans(), data=st.data())
     @precondition(lambda self: self.brought)
@@ -132,6 +168,7 @@ class Clinic(RuleBasedStateMachine):
         key = data.draw(st.sampled_from(sorted(self.brought)))
         if self.refusable(lambda: remove_keepsake(Keepsake.objects.get(pk=key), by=self.case.patient)):
             del self.brought[key]
+            self.still.pop(key, None)
 
     @rule()
     def map_is_locked(self) -> None:
@@ -145,7 +182,7 @@ class Clinic(RuleBasedStateMachine):
     def is_signed(self) -> None:
         text = make_text(ConsentText.Kind.PROCEDURE)
         mapped = self.case.maps.filter(unlocked_at__isnull=True).first()
-        self.refusable(
+        self.signed |= self.refusable(
             lambda: sign(
                 self.case,
                 by=self.case.patient,
@@ -198,8 +235,11 @@ class Clinic(RuleBasedStateMachine):
         consented = Signature.objects.in_force().filter(pk=procedure.consent_id).exists()
         if self.refusable(lambda: start_run(procedure.pk, by=self.doctor)):
             assert consented
+            assert self.signed
             targets = Memory.objects.targets().filter(case=self.case)
-            self.may_go |= set(Keepsake.objects.filter(memory__in=targets).values_list("pk", flat=True))
+            chosen = set(Keepsake.objects.filter(memory__in=targets).values_list("pk", flat=True))
+            self.may_go |= chosen
+            self.still = {key: value for key, value in self.still.items() if key not in chosen}
 
     @rule()
     @precondition(lambda self: self.run())
@@ -226,6 +266,7 @@ class Clinic(RuleBasedStateMachine):
     @rule()
     def is_withdrawn(self) -> None:
         if self.refusable(lambda: withdraw(self.case, by=self.case.patient)):
+            self.signed = False
             self.freeze(self.may_go)
 
     @rule()
@@ -258,6 +299,7 @@ class Clinic(RuleBasedStateMachine):
 
         assert in_child(dies) in {0, -signal.SIGKILL}
         free_holder("worker")
+        free_holder(HOLDER)  # under which the end of a night is settled
 
     @rule()
     def is_restarted(self) -> None:
@@ -266,13 +308,77 @@ class Clinic(RuleBasedStateMachine):
 
     @rule(hours=st.sampled_from([0, 1, 2]))
     def is_swept(self, hours: int) -> None:
-        self.rounds.walk(set(), timezone.now() + timedelta(hours=hours))
+        for later in (0, hours):  # what has nobody's row ends when it is seen twice
+            self.rounds.walk(set(), timezone.now() + timedelta(hours=later))
 
     @rule()
     def is_supervised(self) -> None:
         supervisor.settle_ended()
 
+    @rule()
+    def the_log_is_signed(self) -> None:
+        checkpoint("daily")
+
+    @rule()
+    @precondition(lambda self: len(self.backups) < MOST_BACKUPS)
+    def is_backed_up(self) -> None:
+        directory = self.place / f"backup-{len(self.backups)}"
+        make_backup(directory)
+        self.backups.append(Past(directory, dict(self.brought), set(self.may_go)))
+
+    @rule(data=st.data(), elsewhere=st.booleans())
+    @precondition(lambda self: self.backups)
+    def is_restored(self, data: st.DataObject, elsewhere: bool) -> None:
+        past = data.draw(st.sampled_from(self.backups))
+        living = set(key_store().ids())
+        if elsewhere:
+            self.ground.another_vault(self.place)
+        self.ground.empty_database()
+        restore(past.directory)
+        check_migrations()
+        check_log()
+        check_keys()
+        obey_keys()
+        since = self.originals.keys() - past.brought.keys()
+        self.beyond = {self.originals[key] for key in since} & living
+        kept = {key: file for key, file in past.brought.items() if self.originals[key] in living}
+        originals = StoredObject.objects.live().filter(role=StoredObject.Role.ORIGINAL)
+        whole = set(originals.values_list("keepsake_id", flat=True))
+        # What a pass had doomed before the backup was made ends now. All else that has its key is back.
+        self.may_go = past.may_go - whole
+        self.brought = kept
+        self.still, self.levels, self.signed, self.rounds = {}, {}, False, Rounds()
+        self.freeze(Keepsake.objects.filter(case=self.case).values_list("pk", flat=True))
+        assert (
+            not Signature.objects.in_force()
+            .filter(text__kind=ConsentText.Kind.PROCEDURE)
+            .filter(procedures__run__isnull=True)
+        )
+        assert not Run.objects.exclude(state__in=[Run.State.FINISHED, Run.State.STOPPING]).exists()
+
+    @rule()
+    @precondition(lambda self: HeldKey.objects.exists())
+    def the_backup_was_the_right_one(self) -> None:
+        held = set(HeldKey.objects.values_list("pk", flat=True))
+        assert end_held(len(held), by="system:operator") == len(held)
+        assert not held & set(key_store().ids())
+        self.beyond = set()
+
     # --- What must be true ---
+    @invariant()
+    def what_is_gone_does_not_come_back(self) -> None:
+        if not hasattr(self, "gone"):
+            return
+        living = set(key_store().ids())
+        self.gone |= self.keys - living
+        self.keys |= living
+        assert not self.gone & living
+        assert keyless() == set()
+
+    @invariant()
+    def what_a_restore_does_not_know_waits(self) -> None:
+        assert getattr(self, "beyond", set()) <= set(key_store().ids() if hasattr(self, "beyond") else ())
+
     @invariant()
     def what_nobody_agreed_to_is_whole(self) -> None:
         for key in getattr(self, "brought", {}).keys() - getattr(self, "may_go", set()):
@@ -302,8 +408,13 @@ class Clinic(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Let it end: what was agreed to and not taken back is gone, all else is there."""
-        if not hasattr(self, "case") or (run := self.run()) is None:
-            return
+        try:
+            if hasattr(self, "case") and (run := self.run()) is not None:
+                self.ends(run)
+        finally:
+            self.ground.close()
+
+    def ends(self, run: Run) -> None:
         if run.state == Run.State.PAUSED:
             self.goes_on()
         for _round in range(3):
@@ -316,11 +427,13 @@ class Clinic(RuleBasedStateMachine):
             mine = StoredObject.objects.filter(keepsake__memory=step.memory)
             if step.state == Step.State.DESTROYED:
                 assert step.level == GONE
+            if step.state == Step.State.DESTROYED or step.memory_id in self.gone:
                 assert not mine.remaining().exists()
                 assert not set(mine.values_list("pk", flat=True)) & set(key_store().ids())
             else:
                 assert run.outcome != Run.Outcome.COMPLETE
-                assert mine.live().exists()
+                for left in Keepsake.objects.filter(memory=step.memory, gone_at__isnull=True):
+                    assert mine.live().filter(keepsake=left).exists()
         self.what_nobody_agreed_to_is_whole()
         self.what_must_not_move_stands_still()
         self.the_log_verifies()
@@ -350,9 +463,12 @@ def long_slices(settings: django_settings, monkeypatch: pytest.MonkeyPatch) -> N
     settings.LACUNA_SLICE_SECONDS = settings.LACUNA_LEASE_SECONDS = 600
 
 
-def explore(orders: int) -> None:
+def explore(orders: int, directory: Path) -> None:
+    class Here(Clinic):
+        ground = Ground(directory)
+
     run_machine(
-        Clinic,
+        Here,
         settings=settings(
             max_examples=orders,
             stateful_step_count=30,
@@ -366,11 +482,11 @@ def explore(orders: int) -> None:
     )
 
 
-def test_a_few_orders() -> None:
-    explore(6)
+def test_a_few_orders(tmp_path: Path) -> None:
+    explore(6, tmp_path)
 
 
 @pytest.mark.torture
 @pytest.mark.parametrize("part", range(4))
-def test_many_orders(part: int) -> None:
-    explore(int(os.environ.get("LACUNA_TORTURE_ORDERS", "40")))
+def test_many_orders(part: int, tmp_path: Path) -> None:
+    explore(int(os.environ.get("LACUNA_TORTURE_ORDERS", "40")), tmp_path)

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from erasure.serve.rounds import Supervision
+from erasure.serve.rounds import supervise
 
 
 class Command(BaseCommand):
@@ -19,4 +19,4 @@ class Command(BaseCommand):
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
-        Supervision(interval=options["interval"]).run(stopping)
+        supervise(options["interval"], stopping)

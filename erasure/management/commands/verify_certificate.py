@@ -4,8 +4,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from clinic.audit.checkpoints import public_key, read_verifier_key
-from erasure.certificates.checking import read_and_check
+from clinic.audit.checkpoints import read_verifier_key
+from clinic.audit.keyring import key_of_certificate
+from erasure.certificates.checking import digest_of, read_and_check
 
 
 class Command(BaseCommand):
@@ -19,8 +20,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, file: Path, key: str | None, **options: Any) -> None:
         try:
-            trusted = read_verifier_key(key) if key else public_key()
-            checked = read_and_check(file.read_bytes(), trusted)
+            text = file.read_bytes()
+            trusted = read_verifier_key(key) if key else key_of_certificate(digest_of(text))
+            checked = read_and_check(text, trusted)
         except (OSError, ValueError) as error:
             raise CommandError(f"This is no certificate that can be checked: {error}") from error
         if not checked.holds:

@@ -8,8 +8,10 @@ from django.db import Error
 
 from patients.vault import custody
 from patients.vault.configured import key_store
+from patients.vault.held import NotAsShown, end_held
 from patients.vault.keys import KeyStoreDamaged
 from patients.vault.limits import limits, method
+from patients.vault.models import HeldKey
 
 
 class Command(BaseCommand):
@@ -18,14 +20,28 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "what",
-            choices=["status", "roll", "strike"],
+            choices=["status", "roll", "strike", "held"],
             help="status: look; roll: wrap survivors anew and destroy the key above them; strike: after a "
-            "restore of the database, end the rows that no key in the token opens",
+            "restore of the database, end the rows that no key in the token opens; held: show keys that a "
+            "restored database does not know",
+        )
+        parser.add_argument(
+            "--destroy",
+            type=int,
+            metavar="NUMBER",
+            help="with held: it was the right backup, destroy them, so many as were shown",
         )
 
-    def handle(self, *, what: str, **options: Any) -> None:
+    def handle(self, *, what: str, destroy: int | None, **options: Any) -> None:
+        if destroy is not None and what != "held":
+            raise CommandError("--destroy belongs to held.")
         try:
-            getattr(self, what)()
+            if what == "held":
+                self.held(destroy)
+            else:
+                getattr(self, what)()
+        except NotAsShown as error:
+            raise CommandError(str(error)) from error
         except ImproperlyConfigured as error:
             raise CommandError(str(error)) from error
         except (KeyStoreDamaged, OSError) as error:
@@ -62,3 +78,15 @@ class Command(BaseCommand):
     def strike(self) -> None:
         struck = custody.strike(by="system:operator")
         self.stdout.write(f"Struck: {struck} keys that nothing opens any more.")
+
+    def held(self, destroy: int | None) -> None:
+        if destroy is not None:
+            self.stdout.write(f"Destroyed: {end_held(destroy, by='system:operator')} keys.")
+            return
+        count = HeldKey.objects.count()
+        self.stdout.write(f"Held since a restore: {count} keys.")
+        if count:
+            self.stdout.write(
+                "They open what was brought after that backup. If it was the right one: "
+                f"manage.py keys held --destroy {count}"
+            )

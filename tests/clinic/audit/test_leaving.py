@@ -10,7 +10,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from clinic.audit.checkpoints import public_key, verifier_key, verify_note
-from clinic.audit.leaving import DAILY, leave, send_newest, sign_daily
+from clinic.audit.leaving import DAILY, send_newest, sign_daily
 from clinic.audit.models import Checkpoint, Delivery
 from tests.clinic.audit.factories import a_log, an_act, write
 
@@ -43,9 +43,10 @@ def test_a_day_is_not_left_unsigned(house: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_the_newest_is_mailed_once_to_each_address(settings: Settings) -> None:
     a_log(1)
-    assert leave() == 0
+    sign_daily()
+    assert send_newest() == 0
     settings.LACUNA_WITNESS_MAIL = [OUTSIDE, "second@elsewhere.example"]
-    assert (leave(), leave()) == (2, 0)
+    assert (send_newest(), send_newest()) == (2, 0)
     assert [message.to for message in mail.outbox] == [[OUTSIDE], ["second@elsewhere.example"]]
     row = Checkpoint.objects.get()
     (attached,) = mail.outbox[0].attachments
@@ -57,6 +58,7 @@ def test_a_mail_that_fails_is_sent_in_the_next_round(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a_log(1)
+    sign_daily()
     settings.LACUNA_WITNESS_MAIL = [OUTSIDE]
 
     def gone(*args: object) -> int:
@@ -64,7 +66,7 @@ def test_a_mail_that_fails_is_sent_in_the_next_round(
 
     with monkeypatch.context() as broken:
         broken.setattr("django.core.mail.backends.locmem.EmailBackend.send_messages", gone)
-        assert leave() == 0
+        assert send_newest() == 0
     assert not Delivery.objects.exists()
     assert send_newest() == 1
     assert len(mail.outbox) == 1

@@ -14,13 +14,13 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("guarded")]
 
 
 def test_a_restored_backup_is_declared_with_what_it_lost(house: Path) -> None:
-    assert declare_restored("system:serve") is None
+    assert declare_restored("system:serve") == []
     a_log(3)
     backup = list(Entry.objects.all()), TreeHead.objects.get()
     for number in (3, 4, 5):
         write(an_act(number))
     newest = checkpoint("run-finished")
-    assert declare_restored("system:serve") is None
+    assert declare_restored("system:serve") == []
     (house / "witness" / "000000000099-forged.note").write_text(newest.note.replace("\n6\n", "\n99\n"))
     outside = newest_outside()
     assert outside is not None
@@ -33,8 +33,48 @@ def test_a_restored_backup_is_declared_with_what_it_lost(house: Path) -> None:
         backup[1].save()
     (problem,) = verify_log().problems
     assert problem.endswith("was signed over 6 entries, but the log has only 3: the tail was cut.")
-    entry = declare_restored("system:serve")
-    assert entry is not None
+    (entry,) = declare_restored("system:serve")
     assert (entry.index, entry.details) == (3, {"size": 6, "root": bytes(newest.root).hex()})
     report = verify_log()
     assert (report.problems, len(report.declared)) == ([], 1)
+    assert declare_restored("system:serve") == [], "it is said once"
+
+
+def test_an_end_that_a_later_restore_gave_up_is_declared_by_its_checkpoints(house: Path) -> None:
+    """The wrong backup first, on which the house went on for a while; then the right one, which is newer."""
+
+    def kept() -> tuple[list[Entry], TreeHead]:
+        return list(Entry.objects.all()), TreeHead.objects.get()
+
+    def put_back(backup: tuple[list[Entry], TreeHead]) -> None:
+        with unguarded(connection):
+            Entry.objects.all().delete()
+            Checkpoint.objects.all().delete()
+            Entry.objects.bulk_create(backup[0])
+            backup[1].save()
+
+    a_log(3)
+    old = kept()
+    write(*[an_act(number) for number in range(3, 12)])
+    right = kept()
+    write(an_act(12))
+    checkpoint("daily")  # over 13
+    put_back(old)
+    declare_restored("system:serve", whole=True)
+    write(an_act(20), an_act(21))
+    checkpoint("daily")  # over 6, of an end that nothing else of the house knows
+    write(*[an_act(number) for number in range(30, 37)])
+    checkpoint("daily")  # over 13 too, and another 13
+    put_back(right)
+    assert len(verify_log().problems) == 3
+    said = declare_restored("system:serve", whole=True)
+    assert [(entry.index, entry.details["size"]) for entry in said] == [(12, 13), (13, 13), (14, 6)]
+    report = verify_log()
+    assert (report.problems, len(report.declared)) == ([], 3)
+    write(an_act(40))
+    assert verify_log().problems == []
+    # Without the mark of a signed backup, what was signed and is not given is a rewriting.
+    put_back(right)
+    assert len(declare_restored("system:serve")) == 2
+    (problem,) = verify_log().problems
+    assert problem.endswith("was signed over 6 entries that are not those of today: the log was rewritten.")

@@ -1,20 +1,23 @@
 """L3, far from the clinic: an exported log, a checkpoint that left, and every way of changing the log."""
 
 import json
+import tracemalloc
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from django.conf import settings
-from django.db import connection
+from django.core.management import CommandError, call_command
+from django.db import connection, transaction
 from django.test import Client
 
 from clinic.audit import triggers
 from clinic.audit.checkpoints import checkpoint, verifier_key
 from clinic.audit.models import Checkpoint, Entry, TreeHead
-from clinic.audit.record import Act
+from clinic.audit.record import Act, record
 from clinic.audit.restored import declare_restored
 from clinic.people.models import Role
 from erasure.certificates import verify_certificate as offline
@@ -233,3 +236,56 @@ def test_a_file_changed_on_its_way_is_not_the_one_that_left(
 def test_what_is_no_export_is_said_to_be_none(file: bytes) -> None:
     with pytest.raises(offline.Unreadable):
         offline.check_log(file, None)
+
+
+# --- By command, whole -------------------------------------------------------------------------------------
+def test_the_whole_log_is_exported_by_command_and_read_offline(tmp_path: Path) -> None:
+    a_signed_log()
+    checkpoint("newest")
+    size = Entry.objects.count()
+    file = tmp_path / "log.jsonl"
+    call_command("export_audit", str(file), "--reason", "asked by the board", stdout=StringIO())
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert codes(file.read_bytes(), verifier_key()) == []
+    assert len(offline.check_log(file.read_bytes(), None)[0].entries) == size
+    entry = Entry.objects.order_by("index").last()
+    assert entry is not None
+    assert (entry.action, entry.actor, entry.reason) == (
+        "audit.exported",
+        "system:operator",
+        "asked by the board",
+    )
+    ended = run_alone(tmp_path, file.name, "--key", verifier_key())
+    assert ended.returncode == 0, ended.stdout
+    assert f"Entries written out: {size}. Others, of which only hashes were given: 0." in ended.stdout
+    assert [path.name for path in tmp_path.glob(".log*")] == []
+
+
+def test_the_command_overwrites_nothing_and_leaves_nothing_where_it_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_signed_log()
+    size = Entry.objects.count()
+    (tmp_path / "there.jsonl").write_text("mine")
+    with pytest.raises(CommandError, match="nothing is overwritten"):
+        call_command("export_audit", str(tmp_path / "there.jsonl"), "--reason", "asked")
+    with pytest.raises(CommandError, match="Nothing was exported: a reason has at most"):
+        call_command("export_audit", str(tmp_path / "new.jsonl"), "--reason", "x" * 501)
+    assert {path.name for path in tmp_path.iterdir() if "jsonl" in path.name} == {"there.jsonl"}
+    assert Entry.objects.count() == size
+
+
+def test_a_log_longer_than_a_page_exports_is_written_in_little_memory(tmp_path: Path) -> None:
+    """60,000 entries, more than the page takes, are some 11 MB, of which less than half is in memory."""
+    with transaction.atomic():
+        for start in range(0, 60_000, 5000):
+            record(*(Act("file.viewed", f"case:{start + n}", "system:test") for n in range(5000)))
+    file = tmp_path / "log.jsonl"
+    tracemalloc.start()
+    call_command("export_audit", str(file), "--reason", "asked", stdout=StringIO())
+    _now, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert file.stat().st_size > 10_000_000
+    assert most < file.stat().st_size / 2
+    with file.open("rb") as lines:
+        assert sum(1 for _line in lines) == 60_002

@@ -3,10 +3,12 @@
 import io
 import json
 import re
+from urllib.parse import urlsplit
 
 import pikepdf
 import pypdfium2
 import pytest
+import zxingcpp
 from django.conf import settings
 from django.test import Client
 from django.urls import reverse
@@ -76,7 +78,40 @@ def test_it_is_pdf_a_3a_with_its_fonts_and_the_statement_inside(client: Client) 
         ours = r"/[A-Z]{6}\+(LibreCaslonText|LibreFranklin|CourierPrime|Newsreader|IBMPlexMono)-"
         assert [name for name in fonts if not re.match(ours, name)] == []
         inside = file.attachments["certificate.json"].get_file().read_bytes()
+        # What else veraPDF would look for first: colours that mean something everywhere, an attachment that
+        # says what it is to the paper, nothing that runs, nothing that is locked.
+        profile = file.Root.OutputIntents[0].DestOutputProfile
+        assert profile.read_bytes()[36:40] == b"acsp"
+        (attached,) = file.Root.AF
+        assert attached.AFRelationship in {"/Source", "/Data", "/Supplement", "/Alternative"}
+        assert not file.is_encrypted
+        assert not {"/OpenAction", "/AA"} & set(file.Root.keys())
+        assert "/Filter" not in file.Root.Metadata
+        assert b"/JavaScript" not in pdf
+        assert all("/ToUnicode" in font for font in fonts.values())
     assert inside == take(client, run, "json")
+
+
+def codes(pdf: bytes) -> list[str]:
+    """What a phone reads on the paper: the text of every QR code, at about 200 dots to the inch."""
+    found = []
+    for page in pypdfium2.PdfDocument(pdf):
+        picture = page.render(scale=200 / 72).to_pil().convert("L")
+        found += [
+            code.text for code in zxingcpp.read_barcodes(picture, formats=zxingcpp.BarcodeFormat.QRCode)
+        ]
+    return found
+
+
+def test_its_code_leads_a_stranger_to_the_public_page(client: Client) -> None:
+    run = make_ended()
+    made = Certificate.objects.get(run=run)
+    (address,) = codes(take(client, run, "pdf"))
+    assert address == f"http://testserver/v/{made.number}/"
+    answer = Client().get(urlsplit(address).path)
+    assert answer.status_code == 200
+    assert b"This certificate holds." in answer.content
+    assert codes(a_paper(run)) == [URL]
 
 
 def test_the_same_certificate_gives_the_same_paper() -> None:
@@ -148,6 +183,18 @@ def test_a_paper_that_does_not_hold_says_so(client: Client) -> None:
     made = Certificate.objects.get(run=make_ended())
     Certificate.objects.filter(pk=made.pk).update(body=made.body.replace("complete", "partial"))
     assert "The signature does NOT belong to this text" in text(take(client, made.run, "pdf"))
+
+
+def test_a_thing_that_is_still_open_is_said_to_be_told_elsewhere() -> None:
+    """It is closed later than any certificate is signed, so whoever reads one is told where to ask."""
+    run = make_ended()
+    thing = {"memory": 1, "thing": "7F3A09", "state": "open", "proof": "none"}
+    shown = text(a_paper(run, things=[thing]))
+    assert (
+        "1 thing was still with the clinic. What becomes of it later is written in the clinic's log" in shown
+    )
+    assert "2 things were still with the clinic." in text(a_paper(run, things=[thing, thing]))
+    assert "still with the clinic." not in text(a_paper(run, things=[thing | {"state": "destroyed"}]))
 
 
 def test_a_verification_that_found_something_is_on_the_paper() -> None:

@@ -11,13 +11,16 @@ from django.test.utils import CaptureQueriesContext
 from django.utils.html import strip_tags
 
 from clinic.audit import triggers
-from clinic.audit.checkpoints import verifier_key
+from clinic.audit.checkpoints import checkpoint, verifier_key
 from clinic.audit.models import Checkpoint, Entry
+from erasure.certificates import issuing
 from erasure.certificates import verify_certificate as offline
 from erasure.certificates.checking import LARGEST_FILE
+from erasure.certificates.issuing import sign_unsigned
 from erasure.certificates.models import Certificate
 from erasure.certificates.paper import file_of
 from erasure.certificates.wording import SENTENCES, UNKNOWN
+from erasure.serve.rounds import Supervision
 from patients.cases.models import Case
 from tests.clinic.audit.plugin import unguarded
 from tests.erasure.certificates.proofs import changed, make_ended, make_stopped
@@ -100,7 +103,31 @@ def test_a_log_changed_behind_the_certificate_does_not_hold(stranger: Client) ->
         Entry.objects.filter(action="certificate.issued").update(reason="because")
     shown = text(stranger.get(f"/v/{made.number}/").content)
     assert "This certificate does not hold." in shown
-    assert "No signed checkpoint shows yet that the log has its entry." in shown
+    assert "The log does not show that it was issued." in shown
+
+
+def test_a_certificate_whose_second_checkpoint_a_crash_prevented_waits_for_it(
+    stranger: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(reason: str) -> Checkpoint:
+        if reason == "certificate-issued":
+            raise KeyboardInterrupt
+        return checkpoint(reason)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(issuing, "checkpoint", dies)
+        with pytest.raises(KeyboardInterrupt):
+            make_ended()
+    made = Certificate.objects.get()
+    entry = Entry.objects.get(action="certificate.issued")
+    shown = text(stranger.get(f"/v/{made.number}/").content)
+    assert "This certificate holds." in shown
+    assert f"Unknown That it was issued is entry {entry.index} of the log. No checkpoint has been" in shown
+    Supervision().slow_round()
+    shown = text(stranger.get(f"/v/{made.number}/").content)
+    assert f"is entry {entry.index} of the log, under a signed checkpoint over" in shown
+    assert "Unknown That it was issued" not in shown
+    assert sign_unsigned() is None
 
 
 def everything() -> list[object]:

@@ -12,7 +12,7 @@ from erasure.procedures.models import Procedure
 from erasure.remainders import deciding
 from erasure.runs import control
 from erasure.runs.lease import claim
-from erasure.runs.models import Remainder, Run
+from erasure.runs.models import Hold, Remainder, Run
 from erasure.runs.passes import make_pass
 from erasure.runs.supervisor import tick
 from erasure.runs.worker import next_step
@@ -22,7 +22,16 @@ from patients.memories.models import Memory
 from patients.vault.configured import key_store
 from patients.vault.models import StoredObject
 from patients.vault.objects import read
-from tests.factories import PASSPHRASE, make_case, make_doctor, make_letter, make_memory, make_run, make_user
+from tests.factories import (
+    PASSPHRASE,
+    make_case,
+    make_doctor,
+    make_keepsake,
+    make_letter,
+    make_memory,
+    make_run,
+    make_user,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -166,3 +175,47 @@ def test_untouched_memories_and_running_nights_are_not_half_gone() -> None:
     make_pass(fence, step, due=run.next_due_at)
     control.protect(run.pk, step.memory_id, by=patient)
     assert deciding.left_of(patient) == [], "the night goes on"
+
+
+def test_a_copy_off_the_map_that_faded_with_it_is_listed_given_back_and_destroyed() -> None:
+    case = make_case()
+    run = make_run(1, case=case)
+    childhood = make_memory(case, "Long ago", "1989-01-01", zone=Memory.Zone.CHILDHOOD)
+    copy, other = make_keepsake(childhood), make_keepsake(childhood)
+    step = run.steps.get()
+    Hold.objects.create(
+        step=step,
+        keepsake=Keepsake.objects.get(memory=step.memory),
+        copy=copy,
+        distance=0,
+        state=Hold.State.EXTENDED,
+        decided_at=run.started_at,
+        reason="clause",
+    )
+    fence = claim(run.pk)
+    assert fence
+    for _pass in range(3):
+        make_pass(fence, step, due=run.next_due_at)
+        step.refresh_from_db()
+    control.abort(run.pk, by=make_doctor(), reason="patient-asked")
+    tick()
+    (left,) = deciding.left_of(case.patient)
+    assert {keepsake.pk for keepsake in left.keepsakes} == {
+        copy.pk,
+        Keepsake.objects.get(memory=step.memory).pk,
+    }
+    deciding.give_back(step.memory_id, by=case.patient)
+    copy.refresh_from_db()
+    assert copy.picture
+    assert deciding.fetch(copy, by=case.patient)[0] == read(copy.picture)
+    with pytest.raises(deciding.NotNow):
+        deciding.fetch(other, by=case.patient)
+    deciding.destroy(step.memory_id, by=case.patient)
+    assert not StoredObject.objects.filter(keepsake=copy).remaining().exists()
+    assert copy.picture_id not in set(key_store().ids())
+    # What did not fade with it is as it was, and so are the words of the memory that the copy hid in.
+    other.refresh_from_db()
+    assert other.picture
+    assert read(other.picture)
+    assert childhood.read().title == "Long ago"
+    assert deciding.left_of(case.patient) == []

@@ -1,19 +1,28 @@
 """The supervisor's rounds go on, whatever fails."""
 
+import socket
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 import pytest
+from django.conf import settings as django_settings
 from django.db import OperationalError
 from django.utils import timezone
+from pytest_django import Settings
 
+from erasure.runs.calls import send_due
+from erasure.runs.control import call_doctor
+from erasure.runs.models import CallNotice, Run
 from erasure.serve import rounds
-from erasure.serve.rounds import SLOW, Supervision, other_owners
+from erasure.serve.rounds import SLOW, Post, Supervision, other_owners, supervise
 from patients.keepsakes.models import Upload
 from patients.requests.models import AppointmentRequest
 from patients.vault.models import StoredObject
 from patients.vault.objects import doom
-from tests.factories import make_case, make_keepsake, make_memory
+from tests.factories import make_case, make_keepsake, make_memory, make_run
+from tests.house import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -70,3 +79,61 @@ def test_it_ends_when_told() -> None:
     stopping = threading.Event()
     stopping.set()
     Supervision().run(stopping)
+
+
+@contextmanager
+def silent_mail_server(settings: Settings) -> Iterator[threading.Event]:
+    """A mail server that takes every connection and says nothing; set once somebody has connected."""
+    connected = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT = server.getsockname()
+
+        def listen() -> None:
+            taken = []
+            with suppress(OSError):
+                while True:
+                    taken.append(server.accept())
+                    connected.set()
+
+        threading.Thread(target=listen, daemon=True).start()
+        try:
+            yield connected
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+
+
+def test_mail_is_given_up_after_seconds() -> None:
+    assert django_settings.EMAIL_TIMEOUT == 5
+
+
+def test_a_mail_server_that_says_nothing_holds_up_neither_rounds_nor_the_next_try(settings: Settings) -> None:
+    run = make_run(memories=1)
+    call_doctor(run.pk, by=None)
+    settings.EMAIL_TIMEOUT = 60
+    stopping = threading.Event()
+    with silent_mail_server(settings) as connected:
+        rounds_go_on = threading.Thread(target=supervise, args=[0.01, stopping])
+        rounds_go_on.start()
+        assert connected.wait(60), "nobody tried to hand the message over"
+        # While that waits for an answer, the night is woken and carried on.
+        until(lambda: Run.objects.get(pk=run.pk).woken_at is not None, "the night is woken")
+        stopping.set()
+        rounds_go_on.join(60)
+    assert not rounds_go_on.is_alive()
+    assert CallNotice.objects.get().sent_at is None
+    settings.EMAIL_TIMEOUT = 0.2
+    with silent_mail_server(settings):
+        CallNotice.objects.update(taken_until=None)
+        assert send_due() == 0
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    CallNotice.objects.update(taken_until=None)
+    assert send_due() == 1
+
+
+def test_an_error_of_the_code_in_one_thread_ends_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "send_due", lambda: 1 / 0)
+    stopping = threading.Event()
+    with pytest.raises(ZeroDivisionError):
+        Post().run(stopping)
+    assert stopping.is_set()

@@ -191,9 +191,9 @@ def test_the_command_tells_it_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a process of its own: it gives up writing for good."""
     run = make_ended(monkeypatch)
 
-    def asked(run_id: object) -> "subprocess.CompletedProcess[str]":
+    def asked(run_id: object, *options: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(  # noqa: S603
-            [sys.executable, str(ROOT / "manage.py"), "verify_erasure", str(run_id)],
+            [sys.executable, str(ROOT / "manage.py"), "verify_erasure", str(run_id), *options],
             env=house_environment(),
             capture_output=True,
             text=True,
@@ -204,9 +204,21 @@ def test_the_command_tells_it_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ended.returncode == 0, ended.stderr
     assert "files in the vault" in ended.stdout
     assert "log files: not checkable here: it is kept where this machine cannot look" in ended.stdout
+    (first,) = Entry.objects.filter(action="run.verified-by-hand")
+    assert (first.actor, first.run, first.details["result"]) == ("system:operator", run.pk, "clean")
+    assert first.details["confined"].startswith(("landlock", "rlimit"))
     storage().save(uuid4().hex, ContentFile(b"?"))
     ended = asked(run.pk)
     assert (ended.returncode, ended.stderr) == (1, "CommandError: Something is left.\n")
+    second = Entry.objects.filter(action="run.verified-by-hand").order_by("index").last()
+    assert second is not None
+    assert (second.details["result"], second.details["orphans"]) == ("found", "found")
+    # The certificate goes on speaking of the verification it was issued after.
+    assert run.certificate.statement["verification"]["result"] == "clean"
+    size = Entry.objects.count()
+    ended = asked(run.pk, "--unrecorded")
+    assert (ended.returncode, ended.stderr) == (1, "CommandError: Something is left.\n")
+    assert Entry.objects.count() == size
     connection.close()  # SQLite must then lay out its log's index anew
     ended = asked(uuid4())
     assert ended.stderr == "CommandError: There is no run with this id.\n"

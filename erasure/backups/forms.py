@@ -1,0 +1,14 @@
+"""The form by which an administrator decides over keys that are held after a restore."""
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+
+class EndHeld(forms.Form):
+    """How many were shown, and the word that the backup was the right one."""
+
+    seen = forms.IntegerField(min_value=1, widget=forms.HiddenInput)
+    sure = forms.BooleanField(
+        label=_("It was the right backup. I know that what was brought after it is lost with these keys."),
+        error_messages={"required": _("Say first that it was the right backup.")},
+    )

@@ -1,0 +1,62 @@
+"""The page Backups asks an administrator what becomes of keys that a restored database does not know."""
+
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from clinic.audit.models import Entry
+from clinic.people.models import Role
+from patients.vault.configured import key_store
+from patients.vault.models import HeldKey
+from tests.factories import make_user
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def hold_some(count: int) -> None:
+    for _number in range(count):
+        key = uuid4()
+        key_store().create(key)
+        HeldKey.objects.create(pk=key)
+
+
+def shown(client: Client) -> str:
+    return " ".join(client.get(reverse("erasure:backups")).content.decode().split())
+
+
+def test_nothing_is_asked_where_nothing_is_held(client: Client) -> None:
+    client.force_login(make_user(Role.ADMINISTRATOR))
+    assert "are held since" not in shown(client)
+
+
+def test_an_administrator_decides_once_they_say_so(client: Client) -> None:
+    person = make_user(Role.ADMINISTRATOR)
+    client.force_login(person)
+    hold_some(2)
+    page = shown(client)
+    assert "A backup was restored, and 2 keys are held since" in page
+    assert 'name="seen" value="2"' in page
+    address = reverse("erasure:backups-end-held")
+    answer = client.post(address, {"seen": "2"}, follow=True)
+    assert "Say first that it was the right backup." in answer.content.decode()
+    answer = client.post(address, {"seen": "1", "sure": "on"}, follow=True)
+    assert "2 keys are held now, and not 1. Look again." in answer.content.decode()
+    assert len(list(key_store().ids())) == 2
+    answer = client.post(address, {"seen": "2", "sure": "on"}, follow=True)
+    assert "Destroyed: 2 keys." in answer.content.decode()
+    assert list(key_store().ids()) == []
+    (entry,) = Entry.objects.filter(action="keys.let-go")
+    assert entry.actor == f"user:{person.pk}"
+
+
+def test_an_auditor_reads_and_decides_nothing(client: Client) -> None:
+    client.force_login(make_user(Role.AUDITOR))
+    hold_some(1)
+    page = shown(client)
+    assert "A backup was restored, and 1 key is held since" in page
+    assert "An administrator decides this." in page
+    assert "Destroy these keys" not in page
+    assert client.post(reverse("erasure:backups-end-held"), {"seen": "1", "sure": "on"}).status_code == 403
+    assert len(list(key_store().ids())) == 1
