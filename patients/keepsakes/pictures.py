@@ -93,8 +93,7 @@ class Pictures:
         except Refused as refusal:
             await answer_refusal(send, refusal, head=head)
             return
-        if self.forgetting is None or self.forgetting.done():
-            self.forgetting = asyncio.get_running_loop().create_task(self.forget())
+        self.begin_to_forget()
         await answer(send, 200, data, content_type=JPEG, head=head, headers=HEADERS)
 
     def picture(self, scope: Scope, object_id: UUID, number: int = 0) -> bytes:
@@ -129,6 +128,12 @@ class Pictures:
         still = set(current(StoredObject.objects.filter(pk__in=ids)).values_list("pk", flat=True))
         self.kept.drop(*(ids - still))
 
+    def begin_to_forget(self) -> None:
+        """See to it that this loop forgets; a task of a loop that is closed would never run again."""
+        loop, under_way = asyncio.get_running_loop(), self.forgetting
+        if under_way is None or under_way.done() or under_way.get_loop() is not loop:
+            self.forgetting = loop.create_task(self.forget())
+
     async def forget(self) -> None:
         """Keep forgetting for as long as anything is kept."""
         while self.kept.ids():
@@ -141,7 +146,7 @@ class Pictures:
     def close(self) -> None:
         """Forget all, at the end of the server."""
         self.kept.drop(*self.kept.ids())
-        if self.forgetting is not None:
+        if self.forgetting is not None and not self.forgetting.get_loop().is_closed():
             self.forgetting.cancel()
         self.forgetting = None
 

@@ -8,7 +8,7 @@ import pytest
 from django.db import transaction
 from django.test import Client, override_settings
 
-from clinic.asgi_guard import house_headers
+from clinic.asgi_guard import Receive, Scope, Send, house_headers
 from clinic.audit.models import Entry
 from clinic.people.models import Role, User
 from patients.imaging.sheaf import unbind
@@ -141,6 +141,24 @@ def test_what_nobody_asks_for_any_more_is_forgotten_too(port: int, app: Pictures
     app.forget_gone()
     assert other.picture
     assert app.kept.ids() == {other.picture.pk}
+
+
+def test_a_second_server_forgets_too_and_closes_without_the_first(app: Pictures, photo: Keepsake) -> None:
+    """There is one of these in a process, whatever loop its server runs in."""
+
+    async def left_open(scope: Scope, receive: Receive, send: Send) -> None:
+        await app(scope, receive, send)
+
+    with serving(left_open) as port:  # its loop ends with the task of the pictures under way
+        assert get(port, photo.picture, photo.case.patient).status == 200
+        first = app.forgetting
+    with serving(app) as port:
+        assert get(port, photo.picture, photo.case.patient).status == 200
+        assert app.forgetting not in (None, first)
+    with serving(left_open) as port:
+        assert get(port, photo.picture, photo.case.patient).status == 200
+    app.close()
+    assert (app.forgetting, app.kept.ids()) == (None, set())
 
 
 def test_a_live_object_that_nothing_points_to_is_no_picture(port: int, photo: Keepsake) -> None:
