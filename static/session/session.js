@@ -258,10 +258,11 @@ class Session {
     held(event, memory) {
       if (!memory) return;
       memory.state = "held";
-      this.present.alarms.push({ id: event.hold, kind: "off-map", n: memory.n, copy: event.copy, copy_n: event.copy_n });
+      this.present.alarms.push({ id: event.hold, kind: "off-map", n: memory.n, copy: event.copy });
       if (this.present.current === memory.n) this.present.current = null;
-      const pieces = this.fetchPieces();
-      this.leave(memory, pieces);
+      if (!this.unseen) this.chart.trail(this.present.alarms, this.present.memories);
+      this.fetchPieces();
+      this.leave(memory);
       this.tell();
     },
     decided(event, memory) {
@@ -336,7 +337,7 @@ class Session {
   };
 
   // Off the map: the stage trembles, then shrinks along the dashed way into childhood, where its copy is.
-  async leave(memory, pieces) {
+  async leave(memory) {
     this.chart.show(memory, this.present.current);
     if (this.unseen) return;
     // What holds on before its first pass has not been on the stage yet.
@@ -344,7 +345,6 @@ class Session {
     const print = this.stage.figure.querySelector(".stage-print");
     if (!this.chosen && print && moves()) {
       await Promise.all([this.chart.tremble(print), this.stage.bleed(memory)]);
-      await pieces;
       await this.chart.shrink(print, document.querySelector(".print.is-copy"));
     } else {
       this.chart.tremble(this.chart.byId.get(memory.id));

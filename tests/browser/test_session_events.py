@@ -173,6 +173,18 @@ def test_off_the_map_a_dashed_line_leads_to_childhood(chromium: Browser) -> None
         expect(page.locator("#remaining")).to_have_text("")
 
 
+def test_the_line_is_there_with_the_event_whatever_else_the_page_waits_for(chromium: Browser) -> None:
+    run = a_run_with_a_copy(1)
+    with watched(chromium, run) as page:
+        page.route(f"**/sessions/{run.pk}/", lambda _route: None)  # the page is asked for, and never comes
+        a_pass(run)
+        expect(page.locator("#trails path.over")).to_have_count(1)
+        expect(page.get_by_role("button", name=re.compile("Childhood memory, The bird"))).to_have_class(
+            re.compile("is-copy")
+        )
+        expect(page.locator("#alarms .alarm")).to_have_count(0)
+
+
 def test_decided_the_alarm_goes_and_the_step_comes_back(chromium: Browser) -> None:
     run = a_run_with_a_copy(1)
     a_pass(run)
