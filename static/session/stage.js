@@ -8,6 +8,12 @@ const SLOWEST = 900;
 const DYE = 36; // pixels: how far color runs out of what holds on
 const AREA = [900, 745]; // the map's measures in pixels when places were computed
 
+// Takes the picture out of an image. Chromium keeps every image whose `src` attribute was taken away, with the
+// five nodes that would say its alternative, for as long as the page is open; one that has an empty address goes.
+function empty(image) {
+  image.src = "";
+}
+
 export class Stage {
   constructor(figure, words) {
     this.figure = figure;
@@ -26,7 +32,7 @@ export class Stage {
 
   clear() {
     this.ticket++;
-    this.coming?.removeAttribute("src");
+    if (this.coming) empty(this.coming);
     this.coming = null;
     this.wipe();
   }
@@ -86,7 +92,7 @@ export class Stage {
     const image = this.spare.pop() || new Image();
     image.turn = ticket;
     // What is still on its way when a later frame is known is gone already, or will never be seen.
-    this.coming?.removeAttribute("src");
+    if (this.coming) empty(this.coming);
     this.coming = image;
     image.src = url;
     image.alt = this.words.memory.replace("%(n)s", memory.n ?? "");
@@ -111,7 +117,7 @@ export class Stage {
   // Nothing of a frame stays in an image that waits for the next one.
   letGo(image) {
     image.remove();
-    image.removeAttribute("src");
+    empty(image);
     image.turn = null;
     if (this.spare.length < 2) this.spare.push(image);
   }
