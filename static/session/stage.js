@@ -22,6 +22,14 @@ export class Stage {
     this.ready = Promise.resolve();
     this.spare = []; // images that showed a frame which is gone: two are enough for a night
     this.veil = null; // dissolves one frame into the next, where the machine can (gl.js)
+    this.room = [figure.clientWidth, figure.clientHeight];
+    // Told when it changes (an alarm takes room from the figure), and never asked: a measure read at each pass,
+    // after words were written, would lay the page out twice.
+    new ResizeObserver(([{ contentRect: { width, height } }]) => {
+      this.room = [Math.round(width), Math.round(height)];
+      const print = figure.querySelector(".stage-print");
+      if (print) this.fit(print, this.memory);
+    }).observe(figure);
   }
 
   // Milliseconds of a crossfade: never longer than most of a pass lasts.
@@ -60,15 +68,15 @@ export class Stage {
       print.append(this.flakes);
       this.figure.append(print);
     }
+    this.memory = memory;
     this.fit(print, memory);
     return print;
   }
 
-  // An alarm takes room from the figure, and gives it back.
   fit(print, memory) {
     const aspect = memory.w ? (memory.w * AREA[0]) / (memory.h * AREA[1]) : 4 / 3;
-    const width = Math.min(this.figure.clientWidth - FRAME, (this.figure.clientHeight - FRAME) * aspect);
-    // Once per size: writing a style and reading a measure at each pass would lay the page out twice.
+    const width = Math.min(this.room[0] - FRAME, (this.room[1] - FRAME) * aspect);
+    // Once per size, whatever passes: writing a style is a new layout.
     const size = `${width} ${aspect}`;
     if (print.dataset.size === size) return;
     print.dataset.size = size;

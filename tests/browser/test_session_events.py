@@ -137,7 +137,7 @@ def test_destroyed_nothing_of_it_is_left_on_the_page(chromium: Browser) -> None:
         count(page, "1 1 0 0")
         assert newest(page, "destroyed").startswith("Memory 2 is gone: ")
         expect(page.locator("main")).not_to_contain_text("Photo 1")
-        assert {600, 1400} <= durations(page)
+        until(lambda: {600, 1400} <= durations(page), "the number and the coast, which a worker draws")
 
 
 def test_resistance_trembles_within_three_pixels_and_asks_for_the_doctor(chromium: Browser) -> None:
@@ -151,9 +151,9 @@ def test_resistance_trembles_within_three_pixels_and_asks_for_the_doctor(chromiu
         assert newest(page, "held") == (
             "Memory 2 “The last” is held: a copy was found off the map. The doctor decides."
         )
+        until(lambda: 700 in durations(page), "the tremor, which waits for the picture that trembles")
         tremors = [move for move in moves(page) if move["duration"] == 700]
         reach = [float(px) for move in tremors for px in re.findall(r"(-?[\d.]+)px", str(move["frames"]))]
-        assert tremors
         assert max(abs(px) for px in reach) <= 3
         assert "opacity" not in str(tremors)
 
@@ -313,7 +313,7 @@ def test_finished_the_map_is_white(chromium: Browser) -> None:
         corners = "node => getComputedStyle(node, '::before').opacity"
         assert page.locator(".m1").evaluate(corners) == "0.26"
         expect(page.locator(".m1")).to_have_css("color", "rgba(0, 0, 0, 0)")
-        assert 2400 in durations(page)
+        until(lambda: 2400 in durations(page), "the last of the sea going white")
         expect(page.locator(".facts")).not_to_contain_text("Clementine")
         assert newest(page, "finished") == "It is over: 2 destroyed."
 
