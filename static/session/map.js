@@ -149,8 +149,7 @@ export class Chart {
     const ghost = document.createElement("div");
     Object.assign(ghost.style, {
       position: "fixed", zIndex: 9, left: `${from.x}px`, top: `${from.y}px`, width: `${from.width}px`,
-      height: `${from.height}px`, padding: "3px", background: "#f1f4f3", pointerEvents: "none",
-      boxShadow: "0 2px 10px rgb(15 26 33 / 45%)",
+      height: `${from.height}px`, padding: "3px", background: "var(--print)", pointerEvents: "none",
     });
     Object.assign(image.style, { width: "100%", height: "100%", objectFit: "cover" });
     ghost.append(image);
@@ -158,8 +157,8 @@ export class Chart {
     await animate(
       ghost,
       [
-        { transform: `rotate(${/^-?[\d.]+(deg|rad)$/.test(tilt) ? tilt : "0deg"})`, boxShadow: "0 1px 4px rgb(15 26 33 / 42%)" },
-        { transform: `translate(${x}px, ${y}px) scale(${size})`, boxShadow: "0 0 0 rgb(15 26 33 / 0%)" },
+        { transform: `rotate(${/^-?[\d.]+(deg|rad)$/.test(tilt) ? tilt : "0deg"})`, boxShadow: "0 1px 4px var(--print-shadow)" },
+        { transform: `translate(${x}px, ${y}px) scale(${size})`, boxShadow: "0 0 0 transparent" },
       ],
       { duration: 900, easing: "cubic-bezier(.5,0,.1,1)", fill: "forwards" },
     );

@@ -412,6 +412,9 @@ class Session {
     if (!typing && this.alarmed !== said) {
       this.alarmed = said;
       alarms.replaceChildren(...fresh("alarms").childNodes);
+      const kinds = fresh("session").dataset.alarms;
+      if (kinds) this.root.dataset.alarms = kinds;
+      else delete this.root.dataset.alarms;
       const same = at && alarms.querySelector(`form[data-control="${at.dataset.control}"] button`);
       if (at) (same || document.getElementById("main")).focus();
     }

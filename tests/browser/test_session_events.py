@@ -173,6 +173,30 @@ def test_off_the_map_a_dashed_line_leads_to_childhood(chromium: Browser) -> None
         expect(page.locator("#remaining")).to_have_text("")
 
 
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1280, 800)])
+def test_an_alarm_and_a_call_leave_every_control_in_sight(chromium: Browser, width: int, height: int) -> None:
+    run = a_run_with_a_copy()
+    a_pass(run)
+    with watched(chromium, run, viewport={"width": width, "height": height}) as page:
+        expect(page.locator("#alarms .alarm")).to_have_count(2)
+        pressed = [
+            "Leave the copy",
+            "I am coming",
+            "Pause",
+            "Protect this",
+            "Call the doctor",
+            "Abort procedure",
+        ]
+        for name in pressed:
+            box = page.locator(".panel").get_by_role("button", name=re.compile(name)).bounding_box()
+            assert box is not None
+            assert (box["height"] >= 44, box["y"] + box["height"] <= height) == (True, True), (name, box)
+        order = [page.locator(part).bounding_box() for part in ("#about", "#alarms", "#controls", "#log")]
+        tops = [box["y"] for box in order if box]
+        assert tops == sorted(tops)
+        assert page.locator(".panel").evaluate("panel => panel.scrollTop") == 0
+
+
 def test_the_line_is_there_with_the_event_whatever_else_the_page_waits_for(chromium: Browser) -> None:
     run = a_run_with_a_copy(1)
     with watched(chromium, run) as page:

@@ -250,6 +250,11 @@ def test_on_paper_there_are_state_counts_map_and_the_whole_log(chromium: Browser
         log = page.locator("#log").evaluate("list => list.scrollHeight - list.clientHeight")
         assert log == 0
         expect(page.locator("#log li").last).to_be_visible()
+        # A sheet is kept: what is gone has a number on it, and no title any more.
+        a_memory_goes(run)
+        expect(page.locator(".m1.is-destroyed")).to_be_attached()
+        assert [name for name in ("Photo 0", "Photo 1") if name in page.locator("main").inner_text()] == []
+        expect(page.locator("#log")).to_contain_text("Memory 1 is gone")
 
 
 def test_a_finished_session_on_paper_has_only_lacunae(chromium: Browser) -> None:
