@@ -1,6 +1,6 @@
 // The memories on the map and in the strip: real buttons in time order, made by the server, kept true here.
 
-import { animate, moves } from "./motion.js";
+import { animate, fade, moves } from "./motion.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const STATES = ["waiting", "fading", "held", "destroyed", "protected"];
@@ -183,7 +183,7 @@ export class Chart {
   // A number comes in where a memory was.
   empty(memory) {
     const number = this.byId.get(memory.id)?.querySelector("span");
-    if (number) animate(number, [{ opacity: 0 }, { opacity: 1 }], { duration: 600, easing: "ease-out" });
+    if (number) fade(number, 0, 1, { duration: 600, easing: "ease-out" });
   }
 
   // It holds on: a tremor, and nothing that flashes.

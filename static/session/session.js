@@ -154,10 +154,10 @@ class Session {
     this.fetchPieces();
   }
 
-  draw(fade = 0) {
+  draw(duration = 0) {
     if (this.unseen) return;
     const over = this.present.state === "finished";
-    this.shore.draw(this.present.memories.filter((m) => m.zone === "map"), { over, fade: moves() ? fade : 0 });
+    this.shore.draw(this.present.memories.filter((m) => m.zone === "map"), { over, duration });
     this.chart.trail(this.present.alarms, this.present.memories);
   }
 

@@ -1,7 +1,7 @@
 // The memory at work: the real frames of the job, one crossfading into the next.
 
 import { noise } from "./coast.js";
-import { animate, moves } from "./motion.js";
+import { animate, fade, moves } from "./motion.js";
 
 const FRAME = 18; // pixels of paper around a picture, both sides together
 const SLOWEST = 900;
@@ -95,7 +95,7 @@ export class Stage {
   }
 
   // Shows what is at `url` when it has arrived; a frame that is gone by then is never shown.
-  async show(memory, url, fade) {
+  async show(memory, url, duration) {
     const ticket = ++this.ticket;
     const image = this.spare.pop() || new Image();
     image.turn = ticket;
@@ -113,11 +113,11 @@ export class Stage {
       // Without a frame before it, the one that is there already is where the dissolve begins.
       const first = old.at(-1), at = this.painting(memory);
       if (first && !this.veil.crop) this.veil.dissolve(box, first, { ...at, memory: { ...memory, level: Math.max(0, memory.level - 1) }, duration: 0 });
-      this.veil.dissolve(box, image, { ...at, memory, duration: moves() ? fade : 0 });
+      this.veil.dissolve(box, image, { ...at, memory, duration: moves() ? duration : 0 });
     }
     box.insertBefore(image, box.querySelector("canvas"));
     this.scatter(memory);
-    if (!this.veil && old.length) await animate(image, [{ opacity: 0 }, { opacity: 1 }], { duration: fade, easing: "linear" });
+    if (!this.veil && old.length) await fade(image, 0, 1, { duration, easing: "linear" });
     // One that has been let go of meanwhile may be showing a later frame by now.
     old.forEach((node, i) => node.turn === turns[i] && this.letGo(node));
   }

@@ -16,6 +16,7 @@ from tests.browser.watching import (
     a_run_with_a_copy,
     at_session,
     doctor_of,
+    durations,
     memory_of,
     moves,
     served,
@@ -23,6 +24,7 @@ from tests.browser.watching import (
     watched,
 )
 from tests.factories import make_case, make_keepsake, make_memory, make_run
+from tests.house import until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
 
@@ -83,17 +85,20 @@ def test_stillness_nothing_moves_and_everything_still_happens(chromium: Browser)
         expect(page.locator(".m1.is-protected img")).to_have_count(1)
         moved = [move for move in moves(page) if re.search("translate|rotate|scale", str(move["frames"]))]
         assert moved == []
+        # One state fades into the next, at its place, and nothing but its opacity changes.
+        until(lambda: {600, 900, 1400} <= durations(page), "the number, the frame and the coast fading")
+        assert [move["frames"] for move in moves(page) if {"opacity"} != set().union(*move["frames"])] == []
         flakes = (
             "nodes => nodes.some(canvas => canvas.getContext('2d')"
             ".getImageData(0, 0, canvas.width, canvas.height).data.some(Boolean))"
         )
         assert not page.locator(".flakes").evaluate_all(flakes)
-        durations = page.evaluate(
+        slow = page.evaluate(
             "[...document.querySelectorAll('.session *')].map(node => getComputedStyle(node))"
             ".filter(css => /transform|translate|scale|rotate|all/.test(css.transitionProperty))"
             ".map(css => css.transitionDuration)"
         )
-        assert set(durations) <= {"0s", "1e-05s", "0.00001s", "0.001s"}
+        assert set(slow) <= {"0s", "1e-05s", "0.00001s", "0.001s"}
 
 
 def test_without_webgl_the_shore_is_drawn_all_the_same(chromium: Browser) -> None:
