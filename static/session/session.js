@@ -329,6 +329,8 @@ class Session {
       for (const memory of this.present.memories) this.chart.show(memory, null);
       this.chart.point(null);
       this.root.dataset.state = this.present.state;
+      // What it says there is of the beginning; the words of the end are fetched.
+      document.getElementById("nobody").replaceChildren();
       this.tell();
       this.showStage(0);
       this.draw(WHITE);
