@@ -2,7 +2,13 @@
 
 A house of its own is started, with its worker; everything shares one machine with whatever else runs there,
 so the load is printed beside the figures. What is compared is measured in turns in one run: the page while a
-memory fades, and the same page while it is paused.
+memory fades, the same page while it is paused, and a still page with the same pixels.
+
+That still page is the live one's own document at one moment, with its sheets and its coast, in a browser
+of its own: no script, no stream, nothing fetched. It has to present what a fade presents, or it would draw
+nothing at all between two frames: in the place of the memory at work lie two pictures of the map, and one
+animation of opacity fades the upper one in, as long and as often as a pass does. What the live page costs
+more than this is what it costs to be live: events, words, decoding of frames, layers made and dropped.
 """
 
 import gzip
@@ -12,18 +18,21 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Page, Playwright, sync_playwright
 
 from tests.house import until
 
 MEMORIES = int(os.environ.get("BENCH_MEMORIES", "200"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
-SECONDS = 8  # of each measurement
+SECONDS = 7  # of each measurement; less than a fade takes from its second pass on
 PACE = 12.0  # seconds a memory: a pass, and its crossfade, about each second
+GONE = 13  # passes of a memory (erasure/runs/passes.py)
+FADE_SHARE = 0.8  # of a pass: how long its crossfade takes (static/session/stage.js)
 ON_TIME = 16.9  # milliseconds between frames at 60 in a second, and what a clock may err
 
 # Between frames, and tasks over 50 ms, for some seconds.
@@ -42,6 +51,33 @@ FRAMES = """async (seconds) => {
   watch.disconnect();
   return { gaps, long };
 }"""
+# The page as it stands, without what runs in it; and its coast, which lies on a canvas.
+STANDING = """() => {
+  const shown = [...document.querySelectorAll(".shore")].find((canvas) => !canvas.hidden);
+  const copy = document.createElement("canvas"), page = document.documentElement.cloneNode(true);
+  Object.assign(copy, { width: shown.width, height: shown.height });
+  copy.getContext("2d").drawImage(shown, 0, 0);
+  for (const node of page.querySelectorAll("script, noscript, [rel=modulepreload], #drawn")) node.remove();
+  return [`<!doctype html>${page.outerHTML}`, copy.toDataURL().split(",")[1]];
+}"""
+FADING = """async ([coast, pass, share]) => {
+  const canvas = [...document.querySelectorAll(".shore")].find((one) => !one.hidden), picture = new Image();
+  picture.src = coast;
+  await picture.decode();
+  Object.assign(canvas, { width: picture.naturalWidth, height: picture.naturalHeight });
+  canvas.getContext("2d").drawImage(picture, 0, 0);
+  const pictures = [...document.querySelectorAll("#prints img")].slice(0, 2).map(({ src }) => {
+    const image = new Image();
+    image.src = src;
+    return image;
+  });
+  await Promise.all(pictures.map((image) => image.decode()));
+  document.querySelector(".stage-box").replaceChildren(...pictures);
+  pictures[1].animate(
+    [{ opacity: 0 }, { opacity: 1, offset: share }, { opacity: 1 }], { duration: pass, iterations: Infinity },
+  ).pause();
+}"""
+TURN = "(moving) => document.getAnimations().forEach((one) => (moving ? one.play() : one.pause()))"
 # The layer above, on a machine whose renderer says it is none: script per draw.
 PROCESSOR = """
 const real = WebGL2RenderingContext.prototype, ask = real.getParameter, draw = real.drawArrays;
@@ -109,29 +145,35 @@ def say(figure: str, what: str) -> None:
 
 
 def processor_seconds(browser: Browser) -> float:
-    """Seconds of processor time that all of this Chromium has used, its children's included."""
+    """Seconds of processor time that the threads of this Chromium have used, its children's included."""
     session = browser.new_browser_cdp_session()
     ids = [one["id"] for one in session.send("SystemInfo.getProcessInfo")["processInfo"]]
     session.detach()
-    ticks = os.sysconf("SC_CLK_TCK")
-    total = 0.0
-    for pid in ids:
-        try:
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        except FileNotFoundError:
-            continue
-        total += (int(fields[11]) + int(fields[12])) / ticks
-    return total
+    total = 0
+    for schedule in (one for pid in ids for one in Path(f"/proc/{pid}/task").glob("*/schedstat")):
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that has ended meanwhile
+            total += int(
+                schedule.read_text().split()[0]
+            )  # nanoseconds; /proc/<pid>/stat counts in tens of ms
+    return total / 1e9
 
 
-def frames(page: Page, browser: Browser) -> tuple[float, int, float]:
-    """Share of frames on time, tasks over 50 ms, processor milliseconds for each frame."""
+@dataclass(frozen=True)
+class Seen:
+    """Some seconds of a page."""
+
+    on_time: float  # share of its frames
+    long: int  # tasks over 50 ms
+    cost: float  # processor milliseconds of a frame
+
+
+def frames(page: Page, browser: Browser) -> Seen:
     before = processor_seconds(browser)
     found = page.evaluate(FRAMES, SECONDS)
     used = processor_seconds(browser) - before
     gaps: list[float] = found["gaps"]
     on_time = sum(gap <= ON_TIME for gap in gaps) / max(1, len(gaps))
-    return on_time, len(found["long"]), 1000 * used / max(1, len(gaps))
+    return Seen(on_time, len(found["long"]), 1000 * used / max(1, len(gaps)))
 
 
 def set_state(page: Page, control: str, state: str) -> None:
@@ -139,26 +181,62 @@ def set_state(page: Page, control: str, state: str) -> None:
     page.locator(f"#session[data-state={state}]").wait_for()
 
 
-def steadiness(page: Page, browser: Browser) -> None:
-    """The page of plain CSS while one fades, against the same pixels standing still."""
-    fading, still = [], []
-    for _ in range(ROUNDS):
-        fading.append(frames(page, browser))
-        set_state(page, "pause", "paused")
-        page.wait_for_timeout(2500)
-        still.append(frames(page, browser))
-        set_state(page, "resume", "running")
-        page.wait_for_timeout(1500)
+def begins_to_fade(page: Page) -> None:
+    """Wait for the second pass of a memory: the seconds that follow are of its fade, and of nothing else."""
+    second = page.locator(".passes .is-done").nth(1)
+    second.wait_for(state="detached", timeout=90_000)
+    second.wait_for(state="attached", timeout=90_000)
+    page.locator(".stage-box img").first.wait_for()
+
+
+@contextmanager
+def standing(playwright: Playwright, page: Page, options: dict[str, Any]) -> Iterator[tuple[Page, Browser]]:
+    """The still page with the pixels that `page` has now, in a browser of its own. Its fade stands still."""
+    html, coast = page.evaluate(STANDING)
+    browser = launched(playwright)
+    context = browser.new_context(**options)
+    context.route("**/sessions/*/", lambda route: route.fulfill(body=html, content_type="text/html"))
+    still = context.new_page()
+    still.goto(page.url)
+    pass_ms = 1000 * PACE / GONE
+    still.evaluate(FADING, [f"data:image/png;base64,{coast}", pass_ms, FADE_SHARE])
+    yield still, browser
+    browser.close()
+
+
+def steadiness(playwright: Playwright, page: Page, browser: Browser, options: dict[str, Any]) -> None:
+    """The page of plain CSS while one fades, against the same pixels standing still, and against nothing."""
+    fading, still, paused, whole = [], [], [], []
+    begins_to_fade(page)
+    with standing(playwright, page, options) as (reference, other):
+        for _ in range(ROUNDS):
+            begins_to_fade(page)
+            fading.append(frames(page, browser))
+            whole.append(frames(page, browser))  # this one goes, and the next one comes
+            set_state(page, "pause", "paused")
+            page.wait_for_timeout(2500)
+            reference.evaluate(TURN, True)
+            still.append(frames(reference, other))
+            reference.evaluate(TURN, False)
+            paused.append(frames(page, browser))
+            set_state(page, "resume", "running")
     middle = statistics.median
-    say(f"{100 * middle(one[0] for one in fading):.1f} %", "frames in time (16.9 ms) while one fades (95 %)")
     say(
-        f"{100 * middle(one[0] for one in still):.1f} %",
+        f"{100 * middle(one.on_time for one in fading):.1f} %",
+        "frames in time (16.9 ms) while one fades (95 %)",
+    )
+    say(f"{100 * middle(one.on_time for one in whole):.1f} %", "the same while one goes and the next comes")
+    say(
+        f"{100 * middle(one.on_time for one in paused):.1f} %",
         "the same while it is paused: what the machine gives",
     )
-    say(f"{middle(one[1] for one in fading):.0f}", f"tasks over 50 ms in {SECONDS} s while one fades (0)")
-    say(f"{middle(one[1] for one in still):.0f}", "the same while the page is paused")
-    ratio = middle(one[2] / two[2] for one, two in zip(fading, still, strict=True))
-    say(f"{ratio:.2f}", "processor time of a frame, fading against still (1.2)")
+    say(f"{middle(one.long for one in fading):.0f}", f"tasks over 50 ms in {SECONDS} s while one fades (0)")
+    say(f"{middle(one.long for one in paused):.0f}", "the same while the page is paused")
+    for what, seen in [("fading", fading), ("one going and the next coming", whole), ("paused", paused)]:
+        ratio = middle(one.cost / two.cost for one, two in zip(seen, still, strict=True))
+        goal = " (1.2)" if seen is fading else ""
+        say(f"{ratio:.2f}", f"processor time of a frame, {what}, against still with the same pixels{goal}")
+    say(f"{middle(one.cost for one in still):.2f} ms", "processor time of a frame of that still page")
 
 
 def layer(browser: Browser, options: dict[str, Any], address: str) -> None:
@@ -273,13 +351,17 @@ def house() -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"{address}/sessions/{run.pk}/", cookie
 
 
+def launched(playwright: Playwright) -> Browser:
+    from tests.browser.browsing import CHROMIUM, QUIET
+
+    return playwright.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, "--enable-unsafe-swiftshader"])
+
+
 def main() -> None:
     with house() as (session, cookie), sync_playwright() as playwright:
-        from tests.browser.browsing import CHROMIUM, DESK, QUIET
+        from tests.browser.browsing import DESK
 
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=[*QUIET, "--enable-unsafe-swiftshader"]
-        )
+        browser = launched(playwright)
         options: dict[str, Any] = {
             "viewport": DESK,
             "locale": "en-US",
@@ -298,7 +380,7 @@ def main() -> None:
         page.locator("[data-state=running]").wait_for()
         page.locator(".stage-box img").first.wait_for(timeout=90_000)
         page.wait_for_timeout(3000)
-        steadiness(page, browser)
+        steadiness(playwright, page, browser, options)
         answers = []
         for _ in range(ROUNDS):
             answers.append(page.evaluate(ANSWER))

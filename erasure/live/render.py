@@ -1,14 +1,14 @@
 """Events as they stand in the stream: server-sent events with the run's figures beside what happened."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.utils import translation
 
 from erasure.live.channel import Entry, Rendering
 from erasure.live.words import line, titles
-from erasure.runs.models import Event, Run
+from erasure.runs.models import Event, Hold, Run
 from erasure.session.present import clock, counts, picture_url
 
 
@@ -27,6 +27,7 @@ def entries(run: Run, events: Sequence[Event], renderings: Iterable[Rendering]) 
     if not events:
         return []
     tally, (_elapsed, remaining) = counts(run), clock(run)
+    copies = places_of_copies(events)
     texts: dict[int, dict[Rendering, bytes]] = {event.seq: {} for event in events}
     for rendering in renderings:
         names, language = rendering
@@ -34,7 +35,7 @@ def entries(run: Run, events: Sequence[Event], renderings: Iterable[Rendering]) 
         with translation.override(language):
             for event in events:
                 shown = {
-                    **shown_data(event, names),
+                    **shown_data(event, names, copies),
                     "seq": event.seq,
                     "at": event.at.isoformat(),
                     "kind": event.kind,
@@ -47,9 +48,23 @@ def entries(run: Run, events: Sequence[Event], renderings: Iterable[Rendering]) 
     return [Entry(event.seq, texts[event.seq]) for event in events]
 
 
-def shown_data(event: Event, pictures: bool) -> dict[str, Any]:
-    """Return the event's own ids and numbers; a picture as its address, or nothing for who sees none."""
+def places_of_copies(events: Sequence[Event]) -> dict[str, str]:
+    """Return in which memory the copy of each hold among `events` lies; a page knows memories only."""
+    holds = [event.data["hold"] for event in events if event.kind == "held"]
+    if not holds:
+        return {}
+    found = Hold.objects.filter(pk__in=holds).values_list("pk", "copy__memory_id")
+    return {str(hold): str(memory) for hold, memory in found}
+
+
+def shown_data(event: Event, pictures: bool, copies: Mapping[str, str]) -> dict[str, Any]:
+    """Return the event's own ids and numbers; a picture as its address, or nothing for who sees none.
+
+    copies: id of a memory by the hold whose copy lies in it.
+    """
     data = dict(event.data)
     if "picture" in data:
         data["picture"] = picture_url(data["picture"]) if pictures else None
+    if event.kind == "held":
+        data["copy"] = copies.get(data["hold"])
     return data

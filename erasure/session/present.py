@@ -23,7 +23,7 @@ from patients.memories.models import Memory, MemoryLink
 from patients.vault.keys import KeyGone
 from patients.vault.sealed import read_many
 
-LOG_LINES = 40
+LOG_LINES = 40  # beside them the last pass: passes are many, and must not push out what was decided or called
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,14 @@ def counts(run: Run) -> dict[str, int]:
         "protected": kept,
         "off": Hold.objects.filter(step__run=run, state=Hold.State.OPEN).count(),
     }
+
+
+def log_events(run: Run) -> list[Event]:
+    """What the log shows of a run, newest first."""
+    told = Event.objects.filter(run=run, seq__lte=run.last_seq).order_by("-seq")
+    events = list(told.exclude(kind="pass")[:LOG_LINES])
+    last = told.first()
+    return [last, *events] if last is not None and last.kind == "pass" else events
 
 
 def shown_state(run: Run, held: bool) -> str:
@@ -340,7 +348,6 @@ def present(run_id: UUID, viewer: Viewer) -> dict[str, Any]:
     elapsed, remaining = clock(run)
     tally = counts(run)
     at_work = any(item["state"] in {"waiting", "fading"} for item in shown if item["n"])
-    events = list(Event.objects.filter(run=run, seq__lte=run.last_seq).order_by("-seq")[:LOG_LINES])
     return {
         "run": str(run.pk),
         "case_ref": run.procedure.case.reference,
@@ -362,7 +369,7 @@ def present(run_id: UUID, viewer: Viewer) -> dict[str, Any]:
         "memories": shown,
         "links": [[numbers[str(a)], numbers[str(b)]] for a, b in links],
         "chapters": chapters_of(run, viewer),
-        "log": lines(run, events, names=viewer.names),
+        "log": lines(run, log_events(run), names=viewer.names),
         "alarms": alarms(run, viewer),
         "controls": controls(run, viewer),
         "people": people(run, viewer),

@@ -106,6 +106,7 @@ class Showing:
     until: str
     log: list[dict[str, Any]]
     alarms: list[dict[str, Any]]
+    alarm_kinds: str  # of the alarms, for the sheet; with "several" and "asking" where it is so
     left: str
     after: str
     clear: int  # which of the heights in the sheet the last sentence stands at
@@ -156,6 +157,7 @@ def showing(present: dict[str, Any], chosen: str | None = None) -> Showing:
         until=_until(present["chapters"]),
         log=log_lines(present["log"]),
         alarms=[_alarm(alarm, by_id, prints) for alarm in present["alarms"]],
+        alarm_kinds=alarm_kinds(present),
         left=left_sentence(sum(item["state"] != "destroyed" for item in prints)),
         after=after_sentence(present["counts"]),
         clear=_clear([item for item in placed if item["state"] == "protected"]),
@@ -269,6 +271,22 @@ def _alarm(
             for notice in alarm.get("told", [])[-12:]
         ],
     }
+
+
+# The control that answers each kind of alarm; who has it is asked.
+ANSWERED_BY = {
+    "off-map": "decide",
+    "doctor": "acknowledge",
+    "presence": "presence",
+    "handover": "handover_decline",
+}
+
+
+def alarm_kinds(present: dict[str, Any]) -> str:
+    """The kinds of the alarms, for the sheet; "several" and "asking" with them where that is so."""
+    kinds = [alarm["kind"] for alarm in present["alarms"]]
+    asking = any(present["controls"].get(ANSWERED_BY.get(kind, "")) for kind in kinds)
+    return " ".join(kinds + ["several"] * (len(kinds) > 1) + ["asking"] * asking)
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -77,7 +77,11 @@ export class Log {
       this.missed++;
       this.worded();
     }
-    while (this.list.children.length > LONGEST) this.list.lastElementChild.remove();
+    // Fades are many, and say least: what was decided or called stays when their lines have gone.
+    while (this.list.children.length > LONGEST) {
+      const fades = this.list.querySelectorAll('[data-kind="pass"]');
+      ([...fades].findLast((fade) => fade !== row) || this.list.lastElementChild).remove();
+    }
   }
 
   // All of it anew, silently: what a page that was away has missed.

@@ -1,6 +1,6 @@
 // The memories on the map and in the strip: real buttons in time order, made by the server, kept true here.
 
-import { animate, moves } from "./motion.js";
+import { animate, fade, moves } from "./motion.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const STATES = ["waiting", "fading", "held", "destroyed", "protected"];
@@ -149,8 +149,7 @@ export class Chart {
     const ghost = document.createElement("div");
     Object.assign(ghost.style, {
       position: "fixed", zIndex: 9, left: `${from.x}px`, top: `${from.y}px`, width: `${from.width}px`,
-      height: `${from.height}px`, padding: "3px", background: "#f1f4f3", pointerEvents: "none",
-      boxShadow: "0 2px 10px rgb(15 26 33 / 45%)",
+      height: `${from.height}px`, padding: "3px", background: "var(--print)", pointerEvents: "none",
     });
     Object.assign(image.style, { width: "100%", height: "100%", objectFit: "cover" });
     ghost.append(image);
@@ -158,8 +157,8 @@ export class Chart {
     await animate(
       ghost,
       [
-        { transform: `rotate(${/^-?[\d.]+(deg|rad)$/.test(tilt) ? tilt : "0deg"})`, boxShadow: "0 1px 4px rgb(15 26 33 / 42%)" },
-        { transform: `translate(${x}px, ${y}px) scale(${size})`, boxShadow: "0 0 0 rgb(15 26 33 / 0%)" },
+        { transform: `rotate(${/^-?[\d.]+(deg|rad)$/.test(tilt) ? tilt : "0deg"})`, boxShadow: "0 1px 4px var(--print-shadow)" },
+        { transform: `translate(${x}px, ${y}px) scale(${size})`, boxShadow: "0 0 0 transparent" },
       ],
       { duration: 900, easing: "cubic-bezier(.5,0,.1,1)", fill: "forwards" },
     );
@@ -184,7 +183,7 @@ export class Chart {
   // A number comes in where a memory was.
   empty(memory) {
     const number = this.byId.get(memory.id)?.querySelector("span");
-    if (number) animate(number, [{ opacity: 0 }, { opacity: 1 }], { duration: 600, easing: "ease-out" });
+    if (number) fade(number, 0, 1, { duration: 600, easing: "ease-out" });
   }
 
   // It holds on: a tremor, and nothing that flashes.

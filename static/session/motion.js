@@ -1,10 +1,12 @@
-// Whether anything may move, and how. Nothing moves for who asked for stillness, or in a tab nobody sees.
+// Whether anything may move, and how. Nothing moves for who asked for stillness, who sees one state fade into the
+// next; and nothing at all is animated in a tab nobody sees.
 
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 let hushed = false;
 
-export const moves = () => !still.matches && !document.hidden && !hushed;
+export const fades = () => !document.hidden && !hushed;
+export const moves = () => fades() && !still.matches;
 
 // While a backlog is told, nothing of it moves.
 export function hush(on) {
@@ -15,9 +17,17 @@ export const stillWanted = () => still.matches;
 
 // Animates and resolves when it is over, or at once where nothing may move.
 export async function animate(element, frames, options) {
-  if (!moves() || !element.isConnected) return;
-  const animation = element.animate(frames, options);
-  await animation.finished.catch(() => {});
+  if (moves()) await play(element, frames, options);
+}
+
+// One state into the next, at its place: opacity, and nothing else.
+export async function fade(element, from, to, options) {
+  if (fades()) await play(element, [{ opacity: from }, { opacity: to }], options);
+}
+
+async function play(element, frames, options) {
+  if (!element.isConnected) return;
+  await element.animate(frames, options).finished.catch(() => {});
 }
 
 // What is under way ends now, in its last state.

@@ -203,7 +203,7 @@ class Film {
 
   draw(fade) {
     const memories = this.ground.map((place) => ({ ...place, state: this.fates.get(place.n) }));
-    this.shore.draw(memories, { over: this.now.state === "finished", fade: this.playing && moves() ? fade : 0 });
+    this.shore.draw(memories, { over: this.now.state === "finished", duration: this.playing && moves() ? fade : 0 });
     this.trail();
   }
 

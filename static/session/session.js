@@ -154,10 +154,10 @@ class Session {
     this.fetchPieces();
   }
 
-  draw(fade = 0) {
+  draw(duration = 0) {
     if (this.unseen) return;
     const over = this.present.state === "finished";
-    this.shore.draw(this.present.memories.filter((m) => m.zone === "map"), { over, fade: moves() ? fade : 0 });
+    this.shore.draw(this.present.memories.filter((m) => m.zone === "map"), { over, duration });
     this.chart.trail(this.present.alarms, this.present.memories);
   }
 
@@ -258,10 +258,11 @@ class Session {
     held(event, memory) {
       if (!memory) return;
       memory.state = "held";
-      this.present.alarms.push({ id: event.hold, kind: "off-map", n: memory.n, copy: event.copy, copy_n: event.copy_n });
+      this.present.alarms.push({ id: event.hold, kind: "off-map", n: memory.n, copy: event.copy });
       if (this.present.current === memory.n) this.present.current = null;
-      const pieces = this.fetchPieces();
-      this.leave(memory, pieces);
+      if (!this.unseen) this.chart.trail(this.present.alarms, this.present.memories);
+      this.fetchPieces();
+      this.leave(memory);
       this.tell();
     },
     decided(event, memory) {
@@ -328,6 +329,8 @@ class Session {
       for (const memory of this.present.memories) this.chart.show(memory, null);
       this.chart.point(null);
       this.root.dataset.state = this.present.state;
+      // What it says there is of the beginning; the words of the end are fetched.
+      document.getElementById("nobody").replaceChildren();
       this.tell();
       this.showStage(0);
       this.draw(WHITE);
@@ -336,7 +339,7 @@ class Session {
   };
 
   // Off the map: the stage trembles, then shrinks along the dashed way into childhood, where its copy is.
-  async leave(memory, pieces) {
+  async leave(memory) {
     this.chart.show(memory, this.present.current);
     if (this.unseen) return;
     // What holds on before its first pass has not been on the stage yet.
@@ -344,7 +347,6 @@ class Session {
     const print = this.stage.figure.querySelector(".stage-print");
     if (!this.chosen && print && moves()) {
       await Promise.all([this.chart.tremble(print), this.stage.bleed(memory)]);
-      await pieces;
       await this.chart.shrink(print, document.querySelector(".print.is-copy"));
     } else {
       this.chart.tremble(this.chart.byId.get(memory.id));
@@ -412,6 +414,9 @@ class Session {
     if (!typing && this.alarmed !== said) {
       this.alarmed = said;
       alarms.replaceChildren(...fresh("alarms").childNodes);
+      const kinds = fresh("session").dataset.alarms;
+      if (kinds) this.root.dataset.alarms = kinds;
+      else delete this.root.dataset.alarms;
       const same = at && alarms.querySelector(`form[data-control="${at.dataset.control}"] button`);
       if (at) (same || document.getElementById("main")).focus();
     }

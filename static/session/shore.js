@@ -2,7 +2,7 @@
 // One picture per destroyed memory; there is no loop of redrawing here, and nothing is drawn on the page's thread.
 
 import { Coast, INKS, here } from "./coast.js";
-import { animate, moves } from "./motion.js";
+import { fade, fades } from "./motion.js";
 
 export class Shore {
   constructor(map, canvas, before) {
@@ -25,8 +25,8 @@ export class Shore {
     return { width, height, childhood, scale: Math.min(2, devicePixelRatio || 1), inks: this.inks };
   }
 
-  // Draws the coast as it is now. over: all white. fade: milliseconds the old one takes to go.
-  async draw(memories, { over = false, fade = 0 } = {}) {
+  // Draws the coast as it is now. over: all white. duration: milliseconds the old one takes to go.
+  async draw(memories, { over = false, duration = 0 } = {}) {
     const measures = this.measure();
     if (!measures) return;
     const size = `${measures.width} ${measures.height} ${measures.scale}`;
@@ -36,7 +36,7 @@ export class Shore {
     const ticket = ++this.ticket;
     const picture = await this.ask({ ticket, measures: fresh ? measures : null, memories: known, over });
     // Two that went at nearly the same time: the later coast shows both.
-    if (ticket === this.ticket && picture) this.put(picture, fresh ? 0 : fade);
+    if (ticket === this.ticket && picture) this.put(picture, fresh ? 0 : duration);
     else picture?.close();
   }
 
@@ -77,12 +77,12 @@ export class Shore {
     return this.coast.picture(memories, over);
   }
 
-  put(picture, fade) {
+  put(picture, duration) {
     const old = this.shown, next = old === this.canvas ? this.before : this.canvas;
     for (const canvas of [next, old]) canvas?.getAnimations().forEach((animation) => animation.cancel());
-    const moving = fade && old && moves();
-    const veiled = moving && this.veil?.cross(picture, fade);
-    if (!moving) this.veil?.hold(picture);
+    const fading = duration && old && fades();
+    const veiled = fading && this.veil?.cross(picture, duration);
+    if (!fading) this.veil?.hold(picture);
     next.width = picture.width;
     next.height = picture.height;
     next.getContext("bitmaprenderer").transferFromImageBitmap(picture);
@@ -93,10 +93,10 @@ export class Shore {
     const hide = () => {
       if (this.shown === next) old.hidden = true;
     };
-    if (!moving || veiled) return hide();
+    if (!fading || veiled) return hide();
     // The upper one fades, in or out; so the sea never shows through twice.
-    const upper = this.before, frames = [{ opacity: 0 }, { opacity: 1 }];
-    animate(upper, upper === next ? frames : frames.reverse(), { duration: fade, easing: "ease-in-out", fill: "both" })
+    const upper = this.before, [from, to] = upper === next ? [0, 1] : [1, 0];
+    fade(upper, from, to, { duration, easing: "ease-in-out", fill: "both" })
       .then(() => {
         if (this.shown !== next) return;
         hide();

@@ -1,12 +1,18 @@
 // The memory at work: the real frames of the job, one crossfading into the next.
 
 import { noise } from "./coast.js";
-import { animate, moves } from "./motion.js";
+import { animate, fade, moves } from "./motion.js";
 
 const FRAME = 18; // pixels of paper around a picture, both sides together
 const SLOWEST = 900;
 const DYE = 36; // pixels: how far color runs out of what holds on
 const AREA = [900, 745]; // the map's measures in pixels when places were computed
+
+// Takes the picture out of an image. Chromium keeps every image whose `src` attribute was taken away, with the
+// five nodes that would say its alternative, for as long as the page is open; one that has an empty address goes.
+function empty(image) {
+  image.src = "";
+}
 
 export class Stage {
   constructor(figure, words) {
@@ -16,6 +22,14 @@ export class Stage {
     this.ready = Promise.resolve();
     this.spare = []; // images that showed a frame which is gone: two are enough for a night
     this.veil = null; // dissolves one frame into the next, where the machine can (gl.js)
+    this.room = [figure.clientWidth, figure.clientHeight];
+    // Told when it changes (an alarm takes room from the figure), and never asked: a measure read at each pass,
+    // after words were written, would lay the page out twice.
+    new ResizeObserver(([{ contentRect: { width, height } }]) => {
+      this.room = [Math.round(width), Math.round(height)];
+      const print = figure.querySelector(".stage-print");
+      if (print) this.fit(print, this.memory);
+    }).observe(figure);
   }
 
   // Milliseconds of a crossfade: never longer than most of a pass lasts.
@@ -26,7 +40,7 @@ export class Stage {
 
   clear() {
     this.ticket++;
-    this.coming?.removeAttribute("src");
+    if (this.coming) empty(this.coming);
     this.coming = null;
     this.wipe();
   }
@@ -54,15 +68,15 @@ export class Stage {
       print.append(this.flakes);
       this.figure.append(print);
     }
+    this.memory = memory;
     this.fit(print, memory);
     return print;
   }
 
-  // An alarm takes room from the figure, and gives it back.
   fit(print, memory) {
     const aspect = memory.w ? (memory.w * AREA[0]) / (memory.h * AREA[1]) : 4 / 3;
-    const width = Math.min(this.figure.clientWidth - FRAME, (this.figure.clientHeight - FRAME) * aspect);
-    // Once per size: writing a style and reading a measure at each pass would lay the page out twice.
+    const width = Math.min(this.room[0] - FRAME, (this.room[1] - FRAME) * aspect);
+    // Once per size, whatever passes: writing a style is a new layout.
     const size = `${width} ${aspect}`;
     if (print.dataset.size === size) return;
     print.dataset.size = size;
@@ -81,12 +95,12 @@ export class Stage {
   }
 
   // Shows what is at `url` when it has arrived; a frame that is gone by then is never shown.
-  async show(memory, url, fade) {
+  async show(memory, url, duration) {
     const ticket = ++this.ticket;
     const image = this.spare.pop() || new Image();
     image.turn = ticket;
     // What is still on its way when a later frame is known is gone already, or will never be seen.
-    this.coming?.removeAttribute("src");
+    if (this.coming) empty(this.coming);
     this.coming = image;
     image.src = url;
     image.alt = this.words.memory.replace("%(n)s", memory.n ?? "");
@@ -99,11 +113,11 @@ export class Stage {
       // Without a frame before it, the one that is there already is where the dissolve begins.
       const first = old.at(-1), at = this.painting(memory);
       if (first && !this.veil.crop) this.veil.dissolve(box, first, { ...at, memory: { ...memory, level: Math.max(0, memory.level - 1) }, duration: 0 });
-      this.veil.dissolve(box, image, { ...at, memory, duration: moves() ? fade : 0 });
+      this.veil.dissolve(box, image, { ...at, memory, duration: moves() ? duration : 0 });
     }
     box.insertBefore(image, box.querySelector("canvas"));
     this.scatter(memory);
-    if (!this.veil && old.length) await animate(image, [{ opacity: 0 }, { opacity: 1 }], { duration: fade, easing: "linear" });
+    if (!this.veil && old.length) await fade(image, 0, 1, { duration, easing: "linear" });
     // One that has been let go of meanwhile may be showing a later frame by now.
     old.forEach((node, i) => node.turn === turns[i] && this.letGo(node));
   }
@@ -111,7 +125,7 @@ export class Stage {
   // Nothing of a frame stays in an image that waits for the next one.
   letGo(image) {
     image.remove();
-    image.removeAttribute("src");
+    empty(image);
     image.turn = null;
     if (this.spare.length < 2) this.spare.push(image);
   }

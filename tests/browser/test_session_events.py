@@ -137,7 +137,7 @@ def test_destroyed_nothing_of_it_is_left_on_the_page(chromium: Browser) -> None:
         count(page, "1 1 0 0")
         assert newest(page, "destroyed").startswith("Memory 2 is gone: ")
         expect(page.locator("main")).not_to_contain_text("Photo 1")
-        assert {600, 1400} <= durations(page)
+        until(lambda: {600, 1400} <= durations(page), "the number and the coast, which a worker draws")
 
 
 def test_resistance_trembles_within_three_pixels_and_asks_for_the_doctor(chromium: Browser) -> None:
@@ -151,9 +151,9 @@ def test_resistance_trembles_within_three_pixels_and_asks_for_the_doctor(chromiu
         assert newest(page, "held") == (
             "Memory 2 “The last” is held: a copy was found off the map. The doctor decides."
         )
+        until(lambda: 700 in durations(page), "the tremor, which waits for the picture that trembles")
         tremors = [move for move in moves(page) if move["duration"] == 700]
         reach = [float(px) for move in tremors for px in re.findall(r"(-?[\d.]+)px", str(move["frames"]))]
-        assert tremors
         assert max(abs(px) for px in reach) <= 3
         assert "opacity" not in str(tremors)
 
@@ -171,6 +171,42 @@ def test_off_the_map_a_dashed_line_leads_to_childhood(chromium: Browser) -> None
         expect(page.locator("#stage .blank")).to_have_css("visibility", "visible")
         expect(page.locator("#stage img")).to_have_count(0)
         expect(page.locator("#remaining")).to_have_text("")
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1280, 800)])
+def test_an_alarm_and_a_call_leave_every_control_in_sight(chromium: Browser, width: int, height: int) -> None:
+    run = a_run_with_a_copy()
+    a_pass(run)
+    with watched(chromium, run, viewport={"width": width, "height": height}) as page:
+        expect(page.locator("#alarms .alarm")).to_have_count(2)
+        pressed = [
+            "Leave the copy",
+            "I am coming",
+            "Pause",
+            "Protect this",
+            "Call the doctor",
+            "Abort procedure",
+        ]
+        for name in pressed:
+            box = page.locator(".panel").get_by_role("button", name=re.compile(name)).bounding_box()
+            assert box is not None
+            assert (box["height"] >= 44, box["y"] + box["height"] <= height) == (True, True), (name, box)
+        order = [page.locator(part).bounding_box() for part in ("#about", "#alarms", "#controls", "#log")]
+        tops = [box["y"] for box in order if box]
+        assert tops == sorted(tops)
+        assert page.locator(".panel").evaluate("panel => panel.scrollTop") == 0
+
+
+def test_the_line_is_there_with_the_event_whatever_else_the_page_waits_for(chromium: Browser) -> None:
+    run = a_run_with_a_copy(1)
+    with watched(chromium, run) as page:
+        page.route(f"**/sessions/{run.pk}/", lambda _route: None)  # the page is asked for, and never comes
+        a_pass(run)
+        expect(page.locator("#trails path.over")).to_have_count(1)
+        expect(page.get_by_role("button", name=re.compile("Childhood memory, The bird"))).to_have_class(
+            re.compile("is-copy")
+        )
+        expect(page.locator("#alarms .alarm")).to_have_count(0)
 
 
 def test_decided_the_alarm_goes_and_the_step_comes_back(chromium: Browser) -> None:
@@ -301,7 +337,7 @@ def test_finished_the_map_is_white(chromium: Browser) -> None:
         corners = "node => getComputedStyle(node, '::before').opacity"
         assert page.locator(".m1").evaluate(corners) == "0.26"
         expect(page.locator(".m1")).to_have_css("color", "rgba(0, 0, 0, 0)")
-        assert 2400 in durations(page)
+        until(lambda: 2400 in durations(page), "the last of the sea going white")
         expect(page.locator(".facts")).not_to_contain_text("Clementine")
         assert newest(page, "finished") == "It is over: 2 destroyed."
 

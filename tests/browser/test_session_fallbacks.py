@@ -16,6 +16,7 @@ from tests.browser.watching import (
     a_run_with_a_copy,
     at_session,
     doctor_of,
+    durations,
     memory_of,
     moves,
     served,
@@ -23,6 +24,7 @@ from tests.browser.watching import (
     watched,
 )
 from tests.factories import make_case, make_keepsake, make_memory, make_run
+from tests.house import until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
 
@@ -83,17 +85,20 @@ def test_stillness_nothing_moves_and_everything_still_happens(chromium: Browser)
         expect(page.locator(".m1.is-protected img")).to_have_count(1)
         moved = [move for move in moves(page) if re.search("translate|rotate|scale", str(move["frames"]))]
         assert moved == []
+        # One state fades into the next, at its place, and nothing but its opacity changes.
+        until(lambda: {600, 900, 1400} <= durations(page), "the number, the frame and the coast fading")
+        assert [move["frames"] for move in moves(page) if {"opacity"} != set().union(*move["frames"])] == []
         flakes = (
             "nodes => nodes.some(canvas => canvas.getContext('2d')"
             ".getImageData(0, 0, canvas.width, canvas.height).data.some(Boolean))"
         )
         assert not page.locator(".flakes").evaluate_all(flakes)
-        durations = page.evaluate(
+        slow = page.evaluate(
             "[...document.querySelectorAll('.session *')].map(node => getComputedStyle(node))"
             ".filter(css => /transform|translate|scale|rotate|all/.test(css.transitionProperty))"
             ".map(css => css.transitionDuration)"
         )
-        assert set(durations) <= {"0s", "1e-05s", "0.00001s", "0.001s"}
+        assert set(slow) <= {"0s", "1e-05s", "0.00001s", "0.001s"}
 
 
 def test_without_webgl_the_shore_is_drawn_all_the_same(chromium: Browser) -> None:
@@ -250,6 +255,11 @@ def test_on_paper_there_are_state_counts_map_and_the_whole_log(chromium: Browser
         log = page.locator("#log").evaluate("list => list.scrollHeight - list.clientHeight")
         assert log == 0
         expect(page.locator("#log li").last).to_be_visible()
+        # A sheet is kept: what is gone has a number on it, and no title any more.
+        a_memory_goes(run)
+        expect(page.locator(".m1.is-destroyed")).to_be_attached()
+        assert [name for name in ("Photo 0", "Photo 1") if name in page.locator("main").inner_text()] == []
+        expect(page.locator("#log")).to_contain_text("Memory 1 is gone")
 
 
 def test_a_finished_session_on_paper_has_only_lacunae(chromium: Browser) -> None:

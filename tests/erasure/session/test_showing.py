@@ -6,6 +6,7 @@ from django.utils import translation
 from erasure.session.showing import (
     accessible_name,
     after_sentence,
+    alarm_kinds,
     elapsed,
     left_sentence,
     log_lines,
@@ -113,6 +114,17 @@ def test_a_copy_off_the_map_is_told_with_the_childhood_it_lies_in() -> None:
     # What everyone waits for is told of; its picture is not on the stage.
     assert view.shown is not None
     assert view.shown["n"] == 2
+
+
+def test_the_sheet_knows_what_kinds_of_alarms_there_are_and_whether_they_ask() -> None:
+    copy = {"id": "h", "kind": "off-map", "n": 1, "copy_n": None, "copy": "child", "decided": False}
+    call = {"id": "c", "kind": "doctor", "n": None, "copy_n": None, "decided": False}
+    page = a_present(a_row(["held"]), alarms=[copy])
+    assert alarm_kinds({**page, "alarms": []}) == ""
+    assert alarm_kinds({**page, "controls": {}}) == "off-map"
+    assert alarm_kinds({**page, "controls": {"decide": "/decide/"}}) == "off-map asking"
+    both = {**page, "alarms": [copy, call], "controls": {"acknowledge": "/coming/"}}
+    assert alarm_kinds(both) == "off-map doctor several asking"
 
 
 def test_a_pause_says_by_whom_and_since_when() -> None:
