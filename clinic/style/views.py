@@ -12,7 +12,7 @@ from clinic.style.specimens import specimens
 from clinic.style.tokens import read_tokens
 
 QUARTERS = 40
-KINDS = ("", "mapping", "night", "held", "alarm", "chosen")
+KINDS = ("", "mapping", "night", "held", "alarm", "chosen", "again")
 
 
 @require_safe
@@ -24,7 +24,7 @@ def style(request: HttpRequest) -> HttpResponse:
         "specimens": list(specimens(request, fields["error"])),
         "fields": fields,
         "chapters": [("green", _("green")), ("red", _("red")), ("orange", _("orange")), ("blue", _("blue"))],
-        "bookings": [(kind, 1 + 6 * place, 5) for place, kind in enumerate(KINDS)],
+        "bookings": [(kind, 1 + 5 * place, 5) for place, kind in enumerate(KINDS)],
         "hours": [f"{hour:02d}" for hour in range(8, 8 + QUARTERS // 4)],
         # As the base template shows them above every page, here one of each weight.
         "messages": [
