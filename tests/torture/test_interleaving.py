@@ -14,6 +14,7 @@ from uuid import UUID
 
 import pytest
 from django.conf import settings as django_settings
+from django.db import connection
 from django.utils import timezone
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -71,6 +72,8 @@ PLACES = ("frames-made", "before-commit", "after-commit", "key-destroyed", "file
 
 
 MOST_BACKUPS = 3
+# Orders to each of the four parts. On PostgreSQL a database is made for each order and each restore.
+ORDERS = {"sqlite": 40, "postgresql": 20}
 
 
 @dataclass(frozen=True)
@@ -489,4 +492,4 @@ def test_a_few_orders(tmp_path: Path) -> None:
 @pytest.mark.torture
 @pytest.mark.parametrize("part", range(4))
 def test_many_orders(part: int, tmp_path: Path) -> None:
-    explore(int(os.environ.get("LACUNA_TORTURE_ORDERS", "40")), tmp_path)
+    explore(int(os.environ.get("LACUNA_TORTURE_ORDERS", ORDERS[connection.vendor])), tmp_path)
