@@ -1,5 +1,6 @@
 """How allauth behaves in this house."""
 
+from smtplib import SMTPException
 from typing import Any, cast
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -8,6 +9,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 
 from clinic.audit.record import Act, actor_of, record
+from clinic.away import Away
 from clinic.people.models import User
 
 
@@ -31,6 +33,13 @@ class AccountAdapter(DefaultAccountAdapter):
         """Whether the passphrase is this person's. allauth looks for the address in a table we don't fill."""
         found = self.authenticate(context.request, email=user.email, password=password)
         return found is not None and found.pk == user.pk
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """Errors: Away, answered with a page that says so: a link that never comes would be waited for."""
+        try:
+            super().send_mail(template_prefix, email, context)
+        except (SMTPException, OSError) as error:
+            raise Away(f"A mail could not be handed over: {error}") from error
 
     @transaction.atomic
     def login(self, request: HttpRequest, user: Any) -> None:

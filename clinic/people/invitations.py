@@ -8,7 +8,6 @@ from urllib.parse import urljoin
 from uuid import UUID
 
 from django.conf import settings
-from django.core.mail import send_mail
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.template.loader import render_to_string
@@ -18,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from clinic.audit.record import Act, actor_of, record
+from clinic.mail import send
 from clinic.people.models import Invitation, Role, User
 
 # What a higher room does for a person who came in with a role, inside the transaction of their coming in.
@@ -38,7 +38,10 @@ def digest(token: str) -> str:
 
 @transaction.atomic
 def invite(email: str, name: str, role: str, *, by: User, base: str, language: str = "en") -> Invitation:
-    """Create an invitation and mail its link once that is certain. `base`: this house's address."""
+    """Create an invitation and mail its link once that is certain. `base`: this house's address.
+
+    Errors: Unsent, as the transaction ends: the invitation stands, and nobody has its link.
+    """
     token = secrets.token_urlsafe(32)
     made = Invitation.objects.create(
         email=email,
@@ -56,7 +59,7 @@ def invite(email: str, name: str, role: str, *, by: User, base: str, language: s
             "clinic/people/invitation.txt",
             {"invitation": made, "url": url, "days": settings.LACUNA_INVITATION_DAYS},
         )
-    transaction.on_commit(lambda: send_mail(subject, body, None, [email]))
+    transaction.on_commit(lambda: send(subject, body, email))
     return made
 
 

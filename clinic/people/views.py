@@ -16,6 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
+from clinic.mail import Unsent
 from clinic.people import changes
 from clinic.people.forms import InviteForm, RolesForm, TakeBackForm, WelcomeForm
 from clinic.people.invitations import Closed, accept, has_account, invite, open_invitation, take_back, waiting
@@ -106,7 +107,11 @@ def _invite_or_take_back(request: HttpRequest, form: InviteForm) -> str:
             return _("The invitation is taken back. Its link opens nothing now.")
     elif form.is_valid():
         data, base = form.cleaned_data, request.build_absolute_uri("/")
-        invite(data["email"], data["name"], data["role"], by=by, base=base)
+        try:
+            invite(data["email"], data["name"], data["role"], by=by, base=base)
+        except Unsent as why:
+            messages.error(request, f"{why} {_('Take the invitation back, and invite again later.')}")
+            return ""
         return _("The invitation is on its way.")
     return ""
 

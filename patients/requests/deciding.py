@@ -3,12 +3,12 @@
 from contextlib import suppress
 from uuid import UUID
 
-from django.core.mail import send_mail
 from django.db import IntegrityError, transaction
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from clinic.audit.record import Act, actor_of, record
+from clinic.mail import send
 from clinic.people.invitations import invite
 from clinic.people.models import Invitation, Role, User
 from patients.requests.models import AppointmentRequest, RequestPaper
@@ -50,7 +50,10 @@ def ask(
 
 @transaction.atomic
 def decide(request: Request, decision: str, *, reason: str, by: User, base: str) -> Request:
-    """Accept (and invite), hold or decline, with a kind word. Errors: Decided."""
+    """Accept (and invite), hold or decline, with a kind word.
+
+    Errors: Decided; Unsent, as the transaction ends: the decision stands, and its mail did not go.
+    """
     row = Request.objects.select_for_update(of=("self",)).get(pk=request.pk)
     if row.state in {Request.State.ACCEPTED, Request.State.DECLINED}:
         raise Decided(_("This request has been decided already."))
@@ -70,7 +73,10 @@ def decide(request: Request, decision: str, *, reason: str, by: User, base: str)
 
 @transaction.atomic
 def invite_again(request: Request, *, by: User, base: str) -> Request:
-    """Mail a new link to somebody accepted who has not come in; the old link ends. Errors: Decided."""
+    """Mail a new link to somebody accepted who has not come in; the old link ends.
+
+    Errors: Decided; Unsent, as the transaction ends: the old link has ended, and nobody has the new one.
+    """
     row = Request.objects.select_for_update(of=("self",)).select_related("invitation").get(pk=request.pk)
     old = row.invitation
     ended = old and Invitation.objects.filter(pk=old.pk, used_at__isnull=True).update(
@@ -92,4 +98,4 @@ def _tell(row: Request, reason: str) -> None:
             if held
             else _("Thank you for writing. We are sorry that we cannot offer you an appointment.")
         )
-        send_mail(subject, "\n\n".join(filter(None, [first, reason])), None, [row.email])
+        send(subject, "\n\n".join(filter(None, [first, reason])), row.email)

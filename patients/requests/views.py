@@ -12,6 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from clinic.audit.context import client_address
+from clinic.mail import Unsent
 from clinic.people.models import Role, User
 from clinic.people.views import person_of
 from patients.requests.deciding import Decided, ask, decide, invite_again
@@ -95,7 +96,7 @@ def decide_request(request: HttpRequest, pk: UUID) -> HttpResponse:
     refused = ""
     try:
         row = _decided(request, row)
-    except Decided as why:
+    except (Decided, Unsent) as why:
         refused = str(why)
         row.refresh_from_db()
     if request.htmx:  # type: ignore[attr-defined]
@@ -108,7 +109,7 @@ def decide_request(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 def _decided(request: HttpRequest, row: AppointmentRequest) -> AppointmentRequest:
-    """Do what the form says to a request and return it. Errors: Decided, also for an empty form."""
+    """Do what the form says to a request and return it. Errors: Decided, also for an empty form; Unsent."""
     form, by, base = DecisionForm(request.POST), person_of(request), request.build_absolute_uri("/")
     if not form.is_valid():
         raise Decided(_("Please choose accept, hold or decline."))

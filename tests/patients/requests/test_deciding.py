@@ -191,7 +191,7 @@ def test_the_visitor_is_written_to_in_their_language(
     seen: list[str] = []
     with pytest.MonkeyPatch.context() as patch, django_capture_on_commit_callbacks(execute=True):
         patch.setattr(
-            "patients.requests.deciding.send_mail", lambda *_mail: seen.append(translation.get_language())
+            "patients.requests.deciding.send", lambda *_mail: seen.append(translation.get_language())
         )
         answer(client, row, "decline")
     assert seen == ["vi"]

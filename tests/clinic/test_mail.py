@@ -1,0 +1,47 @@
+"""A mail server that is away: what was done stands, and whoever did it is told."""
+
+import pytest
+from django.test import Client
+from pytest_django import Settings
+
+from clinic.people.models import Invitation, Role
+from patients.requests.models import AppointmentRequest
+from tests.factories import make_user
+from tests.patients.requests.test_deciding import answer, asked
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def no_mail_server(settings: Settings) -> None:
+    """An address at which nobody listens."""
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
+
+
+def test_an_invitation_stands_and_the_page_says_that_its_mail_did_not_go(client: Client) -> None:
+    client.force_login(make_user(Role.ADMINISTRATOR))
+    form = {"do": "invite", "email": "stan@lacuna.example", "name": "Stan Fink", "role": "technician"}
+    page = client.post("/people/", form)
+    assert page.status_code == 200
+    said = page.content.decode()
+    assert "the mail to stan@lacuna.example could not be sent" in said
+    assert "Take the invitation back, and invite again later." in said
+    assert Invitation.objects.filter(email="stan@lacuna.example").count() == 1
+
+
+@pytest.mark.parametrize(("decision", "state"), [("accept", "accepted"), ("decline", "declined")])
+def test_a_decision_stands_and_the_desk_hears_of_it(client: Client, decision: str, state: str) -> None:
+    client.force_login(make_user(Role.RECEPTIONIST))
+    row = asked()
+    page = answer(client, row, decision, follow=True)
+    assert page.status_code == 200
+    assert "the mail to joel@lacuna.example could not be sent" in page.content.decode()
+    assert AppointmentRequest.objects.get(pk=row.pk).state == state
+
+
+def test_who_wants_a_new_passphrase_learns_that_no_mail_comes(client: Client) -> None:
+    make_user(Role.PATIENT, email="joel@lacuna.example")
+    page = client.post("/account/password/reset/", {"email": "joel@lacuna.example"})
+    assert page.status_code == 503
+    assert "Something does not answer." in page.content.decode()
