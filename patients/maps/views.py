@@ -4,7 +4,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -67,6 +67,7 @@ def _shown(
         "item": item,
         "letter": _letter(item),
         "plays": original_of(item.keepsake) if item and item.keepsake else None,
+        "is_new": item is not None and _shown_before(request) != str(item.key),
         "before": before,
         "after": after,
         "place": bench.items.index(item) + 1 if item else 0,
@@ -87,6 +88,12 @@ def _shown(
         "may_unlock": case.stage in {Case.Stage.MAPPED, Case.Stage.CONSENTED}
         and allowed(person, "patients:map-unlock", {"case": case.pk}, "POST").allowed,
     }
+
+
+def _shown_before(request: HttpRequest) -> str:
+    """The key of what lies on the bench in the browser that asks for a part of it; empty for a whole page."""
+    asked_from = request.htmx.current_url if request.htmx else None  # type: ignore[attr-defined]
+    return QueryDict((asked_from or "").partition("?")[2]).get("at", "")
 
 
 def _page(request: HttpRequest, context: dict[str, Any], status: int = 200) -> HttpResponse:

@@ -93,6 +93,21 @@ def test_htmx_gets_the_bench_with_the_next_item_and_its_address(doctor: Client, 
     assert answer["HX-Push-Url"] == f"{bench(case)}?at={second.pk}"
 
 
+def test_a_print_develops_when_it_comes_onto_the_bench_and_not_again(doctor: Client, case: Case) -> None:
+    first = make_keepsake(make_memory(case, day="2003-01-01"))
+    make_keepsake(make_memory(case, day="2003-02-01"))
+    here = f"{bench(case)}?at={first.pk}"
+    develops = '<div class="bench is-new">'
+    assert develops in doctor.get(here).content.decode()
+    from_here = HTMX | {"HX-Current-URL": f"https://lacuna.example{here}"}
+    sent = {"at": str(first.pk), **FORM}
+    stays = doctor.post(bench(case), {**sent, "stay": "1"}, headers=from_here, follow=True)
+    assert f"/pictures/{first.picture_id}" in stays.content.decode()
+    assert develops not in stays.content.decode()
+    assert develops not in doctor.post(bench(case), {**sent, "title": ""}, headers=from_here).content.decode()
+    assert develops in doctor.post(bench(case), sent, headers=from_here, follow=True).content.decode()
+
+
 @pytest.mark.parametrize(
     "wrong",
     [{"intensity": "11"}, {"day": "2003-02-30"}, {"fate": "erased"}, {"zone": "moon"}, {"title": ""}],
