@@ -44,7 +44,9 @@ def serving(app: Any, *, send_buffer: int = 0) -> Iterator[int]:
         # something that would outlive this loop.
         close()
         others = asyncio.all_tasks() - {asyncio.current_task()}
-        await asyncio.wait(others, timeout=PATIENCE) if others else None
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
     def run() -> None:
         loop.run_until_complete(serve())

@@ -27,6 +27,17 @@ class Wake(Protocol):
         """Give up what this holds."""
 
 
+def readable(seconds: float | None, *sources: int | socket.socket) -> bool:
+    """Wait until one of `sources` can be read, at most so long; return whether one can.
+
+    Not by select(), which fails from descriptor 1024 on: in a full house that is a watcher like any other.
+    """
+    waiting = select.poll()
+    for source in sources:
+        waiting.register(source, select.POLLIN)
+    return bool(waiting.poll(None if seconds is None else seconds * 1000))
+
+
 class Nudge:
     """Ends a wait from another thread."""
 
@@ -43,7 +54,7 @@ class Nudge:
 
     def wait(self) -> None:
         """Return when nudged."""
-        select.select([self.receiving], [], [])
+        readable(None, self.receiving)
         self.drain()
 
     def drain(self) -> bool:
@@ -67,8 +78,7 @@ class SqliteWake:
 
     def wait(self) -> None:
         for _turn in range(round(SAFETY / ASK_SQLITE)):
-            readable, _w, _x = select.select([self.nudge.receiving], [], [], ASK_SQLITE)
-            nudged = bool(readable) and self.nudge.drain()
+            nudged = readable(ASK_SQLITE, self.nudge.receiving) and self.nudge.drain()
             version = self._version()
             if version != self.version or nudged:
                 self.version = version
@@ -96,7 +106,7 @@ class PostgresWake:
         self.listening.execute(f"LISTEN {CHANNEL}")
 
     def wait(self) -> None:
-        select.select([self.listening.fileno(), self.nudge.receiving.fileno()], [], [], SAFETY)
+        readable(SAFETY, self.listening.fileno(), self.nudge.receiving)
         self.nudge.drain()
         for _note in self.listening.notifies(timeout=0):
             pass

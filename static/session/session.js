@@ -344,7 +344,7 @@ class Session {
     if (this.unseen) return;
     // What holds on before its first pass has not been on the stage yet.
     if (!this.chosen && moves() && memory.picture) await this.stage.show(memory, memory.large || memory.picture, 0);
-    const print = this.stage.figure.querySelector(".stage-print");
+    const print = this.stage.memory === memory && this.stage.figure.querySelector(".stage-print");
     if (!this.chosen && print && moves()) {
       await Promise.all([this.chart.tremble(print), this.stage.bleed(memory)]);
       await this.chart.shrink(print, document.querySelector(".print.is-copy"));

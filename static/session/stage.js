@@ -10,8 +10,10 @@ const AREA = [900, 745]; // the map's measures in pixels when places were comput
 
 // Takes the picture out of an image. Chromium keeps every image whose `src` attribute was taken away, with the
 // five nodes that would say its alternative, for as long as the page is open; one that has an empty address goes.
+// Whoever waits for it is told: a decoding that is broken off need not come to an end of its own.
 function empty(image) {
   image.src = "";
+  image.dropped?.();
 }
 
 export class Stage {
@@ -104,7 +106,8 @@ export class Stage {
     this.coming = image;
     image.src = url;
     image.alt = this.words.memory.replace("%(n)s", memory.n ?? "");
-    await Promise.all([image.decode().catch(() => {}), this.ready]);
+    const dropped = new Promise((resolve) => (image.dropped = resolve));
+    await Promise.race([dropped, Promise.all([image.decode().catch(() => {}), this.ready])]);
     if (this.coming === image) this.coming = null;
     if (ticket !== this.ticket || !image.naturalWidth) return this.letGo(image);
     const box = this.frame(memory).querySelector(".stage-box");
