@@ -40,18 +40,22 @@ def test_a_restored_backup_is_declared_with_what_it_lost(house: Path) -> None:
     assert declare_restored("system:serve") == [], "it is said once"
 
 
+def kept() -> tuple[list[Entry], TreeHead]:
+    """The log as a backup holds it."""
+    return list(Entry.objects.all()), TreeHead.objects.get()
+
+
+def put_back(backup: tuple[list[Entry], TreeHead]) -> None:
+    """The log as a restore leaves it; what was signed and left the house has left it."""
+    with unguarded(connection):
+        Entry.objects.all().delete()
+        Checkpoint.objects.all().delete()
+        Entry.objects.bulk_create(backup[0])
+        backup[1].save()
+
+
 def test_an_end_that_a_later_restore_gave_up_is_declared_by_its_checkpoints(house: Path) -> None:
     """The wrong backup first, on which the house went on for a while; then the right one, which is newer."""
-
-    def kept() -> tuple[list[Entry], TreeHead]:
-        return list(Entry.objects.all()), TreeHead.objects.get()
-
-    def put_back(backup: tuple[list[Entry], TreeHead]) -> None:
-        with unguarded(connection):
-            Entry.objects.all().delete()
-            Checkpoint.objects.all().delete()
-            Entry.objects.bulk_create(backup[0])
-            backup[1].save()
 
     a_log(3)
     old = kept()
@@ -78,3 +82,22 @@ def test_an_end_that_a_later_restore_gave_up_is_declared_by_its_checkpoints(hous
     assert len(declare_restored("system:serve")) == 2
     (problem,) = verify_log().problems
     assert problem.endswith("was signed over 6 entries that are not those of today: the log was rewritten.")
+
+
+def test_a_backup_that_declares_one_loss_does_not_hide_the_next(house: Path) -> None:
+    a_log(3)
+    old = kept()
+    write(an_act(3), an_act(4))
+    checkpoint("daily")  # over 5
+    put_back(old)
+    declare_restored("system:serve", whole=True)
+    later = kept()  # names the checkpoint over 5
+    write(an_act(6))
+    checkpoint("daily")  # over 5 again, and another 5
+    put_back(later)
+    (problem,) = verify_log().problems
+    assert "was signed over 5 entries" in problem
+    (entry,) = declare_restored("system:serve", whole=True)
+    assert entry.details["size"] == 5
+    assert verify_log().problems == []
+    assert declare_restored("system:serve", whole=True) == [], "it is said once"
