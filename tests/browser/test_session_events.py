@@ -395,11 +395,13 @@ def test_who_scrolls_back_to_read_is_not_moved(chromium: Browser) -> None:
         control.pause(run.pk, by=doctor_of(run))
         control.resume(run.pk, by=doctor_of(run))
     with watched(chromium, run) as page:
-        page.locator("#log").hover()
+        log = page.locator("#log")
+        log.evaluate("list => list.addEventListener('scrollend', () => { window.stands = true; })")
+        log.hover()
         page.mouse.wheel(0, 120)
+        until(lambda: page.evaluate("window.stands === true"), "the wheel's way to its end")
         expect(page.get_by_role("button", name="Follow")).to_have_attribute("aria-pressed", "false")
         inside = "list => list.children[{}].offsetTop - list.scrollTop"
-        log = page.locator("#log")
         before = log.evaluate(inside.format(12))
         control.call_doctor(run.pk, by=None)
         expect(page.get_by_role("button", name="1 newer, show them")).to_be_visible()
