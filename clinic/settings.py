@@ -331,6 +331,7 @@ LOCALE_PATHS = [
     BASE_DIR / "erasure" / "locale",
 ]
 USE_I18N = USE_TZ = True
+FORMAT_MODULE_PATH = ["clinic.formats"]
 # What "Call us" dials on patients' pages; without it nobody is told to call.
 LACUNA_CLINIC_PHONE = os.environ.get("LACUNA_CLINIC_PHONE", "212-555-0142" if LACUNA_DEMO else "")
 TIME_ZONE = os.environ.get("LACUNA_TIME_ZONE", "America/New_York")

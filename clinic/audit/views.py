@@ -83,7 +83,8 @@ class CompareForm(forms.Form):
 
 def told_checkpoint(row: Checkpoint) -> str:
     """A checkpoint in a list: how many entries, and when."""
-    return f"{row.size}, {date_format(timezone.localtime(row.at), 'j M Y H:i')}, {bytes(row.root).hex()[:8]}"
+    at = date_format(timezone.localtime(row.at), "SHORT_DATETIME_FORMAT")
+    return f"{row.size}, {at}, {bytes(row.root).hex()[:8]}"
 
 
 @dataclass(frozen=True)

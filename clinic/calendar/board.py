@@ -123,7 +123,7 @@ class Bar:
         start, end = timezone.localtime(self.booking.starts_at), timezone.localtime(self.booking.ends_at)
         return _("%(start)s to %(end)s") % {
             "start": date_format(start, "H:i"),
-            "end": date_format(end, "H:i" if start.date() == end.date() else "j M H:i"),
+            "end": date_format(end, "H:i" if start.date() == end.date() else "MONTH_DAY_TIME_FORMAT"),
         }
 
 

@@ -46,7 +46,7 @@ class Stale(Exception):
 
 
 def _clock(moment: datetime) -> str:
-    return date_format(timezone.localtime(moment), "j M H:i")
+    return date_format(timezone.localtime(moment), "MONTH_DAY_TIME_FORMAT")
 
 
 def clashes(

@@ -58,7 +58,7 @@ def when(text: str | None, since: str | None = "") -> str:
         return text or ""
     local = timezone.localtime(moment)
     same_day = before is not None and timezone.localdate(before) == local.date()
-    return date_format(local, "H:i" if same_day else "j F Y, H:i")
+    return date_format(local, "H:i" if same_day else "DATETIME_FORMAT")
 
 
 def damaged(statement: dict[str, Any]) -> int:

@@ -87,7 +87,7 @@ def shown_state(run: Run, held: bool) -> str:
 
 def _day(text: str) -> str:
     try:
-        return date_format(date.fromisoformat(text), "j F Y")
+        return date_format(date.fromisoformat(text), "DATE_FORMAT")
     except ValueError:
         return text
 

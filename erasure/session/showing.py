@@ -370,7 +370,7 @@ def _verified(present: dict[str, Any]) -> str:
 def _until(chapters: Sequence[dict[str, str]]) -> str:
     last = max((chapter.get("to", "") for chapter in chapters), default="")
     try:
-        return formats.date_format(datetime.fromisoformat(last), "M Y")
+        return formats.date_format(datetime.fromisoformat(last), "SHORT_YEAR_MONTH_FORMAT")
     except ValueError:
         return ""
 

@@ -41,7 +41,7 @@ class Milestone:
 
 
 def _when(moment: datetime) -> str:
-    return date_format(timezone.localtime(moment), "j M, H:i")
+    return date_format(timezone.localtime(moment), "MONTH_DAY_TIME_FORMAT")
 
 
 def course_of(case: Case) -> list[Milestone]:

@@ -50,7 +50,7 @@ class Task:
 
 
 def _date(moment: datetime | None) -> str:
-    return date_format(timezone.localtime(moment), "j M Y") if moment else ""
+    return date_format(timezone.localtime(moment), "SHORT_DATE_FORMAT") if moment else ""
 
 
 def _answered(case: Case) -> datetime | None:
@@ -131,7 +131,7 @@ def tasks_of(case: Case, procedure: Any = None) -> list[Task]:
 def _night(case: Case, agreed: Any, procedure: Any) -> list[Task]:
     run = getattr(procedure, "run", None)
     if procedure:
-        when = date_format(timezone.localtime(procedure.booking.starts_at), "j M Y, H:i")
+        when = date_format(timezone.localtime(procedure.booking.starts_at), "SHORT_DATETIME_FORMAT")
         url = reverse("erasure:session", kwargs={"run": run.pk}) if run else ""
         night = Task(_("The night"), "now" if run else "next", url, when, mine=False)
     elif agreed:

@@ -200,11 +200,11 @@ def _gaps(months: Sequence[tuple[int, int]]) -> Iterator[str]:
         first = date(year + month // 12, month % 12 + 1, 1)
         last = date(next_year - (next_month == 1), (next_month - 2) % 12 + 1, 1)
         if first == last:
-            yield date_format(first, "F Y")
+            yield date_format(first, "YEAR_MONTH_FORMAT")
         else:
             yield _("%(first)s to %(last)s") % {
-                "first": date_format(first, "F Y"),
-                "last": date_format(last, "F Y"),
+                "first": date_format(first, "YEAR_MONTH_FORMAT"),
+                "last": date_format(last, "YEAR_MONTH_FORMAT"),
             }
 
 

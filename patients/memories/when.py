@@ -66,7 +66,7 @@ def read_when(text: str) -> When:
 
 def shown(day: str, words: str) -> str:
     """A When as a page shows it: the words as they were said, else the day in the reader's language."""
-    return words or (date_format(date.fromisoformat(day), "j M Y") if day else "")
+    return words or (date_format(date.fromisoformat(day), "SHORT_DATE_FORMAT") if day else "")
 
 
 def _middle(found: date) -> date:
@@ -121,7 +121,7 @@ def _slashes(first: int, second: int, year: int) -> date | None:
     if one and other and one != other:
         raise ValueError(
             _("That could be %(one)s or %(other)s. Please write the month as a word.")
-            % {"one": date_format(one, "j M Y"), "other": date_format(other, "j M Y")}
+            % {"one": date_format(one, "SHORT_DATE_FORMAT"), "other": date_format(other, "SHORT_DATE_FORMAT")}
         )
     return one or other
 

@@ -45,7 +45,7 @@ def test_a_clash_names_who_and_until_when_and_nothing_is_booked() -> None:
     booked([room])
     with pytest.raises(Clash) as refusal:
         booked([free, room], EIGHT + 7 * HOUR)
-    assert refusal.value.sentences() == [f"{room.label} is taken from 13 Feb 15:00 to 13 Feb 23:00."]
+    assert refusal.value.sentences() == [f"{room.label} is taken from 13 Feb, 15:00 to 13 Feb, 23:00."]
     assert Booking.objects.count() == 1
     assert not Reservation.objects.filter(resource=free).exists()
 
@@ -95,7 +95,7 @@ def test_a_stale_move_is_refused_and_says_what_changed(gone: bool) -> None:
     assert str(refusal.value) == (
         "Somebody gave it back meanwhile."
         if gone
-        else "Somebody changed it meanwhile: it is from 13 Feb 16:00 to 13 Feb 18:00 now."
+        else "Somebody changed it meanwhile: it is from 13 Feb, 16:00 to 13 Feb, 18:00 now."
     )
 
 
@@ -166,7 +166,7 @@ def test_fifty_at_once_and_one_gets_it() -> None:
             won += list(pool.map(attempt, [barrier] * workers))
     assert len(won) >= 50
     assert sum(won) == 1
-    assert said == {f"{room.label} is taken from 13 Feb 15:00 to 13 Feb 23:00."}
+    assert said == {f"{room.label} is taken from 13 Feb, 15:00 to 13 Feb, 23:00."}
     assert Booking.objects.count() == 1
     assert Reservation.objects.filter(resource=room).count() == 32
 

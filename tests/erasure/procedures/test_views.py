@@ -97,7 +97,7 @@ def test_a_clash_is_named_and_answers_409(desk: Client, case: Case) -> None:
     answer = desk.post(reverse("erasure:book", args=[case.pk]), asking(resources))
     assert answer.status_code == 409
     shown = answer.content.decode()
-    assert f"{resources[2].label} is taken from 13 Feb 22:00 to 14 Feb 00:00." in shown
+    assert f"{resources[2].label} is taken from 13 Feb, 22:00 to 14 Feb, 00:00." in shown
     assert not Procedure.objects.exists()
     assert Reservation.objects.count() == 8
     assert f'value="{DAY.isoformat()}"' in shown
@@ -269,7 +269,7 @@ def test_a_stale_move_says_what_changed_and_moves_nothing(desk: Client, case: Ca
     desk.post(url, moving(procedure))
     answer = desk.post(url, moving(procedure, begins="23:00"))
     assert answer.status_code == 409
-    assert "it is from 13 Feb 22:00 to 14 Feb 06:00 now." in answer.content.decode()
+    assert "it is from 13 Feb, 22:00 to 14 Feb, 06:00 now." in answer.content.decode()
     assert Booking.objects.get(pk=procedure.booking_id).starts_at == datetime(2030, 2, 14, 3, tzinfo=UTC)
     assert Entry.objects.filter(action="procedure.moved").count() == 1
 
@@ -280,7 +280,7 @@ def test_a_move_onto_something_taken_is_named(desk: Client, case: Case) -> None:
     taken_at(room, 10)
     answer = desk.post(reverse("erasure:procedure-move", args=[procedure.pk]), moving(procedure))
     assert answer.status_code == 409
-    assert f"{room.label} is taken from 14 Feb 05:00 to 14 Feb 06:00." in answer.content.decode()
+    assert f"{room.label} is taken from 14 Feb, 05:00 to 14 Feb, 06:00." in answer.content.decode()
 
 
 @pytest.mark.parametrize("expected", ["", "yesterday", "9999-99-99"])

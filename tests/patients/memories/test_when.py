@@ -121,4 +121,10 @@ def test_a_day_is_shown_in_the_readers_language() -> None:
     assert shown("2003-07-01", "about 2003") == "about 2003"
     assert shown("", "") == ""
     with translation.override("vi"):
-        assert shown("2003-02-14", "") == "14 Tháng 2 2003"
+        assert shown("2003-02-14", "") == "14 tháng 2, 2003"
+
+
+@given(PAST, st.sampled_from(["en", "vi"]))
+def test_what_is_shown_can_be_typed_back(day: date, language: str) -> None:
+    with translation.override(language):
+        assert read_when(shown(day.isoformat(), "")) == When(day.isoformat(), "")
