@@ -1,8 +1,8 @@
 """The rounds of the supervisor: any number may run at once, because every act is conditional.
 
-It wakes runs that are due, frees leases of the silent, starts procedures at their time, settles what was
-stopped, asks whether somebody is with the patient, and calls until somebody answers. It works on no
-memory itself.
+It wakes runs that are due, frees leases of the silent, starts procedures at their time, ends what was stopped
+and settles what ended, asks whether somebody is with the patient, and calls until somebody answers. It works
+on no memory itself.
 """
 
 import logging
@@ -44,16 +44,23 @@ def wake_due() -> int:
     return woken
 
 
-def settle_ended() -> int:
-    """Carry paused, stopping and finished runs as far as they go without a worker; returns how many moved."""
-    moved = 0
+def end_stopped() -> int:
+    """Carry paused and stopping runs as far as they go without a worker; returns how many ended."""
+    ended = 0
     for run in Run.objects.filter(state__in=[Run.State.PAUSED, Run.State.STOPPING]):
         close_gone_steps(run.pk)
         if run.state == Run.State.STOPPING:
-            moved += finish(run.pk)
-    for run in Run.objects.filter(state=Run.State.FINISHED, certificate__isnull=True):
-        moved += settle(run.pk)
-    return moved
+            ended += finish(run.pk)
+    return ended
+
+
+def settle_finished() -> int:
+    """Carry finished runs to their certificates; returns how many got one.
+
+    Not a part of `tick`: a verification takes as long as the vault is large.
+    """
+    finished = Run.objects.filter(state=Run.State.FINISHED, certificate__isnull=True)
+    return sum(settle(run.pk) for run in finished)
 
 
 def start_due() -> int:
@@ -87,6 +94,6 @@ def tick() -> int:
     Waking comes last: where the engine is away (Away), all that the database alone decides is done before.
     """
     free_expired()
-    moved = start_due() + settle_ended()
+    moved = start_due() + end_stopped()
     moved += presence.release_absent() + presence.miss_due() + presence.ask_due()
     return moved + calls.remind_due() + wake_due()

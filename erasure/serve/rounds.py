@@ -1,6 +1,7 @@
 """The supervisor's own life: quick rounds all the time, slow ones now and then, and no error ends it.
 
-Mail has a thread of its own: a mail server that does not answer must not hold up a night.
+What may take long has a thread of its own, so that it holds up no night: a mail server that does not answer,
+the verification of a run in a large house, a walk through its vault.
 """
 
 import logging
@@ -17,7 +18,7 @@ from clinic.audit.leaving import send_newest, sign_daily
 from clinic.away import Away
 from erasure.certificates.issuing import sign_unsigned
 from erasure.runs.calls import send_due
-from erasure.runs.supervisor import forget_old_tasks, tick
+from erasure.runs.supervisor import forget_old_tasks, settle_finished, tick
 from patients.keepsakes.staging import discard_expired, open_upload_keys
 from patients.requests.models import AppointmentRequest
 from patients.vault.keys import KeyStoreDamaged
@@ -40,7 +41,6 @@ class Supervision:
     """Repeats the rounds. interval: seconds between two quick ones."""
 
     interval: float = 0.15
-    vault: Rounds = field(default_factory=Rounds)
     slow_due: float = 0.0  # monotonic
     failures: Counter[str] = field(default_factory=Counter)  # in a row, of each kind of round
 
@@ -48,9 +48,7 @@ class Supervision:
         return tick()
 
     def slow_round(self) -> None:
-        """End abandoned uploads, sweep the vault, forget what the engine did, sign what is to be signed."""
-        discard_expired()
-        self.vault.walk(other_owners())
+        """Forget what the engine did, sign what is to be signed."""
         forget_old_tasks()
         sign_unsigned()
         sign_daily()
@@ -93,6 +91,20 @@ class Supervision:
 
 
 @dataclass
+class Upkeep(Supervision):
+    """Brings finished runs to their certificates; ends abandoned uploads and sweeps the vault."""
+
+    vault: Rounds = field(default_factory=Rounds)
+
+    def quick_round(self) -> object:
+        return settle_finished()
+
+    def slow_round(self) -> None:
+        discard_expired()
+        self.vault.walk(other_owners())
+
+
+@dataclass
 class Post(Supervision):
     """Hands over mail: calls for a doctor at once, checkpoints that leave in the slow rounds."""
 
@@ -106,6 +118,9 @@ class Post(Supervision):
 
 
 def supervise(interval: float, stopping: threading.Event) -> None:
-    """Go round, and hand over mail beside it, until `stopping` is set."""
+    """Go round, with upkeep and mail beside it, until `stopping` is set. What upkeep is at comes to its end."""
     threading.Thread(target=Post().run, args=[stopping], daemon=True).start()
+    upkeep = threading.Thread(target=Upkeep(interval=interval).run, args=[stopping], daemon=True)
+    upkeep.start()
     Supervision(interval=interval).run(stopping)
+    upkeep.join()

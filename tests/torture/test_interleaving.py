@@ -316,7 +316,8 @@ class Clinic(RuleBasedStateMachine):
 
     @rule()
     def is_supervised(self) -> None:
-        supervisor.settle_ended()
+        supervisor.end_stopped()
+        supervisor.settle_finished()
 
     @rule()
     def the_log_is_signed(self) -> None:
@@ -422,7 +423,8 @@ class Clinic(RuleBasedStateMachine):
             self.goes_on()
         for _round in range(3):
             advance(run.pk, holder="worker")
-            supervisor.settle_ended()
+            supervisor.end_stopped()
+            supervisor.settle_finished()
         run.refresh_from_db()
         assert run.state == Run.State.FINISHED
         assert run.certificate

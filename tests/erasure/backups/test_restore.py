@@ -30,7 +30,7 @@ from erasure.runs.lease import claim
 from erasure.runs.models import Run, Step
 from erasure.runs.passes import GONE, keepsakes_of
 from erasure.runs.planning import start_run
-from erasure.runs.supervisor import tick
+from erasure.runs.supervisor import settle_finished, tick
 from erasure.runs.worker import advance, take_turn
 from erasure.serve.rounds import other_owners
 from erasure.serve.startup import check_keys, check_log, check_migrations, obey
@@ -230,7 +230,7 @@ def test_a_run_under_way_is_stopped_and_what_it_had_destroyed_is_said(
         assert verify_log().problems == []
         case = Case.objects.get(pk=run.procedure.case_id)
         assert case.stage == Case.Stage.MAPPED
-        tick()
+        settle_finished()
         assert Run.objects.get(pk=run.pk).certificate.statement["outcome"] == "stopped"
 
 

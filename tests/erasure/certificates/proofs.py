@@ -15,7 +15,7 @@ from erasure.certificates import verify_certificate
 from erasure.runs.control import abort, pause, protect
 from erasure.runs.lease import claim, release
 from erasure.runs.models import Run
-from erasure.runs.supervisor import settle_ended
+from erasure.runs.supervisor import end_stopped, settle_finished
 from erasure.runs.worker import advance, take_turn
 from erasure.session.forms import AbortReason
 from tests.factories import make_case, make_memory, make_run, make_user
@@ -46,7 +46,8 @@ def make_stopped(turns: int = 16) -> Run:
     pause(run.pk, by=doctor, why=Run.Why.ABORT)
     abort(run.pk, by=doctor, reason=AbortReason.values[0])
     release(fence)
-    settle_ended()
+    end_stopped()
+    settle_finished()
     return Run.objects.get(pk=run.pk)
 
 

@@ -16,7 +16,7 @@ from erasure.runs.calls import send_due
 from erasure.runs.control import call_doctor
 from erasure.runs.models import CallNotice, Run
 from erasure.serve import rounds
-from erasure.serve.rounds import SLOW, Post, Supervision, other_owners, supervise
+from erasure.serve.rounds import SLOW, Post, Supervision, Upkeep, other_owners, supervise
 from patients.keepsakes.models import Upload
 from patients.requests.models import AppointmentRequest
 from patients.vault.models import StoredObject
@@ -54,15 +54,15 @@ def test_an_error_in_the_code_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) 
 
 def test_the_slow_round_sweeps_the_vault_once_in_a_while() -> None:
     first, second = (make_keepsake(make_memory(make_case())) for _ in range(2))
-    supervision = Supervision()
+    upkeep = Upkeep()
     doom(StoredObject.objects.filter(keepsake=first), "test")
-    supervision.once()
+    upkeep.once()
     assert not StoredObject.objects.filter(keepsake=first).remaining().exists()
     doom(StoredObject.objects.filter(keepsake=second), "test")
-    supervision.once()
+    upkeep.once()
     assert StoredObject.objects.filter(keepsake=second).doomed().exists()
-    supervision.slow_due -= SLOW
-    supervision.once()
+    upkeep.slow_due -= SLOW
+    upkeep.once()
     assert not StoredObject.objects.filter(keepsake=second).remaining().exists()
 
 
@@ -129,6 +129,30 @@ def test_a_mail_server_that_says_nothing_holds_up_neither_rounds_nor_the_next_tr
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     CallNotice.objects.update(taken_until=None)
     assert send_due() == 1
+
+
+def test_a_long_verification_holds_up_no_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run(memories=1)
+    verifying, verified, stopping = threading.Event(), threading.Event(), threading.Event()
+
+    def settle_slowly() -> int:
+        verifying.set()
+        assert verified.wait(60)
+        return 0
+
+    monkeypatch.setattr(rounds, "settle_finished", settle_slowly)
+    going = threading.Thread(target=supervise, args=[0.01, stopping])
+    going.start()
+    assert verifying.wait(60)
+    call_doctor(run.pk, by=None)
+    until(lambda: CallNotice.objects.get().sent_at is not None, "the doctor is told")
+    until(lambda: Run.objects.get(pk=run.pk).woken_at is not None, "the night is woken")
+    stopping.set()
+    going.join(0.5)
+    assert going.is_alive(), "what upkeep is at comes to its end"
+    verified.set()
+    going.join(60)
+    assert not going.is_alive()
 
 
 def test_an_error_of_the_code_in_one_thread_ends_the_other(monkeypatch: pytest.MonkeyPatch) -> None:

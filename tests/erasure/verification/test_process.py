@@ -21,7 +21,7 @@ from clinic.people.models import Role
 from erasure.runs import finishing
 from erasure.runs.finishing import settle
 from erasure.runs.models import Event, Run
-from erasure.runs.supervisor import settle_ended
+from erasure.runs.supervisor import settle_finished
 from erasure.runs.worker import advance
 from erasure.verification.checks import BEYOND, EVERY
 from erasure.verification.places import FOUND, UNCHECKABLE, Place, statement, word
@@ -97,10 +97,10 @@ def test_a_killed_verifier_is_not_clean_and_is_followed_by_another(
     assert settle(run.pk) is False
     assert Entry.objects.filter(run=run.pk, action="run.unverified").count() == 1
     monkeypatch.setattr(finishing, "FIRST_WAIT", timedelta(0))
-    assert settle_ended() == 0
+    assert settle_finished() == 0
     assert Entry.objects.filter(run=run.pk, action="run.unverified").count() == 2
     monkeypatch.delenv("LACUNA_POINT")
-    assert settle_ended() == 1
+    assert settle_finished() == 1
     assert Entry.objects.filter(run=run.pk, action="run.verified").count() == 1
     assert Run.objects.get(pk=run.pk).certificate.statement["verification"]["result"] == "clean"
 
