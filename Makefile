@@ -40,7 +40,7 @@ test: $(VENV)/development ## Run every test, on SQLite and on PostgreSQL
 	@tests/machine
 	@$(PYTEST) -n auto --dist worksteal $(ARGS) || $(AGAIN)
 	@export LACUNA_DATABASE=$$(tests/machine --database); \
-	 $(PYTEST) -n auto --dist worksteal -m "django_db and not browser" $(ARGS) || $(AGAIN)
+	 $(PYTEST) -n auto --dist worksteal -m "django_db and not browser and not torture" $(ARGS) || $(AGAIN)
 
 torture: $(VENV)/development ## Fail and kill a night at its every write, on both databases (ten minutes)
 	@tests/machine
