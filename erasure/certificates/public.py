@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,12 @@ def logged(made: Certificate) -> Logged:
     return Logged(True, entry, signed) if held else Logged(False)
 
 
+def restored_at() -> datetime | None:
+    """When an end of the log was last declared lost to a restore: certificates may have gone with it."""
+    declared = Entry.objects.filter(action="audit.restored").order_by("-index").first()
+    return declared.at if declared else None
+
+
 @login_not_required
 @require_safe
 @never_cache
@@ -80,7 +87,8 @@ def verify_number(request: HttpRequest, key: str) -> HttpResponse:
     """Whether a certificate of this number exists, and whether it holds; what it counts, and of nobody."""
     made = Certificate.objects.numbered(key)
     if made is None:
-        return render(request, "erasure/certificates/verify.html", page(number=key[:80]), status=404)
+        context = page(number=key[:80], restored_at=restored_at())
+        return render(request, "erasure/certificates/verify.html", context, status=404)
     checked = check(made.body.encode(), made.signature, key_of_certificate(made.digest))
     statement, found = made.statement, logged(made)
     context = page(

@@ -118,7 +118,7 @@ class Post(Supervision):
 
 
 def supervise(interval: float, stopping: threading.Event) -> None:
-    """Go round, with upkeep and mail beside it, until `stopping` is set. What upkeep is at comes to its end."""
+    """Go round, with upkeep and mail beside it, until `stopping` is set and upkeep has done what it is at."""
     threading.Thread(target=Post().run, args=[stopping], daemon=True).start()
     upkeep = threading.Thread(target=Upkeep(interval=interval).run, args=[stopping], daemon=True)
     upkeep.start()

@@ -11,6 +11,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.contrib.sessions.models import Session
 from django.db import connection, transaction
+from django.test import Client
 from django.utils import timezone
 
 from clinic.audit.checkpoints import checkpoint
@@ -112,13 +113,14 @@ def all_gone(run: Run) -> None:
 
 
 def test_what_was_erased_after_the_backup_is_erased_again_and_the_rest_is_back(
-    backup_at: Callable[[], Path], tmp_path: Path
+    backup_at: Callable[[], Path], tmp_path: Path, client: Client
 ) -> None:
     kept, picture = kept_picture()
     run = make_run(memories=2, letters=1)
     directory = backup_at()
     advance(run.pk)
-    assert Run.objects.get(pk=run.pk).certificate
+    number = Run.objects.get(pk=run.pk).certificate.number
+    assert "was not given out here" in client.get(f"/v/{'0' * 24}/").content.decode()
     with empty_house(tmp_path):
         restore(directory)
         # The backup did bring it back: rows that show pictures, and their files.
@@ -147,6 +149,10 @@ def test_what_was_erased_after_the_backup_is_erased_again_and_the_rest_is_back(
         assert [entry.action for entry in others] == ["backup.restored", "keys.obeyed"]
         assert others[1].details["memories"] == 3
         assert others[1].details["runs"] == 1
+        # Its paper is in somebody's hands, and the house that gave it out has no row of it.
+        looked_up = client.get(f"/v/{number}/").content.decode()
+        assert "this house was brought back from a backup" in looked_up
+        assert "not given out here" not in looked_up
         (backup,) = Backup.objects.all()
         assert (backup.directory, backup.restored_at is not None) == (str(directory), True)
         assert settle(run.pk)
