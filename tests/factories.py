@@ -38,7 +38,7 @@ def make_user(*roles: str, name: str = "", email: str = "", **more: Any) -> User
     """A person with an account, holding `roles`."""
     word = os.urandom(4).hex()
     return User.objects.create_user(
-        email or f"{word}@lacuna.example", PASSPHRASE, name=name or f"Person {word}", roles=roles, **more
+        email or f"{word}@lacuna.example", PASSPHRASE, name=name or f"P{word} Somebody", roles=roles, **more
     )
 
 

@@ -16,33 +16,37 @@ from tests.house import House, certified, house, progress, until, until_certifie
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.processes]
 
-# Every place in a pass, a close and an end that has a name (clinic/points.py), and how often it is passed
-# before the process dies: the first time, and once in the middle of the run.
-POINTS = [
-    "claimed",
-    "row:2",
-    "key:3",
-    "file:4",
-    "create.written:5",
-    "create.durable:2",
-    "frames-made:3",
-    "before-commit:2",
-    "after-commit:4",
-    "destroy.written:6",
-    "destroy.durable:3",
-    "key-destroyed:2",
-    "file-unlinked:5",
-    "recorded:4",
-    "case-rolled",
-    "before-close",
-    "after-close",
-    "roll.key-written",
-    "roll.slots-written",
-    "roll.renamed",
-    "roll.old-key-destroyed",
-    "rolled",
-    "verified",
-]
+# Every place in a pass, a close and an end that has a name (clinic/points.py), as one night comes
+# to them, and how often a process passes it before it dies there.
+NIGHTS = {
+    "making frames": [
+        "claimed",
+        "row:2",
+        "key:3",
+        "file:4",
+        "create.written:5",
+        "create.durable:2",
+        "frames-made:3",
+        "before-commit:2",
+    ],
+    "destroying": [
+        "after-commit:4",
+        "destroy.written:6",
+        "destroy.durable:3",
+        "key-destroyed:2",
+        "file-unlinked:5",
+        "recorded:4",
+    ],
+    "closing a memory": ["case-rolled", "before-close", "after-close"],
+    "ending": [
+        "roll.key-written",
+        "roll.slots-written",
+        "roll.renamed",
+        "roll.old-key-destroyed",
+        "rolled",
+        "verified",
+    ],
+}
 RANDOM_KILLS = 30
 KINDS = ("pages", "recording", "video", "object")
 
@@ -53,23 +57,28 @@ def processes() -> Iterator[House]:
         yield mine
 
 
-@pytest.mark.parametrize("point", POINTS)
-def test_killed_at_a_labelled_point(point: str, processes: House) -> None:
+@pytest.mark.parametrize("points", NIGHTS.values(), ids=NIGHTS)
+def test_killed_at_every_labelled_point(points: list[str], processes: House) -> None:
+    """One night in which the process that comes to the next point dies there, and the next one goes on."""
     # The memory that goes last holds one keepsake of each kind beside its photo.
-    run = make_run(memories=2, kinds=KINDS)
-    # A supervisor settles too, so both may be the one that reaches the point; each dies of it once.
-    worker = processes.worker(LACUNA_POINT=point, LACUNA_LEASE_SECONDS="1")
-    supervisor = processes.supervisor(LACUNA_POINT=point, LACUNA_LEASE_SECONDS="1")
-    until(
-        lambda: worker.poll() is not None or supervisor.poll() is not None or certified(run),
-        f"somebody reaches {point}",
-        progress,
-    )
-    codes = {worker.poll(), supervisor.poll()}
-    assert -signal.SIGKILL in codes, f"nobody died at {point}: the label is not reached"
+    run = make_run(memories=3, kinds=KINDS)
+    for point in points:
+        # A supervisor settles too, so both may be the one that reaches the point; each dies of it once.
+        both = [
+            start(LACUNA_POINT=point, LACUNA_LEASE_SECONDS="1")
+            for start in (processes.worker, processes.supervisor)
+        ]
+        until(
+            lambda both=both: any(one.poll() is not None for one in both) or certified(run),
+            f"somebody reaches {point}",
+            progress,
+        )
+        codes = {one.poll() for one in both}
+        assert -signal.SIGKILL in codes, f"nobody died at {point}: the label is not reached"
+        processes.kill()
     processes.worker(LACUNA_LEASE_SECONDS="1")
     processes.supervisor(LACUNA_LEASE_SECONDS="1")
-    until_certified(run, f"the run ends after a kill at {point}")
+    until_certified(run, f"the run ends after kills at {points}")
     check_end(run)
 
 
