@@ -173,18 +173,24 @@ def test_off_the_map_a_dashed_line_leads_to_childhood(chromium: Browser) -> None
         expect(page.locator("#remaining")).to_have_text("")
 
 
+@pytest.mark.parametrize("paused", [False, True], ids=["held", "paused"])
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (1280, 800)])
-def test_an_alarm_and_a_call_leave_every_control_in_sight(chromium: Browser, width: int, height: int) -> None:
+def test_an_alarm_and_a_call_leave_every_control_in_sight(
+    chromium: Browser, width: int, height: int, *, paused: bool
+) -> None:
     run = a_run_with_a_copy()
     a_pass(run)
+    if paused:
+        control.pause(run.pk, by=doctor_of(run))
     with watched(chromium, run, viewport={"width": width, "height": height}) as page:
         expect(page.locator("#alarms .alarm")).to_have_count(2)
         pressed = [
             "Leave the copy",
             "I am coming",
-            "Pause",
+            "Resume" if paused else "Pause",
             "Protect this",
             "Call the doctor",
+            "Take over",
             "Abort procedure",
         ]
         for name in pressed:

@@ -22,13 +22,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, directory: Path | None, **options: Any) -> None:
-        if directory is None:
-            newest = Backup.objects.first()
-            if newest is None:
-                raise CommandError("No backup is known. Make one: manage.py backup DIRECTORY")
-            directory = Path(newest.directory)
         try:
-            drill = hold_drill(directory)
+            drill = hold_drill(directory or newest())
         except (BackupRefused, KeyStoreDamaged, OSError, Error) as error:
             raise CommandError(f"No drill was held: {error}") from error
         self.stdout.write(
@@ -41,3 +36,11 @@ class Command(BaseCommand):
             self.stdout.write(
                 "Nothing in it is kept any more, so nothing shows that opening would have worked."
             )
+
+
+def newest() -> Path:
+    """Where the newest backup is. Errors: CommandError where none is known."""
+    backup = Backup.objects.first()
+    if backup is None:
+        raise CommandError("No backup is known. Make one: manage.py backup DIRECTORY")
+    return Path(backup.directory)
