@@ -85,14 +85,12 @@ def work() -> None:
     logging.getLogger("rq.worker").addFilter(quiet)
     said = False
     while not Worker.stopping.is_set():
-        for number in (
-            signal.SIGTERM,
-            signal.SIGINT,
-        ):  # RQ's worker puts its own in their place while it works
+        # RQ's worker puts its own in their place while it works.
+        for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: Worker.stopping.set())
         queue = django_rq.get_queue("default", job_class=Job)
-        worker = Worker([queue], connection=queue.connection, job_class=Job)
-        try:
+        try:  # the worker says its name to Redis when it is made
+            worker = Worker([queue], connection=queue.connection, job_class=Job)
             worker.work(logging_level="ERROR")
         except RedisError as error:
             log.log(logging.DEBUG if said else logging.ERROR, "%s", redis_is_away(error))

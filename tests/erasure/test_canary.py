@@ -1,4 +1,4 @@
-"""E2: after a run through a real worker, nothing of it is anywhere, and what was kept opens with nothing.
+"""E2, L5: after a run through a real worker, nothing of it is anywhere; what was kept opens with nothing.
 
 The house stands on a file system in a loop image, which is searched as raw bytes: freed blocks, journals,
 the database with its write-ahead log, logs and temporary files are all in it. Where loop devices cannot be
@@ -20,6 +20,8 @@ from django.conf import settings as django_settings
 from django.db import connection
 from PIL import Image
 
+from clinic.audit.models import Entry
+from clinic.audit.verify import verify_log
 from clinic.outbox.models import Mail
 from erasure.procedures.models import Procedure
 from erasure.runs.models import Run
@@ -283,6 +285,9 @@ def test_nothing_that_was_brought_is_found_and_nothing_that_was_kept_opens(
     assert seen == planted, "the search would not have found what it looks for"
 
     assert brought.needles.search(disk) == set()
+    # The log is in the database just searched: it verifies without holding anything of what went.
+    assert verify_log().problems == []
+    assert Entry.objects.filter(run=brought.run.pk, action="memory.destroyed").exists()
 
     blobs = {UUID(path.name.removeprefix("blob-")) for path in kept.glob("blob-*")}
     sealed = set(StoredObject.objects.filter(role="seal").values_list("pk", flat=True))

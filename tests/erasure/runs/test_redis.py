@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,10 @@ def redis(tmp_path: Path) -> Iterator[RedisServer]:
 
 def passes(run: Run) -> int:
     return Event.objects.filter(run=run, kind="pass").count()
+
+
+def asked_at(run: Run) -> datetime | None:
+    return Run.objects.values_list("woken_at", flat=True).get(pk=run.pk)
 
 
 def tasks(redis: RedisServer, settings: Settings) -> set[str]:
@@ -84,12 +89,16 @@ def test_while_redis_is_away_the_team_is_still_heard_and_then_it_goes_on(redis: 
         told = CallNotice.objects.filter(call__run=run, sent_at__isnull=False)
         until(told.exists, "the doctor is called although nobody can be woken")
         control.resume(run.pk, by=technician_of(run))
+        for _time in range(2):  # that it asks again says that the time before has failed
+            before = asked_at(run)
+            until(lambda before=before: asked_at(run) != before, "the supervisor asks a worker to come")
         redis.start()
         until_certified(run, "it goes on when Redis is back")
         said = machine.end(signal.SIGTERM)
     check_end(run)
     assert "Redis does not answer as LACUNA_REDIS says" in said
     assert "Traceback" not in said
+    assert "is started again" not in said, "the worker waited for Redis and did not die of it"
 
 
 def test_a_person_is_told_in_plain_words(client: Client, settings: Settings) -> None:
