@@ -42,7 +42,7 @@ test: $(VENV)/development ## Run every test, on SQLite and on PostgreSQL
 	@export LACUNA_DATABASE=$$(tests/machine --database); \
 	 $(PYTEST) -n auto --dist worksteal -m "django_db and not browser and not torture" $(ARGS) || $(AGAIN)
 
-torture: $(VENV)/development ## Fail and kill a night at its every write, on both databases (ten minutes)
+torture: $(VENV)/development ## Fail and kill a night at its every write, on both databases (a quarter of an hour)
 	@tests/machine
 	@$(TORTURE)
 	@export LACUNA_DATABASE=$$(tests/machine --database)'?options=-c%20synchronous_commit%3Doff'; $(TORTURE)
