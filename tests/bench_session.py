@@ -25,8 +25,6 @@ from typing import Any
 
 from playwright.sync_api import Browser, CDPSession, Page, Playwright, sync_playwright
 
-from tests.house import until
-
 MEMORIES = int(os.environ.get("BENCH_MEMORIES", "200"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 SECONDS = 7  # of each measurement; less than a fade takes from its second pass on
@@ -241,6 +239,8 @@ def steadiness(playwright: Playwright, page: Page, browser: Browser, options: di
 
 def layer(browser: Browser, options: dict[str, Any], address: str) -> None:
     """Script of one draw of the WebGL layer: from its first uniform until the call to draw returns."""
+    from tests.house import until
+
     context = browser.new_context(**options)
     context.add_init_script(PROCESSOR)
     page = context.new_page()
@@ -271,6 +271,8 @@ def javascript() -> None:
 
 def first_map(browser: Browser, options: dict[str, Any], address: str) -> None:
     """From the request to the first paint, and until a picture stands in the map."""
+    from tests.house import until
+
     paints, pictures = [], []
     for _ in range(max(3, ROUNDS)):
         context = browser.new_context(**options)

@@ -1,7 +1,8 @@
 """The session page and its controls. Each control works as a plain form and as a fetch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -43,7 +44,7 @@ def session(request: HttpRequest, run: UUID) -> HttpResponse:
         "decision_form": DecisionForm(),
         "verification": verification_of(row),
     }
-    return render(request, "erasure/session/session.html", context)
+    return _page(request, context)
 
 
 @require_safe
@@ -59,7 +60,14 @@ def state(request: HttpRequest, run: UUID) -> HttpResponse:
 def wall(request: HttpRequest, run: UUID) -> HttpResponse:
     """The same session without names or controls, for a screen on a wall."""
     shown = present(run_or_404(run).pk, Viewer(user=None, names=False, pictures=False))
-    return render(request, "erasure/session/session.html", {"present": shown, "wall": True})
+    return _page(request, {"present": shown, "wall": True})
+
+
+def _page(request: HttpRequest, context: Mapping[str, Any]) -> HttpResponse:
+    """Answer with the session's page; the map waits for its places, so the browser asks for them at once."""
+    page = render(request, "erasure/session/session.html", context)
+    page["Link"] = f"<{context['present']['map_css_url']}>; rel=preload; as=style"
+    return page
 
 
 @require_safe
