@@ -4,8 +4,12 @@ import resource
 import socket
 import sys
 import warnings
+from pathlib import Path
 
 import uvicorn
+from django.template import Engine
+from django.template.loader import get_template
+from django.urls import reverse
 
 GRACE = 3  # seconds for open requests; streams end at once (clinic/asgi_router.py)
 
@@ -28,7 +32,17 @@ def main(descriptor: int) -> None:
         proxy_headers=False,  # whose word counts is clinic.audit.context.client_address's to say
         timeout_graceful_shutdown=GRACE,
     )
+    config.load()
+    warm()
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
+
+
+def warm() -> None:
+    """Load every view and every template now: the first person to come would wait for them."""
+    reverse("home")
+    for folder in Engine.get_default().dirs:
+        for path in Path(folder).rglob("*.html"):
+            get_template(str(path.relative_to(folder)))
 
 
 if __name__ == "__main__":
