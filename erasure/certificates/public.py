@@ -76,8 +76,8 @@ def logged(made: Certificate) -> Logged:
 
 def restored_at() -> datetime | None:
     """When an end of the log was last declared lost to a restore: certificates may have gone with it."""
-    declared = Entry.objects.filter(action="audit.restored").order_by("-index").first()
-    return declared.at if declared else None
+    declared = Entry.objects.filter(action="audit.restored").order_by("-index")
+    return declared.values_list("at", flat=True).first()
 
 
 @login_not_required

@@ -32,7 +32,7 @@ def main(descriptor: int) -> None:
         proxy_headers=False,  # whose word counts is clinic.audit.context.client_address's to say
         timeout_graceful_shutdown=GRACE,
     )
-    config.load()
+    config.load()  # the application: Django is set up from here on
     warm()
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
 

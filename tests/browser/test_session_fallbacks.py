@@ -99,6 +99,9 @@ def test_stillness_nothing_moves_and_everything_still_happens(chromium: Browser)
             ".map(css => css.transitionDuration)"
         )
         assert set(slow) <= {"0s", "1e-05s", "0.00001s", "0.001s"}
+        page.locator(".m3").hover()
+        expect(page.locator(".m3")).to_have_css("z-index", "3")  # the hand is on it
+        expect(page.locator(".m3")).to_have_css("scale", "none")
 
 
 def test_without_webgl_the_shore_is_drawn_all_the_same(chromium: Browser) -> None:
