@@ -120,13 +120,7 @@ async def admit(scope: Scope, name: str, kwargs: Mapping[str, Any]) -> Visitor:
 
 def check(scope: Scope, name: str, kwargs: Mapping[str, Any]) -> Visitor:
     """`admit` for code that runs in a thread already."""
-    request = ASGIRequest(dict(scope), io.BytesIO())
-    try:
-        request.get_host()
-    except DisallowedHost:
-        raise Refused(400, "This house has another name.") from None
-    if settings.SECURE_SSL_REDIRECT and not request.is_secure():
-        raise Refused(403, "Only over HTTPS.")
+    request = by_our_name(scope)
     language = translation.get_language_from_request(request)
     with translation.override(language):
         session = session_of(request.COOKIES.get(settings.SESSION_COOKIE_NAME, ""))
@@ -140,6 +134,18 @@ def check(scope: Scope, name: str, kwargs: Mapping[str, Any]) -> Visitor:
         if not decision.allowed:
             refuse(user, name, kwargs, request.method or "GET", decision, address)
     return Visitor(user, session.session_key or "", session[HASH_SESSION_KEY], language, address, request)
+
+
+def by_our_name(scope: Scope) -> ASGIRequest:
+    """The request, if it came by the house's name and, where that is asked, over HTTPS. Errors: Refused."""
+    request = ASGIRequest(dict(scope), io.BytesIO())
+    try:
+        request.get_host()
+    except DisallowedHost:
+        raise Refused(400, "This house has another name.") from None
+    if settings.SECURE_SSL_REDIRECT and not request.is_secure():
+        raise Refused(403, "Only over HTTPS.")
+    return request
 
 
 def refuse(
@@ -194,8 +200,12 @@ def _house_headers(secure: bool) -> Mapping[str, str]:
 
 
 def house_headers(content_type: str, headers: Mapping[str, str] | None = None) -> list[Header]:
-    """Headers of an answer as ASGI wants them: those of every page, and `headers`, which win over them."""
-    fields = {**_house_headers(settings.HTTPS), **ALWAYS, "Content-Type": content_type, **(headers or {})}
+    """Headers of an answer as ASGI wants them: those of every page, and `headers`, which win over them.
+
+    content_type: empty for an answer that has no body of its own, as 304.
+    """
+    own = {"Content-Type": content_type} if content_type else {}
+    fields = {**_house_headers(settings.HTTPS), **ALWAYS, **own, **(headers or {})}
     return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in fields.items()]
 
 

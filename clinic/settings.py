@@ -82,7 +82,6 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django_permissions_policy.PermissionsPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -108,6 +107,7 @@ ASGI_ROUTES = {
     "/live/": "erasure.live.app.app",
     "/pictures/": "patients.keepsakes.pictures.pictures",
     "/playback/": "patients.keepsakes.playback.playback",
+    "/static/": "clinic.asgi_static.static",
     "/upload/": "patients.keepsakes.upload.upload_app",
 }
 TEMPLATES = [
@@ -339,6 +339,7 @@ STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = DEBUG
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 
 LOGGING = {
     "version": 1,

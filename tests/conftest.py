@@ -55,7 +55,7 @@ def sample_photos() -> Path:
 
 @pytest.fixture(scope="session")
 def laid_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where static files would lie: tests lay none out, but WhiteNoise warns where there is no folder."""
+    """Where static files would lie. Tests lay none out, finders find them; WhiteNoise wants the folder."""
     return tmp_path_factory.mktemp("static")
 
 
@@ -76,6 +76,7 @@ def own_house(tmp_path: Path, settings: django_settings, laid_out: Path) -> Iter
     settings.LACUNA_SIGNING_KEY_FILE = tmp_path / "signing-key"
     settings.LACUNA_WITNESS_DIR = tmp_path / "witness"
     settings.STATIC_ROOT = laid_out
+    settings.WHITENOISE_USE_FINDERS = True
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     settings.STORAGES = settings.STORAGES | {
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}

@@ -14,12 +14,22 @@ from uuid import UUID
 import uvicorn
 import uvloop
 from django.conf import settings
+from django.core.asgi import get_asgi_application
 from django.test import Client
 
 from clinic.asgi_guard import close_connections
+from clinic.asgi_router import Router
 from clinic.people.models import User
+from erasure.live.app import Live
 
 PATIENCE = 60.0  # seconds: far beyond what anything here takes; a test that needs it has failed
+
+
+def whole_house() -> Router:
+    """Pages, streams, pictures, static files: all that a house answers, as one application."""
+    app = Router(get_asgi_application())
+    app.routes["/live/"] = Live()  # the one of the module stays closed once a test has closed it
+    return app
 
 
 @contextmanager

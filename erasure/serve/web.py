@@ -3,7 +3,6 @@
 import resource
 import socket
 import sys
-import warnings
 from pathlib import Path
 
 import uvicorn
@@ -18,8 +17,6 @@ def main(descriptor: int) -> None:
     """Serve until told to stop."""
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # each viewer of a session is one
-    # WhiteNoise hands Django plain files under ASGI; they are small and the warning says nothing new.
-    warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
     config = uvicorn.Config(
         "clinic.asgi:application",
         loop="uvloop",

@@ -4,15 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
-from django.core.asgi import get_asgi_application
 from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Browser, Page
 
-from clinic.asgi_router import Router
 from clinic.people.models import User
-from erasure.live.app import Live
 from erasure.procedures.models import Procedure
 from erasure.runs.finishing import settle
 from erasure.runs.models import Run
@@ -21,7 +17,7 @@ from erasure.runs.worker import advance
 from patients.memories.models import Memory
 from tests.browser.browsing import OpenHouse, Visitor
 from tests.factories import jpeg, make_case, make_keepsake, make_memory, make_run
-from tests.serving import serving
+from tests.serving import serving, whole_house
 
 STILL = 3600.0  # seconds a memory takes: no pass comes by itself while the test looks
 
@@ -45,9 +41,7 @@ document.addEventListener("DOMContentLoaded", () => {
 @contextmanager
 def served(browser: Browser) -> Iterator[OpenHouse]:
     """The whole house in this process: pages, streams and pictures. Nobody may complain in it."""
-    app = Router(ASGIStaticFilesHandler(get_asgi_application()))
-    app.routes["/live/"] = Live()  # the one of the module stays closed once a test has closed it
-    with serving(app) as port:
+    with serving(whole_house()) as port:
         house = OpenHouse(f"http://127.0.0.1:{port}", browser)
         try:
             yield house

@@ -8,42 +8,21 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
-from django.core.asgi import get_asgi_application
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.module_loading import import_string
 from playwright.sync_api import Page, expect, sync_playwright
 
-from erasure.live.app import Live
 from erasure.procedures.models import Procedure
 from erasure.runs.models import Run
 from erasure.runs.worker import advance
 from tests.factories import make_run
-from tests.serving import serving
+from tests.serving import serving, whole_house
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
 
 QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-
-
-class House:
-    """The site with its streams and pictures, as one application."""
-
-    def __init__(self) -> None:
-        self.live = Live()
-        self.pictures = import_string(settings.ASGI_ROUTES["/pictures/"])
-        self.pages = ASGIStaticFilesHandler(get_asgi_application())
-
-    async def __call__(self, scope: dict, receive: Callable, send: Callable) -> None:
-        path = scope["path"]
-        app = self.live if path.startswith("/live/") else self.pages
-        await (self.pictures if path.startswith("/pictures/") else app)(scope, receive, send)
-
-    def close(self) -> None:
-        self.live.close()
 
 
 def noted(complaints: list[str], text: str) -> None:
@@ -83,7 +62,7 @@ def watching(
     cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
     path = reverse("erasure:session", args=[run.pk])
     complaints: list[str] = []
-    with serving(House()) as port, sync_playwright() as playwright:
+    with serving(whole_house()) as port, sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"), args=[*QUIET, *args]
         )
