@@ -106,7 +106,7 @@ class Showing:
     until: str
     log: list[dict[str, Any]]
     alarms: list[dict[str, Any]]
-    alarm_kinds: str  # of the alarms, for the sheet; with "several" and "asking" where it is so
+    alarm_kinds: str  # of the alarms, for the sheet; with "several", "many" and "asking" where it is so
     left: str
     after: str
     clear: int  # which of the heights in the sheet the last sentence stands at
@@ -283,10 +283,12 @@ ANSWERED_BY = {
 
 
 def alarm_kinds(present: dict[str, Any]) -> str:
-    """The kinds of the alarms, for the sheet; "several" and "asking" with them where that is so."""
+    """The kinds of the alarms, for the sheet; and "several" (of two on), "many" (of three on), "asking"."""
     kinds = [alarm["kind"] for alarm in present["alarms"]]
     asking = any(present["controls"].get(ANSWERED_BY.get(kind, "")) for kind in kinds)
-    return " ".join(kinds + ["several"] * (len(kinds) > 1) + ["asking"] * asking)
+    return " ".join(
+        kinds + ["several"] * (len(kinds) > 1) + ["many"] * (len(kinds) > 2) + ["asking"] * asking
+    )
 
 
 def _moment(text: str | None) -> datetime | None:

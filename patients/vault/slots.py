@@ -85,8 +85,12 @@ class SlotFileKeyStore:
         self._used = 0
         self._header = Header(0, 0, 0, b"")
         self._kek: Kek | None = None
-        with self._held(exclusive=usable):
-            pass
+        try:
+            with self._held(exclusive=usable):
+                pass
+        except BaseException:
+            self.close()  # who tries again and again must not run out of descriptors
+            raise
 
     @classmethod
     def observer(cls, directory: Path, mirrors: Sequence[Path] = ()) -> "SlotFileKeyStore":

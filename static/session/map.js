@@ -5,6 +5,12 @@ import { animate, fade, moves } from "./motion.js";
 const SVG = "http://www.w3.org/2000/svg";
 const STATES = ["waiting", "fading", "held", "destroyed", "protected"];
 
+// Puts what is on its way above everything. box: pixels of the window.
+function place(ghost, { x, y, width, height }) {
+  Object.assign(ghost.style, { left: `${x}px`, top: `${y}px`, width: `${width}px`, height: `${height}px` });
+  document.body.append(ghost);
+}
+
 export class Chart {
   constructor(words, choose) {
     this.words = words;
@@ -132,52 +138,55 @@ export class Chart {
   }
 
   // --- Motion ---
-  // Takes a memory's image from its place to the stage; resolves to the image, or null if there was none.
-  async fly(memory, stage) {
+  // Takes a memory's image from its place to the stage; resolves to the image, or null if there was none. `after`: what
+  // is waited for in its place, and whether it may still fly then.
+  async fly(memory, stage, after = true) {
     const print = this.byId.get(memory.id), image = print?.querySelector("img");
     if (!image) return null;
-    const box = print.getBoundingClientRect(), to = stage.getBoundingClientRect();
     image.remove();
-    if (!moves() || !box.width) return image;
-    // The print is tilted: its own measures, around the middle of the box that bounds it.
-    const from = { width: print.offsetWidth, height: print.offsetHeight };
-    from.x = box.x + (box.width - from.width) / 2;
-    from.y = box.y + (box.height - from.height) / 2;
-    const size = Math.min((to.width - 18) / from.width, (to.height - 18) / from.height);
-    const x = to.x + to.width / 2 - (from.x + from.width / 2), y = to.y + to.height / 2 - (from.y + from.height / 2);
-    const tilt = getComputedStyle(print).rotate;
-    const ghost = document.createElement("div");
-    Object.assign(ghost.style, {
-      position: "fixed", zIndex: 9, left: `${from.x}px`, top: `${from.y}px`, width: `${from.width}px`,
-      height: `${from.height}px`, padding: "3px", background: "var(--print)", pointerEvents: "none",
-    });
-    Object.assign(image.style, { width: "100%", height: "100%", objectFit: "cover" });
-    ghost.append(image);
-    document.body.append(ghost);
-    await animate(
-      ghost,
-      [
-        { transform: `rotate(${/^-?[\d.]+(deg|rad)$/.test(tilt) ? tilt : "0deg"})`, boxShadow: "0 1px 4px var(--print-shadow)" },
-        { transform: `translate(${x}px, ${y}px) scale(${size})`, boxShadow: "0 0 0 transparent" },
-      ],
-      { duration: 900, easing: "cubic-bezier(.5,0,.1,1)", fill: "forwards" },
-    );
-    ghost.remove();
+    const ghost = this.ghost(print, image);
+    if (ghost && (await after)) await this.cross(ghost, print, stage, 18);
+    ghost?.remove();
     image.removeAttribute("style");
     return image;
   }
 
-  // Back to its place, as damaged as it is.
+  // Back to its place, as damaged as it is, and what arrives is the print's own image.
   async flyBack(memory, stage) {
-    const print = this.byId.get(memory.id), shown = stage.querySelector(".stage-print img:last-of-type");
-    if (!print || !shown || !moves()) return;
-    const to = print.getBoundingClientRect(), from = stage.querySelector(".stage-print").getBoundingClientRect();
-    const x = from.x + from.width / 2 - (to.x + to.width / 2), y = from.y + from.height / 2 - (to.y + to.height / 2);
-    await animate(
-      print,
-      [{ transform: `translate(${x}px, ${y}px) scale(${from.width / to.width})`, zIndex: 9 }, { transform: "none", zIndex: 9 }],
-      { duration: 900, easing: "cubic-bezier(.5,0,.1,1)" },
-    );
+    const print = this.byId.get(memory.id), own = print?.querySelector("img");
+    const from = stage.querySelector(".stage-print"), image = from?.querySelector("img:last-of-type");
+    const ghost = own && image && this.ghost(print, image);
+    if (!ghost) return;
+    own.style.visibility = "hidden";
+    await this.cross(ghost, print, from, 0, true);
+    own.removeAttribute("style");
+    ghost.remove();
+    image.src = ""; // as the stage lets go of one
+  }
+
+  // An image in a print's place, above everything; nothing where nothing may move.
+  ghost(print, image) {
+    const box = print.getBoundingClientRect();
+    if (!moves() || !box.width) return null;
+    // The print is tilted: its own measures, around the middle of the box that bounds it.
+    const width = print.offsetWidth, height = print.offsetHeight, ghost = document.createElement("div");
+    ghost.className = "ghost";
+    ghost.append(image);
+    Object.assign(image.style, { width: "100%", height: "100%", objectFit: "cover" });
+    place(ghost, { x: box.x + (box.width - width) / 2, y: box.y + (box.height - height) / 2, width, height });
+    return ghost;
+  }
+
+  // From a print's place to a box as it stands now, or back. margin: pixels of the box's paper, both sides together.
+  cross(ghost, print, box, margin, back = false) {
+    const to = box.getBoundingClientRect(), from = print.getBoundingClientRect(), tilt = getComputedStyle(print).rotate;
+    const size = Math.min((to.width - margin) / print.offsetWidth, (to.height - margin) / print.offsetHeight);
+    const x = to.x + to.width / 2 - (from.x + from.width / 2), y = to.y + to.height / 2 - (from.y + from.height / 2);
+    const way = [
+      { transform: `rotate(${/^-?[\d.]+(deg|rad)$/.test(tilt) ? tilt : "0deg"})`, boxShadow: "0 1px 4px var(--print-shadow)" },
+      { transform: `translate(${x}px, ${y}px) scale(${size})`, boxShadow: "0 0 0 transparent" },
+    ];
+    return animate(ghost, back ? way.reverse() : way, { duration: 900, easing: "cubic-bezier(.5,0,.1,1)", fill: "forwards" });
   }
 
   // A number comes in where a memory was.
@@ -199,9 +208,8 @@ export class Chart {
     const from = print.getBoundingClientRect(), to = copy.getBoundingClientRect();
     const ghost = print.cloneNode(true);
     ghost.querySelectorAll("canvas").forEach((node) => node.remove());
-    Object.assign(ghost.style, { position: "fixed", zIndex: 9, margin: 0, left: `${from.x}px`, top: `${from.y}px` });
-    Object.assign(ghost.style, { width: `${from.width}px`, height: `${from.height}px` });
-    document.body.append(ghost);
+    ghost.classList.add("ghost");
+    place(ghost, from);
     print.style.visibility = "hidden";
     const x = to.x + to.width / 2 - (from.x + from.width / 2), y = to.y + to.height / 2 - (from.y + from.height / 2);
     await animate(

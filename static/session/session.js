@@ -74,6 +74,7 @@ class Session {
 
   // Ends what moves, wherever it moves.
   settle() {
+    this.moment = {};
     settle();
     this.layer?.settle();
   }
@@ -188,7 +189,7 @@ class Session {
   showStage(fade) {
     const memory = this.told();
     const over = this.present.state === "finished" || this.present.state === "aborted";
-    if (this.unseen) return;
+    if (this.unseen || (this.leaving && !this.chosen)) return;
     if (!memory?.picture || (!this.chosen && (over || memory.state === "held"))) this.stage.clear();
     else this.stage.show(memory, memory.large || memory.picture, fade);
   }
@@ -235,7 +236,7 @@ class Session {
       if (this.present.current !== memory.n) this.HAPPENINGS["memory-started"].call(this, event, memory);
       if (this.chosen && this.told() !== memory) return;
       this.panel.stored(memory);
-      if (this.unseen) return;
+      if (this.unseen || this.leaving) return;
       if (memory.picture) this.stage.show(memory, memory.picture, this.stage.pace(this.present, memory.levels));
       else this.stage.clear();
     },
@@ -246,7 +247,7 @@ class Session {
       this.latest = memory.n;
       if (this.present.current === memory.n) {
         this.present.current = null;
-        if (!this.chosen) this.stage.clear();
+        this.clear();
       }
       this.chart.show(memory, this.present.current);
       this.chart.empty(memory);
@@ -281,7 +282,7 @@ class Session {
       if (current) this.present.current = null;
       this.chart.show(memory, this.present.current);
       if (current) this.chart.flyBack(memory, this.stage.figure);
-      if (current && !this.chosen) this.stage.clear();
+      if (current) this.clear();
       this.tell();
       this.draw(COAST);
     },
@@ -338,34 +339,47 @@ class Session {
     },
   };
 
-  // Off the map: the stage trembles, then shrinks along the dashed way into childhood, where its copy is.
-  async leave(memory) {
+  // Nothing is at work; what was chosen, or is leaving, keeps the stage.
+  clear() {
+    if (!this.chosen && !this.leaving) this.stage.clear();
+  }
+
+  // Off the map. The next memory is at work already: it waits in its place until the stage is free.
+  leave(memory) {
     this.chart.show(memory, this.present.current);
     if (this.unseen) return;
-    // What holds on before its first pass has not been on the stage yet.
-    if (!this.chosen && moves() && memory.picture) await this.stage.show(memory, memory.large || memory.picture, 0);
-    const print = this.stage.memory === memory && this.stage.figure.querySelector(".stage-print");
-    if (!this.chosen && print && moves()) {
-      await Promise.all([this.chart.tremble(print), this.stage.bleed(memory)]);
-      await this.chart.shrink(print, document.querySelector(".print.is-copy"));
-    } else {
+    if (this.chosen || this.leaving || !moves()) {
       this.chart.tremble(this.chart.byId.get(memory.id));
+      this.showStage(0);
+      return;
     }
-    this.showStage(0);
+    this.leaving = this.goOff(memory, this.moment).finally(() => {
+      this.leaving = null;
+      this.showStage(0);
+    });
+  }
+
+  // The stage trembles, then shrinks along the dashed way into childhood, where its copy is; not to the end where motion
+  // was ended meanwhile. Resolves to whether it got there.
+  async goOff(memory, moment) {
+    // What holds on before its first pass has not been on the stage yet.
+    if (memory.picture) await this.stage.show(memory, memory.large || memory.picture, 0);
+    const own = this.stage.memory === memory && this.stage.figure.querySelector(".stage-print");
+    if (!own) await this.chart.tremble(this.chart.byId.get(memory.id));
+    else if (this.moment === moment) await Promise.all([this.chart.tremble(own), this.stage.bleed(memory)]);
+    if (own && this.moment === moment) await this.chart.shrink(own, document.querySelector(".print.is-copy"));
+    if (this.stage.memory === memory && !this.chosen) this.stage.clear();
+    return this.moment === moment;
   }
 
   async fly(memory) {
     if (this.chosen) return;
+    this.clear();
     const quick = this.present.pace_s && this.present.pace_s < NO_FLIGHT_UNDER;
-    this.stage.clear();
-    const print = this.chart.byId.get(memory.id);
-    if (quick) {
-      const image = print?.querySelector("img");
-      if (image) this.stage.take(memory, image);
-      return;
-    }
-    const flight = this.chart.fly(memory, this.stage.figure);
-    this.stage.ready = flight.then((image) => {
+    const image = quick && !this.leaving && this.chart.byId.get(memory.id)?.querySelector("img");
+    if (image) this.stage.take(memory, image);
+    if (quick) return;
+    this.stage.ready = this.chart.fly(memory, this.stage.figure, this.leaving ?? true).then((image) => {
       if (image && this.told() === memory && memory.state === "fading") this.stage.take(memory, image);
     });
   }

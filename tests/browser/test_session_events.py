@@ -30,6 +30,15 @@ from tests.house import until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
 
+# What is moved from now on takes so long that a test can come between.
+SLOWLY = """() => {
+  const real = Element.prototype.animate;
+  Element.prototype.animate = function (...all) {
+    const animation = real.apply(this, all);
+    animation.playbackRate = 0.001;
+    return animation;
+  };
+}"""
 AMBER, RED = "rgb(247, 236, 210)", "rgb(157, 35, 28)"
 
 
@@ -173,17 +182,46 @@ def test_off_the_map_a_dashed_line_leads_to_childhood(chromium: Browser) -> None
         expect(page.locator("#remaining")).to_have_text("")
 
 
-@pytest.mark.parametrize("paused", [False, True], ids=["held", "paused"])
-@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1280, 800)])
-def test_an_alarm_and_a_call_leave_every_control_in_sight(
-    chromium: Browser, width: int, height: int, *, paused: bool
-) -> None:
+def test_the_next_memory_waits_in_its_place_until_the_stage_is_free(chromium: Browser) -> None:
     run = a_run_with_a_copy()
+    with watched(chromium, run) as page:
+        a_pass(run)  # one is held, and the next is at work in the same breath
+        frame = f"/pictures/{Keepsake.objects.get(memory=memory_of(run, 1)).thumb_id}"
+        expect(page.locator(f'#stage img[src="{frame}"]')).to_have_count(1)
+        expect(page.locator("#stage img")).to_have_count(1)
+        moved = [(move["what"], move["duration"]) for move in moves(page)]
+        order = [moved.index(one) for one in (("stage-print", 700), ("dye", 1200), ("ghost", 900))]
+        assert order == sorted(order)
+        assert ("stage-print ghost", 1500) in moved[order[1] : order[2]]
+        expect(page.locator(".ghost")).to_have_count(0)
+
+
+def test_a_pause_ends_the_way_off_the_map(chromium: Browser) -> None:
+    run = a_run_with_a_copy()
+    with watched(chromium, run) as page:
+        page.evaluate(SLOWLY)
+        a_pass(run)
+        until(lambda: 1200 in durations(page), "it bleeds")
+        control.pause(run.pk, by=doctor_of(run))
+        state(page, "paused", "Paused")
+        until(lambda: page.evaluate("document.getAnimations().length") == 0, "all stands still")
+        expect(page.locator("#stage img")).to_have_count(1)
+        expect(page.locator(".ghost")).to_have_count(0)
+        assert {900, 1500} & durations(page) == set()
+
+
+@pytest.mark.parametrize("paused", [False, True], ids=["held", "paused"])
+@pytest.mark.parametrize("copies", [1, 3])
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1280, 800)])
+def test_alarms_and_a_call_leave_every_control_in_sight(
+    chromium: Browser, width: int, height: int, copies: int, *, paused: bool
+) -> None:
+    run = a_run_with_a_copy(copies + 1, copies)
     a_pass(run)
     if paused:
         control.pause(run.pk, by=doctor_of(run))
     with watched(chromium, run, viewport={"width": width, "height": height}) as page:
-        expect(page.locator("#alarms .alarm")).to_have_count(2)
+        expect(page.locator("#alarms .alarm")).to_have_count(copies + 1)
         pressed = [
             "Leave the copy",
             "I am coming",
@@ -194,13 +232,20 @@ def test_an_alarm_and_a_call_leave_every_control_in_sight(
             "Abort procedure",
         ]
         for name in pressed:
-            box = page.locator(".panel").get_by_role("button", name=re.compile(name)).bounding_box()
+            box = page.locator(".panel").get_by_role("button", name=re.compile(name)).first.bounding_box()
             assert box is not None
             assert (box["height"] >= 44, box["y"] + box["height"] <= height) == (True, True), (name, box)
         order = [page.locator(part).bounding_box() for part in ("#about", "#alarms", "#controls", "#log")]
         tops = [box["y"] for box in order if box]
         assert tops == sorted(tops)
         assert page.locator(".panel").evaluate("panel => panel.scrollTop") == 0
+        # What more there is to decide is scrolled to by whoever tabs there; the call does not lie over it.
+        last = page.locator("#alarms").get_by_role("button", name="Put it on the map").last
+        last.focus()
+        decided, call = last.bounding_box(), page.locator(".alarm[data-alarm=doctor]").bounding_box()
+        assert decided is not None
+        assert call is not None
+        assert decided["y"] + decided["height"] <= call["y"]
 
 
 def test_the_line_is_there_with_the_event_whatever_else_the_page_waits_for(chromium: Browser) -> None:
@@ -277,7 +322,13 @@ def test_protected_it_flies_back_as_damaged_as_it_is(chromium: Browser) -> None:
         expect(page.locator('.bar[data-n="2"]')).to_have_class("bar is-protected")
         count(page, "1 0 1 0")
         assert newest(page, "protected") == "Memory 2 “Photo 1” is kept, as much of it as was left."
-        assert len([move for move in moves(page) if move["duration"] == 900]) == before + 1
+        flights = [move for move in moves(page) if move["duration"] == 900]
+        assert len(flights) == before + 1
+        # From the stage, above everything: the map would cut off what flies in it.
+        assert flights[-1]["what"] == "ghost"
+        assert ["translate" in frame["transform"] for frame in flights[-1]["frames"]] == [True, False]
+        expect(page.locator(".ghost")).to_have_count(0)
+        expect(kept.locator("img")).to_be_visible()
 
 
 def test_the_doctor_is_called_and_answers(chromium: Browser) -> None:

@@ -100,13 +100,18 @@ def to_the_end(run: Run) -> Run:
     return Run.objects.select_related("procedure__case").get(pk=run.pk)
 
 
-def a_run_with_a_copy(memories: int = 2) -> Run:
-    """The newest memory's photo lies in childhood as well: its step is held before its first pass."""
-    case, picture = make_case(), jpeg()
-    make_keepsake(make_memory(case, "The bird", "1979-05-01", zone=Memory.Zone.CHILDHOOD), picture)
-    for i in range(memories - 1):
+def a_run_with_a_copy(memories: int = 2, copies: int = 1) -> Run:
+    """The newest memories' photos lie in childhood as well: their steps are held before the first pass."""
+    case, pictures = make_case(), [jpeg() for _copy in range(copies)]
+    for i, picture in enumerate(pictures):
+        title = "The bird" if i == 0 else f"The bird, again {i}"
+        make_keepsake(make_memory(case, title, f"{1979 - i}-05-01", zone=Memory.Zone.CHILDHOOD), picture)
+    for i in range(memories - copies):
         make_keepsake(make_memory(case, f"Photo {i}", f"2003-02-{i + 1:02d}"))
-    make_keepsake(make_memory(case, "The last", "2003-03-01"), picture)
+    for i, picture in enumerate(pictures):
+        make_keepsake(
+            make_memory(case, "The last" if i == 0 else f"Before it {i}", f"2003-03-{28 - i}"), picture
+        )
     return make_run(0, case=case, pace=STILL)
 
 

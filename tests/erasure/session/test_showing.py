@@ -125,6 +125,8 @@ def test_the_sheet_knows_what_kinds_of_alarms_there_are_and_whether_they_ask() -
     assert alarm_kinds({**page, "controls": {"decide": "/decide/"}}) == "off-map asking"
     both = {**page, "alarms": [copy, call], "controls": {"acknowledge": "/coming/"}}
     assert alarm_kinds(both) == "off-map doctor several asking"
+    many = {**both, "alarms": [copy, copy, call]}
+    assert alarm_kinds(many) == "off-map off-map doctor several many asking"
 
 
 def test_a_pause_says_by_whom_and_since_when() -> None:

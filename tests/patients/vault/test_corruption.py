@@ -1,6 +1,7 @@
 """Bytes that change by themselves: a key is as it was, or its store is damaged; never gone, nor another's."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -47,6 +48,26 @@ def flip(path: Path, place: int) -> None:
     content = bytearray(path.read_bytes())
     content[place] ^= 0x41
     path.write_bytes(content)
+
+
+def held_open(place: Path) -> list[str]:
+    """This process's open files under `place`."""
+    names = []
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # the one that listed them
+            names.append(str(descriptor.readlink()))
+    return [name for name in names if name.startswith(str(place))]
+
+
+def test_a_store_that_does_not_open_keeps_no_file_open(tmp_path: Path) -> None:
+    filled(tmp_path)
+    store = opened(tmp_path)
+    assert {Path(name).name for name in held_open(tmp_path)} == {"epochs", "lock", "slots"}
+    store.close()
+    flip(tmp_path / "keys" / "slots", 3)
+    with pytest.raises(KeyStoreDamaged):
+        opened(tmp_path)
+    assert held_open(tmp_path) == []
 
 
 def test_each_byte_of_a_live_slot(tmp_path: Path) -> None:

@@ -3,11 +3,11 @@
 import fcntl
 import os
 import random
-import select
 import signal
 import threading
 import traceback
 from collections.abc import Callable
+from multiprocessing.connection import wait
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -166,10 +166,10 @@ def test_a_child_forked_while_a_thread_holds_the_lock_neither_hangs_nor_enters(t
         signal.pause()
     try:
         assert os.read(ready, 16) == b"tries"
-        assert select.select([ready], [], [], 0.3)[0] == []
+        assert wait([ready], 0.3) == []
         leave.set()
         holder.join(20)
-        assert select.select([ready], [], [], 20)[0] == [ready]
+        assert wait([ready], 20) == [ready]
         assert os.read(ready, 16) == b"enters"
     finally:
         leave.set()
