@@ -1,7 +1,7 @@
 """The key store's own files, slot by slot in each copy, read without its root key and without writing."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from uuid import UUID
 
@@ -42,8 +42,13 @@ def opened(directory: Path) -> Iterator[tuple[Replica, Header]]:
 @contextmanager
 def held() -> Iterator[None]:
     """Nobody writes to the store within. Errors: KeyStoreDamaged where there is none."""
-    with StoreLock(Path(settings.LACUNA_KEYS_DIR), writable=False).held(exclusive=False):
-        yield
+    lock = StoreLock(Path(settings.LACUNA_KEYS_DIR), writable=False)
+    try:
+        with lock.held(exclusive=False):
+            yield
+    finally:
+        with lock.closing():
+            pass
 
 
 def live_keys(directory: Path) -> set[UUID]:
@@ -62,7 +67,8 @@ def live_keys(directory: Path) -> set[UUID]:
 def all_live_keys() -> set[UUID]:
     """Ids of the live keys in the store itself. Errors: KeyStoreDamaged, OSError, django.db.Error."""
     if in_database():
-        return set(key_observer().ids())
+        with closing(key_observer()) as store:
+            return set(store.ids())
     with held():
         return live_keys(copies()[0][1])
 

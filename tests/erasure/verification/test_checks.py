@@ -26,6 +26,7 @@ from erasure.backups.models import Backup
 from erasure.runs.models import Event, Run
 from erasure.verification import machine
 from erasure.verification.checks import CHECKS, EVERY
+from erasure.verification.keys import all_live_keys
 from erasure.verification.places import CLEAN, FOUND, UNCHECKABLE, Place, Subject
 from patients.keepsakes.models import Keepsake, Upload
 from patients.keepsakes.staging import staging_path
@@ -175,6 +176,14 @@ def test_after_a_complete_run_nothing_is_found(monkeypatch: pytest.MonkeyPatch) 
     by_name = {place.name: place for place in found.places}
     assert by_name["keys"].looked_for == StoredObject.objects.count() > 10
     assert {by_name[name].result for name in ("keys", "files", "seals", "orphans", "rows")} == {CLEAN}
+
+
+def test_a_look_at_the_keys_leaves_no_file_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_ended(monkeypatch)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _look in range(3):
+        all_live_keys()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 @pytest.mark.parametrize("plant", PLANTS)
