@@ -281,7 +281,7 @@ class Session {
       const current = this.present.current === memory.n;
       if (current) this.present.current = null;
       this.chart.show(memory, this.present.current);
-      if (current) this.chart.flyBack(memory, this.stage.figure);
+      if (this.stage.n === memory.id && !this.chosen) this.chart.flyBack(memory, this.stage.figure);
       if (current) this.clear();
       this.tell();
       this.draw(COAST);
@@ -379,8 +379,10 @@ class Session {
     const image = quick && !this.leaving && this.chart.byId.get(memory.id)?.querySelector("img");
     if (image) this.stage.take(memory, image);
     if (quick) return;
-    this.stage.ready = this.chart.fly(memory, this.stage.figure, this.leaving ?? true).then((image) => {
-      if (image && this.told() === memory && memory.state === "fading") this.stage.take(memory, image);
+    const wanted = () => this.told() === memory && memory.state === "fading";
+    const after = this.leaving ? this.leaving.then((there) => there && wanted()) : true;
+    this.stage.ready = this.chart.fly(memory, this.stage.figure, after).then((image) => {
+      if (image && wanted()) this.stage.take(memory, image);
     });
   }
 

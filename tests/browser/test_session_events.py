@@ -13,6 +13,7 @@ from erasure.runs.finishing import finish
 from erasure.runs.models import Hold
 from patients.consent.signing import withdraw
 from patients.keepsakes.models import Keepsake
+from patients.vault.models import StoredObject
 from tests.browser.watching import (
     STILL,
     a_memory_goes,
@@ -329,6 +330,22 @@ def test_protected_it_flies_back_as_damaged_as_it_is(chromium: Browser) -> None:
         assert ["translate" in frame["transform"] for frame in flights[-1]["frames"]] == [True, False]
         expect(page.locator(".ghost")).to_have_count(0)
         expect(kept.locator("img")).to_be_visible()
+
+
+def test_what_somebody_looks_at_meanwhile_stays_on_the_stage(chromium: Browser) -> None:
+    run = make_run(2, pace=STILL)
+    with watched(chromium, run) as page:
+        a_pass(run, 3)
+        expect(page.locator(".passes .is-done")).to_have_count(3)
+        page.locator(".m1").click()
+        screen = StoredObject.objects.get(memory_id=memory_of(run, 1).pk, role=StoredObject.Role.SCREEN)
+        looked_at = f"/pictures/{screen.pk}"
+        expect(page.locator(f'#stage img[src="{looked_at}"]')).to_have_count(1)
+        before = durations(page)
+        control.protect(run.pk, memory_of(run, 2).pk, by=doctor_of(run))
+        expect(page.locator(".m2.is-protected img")).to_be_visible()
+        expect(page.locator(f'#stage img[src="{looked_at}"]')).to_have_count(1)
+        assert len([move for move in moves(page) if move["what"] == "ghost"]) == (900 in before)
 
 
 def test_the_doctor_is_called_and_answers(chromium: Browser) -> None:
