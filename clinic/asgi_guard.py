@@ -54,8 +54,9 @@ HEADER_MIDDLEWARE = (
     "django_permissions_policy.PermissionsPolicyMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "clinic.resource_policy.ResourcePolicyMiddleware",
 )
-ALWAYS = {"Cache-Control": "private, no-store", "Cross-Origin-Resource-Policy": "same-origin"}
+ALWAYS = {"Cache-Control": "private, no-store"}
 
 
 class Refused(Exception):

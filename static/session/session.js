@@ -364,15 +364,15 @@ class Session {
   async goOff(memory, moment) {
     // What holds on before its first pass has not been on the stage yet.
     if (memory.picture) await this.stage.show(memory, memory.large || memory.picture, 0);
-    const own = this.stage.memory === memory && this.stage.figure.querySelector(".stage-print");
+    const own = this.stage.n === memory.id && this.stage.figure.querySelector(".stage-print");
     if (!own) await this.chart.tremble(this.chart.byId.get(memory.id));
     else if (this.moment === moment) await Promise.all([this.chart.tremble(own), this.stage.bleed(memory)]);
     if (own && this.moment === moment) await this.chart.shrink(own, document.querySelector(".print.is-copy"));
-    if (this.stage.memory === memory && !this.chosen) this.stage.clear();
+    if (this.stage.n === memory.id && !this.chosen) this.stage.clear();
     return this.moment === moment;
   }
 
-  async fly(memory) {
+  fly(memory) {
     if (this.chosen) return;
     this.clear();
     const quick = this.present.pace_s && this.present.pace_s < NO_FLIGHT_UNDER;
