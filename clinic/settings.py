@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import dj_database_url
+import django
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
@@ -69,7 +70,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "django_htmx",
-    "django_tasks",
+    *(["django_tasks"] if django.VERSION < (6, 0) else []),
     "django_tasks_db",
     "csp",
     "django.contrib.auth",
@@ -154,12 +155,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = os.environ.get("LACUNA_REDIS", "")
 if REDIS_URL:
-    INSTALLED_APPS += ["django_rq"]
-    # Its tables are its admin page's; without them Redis may be named, and not named any more, at any time.
-    MIGRATION_MODULES = {"django_rq": None}
-    # A slice is short, but the last one of a night waits for a verifier: RQ's own 180 seconds would end it.
-    RQ_QUEUES = {"default": {"URL": REDIS_URL, "DEFAULT_TIMEOUT": 3600}}
-    TASKS = {"default": {"BACKEND": "django_tasks_rq.RQBackend"}}
+    TASKS = {"default": {"BACKEND": "erasure.runs.redis_queue.RedisBackend"}}
     CACHES = {
         "default": {
             "BACKEND": "django.core.cache.backends.redis.RedisCache",
