@@ -312,11 +312,20 @@ if HTTPS:
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-session", "__Host-csrf"
 
 # Mail waits in an outbox that staff can read in the demonstration; a real house sets LACUNA_MAIL.
-EMAIL_BACKEND = os.environ.get("LACUNA_MAIL_BACKEND", "clinic.outbox.backend.OutboxBackend")
-EMAIL_HOST = os.environ.get("LACUNA_MAIL_HOST", "localhost")
-EMAIL_PORT = int(number("LACUNA_MAIL_PORT", 25))
-# Seconds that connecting, and each answer, may take. Whoever waits for it is a person at a form.
-EMAIL_TIMEOUT = 5
+MAIL_BACKEND = os.environ.get("LACUNA_MAIL_BACKEND", "clinic.outbox.backend.OutboxBackend")
+MAIL_SERVER = {
+    "host": os.environ.get("LACUNA_MAIL_HOST", "localhost"),
+    "port": int(number("LACUNA_MAIL_PORT", 25)),
+    # Seconds that connecting, and each answer, may take. Whoever waits for it is a person at a form.
+    "timeout": 5,
+}
+if django.VERSION >= (6, 1):
+    # A backend refuses options that it does not know, and the outbox knows none.
+    to_server = MAIL_BACKEND.endswith(".smtp.EmailBackend") or "LACUNA_MAIL_HOST" in os.environ
+    MAILERS = {"default": {"BACKEND": MAIL_BACKEND, "OPTIONS": MAIL_SERVER if to_server else {}}}
+else:
+    EMAIL_BACKEND = MAIL_BACKEND
+    EMAIL_HOST, EMAIL_PORT, EMAIL_TIMEOUT = MAIL_SERVER.values()
 DEFAULT_FROM_EMAIL = os.environ.get("LACUNA_MAIL_FROM", "Lacuna <front-desk@lacuna.example>")
 
 # --- Words, time, files -----------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from erasure.runs import finishing
 from patients.vault import configured
 from tests.clinic.audit.plugin import log_can_be_flushed
 from tests.erasure.verification.ended import verify_here
+from tests.mailers import MEMORY, send_mail_through
 from tests.servers import bucket, s3_server
 
 __all__ = ["bucket", "log_can_be_flushed", "s3_server"]
@@ -77,7 +78,7 @@ def own_house(tmp_path: Path, settings: django_settings, laid_out: Path) -> Iter
     settings.LACUNA_WITNESS_DIR = tmp_path / "witness"
     settings.STATIC_ROOT = laid_out
     settings.WHITENOISE_USE_FINDERS = True
-    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    send_mail_through(settings, MEMORY)
     settings.STORAGES = settings.STORAGES | {
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     }
