@@ -145,7 +145,9 @@ if ON_SQLITE:
         "transaction_mode": "IMMEDIATE",
         "init_command": (
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;"
-            "PRAGMA foreign_keys=ON; PRAGMA wal_autocheckpoint=400"
+            "PRAGMA foreign_keys=ON; PRAGMA wal_autocheckpoint=400;"
+            # On macOS alone: F_FULLFSYNC (clinic/durable.py).
+            "PRAGMA fullfsync=ON; PRAGMA checkpoint_fullfsync=ON"
         ),
     }
 else:

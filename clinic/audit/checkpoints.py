@@ -26,6 +26,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from clinic import durable
 from clinic.audit.models import Checkpoint, TreeHead
 
 ED25519 = b"\x01"  # the algorithm's number in C2SP key ids
@@ -180,7 +181,7 @@ def keep_once(path: Path, content: bytes, mode: int) -> None:
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            durable.fsync(file.fileno())
         try:
             os.link(draft, path)
         except FileExistsError:
@@ -189,6 +190,6 @@ def keep_once(path: Path, content: bytes, mode: int) -> None:
         draft.unlink(missing_ok=True)
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(folder)
+        durable.fsync(folder)
     finally:
         os.close(folder)

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 from django.conf import settings
 from django.db import transaction
 
+from clinic import durable
 from clinic.audit.canonical import Telling
 from clinic.audit.checkpoints import (
     Note,
@@ -112,7 +113,7 @@ def rotate(*, by: str) -> str:
     _beside("next").replace(settings.LACUNA_SIGNING_KEY_FILE)
     folder = os.open(_beside("next").parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(folder)
+        durable.fsync(folder)
     finally:
         os.close(folder)
     checkpoint("key-rotation")

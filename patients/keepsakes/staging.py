@@ -21,6 +21,7 @@ from django.db.models import Count, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from clinic import durable
 from clinic.audit.canonical import LARGEST_INT
 from clinic.audit.record import Act, actor_of, record
 from clinic.people.models import User
@@ -252,7 +253,7 @@ class Writer:
         os.ftruncate(self.fd, segments * SEGMENT)
         aad = associated_data(self.upload.pk)
         if segments:
-            os.fsync(self.fd)
+            durable.fsync(self.fd)
             header = os.pread(self.fd, HEADER, 0)
             self.encryptor = Encryptor.resume(key, aad, header, segments)
             os.lseek(self.fd, 0, os.SEEK_END)
@@ -286,7 +287,7 @@ class Writer:
         """Make what is whole durable and return the acknowledged offset, in plaintext bytes."""
         with self._turn:
             if not self._closed and not self.finished:
-                os.fsync(self.fd)
+                durable.fsync(self.fd)
                 self.acknowledged = plaintext_of(os.fstat(self.fd).st_size // SEGMENT)
         Upload.objects.filter(pk=self.upload.pk).update(
             offset=self.acknowledged, expires_at=timezone.now() + EXPIRES
@@ -300,7 +301,7 @@ class Writer:
                 raise Stopped
             if not self.finished:
                 self._out(self.encryptor.finish())
-            os.fsync(self.fd)
+            durable.fsync(self.fd)
             self.finished = True
         Upload.objects.filter(pk=self.upload.pk).update(offset=self.received, length=self.received)
         self.upload.length = self.received

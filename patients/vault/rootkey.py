@@ -4,6 +4,7 @@ import os
 import secrets
 from pathlib import Path
 
+from clinic import durable
 from patients.vault.keys import KeyStoreDamaged
 from patients.vault.replicas import sync_directory
 
@@ -31,7 +32,7 @@ def root_key_from(path: Path, hexadecimal: str = "", *, create: bool = False) ->
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(os.urandom(ROOT_KEY).hex() + "\n")
         file.flush()
-        os.fsync(file.fileno())
+        durable.fsync(file.fileno())
     try:
         os.link(draft, path)
     except FileExistsError:

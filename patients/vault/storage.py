@@ -11,6 +11,7 @@ from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage
 
+from clinic import durable
 from patients.vault.replicas import sync_directory
 
 # 32 hexadecimal digits at random; nothing else, so that no one's words ever stand in a file name.
@@ -99,7 +100,7 @@ class VaultStorage(FileSystemStorage):
                 for chunk in content.chunks() if isinstance(content, File) else content:
                     file.write(chunk)
                 file.flush()
-                os.fsync(file.fileno())
+                durable.fsync(file.fileno())
         except BaseException:
             path.unlink(missing_ok=True)
             raise
@@ -109,7 +110,7 @@ class VaultStorage(FileSystemStorage):
         fd = os.open(staged, os.O_RDWR | os.O_CLOEXEC)
         try:
             os.fchmod(fd, 0o600)
-            os.fsync(fd)
+            durable.fsync(fd)
         finally:
             os.close(fd)
         os.link(staged, path)  # unlike a renaming, it refuses to overwrite
