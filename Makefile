@@ -36,7 +36,7 @@ $(VENV)/runtime $(VENV)/development: always
 	@.ci/environment $(VENV) $(@F)
 
 demo: $(VENV)/runtime ## Load the demonstration clinic and open it: watch memories fade
-	@$(DEMO) $(BIN)/python manage.py demo
+	@$(DEMO) $(BIN)/python manage.py demo $(ARGS)
 
 test: $(VENV)/development ## Run every test, on SQLite and on PostgreSQL
 	@tests/machine
