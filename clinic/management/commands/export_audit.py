@@ -12,6 +12,7 @@ from django.utils import timezone
 from clinic.audit.export import export_to
 from clinic.audit.models import Entry
 from clinic.audit.record import Act, record
+from clinic.durable import sync_directory
 
 
 class Command(BaseCommand):
@@ -32,6 +33,7 @@ class Command(BaseCommand):
         try:
             self.write(draft, reason)
             os.link(draft, file)  # refuses to take the place of anything
+            sync_directory(file.parent)
         except (LookupError, ValueError, OSError, Error) as error:
             raise CommandError(f"Nothing was exported: {error}") from error
         finally:
