@@ -1,12 +1,14 @@
-"""Making durable what was written to a file.
+"""Making files, and the names of files, durable.
 
 On macOS fsync returns while the disk still holds the data in its own memory; only the command F_FULLFSYNC
-waits for the disk. Linux waits with fsync and fdatasync.
+waits for the disk. Linux waits with fsync and fdatasync. A synced file is lost if its name, which stands in
+the directory, was not synced too.
 """
 
 import errno
 import fcntl
 import os
+from pathlib import Path
 
 FULL_SYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
 CAN_FORGET = hasattr(os, "posix_fadvise")
@@ -47,3 +49,20 @@ def forget_cached(fd: int, start: int, length: int) -> None:
     """
     if CAN_FORGET:
         os.posix_fadvise(fd, start, length, os.POSIX_FADV_DONTNEED)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make names made, changed or removed in `directory` durable."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def make_directory(directory: Path) -> None:
+    """Make a directory, readable by its owner alone, and the ones above it; durable on return."""
+    if not directory.is_dir():
+        make_directory(directory.parent)
+        directory.mkdir(mode=0o700, exist_ok=True)
+        sync_directory(directory.parent)

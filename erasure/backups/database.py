@@ -17,9 +17,9 @@ from django.conf import settings
 from django.db import connection, connections, transaction
 
 from clinic import durable
+from clinic.durable import sync_directory
 from erasure.backups.manifest import BackupRefused
 from patients.vault.models import CaseKey, KeyHouse, WrappedKey
-from patients.vault.replicas import sync_directory
 
 NAMES = {"sqlite": "database.sqlite3", "postgresql": "database.dump"}
 # The key store of several machines: never in a backup, and there before one is brought back.

@@ -24,6 +24,7 @@ from django.utils.translation import gettext as _
 from clinic import durable
 from clinic.audit.canonical import LARGEST_INT
 from clinic.audit.record import Act, actor_of, record
+from clinic.durable import make_directory, sync_directory
 from clinic.people.models import User
 from patients.cases.models import Case
 from patients.imaging.refusals import Refused
@@ -120,8 +121,9 @@ def begin(case: Case, *, by: User, length: int, filename: str = "", kind: str = 
     try:
         upload.write(UploadPaper(filename=clean_name(filename)))
         path = staging_path(upload.pk)
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_directory(path.parent)
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        sync_directory(path.parent)  # or what is acknowledged later would be lost with the file's name
         with transaction.atomic():
             locked = Case.objects.select_for_update().get(pk=case.pk)
             check_room(locked, length)

@@ -19,6 +19,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from clinic import durable
+from clinic.durable import sync_directory
 from patients.vault.keys import KeyStoreDamaged
 
 
@@ -40,23 +41,6 @@ EPOCH_MARK, TOKEN_MARK = b"epochkey", b"tokenkey"  # the key itself, wrapped; or
 _HEADER = struct.Struct(">8sQQQ16s32s")
 _SLOT = struct.Struct(">8sQ16s12s48s")
 SUM = 16  # bytes of SHA-256 after these, so that a slot that was altered is not taken for another's
-
-
-def sync_directory(directory: Path) -> None:
-    """Make names made, changed or removed in `directory` durable."""
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        durable.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def make_directory(directory: Path) -> None:
-    """Make a directory, readable by its owner alone, and the ones above it; durable on return."""
-    if not directory.is_dir():
-        make_directory(directory.parent)
-        directory.mkdir(mode=0o700, exist_ok=True)
-        sync_directory(directory.parent)
 
 
 def padded(record: bytes) -> bytes:

@@ -12,7 +12,7 @@ from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage
 
 from clinic import durable
-from patients.vault.replicas import sync_directory
+from clinic.durable import make_directory, sync_directory
 
 # 32 hexadecimal digits at random; nothing else, so that no one's words ever stand in a file name.
 NAME = re.compile(r"[0-9a-f]{32}")
@@ -32,6 +32,7 @@ class VaultStorage(FileSystemStorage):
     def __init__(self, location: str | Path | None = None) -> None:
         super().__init__(file_permissions_mode=0o600, directory_permissions_mode=0o700)
         self._given = location
+        self._synced: set[Path] = set()  # directories whose names are durable
 
     @property
     def location(self) -> str:
@@ -83,14 +84,13 @@ class VaultStorage(FileSystemStorage):
         return name
 
     def _make_directories(self, directory: Path) -> None:
-        base = Path(self.location)
-        base.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_directory(Path(self.location))
         for level in (directory.parent, directory):
-            try:
-                level.mkdir(mode=0o700)
-            except FileExistsError:
+            if level in self._synced and level.is_dir():
                 continue
-            sync_directory(level.parent)
+            level.mkdir(mode=0o700, exist_ok=True)
+            sync_directory(level.parent)  # also where it was there: its maker may not have come to this yet
+            self._synced.add(level)
 
     @staticmethod
     def _write(path: Path, content: Iterable[bytes] | File) -> None:

@@ -13,6 +13,7 @@ from clinic import durable
 from clinic.audit.export import export_to
 from clinic.audit.models import Entry
 from clinic.audit.record import Act, record
+from clinic.durable import sync_directory
 
 
 class Command(BaseCommand):
@@ -33,6 +34,7 @@ class Command(BaseCommand):
         try:
             self.write(draft, reason)
             os.link(draft, file)  # refuses to take the place of anything
+            sync_directory(file.parent)
         except (LookupError, ValueError, OSError, Error) as error:
             raise CommandError(f"Nothing was exported: {error}") from error
         finally:

@@ -7,14 +7,17 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+from django.core.files.base import ContentFile, File
 
 from patients.vault import replicas
 from patients.vault.keys import KeyGone, KeyStoreDamaged
 from patients.vault.replicas import BLOCK, SLOT, epoch_of
+from patients.vault.rootkey import root_key_from
 from patients.vault.slots import SlotFileKeyStore
+from patients.vault.storage import VaultStorage
 from patients.vault.token import Token, forget_tokens
-from tests.patients.vault.powerloss import Change, Disk, crashes, laid_out, recorded
 from tests.patients.vault.tokens import token
+from tests.powerloss import Change, Disk, crashes, laid_out, left_by_crashes, recorded
 
 __all__ = ["token"]
 
@@ -197,6 +200,63 @@ def test_a_roll_inside_a_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         found.close()
         tried += 1
     assert tried > 40
+
+
+def test_a_root_key_is_whole_or_absent_and_there_once_it_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, given = tmp_path / "keys of the house" / "root-key", []
+    for done, files in left_by_crashes(
+        tmp_path, monkeypatch, lambda: given.append(root_key_from(path, create=True))
+    ):
+        there = files.get("keys of the house/root-key")
+        assert there == path.read_bytes() if done else there in {None, path.read_bytes()}
+    assert given == [bytearray.fromhex(path.read_text())]
+
+
+def test_ciphertext_is_there_once_it_was_saved_and_gone_once_it_was_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault, blob, data = VaultStorage(tmp_path / "vault"), uuid4().hex, b"ciphertext" * 100
+    path = str(Path(vault.path(blob)).relative_to(tmp_path))
+    for done, files in left_by_crashes(tmp_path, monkeypatch, lambda: vault.save(blob, ContentFile(data))):
+        assert not done or files == {path: data}
+    for done, files in left_by_crashes(tmp_path, monkeypatch, lambda: vault.delete(blob)):
+        assert files == {} if done else files in ({}, {path: data})
+
+
+def test_ciphertext_is_there_also_in_a_directory_that_another_process_makes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault, blob = VaultStorage(tmp_path), uuid4().hex
+    path = Path(vault.path(blob))
+
+    def deed() -> None:
+        path.parent.mkdir(parents=True)  # not durable yet
+        vault.save(blob, ContentFile(b"ciphertext"))
+
+    for done, files in left_by_crashes(tmp_path, monkeypatch, deed):
+        assert not done or files == {str(path.relative_to(tmp_path)): b"ciphertext"}
+
+
+def test_a_staged_file_is_in_the_vault_alone_once_it_was_moved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Staged(File):
+        def temporary_file_path(self) -> str:
+            return str(staged)
+
+    vault, blob, data = VaultStorage(tmp_path / "vault"), uuid4().hex, b"ciphertext" * 100
+    path, staged = str(Path(vault.path(blob)).relative_to(tmp_path)), tmp_path / "staging" / "one"
+    staged.parent.mkdir()
+
+    def deed() -> None:
+        staged.write_bytes(data)  # nobody has synced it
+        with staged.open("rb") as file:
+            vault.save(blob, Staged(file))
+
+    for done, files in left_by_crashes(tmp_path, monkeypatch, deed):
+        assert not done or files == {path: data}
 
 
 def test_the_search_would_see_a_missing_sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@
 gives every state in which the disk could be found: for each moment, all that was synced by then, and of the
 rest nothing, everything, each thing alone, everything but one, and half of each write that spans sectors.
 Names are made durable by syncing their directory, content by syncing the file (POSIX promises no more).
+A directory that is not there takes along all that was put into it.
 """
 
 import os
@@ -20,22 +21,24 @@ SECTOR = 512
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that was done. `file` and `target` are inode numbers and paths of names."""
+    """One thing that was done. `file`: inode number; `folder`: what is synced for it, else the parent."""
 
-    kind: str  # write, truncate, sync, name, unname, sync-directory, mark
+    kind: str  # write, truncate, sync, name, unname, directory, sync-directory, mark
     file: int = 0
     start: int = 0
     data: bytes = b""
     path: str = ""
     source: str = ""
+    folder: str = ""
 
 
 @dataclass
 class Disk:
-    """Files by inode, and the names they have."""
+    """Files by inode, and the names they have; `missing` are directories that were made and did not last."""
 
     content: dict[int, bytes] = field(default_factory=dict)
     names: dict[str, int] = field(default_factory=dict)
+    missing: set[str] = field(default_factory=set)
 
     @classmethod
     def of(cls, place: Path) -> "Disk":
@@ -48,7 +51,7 @@ class Disk:
         return disk
 
     def copy(self) -> "Disk":
-        return Disk(dict(self.content), dict(self.names))
+        return Disk(dict(self.content), dict(self.names), set(self.missing))
 
     def apply(self, change: Change) -> None:
         if change.kind == "write":
@@ -62,9 +65,15 @@ class Disk:
             self.names[change.path] = change.file
         elif change.kind == "unname":
             self.names.pop(change.path, None)
+        elif change.kind == "directory":
+            self.missing.discard(change.path)
 
     def frozen(self) -> frozenset[tuple[str, bytes]]:
-        return frozenset((name, self.content.get(inode, b"")) for name, inode in self.names.items())
+        return frozenset(
+            (name, self.content.get(inode, b""))
+            for name, inode in self.names.items()
+            if self.missing.isdisjoint(str(folder) for folder in Path(name).parents)
+        )
 
 
 def laid_out(state: frozenset[tuple[str, bytes]], place: Path) -> None:
@@ -77,8 +86,29 @@ def laid_out(state: frozenset[tuple[str, bytes]], place: Path) -> None:
 
 @contextmanager
 def recorded(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Change]]:
-    """The changes made to files under `place` meanwhile, in their order."""
+    """The changes made to files under `place` meanwhile, in their order.
+
+    Writing that goes another way than through `os` (a buffered file, a library in C) is found by comparing
+    the files with what is known of them, before and after each call that is noted.
+    """
     log: list[Change] = []
+    seen = Disk.of(place)
+
+    def note(changes: list[Change]) -> None:
+        log.extend(changes)
+        for change in changes:
+            seen.apply(change)
+
+    def catch_up() -> None:
+        now = Disk.of(place)
+        for name in seen.names.keys() - now.names.keys():
+            note([Change("unname", path=name)])
+        for name, inode in now.names.items():
+            if seen.names.get(name) != inode:
+                note([Change("name", inode, path=name)])
+            content = now.content[inode]
+            if content != seen.content.get(inode, b""):
+                note([Change("truncate", inode, len(content)), Change("write", inode, 0, content)])
 
     def under(path: object) -> str | None:
         full = Path(os.fsdecode(path)).absolute()  # type: ignore[arg-type]
@@ -88,13 +118,15 @@ def recorded(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Chan
     def name_of(fd: int) -> str | None:
         return under(str(Path(f"/proc/self/fd/{fd}").readlink()).removesuffix(" (deleted)"))
 
-    def around(function: str, note: Callable[..., list[Change]]) -> None:
+    def around(function: str, change: Callable[..., list[Change]]) -> None:
         real = getattr(os, function)
 
         def call(*args: object, **more: object) -> object:
-            before = note(*args, **more) if function in {"unlink"} else []
+            catch_up()
+            before = change(*args, **more) if function in {"unlink", "rename"} else []
             result = real(*args, **more)
-            log.extend(before or note(*args, result=result, **more))
+            note(before or change(*args, result=result, **more))
+            catch_up()
             return result
 
         patched.setattr(os, function, call)
@@ -119,6 +151,29 @@ def recorded(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Chan
         inode = Path(str(target)).stat().st_ino if new else 0
         return [Change("name", inode, path=new, source=old or "")] if new else []
 
+    def linked(source: object, target: object, result: None = None) -> list[Change]:
+        name = under(target)
+        return [Change("name", Path(str(target)).stat().st_ino, path=name)] if name else []
+
+    def moved(source: object, target: object, result: None = None) -> list[Change]:
+        """A directory gets another name, and with it all that is in it."""
+        old, new = under(source), under(target)
+        inside = {name: inode for name, inode in seen.names.items() if Path(name).is_relative_to(str(old))}
+        return [
+            Change(
+                "name",
+                inode,
+                path=str(Path(str(new), Path(name).relative_to(str(old)))),
+                source=name,
+                folder=str(Path(str(new)).parent),
+            )
+            for name, inode in inside.items()
+        ]
+
+    def folder_made(path: object, mode: int = 0o777, result: None = None) -> list[Change]:
+        name = under(path)
+        return [Change("directory", path=name)] if name and name != "." else []
+
     def unlinked(path: object, result: None = None, **more: object) -> list[Change]:
         name = under(path)
         return [Change("unname", path=name)] if name and os.path.lexists(str(path)) else []
@@ -135,17 +190,21 @@ def recorded(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Chan
         return [*fresh, Change("truncate", inode, 0)] if flags & os.O_TRUNC else fresh
 
     with monkeypatch.context() as patched:
-        for function, note in [
+        for function, change in [
             ("pwrite", wrote),
             ("fsync", synced),
             ("fdatasync", synced),
             ("ftruncate", cut),
             ("replace", renamed),
+            ("link", linked),
+            ("rename", moved),
             ("unlink", unlinked),
+            ("mkdir", folder_made),
             ("open", made),
         ]:
-            around(function, note)
+            around(function, change)
         yield log
+        catch_up()
 
 
 def crashes(before: Disk, log: list[Change]) -> Iterator[tuple[int, frozenset[tuple[str, bytes]]]]:
@@ -154,11 +213,24 @@ def crashes(before: Disk, log: list[Change]) -> Iterator[tuple[int, frozenset[tu
         seen: set[frozenset[tuple[str, bytes]]] = set()
         for chosen in _choices(log[:moment]):
             disk = before.copy()
+            disk.missing = {change.path for change in log if change.kind == "directory"}
             for change in chosen:
                 disk.apply(change)
             if (state := disk.frozen()) not in seen:
                 seen.add(state)
                 yield moment, state
+
+
+def left_by_crashes(
+    place: Path, monkeypatch: pytest.MonkeyPatch, deed: Callable[[], object]
+) -> Iterator[tuple[bool, dict[str, bytes]]]:
+    """Do `deed`; give what may be found under `place` after each crash, and if it was done by then."""
+    before = Disk.of(place)
+    with recorded(place, monkeypatch) as log:
+        deed()
+    assert log, "nothing was written"
+    for moment, state in crashes(before, log):
+        yield moment == len(log), dict(state)
 
 
 def _choices(done: list[Change]) -> Iterator[list[Change]]:
@@ -186,7 +258,7 @@ def _kept(change: Change, later: list[Change]) -> bool:
     """Was it synced before the moment?"""
     if change.kind in {"write", "truncate"}:
         return any(item.kind == "sync" and item.file == change.file for item in later)
-    if change.kind in {"name", "unname"}:
-        folder = str(Path(change.path).parent)
+    if change.kind in {"name", "unname", "directory"}:
+        folder = change.folder or str(Path(change.path).parent)
         return any(item.kind == "sync-directory" and item.path == folder for item in later)
     return True
