@@ -33,7 +33,7 @@ Report = Callable[[str], None]
 UPLOADS_AT_ONCE = 2
 
 
-def bring(case: Case, memory: Memory, keepsake: StoryKeepsake, *, by: User) -> Keepsake:
+def upload(case: Case, memory: Memory, keepsake: StoryKeepsake, *, by: User) -> Keepsake:
     """Upload one keepsake's file into the case, as a patient does."""
     original = put(keepsake.path.read_bytes(), case_id=case.pk, role=StoredObject.Role.ORIGINAL)
     return receive(
@@ -46,25 +46,25 @@ def bring(case: Case, memory: Memory, keepsake: StoryKeepsake, *, by: User) -> K
     )
 
 
-def write_memory(case: Case, told: StoryMemory) -> Memory:
+def write_memory(case: Case, source: StoryMemory) -> Memory:
     """Create one memory of the story in the case, without its keepsakes."""
     with transaction.atomic():
         memory = Memory.objects.create(
             case=case,
-            zone=Memory.Zone.CHILDHOOD if told.childhood else Memory.Zone.MAP,
-            fate=Memory.Fate.PROTECTED if told.protected else Memory.Fate.TARGET,
-            intensity=told.intensity,
+            zone=Memory.Zone.CHILDHOOD if source.childhood else Memory.Zone.MAP,
+            fate=Memory.Fate.PROTECTED if source.protected else Memory.Fate.TARGET,
+            intensity=source.intensity,
         )
         new_seal(case_id=case.pk, seal_id=memory.pk, memory_id=memory.pk)
         memory.write(
             MemoryPaper(
-                title=told.title,
-                when=told.when,
-                day=told.day,
-                place=told.place,
-                people=list(told.people),
-                story=told.story,
-                reaction=told.reaction,
+                title=source.title,
+                when=source.when,
+                day=source.day,
+                place=source.place,
+                people=list(source.people),
+                story=source.story,
+                reaction=source.reaction,
             )
         )
         memory.save(update_fields=["sealed"])
@@ -75,9 +75,9 @@ def write_memory(case: Case, told: StoryMemory) -> Memory:
 def link_memories(memories: dict[str, Memory]) -> None:
     """Create the story's links. `memories` by their key in the story."""
     pairs = {
-        tuple(sorted((memories[told.key].pk, memories[other].pk)))
-        for told in MEMORIES
-        for other in told.links
+        tuple(sorted((memories[source.key].pk, memories[other].pk)))
+        for source in MEMORIES
+        for other in source.links
     }
     MemoryLink.objects.bulk_create(MemoryLink(a_id=a, b_id=b) for a, b in pairs)
 
@@ -96,25 +96,25 @@ def fill_case(case: Case, patient: User, report: Report) -> None:
         )
     )
     case.save(update_fields=["sealed"])
-    memories = {told.key: write_memory(case, told) for told in MEMORIES}
+    memories = {source.key: write_memory(case, source) for source in MEMORIES}
     link_memories(memories)
-    uploads = [(memories[told.key], keepsake) for told in MEMORIES for keepsake in told.keepsakes]
+    uploads = [(memories[source.key], keepsake) for source in MEMORIES for keepsake in source.keepsakes]
 
-    def upload(item: tuple[Memory, StoryKeepsake]) -> None:
+    def upload_in_thread(item: tuple[Memory, StoryKeepsake]) -> None:
         memory, keepsake = item
         try:
             with acting(actor_of(patient)):
-                bring(case, memory, keepsake, by=patient)
+                upload(case, memory, keepsake, by=patient)
         finally:
             connections.close_all()
 
     with ThreadPoolExecutor(UPLOADS_AT_ONCE) as threads:
-        for done, _ in enumerate(threads.map(upload, uploads), start=1):
+        for done, _ in enumerate(threads.map(upload_in_thread, uploads), start=1):
             report(f"\rEncrypting and sealing keepsakes: {done} of {len(uploads)}")
     report("\n")
 
 
-def accept_all(case: Case, *, by: User) -> None:
+def accept_all_keepsakes(case: Case, *, by: User) -> None:
     """Accept every keepsake of the case, as the review does."""
     with transaction.atomic():
         rows = list(Keepsake.objects.filter(case=case))
@@ -181,6 +181,6 @@ def load_demonstration(report: Report) -> Run:
         language="en",
     )
     report("Locking the map, signing, booking the night\n")
-    accept_all(case, by=people["mierzwiak"])
+    accept_all_keepsakes(case, by=people["mierzwiak"])
     procedure = consent_and_book(case, people)
     return start_run(procedure.pk, by=people["stan"])

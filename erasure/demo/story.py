@@ -6,7 +6,7 @@ Each keepsake is a file in the directories beside this module: pictures, letters
 from dataclasses import dataclass
 from pathlib import Path
 
-DIRECTORY = Path(__file__).parent
+DIRECTORY = Path(__file__).resolve().parent
 PICTURES, LETTERS, RECORDINGS = DIRECTORY / "pictures", DIRECTORY / "letters", DIRECTORY / "recordings"
 GREEN, RED, ORANGE, BLUE = "green", "red", "orange", "blue"
 
