@@ -77,6 +77,7 @@ def own_house(tmp_path: Path, settings: django_settings, laid_out: Path) -> Iter
     settings.LACUNA_WITNESS_DIR = tmp_path / "witness"
     settings.STATIC_ROOT = laid_out
     settings.WHITENOISE_USE_FINDERS = True
+    settings.WHITENOISE_AUTOREFRESH = True  # else each test client would first list every static file
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     settings.STORAGES = settings.STORAGES | {
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
