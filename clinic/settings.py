@@ -87,10 +87,11 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django_permissions_policy.PermissionsPolicyMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django.middleware.common.CommonMiddleware",  # refuses other host names, for static files too
+    "whitenoise.middleware.WhiteNoiseMiddleware",  # after all that set headers on every answer
     "django.contrib.sessions.middleware.SessionMiddleware",
     "clinic.people.session_limits.SessionLimitsMiddleware",
     "django.middleware.locale.LocaleMiddleware",
-    "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "clinic.audit.middleware.AuditContextMiddleware",
@@ -109,7 +110,6 @@ ASGI_ROUTES = {
     "/live/": "erasure.live.app.app",
     "/pictures/": "patients.keepsakes.pictures.pictures",
     "/playback/": "patients.keepsakes.playback.playback",
-    "/static/": "clinic.asgi_static.static",
     "/upload/": "patients.keepsakes.upload.upload_app",
 }
 TEMPLATES = [

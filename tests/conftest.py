@@ -79,6 +79,7 @@ def own_house(tmp_path: Path, settings: django_settings, laid_out: Path) -> Iter
     settings.STATIC_ROOT = laid_out
     settings.WHITENOISE_USE_FINDERS = True
     send_mail_through(settings, MEMORY)
+    settings.WHITENOISE_AUTOREFRESH = True  # else each test client would first list every static file
     settings.STORAGES = settings.STORAGES | {
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     }

@@ -7,6 +7,8 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 import pytest
+from django.conf import settings as django_settings
+from django.contrib.sessions.models import Session
 from django.db import OperationalError
 from django.utils import timezone
 from pytest_django import Settings
@@ -64,6 +66,14 @@ def test_the_slow_round_sweeps_the_vault_once_in_a_while() -> None:
     upkeep.slow_due -= SLOW
     upkeep.once()
     assert not StoredObject.objects.filter(keepsake=second).remaining().exists()
+
+
+def test_the_slow_round_deletes_expired_sessions() -> None:
+    now = timezone.now()
+    for key, expires in [("ended", now - timedelta(seconds=1)), ("live", now + timedelta(minutes=1))]:
+        Session.objects.create(session_key=key, session_data="", expire_date=expires)
+    Supervision().once()
+    assert set(Session.objects.values_list("session_key", flat=True)) == {"live"}
 
 
 def test_keys_of_uploads_and_requests_belong_to_somebody() -> None:
