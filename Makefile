@@ -9,6 +9,8 @@ DEMO := LACUNA_DEMO=1 LACUNA_DATA_DIR=$(CURDIR)/data/demo
 PYTEST := $(BIN)/python -m pytest -q
 # What fails beside others on a busy machine is run once more, alone: what fails twice, fails.
 AGAIN := $(PYTEST) --last-failed --last-failed-no-failures none
+# A PostgreSQL cluster of the command's own, gone with it.
+ON_POSTGRES := $(BIN)/python -m tests.postgres
 
 # What a killed process wrote is there for the next one, on a disk or in memory: only where the power fails does
 # the disk count, and tests/patients/vault/test_powerloss.py has that. Memory spares thousands of waits for it.
@@ -37,15 +39,15 @@ demo: $(VENV)/runtime ## Load the demonstration clinic and open it: watch memori
 	@$(DEMO) $(BIN)/python manage.py demo
 
 test: $(VENV)/development ## Run every test, on SQLite and on PostgreSQL
-	@tests/machine
+	@$(BIN)/python -m tests.packages
 	@$(PYTEST) -n auto --dist worksteal $(ARGS) || $(AGAIN)
-	@export LACUNA_DATABASE=$$(tests/machine --database); \
-	 $(PYTEST) -n auto --dist worksteal -m "django_db and not browser and not torture" $(ARGS) || $(AGAIN)
+	@$(ON_POSTGRES) $(PYTEST) -n auto --dist worksteal -m "django_db and not browser and not torture" $(ARGS) || \
+	 $(ON_POSTGRES) $(AGAIN)
 
 torture: $(VENV)/development ## Fail and kill a night at its every write, on both databases (a quarter of an hour)
-	@tests/machine
+	@$(BIN)/python -m tests.packages
 	@$(TORTURE)
-	@export LACUNA_DATABASE=$$(tests/machine --database)'?options=-c%20synchronous_commit%3Doff'; $(TORTURE)
+	@$(ON_POSTGRES) $(TORTURE)
 
 lint: $(VENV)/development ## Check style, types, templates and the order of imports
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet .

@@ -15,9 +15,9 @@ from erasure.runs import finishing
 from patients.vault import configured
 from tests.clinic.audit.plugin import log_can_be_flushed
 from tests.erasure.verification.ended import verify_here
-from tests.servers import bucket, s3_server
+from tests.servers import bucket, nowhere, s3_server
 
-__all__ = ["bucket", "log_can_be_flushed", "s3_server"]
+__all__ = ["bucket", "log_can_be_flushed", "nowhere", "s3_server"]
 
 SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "samples" / "photos"
 

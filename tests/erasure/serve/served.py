@@ -10,6 +10,7 @@ from pathlib import Path
 
 from django.db import connections
 
+from tests import watcher
 from tests.house import PATIENCE, ROOT, environment, until
 
 KINDS = ("erasure.serve.web", "work", "supervise")
@@ -29,6 +30,7 @@ class Served:
             stderr=subprocess.PIPE,
             text=True,
         )
+        watcher.watch_group(self.process.pid)
         self.seen: set[int] = set()
         assert self.process.stdout is not None
         self.greeting = self.process.stdout.readline()
@@ -67,6 +69,7 @@ class Served:
         self.children()
         self.process.send_signal(number)
         _out, said = self.process.communicate(timeout=PATIENCE)
+        watcher.forget_group(self.process.pid)
         return said
 
 

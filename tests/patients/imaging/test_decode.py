@@ -405,14 +405,14 @@ def test_too_many_bytes() -> None:
     assert refused(data + b"\0" * 2**20, limits=Limits(max_bytes=2**20)) is Code.TOO_MANY_BYTES
 
 
-LASTING = ("multiprocessing.resource_tracker", "moto.server")
+LASTING = ("multiprocessing.resource_tracker", "moto.server", "tests/watcher.py", "bin/postgres")
 
 
 def descendants() -> list[str]:
     """Command lines of this process's children that are still there, dead ones included."""
     children = Path(f"/proc/self/task/{threading.get_native_id()}/children").read_text().split()
     words = [Path(f"/proc/{child}/cmdline").read_text() for child in children]
-    # Those that stay as long as the process: Python's own helper for pools, and the tests' bucket.
+    # Some stay as long as the process: Python's helper for pools, the tests' servers and their watcher.
     return [line for line in words if not any(name in line for name in LASTING)]
 
 
