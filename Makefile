@@ -11,6 +11,8 @@ PYTEST := $(BIN)/python -m pytest -q
 AGAIN := $(PYTEST) --last-failed --last-failed-no-failures none
 # A PostgreSQL cluster of the command's own, gone with it.
 ON_POSTGRES := $(BIN)/python -m tests.postgres
+# Each run has a directory for what it reports at its end and for what has failed, so that several go on at once.
+REPORT := -rfE -o cache_dir=$$LACUNA_TEST_REPORT/cache
 
 # What a killed process wrote is there for the next one, on a disk or in memory: only where the power fails does
 # the disk count, and tests/patients/vault/test_powerloss.py has that. Memory spares thousands of waits for it.
@@ -40,9 +42,11 @@ demo: $(VENV)/runtime ## Load the demonstration clinic and open it: watch memori
 
 test: $(VENV)/development ## Run every test, on SQLite and on PostgreSQL
 	@$(BIN)/python -m tests.packages
-	@$(PYTEST) -n auto --dist worksteal $(ARGS) || $(AGAIN)
-	@$(ON_POSTGRES) $(PYTEST) -n auto --dist worksteal -m "django_db and not browser and not torture" $(ARGS) || \
-	 $(ON_POSTGRES) $(AGAIN)
+	@export LACUNA_TEST_REPORT=$$(mktemp -d) && trap 'rm -rf "$$LACUNA_TEST_REPORT"' EXIT && status=0; \
+	 { $(PYTEST) $(REPORT) -n auto --dist worksteal $(ARGS) || $(AGAIN) $(REPORT); } && \
+	 { $(ON_POSTGRES) $(PYTEST) $(REPORT) -n auto --dist worksteal -m "django_db and not browser and not torture" \
+	   $(ARGS) || $(ON_POSTGRES) $(AGAIN) $(REPORT); } || status=$$?; \
+	 $(BIN)/python -m tests.report "$$LACUNA_TEST_REPORT"; exit $$status
 
 torture: $(VENV)/development ## Fail and kill a night at its every write, on both databases (a quarter of an hour)
 	@$(BIN)/python -m tests.packages

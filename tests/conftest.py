@@ -13,13 +13,30 @@ from django.utils import translation
 
 from erasure.runs import finishing
 from patients.vault import configured
+from tests import report
 from tests.clinic.audit.plugin import log_can_be_flushed
 from tests.erasure.verification.ended import verify_here
+from tests.report import pytest_terminal_summary
 from tests.servers import bucket, nowhere, s3_server
 
-__all__ = ["bucket", "log_can_be_flushed", "nowhere", "s3_server"]
+__all__ = ["bucket", "log_can_be_flushed", "nowhere", "pytest_terminal_summary", "s3_server"]
 
 SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "samples" / "photos"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    report.pytest_configure(config)
+    config.addinivalue_line("markers", "only_on(vendor): says something of one database alone")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what says something of the other database: the other half of the suite runs it."""
+    here, others = [], []
+    for item in items:
+        elsewhere = any(mark.args != (connection.vendor,) for mark in item.iter_markers("only_on"))
+        (others if elsewhere else here).append(item)
+    config.hook.pytest_deselected(items=others)
+    items[:] = here
 
 
 @pytest.fixture(scope="session")
