@@ -16,12 +16,11 @@ from patients.vault import configured
 from tests import report
 from tests.clinic.audit.plugin import log_can_be_flushed
 from tests.erasure.verification.ended import verify_here
+from tests.photos import SHARED, make_photos
 from tests.report import pytest_terminal_summary
 from tests.servers import bucket, nowhere, s3_server
 
 __all__ = ["bucket", "log_can_be_flushed", "nowhere", "pytest_terminal_summary", "s3_server"]
-
-SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "samples" / "photos"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -62,12 +61,25 @@ def leave_to_sqlite(database: str, opened: Any) -> None:
         )
 
 
+@pytest.fixture(scope="session")
+def made_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photos that tests.photos makes, once for all the processes of a run."""
+    base = tmp_path_factory.getbasetemp()
+    directory = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "photos"
+    make_photos(directory)
+    return directory
+
+
+@pytest.fixture(params=["made", *(["shared"] if SHARED.is_dir() else [])])
+def sample_photos(request: pytest.FixtureRequest) -> Path:
+    """A directory of photos as cameras make them: the made ones, and again the real ones where they are."""
+    return SHARED if request.param == "shared" else request.getfixturevalue("made_photos")
+
+
 @pytest.fixture
-def sample_photos() -> Path:
-    """Real photos from real cameras; they lie beside the repository, not in it."""
-    if not SAMPLES.is_dir():
-        pytest.skip(f"no sample photos at {SAMPLES.parent.parent}")
-    return SAMPLES
+def best_photos(request: pytest.FixtureRequest) -> Path:
+    """The real photos where they are, else the made ones, for tests that are too long to run with both."""
+    return SHARED if SHARED.is_dir() else request.getfixturevalue("made_photos")
 
 
 @pytest.fixture(scope="session")
