@@ -10,18 +10,25 @@ VENV ?= .venv$(if $(DJANGO),-django-$(DJANGO))
 BIN := $(VENV)/bin
 DEMO := LACUNA_DEMO=1 LACUNA_DATA_DIR=$(CURDIR)/data/demo
 PYTEST := $(BIN)/python -m pytest -q
+# A PostgreSQL cluster of the command's own, gone with it.
+ON_POSTGRES := $(BIN)/python -m tests.postgres
 
-# Run the tests that $(1) selects. What fails beside others on a busy machine is run once more, alone: what fails
-# twice, fails. pytest ends with 1 where tests failed; anything else is an error that no second run may hide.
-TESTS = $(PYTEST) -n auto --dist worksteal $(1) $(ARGS) || \
-	{ test $$? = 1 && $(PYTEST) --last-failed --last-failed-no-failures none $(1) $(ARGS); }
+# Run the tests that $(2) selects, by the command $(1). What fails beside others on a busy machine is run once more,
+# alone: what fails twice, fails. pytest ends with 1 where tests failed; anything else no second run may hide.
+TESTS = { $(1) $(PYTEST) $(REPORT) -n auto --dist worksteal $(2) $(ARGS) || \
+	{ test $$? = 1 && $(1) $(PYTEST) $(REPORT) --last-failed --last-failed-no-failures none $(2) $(ARGS); }; }
+# Run $(1), then say how long its runs took and what they skipped. Each `make` has a directory for that and for what
+# has failed, so that several can go on at once.
+REPORT := -rfE -o cache_dir=$$LACUNA_TEST_REPORT/cache
+REPORTED = export LACUNA_TEST_REPORT=$$(mktemp -d) && trap 'rm -rf "$$LACUNA_TEST_REPORT"' EXIT && status=0; \
+	{ $(1); } || status=$$?; $(BIN)/python -m tests.report "$$LACUNA_TEST_REPORT"; exit $$status
 
 # What a killed process wrote is there for the next one, on a disk or in memory: only where the power fails does
 # the disk count, and tests/patients/vault/test_powerloss.py has that. Memory spares thousands of waits for it.
 TORTURE = free=$$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 { print $$4 }'); \
 	if test -w /dev/shm && test "$${free:-0}" -gt 307200; \
 	then scratch=$$(mktemp -d /dev/shm/lacuna-XXXXXX); else scratch=$$(mktemp -d); fi; \
-	$(PYTEST) -n auto --dist worksteal -m torture --basetemp=$$scratch $(ARGS) tests/torture; \
+	$(1) $(PYTEST) -n auto --dist worksteal -m torture --basetemp=$$scratch $(ARGS) tests/torture; \
 	status=$$?; rm -rf $$scratch; exit $$status
 
 UV = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet $(ARGS)
@@ -39,18 +46,17 @@ demo: $(VENV)/runtime ## Load the demonstration clinic and open it: watch memori
 	@$(DEMO) $(BIN)/python manage.py demo $(ARGS)
 
 test: $(VENV)/development ## Run every test, on SQLite and on PostgreSQL
-	@tests/machine
-	@$(call TESTS)
-	@export LACUNA_DATABASE=$$(tests/machine --database); $(call TESTS,-m "django_db and not browser and not torture")
+	@$(BIN)/python -m tests.packages
+	@$(call REPORTED,$(call TESTS) && $(call TESTS,$(ON_POSTGRES),-m "django_db and not browser and not torture"))
 
 quick: $(VENV)/development ## Run the tests that need no browser, on SQLite, without killing processes
-	@tests/machine
-	@$(call TESTS,-m "not browser and not processes and not torture")
+	@$(BIN)/python -m tests.packages --quick
+	@$(call REPORTED,$(call TESTS,,-m "not browser and not processes and not torture"))
 
 torture: $(VENV)/development ## Fail and kill a night at its every write, on both databases (a quarter of an hour)
-	@tests/machine
-	@$(TORTURE)
-	@export LACUNA_DATABASE=$$(tests/machine --database)'?options=-c%20synchronous_commit%3Doff'; $(TORTURE)
+	@$(BIN)/python -m tests.packages
+	@$(call TORTURE)
+	@$(call TORTURE,$(ON_POSTGRES))
 
 guards: $(VENV)/development ## Remove one guard at a time and list those that no test misses (hours)
 	@$(BIN)/python -m tests.guards $(ARGS)

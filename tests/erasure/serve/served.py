@@ -11,6 +11,7 @@ from pathlib import Path
 from django.db import connections
 
 from clinic.checks import lacking
+from tests import watcher
 from tests.house import PATIENCE, ROOT, environment, until
 
 KINDS = ("erasure.serve.web", "work", "supervise")
@@ -30,6 +31,7 @@ class Served:
             stderr=subprocess.PIPE,
             text=True,
         )
+        watcher.watch_group(self.process.pid)
         self.seen: set[int] = set()
         assert self.process.stdout is not None
         self.greeting = self.process.stdout.readline()
@@ -68,6 +70,7 @@ class Served:
         self.children()
         self.process.send_signal(number)
         _out, said = self.process.communicate(timeout=PATIENCE)
+        watcher.forget_group(self.process.pid)
         known = lacking()
         return "".join(
             line for line in said.splitlines(keepends=True) if not any(sentence in line for sentence in known)
