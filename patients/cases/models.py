@@ -41,7 +41,10 @@ class CaseQuerySet(models.QuerySet["Case"]):
                 self.exclude(patient=user)
                 .filter(
                     models.Q(stage__in=[Case.Stage.REVIEW, Case.Stage.MAPPED])
-                    | models.Q(procedures__booking__resources__user=user)
+                    | models.Q(
+                        procedures__booking__resources__user=user,
+                        procedures__booking__canceled_at__isnull=True,
+                    )
                 )
                 .distinct()
             )

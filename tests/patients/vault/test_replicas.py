@@ -3,14 +3,17 @@
 import errno
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from struct import pack
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from patients.vault.keys import KeyGone, KeyStoreDamaged, Rolled
-from patients.vault.replicas import BLOCK, FREE, SLOT, epoch_of
+from patients.vault.replicas import BLOCK, FREE, SLOT, Slot, epoch_key, epoch_of, epoch_record, live_slot
 from patients.vault.slots import SlotFileKeyStore
 
 ROOT = bytes(range(100, 132))
@@ -30,6 +33,38 @@ def epochs_in(directory: Path) -> set[int]:
     content = (directory / "epochs").read_bytes()
     found = {epoch_of(content[place : place + SLOT]) for place in (0, BLOCK)}
     return {epoch for epoch in found if epoch is not None}
+
+
+@pytest.mark.parametrize("place", ["store", "epoch", "slot", "key id"])
+def test_a_wrapped_key_opens_in_its_own_place_alone(place: str) -> None:
+    """Where a record of one place is laid into another, under the same epoch's key."""
+    kek, store, key_id = AESGCM(bytes(range(32))), bytes(range(16)), UUID(int=7)
+    slot = Slot.parsed(live_slot(kek, store, 3, 5, key_id, bytes(32)))
+    assert slot.unwrap(kek, store, 5) == bytes(32)
+    moved = {
+        "store": (slot, bytes(16), 5),
+        "epoch": (replace(slot, epoch=4), store, 5),
+        "slot": (slot, store, 6),
+        "key id": (replace(slot, key_id=UUID(int=8)), store, 5),
+    }
+    there, its_store, index = moved[place]
+    with pytest.raises(KeyStoreDamaged, match="does not open"):
+        there.unwrap(kek, its_store, index)
+
+
+@pytest.mark.parametrize("place", ["store", "epoch"])
+def test_an_epoch_key_opens_in_its_own_place_alone(place: str) -> None:
+    root, store = AESGCM(ROOT), bytes(range(16))
+    record = epoch_record(root, store, 3, bytearray(range(32)))
+    nonce = bytes(12)
+    assert epoch_key(root, store, 3, record).decrypt(
+        nonce, AESGCM(bytes(range(32))).encrypt(nonce, b"a key", b""), b""
+    )
+    moved = {"store": (bytes(16), 3, record), "epoch": (store, 4, record[:8] + pack(">Q", 4) + record[16:])}
+    with pytest.raises(KeyStoreDamaged, match="the root key does not open the epoch key"):
+        epoch_key(root, *moved[place])
+    with pytest.raises(KeyStoreDamaged, match="the key of epoch 4 is missing"):
+        epoch_key(root, store, 4, record)
 
 
 @pytest.mark.parametrize("keep", [0, 5, SLOT - 1, SLOT, SLOT + 1, 3 * SLOT, 9 * SLOT - 1])
