@@ -1,48 +1,27 @@
 """What every test may use."""
 
-import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
-from django.db import connection
 from django.utils import translation
 
 from erasure.runs import finishing
 from patients.vault import configured
 from tests.clinic.audit.plugin import log_can_be_flushed
+from tests.database import django_db_setup
 from tests.erasure.verification.ended import verify_here
 from tests.servers import bucket, s3_server
 
-__all__ = ["bucket", "log_can_be_flushed", "s3_server"]
+__all__ = [
+    "bucket",
+    "django_db_setup",
+    "log_can_be_flushed",
+    "s3_server",
+]
 
 SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "samples" / "photos"
-
-
-@pytest.fixture(scope="session")
-def django_db_modify_db_settings(
-    django_db_modify_db_settings_parallel_suffix: None, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """Put SQLite's test database into a file: the workers that tests start are processes of their own."""
-    if connection.vendor == "sqlite":
-        path = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
-        connection.settings_dict["TEST"]["NAME"] = path
-        sys.addaudithook(lambda event, args: leave_to_sqlite(path, args[0]) if event == "open" else None)
-
-
-def leave_to_sqlite(database: str, opened: Any) -> None:
-    """Refuse to open the test's database other than through SQLite: closing it drops SQLite's locks on it.
-
-    The next process to leave would then take the log away from under this one, and tests much later fail
-    with "attempt to write a readonly database". `tests.house.contents` reads such files.
-    """
-    if isinstance(opened, str | os.PathLike) and os.fspath(opened) in {database, f"{database}-shm"}:
-        raise AssertionError(
-            f"{opened} is open in this process through SQLite; tests.house.contents reads it"
-        )
 
 
 @pytest.fixture
