@@ -23,13 +23,7 @@ REPORT := -rfE -o cache_dir=$$LACUNA_TEST_REPORT/cache
 REPORTED = export LACUNA_TEST_REPORT=$$(mktemp -d) && trap 'rm -rf "$$LACUNA_TEST_REPORT"' EXIT && status=0; \
 	{ $(1); } || status=$$?; $(BIN)/python -m tests.report "$$LACUNA_TEST_REPORT"; exit $$status
 
-# What a killed process wrote is there for the next one, on a disk or in memory: only where the power fails does
-# the disk count, and tests/patients/vault/test_powerloss.py has that. Memory spares thousands of waits for it.
-TORTURE = free=$$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 { print $$4 }'); \
-	if test -w /dev/shm && test "$${free:-0}" -gt 307200; \
-	then scratch=$$(mktemp -d /dev/shm/lacuna-XXXXXX); else scratch=$$(mktemp -d); fi; \
-	$(1) $(PYTEST) -n auto --dist worksteal -m torture --basetemp=$$scratch $(ARGS) tests/torture; \
-	status=$$?; rm -rf $$scratch; exit $$status
+TORTURE = $(1) $(PYTEST) -n auto --dist worksteal -m torture $(ARGS) tests/torture
 
 UV = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet $(ARGS)
 

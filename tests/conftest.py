@@ -1,10 +1,8 @@
 """What every test may use."""
 
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
@@ -13,19 +11,18 @@ from django.utils import translation
 
 from erasure.runs import finishing
 from patients.vault import configured
-from tests import report
 from tests.clinic.audit.plugin import log_can_be_flushed
+from tests.database import django_db_setup
 from tests.erasure.verification.ended import verify_here
 from tests.mailers import MEMORY, send_mail_through
 from tests.photos import SHARED, make_photos
-from tests.report import pytest_terminal_summary
 from tests.servers import bucket, nowhere, s3_server
 
-__all__ = ["bucket", "log_can_be_flushed", "nowhere", "pytest_terminal_summary", "s3_server"]
+__all__ = ["bucket", "django_db_setup", "log_can_be_flushed", "nowhere", "s3_server"]
+pytest_plugins = ["tests.limits", "tests.report"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    report.pytest_configure(config)
     config.addinivalue_line("markers", "only_on(vendor): says something of one database alone")
 
 
@@ -37,29 +34,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         (others if elsewhere else here).append(item)
     config.hook.pytest_deselected(items=others)
     items[:] = here
-
-
-@pytest.fixture(scope="session")
-def django_db_modify_db_settings(
-    django_db_modify_db_settings_parallel_suffix: None, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """Put SQLite's test database into a file: the workers that tests start are processes of their own."""
-    if connection.vendor == "sqlite":
-        path = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
-        connection.settings_dict["TEST"]["NAME"] = path
-        sys.addaudithook(lambda event, args: leave_to_sqlite(path, args[0]) if event == "open" else None)
-
-
-def leave_to_sqlite(database: str, opened: Any) -> None:
-    """Refuse to open the test's database other than through SQLite: closing it drops SQLite's locks on it.
-
-    The next process to leave would then take the log away from under this one, and tests much later fail
-    with "attempt to write a readonly database". `tests.house.contents` reads such files.
-    """
-    if isinstance(opened, str | os.PathLike) and os.fspath(opened) in {database, f"{database}-shm"}:
-        raise AssertionError(
-            f"{opened} is open in this process through SQLite; tests.house.contents reads it"
-        )
 
 
 @pytest.fixture(scope="session")

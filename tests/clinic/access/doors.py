@@ -25,6 +25,11 @@ class Open:
         return HttpResponse(status=OPEN)
 
 
+def refused(request: HttpRequest, exception: Exception, status: int) -> HttpResponse:
+    """Answers in the place of a refusal's page, whose navigation asks the table eight times more."""
+    return HttpResponse(status=status)
+
+
 class Door(NamedTuple):
     """A URL: its name with namespace, the keywords it takes, and the view behind it."""
 

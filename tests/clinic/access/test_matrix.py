@@ -1,8 +1,9 @@
 """Z2, L1: every URL is answered as the table says, whoever asks by whatever method; denials are recorded."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
@@ -11,12 +12,15 @@ from django.contrib.auth.models import AnonymousUser
 from django.test import Client
 from django.urls import reverse
 
+from clinic import urls
+from clinic.access import policy
 from clinic.access.policy import PUBLIC, READING, SIGNED_IN, TABLE, Rule, Who, allowed
+from clinic.access.relations import relations_to
 from clinic.audit.models import Entry
 from clinic.people.models import STAFF_ROLES, Role, User
 from erasure.runs.models import Run
 from patients.cases.models import Case
-from tests.clinic.access.doors import OPEN, Door, doors
+from tests.clinic.access.doors import OPEN, Door, doors, refused
 from tests.factories import make_case, make_doctor, make_run, make_technician, make_user
 
 pytestmark = pytest.mark.django_db
@@ -134,33 +138,67 @@ def crawl() -> Iterator[Door]:
     return (door for door in doors() if door.name in TABLE)
 
 
+def paths(house: House) -> list[tuple[Door, str]]:
+    """Every URL of the table, about the objects of this house."""
+    return [
+        (door, reverse(door.name, kwargs={word: house.ids[word] for word in door.keywords}))
+        for door in crawl()
+    ]
+
+
+def visitor(actor: Actor, settings: settings, **headers: str) -> Client:
+    """A client that is signed in as `actor`, once for all that it asks."""
+    client = Client(headers=headers)
+    if actor.user:
+        client.force_login(actor.user, backend=settings.AUTHENTICATION_BACKENDS[0])
+    return client
+
+
 @pytest.mark.parametrize("htmx", [False, True], ids=["page", "fragment"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_every_url_is_answered_as_the_table_says(
-    method: str, htmx: bool, house: House, settings: settings
+    method: str, htmx: bool, house: House, settings: settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, "tests.clinic.access.doors.Open"]
-    headers = {"HX-Request": "true"} if htmx else {}
+    for status in (403, 404):
+        monkeypatch.setattr(urls, f"handler{status}", partial(refused, status=status), raising=False)
     wrong = []
-    for kind, actor in house.actors.items():
-        if htmx and kind not in FRAGMENTS:
-            continue
-        client = Client(headers=headers)
-        if actor.user:
-            client.force_login(actor.user, backend=settings.AUTHENTICATION_BACKENDS[0])
-        for door in crawl():
-            path = reverse(door.name, kwargs={word: house.ids[word] for word in door.keywords})
+    seen = Entry.objects.count()
+    cells = 0
+    kinds = FRAGMENTS if htmx else house.actors.keys()
+    for kind in kinds:
+        actor = house.actors[kind]
+        client = visitor(actor, settings, **{"HX-Request": "true"} if htmx else {})
+        for door, path in paths(house):
             want = expected(actor, door.name, door.keywords, method)
-            before = Entry.objects.count()
             got = client.generic(method, path).status_code
             # A closed URL of allauth's sends nobody to sign in; the table turns them away with a 403.
             if actor.user is None and got == 403 and TABLE[door.name].read == TABLE[door.name].write == ():
                 got = 302
-            written = list(Entry.objects.filter(index__gte=before).values_list("action", flat=True))
+            written = list(Entry.objects.filter(index__gte=seen).values_list("action", flat=True))
+            seen += len(written)
+            cells += 1
             denied = ["access.denied"] if want in {403, 404} else []
             if got != want or written != denied:
                 wrong.append(f"{method} {door.name} for {kind}: {got} {written}, not {want} {denied}")
     assert not wrong, "\n".join(wrong)
+    assert cells == len(kinds) * len(list(crawl())) > 300
+
+
+def test_whoever_is_refused_reads_a_page_that_says_so(house: House, settings: settings) -> None:
+    """What the matrix leaves out: its thousands of refusals are answered without a page."""
+    read = set()
+    for kind, actor in house.actors.items():
+        client = visitor(actor, settings)
+        for door, path in paths(house):
+            status = expected(actor, door.name, door.keywords, "GET")
+            if status in {403, 404} and (kind, status) not in read:
+                read.add((kind, status))
+                answer = client.get(path)
+                assert (kind, door.name, answer.status_code) == (kind, door.name, status)
+                assert f"{status}.html" in {template.name for template in answer.templates}
+    assert {kind for kind, _status in read} == house.actors.keys() - {"nobody"}
+    assert {status for _kind, status in read} == {403, 404}
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -182,7 +220,17 @@ def test_routes_beside_the_resolver_obey_the_same_table(method: str, house: Hous
             assert (kind, name, got) == (kind, name, want)
 
 
-def test_other_methods_are_as_reading_or_as_writing(house: House) -> None:
+def test_other_methods_are_as_reading_or_as_writing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    standings: dict[tuple[object, ...], frozenset[str] | None] = {}
+
+    def relations_once(user: User, ids: Mapping[str, UUID]) -> frozenset[str] | None:
+        """How somebody stands to an object has no method: it is asked once for all eight."""
+        key = (user.pk, *ids.items())
+        if key not in standings:
+            standings[key] = relations_to(user, ids)
+        return standings[key]
+
+    monkeypatch.setattr(policy, "relations_to", relations_once)
     for kind, actor in house.actors.items():
         for door in crawl():
             ids = {word: house.ids[word] for word in door.keywords}
