@@ -11,7 +11,8 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -94,20 +95,32 @@ def recorded(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Chan
     log: list[Change] = []
     seen = Disk.of(place)
 
+    named = set(seen.names.values())
+    numbers: dict[int, int] = {}  # of inodes: one whose file is gone is used again for another
+    fresh = count(1 << 40)
+
+    def number(inode: int) -> int:
+        return numbers.get(inode, inode)
+
     def note(changes: list[Change]) -> None:
-        log.extend(changes)
         for change in changes:
-            seen.apply(change)
+            file = number(change.file)
+            if change.kind == "name" and file in named and file not in seen.names.values():
+                file = numbers[change.file] = next(fresh)
+            if change.kind == "name":
+                named.add(file)
+            log.append(replace(change, file=file))
+            seen.apply(log[-1])
 
     def catch_up() -> None:
         now = Disk.of(place)
         for name in seen.names.keys() - now.names.keys():
             note([Change("unname", path=name)])
         for name, inode in now.names.items():
-            if seen.names.get(name) != inode:
+            if seen.names.get(name) != number(inode):
                 note([Change("name", inode, path=name)])
             content = now.content[inode]
-            if content != seen.content.get(inode, b""):
+            if content != seen.content.get(number(inode), b""):
                 note([Change("truncate", inode, len(content)), Change("write", inode, 0, content)])
 
     def under(path: object) -> str | None:

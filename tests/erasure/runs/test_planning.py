@@ -49,8 +49,10 @@ def refused(procedure: Procedure) -> str:
 
 
 def test_a_night_starts_with_the_targets_of_its_case_newest_first(procedure: Procedure) -> None:
-    other = make_case()
+    other, its_own = make_case(), make_case()
     make_memory(other, "Of another case")
+    make_keepsake(make_memory(its_own, "Of another night"))
+    another_night = make_procedure(its_own)
     run = start_run(procedure.pk, by=None)
     steps = list(Step.objects.filter(run=run).values_list("memory__number", "memory__case", "state"))
     assert steps == [(2, procedure.case_id, "waiting"), (1, procedure.case_id, "waiting")]
@@ -58,6 +60,8 @@ def test_a_night_starts_with_the_targets_of_its_case_newest_first(procedure: Pro
     assert Procedure.objects.get(pk=procedure.pk).state == Procedure.State.STARTED
     assert Case.objects.get(pk=procedure.case_id).stage == Case.Stage.RUNNING
     assert Case.objects.get(pk=other.pk).stage == Case.Stage.BRINGING
+    assert Procedure.objects.get(pk=another_night.pk).state == Procedure.State.BOOKED
+    assert Case.objects.get(pk=its_own.pk).stage == Case.Stage.BOOKED
 
 
 @pytest.mark.parametrize("state", [state for state in Procedure.State if state != Procedure.State.BOOKED])

@@ -18,6 +18,7 @@ from patients.cases.models import Case
 from patients.consent.models import Signature
 from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory
+from patients.vault.configured import key_store
 from tests.erasure.runs.nights import acts, doctor_of, kinds
 from tests.factories import jpeg, make_case, make_doctor, make_keepsake, make_memory, make_run
 
@@ -161,7 +162,9 @@ def test_a_memory_waits_until_all_of_its_copies_are_decided_on() -> None:
     call.refresh_from_db()
     assert call.acknowledged_at is None
     due = Run.objects.get(pk=run.pk).next_due_at
+    its_due = Run.objects.get(pk=other.pk).next_due_at
     decide_on(run, second)
+    assert Run.objects.get(pk=other.pk).next_due_at == its_due
     assert Step.objects.get(run=run).state == Step.State.WAITING
     assert Run.objects.get(pk=run.pk).next_due_at > due
     call.refresh_from_db()
@@ -180,6 +183,39 @@ def test_what_was_decided_holds_its_memory_no_more() -> None:
     assert not hold(make_fence(run), step, found)
     assert Step.objects.get(run=run).state == Step.State.WAITING
     assert acts(run, "resistance.found") == ["system:worker"]
+
+
+def test_a_memory_that_was_protected_while_it_was_held_stays_kept() -> None:
+    run = make_held()
+    control.protect(run.pk, run.steps.get().memory_id, by=run.procedure.case.patient)
+    decide_on(run, Hold.objects.get())
+    assert Step.objects.get(run=run).state == Step.State.SPARED
+
+
+def test_each_memory_is_held_for_itself() -> None:
+    case, picture = make_case(), jpeg()
+    for number in (1, 2):
+        make_keepsake(make_memory(case, f"Target {number}", f"2003-02-{number:02d}"), picture)
+    make_keepsake(make_memory(case, "Childhood", zone=Memory.Zone.CHILDHOOD), picture)
+    run = make_run(memories=0, case=case)
+    first, second = run.steps.select_related("memory")
+    fence = make_fence(run)
+    assert hold(fence, first, copies_off_the_map(first))
+    assert [step.state for step in run.steps.all()] == [Step.State.HELD, Step.State.WAITING]
+    assert hold(fence, second, copies_off_the_map(second))
+    assert [step.state for step in run.steps.all()] == [Step.State.HELD, Step.State.HELD]
+    assert not hold(fence, second, copies_off_the_map(second))
+
+
+@pytest.mark.parametrize("whose", ["its own", "the copy's"])
+def test_a_keepsake_whose_words_are_gone_is_like_nothing(whose: str) -> None:
+    case, picture = make_case(), jpeg()
+    own = make_keepsake(make_memory(case, "The target"), picture)
+    copy = make_keepsake(make_memory(case, "Childhood", zone=Memory.Zone.CHILDHOOD), picture)
+    run = make_run(memories=0, case=case)
+    assert len(copies_off_the_map(run.steps.get())) == 1
+    key_store().destroy(own.pk if whose == "its own" else copy.pk)
+    assert copies_off_the_map(run.steps.get()) == []
 
 
 def likeness_in(run: Run) -> tuple[Step, list[Likeness]]:

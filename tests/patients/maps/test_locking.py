@@ -139,11 +139,14 @@ def test_a_map_is_locked_in_these_stages(stage: str) -> None:
 def test_locking_a_map_numbers_the_memories_of_this_case_from_the_oldest() -> None:
     case, other = make_mappable(), make_mappable()
     make_memory(case, "Childhood", zone=Memory.Zone.CHILDHOOD)
-    Memory.objects.filter(case=other).update(number=None)
-    lock_map(case, by=make_doctor())
+    for number, memory in enumerate(Memory.objects.filter(case=other), start=8):
+        Memory.objects.filter(pk=memory.pk).update(number=number)
+    mapped = lock_map(case, by=make_doctor())
+    listed = {memory["id"] for memory in mapped.body["memories"]}
+    assert listed == {str(pk) for pk in Memory.objects.filter(case=case).values_list("pk", flat=True)}
     titles = {memory.read().title: memory.number for memory in Memory.objects.filter(case=case)}
     assert titles == {"Day 1": 1, "Day 2": 2, "Childhood": None}
-    assert set(Memory.objects.filter(case=other).values_list("number", flat=True)) == {None}
+    assert set(Memory.objects.filter(case=other).values_list("number", flat=True)) == {8, 9}
     assert (stage_of(case), stage_of(other)) == (Case.Stage.MAPPED, Case.Stage.BRINGING)
 
 
@@ -212,6 +215,18 @@ def test_a_map_is_not_locked_over_what_was_changed_while_it_was_laid_out(
     assert set(Memory.objects.values_list("number", flat=True)) == {None}
 
 
+def test_what_changes_in_another_case_stands_in_nobodys_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    case, other = make_mappable(), make_mappable()
+
+    def change_all() -> None:
+        for change in (link_both, change_date, bring_one_more, remember_one_more):
+            change(other)
+        make_memory(case, "Childhood", zone=Memory.Zone.CHILDHOOD)
+
+    during_the_layout(monkeypatch, change_all)
+    assert lock_map(case, by=make_doctor()).version == 1
+
+
 def test_a_second_lock_changes_nothing_of_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
     case = make_mappable()
     real = locking._numbered_and_placed
@@ -241,7 +256,11 @@ def test_opening_a_map_again_voids_what_was_signed_on_it() -> None:
     assert LockedMap.objects.get(case=other).unlocked_at is None
     assert stage_of(other) == Case.Stage.CONSENTED
     case.refresh_from_db()
-    assert lock_map(case, by=make_doctor()).version == 2
+    again = lock_map(case, by=make_doctor())
+    case.refresh_from_db()
+    unlock_map(case, by=make_doctor())
+    again.refresh_from_db()
+    assert (again.version, again.unlocked_at is None) == (2, False)
 
 
 @pytest.mark.parametrize("stage", ["bringing", "booked", "running", "closed"])
