@@ -24,8 +24,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Leave what this run came to. Runs where the results come together, not in xdist's workers."""
-    if directory := os.environ.get("LACUNA_TEST_REPORT"):
+    """Leave what this run came to: where the results come together, not in each of xdist's processes."""
+    directory = os.environ.get("LACUNA_TEST_REPORT")
+    if directory and not hasattr(config, "workerinput"):
         stats = terminalreporter.stats
         again = ", what had failed, again" if config.getoption("lf") else ""
         made = {

@@ -61,8 +61,6 @@ def pytest_leaves(report: Path, suite: Path, *options: str) -> None:
         sys.executable,
         "-m",
         "pytest",
-        "-p",
-        "tests.report",
         "-c",
         str(suite / "pytest.ini"),
         *options,
@@ -86,6 +84,7 @@ def test_what_pytest_ran_in_several_processes_and_again_is_told_together(tmp_pat
     report.mkdir()
     suite.mkdir()
     (suite / "pytest.ini").touch()
+    (suite / "conftest.py").write_text("from tests.report import *\n")
     (suite / "test_it.py").write_text(SUITE)
     pytest_leaves(report, suite, "-n", "2")
     pytest_leaves(report, suite, "--last-failed")
