@@ -119,9 +119,8 @@ def test_a_night_with_an_open_memory_does_not_end(state: str) -> None:
 
 
 def spared(run: Run) -> None:
-    Step.objects.filter(run=run).update(
-        state=State.SPARED, spared_because="protected", done_at=timezone.now()
-    )
+    said = {"spared_because": "protected", "done_at": timezone.now()}
+    Step.objects.filter(run=run).update(state=State.SPARED, **said)
 
 
 def test_a_paused_night_does_not_end() -> None:
@@ -199,11 +198,8 @@ def test_a_night_is_certified_once_and_not_while_it_goes_on() -> None:
     assert settle(run.pk)
     assert not settle(run.pk)
     assert settle_finished() == 0
-    assert [recorded(run, action) for action in ("keys.rolled", "run.verified", "certificate.issued")] == [
-        1,
-        1,
-        1,
-    ]
+    for action in ("keys.rolled", "run.verified", "certificate.issued"):
+        assert recorded(run, action) == 1
     assert recorded(going_on, "run.verified") == 0
     row = Run.objects.get(pk=run.pk)
     assert (row.lease_until, row.lease_holder) == (None, "")
