@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
+from django.apps import apps
 from django.conf import LazySettings
 from django.utils import timezone
 
@@ -35,6 +36,10 @@ def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
             return real() + timedelta(days=days)
 
         monkeypatch.setattr(timezone, "now", now)
+        for model in apps.get_models():
+            for field in model._meta.concrete_fields:
+                if field.default is real:  # a model took the function when it was made
+                    monkeypatch.setitem(field.__dict__, "_get_default", now)
 
     return set_clock
 
