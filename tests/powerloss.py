@@ -61,6 +61,8 @@ class Disk:
             self.content[change.file] = old[: change.start] + change.data + old[end:]
         elif change.kind == "truncate":
             self.content[change.file] = self.content.get(change.file, b"")[: change.start]
+        elif change.kind == "name" and change.folder and not self._there(change.source):
+            return  # its directory was moved without it
         elif change.kind == "name":
             self.names.pop(change.source, None)
             self.names[change.path] = change.file
@@ -71,10 +73,11 @@ class Disk:
 
     def frozen(self) -> frozenset[tuple[str, bytes]]:
         return frozenset(
-            (name, self.content.get(inode, b""))
-            for name, inode in self.names.items()
-            if self.missing.isdisjoint(str(folder) for folder in Path(name).parents)
+            (name, self.content.get(inode, b"")) for name, inode in self.names.items() if self._there(name)
         )
+
+    def _there(self, name: str) -> bool:
+        return name in self.names and self.missing.isdisjoint(str(folder) for folder in Path(name).parents)
 
 
 def laid_out(state: frozenset[tuple[str, bytes]], place: Path) -> None:
