@@ -61,6 +61,8 @@ class Disk:
             self.content[change.file] = old[: change.start] + change.data + old[end:]
         elif change.kind == "truncate":
             self.content[change.file] = self.content.get(change.file, b"")[: change.start]
+        elif change.kind == "name" and change.folder and not self._there(change.source):
+            return  # its directory was moved without it
         elif change.kind == "name":
             self.names.pop(change.source, None)
             self.names[change.path] = change.file
@@ -71,10 +73,11 @@ class Disk:
 
     def frozen(self) -> frozenset[tuple[str, bytes]]:
         return frozenset(
-            (name, self.content.get(inode, b""))
-            for name, inode in self.names.items()
-            if self.missing.isdisjoint(str(folder) for folder in Path(name).parents)
+            (name, self.content.get(inode, b"")) for name, inode in self.names.items() if self._there(name)
         )
+
+    def _there(self, name: str) -> bool:
+        return name in self.names and self.missing.isdisjoint(str(folder) for folder in Path(name).parents)
 
 
 def laid_out(state: frozenset[tuple[str, bytes]], place: Path) -> None:
@@ -220,9 +223,14 @@ def recorded(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Chan
         catch_up()
 
 
-def crashes(before: Disk, log: list[Change]) -> Iterator[tuple[int, frozenset[tuple[str, bytes]]]]:
-    """Every state the disk may be found in, each once, with the number of changes that had been begun."""
-    for moment in range(len(log) + 1):
+def crashes(
+    before: Disk, log: list[Change], first: int = 0
+) -> Iterator[tuple[int, frozenset[tuple[str, bytes]]]]:
+    """Every state the disk may be found in, each once, with the number of changes that had been begun.
+
+    first: the smallest such number to look at.
+    """
+    for moment in range(first, len(log) + 1):
         seen: set[frozenset[tuple[str, bytes]]] = set()
         for chosen in _choices(log[:moment]):
             disk = before.copy()
@@ -235,14 +243,14 @@ def crashes(before: Disk, log: list[Change]) -> Iterator[tuple[int, frozenset[tu
 
 
 def left_by_crashes(
-    place: Path, monkeypatch: pytest.MonkeyPatch, deed: Callable[[], object]
+    place: Path, monkeypatch: pytest.MonkeyPatch, deed: Callable[[], object], *, only_done: bool = False
 ) -> Iterator[tuple[bool, dict[str, bytes]]]:
     """Do `deed`; give what may be found under `place` after each crash, and if it was done by then."""
     before = Disk.of(place)
     with recorded(place, monkeypatch) as log:
         deed()
     assert log, "nothing was written"
-    for moment, state in crashes(before, log):
+    for moment, state in crashes(before, log, len(log) if only_done else 0):
         yield moment == len(log), dict(state)
 
 

@@ -179,6 +179,7 @@ def _bring_back_sqlite(file: Path, place: Path) -> None:
             durable.fsync(written.fileno())
         for suffix in ("-wal", "-shm"):  # of the empty database that stood here: they would be replayed
             place.with_name(place.name + suffix).unlink(missing_ok=True)
+        sync_directory(place.parent)  # or a power cut could leave the new database beside the old one's log
         draft.replace(place)
         sync_directory(place.parent)
     finally:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
+from django.apps import apps
 from django.conf import LazySettings
 from django.utils import timezone
 
@@ -35,6 +36,10 @@ def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
             return real() + timedelta(days=days)
 
         monkeypatch.setattr(timezone, "now", now)
+        for model in apps.get_models():
+            for field in model._meta.concrete_fields:
+                if field.default is real:  # a model took the function when it was made
+                    monkeypatch.setitem(field.__dict__, "_get_default", now)
 
     return set_clock
 
@@ -146,6 +151,17 @@ def test_cooling_off_is_over_when_it_is_over(set_clock: SetClock, settings: Lazy
     Signature.objects.update(signed_at=after(-12 * 3600))
     set_clock(-1)
     assert start_run(procedure.pk, by=None).expected_steps == 1
+
+
+def test_a_night_begins_now(go_wrong: GoWrong) -> None:
+    case = make_case()
+    make_keepsake(make_memory(case))
+    procedure = make_procedure(case)
+    go_wrong()
+    run = start_run(procedure.pk, by=None)
+    for moment in ("attended_at", "next_due_at"):
+        near = {f"{moment}__gt": after(-60), f"{moment}__lte": after(1)}
+        assert Run.objects.filter(pk=run.pk, **near).exists()
 
 
 def test_a_signature_is_dated_by_the_databases_clock(go_wrong: GoWrong) -> None:
