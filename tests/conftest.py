@@ -12,28 +12,11 @@ from patients.vault import configured
 from tests.clinic.audit.plugin import log_can_be_flushed
 from tests.database import django_db_setup
 from tests.erasure.verification.ended import verify_here
-from tests.limits import (
-    pytest_collection_modifyitems,
-    pytest_configure,
-    pytest_runtest_call,
-    pytest_runtest_protocol,
-    pytest_runtest_setup,
-    pytest_runtest_teardown,
-)
 from tests.servers import bucket, s3_server
 
-__all__ = [
-    "bucket",
-    "django_db_setup",
-    "log_can_be_flushed",
-    "pytest_collection_modifyitems",
-    "pytest_configure",
-    "pytest_runtest_call",
-    "pytest_runtest_protocol",
-    "pytest_runtest_setup",
-    "pytest_runtest_teardown",
-    "s3_server",
-]
+__all__ = ["bucket", "django_db_setup", "log_can_be_flushed", "s3_server"]
+
+pytest_plugins = ["tests.limits"]
 
 SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "samples" / "photos"
 
