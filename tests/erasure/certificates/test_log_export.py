@@ -262,6 +262,7 @@ def test_the_whole_log_is_exported_by_command_and_read_offline(tmp_path: Path) -
     assert [path.name for path in tmp_path.glob(".log*")] == []
 
 
+@pytest.mark.both_databases
 def test_the_command_overwrites_nothing_and_leaves_nothing_where_it_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -167,6 +167,7 @@ def test_a_name_our_typefaces_lack_is_no_error() -> None:
         assert drawn in text(a_paper(run, patient=name))
 
 
+@pytest.mark.both_databases
 def test_a_stopped_night_has_an_honest_paper(client: Client) -> None:
     run = stopped()
     assert (run.outcome, Certificate.objects.filter(run=run).exists()) == (Run.Outcome.STOPPED, True)

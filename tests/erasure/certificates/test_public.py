@@ -82,6 +82,7 @@ def test_the_number_may_be_typed_as_it_is_printed(stranger: Client) -> None:
     assert "This certificate holds." in text(answer.content)
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("number", ["0" * 24, "x", "%", "../..", "a" * 5000, "é", "<b>", "/v/", "\0"])
 def test_a_number_that_is_none(stranger: Client, number: str) -> None:
     answer = stranger.get("/v/", {"number": number}, follow=True)
@@ -106,6 +107,7 @@ def test_a_log_changed_behind_the_certificate_does_not_hold(stranger: Client) ->
     assert "The log does not show that it was issued." in shown
 
 
+@pytest.mark.both_databases
 def test_a_certificate_whose_second_checkpoint_a_crash_prevented_waits_for_it(
     stranger: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
