@@ -41,7 +41,7 @@ demo: $(VENV)/runtime ## Load the demonstration clinic and open it: watch memori
 
 test: $(VENV)/development ## Run every test, on SQLite and on PostgreSQL
 	@$(BIN)/python -m tests.packages
-	@$(call REPORTED,$(call TESTS) && $(call TESTS,$(ON_POSTGRES),-m "django_db and not browser and not torture"))
+	@$(call REPORTED,$(call TESTS) && $(call TESTS,$(ON_POSTGRES),-m "both_databases and not browser and not torture"))
 
 quick: $(VENV)/development ## Run the tests that need no browser, on SQLite, without killing processes
 	@$(BIN)/python -m tests.packages --quick

@@ -1,4 +1,4 @@
-"""How long a test may take, and where what it writes lies. tests/conftest.py imports these hooks.
+"""How long a test may take, and where what it writes lies: a plugin of pytest.
 
 pytest-timeout ends a test by a signal: the exception is raised in the test's main thread, so its fixtures
 still end the processes, threads and browsers that it started. A test whose fixtures hang too, or whose main
@@ -93,9 +93,13 @@ def _limited(item: pytest.Item) -> Iterator[None]:
 
 
 def limit(item: pytest.Item) -> float:
-    """Seconds that each of a test's setup, call and teardown may last."""
+    """Seconds that each of a test's setup, call and teardown may last, as pytest-timeout reads them."""
     marker = item.get_closest_marker("timeout")
-    return float(marker.args[0] if marker else item.config.getini("timeout"))
+    if marker:
+        return float(marker.args[0])
+    config = item.config
+    asked = config.getoption("timeout") or os.environ.get("PYTEST_TIMEOUT") or config.getini("timeout")
+    return float(asked)
 
 
 def _end_process_after(item: pytest.Item) -> None:

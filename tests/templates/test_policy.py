@@ -59,6 +59,7 @@ def test_a_stylesheet_reaches_only_our_own_files(path: Path) -> None:
 def test_every_typeface_is_used_and_has_its_licence() -> None:
     fonts = ROOT / "static" / "fonts"
     named = set(re.findall(r"fonts/([\w-]+\.woff2)", (ROOT / "static" / "fonts.css").read_text()))
+    assert named
     assert named == {path.name for path in fonts.glob("*.woff2")}
     licensed = {path.stem.removeprefix("OFL-") for path in fonts.glob("OFL-*.txt")}
     assert licensed == {re.split(r"-(?:latin|vietnamese)", name)[0] for name in named}

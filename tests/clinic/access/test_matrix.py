@@ -154,6 +154,7 @@ def visitor(actor: Actor, settings: settings, **headers: str) -> Client:
     return client
 
 
+@pytest.mark.timeout(180)  # up to 1,339 requests
 @pytest.mark.parametrize("htmx", [False, True], ids=["page", "fragment"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_every_url_is_answered_as_the_table_says(
@@ -210,16 +211,19 @@ def test_routes_beside_the_resolver_obey_the_same_table(method: str, house: Hous
         "patients:upload": (),
         "patients:upload-form": (),
     }
+    wanted, found = {}, {}
     for kind, actor in house.actors.items():
         if actor.user is None:
             continue
         for name, keywords in routes.items():
-            want = expected(actor, name, keywords, method)
+            wanted[kind, name] = expected(actor, name, keywords, method)
             decision = allowed(actor.user, name, {word: house.ids[word] for word in keywords}, method)
-            got = OPEN if decision.allowed else decision.status
-            assert (kind, name, got) == (kind, name, want)
+            found[kind, name] = OPEN if decision.allowed else decision.status
+    assert found == wanted
+    assert len(found) == (len(house.actors) - 1) * len(routes)
 
 
+@pytest.mark.timeout(180)  # 10,712 decisions
 def test_other_methods_are_as_reading_or_as_writing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     standings: dict[tuple[object, ...], frozenset[str] | None] = {}
 
@@ -231,6 +235,7 @@ def test_other_methods_are_as_reading_or_as_writing(house: House, monkeypatch: p
         return standings[key]
 
     monkeypatch.setattr(policy, "relations_to", relations_once)
+    cells = 0
     for kind, actor in house.actors.items():
         for door in crawl():
             ids = {word: house.ids[word] for word in door.keywords}
@@ -241,6 +246,8 @@ def test_other_methods_are_as_reading_or_as_writing(house: House, monkeypatch: p
             assert answers["HEAD"] == answers["OPTIONS"] == answers["GET"], (kind, door.name)
             writing = {answers[method] for method in ("POST", "PUT", "PATCH", "DELETE", "QUERY")}
             assert len(writing) == 1, (kind, door.name)
+            cells += 1
+    assert cells == len(house.actors) * len(list(crawl()))
 
 
 def test_the_crawl_reaches_every_kind_of_object(house: House) -> None:

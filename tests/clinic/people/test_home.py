@@ -64,6 +64,7 @@ def test_the_header_leads_only_where_one_may_go_and_everywhere_it_could(role: st
     client.force_login(user)
     page = client.get("/account/password/change/")
     shown = [item.url for item in page.context["nav"]]
+    assert shown
     assert len(shown) == sum(allowed(user, name, {}, "GET").allowed for name, _label in PLACES)
     for url in shown:
         assert client.get(url).status_code in {200, 302, 404 if url == "/outbox/" else 200}

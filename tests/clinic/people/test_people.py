@@ -160,6 +160,15 @@ def test_the_list_costs_the_same_for_one_and_for_many(admin: User, client: Clien
     assert cost() == one
 
 
+def refusals(passphrase: str) -> list[str]:
+    """What the validator says against a passphrase."""
+    try:
+        ClinicNameValidator().validate(passphrase)
+    except ValidationError as refusal:
+        return refusal.messages
+    return []
+
+
 @pytest.mark.parametrize(
     "refused",
     [
@@ -172,10 +181,9 @@ def test_the_list_costs_the_same_for_one_and_for_many(admin: User, client: Clien
     ],
 )
 def test_the_clinics_name_is_no_passphrase(refused: str) -> None:
-    with pytest.raises(ValidationError):
-        ClinicNameValidator().validate(refused)
+    assert len(refusals(refused)) == 1
 
 
 @pytest.mark.parametrize("taken", ["lacuna and the sea", "a quiet winter beach", "écluse, lagune, marée"])
 def test_a_passphrase_may_hold_the_clinics_name(taken: str) -> None:
-    ClinicNameValidator().validate(taken)
+    assert refusals(taken) == []

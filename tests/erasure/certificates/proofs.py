@@ -19,6 +19,7 @@ from erasure.runs.supervisor import end_stopped, settle_finished
 from erasure.runs.worker import advance, take_turn
 from erasure.session.forms import AbortReason
 from tests.factories import make_case, make_memory, make_run, make_user
+from tests.snapshots import begin_with
 
 VERIFIER = Path(verify_certificate.__file__)
 
@@ -49,6 +50,10 @@ def make_stopped(turns: int = 16) -> Run:
     end_stopped()
     settle_finished()
     return Run.objects.get(pk=run.pk)
+
+
+ended, stopped = begin_with(make_ended), begin_with(make_stopped)
+"""The same, copied from the first test of this process that began with it."""
 
 
 def take(client: Client, run: Run, form: str = "json") -> bytes:

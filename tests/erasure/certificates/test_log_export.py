@@ -161,7 +161,8 @@ def test_l3_an_entry_slipped_in_beyond_the_end_is_not_in_the_log(client: Client)
     tamper(copy_of_entry(3, 9))
     log, found = offline.check_log(export(client), None)
     assert (log.size, 9 in log.entries) == (7, False)
-    assert all(finding.holds is not False for finding in found)
+    assert [finding.code for finding in found if finding.holds is False] == []
+    assert [finding.code for finding in found if finding.holds]
 
 
 def test_l3_a_deletion_that_leaves_a_gap_is_not_exported(client: Client) -> None:
@@ -261,6 +262,7 @@ def test_the_whole_log_is_exported_by_command_and_read_offline(tmp_path: Path) -
     assert [path.name for path in tmp_path.glob(".log*")] == []
 
 
+@pytest.mark.both_databases
 def test_the_command_overwrites_nothing_and_leaves_nothing_where_it_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -275,6 +277,7 @@ def test_the_command_overwrites_nothing_and_leaves_nothing_where_it_fails(
     assert Entry.objects.count() == size
 
 
+@pytest.mark.timeout(180)  # 25,000 entries, written while tracemalloc looks on
 def test_a_long_log_is_written_in_little_memory(tmp_path: Path) -> None:
     """25,000 entries are some 4 MB, of which less than half is in memory."""
     with transaction.atomic():

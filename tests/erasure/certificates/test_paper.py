@@ -21,7 +21,7 @@ from erasure.certificates.paper import UNDRAWABLE, drawable, map_svg, paper, qr
 from erasure.certificates.verify_certificate import canonical
 from erasure.runs.models import Run
 from patients.maps.silhouette import CERTIFICATE, Silhouette, silhouette
-from tests.erasure.certificates.proofs import make_ended, make_stopped, take
+from tests.erasure.certificates.proofs import ended, stopped, take
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -43,7 +43,7 @@ def a_paper(run: Run, **statement: object) -> bytes:
 
 
 def test_it_says_what_the_certificate_says_and_names_nobody(client: Client) -> None:
-    run = make_ended(kept=True)
+    run = ended(kept=True)
     made = Certificate.objects.get(run=run)
     shown = text(take(client, run, "pdf"))
     assert "Certificate of erasure" in shown
@@ -62,7 +62,7 @@ def test_it_says_what_the_certificate_says_and_names_nobody(client: Client) -> N
 
 
 def test_it_is_pdf_a_3a_with_its_fonts_and_the_statement_inside(client: Client) -> None:
-    run = make_ended()
+    run = ended()
     pdf = take(client, run, "pdf")
     with pikepdf.open(io.BytesIO(pdf)) as file:
         with file.open_metadata() as said:
@@ -104,7 +104,7 @@ def codes(pdf: bytes) -> list[str]:
 
 
 def test_its_code_leads_a_stranger_to_the_public_page(client: Client) -> None:
-    run = make_ended()
+    run = ended()
     made = Certificate.objects.get(run=run)
     (address,) = codes(take(client, run, "pdf"))
     assert address == f"http://testserver/v/{made.number}/"
@@ -115,12 +115,12 @@ def test_its_code_leads_a_stranger_to_the_public_page(client: Client) -> None:
 
 
 def test_the_same_certificate_gives_the_same_paper() -> None:
-    run = make_ended()
+    run = ended()
     assert a_paper(run) == a_paper(run)
 
 
 def test_in_vietnamese_every_letter_is_drawn(client: Client) -> None:
-    run = make_ended(name="Nguyễn Thị Ánh Tuyết")
+    run = ended(name="Nguyễn Thị Ánh Tuyết")
     client.cookies[settings.LANGUAGE_COOKIE_NAME] = "vi"
     pdf = take(client, run, "pdf")
     shown = text(pdf)
@@ -134,7 +134,7 @@ def test_in_vietnamese_every_letter_is_drawn(client: Client) -> None:
 def test_no_letter_that_is_let_through_is_missing_from_the_typefaces() -> None:
     every = "".join(chr(code) for code in range(0x20, 0x2100) if not UNDRAWABLE.match(chr(code)))
     assert len(every) > 400
-    run, team = make_ended(), [{"role": "doctor", "name": every}]
+    run, team = ended(), [{"role": "doctor", "name": every}]
     for language in ("en", "vi"):
         with translation.override(language):
             pdf = a_paper(run, patient=every, team=team, reference=every)
@@ -152,7 +152,7 @@ MARKUP = [
 
 
 def test_what_people_wrote_is_never_markup() -> None:
-    run = make_ended()
+    run = ended()
     for name in MARKUP:
         shown = text(a_paper(run, patient=name, team=[{"role": "doctor", "name": name}]))
         assert shown.count(" ".join(name.split())) >= 2
@@ -160,15 +160,16 @@ def test_what_people_wrote_is_never_markup() -> None:
 
 
 def test_a_name_our_typefaces_lack_is_no_error() -> None:
-    run = make_ended()
+    run = ended()
     for name in ("王小明", "Zoë 🕊", "\u0000\u202e", "עברית"):
         drawn = drawable(name)
         assert "?" in drawn
         assert drawn in text(a_paper(run, patient=name))
 
 
+@pytest.mark.both_databases
 def test_a_stopped_night_has_an_honest_paper(client: Client) -> None:
-    run = make_stopped()
+    run = stopped()
     assert (run.outcome, Certificate.objects.filter(run=run).exists()) == (Run.Outcome.STOPPED, True)
     shown = text(take(client, run, "pdf"))
     assert "was stopped before its end, at" in shown
@@ -180,14 +181,14 @@ def test_a_stopped_night_has_an_honest_paper(client: Client) -> None:
 
 
 def test_a_paper_that_does_not_hold_says_so(client: Client) -> None:
-    made = Certificate.objects.get(run=make_ended())
+    made = Certificate.objects.get(run=ended())
     Certificate.objects.filter(pk=made.pk).update(body=made.body.replace("complete", "partial"))
     assert "The signature does NOT belong to this text" in text(take(client, made.run, "pdf"))
 
 
 def test_a_thing_that_is_still_open_is_said_to_be_told_elsewhere() -> None:
     """It is closed later than any certificate is signed, so whoever reads one is told where to ask."""
-    run = make_ended()
+    run = ended()
     thing = {"memory": 1, "thing": "7F3A09", "state": "open", "proof": "none"}
     shown = text(a_paper(run, things=[thing]))
     assert (
@@ -198,7 +199,7 @@ def test_a_thing_that_is_still_open_is_said_to_be_told_elsewhere() -> None:
 
 
 def test_a_verification_that_found_something_is_on_the_paper() -> None:
-    run = make_ended()
+    run = ended()
     found = {
         "result": "found",
         "places": [
@@ -216,7 +217,7 @@ def test_a_verification_that_found_something_is_on_the_paper() -> None:
 
 
 def test_the_map_is_drawn_in_lines_and_the_code_too() -> None:
-    run = make_ended()
+    run = ended()
     drawing = map_svg(silhouette(run.procedure.case, CERTIFICATE, paper=True))
     assert drawing is not None
     assert drawing.startswith('<svg xmlns="http://www.w3.org/2000/svg" ')
@@ -227,9 +228,8 @@ def test_the_map_is_drawn_in_lines_and_the_code_too() -> None:
 
 
 def test_what_is_taken_away_is_written_down(client: Client) -> None:
-    run = make_ended()
-    forms = {"json": "json", "statement": "statement", "signature": "sig", "pdf": "pdf"}
-    for name, form in forms.items():
+    run = ended()
+    for name, form in (("json", "json"), ("statement", "statement"), ("signature", "sig"), ("pdf", "pdf")):
         size = Entry.objects.count()
         content = take(client, run, name)
         (entry,) = Entry.objects.filter(index__gte=size)
@@ -241,7 +241,7 @@ def test_what_is_taken_away_is_written_down(client: Client) -> None:
 def test_nothing_leaves_where_it_cannot_be_written_down(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = make_ended()
+    run = ended()
 
     def full(*acts: object) -> None:
         raise OSError("disk full")
@@ -254,7 +254,7 @@ def test_nothing_leaves_where_it_cannot_be_written_down(
 
 
 def test_a_large_night_fits(client: Client) -> None:
-    run = make_ended()
+    run = ended()
     memory = json.loads(Certificate.objects.get(run=run).body)["destroyed"][0]
     many = [memory | {"number": number} for number in range(300)]
     shown = text(a_paper(run, destroyed=many))

@@ -23,7 +23,7 @@ from erasure.certificates.wording import SENTENCES, UNKNOWN
 from erasure.serve.rounds import Supervision
 from patients.cases.models import Case
 from tests.clinic.audit.plugin import unguarded
-from tests.erasure.certificates.proofs import changed, make_ended, make_stopped
+from tests.erasure.certificates.proofs import changed, ended, make_ended, stopped
 from tests.erasure.certificates.test_verify_certificate import HOSTILE
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -40,7 +40,7 @@ def text(content: bytes) -> str:
 
 
 def test_it_says_what_holds_and_of_whom_nothing(stranger: Client) -> None:
-    run = make_ended(kept=True)
+    run = ended(kept=True)
     made = Certificate.objects.get(run=run)
     answer = stranger.get(f"/v/{made.number}/")
     assert answer.status_code == 200
@@ -67,7 +67,7 @@ def test_it_says_what_holds_and_of_whom_nothing(stranger: Client) -> None:
 
 
 def test_a_stopped_night_is_told_as_one(stranger: Client) -> None:
-    made = Certificate.objects.get(run=make_stopped())
+    made = Certificate.objects.get(run=stopped())
     shown = text(stranger.get(f"/v/{made.digest}/").content)
     assert "This certificate holds." in shown
     assert "Outcome stopped, the night was aborted" in shown
@@ -75,13 +75,14 @@ def test_a_stopped_night_is_told_as_one(stranger: Client) -> None:
 
 
 def test_the_number_may_be_typed_as_it_is_printed(stranger: Client) -> None:
-    made = Certificate.objects.get(run=make_ended())
+    made = Certificate.objects.get(run=ended())
     typed = f" {made.number[:4]} {made.number[4:].upper()}"
     answer = stranger.get("/v/", {"number": typed}, follow=True)
     assert answer.redirect_chain == [(f"/v/{made.number}/", 302)]
     assert "This certificate holds." in text(answer.content)
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("number", ["0" * 24, "x", "%", "../..", "a" * 5000, "é", "<b>", "/v/", "\0"])
 def test_a_number_that_is_none(stranger: Client, number: str) -> None:
     answer = stranger.get("/v/", {"number": number}, follow=True)
@@ -90,14 +91,14 @@ def test_a_number_that_is_none(stranger: Client, number: str) -> None:
 
 
 def test_a_certificate_changed_in_the_database_does_not_hold(stranger: Client) -> None:
-    made = Certificate.objects.get(run=make_ended())
+    made = Certificate.objects.get(run=ended())
     Certificate.objects.filter(pk=made.pk).update(body=made.body.replace("complete", "stopped", 1))
     shown = text(stranger.get(f"/v/{made.number}/").content)
     assert "This certificate does not hold." in shown
 
 
 def test_a_log_changed_behind_the_certificate_does_not_hold(stranger: Client) -> None:
-    made = Certificate.objects.get(run=make_ended())
+    made = Certificate.objects.get(run=ended())
     triggers.put(connection)
     with unguarded(connection):
         Entry.objects.filter(action="certificate.issued").update(reason="because")
@@ -106,6 +107,7 @@ def test_a_log_changed_behind_the_certificate_does_not_hold(stranger: Client) ->
     assert "The log does not show that it was issued." in shown
 
 
+@pytest.mark.both_databases
 def test_a_certificate_whose_second_checkpoint_a_crash_prevented_waits_for_it(
     stranger: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,7 +139,7 @@ def everything() -> list[object]:
 def test_a_certificate_can_be_pasted_or_sent_as_a_file_and_is_kept_nowhere(
     stranger: Client, tmp_path: Path
 ) -> None:
-    file = file_of(Certificate.objects.get(run=make_ended())).encode()
+    file = file_of(Certificate.objects.get(run=ended())).encode()
     before = everything()
     stranger.get("/v/")
     with CaptureQueriesContext(connection) as queries:
@@ -183,7 +185,7 @@ def test_u6_a_body_of_any_shape_gets_a_sentence(stranger: Client, body: bytes, m
 
 
 def test_what_is_claimed_about_the_key_can_be_read(stranger: Client) -> None:
-    make_ended()
+    ended()
     assert verifier_key() in stranger.get("/v/").content.decode().replace("&#x2B;", "+")
 
 
@@ -193,5 +195,5 @@ def test_every_sentence_of_the_program_has_its_translation() -> None:
 
 
 def test_an_unsigned_statement_is_no_certificate(stranger: Client) -> None:
-    body = json.loads(file_of(Certificate.objects.get(run=make_ended())))["statement"]
+    body = json.loads(file_of(Certificate.objects.get(run=ended())))["statement"]
     assert stranger.post("/v/", {"text": body}).status_code == 422

@@ -29,7 +29,7 @@ from clinic.audit.checkpoints import (
 from clinic.audit.models import Entry
 from erasure.certificates import verify_certificate as offline
 from erasure.certificates.models import Certificate
-from tests.erasure.certificates.proofs import VERIFIER, changed, export, make_ended, run_alone, take
+from tests.erasure.certificates.proofs import VERIFIER, changed, ended, export, run_alone, take
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -77,7 +77,7 @@ def test_it_needs_nothing_but_cryptography() -> None:
 
 
 def test_a_stranger_checks_a_certificate_in_an_empty_folder(client: Client, tmp_path: Path) -> None:
-    file = take(client, make_ended())
+    file = take(client, ended())
     folder = tmp_path / "elsewhere"
     folder.mkdir()
     (folder / "certificate.json").write_bytes(file)
@@ -105,14 +105,14 @@ def test_a_stranger_checks_a_certificate_in_an_empty_folder(client: Client, tmp_
 
 
 def test_without_a_key_it_says_what_that_leaves_open(client: Client, tmp_path: Path) -> None:
-    (tmp_path / "certificate.json").write_bytes(take(client, make_ended()))
+    (tmp_path / "certificate.json").write_bytes(take(client, ended()))
     said = run_alone(tmp_path, "certificate.json")
     assert said.returncode == 0
     assert "unknown   You gave no key." in said.stdout
 
 
 def test_a_statement_with_its_detached_signature_and_a_pem_key(client: Client, tmp_path: Path) -> None:
-    run = make_ended()
+    run = ended()
     (tmp_path / "statement.json").write_bytes(take(client, run, "statement"))
     (tmp_path / "raw.sig").write_bytes(base64.b64decode(take(client, run, "signature")))
     pem = public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -124,7 +124,7 @@ def test_a_statement_with_its_detached_signature_and_a_pem_key(client: Client, t
 
 
 def test_with_the_log_the_certificates_own_entry_is_found(client: Client, tmp_path: Path) -> None:
-    run = make_ended()
+    run = ended()
     (tmp_path / "certificate.json").write_bytes(take(client, run))
     (tmp_path / "log.jsonl").write_bytes(export(client))
     asked = ["certificate.json", "--key", verifier_key(), "--log", "log.jsonl"]
@@ -132,7 +132,7 @@ def test_with_the_log_the_certificates_own_entry_is_found(client: Client, tmp_pa
     entry = Entry.objects.get(action="certificate.issued")
     assert f"That this very certificate was issued is entry {entry.index} of the log." in said.stdout
     assert said.returncode == 0
-    other = make_ended()
+    other = ended()
     (tmp_path / "certificate.json").write_bytes(take(client, other))
     said = run_alone(tmp_path, *asked)  # the log was exported before that one was issued
     assert said.returncode == 1
@@ -141,8 +141,9 @@ def test_with_the_log_the_certificates_own_entry_is_found(client: Client, tmp_pa
 
 def test_the_proofs_are_those_that_the_site_makes(client: Client) -> None:
     """Two programs: what merkle.py proves, the offline file confirms, and the other way round."""
-    says = statement(take(client, make_ended()))
+    says = statement(take(client, ended()))
     note = read_note(says["log"]["checkpoint"])
+    assert len(says["log"]["entries"]) > 4
     for one in says["log"]["entries"]:
         path = [bytes.fromhex(says["log"]["hashes"][step]) for step in one["proof"]]
         leaf = merkle.leaf_hash(one["text"].encode())
@@ -152,7 +153,7 @@ def test_the_proofs_are_those_that_the_site_makes(client: Client) -> None:
 
 
 def test_a_certificate_carries_no_address_and_nobodys_reasons(client: Client) -> None:
-    says = statement(take(client, make_ended(kept=True)))
+    says = statement(take(client, ended(kept=True)))
     entries = [json.loads(one["text"]) for one in says["log"]["entries"]]
     assert {entry["actor"].partition(":")[0] for entry in entries} == {"system"}
     assert {(entry["address"], entry["reason"]) for entry in entries} == {("", "")}
@@ -185,13 +186,13 @@ def more(says: dict[str, Any], name: str, **fields: Any) -> dict[str, Any]:
     ],
 )
 def test_a_signed_lie_is_found_by_the_log(client: Client, lie: Any, code: str) -> None:
-    file = take(client, make_ended())
+    file = take(client, ended())
     assert codes(checked(signed(statement(file)))) == []
     assert code in codes(checked(signed(lie(statement(file)))))
 
 
 def test_another_key_signs_nothing_for_this_house(client: Client) -> None:
-    file, stranger = take(client, make_ended()), Ed25519PrivateKey.generate()
+    file, stranger = take(client, ended()), Ed25519PrivateKey.generate()
     assert codes(checked(signed(statement(file), stranger))) == ["signature-not"]
     # Nor does it help to put the stranger's key into the statement: whoever has the true one is not fooled.
     says = statement(file)
@@ -204,7 +205,7 @@ def test_another_key_signs_nothing_for_this_house(client: Client) -> None:
 
 
 def test_swapped_signatures_of_two_certificates(client: Client) -> None:
-    one, other = json.loads(take(client, make_ended())), json.loads(take(client, make_ended()))
+    one, other = json.loads(take(client, ended())), json.loads(take(client, ended()))
     one["signature"], other["signature"] = other["signature"], one["signature"]
     for file in (one, other):
         assert codes(checked(json.dumps(file).encode())) == ["signature-not"]
@@ -212,7 +213,7 @@ def test_swapped_signatures_of_two_certificates(client: Client) -> None:
 
 def test_certificates_of_before_are_still_checked(client: Client) -> None:
     """Version 1 wrote each proof out; such papers are in people's hands."""
-    says = statement(take(client, make_ended()))
+    says = statement(take(client, ended()))
     log = says["log"]
     for one in log["entries"]:
         one["proof"] = [log["hashes"][step] for step in one["proof"]]
@@ -221,7 +222,7 @@ def test_certificates_of_before_are_still_checked(client: Client) -> None:
 
 
 def test_checkpoints_from_outside_are_compared(client: Client, tmp_path: Path) -> None:
-    run = make_ended()
+    run = ended()
     (tmp_path / "certificate.json").write_bytes(take(client, run))
     own = statement((tmp_path / "certificate.json").read_bytes())["log"]["checkpoint"]
     size = read_note(own).size
@@ -313,7 +314,7 @@ def test_the_same_bytes_are_served(client: Client) -> None:
 
 
 def test_the_certificates_number_is_its_digests(client: Client) -> None:
-    made = Certificate.objects.get(run=make_ended())
+    made = Certificate.objects.get(run=ended())
     assert made.digest == hashlib.sha256(made.body.encode()).hexdigest()
     assert Certificate.objects.numbered(f" {made.number[:4]} {made.number[4:]} ") == made
     for wrong in (made.number[:23], made.number[::-1], f"{made.number}%", ""):

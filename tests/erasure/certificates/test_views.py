@@ -11,7 +11,7 @@ from clinic.people.models import Role
 from erasure.certificates.checking import read_and_check
 from erasure.certificates.models import Certificate
 from erasure.runs.models import Run
-from tests.erasure.certificates.proofs import make_ended
+from tests.erasure.certificates.proofs import ended
 from tests.factories import make_run, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -25,7 +25,7 @@ def page(client: Client, run: Run) -> str:
 
 
 def test_a_complete_one_counts_and_holds_and_names_nobody(client: Client) -> None:
-    run = make_ended()
+    run = ended()
     shown = page(client, run)
     assert "<strong>2</strong> memories of one person, who is not named here, were destroyed." in shown
     assert "Not all that was on the map is gone" not in shown
@@ -39,14 +39,14 @@ def test_a_complete_one_counts_and_holds_and_names_nobody(client: Client) -> Non
 
 
 def test_a_partial_one_says_what_remains(client: Client) -> None:
-    shown = page(client, make_ended(kept=True))
+    shown = page(client, ended(kept=True))
     assert "<strong>1</strong> memory of one person, who is not named here, was destroyed." in shown
     assert "Not all that was on the map is gone. What remains is counted below." in shown
     assert '<dt>Kept during the night</dt> <dd class="figure"> 1 </dd>' in shown
 
 
 def test_a_stopped_one_says_so(client: Client) -> None:
-    run = make_ended()
+    run = ended()
     certificate = run.certificate
     statement = certificate.statement
     statement.update(outcome="stopped", destroyed=[])
@@ -63,7 +63,7 @@ def test_a_stopped_one_says_so(client: Client) -> None:
 
 
 def test_the_map_is_drawn_with_presentation_attributes_only(client: Client) -> None:
-    shown = page(client, make_ended())
+    shown = page(client, ended())
     drawing = shown[shown.index("<svg") : shown.index("</svg>")]
     assert "style" not in drawing
     assert drawing.count("<path") == 2  # two emptied places in two ages
@@ -71,7 +71,7 @@ def test_the_map_is_drawn_with_presentation_attributes_only(client: Client) -> N
 
 
 def test_the_statement_can_be_taken_away_and_checked(client: Client) -> None:
-    run = make_ended()
+    run = ended()
     shown = page(client, run)
     url = reverse("erasure:certificate-json", args=[run.pk])
     assert f'href="{url}"' in shown

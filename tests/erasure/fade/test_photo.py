@@ -87,9 +87,10 @@ def test_sizes_of_a_screen_rendition() -> None:
 @given(width=st.integers(1, 90), height=st.integers(1, 90))
 def test_every_size_fades_to_the_end(width: int, height: int) -> None:
     picture = Image.new("RGB", (width, height), (120, 60, 30))
-    for level, frame in enumerate(chain(picture)):
-        assert (frame.width, frame.height) == sizes((width, height))[level + 1]
-        assert picture_of(frame.data).size == (frame.width, frame.height)
+    frames = list(chain(picture))
+    wanted = list(sizes((width, height))[1:])
+    assert [(frame.width, frame.height) for frame in frames] == wanted
+    assert [picture_of(frame.data).size for frame in frames] == wanted
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 2), (10, 10), (1280, 9), (4000, 30), (2, 1280)])

@@ -66,6 +66,7 @@ def test_either_the_pass_came_first_or_it_never_came(act: str, monkeypatch: pyte
         winners["pass" if race(run, act, doctor, handicap, monkeypatch) else act] += 1
         if act == "pause":
             control.resume(run.pk, by=doctor)
+    assert winners.keys() == {"pass", act}
 
 
 def race(run: Run, act: str, doctor: User, handicap: float, monkeypatch: pytest.MonkeyPatch) -> bool:

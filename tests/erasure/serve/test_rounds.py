@@ -87,7 +87,9 @@ def test_keys_of_uploads_and_requests_belong_to_somebody() -> None:
 def test_it_ends_when_told() -> None:
     stopping = threading.Event()
     stopping.set()
+    before = threading.enumerate()
     Supervision().run(stopping)
+    assert set(threading.enumerate()) <= set(before)
 
 
 @contextmanager

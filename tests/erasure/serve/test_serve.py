@@ -11,7 +11,7 @@ from django.conf import settings
 
 from erasure.runs.models import Run, Step
 from erasure.serve.tree import listen
-from tests.erasure.serve.served import KINDS, serve
+from tests.erasure.serve.served import KINDS, serve, without_volume_warnings
 from tests.factories import make_run
 from tests.house import PATIENCE, ROOT, environment, until
 from tests.serving import Stream, ask, cookie_of
@@ -86,7 +86,7 @@ def refusal(*options: str, **env: str) -> str:
         check=False,
     )
     assert ended.returncode == 1
-    return ended.stderr
+    return without_volume_warnings(ended.stderr)
 
 
 def test_it_does_not_open_on_tables_of_another_version(tmp_path: Path) -> None:

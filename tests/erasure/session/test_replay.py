@@ -126,6 +126,7 @@ def test_what_was_kept_beforehand_is_kept_from_the_first_moment() -> None:
     assert shown.moments[0].counts() == {"map": 1, "destroyed": 0, "protected": 1, "off": 0}
 
 
+@pytest.mark.both_databases
 def test_time_stands_while_it_was_paused() -> None:
     run = make_run(1)
     start = timezone.now()
@@ -189,6 +190,7 @@ def test_a_stopped_night_ends_stopped_with_what_was_left() -> None:
     assert last.fates == {1: "waiting", 2: "fading"}
 
 
+@pytest.mark.both_databases
 def test_no_title_no_name_and_no_picture_comes_back() -> None:
     run = a_night_with_a_copy()
     case = run.procedure.case
@@ -236,6 +238,7 @@ def test_without_a_script_each_line_is_a_link_to_its_moment() -> None:
     assert f'<a href="?at={gone.seq}" aria-current="step">' in then
 
 
+@pytest.mark.both_databases
 def test_a_memory_leads_to_where_it_began_to_fade() -> None:
     run = a_moved_night()
     began = next(m for m in replay(run).moments if m.kind == "memory-started" and m.current == 2)
@@ -317,6 +320,7 @@ def test_lines_before_and_after() -> None:
     assert beside(told, told[2]) == (4, None)
 
 
+@pytest.mark.both_databases
 def test_the_session_and_the_certificate_lead_there() -> None:
     run = to_the_end(make_run(1))
     client = Client()

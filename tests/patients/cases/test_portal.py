@@ -91,7 +91,7 @@ def test_the_night_is_named_and_then_opened(client: Client) -> None:
     run = make_run(1, case=make_case())
     client.force_login(run.procedure.case.patient)
     shown = client.get("/me/").content.decode()
-    assert f"/session/{run.pk}/" in shown or str(run.pk) in shown
+    assert f'href="/sessions/{run.pk}/">Open the session</a>' in shown
     assert procedure.pk != run.procedure_id
 
 

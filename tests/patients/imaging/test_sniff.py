@@ -96,7 +96,9 @@ def test_a_letter_that_begins_like_a_recording_is_a_letter() -> None:
 
 
 def test_every_sample_photo_is_known(sample_photos: Path) -> None:
-    for path in sample_photos.iterdir():
+    photos = list(sample_photos.iterdir())
+    assert photos
+    for path in photos:
         head = path.read_bytes()[:HEAD_BYTES]
         expected = {".jpg": Kind.JPEG, ".heic": Kind.HEIC, ".tiff": Kind.TIFF}[path.suffix.lower()]
         assert sniff(head) is expected

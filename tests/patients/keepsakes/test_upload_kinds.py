@@ -106,6 +106,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize(("name", "make", "word"), HOSTILE, ids=[row[0] for row in HOSTILE])
 def test_hostile_files_get_a_sentence_and_leave_no_row_and_no_key(
     sender: Sender, case: Case, name: str, make: Callable[[], bytes], word: str

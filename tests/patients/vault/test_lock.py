@@ -238,6 +238,7 @@ def test_a_reader_in_another_process_sees_each_end_at_once(tmp_path: Path) -> No
             store.roll_epoch()
         os.write(ask, bytes([index]))
         assert os.read(answered, 1) == b"0"
+    assert set(store.ids()) == set()
     os.close(ask)
     os.close(answered)
     os.close(answer)
