@@ -1,0 +1,205 @@
+"""`python -m tests.guards [PACKAGE ...]`: take each guard out once and list those that no test notices."""
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from tests.guards import accepted
+from tests.guards.accepted import Accepted
+from tests.guards.cluster import cluster
+from tests.guards.finder import Found
+from tests.guards.guard import Guard
+from tests.guards.judging import Judge
+from tests.guards.packages import PACKAGES, ROOT, package_of
+from tests.guards.prepare import find, prepare
+from tests.guards.reach import Reach
+from tests.guards.verdicts import Verdicts
+from tests.guards.workers import Worker, work
+
+REACH = ROOT / ".guards" / "reach.jsonl"
+
+
+class Progress:
+    """How far a run is, and when it will end, a line at most every few seconds."""
+
+    EVERY = 10.0
+
+    def __init__(self, what: str, total: int) -> None:
+        self.what, self.total, self.done = what, total, 0
+        self.began = self.told = time.monotonic()
+
+    def more(self, count: int = 1) -> None:
+        self.done += count
+        now = time.monotonic()
+        if now - self.told >= self.EVERY and self.done:
+            self.told = now
+            left = (now - self.began) / self.done * (self.total - self.done)
+            say(f"  {self.what}: {self.done} of {self.total}, about {left / 60:.0f} min left")
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A directory in memory where there is room, gone afterwards."""
+    memory = Path("/dev/shm")  # noqa: S108 - the fastest place there is; the directory is ours alone
+    roomy = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 1 << 30
+    place = Path(tempfile.mkdtemp(prefix="lacuna-guards-", dir=memory if roomy else None))
+    place.chmod(0o755)  # PostgreSQL runs as another user
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+class Run:
+    """One run of the tool. Workers start when something has to be measured or judged."""
+
+    def __init__(self, everything: Sequence[Found], workers: int, place: Path, stack: ExitStack) -> None:
+        self.everything, self.count, self.place, self.stack = everything, workers, place, stack
+        self.guards = [found.guard for found in everything]
+        self.numbers = {guard.key: number for number, guard in enumerate(self.guards)}
+        self.reach = Reach(REACH)
+        self.judge = Judge(self.reach)
+        self.verdicts = Verdicts()
+        self._sqlite: list[Worker] = []
+        self._postgres: list[Worker] = []
+
+    def start(self) -> None:
+        """Start the workers and measure what is not measured yet."""
+        if self._sqlite:
+            return
+        say("Preparing: copying the tree, collecting the tests.")
+        self._sqlite = [self._worker(f"sqlite-{number}") for number in range(self.count)]
+        self._measure(self._sqlite, self._sqlite[0].tests)
+        skipped = [test for test in self._sqlite[0].tests if self.reach.tests[test].outcome == "skipped"]
+        address = self.stack.enter_context(cluster(self.place / "postgresql"))
+        if not address:
+            say("PostgreSQL is not installed: tests that only run there are left out.")
+        elif skipped:
+            self._postgres = [self._worker("postgresql", address, skipped)]
+            self.reach_there = Reach(REACH.with_name("reach-postgresql.jsonl"))
+            self._measure(self._postgres, skipped, self.reach_there)
+        for name, it in sorted(self.reach.tests.items()):
+            if it.outcome not in {"passed", "skipped"} and name in self._sqlite[0].tests_set:
+                say(f"  left out, since it fails with every guard in place: {name} ({it.outcome})")
+
+    def _worker(self, name: str, database: str = "", tests: Sequence[str] = ("tests",)) -> Worker:
+        tree = self.place / name
+        prepare(tree, self.everything)
+        files = sorted({test.partition("::")[0] for test in tests})
+        worker = Worker(tree, self.place / f"{name}-scratch", database, files)
+        self.stack.callback(worker.close)
+        return worker
+
+    def _measure(self, workers: Sequence[Worker], tests: Sequence[str], reach: Reach | None = None) -> None:
+        reach = reach or self.reach
+        if missing := reach.missing(tests, self.guards):
+            say(f"Running {len(missing)} tests to see which guards they get to.")
+            progress = Progress("tests", len(missing))
+            reach.measure(workers, missing, self.guards, progress.more)
+
+    def judged(self, guards: Sequence[Guard]) -> None:
+        """Find a verdict for each guard."""
+        self.start()
+        progress = Progress("guards", len(guards))
+        groups = [(self._sqlite, self.judge, self.reach)]
+        if self._postgres:
+            groups.append((self._postgres, Judge(self.reach_there), self.reach_there))
+        left = list(guards)
+        for workers, judge, reach in groups:
+            last = workers is groups[-1][0]
+
+            def find_test(worker: Worker, guard: Guard, judge: Judge = judge, reach: Reach = reach) -> str:
+                return judge.find(worker, guard, self.numbers[guard.key], reach.tests_of(guard))
+
+            still = []
+            for guard, test in work(workers, find_test, left):
+                if test:
+                    self.verdicts.notice(guard, test)
+                elif last:
+                    self.verdicts.miss(guard, self.tests_of(guard))
+                else:
+                    still.append(guard)
+                if test or last:
+                    progress.more()
+            left = still
+
+    def tests_of(self, guard: Guard) -> list[str]:
+        there = self.reach_there.tests_of(guard) if self._postgres else []
+        return [*self.reach.tests_of(guard), *there]
+
+
+def report(package: str, guards: Sequence[Guard], verdicts: Verdicts, entries: Sequence[Accepted]) -> int:
+    """Print a package's figures and its survivors; returns how many there are."""
+    survivors = [guard for guard in guards if not verdicts.all[guard.key].noticed]
+    left = [guard for guard in survivors if not any(entry.fits(guard) for entry in entries)]
+    say(
+        f"{package}: {len(guards)} guards, {len(guards) - len(survivors)} noticed, "
+        f"{len(survivors) - len(left)} accepted, {len(left)} survive"
+    )
+    for guard in left:
+        tries = verdicts.all[guard.key].tries
+        say(f"  {guard.path}:{guard.line} {guard.function} | {guard.kind} | {guard.text}")
+        say(f"    {tries} tests get to it and pass without it" if tries else "    no test gets to it")
+    return len(left)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.guards", description=__doc__)
+    parser.add_argument("packages", nargs="*", metavar="PACKAGE", help=f"by default all: {', '.join(PACKAGES)}")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--list", action="store_true", help="print the guards and end")
+    parser.add_argument("--again", action="store_true", help="judge survivors again even if nothing changed")
+    given = parser.parse_args()
+    if unknown := set(given.packages) - set(PACKAGES):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    chosen = [package for package in PACKAGES if not given.packages or package in given.packages]
+    everything = find()
+    guards = [found.guard for found in everything]
+    if given.list:
+        for guard in guards:
+            if package_of(guard.path) in chosen:
+                say(f"{guard.path}:{guard.line} {guard.function} | {guard.kind} | {guard.text}")
+        return 0
+    entries = accepted.read()
+    survive = 0
+    with scratch() as place, ExitStack() as stack:
+        run = Run(everything, given.workers, place, stack)
+        run.verdicts.keep_only(guards)
+        for package in chosen:
+            mine = [guard for guard in guards if package_of(guard.path) == package]
+            verdicts = {guard.key: run.verdicts.standing(guard) for guard in mine}
+            waiting = [
+                guard
+                for guard in mine
+                if (verdict := verdicts[guard.key]) is None or (given.again and not verdict.noticed)
+            ]
+            if waiting:
+                say(f"{package}: {len(waiting)} of {len(mine)} guards to judge")
+                run.judged(waiting)
+            survive += report(package, mine, run.verdicts, entries)
+    wrong = accepted.unmatched(entries, guards)
+    for entry in wrong:
+        say(f"accepted.toml has an entry that fits no guard: {entry.file} {entry.function} | {entry.guard}")
+    say(f"{survive} guards survive" if survive else "Every guard that is taken out is noticed.")
+    return 1 if survive or wrong else 0
+
+
+if __name__ == "__main__":
+    for ending in (signal.SIGINT, signal.SIGTERM):  # also where a shell started this with SIGINT ignored
+        signal.signal(ending, signal.default_int_handler)
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        say("Stopped. What was judged is kept.")
+        sys.exit(130)
