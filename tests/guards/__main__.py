@@ -20,6 +20,7 @@ from tests.guards.judging import Judge
 from tests.guards.packages import PACKAGES, ROOT, package_of
 from tests.guards.prepare import find, prepare
 from tests.guards.reach import Reach
+from tests.guards.texts import snapshot
 from tests.guards.verdicts import Verdicts
 from tests.guards.workers import Worker, work
 
@@ -45,7 +46,7 @@ class Progress:
 
 
 def say(text: str) -> None:
-    print(text, flush=True)
+    print(text, flush=True)  # noqa: T201 - what this program is for
 
 
 @contextmanager
@@ -79,6 +80,8 @@ class Run:
         if self._sqlite:
             return
         say("Preparing: copying the tree, collecting the tests.")
+        tests = [path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("*.py")]
+        snapshot([*tests, *{guard.path for guard in self.guards}])
         self._sqlite = [self._worker(f"sqlite-{number}") for number in range(self.count)]
         self._measure(self._sqlite, self._sqlite[0].tests)
         skipped = [test for test in self._sqlite[0].tests if self.reach.tests[test].outcome == "skipped"]
@@ -156,7 +159,9 @@ def report(package: str, guards: Sequence[Guard], verdicts: Verdicts, entries: S
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.guards", description=__doc__)
-    parser.add_argument("packages", nargs="*", metavar="PACKAGE", help=f"by default all: {', '.join(PACKAGES)}")
+    parser.add_argument(
+        "packages", nargs="*", metavar="PACKAGE", help=f"by default all: {', '.join(PACKAGES)}"
+    )
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--list", action="store_true", help="print the guards and end")
     parser.add_argument("--again", action="store_true", help="judge survivors again even if nothing changed")

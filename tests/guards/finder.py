@@ -17,9 +17,8 @@ from tests.guards.project import (
     rows_of,
 )
 
-# The functions that stand in for a guard while tests run; tests/guards/switches.py has them.
+# Comparisons that can be chained to say between which ends a value lies.
 ORDER = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
-FIRST = {ast.Lt: "least", ast.LtE: "least", ast.Gt: "most", ast.GtE: "most"}
 REFUSING_CALLS = {"add_error", "HttpResponseNotAllowed", "HttpResponseForbidden", "HttpResponseBadRequest"}
 KEYS = {"pk", "id", "pk__in", "id__in"}
 TEXT = 160  # characters of a guard's text
@@ -32,8 +31,8 @@ class Switch:
     name: str
     start: int
     end: int
-    # "wrap" puts the call around an expression, "keyword" around a keyword argument, "call" around a call whose
-    # function becomes an argument; "part" writes an f-string anew, whose parts have no positions of their own.
+    # "wrap" puts the call around an expression, "keyword" around a keyword argument, "call" around a call
+    # whose function becomes an argument; "part" writes an f-string anew: its parts have no positions.
     how: str = "wrap"
     instead: str = ""
     part: int = 0
@@ -90,7 +89,11 @@ class Finder:
             if self._refuses(node.body, function):
                 self._add(name, Kind.REFUSAL, node.test, "refuse", f"if {self._text(node.test)}")
                 self._operands(name, node.test)
-            if node.orelse and not isinstance(node.orelse[0], ast.If) and self._refuses(node.orelse, function):
+            if (
+                node.orelse
+                and not isinstance(node.orelse[0], ast.If)
+                and self._refuses(node.orelse, function)
+            ):
                 self._add(name, Kind.REFUSAL, node.test, "require", f"if not {self._text(node.test)}")
                 self._operands(name, node.test)
 
@@ -111,7 +114,11 @@ class Finder:
                 self._operands(name, operand)
         elif isinstance(test, ast.Call) and called(test) == "bool" and len(test.args) == 1:
             self._operands(name, test.args[0])
-        elif isinstance(test, ast.Compare) and len(test.ops) == 2 and all(isinstance(op, ORDER) for op in test.ops):
+        elif (
+            isinstance(test, ast.Compare)
+            and len(test.ops) == 2
+            and all(isinstance(op, ORDER) for op in test.ops)
+        ):
             first, last = test.left, test.comparators[-1]
             ends = ("least", "most") if isinstance(test.ops[0], ast.Lt | ast.LtE) else ("most", "least")
             for end, switch in ((first, ends[0]), (last, ends[1])):
@@ -171,7 +178,7 @@ class Finder:
             counted = not isinstance(parents[id(node)], ast.Expr)
             if not counted:
                 self._add(name, Kind.CHANGE, node, "sync", self._text(node), how="call")
-            conditions = [item for call in calls for item in (*call.args, *call.keywords)]
+            conditions = [item for call in calls for item in _given(call)]
             for item in conditions:
                 by_key = isinstance(item, ast.keyword) and item.arg in KEYS
                 if counted or (len(conditions) > 1 and not by_key):
@@ -180,7 +187,7 @@ class Finder:
             self._conditions_in(name, returned(function), Kind.CONDITION)
 
     def _selections(self, name: str, function: Function) -> None:
-        """Conditions of named queryset methods, and of how a person stands to an object: access rests on both."""
+        """Conditions of named queryset methods, and of how a person stands to an object."""
         if name.rpartition(".")[0].endswith("QuerySet"):
             self._conditions_in(name, returned(function), Kind.SELECTION)
         elif self.path.endswith("/relations.py"):
@@ -190,27 +197,26 @@ class Finder:
         for node in nodes:
             for call in _walk_own(node):
                 if called(call) in SELECTING | {"Q"} and isinstance(call, ast.Call):
-                    for item in (*call.args, *call.keywords):
+                    for item in _given(call):
                         self._condition(name, item, kind)
 
     def _chain(self, node: ast.expr, function: Function) -> Iterator[ast.Call]:
         """The filter and exclude calls before an update, also where a local name holds the queryset."""
         for chain in rows_of(node, function):
-            while isinstance(chain, ast.Attribute | ast.Call):
-                if isinstance(chain, ast.Call) and called(chain) in SELECTING:
-                    yield chain
-                chain = chain.func if isinstance(chain, ast.Call) else chain.value
+            part = chain
+            while isinstance(part, ast.Attribute | ast.Call):
+                if isinstance(part, ast.Call) and called(part) in SELECTING:
+                    yield part
+                part = part.func if isinstance(part, ast.Call) else part.value
 
-    def _condition(
-        self, name: str, item: ast.expr | ast.keyword, kind: Kind = Kind.CONDITION
-    ) -> None:
+    def _condition(self, name: str, item: ast.expr | ast.keyword, kind: Kind = Kind.CONDITION) -> None:
         if isinstance(item, ast.Starred):
             return
         if not isinstance(item, ast.keyword):
             self._add(name, kind, item, "condition", self._text(item))
             for call in _walk_own(item):
                 if called(call) == "Q" and isinstance(call, ast.Call) and call is not item:
-                    for inner in (*call.args, *call.keywords):
+                    for inner in _given(call):
                         self._condition(name, inner, kind)
         elif item.arg is not None:
             self._add(name, kind, item, "conditions", self._text(item), how="keyword")
@@ -247,7 +253,9 @@ class Finder:
 
     # Positions
 
-    def _add(self, name: str, kind: Kind, node: ast.expr | ast.keyword, switch: str, text: str, how: str = "wrap") -> None:
+    def _add(
+        self, name: str, kind: Kind, node: ast.expr | ast.keyword, switch: str, text: str, how: str = "wrap"
+    ) -> None:
         start, end = self._range(node)
         if (switch, start, end) in self._wrapped:
             return
@@ -281,6 +289,10 @@ def _functions(tree: ast.AST, before: str = "") -> Iterator[tuple[str, Function]
             yield from _functions(node, f"{before}{node.name}.")
         else:
             yield from _functions(node, before)
+
+
+def _given(call: ast.Call) -> list[ast.expr | ast.keyword]:
+    return [*call.args, *call.keywords]
 
 
 def _walk_own(node: ast.AST) -> Iterator[ast.AST]:

@@ -48,5 +48,3 @@ class Judge:
     def _fails(self, worker: Worker, test: str, number: int, limits: dict[str, float]) -> bool:
         """Whether the failure comes again without the tests before it."""
         return worker.run([test], out=number, limits=limits).results[0].noticed
-
-

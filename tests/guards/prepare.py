@@ -12,7 +12,18 @@ from tests.guards.packages import PACKAGES, ROOT, files
 from tests.guards.project import Project
 
 APPS = ("clinic", "patients", "erasure")
-SWITCHES = ("refuse", "require", "either", "both", "least", "most", "condition", "conditions", "binding", "sync")
+SWITCHES = (
+    "refuse",
+    "require",
+    "either",
+    "both",
+    "least",
+    "most",
+    "condition",
+    "conditions",
+    "binding",
+    "sync",
+)
 
 
 def find(root: Path = ROOT, packages: Sequence[str] = PACKAGES) -> list[Found]:
@@ -46,13 +57,13 @@ def switched(source: bytes, found: Sequence[tuple[int, Found]], tree: Path) -> b
             pieces.append(((end, 2, 0, 0), end, end + 1, b", "))
         else:
             pieces.append(((end, 0, -start, -order), end, end, b")"))
-    for (start, end), text in templates.items():
-        pieces.append(((start, 2, 0, 0), start, end, text.encode()))
+    pieces += [((start, 2, 0, 0), start, end, text.encode()) for (start, end), text in templates.items()]
     at, line = _import(source, tree)
     pieces.append(((at, 0, 0, 0), at, at, line))
-    result, done = [], 0
-    for _key, start, end, text in sorted(pieces):
-        result += [source[done:start], text]
+    result: list[bytes] = []
+    done = 0
+    for _key, start, end, piece in sorted(pieces):
+        result += [source[done:start], piece]
         done = end
     return b"".join([*result, source[done:]])
 
@@ -78,7 +89,7 @@ def _import(source: bytes, tree: Path) -> tuple[int, bytes]:
 
 
 def prepare(tree: Path, found: Sequence[Found], root: Path = ROOT) -> None:
-    """Copy the tracked and new files of `root` to `tree` and put the switches in. Guards are numbered by place."""
+    """Copy the tracked and new files of `root` to `tree` with the switches. A guard's number is its place."""
     shutil.rmtree(tree, ignore_errors=True)
     tree.mkdir(parents=True)
     listed = subprocess.run(

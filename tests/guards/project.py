@@ -1,4 +1,4 @@
-"""What the finder has to know of the other files: which functions never return, build conditions or bind data."""
+"""What the finder has to know of other files: which functions never return, narrow rows or bind data."""
 
 import ast
 from collections.abc import Iterable, Iterator

@@ -65,9 +65,10 @@ class Reach:
         return name
 
     def missing(self, tests: Iterable[str], guards: Sequence[Guard]) -> list[str]:
-        """Tests to measure: new, in a changed file, or near a guard that was not known when they were measured."""
+        """Tests to measure: new, in a changed file, or near a guard not known when they were measured."""
         unknown = {
-            name: [guard for guard in guards if guard.key not in set(keys)] for name, keys in self.known.items()
+            name: [guard for guard in guards if guard.key not in set(keys)]
+            for name, keys in self.known.items()
         }
         found = []
         for test in tests:
@@ -80,7 +81,7 @@ class Reach:
         return found
 
     def _near(self, guard: Guard, test: str, old: Measured) -> bool:
-        """Whether a test may get to a guard that was not known then: it lies beside it, or came to its function.
+        """Whether a test may get to a guard not known then: it lies beside it, or came to its function.
 
         Where no guard of that function was known, one of its file will do.
         """
@@ -90,7 +91,11 @@ class Reach:
         return mirrors(test, guard.path) or any(key.startswith(inside) for key in old.reached)
 
     def measure(
-        self, workers: Sequence[Worker], tests: Sequence[str], guards: Sequence[Guard], told: Callable[[int], None]
+        self,
+        workers: Sequence[Worker],
+        tests: Sequence[str],
+        guards: Sequence[Guard],
+        told: Callable[[int], None],
     ) -> None:
         """Run tests with every guard in place, and write down what each gets to."""
         known = self.know(guards)

@@ -1,8 +1,8 @@
 """A pytest plugin that collects the tests once, makes the test database once, and then forks for each order.
 
 Started by tests/guards/workers.py in a prepared tree as `python -m pytest -p tests.guards.server`. It reads
-orders, lines of JSON, from the descriptor GUARDS_ORDERS and answers each with a line of JSON on GUARDS_ANSWERS.
-An order runs some tests in a child process with a database of its own, so nothing of it is left for the next.
+orders, lines of JSON, from the descriptor GUARDS_ORDERS and answers each by a line on GUARDS_ANSWERS. Each
+order runs some tests in a child process with a database of its own, so nothing of it is left for the next.
 """
 
 import ctypes
@@ -16,6 +16,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -23,7 +24,8 @@ import pytest
 from django.conf import settings
 from django.db import connection, connections
 
-import guards_switches
+# Only a prepared tree has it: the copy of switches.py that the guards of that tree use.
+guards_switches = import_module("guards_switches")
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
@@ -68,7 +70,9 @@ class Server:
         print(json.dumps(answer), file=self.answers, flush=True)
 
     def _marks(self) -> dict[str, list[str]]:
-        return {name: sorted({mark.name for mark in item.iter_markers()}) for name, item in self.items.items()}
+        return {
+            name: sorted({mark.name for mark in item.iter_markers()}) for name, item in self.items.items()
+        }
 
     def _make_database(self) -> None:
         """Run one test that needs the database, so that every child finds it made."""
@@ -77,11 +81,9 @@ class Server:
         first.config.hook.pytest_runtest_protocol(item=first, nextitem=other)
         connections.close_all()
         if connection.vendor == "sqlite":
-            read = os.popen(f"cat '{connection.settings_dict['NAME']}' | base64 -w0")  # noqa: S605 - see conftest
-            import base64
+            from tests.house import contents  # only now: it needs Django's settings
 
-            self.database = base64.b64decode(read.read())
-            read.close()
+            self.database = contents(Path(connection.settings_dict["NAME"]))
         gc.collect()
         gc.freeze()
 
@@ -93,7 +95,7 @@ class Server:
             Path(name).write_bytes(self.database)
         else:
             name = f"{chosen['NAME']}_{number}"
-            with connection._nodb_cursor() as cursor:  # type: ignore[attr-defined]
+            with connection._nodb_cursor() as cursor:
                 cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE "{chosen["NAME"]}"')
         chosen["NAME"] = name
         settings.DATABASES["default"]["NAME"] = name
@@ -112,7 +114,7 @@ class Server:
         os.close(reading)
         _end_descendants()
         if connection.vendor != "sqlite":
-            with connection._nodb_cursor() as cursor:  # type: ignore[attr-defined]
+            with connection._nodb_cursor() as cursor:
                 name = f"{connection.settings_dict['NAME']}_{self.forks}"
                 cursor.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
             connections.close_all()
@@ -193,7 +195,7 @@ class Server:
 
 
 def _lines(pipe: int) -> Iterator[bytes]:
-    """Whole lines that wait in the pipe. Each was written at once, so none is cut but by this buffer's end."""
+    """Whole lines that wait in the pipe. Each was written at once: only the end of the buffer cuts one."""
     rest = b""
     while True:
         try:
@@ -209,7 +211,9 @@ def _lines(pipe: int) -> Iterator[bytes]:
 def _end_descendants() -> None:
     """Kill what a test left running, however deep: as orphans they are this process's children."""
     while True:
-        found = [int(pid) for pid in Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()]
+        found = [
+            int(pid) for pid in Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
+        ]
         if not found:
             return
         for pid in found:

@@ -232,7 +232,9 @@ def test_equal_guards_of_a_function_are_told_apart() -> None:
 class Out:
     """Runs a prepared source. `out` is the text of the guard that is out; the switches are the real ones."""
 
-    def __init__(self, source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, others: str = "") -> None:
+    def __init__(
+        self, source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, others: str = ""
+    ) -> None:
         from tests.guards import switches
 
         text = dedent(source).encode()

@@ -35,13 +35,26 @@ def _functions(path: Path) -> dict[str, str]:
     return found
 
 
+def snapshot(paths: Iterable[str], root: Path = ROOT) -> None:
+    """Read files now, so that what is found in the next hours is tied to the text that was tested."""
+    for path in paths:
+        _functions(root / path)
+        file_digest(root / path)
+
+
+def forget() -> None:
+    """Read every file anew."""
+    _functions.cache_clear()
+    file_digest.cache_clear()
+
+
 def function_text(path: str, function: str, root: Path = ROOT) -> str:
     """The text of a function of the project; "" when it is not there."""
     file = root / path
     return _functions(file).get(function, "") if file.is_file() else ""
 
 
-def test_text(nodeid: str, root: Path = ROOT) -> str:
+def text_of_test(nodeid: str, root: Path = ROOT) -> str:
     """The text of a test's function; "" when it is not there."""
     path, _, rest = nodeid.partition("::")
     return function_text(path, rest.partition("[")[0].replace("::", "."), root)

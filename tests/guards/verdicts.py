@@ -1,14 +1,13 @@
 """What was found for each guard, kept with the project: a verdict stands while the texts it rests on do."""
 
 import json
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.guards.guard import Guard
 from tests.guards.packages import ROOT, package_of
-from tests.guards.texts import digest, file_digest, function_text, test_text
+from tests.guards.texts import digest, file_digest, function_text, text_of_test
 
 FILE = Path(__file__).with_name("verdicts.json")
 
@@ -47,7 +46,7 @@ class Verdicts:
         self._put(guard, Verdict("", len(tests), self._unnoticed(guard)))
 
     def _noticed(self, guard: Guard, test: str) -> str:
-        text = test_text(test, self.root)
+        text = text_of_test(test, self.root)
         return digest([function_text(guard.path, guard.function, self.root), text]) if text else ""
 
     def _unnoticed(self, guard: Guard) -> str:
@@ -78,4 +77,4 @@ class Verdicts:
         ]
         new = self.path.with_suffix(".new")
         new.write_text("{\n" + ",\n".join(lines) + "\n}\n")
-        os.replace(new, self.path)
+        new.replace(self.path)

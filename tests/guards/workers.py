@@ -40,7 +40,9 @@ class Answer:
 class Worker:
     """One process with all tests collected in `tree`. Errors: RuntimeError when it does not start or ends."""
 
-    def __init__(self, tree: Path, scratch: Path, database: str = "", tests: Sequence[str] = ("tests",)) -> None:
+    def __init__(
+        self, tree: Path, scratch: Path, database: str = "", tests: Sequence[str] = ("tests",)
+    ) -> None:
         orders, self._orders = os.pipe()
         self._answers, answers = os.pipe()
         scratch.mkdir(parents=True, exist_ok=True)
@@ -90,7 +92,13 @@ class Worker:
 
         first: end with the first test that fails. limits: seconds for tests whose usual time is known.
         """
-        order = {"tests": list(tests), "out": out, "first": first, "limits": dict(limits or {}), "limit": limit}
+        order = {
+            "tests": list(tests),
+            "out": out,
+            "first": first,
+            "limits": dict(limits or {}),
+            "limit": limit,
+        }
         with self._lock:
             os.write(self._orders, json.dumps(order).encode() + b"\n")
             answer = self._read()
