@@ -26,6 +26,10 @@ class Measured:
     seconds: float
     reached: frozenset[str]
 
+    @property
+    def sound(self) -> bool:
+        return self.outcome in {"passed", "skipped"}
+
 
 class Reach:
     def __init__(self, path: Path, root: Path = ROOT) -> None:
@@ -65,7 +69,7 @@ class Reach:
         return name
 
     def missing(self, tests: Iterable[str], guards: Sequence[Guard]) -> list[str]:
-        """Tests to measure: new, in a changed file, or near a guard not known when they were measured."""
+        """Tests to measure: new, in a changed file, failed, or near a guard not known then."""
         unknown = {
             name: [guard for guard in guards if guard.key not in set(keys)]
             for name, keys in self.known.items()
@@ -73,7 +77,8 @@ class Reach:
         found = []
         for test in tests:
             old = self.tests.get(test)
-            if old is None or old.file != file_digest(self.root / test.partition("::")[0]):
+            file = file_digest(self.root / test.partition("::")[0])
+            if old is None or old.file != file or not old.sound:
                 found.append(test)
                 continue
             if any(self._near(guard, test, old) for guard in unknown[old.known]):
@@ -96,10 +101,11 @@ class Reach:
         tests: Sequence[str],
         guards: Sequence[Guard],
         told: Callable[[int], None],
+        at_once: int = AT_ONCE,
     ) -> None:
         """Run tests with every guard in place, and write down what each gets to."""
         known = self.know(guards)
-        orders = [tests[start : start + AT_ONCE] for start in range(0, len(tests), AT_ONCE)]
+        orders = [tests[start : start + at_once] for start in range(0, len(tests), at_once)]
 
         def run(worker: Worker, order: Sequence[str]) -> list[Answer]:
             answers = []

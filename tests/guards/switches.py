@@ -92,7 +92,7 @@ def condition(number: int, value: Any) -> Any:
     return value
 
 
-def conditions(number: int, **given: Any) -> dict[str, Any]:
+def conditions(number: int, /, **given: Any) -> dict[str, Any]:
     return {} if _reached(number) else given
 
 
@@ -103,7 +103,7 @@ def binding(number: int, value: Any) -> Any:
     return bytes(len(value)) if isinstance(value, bytes) else type(value)()
 
 
-def sync(number: int, call: Any, *arguments: Any, **named: Any) -> Any:
+def sync(number: int, call: Any, /, *arguments: Any, **named: Any) -> Any:
     return None if _reached(number) else call(*arguments, **named)
 
 

@@ -322,7 +322,7 @@ def test_conditions_and_syncs_without_one(tmp_path: Path, monkeypatch: pytest.Mo
 
         def f(rows, file):
             os.fsync(file)
-            return rows.filter(pk=1, state="new").update(done=True) == 1
+            return rows.filter(pk=1, number="new").update(done=True) == 1
     '''
     done: list[object] = []
 
@@ -340,14 +340,14 @@ def test_conditions_and_syncs_without_one(tmp_path: Path, monkeypatch: pytest.Mo
             done.append(file)
 
     out = Out(source, tmp_path, monkeypatch)
-    for one in (None, "os.fsync(file)", "pk=1", 'state="new"'):
+    for one in (None, "os.fsync(file)", "pk=1", 'number="new"'):
         done.clear()
         assert out.run(one, os=Os)["f"](Rows(), "file")
-        expected: list[object] = ["file", {"pk": 1, "state": "new"}]
+        expected: list[object] = ["file", {"pk": 1, "number": "new"}]
         if one == "os.fsync(file)":
             del expected[0]
         elif one:
-            expected[1] = {"state": "new"} if one == "pk=1" else {"pk": 1}
+            expected[1] = {"number": "new"} if one == "pk=1" else {"pk": 1}
         assert done == expected
 
 

@@ -148,5 +148,7 @@ def test_what_has_to_be_measured(root: Path) -> None:
     ]
     new = Guard(GUARD.path, "enter", Kind.REFUSAL, "if who.closed", 3, 3)
     assert found.missing(tests, [GUARD, new]) == [NODE, near]
+    broken = reach(root, row(root, NODE, [], outcome="failed"))
+    assert broken.missing([NODE], [GUARD]) == [NODE]
     change(root, "tests/erasure/test_far.py", "def test_a(): ...", "def test_a(): pass")
     assert found.missing(tests, [GUARD]) == [far, near]
