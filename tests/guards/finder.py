@@ -6,20 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from tests.guards.guard import Guard, Kind
-from tests.guards.project import (
-    SELECTING,
-    SYNC,
-    Function,
-    Project,
-    called,
-    own_nodes,
-    returned,
-    rows_of,
-)
+from tests.guards.project import SYNC, Project, rows_of
+from tests.guards.refusals import answers, refuses
+from tests.guards.syntax import SELECTING, Function, called, own_nodes, returned
 
 # Comparisons that can be chained to say between which ends a value lies.
 ORDER = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
-REFUSING_CALLS = {"add_error", "HttpResponseNotAllowed", "HttpResponseForbidden", "HttpResponseBadRequest"}
 KEYS = {"pk", "id", "pk__in", "id__in"}
 TEXT = 160  # characters of a guard's text
 
@@ -67,6 +59,8 @@ class Finder:
         for name, function in _functions(self.tree):
             self._refusals(name, function)
             self._predicate(name, function)
+            self._checks(name, function)
+            self._choices(name, function)
             self._updates(name, function)
             self._selections(name, function)
             self._bindings(name, function)
@@ -97,6 +91,28 @@ class Finder:
                 self._add(name, Kind.REFUSAL, node.test, "require", f"if not {self._text(node.test)}")
                 self._operands(name, node.test)
 
+    def _refuses(self, body: Sequence[ast.stmt], function: Function) -> bool:
+        return refuses(body, function, self.project.never_return) or (
+            function.name in self.project.deciders and answers(body)
+        )
+
+    def _checks(self, name: str, function: Function) -> None:
+        """Calls whose only effect is a refusal."""
+        for node in own_nodes(function):
+            if not isinstance(node, ast.Expr):
+                continue
+            waited = isinstance(node.value, ast.Await)
+            call = node.value.value if isinstance(node.value, ast.Await) else node.value
+            if isinstance(call, ast.Call) and called(call) in self.project.checkers:
+                switch = "sync_later" if waited else "sync"
+                self._add(name, Kind.CHECK, call, switch, self._text(call), how="call")
+
+    def _choices(self, name: str, function: Function) -> None:
+        """What a returned `... if ... else ...` rests on."""
+        for value in returned(function):
+            if isinstance(value, ast.IfExp):
+                self._operands(name, value.test)
+
     def _predicate(self, name: str, function: Function) -> None:
         if function.returns is not None and ast.unparse(function.returns) == "bool":
             for value in returned(function):
@@ -124,46 +140,6 @@ class Finder:
             for end, switch in ((first, ends[0]), (last, ends[1])):
                 text = f"{self._text(end)} of {self._text(test)}"
                 self._add(name, Kind.BOUND, end, switch, text)
-
-    def _refuses(self, body: Sequence[ast.stmt], function: Function) -> bool:
-        """Whether these statements end in a refusal."""
-        if any(isinstance(node, ast.Expr) and self._refusing_call(node.value) for node in body):
-            return True
-        last = body[-1]
-        if isinstance(last, ast.Raise):
-            return True
-        if isinstance(last, ast.Return) and last.value is not None:
-            value = last.value.value if isinstance(last.value, ast.Await) else last.value
-            if isinstance(value, ast.Constant) and value.value is False:
-                return function.returns is not None and ast.unparse(function.returns) == "bool"
-            return self._refusing_answer(value)
-        if isinstance(last, ast.If) and last.orelse:
-            return self._refuses(last.body, function) and self._refuses(last.orelse, function)
-        return isinstance(last, ast.With | ast.AsyncWith) and self._refuses(last.body, function)
-
-    def _refusing_call(self, node: ast.expr) -> bool:
-        node = node.value if isinstance(node, ast.Await) else node
-        name = called(node)
-        return name in self.project.never_return or name in REFUSING_CALLS or self._says_4xx(node)
-
-    def _refusing_answer(self, node: ast.expr) -> bool:
-        name = called(node)
-        if not isinstance(node, ast.Call):
-            return False
-        first = node.args[0] if node.args else None
-        if name == "Decision" and isinstance(first, ast.Constant) and first.value is False:
-            return True
-        return name in REFUSING_CALLS or name.lstrip("_") in {"refusal", "refuse"} or self._says_4xx(node)
-
-    @staticmethod
-    def _says_4xx(node: ast.expr) -> bool:
-        if not isinstance(node, ast.Call):
-            return False
-        given = [*node.args, *(word.value for word in node.keywords if word.arg == "status")]
-        return any(
-            isinstance(item, ast.Constant) and isinstance(item.value, int) and 400 <= item.value < 500
-            for item in given
-        )
 
     # Updates
 

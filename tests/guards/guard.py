@@ -6,6 +6,7 @@ from enum import StrEnum
 
 class Kind(StrEnum):
     REFUSAL = "refusal"  # a condition under which the code refuses
+    CHECK = "check"  # a call whose only effect is a refusal
     OPERAND = "operand"  # one operand of such a condition, or of what a predicate returns
     BOUND = "bound"  # one end of a chained comparison: the 0 of `0 < n <= 9`
     CONDITION = "condition"  # one condition of a conditional update or deletion

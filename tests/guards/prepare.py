@@ -23,6 +23,7 @@ SWITCHES = (
     "conditions",
     "binding",
     "sync",
+    "sync_later",
 )
 
 

@@ -4,54 +4,13 @@ import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-Function = ast.FunctionDef | ast.AsyncFunctionDef
+from tests.guards.refusals import only_checks, refuses
+from tests.guards.syntax import Function, assigned, called, own_nodes, parameters, returned, selects
 
 # Where associated data enters the ciphers used here: the method, and the argument's position or name.
 AEAD = {"encrypt": 2, "decrypt": 2, "decrypt_into": 2, "GCMParams": 1}
 BY_NAME = {("HKDF", "info")}
 SYNC = {"fsync", "fdatasync", "sync"}
-SELECTING = {"filter", "exclude"}
-
-
-def called(node: ast.AST) -> str:
-    """The last name of what a call calls: `b` for `a.b()`; "" for anything else."""
-    if not isinstance(node, ast.Call):
-        return ""
-    if isinstance(node.func, ast.Attribute):
-        return node.func.attr
-    return node.func.id if isinstance(node.func, ast.Name) else ""
-
-
-def own_nodes(function: ast.AST) -> Iterator[ast.AST]:
-    """The nodes of a function without those of functions and classes inside it."""
-    stack = list(ast.iter_child_nodes(function))
-    while stack:
-        node = stack.pop()
-        yield node
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
-            stack.extend(ast.iter_child_nodes(node))
-
-
-def parameters(function: Function) -> list[str]:
-    """Names of the parameters in the order in which a caller gives them, `self` and `cls` left out."""
-    names = [item.arg for item in (*function.args.posonlyargs, *function.args.args)]
-    return [name for name in names if name not in {"self", "cls"}]
-
-
-def assigned(function: ast.AST, name: str) -> list[ast.expr]:
-    """What a function assigns to a local name."""
-    return [
-        node.value
-        for node in own_nodes(function)
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name) and target.id == name
-    ]
-
-
-def selects(node: ast.AST) -> bool:
-    """Whether an expression narrows a queryset or builds a Q."""
-    return any(called(part) in SELECTING | {"Q"} for part in ast.walk(node))
 
 
 @dataclass
@@ -64,6 +23,8 @@ class Project:
     syncs: set[str] = field(default_factory=set)
     binders: set[str] = field(default_factory=set)  # functions whose result is used as associated data
     conditions: set[str] = field(default_factory=set)  # functions that narrow the rows of an update
+    deciders: set[str] = field(default_factory=set)  # functions whose answer decides about a refusal
+    checkers: set[str] = field(default_factory=set)  # functions that can only refuse
 
     @classmethod
     def of(cls, sources: Iterable[str]) -> "Project":
@@ -83,6 +44,8 @@ class Project:
                     project.syncs.add(name)
         project._find_binders(owners)
         project._find_conditions()
+        project._find_deciders()
+        project._find_checkers()
         return project
 
     def _find_binders(self, owners: dict[int, str]) -> None:
@@ -92,7 +55,7 @@ class Project:
         found: dict[str, tuple[int, str]] = {}
         while sinks != found:
             found = dict(sinks)
-            for function in (item for items in self.functions.values() for item in items):
+            for function in self._each():
                 names = parameters(function)
                 for node in own_nodes(function):
                     bound = _argument(node, found)
@@ -103,10 +66,30 @@ class Project:
                         elif any(_gives_bytes(item) for item in self.functions.get(called(leaf), [])):
                             self.binders.add(called(leaf))
 
+    def _find_deciders(self) -> None:
+        for function in self._each():
+            for node in own_nodes(function):
+                if isinstance(node, ast.If) and refuses(node.body, function, self.never_return):
+                    self.deciders |= set(_asked(node.test, function)) & self.functions.keys()
+
+    def _find_checkers(self) -> None:
+        found = None
+        while found != self.checkers:
+            found = set(self.checkers)
+            self.checkers = {
+                name
+                for name, functions in self.functions.items()
+                if all(only_checks(function, found, self.never_return) for function in functions)
+            }
+
+    def _each(self) -> Iterator[Function]:
+        for functions in self.functions.values():
+            yield from functions
+
     def _find_conditions(self) -> None:
         """Functions that narrow the rows of an update or deletion, and those that such functions call."""
         chains: list[ast.AST] = []
-        for function in (item for items in self.functions.values() for item in items):
+        for function in self._each():
             for node in own_nodes(function):
                 if isinstance(node, ast.Call) and called(node) in {"update", "delete"}:
                     chains += rows_of(node.func, function)
@@ -134,10 +117,6 @@ def rows_of(node: ast.expr, function: ast.AST, depth: int = 3) -> list[ast.expr]
     return found
 
 
-def returned(function: Function) -> list[ast.expr]:
-    return [node.value for node in own_nodes(function) if isinstance(node, ast.Return) and node.value]
-
-
 def _gives_bytes(function: Function) -> bool:
     return function.returns is not None and ast.unparse(function.returns) == "bytes"
 
@@ -163,3 +142,20 @@ def _leaves(node: ast.expr, function: ast.AST, depth: int = 3) -> Iterator[ast.e
             yield from _leaves(value, function, depth - 1)
     else:
         yield node
+
+
+def _asked(test: ast.expr, function: ast.AST) -> Iterator[str]:
+    """Functions whose answer alone, or as an operand, is a condition; also through a local name."""
+    if isinstance(test, ast.NamedExpr):
+        yield from _asked(test.value, function)
+    elif isinstance(test, ast.UnaryOp):
+        yield from _asked(test.operand, function)
+    elif isinstance(test, ast.BoolOp):
+        for value in test.values:
+            yield from _asked(value, function)
+    elif isinstance(test, ast.Name):
+        for value in assigned(function, test.id):
+            if isinstance(value, ast.Call):
+                yield called(value)
+    elif isinstance(test, ast.Call):
+        yield called(test)

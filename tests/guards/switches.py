@@ -107,4 +107,8 @@ def sync(number: int, call: Any, /, *arguments: Any, **named: Any) -> Any:
     return None if _reached(number) else call(*arguments, **named)
 
 
+async def sync_later(number: int, call: Any, /, *arguments: Any, **named: Any) -> Any:
+    return None if _reached(number) else await call(*arguments, **named)
+
+
 _read()

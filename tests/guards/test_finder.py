@@ -212,6 +212,72 @@ def test_what_makes_durable() -> None:
     ]
 
 
+def test_reasons_that_another_function_refuses_for() -> None:
+    source = """
+        def start(run):
+            if why := obstacle(run):
+                raise CannotStart(why)
+            found = faults(run)
+            if found:
+                raise CannotStart(found)
+
+        def obstacle(run):
+            if run.held or run.over:
+                return "held"
+            return ""
+
+        def faults(run):
+            found = []
+            if run.empty:
+                found.append("empty")
+            return found
+
+        def title(run):
+            if run.over:
+                return "over"
+            return "on"
+    """
+    assert texts(source) == [
+        ("start", "refusal", "if why := obstacle(run)"),
+        ("start", "refusal", "if found"),
+        ("obstacle", "refusal", "if run.held or run.over"),
+        ("obstacle", "operand", "or run.held"),
+        ("obstacle", "operand", "or run.over"),
+        ("faults", "refusal", "if run.empty"),
+    ]
+
+
+def test_calls_that_can_only_refuse() -> None:
+    source = """
+        def stop(run, by):
+            only_own(run, by)
+            log(run)
+            save(run)
+
+        def only_own(run, by) -> None:
+            if run.by != by:
+                raise NotNow
+
+        def save(run) -> None:
+            if run.over:
+                raise NotNow
+            run.state = "stopped"
+    """
+    assert texts(source) == [
+        ("stop", "check", "only_own(run, by)"),
+        ("only_own", "refusal", "if run.by != by"),
+        ("save", "refusal", "if run.over"),
+    ]
+
+
+def test_what_a_returned_choice_rests_on() -> None:
+    source = """
+        def outcome(spared, copies):
+            return PARTIAL if spared or copies else COMPLETE
+    """
+    assert texts(source) == [("outcome", "operand", "or spared"), ("outcome", "operand", "or copies")]
+
+
 def test_equal_guards_of_a_function_are_told_apart() -> None:
     source = """
         def f(a):
