@@ -161,7 +161,8 @@ def test_the_top_level_holds_only_what_a_repository_needs() -> None:
         *("README.md", "LICENSE", "CHANGELOG.md", "Makefile", "docs", ".ci", ".git", ".gitignore"),
         *("requirements.txt", "requirements-dev.txt", ".pre-commit-config.yaml"),
     }
-    ignored = {"data", "collected", ".venv", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis"}
+    caches = {".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".guards"}
+    ignored = {"data", "collected", ".venv", *caches}
     assert {path.name for path in ROOT.iterdir()} - rooms - beside - ignored == set()
 
 

@@ -65,8 +65,11 @@ def scratch() -> Iterator[Path]:
 class Run:
     """One run of the tool. Workers start when something has to be measured or judged."""
 
-    def __init__(self, everything: Sequence[Found], workers: int, place: Path, stack: ExitStack) -> None:
+    def __init__(
+        self, everything: Sequence[Found], workers: int, place: Path, stack: ExitStack, *, quick: bool
+    ) -> None:
         self.everything, self.count, self.place, self.stack = everything, workers, place, stack
+        self.quick = quick
         self.guards = [found.guard for found in everything]
         self.numbers = {guard.key: number for number, guard in enumerate(self.guards)}
         self.reach = Reach(REACH)
@@ -83,8 +86,16 @@ class Run:
         tests = [path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("*.py")]
         snapshot([*tests, *{guard.path for guard in self.guards}])
         self._sqlite = [self._worker(f"sqlite-{number}") for number in range(self.count)]
-        self._measure(self._sqlite, self._sqlite[0].tests)
-        skipped = [test for test in self._sqlite[0].tests if self.reach.tests[test].outcome == "skipped"]
+        marks = self._sqlite[0].marks
+        tests = [test for test in self._sqlite[0].tests if not (self.quick and "processes" in marks[test])]
+        self._measure(self._sqlite, tests)
+        self.tests = set(tests)
+        for test in tests:
+            if not (it := self.reach.tests[test]).sound:
+                say(f"  left out, since it fails with every guard in place: {test} ({it.outcome})")
+        if self.quick:
+            return
+        skipped = [test for test in tests if self.reach.tests[test].outcome == "skipped"]
         address = self.stack.enter_context(cluster(self.place / "postgresql"))
         if not address:
             say("PostgreSQL is not installed: tests that only run there are left out.")
@@ -92,9 +103,6 @@ class Run:
             self._postgres = [self._worker("postgresql", address, skipped)]
             self.reach_there = Reach(REACH.with_name("reach-postgresql.jsonl"))
             self._measure(self._postgres, skipped, self.reach_there)
-        for name, it in sorted(self.reach.tests.items()):
-            if not it.sound and name in self._sqlite[0].tests_set:
-                say(f"  left out, since it fails with every guard in place: {name} ({it.outcome})")
 
     def _worker(self, name: str, database: str = "", tests: Sequence[str] = ("tests",)) -> Worker:
         tree = self.place / name
@@ -126,13 +134,14 @@ class Run:
             last = workers is groups[-1][0]
 
             def find_test(worker: Worker, guard: Guard, judge: Judge = judge, reach: Reach = reach) -> str:
-                return judge.find(worker, guard, self.numbers[guard.key], reach.tests_of(guard))
+                tests = [test for test in reach.tests_of(guard) if test in self.tests]
+                return judge.find(worker, guard, self.numbers[guard.key], tests)
 
             still = []
             for guard, test in work(workers, find_test, left):
                 if test:
                     self.verdicts.notice(guard, test)
-                elif last:
+                elif last and not self.quick:
                     self.verdicts.miss(guard, self.tests_of(guard))
                 else:
                     still.append(guard)
@@ -142,21 +151,27 @@ class Run:
 
     def tests_of(self, guard: Guard) -> list[str]:
         there = self.reach_there.tests_of(guard) if self._postgres else []
-        return [*self.reach.tests_of(guard), *there]
+        return [test for test in [*self.reach.tests_of(guard), *there] if test in self.tests]
 
 
 def report(package: str, guards: Sequence[Guard], verdicts: Verdicts, entries: Sequence[Accepted]) -> int:
     """Print a package's figures and its survivors; returns how many there are."""
-    survivors = [guard for guard in guards if not verdicts.all[guard.key].noticed]
+    survivors = [guard for guard in guards if not (it := verdicts.standing(guard)) or not it.noticed]
     left = [guard for guard in survivors if not any(entry.fits(guard) for entry in entries)]
     say(
         f"{package}: {len(guards)} guards, {len(guards) - len(survivors)} noticed, "
         f"{len(survivors) - len(left)} accepted, {len(left)} survive"
     )
     for guard in left:
-        tries = verdicts.all[guard.key].tries
         say(f"  {guard.path}:{guard.line} {guard.function} | {guard.kind} | {guard.text}")
-        say(f"    {tries} tests get to it and pass without it" if tries else "    no test gets to it")
+        if (it := verdicts.standing(guard)) is None:
+            say("    not noticed by the tests that were run")
+        else:
+            say(
+                f"    {it.tries} tests get to it and pass without it"
+                if it.tries
+                else "    no test gets to it"
+            )
     return len(left)
 
 
@@ -166,6 +181,11 @@ def main() -> int:
         "packages", nargs="*", metavar="PACKAGE", help=f"by default all: {', '.join(PACKAGES)}"
     )
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="leave out tests that start processes or need PostgreSQL; survivors are not remembered",
+    )
     parser.add_argument("--list", action="store_true", help="print the guards and end")
     parser.add_argument("--again", action="store_true", help="judge survivors again even if nothing changed")
     given = parser.parse_args()
@@ -182,7 +202,7 @@ def main() -> int:
     entries = accepted.read()
     survive = 0
     with scratch() as place, ExitStack() as stack:
-        run = Run(everything, given.workers, place, stack)
+        run = Run(everything, given.workers, place, stack, quick=given.quick)
         run.verdicts.keep_only(guards)
         for package in chosen:
             mine = [guard for guard in guards if package_of(guard.path) == package]
