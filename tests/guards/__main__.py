@@ -134,8 +134,8 @@ class Run:
             last = workers is groups[-1][0]
 
             def find_test(worker: Worker, guard: Guard, judge: Judge = judge, reach: Reach = reach) -> str:
-                tests = [test for test in reach.tests_of(guard) if test in self.tests]
-                return judge.find(worker, guard, self.numbers[guard.key], tests)
+                tests = reach.likeliest(guard, self.tests)
+                return judge.find(worker, self.numbers[guard.key], tests)
 
             still = []
             for guard, test in work(workers, find_test, left):
@@ -150,8 +150,8 @@ class Run:
             left = still
 
     def tests_of(self, guard: Guard) -> list[str]:
-        there = self.reach_there.tests_of(guard) if self._postgres else []
-        return [test for test in [*self.reach.tests_of(guard), *there] if test in self.tests]
+        there = self.reach_there.likeliest(guard, self.tests) if self._postgres else []
+        return [*self.reach.likeliest(guard, self.tests), *there]
 
 
 def report(package: str, guards: Sequence[Guard], verdicts: Verdicts, entries: Sequence[Accepted]) -> int:
@@ -168,7 +168,7 @@ def report(package: str, guards: Sequence[Guard], verdicts: Verdicts, entries: S
             say("    not noticed by the tests that were run")
         else:
             say(
-                f"    {it.tries} tests get to it and pass without it"
+                f"    {it.tries} tests that get to it pass without it"
                 if it.tries
                 else "    no test gets to it"
             )

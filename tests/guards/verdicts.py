@@ -14,7 +14,7 @@ FILE = Path(__file__).with_name("verdicts.json")
 
 @dataclass(frozen=True)
 class Verdict:
-    """`test` notices that the guard is out; with "" no test does, of `tries` that get to it."""
+    """`test` notices that the guard is out; with "" none of `tries` tests does that get to it."""
 
     test: str
     tries: int

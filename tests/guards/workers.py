@@ -15,6 +15,7 @@ Item = TypeVar("Item")
 Result_ = TypeVar("Result_")
 
 LIMIT = 300.0  # seconds for a test whose usual time is not known
+WHOLE = 3600.0  # seconds for an order
 
 
 @dataclass(frozen=True)
@@ -87,10 +88,12 @@ class Worker:
         first: bool = False,
         limits: Mapping[str, float] | None = None,
         limit: float = LIMIT,
+        whole: float = WHOLE,
     ) -> Answer:
         """Run tests in this order in a fresh child; `out` is the number of the guard that is taken out.
 
         first: end with the first test that fails. limits: seconds for tests whose usual time is known.
+        whole: seconds for all of them; those that were not run then have no result.
         """
         order = {
             "tests": list(tests),
@@ -98,6 +101,7 @@ class Worker:
             "first": first,
             "limits": dict(limits or {}),
             "limit": limit,
+            "whole": whole,
         }
         with self._lock:
             os.write(self._orders, json.dumps(order).encode() + b"\n")
