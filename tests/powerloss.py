@@ -220,9 +220,14 @@ def recorded(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Chan
         catch_up()
 
 
-def crashes(before: Disk, log: list[Change]) -> Iterator[tuple[int, frozenset[tuple[str, bytes]]]]:
-    """Every state the disk may be found in, each once, with the number of changes that had been begun."""
-    for moment in range(len(log) + 1):
+def crashes(
+    before: Disk, log: list[Change], first: int = 0
+) -> Iterator[tuple[int, frozenset[tuple[str, bytes]]]]:
+    """Every state the disk may be found in, each once, with the number of changes that had been begun.
+
+    first: the smallest such number to look at.
+    """
+    for moment in range(first, len(log) + 1):
         seen: set[frozenset[tuple[str, bytes]]] = set()
         for chosen in _choices(log[:moment]):
             disk = before.copy()
@@ -235,14 +240,14 @@ def crashes(before: Disk, log: list[Change]) -> Iterator[tuple[int, frozenset[tu
 
 
 def left_by_crashes(
-    place: Path, monkeypatch: pytest.MonkeyPatch, deed: Callable[[], object]
+    place: Path, monkeypatch: pytest.MonkeyPatch, deed: Callable[[], object], *, only_done: bool = False
 ) -> Iterator[tuple[bool, dict[str, bytes]]]:
     """Do `deed`; give what may be found under `place` after each crash, and if it was done by then."""
     before = Disk.of(place)
     with recorded(place, monkeypatch) as log:
         deed()
     assert log, "nothing was written"
-    for moment, state in crashes(before, log):
+    for moment, state in crashes(before, log, len(log) if only_done else 0):
         yield moment == len(log), dict(state)
 
 

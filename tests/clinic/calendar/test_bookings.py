@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.db import IntegrityError, connection, connections, transaction
 
+from clinic.calendar import bookings
 from clinic.calendar.bookings import Clash, Stale, book, cancel, clashes, move
 from clinic.calendar.models import Booking, Reservation, Resource, quarters
 from clinic.people.models import User
@@ -219,8 +220,51 @@ def test_two_that_want_the_same_in_opposite_order_never_wait_in_a_ring() -> None
         assert sorted(out) == ["booked", "clash"]
 
 
+def somebody_waits() -> bool:
+    """Whether a connection to this database waits for a lock."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return bool(cursor.fetchone()[0])
+
+
+on_postgresql = pytest.mark.skipif(
+    "not __import__('django.db').db.connection.vendor == 'postgresql'", reason="PostgreSQL"
+)
+
+
+@on_postgresql
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif("not __import__('django.db').db.connection.vendor == 'postgresql'", reason="PostgreSQL")
+def test_quarters_are_taken_by_the_ids_of_their_resources() -> None:
+    """A booking that waits for a quarter of the first room has taken none of the others yet."""
+    rooms = [Resource.objects.create(pk=UUID(int=n), kind="room", label=f"Room {n}") for n in (3, 2, 1)]
+    person = make_user()
+    mine, other = (booked([make_room()], hours=1, by=person) for _ in range(2))
+
+    def reserve() -> bool:
+        try:
+            with transaction.atomic():
+                bookings._reserve(other, rooms)
+        except Clash:
+            return False
+        finally:
+            connections.close_all()
+        return True
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            Reservation.objects.create(resource=rooms[2], quarter=EIGHT, booking=mine)
+            waiting = pool.submit(reserve)
+            until(lambda: somebody_waits() or waiting.done(), "it waits for the first quarter")
+            Reservation.objects.create(resource=rooms[0], quarter=EIGHT, booking=mine)
+        assert waiting.result(timeout=60) is False
+    assert not Reservation.objects.filter(booking=other, resource__in=rooms).exists()
+
+
+@on_postgresql
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("deed", ["book", "move"])
 def test_resources_are_locked_by_their_ids_whatever_order_they_lie_in(deed: str) -> None:
     """Who waits for the first holds no other. The rows lie in the table the other way round."""
@@ -240,19 +284,13 @@ def test_resources_are_locked_by_their_ids_whatever_order_they_lie_in(deed: str)
         finally:
             connections.close_all()
 
-    def waits() -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            )
-            return bool(cursor.fetchone()[0])
-
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
-            Resource.objects.select_for_update().get(pk=UUID(int=1))
+            # What a new reservation needs of the room's row it would get beside this lock.
+            Resource.objects.select_for_update(no_key=True).get(pk=UUID(int=1))
             waiting = pool.submit(wait_for_the_first)
-            until(lambda: waits() or waiting.done(), "it waits for the first room")
+            until(lambda: somebody_waits() or waiting.done(), "it waits for the first room")
+            assert not waiting.done()
             others = Resource.objects.select_for_update(skip_locked=True).exclude(pk=UUID(int=1))
             free = {room.pk for room in others}
         waiting.result(timeout=60)

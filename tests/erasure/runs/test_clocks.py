@@ -148,6 +148,17 @@ def test_cooling_off_is_over_when_it_is_over(set_clock: SetClock, settings: Lazy
     assert start_run(procedure.pk, by=None).expected_steps == 1
 
 
+def test_a_night_begins_now(go_wrong: GoWrong) -> None:
+    case = make_case()
+    make_keepsake(make_memory(case))
+    procedure = make_procedure(case)
+    go_wrong()
+    run = start_run(procedure.pk, by=None)
+    for moment in ("attended_at", "next_due_at"):
+        near = {f"{moment}__gt": after(-60), f"{moment}__lte": after(1)}
+        assert Run.objects.filter(pk=run.pk, **near).exists()
+
+
 def test_a_signature_is_dated_by_the_databases_clock(go_wrong: GoWrong) -> None:
     case = make_case()
     make_keepsake(make_memory(case))

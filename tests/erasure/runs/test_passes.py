@@ -105,6 +105,30 @@ def test_another_nights_consent_does_not_serve() -> None:
         one_pass(run, make_fence(run))
 
 
+def test_a_memory_that_is_kept_stays_beside_others_that_go() -> None:
+    run = make_run(2)
+    step = step_of(run)
+    Memory.objects.filter(pk=step.memory_id).update(fate=Memory.Fate.PROTECTED)
+    with pytest.raises(Refused, match="the memory is kept"):
+        one_pass(run, make_fence(run))
+
+
+def test_a_memory_began_with_its_first_pass() -> None:
+    run = make_run(1)
+    fence = make_fence(run)
+    one_pass(run, fence)
+    began = run.steps.get().started_at
+    assert began is not None
+    one_pass(run, fence)
+    assert run.steps.get().started_at == began
+
+
+def test_nothing_is_stored_by_the_last_pass() -> None:
+    keepsake = keepsakes_of(step_of(make_run(1)))[0]
+    last = passes.next_frame(keepsake, last=True)
+    assert (last.picture, last.thumb, last.objects) == (None, None, [])
+
+
 def test_a_pass_moves_its_own_step_memory_and_keepsakes_alone() -> None:
     run, other = make_run(2), make_run(1)
     fence = make_fence(run)

@@ -130,6 +130,16 @@ def test_destroying_ends_what_is_doomed_and_nothing_else() -> None:
     assert destroy(StoredObject.objects.all()).objects == 0
 
 
+def test_destroying_one_object_destroys_no_other() -> None:
+    case = make_case()
+    one, other = make_object(case=case), make_object(case=case)
+    doom(StoredObject.objects.filter(pk__in=[one.pk, other.pk]), "test")
+    doom(StoredObject.objects.filter(pk=case.pk), "test")  # a seal, which has no file
+    assert destroy(StoredObject.objects.filter(pk__in=[one.pk, case.pk])).objects == 2
+    assert StoredObject.objects.get(pk=other.pk).state == State.DOOMED
+    assert set(key_store().ids()) == {other.pk}
+
+
 def test_an_object_that_another_process_ended_meanwhile_is_counted_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -202,6 +202,55 @@ def test_a_roll_inside_a_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     assert tried > 40
 
 
+def test_a_new_store_has_its_first_key_once_it_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: Keys = {}
+
+    def deed() -> None:
+        store, key_id = opened(tmp_path / "live"), uuid4()
+        given[key_id] = store.create(key_id)
+        store.close()
+
+    (tmp_path / "live").mkdir()
+    for done, files in left_by_crashes(tmp_path / "live", monkeypatch, deed):
+        if done:
+            laid_out(frozenset(files.items()), tmp_path / "found")
+            store = opened(tmp_path / "found")
+            assert store.get_many(given) == given
+            store.close()
+
+
+@pytest.mark.parametrize("differs", ["gone here", "gone there", "altered here", "a mirror more"])
+def test_copies_are_alike_once_a_store_was_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, differs: str
+) -> None:
+    place = tmp_path / "live"
+    keys, _gone = filled(place)
+    before = {name: (place / name / "slots").read_bytes() for name in ("keys", "mirror")}
+    if differs.startswith("gone"):
+        store = opened(place)
+        store.destroy(next(iter(keys)))
+        store.close()
+        stale = "mirror" if differs == "gone here" else "keys"
+        (place / stale / "slots").write_bytes(before[stale])
+    elif differs == "altered here":
+        content = bytearray(before["keys"])
+        content[SLOT + 40] ^= 1
+        (place / "keys" / "slots").write_bytes(content)
+
+    def deed() -> None:
+        mirrors = [place / "mirror"] if differs != "a mirror more" else [place / "mirror", place / "second"]
+        SlotFileKeyStore(place / "keys", ROOT, mirrors, growth=4).close()
+
+    for done, files in left_by_crashes(place, monkeypatch, deed):
+        if done:
+            copies = {name.split("/")[0] for name in files}
+            for name in ("slots", "epochs"):
+                assert len({files[f"{copy}/{name}"] for copy in copies}) == 1
+            assert copies == {"keys", "mirror"} | ({"second"} if differs == "a mirror more" else set())
+
+
 def test_a_root_key_is_whole_or_absent_and_there_once_it_was_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -51,6 +51,12 @@ def test_a_file_of_several_windows_is_read_wherever_one_looks(tmp_path: Path) ->
         assert file.read() == data
 
 
+@pytest.mark.usefixtures("bucket")
+def test_only_the_whole_vault_is_listed() -> None:
+    with pytest.raises(SuspiciousFileOperation):
+        storage().listdir("aa")
+
+
 @pytest.mark.parametrize("bad", ["", "../x", "x" * 32, "A" * 32])
 @pytest.mark.usefixtures("bucket")
 def test_other_names_are_refused(bad: str) -> None:
