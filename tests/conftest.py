@@ -16,7 +16,7 @@ from tests.servers import bucket, s3_server
 
 __all__ = ["bucket", "django_db_setup", "log_can_be_flushed", "s3_server"]
 
-pytest_plugins = ["tests.both_databases", "tests.limits"]
+pytest_plugins = ["tests.both_databases", "tests.limits", "tests.order"]
 
 SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "samples" / "photos"
 
