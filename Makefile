@@ -1,56 +1,68 @@
 # Two commands do everything: `make demo` and `make test`. The rest is for those who change the code.
+# Works with GNU Make 3.81 and bash 3.2, which macOS has.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-PYTHON ?= python3.11
-VENV ?= .venv
+# The interpreter, else .ci/interpreter takes the newest supported one on the PATH: make demo PYTHON=python3.12
+export PYTHON
+# DJANGO=newest puts the newest Django over the lock, unpinned, in an environment of its own.
+export DJANGO
+VENV ?= .venv$(if $(DJANGO),-django-$(DJANGO))
 BIN := $(VENV)/bin
 DEMO := LACUNA_DEMO=1 LACUNA_DATA_DIR=$(CURDIR)/data/demo
-
 PYTEST := $(BIN)/python -m pytest -q
-# What fails beside others on a busy machine is run once more, alone: what fails twice, fails.
-AGAIN := $(PYTEST) --last-failed --last-failed-no-failures none
+# A PostgreSQL cluster of the command's own, gone with it.
+ON_POSTGRES := $(BIN)/python -m tests.postgres
 
-# What a killed process wrote is there for the next one, on a disk or in memory: only where the power fails does
-# the disk count, and tests/patients/vault/test_powerloss.py has that. Memory spares thousands of waits for it.
-SCRATCH := $(shell test -w /dev/shm && [ "$$(df --output=avail -m /dev/shm | tail -1)" -gt 300 ] && mktemp -u /dev/shm/lacuna-XXXXXX)
-TORTURE := $(PYTEST) -n auto --dist worksteal -m torture $(if $(SCRATCH),--basetemp=$(SCRATCH)) $(ARGS) tests/torture; \
-	status=$$?; rm -rf $(SCRATCH); exit $$status
+# Run the tests that $(2) selects, by the command $(1). What fails beside others on a busy machine is run once more,
+# alone: what fails twice, fails. pytest ends with 1 where tests failed; anything else no second run may hide.
+TESTS = { $(1) $(PYTEST) $(REPORT) -n auto --dist worksteal $(2) $(ARGS) || \
+	{ test $$? = 1 && $(1) $(PYTEST) $(REPORT) --last-failed --last-failed-no-failures none $(2) $(ARGS); }; }
+# Run $(1), then say how long its runs took and what they skipped. Each `make` has a directory for that and for what
+# has failed, so that several can go on at once.
+REPORT := -rfE -o cache_dir=$$LACUNA_TEST_REPORT/cache
+REPORTED = export LACUNA_TEST_REPORT=$$(mktemp -d) && trap 'rm -rf "$$LACUNA_TEST_REPORT"' EXIT && status=0; \
+	{ $(1); } || status=$$?; $(BIN)/python -m tests.report "$$LACUNA_TEST_REPORT"; exit $$status
 
-.PHONY: help demo test torture lint bench format messages
+TORTURE = $(1) $(PYTEST) -n auto --dist worksteal -m torture $(ARGS) tests/torture
+
+UV = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet $(ARGS)
+
+.PHONY: help demo test quick torture guards lint lock bench format messages always
 
 help: ## Say what there is to run
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-$(VENV)/runtime: requirements.txt
-	@echo "Installing what Lacuna needs (once) ..."
-	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed, as $(PYTHON)."; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
-	@touch $@
-
-$(VENV)/development: requirements-dev.txt | $(VENV)/runtime
-	@echo "Installing what the tests need (once) ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
-	@touch $@
+# Nothing happens where the environment is built already, with this interpreter and these locks.
+$(VENV)/runtime $(VENV)/development: always
+	@.ci/environment $(VENV) $(@F)
 
 demo: $(VENV)/runtime ## Load the demonstration clinic and open it: watch memories fade
-	@$(DEMO) $(BIN)/python manage.py demo
+	@$(DEMO) $(BIN)/python manage.py demo $(ARGS)
 
 test: $(VENV)/development ## Run every test, on SQLite and on PostgreSQL
-	@tests/machine
-	@$(PYTEST) -n auto --dist worksteal $(ARGS) || $(AGAIN)
-	@export LACUNA_DATABASE=$$(tests/machine --database); \
-	 $(PYTEST) -n auto --dist worksteal -m "django_db and not browser and not torture" $(ARGS) || $(AGAIN)
+	@$(BIN)/python -m tests.packages
+	@$(call REPORTED,$(call TESTS) && $(call TESTS,$(ON_POSTGRES),-m "both_databases and not browser and not torture"))
+
+quick: $(VENV)/development ## Run the tests that need no browser, on SQLite, without killing processes
+	@$(BIN)/python -m tests.packages --quick
+	@$(call REPORTED,$(call TESTS,,-m "not browser and not processes and not torture"))
 
 torture: $(VENV)/development ## Fail and kill a night at its every write, on both databases (a quarter of an hour)
-	@tests/machine
-	@$(TORTURE)
-	@export LACUNA_DATABASE=$$(tests/machine --database)'?options=-c%20synchronous_commit%3Doff'; $(TORTURE)
+	@$(BIN)/python -m tests.packages
+	@$(call TORTURE)
+	@$(call TORTURE,$(ON_POSTGRES))
+
+guards: $(VENV)/development ## Remove one guard at a time and list those that no test misses (hours)
+	@$(BIN)/python -m tests.guards $(ARGS)
 
 lint: $(VENV)/development ## Check style, types, templates and the order of imports
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/djlint templates --lint --quiet
+
+lock: $(VENV)/development ## Pin what pyproject.toml asks for, for every supported Python (ARGS=--upgrade: the newest)
+	@$(UV) pyproject.toml -o requirements.txt
+	@$(UV) --group dev -c requirements.txt pyproject.toml -o requirements-dev.txt
 
 bench: $(VENV)/development ## Measure what is claimed about speed, side by side
 	@$(BIN)/python -m tests.bench
@@ -60,4 +72,4 @@ format: $(VENV)/development ## Bring all files into the house's style
 
 messages: $(VENV)/development ## Collect the texts to translate and compile the translations
 	@$(BIN)/python manage.py makemessages --all --no-location --no-obsolete
-	@$(BIN)/python manage.py compilemessages --ignore=$(VENV) --ignore=data
+	@$(BIN)/python manage.py compilemessages --ignore='.venv*' --ignore=data

@@ -1,4 +1,8 @@
-"""No other site may load what this house answers into its own pages. Django has no setting for that."""
+"""Cross-Origin-Resource-Policy: no other site may load what this house answers into its own pages.
+
+Neither Django nor django-csp has a setting for this header (Django 5.2). A header set by a proxy would be
+missing wherever no proxy stands in front.
+"""
 
 from collections.abc import Callable
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import dj_database_url
+import django
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
@@ -69,7 +70,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "django_htmx",
-    "django_tasks",
+    *(["django_tasks"] if django.VERSION < (6, 0) else []),
     "django_tasks_db",
     "csp",
     "django.contrib.auth",
@@ -86,10 +87,11 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django_permissions_policy.PermissionsPolicyMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django.middleware.common.CommonMiddleware",  # refuses other host names, for static files too
+    "whitenoise.middleware.WhiteNoiseMiddleware",  # after all that set headers on every answer
     "django.contrib.sessions.middleware.SessionMiddleware",
     "clinic.people.session_limits.SessionLimitsMiddleware",
     "django.middleware.locale.LocaleMiddleware",
-    "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "clinic.audit.middleware.AuditContextMiddleware",
@@ -108,7 +110,6 @@ ASGI_ROUTES = {
     "/live/": "erasure.live.app.app",
     "/pictures/": "patients.keepsakes.pictures.pictures",
     "/playback/": "patients.keepsakes.playback.playback",
-    "/static/": "clinic.asgi_static.static",
     "/upload/": "patients.keepsakes.upload.upload_app",
 }
 TEMPLATES = [
@@ -144,7 +145,9 @@ if ON_SQLITE:
         "transaction_mode": "IMMEDIATE",
         "init_command": (
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;"
-            "PRAGMA foreign_keys=ON; PRAGMA wal_autocheckpoint=400"
+            "PRAGMA foreign_keys=ON; PRAGMA wal_autocheckpoint=400;"
+            # On macOS alone: F_FULLFSYNC (clinic/durable.py).
+            "PRAGMA fullfsync=ON; PRAGMA checkpoint_fullfsync=ON"
         ),
     }
 else:
@@ -154,12 +157,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = os.environ.get("LACUNA_REDIS", "")
 if REDIS_URL:
-    INSTALLED_APPS += ["django_rq"]
-    # Its tables are its admin page's; without them Redis may be named, and not named any more, at any time.
-    MIGRATION_MODULES = {"django_rq": None}
-    # A slice is short, but the last one of a night waits for a verifier: RQ's own 180 seconds would end it.
-    RQ_QUEUES = {"default": {"URL": REDIS_URL, "DEFAULT_TIMEOUT": 3600}}
-    TASKS = {"default": {"BACKEND": "django_tasks_rq.RQBackend"}}
+    TASKS = {"default": {"BACKEND": "erasure.runs.redis_queue.RedisBackend"}}
     CACHES = {
         "default": {
             "BACKEND": "django.core.cache.backends.redis.RedisCache",
@@ -316,11 +314,20 @@ if HTTPS:
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-session", "__Host-csrf"
 
 # Mail waits in an outbox that staff can read in the demonstration; a real house sets LACUNA_MAIL.
-EMAIL_BACKEND = os.environ.get("LACUNA_MAIL_BACKEND", "clinic.outbox.backend.OutboxBackend")
-EMAIL_HOST = os.environ.get("LACUNA_MAIL_HOST", "localhost")
-EMAIL_PORT = int(number("LACUNA_MAIL_PORT", 25))
-# Seconds that connecting, and each answer, may take. Whoever waits for it is a person at a form.
-EMAIL_TIMEOUT = 5
+MAIL_BACKEND = os.environ.get("LACUNA_MAIL_BACKEND", "clinic.outbox.backend.OutboxBackend")
+MAIL_SERVER = {
+    "host": os.environ.get("LACUNA_MAIL_HOST", "localhost"),
+    "port": int(number("LACUNA_MAIL_PORT", 25)),
+    # Seconds that connecting, and each answer, may take. Whoever waits for it is a person at a form.
+    "timeout": 5,
+}
+if django.VERSION >= (6, 1):
+    # A backend refuses options that it does not know, and the outbox knows none.
+    to_server = MAIL_BACKEND.endswith(".smtp.EmailBackend") or "LACUNA_MAIL_HOST" in os.environ
+    MAILERS = {"default": {"BACKEND": MAIL_BACKEND, "OPTIONS": MAIL_SERVER if to_server else {}}}
+else:
+    EMAIL_BACKEND = MAIL_BACKEND
+    EMAIL_HOST, EMAIL_PORT, EMAIL_TIMEOUT = MAIL_SERVER.values()
 DEFAULT_FROM_EMAIL = os.environ.get("LACUNA_MAIL_FROM", "Lacuna <front-desk@lacuna.example>")
 
 # --- Words, time, files -----------------------------------------------------------------------------------

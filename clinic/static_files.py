@@ -1,22 +1,23 @@
 """Static files under names that carry their content's digest, ES modules included."""
 
-import re
-from collections.abc import Callable
-from typing import Any
-
 from whitenoise.storage import CompressedManifestStaticFilesStorage
+
+# How our scripts name one another: import … from "./name.js"; and import("./name.js").
+IMPORTS = (
+    (r'(?P<matched>\bfrom "(?P<url>\./[^"]+)")', 'from "%(url)s"'),
+    (r'(?P<matched>\bimport\("(?P<url>\./[^"]+)"\))', 'import("%(url)s")'),
+)
 
 
 class StaticFiles(CompressedManifestStaticFilesStorage):
-    """WhiteNoise's storage, which also rewrites what one of our scripts imports from another."""
+    """WhiteNoise's storage, which also rewrites what one of our scripts imports from another.
 
-    support_js_module_import_aggregation = True
+    Django's own support for modules would read the scripts of other packages too, and a comment in one of
+    django-htmx's reads like an import of a file that is not there.
+    """
 
-    def url_converter(
-        self, name: str, hashed_files: dict[str, str], template: str | None = None
-    ) -> Callable[[re.Match[str]], str]:
-        """Leave others' scripts alone: a comment in one reads like an import of what is not there."""
-        if name.startswith("django_htmx/"):
-            return lambda found: found.group()
-        converter: Callable[[Any], str] = super().url_converter(name, hashed_files, template)
-        return converter
+    patterns = (
+        *CompressedManifestStaticFilesStorage.patterns,
+        ("session/*.js", IMPORTS),
+        ("upload/*.js", IMPORTS),
+    )

@@ -7,6 +7,7 @@ class ErasureConfig(AppConfig):
 
     def ready(self) -> None:
         import erasure.actions
+        import erasure.checks
         import erasure.runs.relations  # noqa: F401
         from clinic.calendar.board import register_lane
         from erasure.procedures.board import LANE

@@ -7,7 +7,8 @@ class PatientsConfig(AppConfig):
 
     def ready(self) -> None:
         import patients.actions
-        import patients.cases.relations  # noqa: F401
+        import patients.cases.relations
+        import patients.checks  # noqa: F401
         from clinic.people.invitations import on_joined
         from patients.cases.opening import open_for_patient
 

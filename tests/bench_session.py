@@ -271,9 +271,9 @@ def javascript() -> None:
 
 def first_map(browser: Browser, options: dict[str, Any], address: str) -> None:
     """From the request to the first paint, and until a picture has come; before each the house is at rest."""
-    from erasure.demo.story import MOMENTS
+    from erasure.demo import story
 
-    shown = sum(not moment.childhood for moment in MOMENTS)
+    shown = sum(not memory.childhood for memory in story.MEMORIES)
     paints, pictures = [], []
     for _ in range(max(5, ROUNDS)):
         context = browser.new_context(**options)

@@ -48,7 +48,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests before pytest chooses by their marks."""
     for item in items:
         uses_database = item.get_closest_marker("django_db") is not None
-        if uses_database and item.path.relative_to(ROOT).as_posix() not in SQLITE_IS_ENOUGH:
+        enough = item.path.relative_to(ROOT).as_posix() in SQLITE_IS_ENOUGH
+        # Without the mark, a test that is only for PostgreSQL would run nowhere.
+        if item.get_closest_marker("only_on") or (uses_database and not enough):
             item.add_marker("both_databases")
 
 

@@ -1,10 +1,12 @@
 """What every test may use."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from django.conf import settings as django_settings
+from django.db import connection
 from django.utils import translation
 
 from erasure.runs import finishing
@@ -12,21 +14,47 @@ from patients.vault import configured
 from tests.clinic.audit.plugin import log_can_be_flushed
 from tests.database import django_db_setup
 from tests.erasure.verification.ended import verify_here
-from tests.servers import bucket, s3_server
+from tests.mailers import MEMORY, send_mail_through
+from tests.photos import SHARED, make_photos
+from tests.servers import bucket, nowhere, s3_server
 
-__all__ = ["bucket", "django_db_setup", "log_can_be_flushed", "s3_server"]
+__all__ = ["bucket", "django_db_setup", "log_can_be_flushed", "nowhere", "s3_server"]
+pytest_plugins = ["tests.both_databases", "tests.limits", "tests.order", "tests.report"]
 
-pytest_plugins = ["tests.both_databases", "tests.limits", "tests.order"]
 
-SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "samples" / "photos"
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "only_on(vendor): says something of one database alone")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what says something of the other database: the other half of the suite runs it."""
+    here, others = [], []
+    for item in items:
+        elsewhere = any(mark.args != (connection.vendor,) for mark in item.iter_markers("only_on"))
+        (others if elsewhere else here).append(item)
+    config.hook.pytest_deselected(items=others)
+    items[:] = here
+
+
+@pytest.fixture(scope="session")
+def made_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photos that tests.photos makes, once for all the processes of a run."""
+    base = tmp_path_factory.getbasetemp()
+    directory = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "photos"
+    make_photos(directory)
+    return directory
+
+
+@pytest.fixture(params=["made", *(["shared"] if SHARED.is_dir() else [])])
+def sample_photos(request: pytest.FixtureRequest) -> Path:
+    """A directory of photos as cameras make them: the made ones, and again the real ones where they are."""
+    return SHARED if request.param == "shared" else request.getfixturevalue("made_photos")
 
 
 @pytest.fixture
-def sample_photos() -> Path:
-    """Real photos from real cameras; they lie beside the repository, not in it."""
-    if not SAMPLES.is_dir():
-        pytest.skip(f"no sample photos at {SAMPLES.parent.parent}")
-    return SAMPLES
+def best_photos(request: pytest.FixtureRequest) -> Path:
+    """The real photos where they are, else the made ones, for tests that are too long to run with both."""
+    return SHARED if SHARED.is_dir() else request.getfixturevalue("made_photos")
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +81,8 @@ def own_house(tmp_path: Path, settings: django_settings, laid_out: Path) -> Iter
     settings.LACUNA_WITNESS_DIR = tmp_path / "witness"
     settings.STATIC_ROOT = laid_out
     settings.WHITENOISE_USE_FINDERS = True
-    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    send_mail_through(settings, MEMORY)
+    settings.WHITENOISE_AUTOREFRESH = True  # else each test client would first list every static file
     settings.STORAGES = settings.STORAGES | {
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     }

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, cast
+from urllib.parse import quote
 
 from django.conf import settings
 from django.db import connection
@@ -20,6 +21,7 @@ from django_tasks_db.models import DBTaskResult
 
 from clinic.audit.models import Entry
 from erasure.runs.models import Event, Run, Step
+from tests import watcher
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 60.0  # seconds for which nothing may move before a wait fails; nothing is timed by it
@@ -32,8 +34,8 @@ def database_address() -> str:
     chosen = connection.settings_dict
     if connection.vendor == "sqlite":
         return f"sqlite:///{chosen['NAME']}"
-    user, host, port = chosen["USER"], chosen["HOST"], chosen["PORT"]
-    return f"postgresql://{user}@{host}:{port}/{chosen['NAME']}"
+    port = f":{chosen['PORT']}" if chosen["PORT"] else ""
+    return f"postgresql://{chosen['USER']}@{quote(chosen['HOST'], safe='.:[]')}{port}/{chosen['NAME']}"
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -146,6 +148,7 @@ class House:
         process = subprocess.Popen(  # noqa: S603 - our own command line
             command, env=env, cwd=ROOT, start_new_session=True, stdout=said, stderr=said
         )
+        watcher.watch_group(process.pid)
         self.processes.append(process)
         self.said.append(said)
         return process
@@ -175,6 +178,7 @@ class House:
                 os.killpg(process.pid, signal.SIGCONT)
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+            watcher.forget_group(process.pid)
 
     def close(self) -> None:
         self.kill()

@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +19,7 @@ from pytest_django import Settings
 from redis import Redis
 from redis.exceptions import RedisError
 
+from tests import packages, watcher
 from tests.house import until
 
 # The server looks at no signature; the client refuses to ask without.
@@ -29,49 +31,96 @@ CREDENTIALS = {
 }
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+# moto's server at a port that the system gives it. It says which on its first line.
+SERVE_S3 = """
+import threading
+from moto.server import ThreadedMotoServer
+server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+server.start()
+print(server.get_host_and_port()[1], flush=True)
+threading.Event().wait()
+"""
+
+
+def held_port(port: int = 0) -> socket.socket:
+    """A port of this machine at which nobody answers. Nobody else gets it until the socket is closed."""
+    held = socket.socket()
+    if port:  # connections that were there are still in the system's books
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", port))
+    return held
 
 
 class Server:
-    """A server at a port of its own, which may be taken away and brought back."""
+    """A server that is gone with the test run, however that ends. `directory` takes what it says."""
 
     def __init__(self, directory: Path) -> None:
-        self.directory, self.port = directory, free_port()
+        self.directory = directory
         self.process: subprocess.Popen[bytes] | None = None
+
+    def program(self) -> str:
+        """The file of the program that runs `command`."""
+        raise NotImplementedError
 
     def command(self) -> list[str]:
         raise NotImplementedError
 
-    def answers(self) -> bool:
-        with socket.socket() as asking:
-            return asking.connect_ex(("127.0.0.1", self.port)) == 0
+    def ready(self, process: "subprocess.Popen[bytes]") -> None:
+        """Wait until the server, started as `process`, answers."""
+        raise NotImplementedError
 
     def start(self) -> None:
         with (self.directory / f"{type(self).__name__}.log").open("ab") as said:
-            self.process = subprocess.Popen(self.command(), stdout=said, stderr=said)  # noqa: S603 - ours
-        until(self.answers, f"{type(self).__name__} answers")
+            self.process = subprocess.Popen(  # noqa: S603 - ours
+                self.command(),
+                executable=self.program(),
+                stdout=subprocess.PIPE,
+                stderr=said,
+                start_new_session=True,
+            )
+        watcher.watch_group(self.process.pid)
+        self.ready(self.process)
 
     def stop(self) -> None:
         if self.process is not None:
             self.process.kill()
-            self.process.wait()
+            self.process.communicate()
+            watcher.forget_group(self.process.pid)
         self.process = None
+
+    def close(self) -> None:
+        self.stop()
 
 
 class RedisServer(Server):
-    """Redis that writes nothing to any disk, so that its end is the end of what it held."""
+    """Redis at a Unix socket, which can be taken away and brought back at the same address.
+
+    It listens at no port. It writes nothing to any disk, so that its end is the end of what it held.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        # pytest's directories have names too long for a socket.
+        self.place = Path(tempfile.mkdtemp(prefix="lacuna-redis-", dir="/tmp"))
+        watcher.watch_directory(self.place)
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
+        return f"unix://{self.place}/redis.sock?db=0"
+
+    def program(self) -> str:
+        found = packages.find_redis()
+        assert found, f"Redis is not installed; {packages.COMMAND} installs it"
+        return found
 
     def command(self) -> list[str]:
-        program = shutil.which("redis-server")
-        assert program, "redis-server is not installed; tests/machine installs it"
-        return [program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        listen = ["--port", "0", "--unixsocket", f"{self.place}/redis.sock", "--unixsocketperm", "700"]
+        # Nothing is read here: with a log file, Redis says nothing to the pipe.
+        log = ["--logfile", str(self.directory / "redis.log"), "--dir", str(self.directory)]
+        return ["redis-server", *listen, *log, "--save", "", "--appendonly", "no"]
+
+    def ready(self, process: "subprocess.Popen[bytes]") -> None:
+        until(self.answers, "Redis answers")
 
     def answers(self) -> bool:
         try:
@@ -79,23 +128,38 @@ class RedisServer(Server):
         except RedisError:
             return False
 
+    def close(self) -> None:
+        super().close()
+        shutil.rmtree(self.place)
+        watcher.forget_directory(self.place)
+
 
 class S3Server(Server):
     """moto's server. What it holds is in its memory."""
+
+    port = 0
 
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def program(self) -> str:
+        return sys.executable
+
     def command(self) -> list[str]:
-        return [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
+        return [sys.executable, "-c", SERVE_S3]
+
+    def ready(self, process: "subprocess.Popen[bytes]") -> None:
+        assert process.stdout
+        self.port = int(process.stdout.readline())
 
 
 class Passage:
     """The way to a server, which can be shut and opened: what the server holds stays."""
 
     def __init__(self, to: int) -> None:
-        self.to, self.port = to, free_port()
+        self.to, self.held = to, held_port()
+        self.port: int = self.held.getsockname()[1]
         self.lines: list[socket.socket] = []
         self.open()
 
@@ -104,6 +168,7 @@ class Passage:
         return f"http://127.0.0.1:{self.port}"
 
     def open(self) -> None:
+        self.held.close()
         self.listening = socket.create_server(("127.0.0.1", self.port), reuse_port=False)
         threading.Thread(target=self._let_in, args=(self.listening,), daemon=True).start()
 
@@ -113,6 +178,11 @@ class Passage:
                 line.shutdown(socket.SHUT_RDWR)
             line.close()
         self.lines.clear()
+        self.held = held_port(self.port)
+
+    def close(self) -> None:
+        self.shut()
+        self.held.close()
 
     def _let_in(self, listening: socket.socket) -> None:
         while True:
@@ -138,11 +208,11 @@ S = TypeVar("S", bound=Server)
 
 @contextmanager
 def running(server: S) -> Iterator[S]:
-    server.start()
     try:
+        server.start()
         yield server
     finally:
-        server.stop()
+        server.close()
 
 
 @pytest.fixture(scope="session")
@@ -195,3 +265,10 @@ def bucket(s3_server: S3Server, settings: Settings, monkeypatch: pytest.MonkeyPa
     client = boto3.client("s3", endpoint_url=s3_server.address)
     client.create_bucket(Bucket=name)
     return Bucket(name, client)
+
+
+@pytest.fixture
+def nowhere() -> Iterator[str]:
+    """The address of a server that is not there."""
+    with held_port() as held:
+        yield f"http://127.0.0.1:{held.getsockname()[1]}"

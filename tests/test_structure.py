@@ -157,14 +157,37 @@ def test_no_cycle_between_files() -> None:
     assert len(graph) > 100
 
 
+def migrations() -> dict[str, Path]:
+    """Every file of the three rooms' migrations by its dotted name."""
+    found = {}
+    for room in ROOMS:
+        for path in (ROOT / room / "migrations").rglob("*.py"):
+            found[".".join(path.relative_to(ROOT).with_suffix("").parts)] = path
+    return found
+
+
+def test_no_migration_imports_code_that_changes() -> None:
+    """A migration has its own copy of what it needs: else a later change would change what it did."""
+    found = migrations()
+    assert len(found) > len(ROOMS)
+    wrong = [
+        f"{name} imports {other}"
+        for name, path in found.items()
+        for other in imports_of(name, path)
+        if other.split(".")[1:2] != ["migrations"]
+    ]
+    assert wrong == []
+
+
 def test_the_top_level_holds_only_what_a_repository_needs() -> None:
     rooms = {"manage.py", "pyproject.toml", *ROOMS, "templates", "static", "tests"}
     beside = {
-        *("README.md", "LICENSE", "CHANGELOG.md", "Makefile", "docs", ".ci", ".git", ".gitignore"),
-        *("requirements.txt", "requirements-dev.txt", ".pre-commit-config.yaml"),
+        *("README.md", "CONTRIBUTING.md", "LICENSE", "CHANGELOG.md", "Makefile", "docs", ".ci", ".git"),
+        *(".gitignore", "requirements.txt", "requirements-dev.txt", ".pre-commit-config.yaml"),
     }
-    ignored = {"data", "collected", ".venv", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis"}
-    assert {path.name for path in ROOT.iterdir()} - rooms - beside - ignored == set()
+    ignored = {"data", "collected", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis"}
+    environments = {path.name for path in ROOT.glob(".venv*")}  # one for each interpreter
+    assert {path.name for path in ROOT.iterdir()} - rooms - beside - ignored - environments == set()
 
 
 def test_no_drawer_for_everything() -> None:

@@ -10,6 +10,7 @@ import hashlib
 import os
 import re
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +27,9 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from clinic import durable
 from clinic.audit.models import Checkpoint, TreeHead
+from clinic.durable import make_directory, sync_directory
 
 ED25519 = b"\x01"  # the algorithm's number in C2SP key ids
 SIGNATURE = re.compile(r"— (?P<name>[^\s+]+) (?P<blob>[A-Za-z0-9+/]+={0,2})")
@@ -174,21 +177,15 @@ def witness_name(note: Note) -> str:
 
 def keep_once(path: Path, content: bytes, mode: int) -> None:
     """Write a file whole and durably, unless it is there: nobody meets half of one, none is replaced."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_directory(path.parent)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
-        try:
+            durable.fsync(file.fileno())
+        with suppress(FileExistsError):
             os.link(draft, path)
-        except FileExistsError:
-            return
     finally:
         draft.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_directory(path.parent)  # also where it was there: whoever wrote it may not have come to this yet

@@ -5,7 +5,6 @@ sign, and is not believed. The handover is an entry of the log, signed with both
 the one need not be told of the other.
 """
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +34,7 @@ from clinic.audit.checkpoints import (
 )
 from clinic.audit.models import Entry
 from clinic.audit.record import Act, record
+from clinic.durable import sync_directory
 
 
 @dataclass(frozen=True)
@@ -110,11 +110,7 @@ def rotate(*, by: str) -> str:
         entry = _say(old, new, by)
     _keep_former(entry.index, old.public_key())
     _beside("next").replace(settings.LACUNA_SIGNING_KEY_FILE)
-    folder = os.open(_beside("next").parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_directory(_beside("next").parent)
     checkpoint("key-rotation")
     return verifier_key()
 
@@ -156,3 +152,4 @@ def _keep_former(size: int, key: Ed25519PublicKey) -> None:
     draft.unlink(missing_ok=True)
     keep_once(draft, "".join(f"{line}\n" for line in lines).encode(), 0o644)
     draft.replace(path)
+    sync_directory(path.parent)  # before the new key takes the old one's place

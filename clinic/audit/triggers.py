@@ -1,12 +1,11 @@
 """What makes the database itself refuse to change the log, whatever program asks.
 
-Entries and checkpoints can be added and read. SQLite drops a table's triggers when a migration remakes the
-table, so `missing` is asked at start (checks.py) and by `manage.py verify_audit`.
+Entries and checkpoints can be added and read. Migrations install the triggers, each with its own copy of
+the SQL of its time: a change here needs a new one. SQLite drops a table's triggers when a migration remakes
+the table, so `missing` is asked at start (checks.py) and by `manage.py verify_audit`.
 """
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-from django.db.migrations.state import StateApps
 
 TABLES = {"clinic_entry": "index", "clinic_checkpoint": "id"}  # and their primary keys
 REFUSAL = "the audit log is append-only"
@@ -87,7 +86,7 @@ def put(connection: BaseDatabaseWrapper) -> None:
 
 
 def take_away(connection: BaseDatabaseWrapper) -> None:
-    """Remove the triggers: for reversing the migration, and for tests that tamper or flush."""
+    """Remove the triggers: for tests that tamper or flush."""
     if connection.vendor == "postgresql":
         connection.check_constraints()
     with connection.cursor() as cursor:
@@ -100,13 +99,3 @@ def take_away(connection: BaseDatabaseWrapper) -> None:
 def dropping(connection: BaseDatabaseWrapper, name: str) -> str:
     on = f" ON {name.rpartition('_no_')[0]}" if connection.vendor == "postgresql" else ""
     return f"DROP TRIGGER IF EXISTS {name}{on}"
-
-
-def install(apps: StateApps | None, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """`put` as RunPython calls it."""
-    put(schema_editor.connection)
-
-
-def remove(apps: StateApps | None, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """`take_away` as RunPython calls it."""
-    take_away(schema_editor.connection)

@@ -1,11 +1,14 @@
-"""The table of the shared cache, so that throttles hold across processes without another service."""
+"""The table of the shared cache, so that throttles hold across processes without another service.
+
+It is named here, so it is made also where the cache is in Redis: the house may do without Redis later.
+"""
 
 from django.core.management import call_command
 from django.db import migrations
 
 
 def create(apps, schema_editor):
-    call_command("createcachetable", database=schema_editor.connection.alias, verbosity=0)
+    call_command("createcachetable", "clinic_cache", database=schema_editor.connection.alias, verbosity=0)
 
 
 def drop(apps, schema_editor):

@@ -16,9 +16,10 @@ import psycopg
 from django.conf import settings
 from django.db import connection, connections, transaction
 
+from clinic import durable
+from clinic.durable import sync_directory
 from erasure.backups.manifest import BackupRefused
 from patients.vault.models import CaseKey, KeyHouse, WrappedKey
-from patients.vault.replicas import sync_directory
 
 NAMES = {"sqlite": "database.sqlite3", "postgresql": "database.dump"}
 # The key store of several machines: never in a backup, and there before one is brought back.
@@ -56,7 +57,7 @@ def take(directory: Path) -> Snapshot:
     objects, size = _take_sqlite(file) if connection.vendor == "sqlite" else _take_postgresql(file)
     file.chmod(0o600)
     with file.open("rb") as written:
-        os.fsync(written.fileno())
+        durable.fsync(written.fileno())
     return Snapshot(file, objects, size)
 
 
@@ -175,9 +176,10 @@ def _bring_back_sqlite(file: Path, place: Path) -> None:
         shutil.copyfile(file, draft)
         draft.chmod(0o600)
         with draft.open("rb") as written:
-            os.fsync(written.fileno())
+            durable.fsync(written.fileno())
         for suffix in ("-wal", "-shm"):  # of the empty database that stood here: they would be replayed
             place.with_name(place.name + suffix).unlink(missing_ok=True)
+        sync_directory(place.parent)  # or a power cut could leave the new database beside the old one's log
         draft.replace(place)
         sync_directory(place.parent)
     finally:

@@ -11,12 +11,12 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from clinic.audit.record import Act, record
+from clinic.durable import sync_directory
 from erasure.backups import database, manifest
 from erasure.backups.manifest import BackupRefused, Item, Manifest, path_of, write_durably
 from erasure.backups.models import Backup
 from patients.vault.models import StoredObject
 from patients.vault.objects import storage
-from patients.vault.replicas import sync_directory
 
 
 def make_backup(

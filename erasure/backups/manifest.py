@@ -15,6 +15,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.conf import settings
 
+from clinic import durable
 from clinic.audit.canonical import dump
 from clinic.audit.checkpoints import public_key, sign
 from clinic.audit.keyring import former_keys
@@ -75,7 +76,7 @@ def path_of(directory: Path, name: str) -> Path:
 def pieces(path: Path) -> Iterator[bytes]:
     """A file in pieces, from the disk and not from what the system remembers of it. Errors: OSError."""
     with path.open("rb") as file:
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        durable.forget_cached(file.fileno(), 0, 0)
         while piece := file.read(CHUNK):
             yield piece
 
@@ -103,7 +104,7 @@ def write_durably(path: Path, content: Iterable[bytes]) -> Item:
                 file.write(piece)
                 yield piece
             file.flush()
-            os.fsync(file.fileno())
+            durable.fsync(file.fileno())
 
     return _item(path.name, through())
 

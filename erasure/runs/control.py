@@ -7,6 +7,7 @@ it never happens and the frame is byte for byte as before. Doing what is done al
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -68,13 +69,9 @@ def resume(run_id: UUID, *, by: User) -> Done:
         )
     now = timezone.now()
     run.paused_seconds += (now - (run.held_at or now)).total_seconds()
-    run.state, run.why, run.held_by, run.held_at, run.next_due_at = Run.State.RUNNING, "", None, None, now
-    run.attended_at = now
-    run.save(
-        update_fields=[
-            *("state", "why", "held_by", "held_at", "next_due_at", "paused_seconds", "attended_at"),
-        ]
-    )
+    run.state, run.why, run.held_by, run.held_at = Run.State.RUNNING, "", None, None
+    run.save(update_fields=["state", "why", "held_by", "held_at", "paused_seconds"])
+    Run.objects.filter(pk=run.pk).update(next_due_at=Now(), attended_at=Now())
     return tell(run, "resumed", by)
 
 

@@ -16,7 +16,7 @@ from clinic.points import reached
 from erasure.certificates.issuing import issue
 from erasure.procedures.models import Procedure
 from erasure.runs.events import News, emit
-from erasure.runs.lease import HOLDER, free_now, lease
+from erasure.runs.lease import HOLDER, free_now, lease_end
 from erasure.runs.models import Hold, Run, Step
 from erasure.runs.passes import GONE
 from erasure.verification.process import NotVerified, verify_apart
@@ -150,9 +150,7 @@ def settle(run_id: UUID) -> bool:
     run = Run.objects.select_related("procedure").get(pk=run_id)
     if run.state != Run.State.FINISHED or hasattr(run, "certificate") or not _verifier_due(run):
         return False
-    mine = Run.objects.filter(free_now(), pk=run_id).update(
-        lease_until=timezone.now() + lease(), lease_holder=HOLDER
-    )
+    mine = Run.objects.filter(free_now(), pk=run_id).update(lease_until=lease_end(), lease_holder=HOLDER)
     if not mine:
         return False
     try:

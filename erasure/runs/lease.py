@@ -1,23 +1,25 @@
 """Who may work on a run: a lease with an epoch. The database decides, by its own clock."""
 
 import os
-from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import F, Q, QuerySet
+from django.db.models import ExpressionWrapper, F, Q, QuerySet
 from django.db.models.functions import Now
-from django.utils import timezone
 
+from erasure.runs.acting import after
 from erasure.runs.models import Fence, Run
 
 # Given by `manage.py serve` to each child, so that a dead child's leases can be found and freed at once.
 HOLDER = os.environ.get("LACUNA_WORKER", f"pid-{os.getpid()}")
 
 
-def lease() -> timedelta:
-    """How long a silent worker keeps a run: longer than SQLite's lock timeout, or a slow write looks dead."""
-    return timedelta(seconds=settings.LACUNA_LEASE_SECONDS)
+def lease_end() -> ExpressionWrapper:
+    """Until when a worker that falls silent now keeps a run, by the database's clock.
+
+    Longer than SQLite's lock timeout, or a slow write looks dead.
+    """
+    return after(settings.LACUNA_LEASE_SECONDS)
 
 
 def free_now() -> Q:
@@ -34,7 +36,7 @@ def claim(run_id: UUID, holder: str = "") -> Fence | None:
         return None
     taken = Run.objects.filter(free_now(), pk=run_id, epoch=epoch, state=Run.State.RUNNING).update(
         epoch=F("epoch") + 1,
-        lease_until=timezone.now() + lease(),
+        lease_until=lease_end(),
         lease_holder=holder or HOLDER,
         woken_at=None,
     )
@@ -48,7 +50,7 @@ def held(fence: Fence) -> "QuerySet[Run]":
 
 def heartbeat(fence: Fence) -> bool:
     """Extend the lease; False for a zombie."""
-    return held(fence).update(lease_until=timezone.now() + lease()) == 1
+    return held(fence).update(lease_until=lease_end()) == 1
 
 
 def release(fence: Fence) -> None:

@@ -1,20 +1,21 @@
 """From a booked procedure to a run with its steps."""
 
-from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from clinic.audit.record import Act, actor_of, record
 from clinic.people.models import User
 from erasure.procedures.models import Procedure
+from erasure.runs.acting import after
 from erasure.runs.events import News, emit
 from erasure.runs.handover import first_responsible
 from erasure.runs.models import Run, Step
 from patients.cases.models import Case
+from patients.consent.models import Signature
 from patients.maps.locking import map_body, map_digest
 from patients.memories.models import Memory
 
@@ -30,7 +31,8 @@ def obstacle(procedure: Procedure) -> str:
         return _("This procedure was started or canceled before.")
     if consent.withdrawn_at or consent.superseded_at:
         return _("The patient's consent is no longer in force.")
-    if timezone.now() < consent.signed_at + timedelta(hours=settings.LACUNA_COOLING_OFF_HOURS):
+    over = after(-3600 * settings.LACUNA_COOLING_OFF_HOURS)
+    if not Signature.objects.filter(pk=consent.pk, signed_at__lte=over).exists():
         return _("The patient is still within the time to think it over.")
     if procedure.map.unlocked_at or consent.map_digest != procedure.map.digest:
         return _("The map has changed since the patient signed.")
@@ -65,6 +67,8 @@ def start_run(procedure_id: UUID, *, by: User | None) -> Run:
             )
     except IntegrityError as error:
         raise CannotStart(_("This procedure was started or canceled before.")) from error
+    Run.objects.filter(pk=run.pk).update(next_due_at=Now(), attended_at=Now())
+    run.refresh_from_db(fields=["next_due_at", "attended_at"])
     Step.objects.bulk_create(
         Step(run=run, memory=memory, position=position) for position, memory in enumerate(targets)
     )

@@ -7,20 +7,18 @@ it: a house that is closed would leave somebody at work.
 import logging
 import signal
 import threading
-from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-import django_rq
 from django.db import close_old_connections
-from django_tasks_rq import Job
 from redis.exceptions import RedisError
 from rq import SimpleWorker
 from rq.executions import Execution
-from rq.job import Job as BaseJob
+from rq.job import Job
 from rq.queue import Queue
 
 from clinic.away import redis_is_away
+from erasure.runs.redis_queue import TaskJob, open_queue
 
 log = logging.getLogger("lacuna.worker")
 
@@ -39,7 +37,7 @@ class Worker(SimpleWorker):
         self.stopping.set()
         super().request_stop(signum, frame)
 
-    def execute_job(self, job: BaseJob, queue: Queue) -> None:
+    def execute_job(self, job: Job, queue: Queue) -> None:
         close_old_connections()
         job.failure_ttl = FAILED_TTL
         try:
@@ -47,14 +45,14 @@ class Worker(SimpleWorker):
         finally:
             close_old_connections()
 
-    def handle_exception(self, job: BaseJob, *exc_info: Any) -> None:
+    def handle_exception(self, job: Job, *exc_info: Any) -> None:
         kind = exc_info[0]
         self.failure = f"{kind.__module__}.{kind.__qualname__}"
         log.error("task %s failed: %s", job.id, self.failure)
 
     def handle_job_failure(
         self,
-        job: BaseJob,
+        job: Job,
         queue: Queue,
         started_job_registry: Any = None,
         exc_string: str = "",
@@ -62,16 +60,6 @@ class Worker(SimpleWorker):
     ) -> None:
         # RQ's own text is a traceback, which would echo into Redis whatever it met.
         super().handle_job_failure(job, queue, started_job_registry, self.failure, execution)
-
-
-def every_job() -> Iterator[BaseJob]:
-    """Every task that Redis keeps: waiting, under way, done or failed. Errors: RedisError."""
-    queue = django_rq.get_queue("default", job_class=Job)
-    registries = (queue.started_job_registry, queue.finished_job_registry, queue.failed_job_registry)
-    ids = {*queue.job_ids, *(name for registry in registries for name in registry.get_job_ids(cleanup=False))}
-    for job in Job.fetch_many(sorted(ids), connection=queue.connection):
-        if job is not None:
-            yield job
 
 
 def quiet(record: logging.LogRecord) -> bool:
@@ -88,9 +76,9 @@ def work() -> None:
         # RQ's worker puts its own in their place while it works.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: Worker.stopping.set())
-        queue = django_rq.get_queue("default", job_class=Job)
+        queue = open_queue()
         try:  # the worker says its name to Redis when it is made
-            worker = Worker([queue], connection=queue.connection, job_class=Job)
+            worker = Worker([queue], connection=queue.connection, job_class=TaskJob)
             worker.work(logging_level="ERROR")
         except RedisError as error:
             log.log(logging.DEBUG if said else logging.ERROR, "%s", redis_is_away(error))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import models, transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -129,7 +130,7 @@ def decide(run_id: UUID, hold_id: UUID, *, extend: bool, reason: str, by: User) 
         Step.objects.filter(pk=item.step_id, state=Step.State.HELD).update(
             state=Step.State.FADING if item.step.level else Step.State.WAITING
         )
-        Run.objects.filter(pk=run_id).update(next_due_at=timezone.now())
+        Run.objects.filter(pk=run_id).update(next_due_at=Now())
     outcome = "extended" if extend else "spared"
     emit(
         run_id,

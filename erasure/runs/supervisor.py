@@ -9,11 +9,13 @@ import logging
 from datetime import timedelta
 
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
 from erasure.procedures.models import Procedure
 from erasure.runs import calls, presence
+from erasure.runs.acting import after
 from erasure.runs.finishing import close_gone_steps, finish, settle
 from erasure.runs.lease import free_expired, free_now
 from erasure.runs.models import Run
@@ -22,9 +24,9 @@ from erasure.runs.tasks import ask_for
 
 log = logging.getLogger("lacuna.supervisor")
 
-# A worker that was asked and did not come within this time is asked again: the engine may have lost the
+# A worker that was asked and did not come within these seconds is asked again: the engine may have lost the
 # message, or died with it.
-ASK_AGAIN = timedelta(seconds=3)
+ASK_AGAIN = 3.0
 
 
 def wake_due() -> int:
@@ -32,13 +34,12 @@ def wake_due() -> int:
 
     Errors: Away where the engine does not answer; it is asked again after ASK_AGAIN.
     """
-    now = timezone.now()
-    not_asked = Q(woken_at__isnull=True) | Q(woken_at__lt=now - ASK_AGAIN)
-    due = Run.objects.filter(free_now(), not_asked, state=Run.State.RUNNING, next_due_at__lte=now)
+    not_asked = Q(woken_at__isnull=True) | Q(woken_at__lt=after(-ASK_AGAIN))
+    due = Run.objects.filter(free_now(), not_asked, state=Run.State.RUNNING, next_due_at__lte=Now())
     woken = 0
     for run in due:
         # Conditional, so that of two supervisors one asks.
-        if Run.objects.filter(not_asked, pk=run.pk, epoch=run.epoch).update(woken_at=now) == 1:
+        if Run.objects.filter(not_asked, pk=run.pk, epoch=run.epoch).update(woken_at=Now()) == 1:
             ask_for(run.pk)
             woken += 1
     return woken
@@ -65,11 +66,10 @@ def settle_finished() -> int:
 
 def start_due() -> int:
     """Start procedures whose time has come; one that may not start stays booked and says why in the log."""
-    now = timezone.now()
     due = Procedure.objects.filter(
         state=Procedure.State.BOOKED,
-        booking__starts_at__lte=now,
-        booking__ends_at__gt=now,
+        booking__starts_at__lte=Now(),
+        booking__ends_at__gt=Now(),
         booking__canceled_at__isnull=True,
     )
     started = 0

@@ -3,10 +3,10 @@
 import logging
 from uuid import UUID
 
-from django_tasks import task
 from redis.exceptions import RedisError
 
 from clinic.away import Away, redis_is_away
+from erasure.runs.task_api import task
 from erasure.runs.worker import advance
 
 log = logging.getLogger("lacuna.worker")

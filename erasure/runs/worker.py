@@ -6,7 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from clinic.points import reached
 from erasure.runs.control import stop_unconsented
@@ -55,8 +55,8 @@ def advance(run_id: UUID, *, holder: str = "") -> bool:
 
 def take_turn(fence: Fence) -> bool:
     """Do the one thing that is due; False when nothing is due now."""
-    run = Run.objects.select_related("procedure").get(pk=fence.run_id)
-    if run.epoch != fence.epoch or run.state != Run.State.RUNNING or run.next_due_at > timezone.now():
+    run = Run.objects.select_related("procedure").annotate(now=Now()).get(pk=fence.run_id)
+    if run.epoch != fence.epoch or run.state != Run.State.RUNNING or run.next_due_at > run.now:
         return False
     step = next_step(run.pk)
     if step is None:
@@ -68,7 +68,7 @@ def take_turn(fence: Fence) -> bool:
         return True
     interval = timedelta(seconds=run.procedure.pace_seconds / GONE)
     # Counted from when this pass was due, so that the night keeps its pace; at most one pass is caught up.
-    due = max(run.next_due_at, timezone.now() - interval) + interval
+    due = max(run.next_due_at, run.now - interval) + interval
     try:
         make_pass(fence, step, due=due)
     except Refused as refusal:

@@ -16,6 +16,7 @@ from django.db import Error, close_old_connections, connections
 
 from clinic.audit.leaving import send_newest, sign_daily
 from clinic.away import Away
+from clinic.expiry import remove_expired
 from erasure.certificates.issuing import sign_unsigned
 from erasure.runs.calls import send_due
 from erasure.runs.supervisor import forget_old_tasks, settle_finished, tick
@@ -48,8 +49,9 @@ class Supervision:
         return tick()
 
     def slow_round(self) -> None:
-        """Forget what the engine did, sign what is to be signed."""
+        """Remove old task rows and expired sessions, sign what is to be signed."""
         forget_old_tasks()
+        remove_expired()
         sign_unsigned()
         sign_daily()
 

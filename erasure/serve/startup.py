@@ -18,6 +18,7 @@ from clinic.audit import triggers
 from clinic.audit.checkpoints import public_key, verify_note
 from clinic.audit.models import Checkpoint, Entry
 from clinic.away import redis_is_away
+from clinic.checks import lacking
 from erasure.backups.obeying import obey_keys
 from patients.vault.configured import key_store
 from patients.vault.keys import KeyStoreDamaged, KeyStoreState
@@ -34,6 +35,8 @@ class CannotOpen(Exception):
 
 def prepare() -> None:
     """Check what the house stands on, and lay out its static files. Errors: CannotOpen, django.db.Error."""
+    for sentence in lacking():
+        log.warning("%s", sentence)
     check_redis()
     check_migrations()
     check_log()

@@ -1,7 +1,7 @@
 """One process tree: a parent that does nothing but start, restart and stop its children.
 
 The parent listens, so that a restarted web server finds its visitors waiting. A dead worker's leases are
-freed at once. Whatever ends the parent, even SIGKILL, ends the children with it.
+freed at once. Whatever ends the parent, even SIGKILL, ends the children with it, on Linux.
 """
 
 import ctypes
@@ -21,6 +21,7 @@ from django.conf import settings
 from django.db import Error, connections
 
 from erasure.runs.lease import free_holder
+from erasure.serve.signal_pipe import SignalPipe
 
 log = logging.getLogger("lacuna.serve")
 
@@ -29,7 +30,8 @@ STEADY = 10.0  # seconds of life after which a child's next restart is immediate
 ASK_TWICE = 2.5  # seconds after the first SIGTERM a second one: a worker then gives its run back in mid-slice
 PATIENCE = 3.8  # seconds after which what still runs is killed
 PR_SET_PDEATHSIG = 1
-WATCHED = {signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+ENDS_WITH_PARENT = sys.platform == "linux"  # elsewhere nothing ends a child whose parent was killed
+STOPPING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -96,29 +98,22 @@ class Tree:
         on_open: called once, when all have been started.
         """
         no_core()
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
-        # A blocked signal that is ignored would never be seen.
-        handlers = {number: signal.signal(number, lambda *_: None) for number in WATCHED}
-        try:
-            for child in self.children:
-                child.start(os.getpid())
-            on_open()
-            while self.wait() is None:
-                self.look_after()
-        finally:
-            self.stop()
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        with SignalPipe({*STOPPING, signal.SIGCHLD}) as signals:
+            try:
+                for child in self.children:
+                    child.start(os.getpid())
+                on_open()
+                while not self.wait(signals):
+                    self.look_after()
+            finally:
+                self.stop(signals)
 
-    def wait(self) -> int | None:
-        """Wait until something is to be done; return the signal that says to stop, if that is it."""
+    def wait(self, signals: SignalPipe) -> bool:
+        """Wait until something is to be done; return whether that is to stop."""
         now = time.monotonic()
         due = [child.due_at - now for child in self.children if child.process is None]
         timeout = max(0.0, min([1.0, *due]))
-        received = signal.sigtimedwait(WATCHED, timeout)
-        stop = received is not None and received.si_signo != signal.SIGCHLD
-        return received.si_signo if received and stop else None
+        return bool(signals.wait(timeout) & STOPPING)
 
     def look_after(self) -> None:
         """Note who has died, free what they held, start who is due."""
@@ -146,13 +141,13 @@ class Tree:
             finally:
                 connections.close_all()  # a child must not inherit it, and the next look may be far
 
-    def stop(self) -> None:
+    def stop(self, signals: SignalPipe) -> None:
         """Stop every child: ask, ask again, and at last do not ask. Returns when all have ended."""
         began = time.monotonic()
         self.tell(signal.SIGTERM)
         asked_twice = False
         while self.alive() and time.monotonic() - began < PATIENCE:
-            signal.sigtimedwait({signal.SIGCHLD}, 0.05)
+            signals.wait(0.05)
             if not asked_twice and time.monotonic() - began > ASK_TWICE:
                 asked_twice = True
                 self.tell(signal.SIGTERM)
@@ -174,7 +169,9 @@ class Tree:
 
 def become_child(parent: int) -> None:
     """Runs in the child before its program: it dies with its parent, dumps no core, hears every signal."""
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.set_wakeup_fd(-1)  # the pipe is the parent's
+    if ENDS_WITH_PARENT:
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # the parent died before the line above
         os._exit(1)
     no_core()

@@ -16,7 +16,8 @@ GRACE = 3  # seconds for open requests; streams end at once (clinic/asgi_router.
 def main(descriptor: int) -> None:
     """Serve until told to stop."""
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # each viewer of a session is one
+    # Each viewer of a session is one open file.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most_open_files(hard, sys.platform), hard))
     config = uvicorn.Config(
         "clinic.asgi:application",
         loop="uvloop",
@@ -32,6 +33,12 @@ def main(descriptor: int) -> None:
     config.load()  # the application: Django is set up from here on
     warm()
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
+
+
+def most_open_files(hard: int, system: str) -> int:
+    """How many files this process may open at once. hard: the system's limit; system: as sys.platform."""
+    # macOS says that there is no limit, and refuses more than its OPEN_MAX.
+    return min(hard, 10240) if system == "darwin" else hard
 
 
 def warm() -> None:

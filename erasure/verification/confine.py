@@ -9,7 +9,6 @@ answer is said as what it is.
 import ctypes
 import errno
 import os
-import platform
 import resource
 import signal
 import sys
@@ -43,9 +42,10 @@ def confine() -> str:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write past the limit is an error then, no death
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # nobody waits for an answer whose asker is dead
-    if _libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
-        raise StillWrites("the process could gain rights")
+    if sys.platform == "linux":
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # nobody waits for an answer whose asker is dead
+        if _libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
+            raise StillWrites("the process could gain rights")
     version = landlock()
     attempt()
     return f"landlock-{version}" if version else "rlimit"
@@ -56,10 +56,8 @@ def landlock() -> int:
 
     Errors: StillWrites where the kernel has it and refuses.
     """
-    if platform.system() != "Linux":
-        return 0
-    version = int(_libc.syscall(CREATE_RULESET, None, ctypes.c_size_t(0), QUERY_VERSION))
-    if version < 1:
+    version = landlock_version()
+    if version == 0:
         return 0
     handled = WRITES | (REFER if version > 1 else 0) | (TRUNCATE if version > 2 else 0)
     attribute = ctypes.c_uint64(handled)
@@ -72,6 +70,13 @@ def landlock() -> int:
     finally:
         os.close(ruleset)
     return version
+
+
+def landlock_version() -> int:
+    """The kernel's version of Landlock; 0 where it has none, or was started without it."""
+    if sys.platform != "linux":
+        return 0
+    return max(0, int(_libc.syscall(CREATE_RULESET, None, ctypes.c_size_t(0), QUERY_VERSION)))
 
 
 def attempt() -> None:

@@ -129,7 +129,7 @@ def queue(subject: Subject) -> Place:
 
 def _queue_in_redis() -> Place:
     """As RQ keeps it: each task by its id, waiting, under way, done or failed."""
-    from erasure.runs.redis_worker import every_job  # without Redis there is no queue to import it for
+    from erasure.runs.redis_queue import every_job  # without Redis there is no queue to import it for
 
     found, looked = [], 0
     for job in every_job():

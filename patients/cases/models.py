@@ -41,7 +41,10 @@ class CaseQuerySet(models.QuerySet["Case"]):
                 self.exclude(patient=user)
                 .filter(
                     models.Q(stage__in=[Case.Stage.REVIEW, Case.Stage.MAPPED])
-                    | models.Q(procedures__booking__resources__user=user)
+                    | models.Q(
+                        procedures__booking__resources__user=user,
+                        procedures__booking__canceled_at__isnull=True,
+                    )
                 )
                 .distinct()
             )
@@ -66,7 +69,8 @@ class Case(SealedModel):
         WITHDRAWN = "withdrawn", _("withdrawn")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    reference = models.CharField(max_length=12, unique=True, default=new_reference)
+    # Set by save(). As a default, `new_reference` would be imported by a migration.
+    reference = models.CharField(max_length=12, unique=True)
     patient = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="cases")
     stage = models.CharField(max_length=12, choices=Stage.choices, default=Stage.INTAKE)
     opened_at = models.DateTimeField(default=timezone.now)
@@ -83,6 +87,12 @@ class Case(SealedModel):
                 name="one_current_case_each",
             )
         ]
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save; a new case without a file number gets one. Errors: IntegrityError where it is taken."""
+        if self._state.adding and not self.reference:
+            self.reference = new_reference()
+        super().save(*args, **kwargs)
 
     @property
     def takes_keepsakes(self) -> bool:

@@ -60,7 +60,13 @@ class Signature(models.Model):
                 fields=["case", "map"],
                 condition=models.Q(withdrawn_at__isnull=True, superseded_at__isnull=True),
                 name="one_consent_in_force",
-            )
+            ),
+            # A storage consent has no map, and databases take any two NULLs for different.
+            models.UniqueConstraint(
+                fields=["case"],
+                condition=models.Q(map__isnull=True, withdrawn_at__isnull=True, superseded_at__isnull=True),
+                name="one_storage_consent_in_force",
+            ),
         ]
 
     @property

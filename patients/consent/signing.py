@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -84,6 +85,9 @@ def sign(
         may_extend=may_extend and mapped is not None,
         signed_by=by,
     )
+    # By the database's clock, which decides when the time to think it over has passed.
+    Signature.objects.filter(pk=signature.pk).update(signed_at=Now())
+    signature.refresh_from_db(fields=["signed_at"])
     if mapped:
         Case.objects.filter(pk=locked.pk).update(stage=Case.Stage.CONSENTED)
     record(

@@ -1,5 +1,8 @@
 # ruff: noqa: E501 - a paragraph that is signed is one line, or its digest would depend on an editor
-"""The first version of the texts that are signed. A change is a new version, never an edit of these."""
+"""The texts that are signed, as published last: version 1, by migration 0002, which has its own copy.
+
+A new wording is a new version: a migration adds its rows, and the texts here change with it. A test compares.
+"""
 
 from typing import Any
 

@@ -22,20 +22,27 @@ from .kinds import MEDIA, Kind
 
 MAGIC = b"LACUNA\x01\n"
 _PR_SET_DUMPABLE = 4
+# macOS takes the limit on a process's memory and does not keep to it, or refuses it.
+LIMITS_MEMORY = sys.platform != "darwin"
+# Only Linux lets a process refuse to be looked into by others of the same user.
+HIDES_MEMORY = sys.platform == "linux"
 
 
 def confine(memory: int, cpu_seconds: int) -> None:
     """Take from this process what decoding does not need: memory beyond `memory` bytes, processor time beyond
-    `cpu_seconds`, writing to files, core dumps, and being looked into by others of the same user."""
+    `cpu_seconds`, writing to files, core dumps, and being looked into by others of the same user.
+
+    What the system cannot take is left out; patients/checks.py says so at start."""
+    if LIMITS_MEMORY:
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     for limit, most in (
-        (resource.RLIMIT_AS, memory),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_NOFILE, 64),
     ):
         resource.setrlimit(limit, (most, most))
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
-    if sys.platform == "linux":
+    if HIDES_MEMORY:
         # RLIMIT_CORE is not asked where core dumps are piped to a program; who is not dumpable has none
         # anywhere.
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)

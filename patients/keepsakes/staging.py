@@ -21,8 +21,10 @@ from django.db.models import Count, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from clinic import durable
 from clinic.audit.canonical import LARGEST_INT
 from clinic.audit.record import Act, actor_of, record
+from clinic.durable import make_directory, sync_directory
 from clinic.people.models import User
 from patients.cases.models import Case
 from patients.imaging.refusals import Refused
@@ -119,8 +121,9 @@ def begin(case: Case, *, by: User, length: int, filename: str = "", kind: str = 
     try:
         upload.write(UploadPaper(filename=clean_name(filename)))
         path = staging_path(upload.pk)
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_directory(path.parent)
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        sync_directory(path.parent)  # or what is acknowledged later would be lost with the file's name
         with transaction.atomic():
             locked = Case.objects.select_for_update().get(pk=case.pk)
             check_room(locked, length)
@@ -252,7 +255,7 @@ class Writer:
         os.ftruncate(self.fd, segments * SEGMENT)
         aad = associated_data(self.upload.pk)
         if segments:
-            os.fsync(self.fd)
+            durable.fsync(self.fd)
             header = os.pread(self.fd, HEADER, 0)
             self.encryptor = Encryptor.resume(key, aad, header, segments)
             os.lseek(self.fd, 0, os.SEEK_END)
@@ -286,7 +289,7 @@ class Writer:
         """Make what is whole durable and return the acknowledged offset, in plaintext bytes."""
         with self._turn:
             if not self._closed and not self.finished:
-                os.fsync(self.fd)
+                durable.fsync(self.fd)
                 self.acknowledged = plaintext_of(os.fstat(self.fd).st_size // SEGMENT)
         Upload.objects.filter(pk=self.upload.pk).update(
             offset=self.acknowledged, expires_at=timezone.now() + EXPIRES
@@ -300,7 +303,7 @@ class Writer:
                 raise Stopped
             if not self.finished:
                 self._out(self.encryptor.finish())
-            os.fsync(self.fd)
+            durable.fsync(self.fd)
             self.finished = True
         Upload.objects.filter(pk=self.upload.pk).update(offset=self.received, length=self.received)
         self.upload.length = self.received

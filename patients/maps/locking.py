@@ -100,8 +100,21 @@ def map_digest(body: dict[str, Any]) -> str:
     return hashlib.sha256(dump(body)).hexdigest()
 
 
-def _number_and_place(case: Case, memories: list[Memory]) -> None:
-    """Number the memories on the map from the oldest, give each its chapter and its place."""
+def _drawn_from(case: Case) -> tuple[object, ...]:
+    """All that numbers, chapters and places are made from; equal as long as none of it was changed."""
+    memories = Memory.objects.filter(case=case, zone=Memory.Zone.MAP).order_by("pk")
+    links = MemoryLink.objects.filter(a__case=case).order_by("a", "b")
+    keepsakes = Keepsake.objects.filter(case=case, gone_at__isnull=True).order_by("added_at", "pk")
+    return (
+        bytes(Case.objects.values_list("sealed", flat=True).get(pk=case.pk)),
+        [(memory.pk, bytes(memory.sealed), memory.intensity) for memory in memories],
+        list(links.values_list("a", "b")),
+        list(keepsakes.values_list("pk", "memory", "width", "height")),
+    )
+
+
+def _numbered_and_placed(case: Case, memories: list[Memory]) -> list[Memory]:
+    """Number the memories on the map from the oldest, give each its chapter and its place; save nothing."""
     papers = read_many(memories)
     ordered = sorted(memories, key=lambda memory: (papers[memory.pk].day, memory.made_at, memory.pk))
     numbers = {memory.pk: place for place, memory in enumerate(ordered, start=1)}
@@ -127,7 +140,7 @@ def _number_and_place(case: Case, memories: list[Memory]) -> None:
             ]
         )
     }
-    chapters = case.read().chapters
+    chapters = Case.objects.get(pk=case.pk).read().chapters
     for memory in ordered:
         placed = places[numbers[memory.pk]]
         memory.number = numbers[memory.pk]
@@ -142,6 +155,10 @@ def _number_and_place(case: Case, memories: list[Memory]) -> None:
         memory.chapter = next(
             (i for i, span in enumerate(chapters) if span["from"] <= day <= span["to"]), None
         )
+    return ordered
+
+
+def _save_places(case: Case, ordered: list[Memory]) -> None:
     # Numbers are unique per case: clear them first, or two memories that swap places collide.
     Memory.objects.filter(case=case).update(number=None)
     Memory.objects.bulk_update(ordered, ["number", "chapter", "x", "y", "w", "h", "tilt"])
@@ -154,12 +171,16 @@ def lock_map(case: Case, *, by: User) -> LockedMap:
     """
     if found := obstacles(case):
         raise CannotLock(found)
-    _number_and_place(case, list(Memory.objects.filter(case=case, zone=Memory.Zone.MAP)))
+    drawn_from = _drawn_from(case)
+    placed = _numbered_and_placed(case, list(Memory.objects.filter(case=case, zone=Memory.Zone.MAP)))
     with transaction.atomic():
         locked = Case.objects.select_for_update().get(pk=case.pk)
         # Again, now that nobody can change the case: an upload may have ended meanwhile.
         if found := obstacles(locked):
             raise CannotLock(found)
+        if _drawn_from(locked) != drawn_from:
+            raise CannotLock([_("The map has changed since you opened this page. Please look at it again.")])
+        _save_places(locked, placed)
         body = map_body(locked)
         version = LockedMap.objects.filter(case=locked).count() + 1
         mapped = LockedMap.objects.create(

@@ -8,8 +8,6 @@ import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
-import patients.cases.models
-
 
 class Migration(migrations.Migration):
     initial = True
@@ -80,7 +78,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "reference",
-                    models.CharField(default=patients.cases.models.new_reference, max_length=12, unique=True),
+                    models.CharField(max_length=12, unique=True),
                 ),
                 (
                     "stage",

@@ -71,16 +71,18 @@ class EpochKeys:
     def open(self, store: bytes, epoch: int) -> Kek:
         """Errors: KeyStoreDamaged where it isn't there, or what it stands under is missing or another."""
         record = self._replicas[0].read_epochs()[epoch % 2]
+        if epoch_of(record) != epoch:  # an error that does not pass, whatever keys there are
+            raise KeyStoreDamaged(f"the key of epoch {epoch} is missing")
         if not in_token(record):
-            if self._root is None and epoch_of(record) == epoch:
+            if self._root is None:
                 raise KeyStoreDamaged("the epoch key is wrapped under a root key, and there is none")
             try:
-                return epoch_key(self._wrapping(), store, epoch, record)
+                return epoch_key(self._root, store, epoch, record)
             except KeyStoreDamaged:
                 if self._before is None:
                     raise
                 return epoch_key(self._before, store, epoch, record)
-        if epoch_of(record) != epoch or record != token_record(store, epoch):
+        if record != token_record(store, epoch):
             raise KeyStoreDamaged(f"the key of epoch {epoch} is missing")
         if self.token is None:
             raise KeyStoreDamaged("the epoch key stands in a token, and the settings name none")

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from clinic.durable import make_directory
 from patients.vault.keys import KeyStoreDamaged
-from patients.vault.replicas import make_directory
 
 _locks: "weakref.WeakSet[StoreLock]" = weakref.WeakSet()
 

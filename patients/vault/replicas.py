@@ -18,6 +18,8 @@ from uuid import UUID
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from clinic import durable
+from clinic.durable import sync_directory
 from patients.vault.keys import KeyStoreDamaged
 
 
@@ -39,23 +41,6 @@ EPOCH_MARK, TOKEN_MARK = b"epochkey", b"tokenkey"  # the key itself, wrapped; or
 _HEADER = struct.Struct(">8sQQQ16s32s")
 _SLOT = struct.Struct(">8sQ16s12s48s")
 SUM = 16  # bytes of SHA-256 after these, so that a slot that was altered is not taken for another's
-
-
-def sync_directory(directory: Path) -> None:
-    """Make names made, changed or removed in `directory` durable."""
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def make_directory(directory: Path) -> None:
-    """Make a directory, readable by its owner alone, and the ones above it; durable on return."""
-    if not directory.is_dir():
-        make_directory(directory.parent)
-        directory.mkdir(mode=0o700, exist_ok=True)
-        sync_directory(directory.parent)
 
 
 def padded(record: bytes) -> bytes:
@@ -263,7 +248,7 @@ class Replica:
         _overwrite(self._fd, records, index * SLOT)
 
     def sync(self) -> None:
-        os.fdatasync(self._fd)
+        durable.fdatasync(self._fd)
 
     def prove(self, index: int, record: bytes) -> None:
         """Read a synced slot back from the disk, not from the page cache. Errors: OSError if it differs."""
@@ -272,7 +257,7 @@ class Replica:
     def write_epoch(self, place: int, record: bytes) -> None:
         """Put `record` in place 0 or 1 for epoch keys, durable and read back when this returns."""
         _overwrite(self._epochs_fd, record, place * BLOCK)
-        os.fdatasync(self._epochs_fd)
+        durable.fdatasync(self._epochs_fd)
         _prove(self._epochs_fd, record, place * BLOCK)
 
     def write_draft(self, content: bytes | bytearray) -> None:
@@ -329,7 +314,7 @@ class Replica:
             if mine[start : start + BLOCK] != content[start : start + BLOCK]:
                 _overwrite(self._fd, content[start : start + BLOCK], start)
         os.ftruncate(self._fd, len(content))
-        os.fsync(self._fd)
+        durable.fsync(self._fd)
 
     def heal_from(self, other: "Replica", header: Header) -> None:
         """Take from a copy of the same epoch each slot that is whole there and hurt here, or gone there.
@@ -373,7 +358,7 @@ def _write_new(path: Path, content: bytes | bytearray) -> None:
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         _overwrite(fd, content, 0)
-        os.fsync(fd)
+        durable.fsync(fd)
     finally:
         os.close(fd)
 
@@ -387,6 +372,6 @@ def _overwrite(fd: int, data: bytes | bytearray, start: int) -> None:
 
 def _prove(fd: int, data: bytes, start: int) -> None:
     block = start - start % BLOCK
-    os.posix_fadvise(fd, block, BLOCK, os.POSIX_FADV_DONTNEED)  # a clean page is dropped and read anew
+    durable.forget_cached(fd, block, BLOCK)
     if os.pread(fd, len(data), start) != data:
         raise OSError(errno.EIO, "what was read back is not what was written")

@@ -4,8 +4,9 @@ import os
 import secrets
 from pathlib import Path
 
+from clinic import durable
+from clinic.durable import make_directory, sync_directory
 from patients.vault.keys import KeyStoreDamaged
-from patients.vault.replicas import sync_directory
 
 ROOT_KEY = 32
 
@@ -25,13 +26,13 @@ def root_key_from(path: Path, hexadecimal: str = "", *, create: bool = False) ->
             raise KeyStoreDamaged("there is no root key file") from None
     except UnicodeDecodeError:
         raise KeyStoreDamaged("the root key file holds no key") from None
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_directory(path.parent)
     # Written aside and linked, so that another process sees a whole key or none, and the first one wins.
     draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(os.urandom(ROOT_KEY).hex() + "\n")
         file.flush()
-        os.fsync(file.fileno())
+        durable.fsync(file.fileno())
     try:
         os.link(draft, path)
     except FileExistsError:

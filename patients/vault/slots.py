@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from uuid import UUID
 
+from clinic.durable import make_directory
 from patients.vault.epochs import EpochKeys
 from patients.vault.keys import Attestation, KeyExists, KeyGone, KeyStoreDamaged, KeyStoreState, Rolled
 from patients.vault.lock import StoreLock
@@ -32,7 +33,6 @@ from patients.vault.replicas import (
     Slot,
     gone_slot,
     live_slot,
-    make_directory,
     records,
 )
 from patients.vault.volume import volume_warnings

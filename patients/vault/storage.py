@@ -11,7 +11,8 @@ from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage
 
-from patients.vault.replicas import sync_directory
+from clinic import durable
+from clinic.durable import make_directory, sync_directory
 
 # 32 hexadecimal digits at random; nothing else, so that no one's words ever stand in a file name.
 NAME = re.compile(r"[0-9a-f]{32}")
@@ -31,6 +32,7 @@ class VaultStorage(FileSystemStorage):
     def __init__(self, location: str | Path | None = None) -> None:
         super().__init__(file_permissions_mode=0o600, directory_permissions_mode=0o700)
         self._given = location
+        self._synced: set[Path] = set()  # directories whose names are durable
 
     @property
     def location(self) -> str:
@@ -82,14 +84,13 @@ class VaultStorage(FileSystemStorage):
         return name
 
     def _make_directories(self, directory: Path) -> None:
-        base = Path(self.location)
-        base.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_directory(Path(self.location))
         for level in (directory.parent, directory):
-            try:
-                level.mkdir(mode=0o700)
-            except FileExistsError:
+            if level in self._synced and level.is_dir():
                 continue
-            sync_directory(level.parent)
+            level.mkdir(mode=0o700, exist_ok=True)
+            sync_directory(level.parent)  # also where it was there: its maker may not have come to this yet
+            self._synced.add(level)
 
     @staticmethod
     def _write(path: Path, content: Iterable[bytes] | File) -> None:
@@ -99,7 +100,7 @@ class VaultStorage(FileSystemStorage):
                 for chunk in content.chunks() if isinstance(content, File) else content:
                     file.write(chunk)
                 file.flush()
-                os.fsync(file.fileno())
+                durable.fsync(file.fileno())
         except BaseException:
             path.unlink(missing_ok=True)
             raise
@@ -109,7 +110,7 @@ class VaultStorage(FileSystemStorage):
         fd = os.open(staged, os.O_RDWR | os.O_CLOEXEC)
         try:
             os.fchmod(fd, 0o600)
-            os.fsync(fd)
+            durable.fsync(fd)
         finally:
             os.close(fd)
         os.link(staged, path)  # unlike a renaming, it refuses to overwrite

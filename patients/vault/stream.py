@@ -153,12 +153,13 @@ class Reader(io.RawIOBase):
 
     def __init__(self, raw: IO[bytes], key: Buffer, aad: bytes) -> None:
         super().__init__()
+        # Both before anything can fail, because `close` needs them, also when it is called by the destructor.
         self._raw = raw
+        self._plain = bytearray(NEXT)
         self._length = raw.seek(0, os.SEEK_END)
         self.size = plaintext_size(self._length)
         self._last = (self._length - 1) // SEGMENT
         self._position = 0
-        self._plain = bytearray(NEXT)
         self._loaded = -1
         self._header = self._read_exactly(0, HEADER)
         if self._header[0] != HEADER:

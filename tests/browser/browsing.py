@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -22,12 +21,14 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Response, sync_pl
 from clinic.people.models import User
 from patients.consent.models import ConsentText
 from patients.consent.texts import publish_first_texts
+from tests import watcher
 from tests.factories import PASSPHRASE
 from tests.house import PATIENCE, ROOT, environment
+from tests.packages import find_chromium
 
 T = TypeVar("T")
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
+CHROMIUM = find_chromium()
 QUIET = [
     "--no-sandbox",
     "--disable-background-networking",
@@ -167,6 +168,7 @@ def serving_house(**env: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
         stderr=subprocess.PIPE,
         text=True,
     )
+    watcher.watch_group(process.pid)
     try:
         assert process.stdout is not None
         found = re.search(r"http://127\.0\.0\.1:\d+", greeting := process.stdout.readline())
@@ -180,6 +182,7 @@ def serving_house(**env: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+            watcher.forget_group(process.pid)
     assert process.returncode == 0
     assert [line for line in said.splitlines() if " ERROR " in line or " CRITICAL " in line] == []
 

@@ -290,9 +290,9 @@ def certifies(patient: Visitor, run: Run, target: Path) -> None:
 
 
 def test_from_a_request_to_a_certificate_that_holds(
-    staff: dict[str, User], sample_photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    staff: dict[str, User], best_photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    photos = sorted(sample_photos.iterdir())
+    photos = sorted(best_photos.iterdir())
     assert sorted(name for memory in MEMORIES for name in memory[4]) == [photo.name for photo in photos]
     wrong = tmp_path / "photo.jpg"
     wrong.write_bytes(b"MZ\x90\x00" + bytes(400))

@@ -22,7 +22,7 @@ def real_passphrases(settings: django_settings) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 
 
-def test_files_and_words_come_in_by_a_plain_form(sample_photos: Path, tmp_path: Path) -> None:
+def test_files_and_words_come_in_by_a_plain_form(best_photos: Path, tmp_path: Path) -> None:
     case = make_case()
     wrong = tmp_path / "song.jpg"
     wrong.write_bytes(b"ID3\x04" + bytes(900))
@@ -30,7 +30,7 @@ def test_files_and_words_come_in_by_a_plain_form(sample_photos: Path, tmp_path: 
         patient = house.visitor(case.patient, java_script_enabled=False)
         page = patient.page
         patient.go("/me/keepsakes/")
-        chosen = [sample_photos / "IMG_5195.HEIC", wrong, sample_photos / "landscape_8.jpg"]
+        chosen = [best_photos / "IMG_5195.HEIC", wrong, best_photos / "landscape_8.jpg"]
         page.locator("#files").set_input_files(chosen)
         page.get_by_text("Describe it in words").click()
         page.locator("#words").fill("The shell. It smelled of salt for a year.")

@@ -8,9 +8,8 @@ from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 
-from clinic.asgi_static import Static
 from tests.factories import make_case, make_user
-from tests.serving import ask, serving
+from tests.serving import ask, serving, whole_house
 
 SAID = {
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -61,7 +60,16 @@ def test_so_are_a_refusal_and_a_failure(monkeypatch: pytest.MonkeyPatch) -> None
     complete(failed.headers)
 
 
-@pytest.mark.parametrize("path", ["/static/tokens.css", "/static/nowhere.css"])
-def test_so_is_who_asks_beside_django(path: str) -> None:
-    with serving(Static()) as port:
-        complete(ask(port, path).headers)
+@pytest.mark.parametrize(("path", "status"), [("/static/tokens.css", 200), ("/static/nowhere.css", 404)])
+def test_so_is_who_asks_for_a_static_file(path: str, status: int) -> None:
+    answer = Client().get(path)
+    assert answer.status_code == status
+    complete(answer.headers)
+
+
+@pytest.mark.parametrize("prefix", sorted(settings.ASGI_ROUTES))
+def test_so_is_who_asks_beside_django(prefix: str) -> None:
+    with serving(whole_house()) as port:
+        answer = ask(port, f"{prefix}nothing/")
+        assert answer.status >= 400
+        complete(answer.headers)

@@ -1,5 +1,9 @@
 """A mail server that is away: what was done stands, and whoever did it is told."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from django.test import Client
 from pytest_django import Settings
@@ -7,6 +11,7 @@ from pytest_django import Settings
 from clinic.people.models import Invitation, Role
 from patients.requests.models import AppointmentRequest
 from tests.factories import make_user
+from tests.mailers import SMTP, send_mail_through
 from tests.patients.requests.test_deciding import answer, asked
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -15,8 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def no_mail_server(settings: Settings) -> None:
     """An address at which nobody listens."""
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
+    send_mail_through(settings, SMTP, host="127.0.0.1", port=1)
 
 
 def test_an_invitation_stands_and_the_page_says_that_its_mail_did_not_go(client: Client) -> None:
@@ -45,3 +49,23 @@ def test_who_wants_a_new_passphrase_learns_that_no_mail_comes(client: Client) ->
     page = client.post("/account/password/reset/", {"email": "joel@lacuna.example"})
     assert page.status_code == 503
     assert "Something does not answer." in page.content.decode()
+
+
+MAILER = """
+import django
+django.setup()
+from django.core import mail
+mailer = mail.mailers.default if django.VERSION >= (6, 1) else mail.get_connection()
+print(mailer.host, mailer.port, mailer.timeout)
+"""
+
+
+def test_the_mail_server_is_read_from_the_environment_and_given_up_after_five_seconds() -> None:
+    server = {
+        "LACUNA_MAIL_BACKEND": SMTP,
+        "LACUNA_MAIL_HOST": "mail.lacuna.example",
+        "LACUNA_MAIL_PORT": "2525",
+    }
+    env = {**os.environ, "DJANGO_SETTINGS_MODULE": "clinic.settings", **server}
+    done = subprocess.run([sys.executable, "-c", MAILER], env=env, check=True, capture_output=True, text=True)  # noqa: S603
+    assert done.stdout == "mail.lacuna.example 2525 5\n"

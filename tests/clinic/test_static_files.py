@@ -21,20 +21,42 @@ def collected(tmp_path: Path, *files: tuple[str, Path]) -> StaticFiles:
     return storage
 
 
-PAGES = {"session.js", "replay.js"}  # the modules that pages name; all others are imported
+# The modules that pages name; all others are imported.
+PAGES = {
+    "session/session.js",
+    "session/replay.js",
+    "upload/focus.js",
+    "upload/intake.js",
+    "upload/upload.js",
+}
 
 
 def test_what_a_module_imports_has_its_hashed_name(tmp_path: Path) -> None:
-    modules = sorted((STATIC / "session").glob("*.js"))
-    storage = collected(tmp_path, *((f"session/{path.name}", path) for path in modules))
+    modules = {str(path.relative_to(STATIC)): path for path in sorted(STATIC.rglob("*.js"))}
+    storage = collected(tmp_path, *modules.items())
     imported = set()
-    for path in modules:
-        hashed = storage.hashed_files[storage.hash_key(f"session/{path.name}")]
+    for module in modules:
+        hashed = storage.hashed_files[storage.hash_key(module)]
+        folder = Path(module).parent
         names = re.findall(r'(?:from |import\()"\./([^"]+)"', (tmp_path / hashed).read_text())
         assert all(re.fullmatch(r"\w+\.[0-9a-f]{12}\.js", name) for name in names)
-        assert all((tmp_path / "session" / name).is_file() for name in names)
-        imported |= {re.sub(r"\.[0-9a-f]{12}\.js", ".js", name) for name in names}
-    assert imported | PAGES == {path.name for path in modules}
+        assert all((tmp_path / folder / name).is_file() for name in names)
+        imported |= {f"{folder}/{re.sub(r'[.][0-9a-f]{12}[.]js', '.js', name)}" for name in names}
+    assert imported | PAGES == set(modules)
+
+
+def test_every_folder_with_modules_is_rewritten(tmp_path: Path) -> None:
+    """A folder that clinic/static_files.py does not name would keep its imports as they are, unnoticed."""
+    folders = {path.relative_to(STATIC).parts[0] for path in STATIC.rglob("*.js")}
+    assert folders == {"session", "upload"}
+    for folder in sorted(folders):
+        (tmp_path / "one.js").write_text('import { two } from "./two.js";\nawait import("./two.js");\n')
+        (tmp_path / "two.js").write_text("export const two = 2;\n")
+        files = [(f"{folder}/{name}", tmp_path / name) for name in ("one.js", "two.js")]
+        storage = collected(tmp_path / folder, *files)
+        text = (tmp_path / folder / storage.hashed_files[f"{folder}/one.js"]).read_text()
+        two = Path(storage.hashed_files[f"{folder}/two.js"]).name
+        assert text == f'import {{ two }} from "./{two}";\nawait import("./{two}");\n'
 
 
 def test_a_comment_in_somebody_elses_script_is_not_an_import(tmp_path: Path) -> None:

@@ -34,15 +34,10 @@ from tests.factories import jpeg, make_case, make_keepsake, make_memory, make_pr
 from tests.house import PATIENCE, ROOT, environment, progress, until, until_certified
 from tests.patients.imaging.media import recording
 from tests.patients.keepsakes.sending import Sender
-from tests.servers import Bucket, Passage, S3Server, free_port, use_bucket
+from tests.servers import Bucket, Passage, S3Server, use_bucket
 from tests.serving import ask, cookie_of, serving
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def nowhere() -> str:
-    """The address of a server that is not there."""
-    return f"http://127.0.0.1:{free_port()}"
 
 
 def bring(case: Case, port: int) -> None:
@@ -103,7 +98,7 @@ def test_a_night_stands_still_while_the_storage_is_away_and_then_goes_on(
         passage.open()
         until_certified(run)
         house.end(signal.SIGTERM)
-    passage.shut()
+    passage.close()
     check_end(run)
 
 
@@ -148,7 +143,9 @@ def test_a_backup_is_made_of_a_bucket_drilled_and_restored_into_another(
         assert read(StoredObject.objects.get(pk=kept.picture_id)) == expected
 
 
-def test_a_house_whose_bucket_is_missing_or_away_does_not_open(bucket: Bucket, settings: Settings) -> None:
+def test_a_house_whose_bucket_is_missing_or_away_does_not_open(
+    bucket: Bucket, settings: Settings, nowhere: str
+) -> None:
     check_storage()
     assert storage().traces() == set(), "what was tried is gone"
     use_bucket(settings, "no-such-bucket", bucket.client.meta.endpoint_url)
@@ -158,7 +155,7 @@ def test_a_house_whose_bucket_is_missing_or_away_does_not_open(bucket: Bucket, s
         check_storage()
     ended = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, str(ROOT / "manage.py"), "serve", "--port", "0"],
-        env=environment(LACUNA_S3_ENDPOINT=nowhere()),
+        env=environment(LACUNA_S3_ENDPOINT=nowhere),
         capture_output=True,
         text=True,
         timeout=PATIENCE,
@@ -170,10 +167,12 @@ def test_a_house_whose_bucket_is_missing_or_away_does_not_open(bucket: Bucket, s
 
 
 @pytest.mark.both_databases
-def test_a_person_hears_in_plain_words_that_the_storage_is_away(bucket: Bucket, settings: Settings) -> None:
+def test_a_person_hears_in_plain_words_that_the_storage_is_away(
+    bucket: Bucket, settings: Settings, nowhere: str
+) -> None:
     case = make_case()
     keepsake = make_keepsake(make_memory(case))
-    use_bucket(settings, bucket.name, nowhere())
+    use_bucket(settings, bucket.name, nowhere)
     with serving(application) as port:
         shown = ask(port, f"/pictures/{keepsake.picture_id}", cookie_of(case.patient))
         assert (shown.status, shown.headers["Retry-After"]) == (503, "30")
@@ -185,11 +184,11 @@ def test_a_person_hears_in_plain_words_that_the_storage_is_away(bucket: Bucket, 
 
 
 @pytest.mark.usefixtures("bucket")
-def test_a_page_that_needs_the_storage_says_so_too(client: Client, settings: Settings) -> None:
+def test_a_page_that_needs_the_storage_says_so_too(client: Client, settings: Settings, nowhere: str) -> None:
     case = make_case()
     keepsake = make_keepsake(make_memory(case))
     client.force_login(case.patient, backend=settings.AUTHENTICATION_BACKENDS[0])
-    use_bucket(settings, "away", nowhere())
+    use_bucket(settings, "away", nowhere)
     answer = client.post(reverse("patients:keepsake-remove", args=[keepsake.pk]))
     assert answer.status_code == 503
     assert "Something does not answer." in answer.content.decode()

@@ -81,7 +81,11 @@ def test_how_far_is_a_progress_element(render: Render) -> None:
     }
 
 
-def test_the_wordmark_is_read_as_a_word(render: Render) -> None:
-    page = render("components/wordmark.html", href="/")
-    assert page.one("a").attributes["aria-label"] == "Lacuna"
-    assert "".join(page.text) == "Lac[ ]na"
+@pytest.mark.parametrize(("context", "tag"), [({"href": "/"}, "a"), ({}, "span")])
+def test_the_name_of_the_wordmark_contains_what_is_seen_and_the_word(
+    render: Render, context: dict[str, str], tag: str
+) -> None:
+    page = render("components/wordmark.html", **context)
+    seen, name = "".join(page.text), page.one(tag).attributes["aria-label"]
+    assert seen == "Lac[ ]na"
+    assert name == f"{seen}, Lacuna"

@@ -9,9 +9,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error, transaction
 from django.utils import timezone
 
+from clinic import durable
 from clinic.audit.export import export_to
 from clinic.audit.models import Entry
 from clinic.audit.record import Act, record
+from clinic.durable import sync_directory
 
 
 class Command(BaseCommand):
@@ -32,6 +34,7 @@ class Command(BaseCommand):
         try:
             self.write(draft, reason)
             os.link(draft, file)  # refuses to take the place of anything
+            sync_directory(file.parent)
         except (LookupError, ValueError, OSError, Error) as error:
             raise CommandError(f"Nothing was exported: {error}") from error
         finally:
@@ -42,7 +45,7 @@ class Command(BaseCommand):
         """Write the export; the file has no name of its own before the entry that says so is written."""
         with os.fdopen(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b") as opened:
             size = export_to(opened, Entry.objects.all(), timezone.now())
-            os.fsync(opened.fileno())
+            durable.fsync(opened.fileno())
         with transaction.atomic():
             details = {"bytes": size, "whole": True}
             record(Act("audit.exported", "log:export", "system:operator", details=details, reason=reason))

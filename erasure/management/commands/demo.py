@@ -5,13 +5,19 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.urls import reverse
 
-from erasure.demo.loading import load
-from erasure.demo.own import NotOurs, check_ours, clear, mark
-from erasure.demo.people import CAST, PASSPHRASE
+from erasure.demo.loader import load_demonstration
+from erasure.demo.ownership import (
+    NotDemonstration,
+    check_ownership,
+    clear_demonstration,
+    mark_as_demonstration,
+)
+from erasure.demo.people_and_rooms import PASSPHRASE, PEOPLE
 
 
 class Command(BaseCommand):
     help = "Load the demonstration clinic into its own database, start its night, and serve it."
+    requires_system_checks: list[str] = []  # `serve` says what this system lacks
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--port", type=int, default=8004)
@@ -20,26 +26,26 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, port: int, host: str, no_serve: bool, **options: Any) -> None:
         try:
-            older = check_ours()
-        except NotOurs as error:
+            has_older = check_ownership()
+        except NotDemonstration as error:
             raise CommandError(str(error)) from error
-        if older:
-            self.tell("Clearing the demonstration of last time\n")
-            clear()
-        mark()
-        self.tell("Laying out the database\n")
+        if has_older:
+            self.report("Clearing the demonstration of last time\n")
+            clear_demonstration()
+        mark_as_demonstration()
+        self.report("Laying out the database\n")
         call_command("migrate", verbosity=0, interactive=False)
-        run = load(self.tell)
+        run = load_demonstration(self.report)
         base = f"http://{host}:{port}"
         session = reverse("erasure:session", args=[run.pk])
-        self.tell(f"\nThe night has begun. Watch it: {base}{session}\n\n")
-        for part in CAST:
-            self.tell(f"  {part.email:28} {part.what}\n")
-        self.tell(f"\n  Everyone's passphrase: {PASSPHRASE}\n")
-        self.tell("  Ctrl-C ends it; the next `make demo` begins anew.\n\n")
+        self.report(f"\nThe night has begun. Watch it: {base}{session}\n\n")
+        for person in PEOPLE:
+            self.report(f"  {person.email:28} {person.description}\n")
+        self.report(f"\n  Everyone's passphrase: {PASSPHRASE}\n")
+        self.report("  Ctrl-C ends it; the next `make demo` begins anew.\n\n")
         if not no_serve:
             call_command("serve", host=host, port=port)
 
-    def tell(self, text: str) -> None:
+    def report(self, text: str) -> None:
         self.stdout.write(text, ending="")
         self.stdout.flush()

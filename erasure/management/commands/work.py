@@ -16,5 +16,5 @@ class Command(db_worker.Command):
 
     def configure_logging(self, verbosity: int) -> None:
         """Say what goes wrong, not each task that goes right."""
-        for name in ("django_tasks", "django_tasks_db"):
+        for name in ("django.tasks", "django_tasks", "django_tasks_db"):
             logging.getLogger(name).setLevel(logging.ERROR if verbosity < 2 else logging.DEBUG)

@@ -20,7 +20,7 @@ def test_every_url_has_a_row_and_every_row_a_url() -> None:
 
 
 def test_every_route_beside_the_resolver_is_known_here() -> None:
-    assert set(settings.ASGI_ROUTES) == {*BESIDE.values(), settings.STATIC_URL}  # no row: static is anybody's
+    assert set(settings.ASGI_ROUTES) == set(BESIDE.values())
 
 
 def test_a_view_asks_for_no_sign_in_only_where_the_table_says_public() -> None:

@@ -3,15 +3,18 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import IntegrityError, connection, connections, transaction
 
+from clinic.calendar import bookings
 from clinic.calendar.bookings import Clash, Stale, book, cancel, clashes, move
 from clinic.calendar.models import Booking, Reservation, Resource, quarters
 from clinic.people.models import User
 from tests.factories import make_room, make_user
+from tests.house import until
 
 EIGHT = datetime(2030, 2, 13, 20, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -192,3 +195,103 @@ def test_two_that_swap_hours_do_not_wait_for_each_other_for_ever() -> None:
         out = list(pool.map(swap, [early, late], [late.starts_at, early.starts_at]))
     assert out == ["clash", "clash"]
     assert Reservation.objects.filter(resource=room).count() == 64
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_that_want_the_same_in_opposite_order_never_wait_in_a_ring() -> None:
+    resources, person = [make_room() for _ in range(4)], make_user()
+    barrier = Barrier(2)
+
+    def attempt(wanted: list[Resource], start: datetime) -> str:
+        try:
+            barrier.wait(timeout=60)
+            with transaction.atomic():
+                booked(wanted, start, by=person)
+        except Clash:
+            return "clash"
+        finally:
+            connections.close_all()
+        return "booked"
+
+    for night in range(8):
+        start = EIGHT + 24 * night * HOUR
+        with ThreadPoolExecutor(2) as pool:
+            out = list(pool.map(attempt, [resources, resources[::-1]], [start, start]))
+        assert sorted(out) == ["booked", "clash"]
+
+
+def somebody_waits() -> bool:
+    """Whether a connection to this database waits for a lock."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return bool(cursor.fetchone()[0])
+
+
+on_postgresql = pytest.mark.skipif(
+    "not __import__('django.db').db.connection.vendor == 'postgresql'", reason="PostgreSQL"
+)
+
+
+@on_postgresql
+@pytest.mark.django_db(transaction=True)
+def test_quarters_are_taken_by_the_ids_of_their_resources() -> None:
+    """A booking that waits for a quarter of the first room has taken none of the others yet."""
+    rooms = [Resource.objects.create(pk=UUID(int=n), kind="room", label=f"Room {n}") for n in (3, 2, 1)]
+    person = make_user()
+    mine, other = (booked([make_room()], hours=1, by=person) for _ in range(2))
+
+    def reserve() -> bool:
+        try:
+            with transaction.atomic():
+                bookings._reserve(other, rooms)
+        except Clash:
+            return False
+        finally:
+            connections.close_all()
+        return True
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            Reservation.objects.create(resource=rooms[2], quarter=EIGHT, booking=mine)
+            waiting = pool.submit(reserve)
+            until(lambda: somebody_waits() or waiting.done(), "it waits for the first quarter")
+            Reservation.objects.create(resource=rooms[0], quarter=EIGHT, booking=mine)
+        assert waiting.result(timeout=60) is False
+    assert not Reservation.objects.filter(booking=other, resource__in=rooms).exists()
+
+
+@on_postgresql
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("deed", ["book", "move"])
+def test_resources_are_locked_by_their_ids_whatever_order_they_lie_in(deed: str) -> None:
+    """Who waits for the first holds no other. The rows lie in the table the other way round."""
+    rooms = [Resource.objects.create(pk=UUID(int=n), kind="room", label=f"Room {n}") for n in (3, 2, 1)]
+    person, there = make_user(), None
+    if deed == "move":
+        there = booked(rooms, by=person)
+
+    def wait_for_the_first() -> None:
+        try:
+            with transaction.atomic():
+                if there is None:
+                    booked(rooms, by=person)
+                else:
+                    end = EIGHT + 2 * HOUR
+                    move(there, starts_at=EIGHT + HOUR, ends_at=end, expected_start=EIGHT)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            # What a new reservation needs of the room's row it would get beside this lock.
+            Resource.objects.select_for_update(no_key=True).get(pk=UUID(int=1))
+            waiting = pool.submit(wait_for_the_first)
+            until(lambda: somebody_waits() or waiting.done(), "it waits for the first room")
+            assert not waiting.done()
+            others = Resource.objects.select_for_update(skip_locked=True).exclude(pk=UUID(int=1))
+            free = {room.pk for room in others}
+        waiting.result(timeout=60)
+    assert free == {UUID(int=2), UUID(int=3)}

@@ -7,13 +7,14 @@ from django.test import Client
 
 from clinic.people.models import Role
 from tests.factories import make_user
+from tests.mailers import send_mail_through
 
 pytestmark = pytest.mark.django_db
 
 
 def test_it_shows_what_was_sent_newest_first(client: Client, settings: django_settings) -> None:
     settings.LACUNA_DEMO = True
-    settings.EMAIL_BACKEND = "clinic.outbox.backend.OutboxBackend"
+    send_mail_through(settings, "clinic.outbox.backend.OutboxBackend")
     for number in (1, 2):
         send_mail(f"Letter {number}", "Come to https://lacuna.example/", None, ["joel@lacuna.example"])
     client.force_login(make_user(Role.RECEPTIONIST))

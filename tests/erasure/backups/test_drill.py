@@ -116,9 +116,8 @@ def test_without_a_backup_the_command_says_how_to_make_one() -> None:
         call_command("drill")
 
 
+@pytest.mark.only_on("postgresql")  # SQLite's scratch copy is a file
 def test_no_scratch_database_stays(tmp_path: Path) -> None:
-    if connection.vendor != "postgresql":
-        pytest.skip("SQLite's scratch copy is a file")
     make_keepsake(make_memory(make_case()))
     make_backup(tmp_path / "backup")
     hold_drill(tmp_path / "backup")

@@ -23,15 +23,14 @@ from patients.vault.token import Token
 from tests.erasure.backups.elsewhere import empty_house
 from tests.erasure.backups.test_restore import open_house
 from tests.factories import make_case, make_keepsake, make_memory
+from tests.house import database_address
 from tests.patients.vault.tokens import MODULE, PIN, token
 
 __all__ = ["token"]
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(
-        "not __import__('django.db').db.connection.vendor == 'postgresql'", reason="PostgreSQL"
-    ),
+    pytest.mark.only_on("postgresql"),
 ]
 
 
@@ -44,8 +43,9 @@ def keys_in_the_database(settings: django_settings, token: Token) -> None:
 
 
 def address(name: str) -> str:
-    chosen = connection.settings_dict
-    return f"postgresql://{chosen['USER']}@{chosen['HOST']}:{chosen['PORT']}/{name}"
+    """Where another database of the test's server is."""
+    own = connection.settings_dict["NAME"]
+    return f"{database_address().removesuffix(own)}{name}"
 
 
 def bring_keys(from_database: str, directory: Path) -> None:

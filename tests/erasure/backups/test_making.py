@@ -44,7 +44,8 @@ def command(*words: str, limit: int = 0, **env: str) -> "subprocess.CompletedPro
     limits = (limit or resource.RLIM_INFINITY, resource.RLIM_INFINITY)
     return subprocess.run(  # noqa: S603
         [sys.executable, str(ROOT / "manage.py"), *words],
-        env=environment(**env),
+        # Python would keep the compiled module that the limit cut short, and trip over it ever after.
+        env=environment(PYTHONDONTWRITEBYTECODE="1", **env),
         capture_output=True,
         text=True,
         check=False,

@@ -1,31 +1,30 @@
-"""The demonstration's story holds together: what its parts point to exists, and happens when it says."""
+"""The demonstration's story is consistent: keys, links, dates, chapters and kinds."""
 
 from collections import Counter
 from datetime import date, timedelta
 from itertools import pairwise
 
-from erasure.demo.paintings.paint import SCENES
-from erasure.demo.story import CHAPTERS, MOMENTS, Thing, targets
+from erasure.demo.story import CHAPTERS, LETTERS, MEMORIES, PICTURES, RECORDINGS, StoryKeepsake, targets
 
-THINGS: list[Thing] = [thing for moment in MOMENTS for thing in moment.things]
-BY_KEY = {moment.key: moment for moment in MOMENTS}
+KEEPSAKES: list[StoryKeepsake] = [keepsake for memory in MEMORIES for keepsake in memory.keepsakes]
+BY_KEY = {memory.key: memory for memory in MEMORIES}
 
 
 def repeated(names: list[str]) -> list[str]:
     return [name for name, times in Counter(names).items() if times > 1]
 
 
-def test_every_moment_and_every_thing_has_a_key_of_its_own() -> None:
-    assert repeated([moment.key for moment in MOMENTS]) == []
-    assert repeated([thing.key for thing in THINGS]) == []
+def test_every_memory_and_every_keepsake_has_a_key_of_its_own() -> None:
+    assert repeated([memory.key for memory in MEMORIES]) == []
+    assert repeated([keepsake.key for keepsake in KEEPSAKES]) == []
 
 
-def test_links_lead_to_other_moments_of_the_map() -> None:
-    links = [(moment.key, other) for moment in MOMENTS for other in moment.links]
+def test_links_lead_to_other_memories_of_the_map() -> None:
+    links = [(memory.key, other) for memory in MEMORIES for other in memory.links]
     assert [link for link in links if link[1] not in BY_KEY] == []
     assert [link for link in links if link[0] == link[1]] == []
     assert [link for link in links if any(BY_KEY[key].childhood for key in link)] == []
-    assert len({tuple(sorted(link)) for link in links}) >= 20  # told from both ends, a link is still one
+    assert len({tuple(sorted(link)) for link in links}) >= 20  # a link stated at both ends counts once
 
 
 def test_chapters_follow_one_another_without_a_gap_and_span_the_two_years() -> None:
@@ -34,77 +33,82 @@ def test_chapters_follow_one_another_without_a_gap_and_span_the_two_years() -> N
     assert (CHAPTERS[0].first, CHAPTERS[-1].last) == ("2001-11-01", "2004-02-12")
 
 
-def test_each_moment_on_the_map_lies_in_one_chapter_and_childhood_in_none() -> None:
+def test_each_memory_on_the_map_lies_in_one_chapter_and_childhood_in_none() -> None:
     inside = {
-        moment.key: [chapter.color for chapter in CHAPTERS if chapter.first <= moment.day <= chapter.last]
-        for moment in MOMENTS
+        memory.key: [chapter.color for chapter in CHAPTERS if chapter.first <= memory.day <= chapter.last]
+        for memory in MEMORIES
     }
     assert {key: len(colors) for key, colors in inside.items()} == {
-        moment.key: 0 if moment.childhood else 1 for moment in MOMENTS
+        memory.key: 0 if memory.childhood else 1 for memory in MEMORIES
     }
-    told = Counter(colors[0] for colors in inside.values() if colors)
-    assert sorted(told) == sorted(chapter.color for chapter in CHAPTERS)
-    assert min(told.values()) >= 9  # each chapter is long enough to be seen on the time strip
+    lengths = Counter(colors[0] for colors in inside.values() if colors)
+    assert sorted(lengths) == sorted(chapter.color for chapter in CHAPTERS)
+    assert min(lengths.values()) >= 9  # each chapter is long enough to be seen on the time strip
 
 
 def test_days_are_whole_dates_so_that_sorting_their_text_sorts_them_in_time() -> None:
-    days = [moment.day for moment in MOMENTS]
+    days = [memory.day for memory in MEMORIES]
     assert [date.fromisoformat(day).isoformat() for day in days] == days
 
 
-def test_a_story_told_oldest_first_is_erased_newest_first() -> None:
-    newest_first = sorted(targets(), key=lambda moment: moment.day, reverse=True)
+def test_a_story_written_oldest_first_is_erased_newest_first() -> None:
+    newest_first = sorted(targets(), key=lambda memory: memory.day, reverse=True)
     assert (newest_first[0].key, newest_first[1].key) == ("unsent", "bookshop-last")
     assert {newest_first[-1].key, newest_first[-2].key} == {"day-one", "train"}
-    assert [moment.day for moment in targets()] == [moment.day for moment in reversed(newest_first)]
+    assert [memory.day for memory in targets()] == [memory.day for memory in reversed(newest_first)]
 
 
 def test_so_many_targets_that_six_seconds_each_make_about_four_minutes() -> None:
     assert 38 <= len(targets()) <= 44
-    assert 4 <= sum(moment.childhood for moment in MOMENTS) <= 5
+    assert 4 <= sum(memory.childhood for memory in MEMORIES) <= 5
 
 
 def test_one_memory_is_kept_and_it_is_a_letter_that_mentions_her() -> None:
-    (kept,) = (moment for moment in MOMENTS if moment.kept)
-    (letter,) = kept.things
+    (kept,) = (memory for memory in MEMORIES if memory.protected)
+    (letter,) = kept.keepsakes
     assert kept.key == "sister-letter"
-    assert (letter.kind, "about her" in letter.words) == ("letter", True)
+    assert (letter.kind, "about her" in letter.path.read_text()) == ("letter", True)
 
 
 def test_one_copy_is_hidden_in_childhood_and_shows_a_target() -> None:
-    ((copy, hiding),) = ((thing, moment) for moment in MOMENTS for thing in moment.things if thing.copy_of)
-    (shown,) = (moment for moment in targets() if copy.copy_of in [thing.key for thing in moment.things])
+    ((copy, hiding),) = (
+        (keepsake, memory) for memory in MEMORIES for keepsake in memory.keepsakes if keepsake.copy_of
+    )
+    (shown,) = (
+        memory for memory in targets() if copy.copy_of in [keepsake.key for keepsake in memory.keepsakes]
+    )
     assert hiding.childhood
     assert shown.key == "house-on-the-beach"
 
 
-def test_a_thing_is_a_letter_with_words_or_a_picture_of_a_scene_or_of_another_picture() -> None:
-    for thing in THINGS:
-        made_of = [thing.words, thing.scene, thing.copy_of, thing.pages, thing.said]
-        assert thing.kind in {"photo", "letter", "object", "recording"}, thing.key
-        assert list(map(bool, made_of)).count(True) == 1, thing.key
-        assert bool(thing.words or thing.pages) == (thing.kind == "letter"), thing.key
-        assert bool(thing.said) == (thing.kind == "recording"), thing.key
-        assert not thing.scene or thing.scene in SCENES, thing.key
-        assert thing.caption, thing.key
+def test_the_kind_of_a_keepsake_fits_its_file() -> None:
+    fitting = {
+        "photo": {(PICTURES, ".jpg")},
+        "object": {(PICTURES, ".jpg")},
+        "letter": {(LETTERS, ".txt"), (LETTERS, ".pdf")},
+        "recording": {(RECORDINGS, ".mp3")},
+    }
+    for keepsake in KEEPSAKES:
+        assert (keepsake.path.parent, keepsake.path.suffix) in fitting[keepsake.kind], keepsake.key
+        assert keepsake.caption, keepsake.key
 
 
 def test_letters_are_long_enough_to_be_seen_fading_word_by_word() -> None:
-    lengths = {thing.key: len(thing.words.split()) for thing in THINGS if thing.words}
+    lengths = {path.name: len(path.read_text().split()) for path in LETTERS.glob("*.txt")}
     assert len(lengths) == 8
-    assert {key: words for key, words in lengths.items() if not 80 <= words <= 180} == {}
+    assert {name: words for name, words in lengths.items() if not 80 <= words <= 180} == {}
 
 
-def test_every_moment_says_where_who_and_how_strong() -> None:
-    for moment in MOMENTS:
-        assert moment.title, moment.key
-        assert moment.place, moment.key
-        assert moment.story, moment.key
-        assert moment.people, moment.key
-        assert moment.things, moment.key
-        assert 0 <= moment.intensity <= 10, moment.key
-    assert [moment.key for moment in MOMENTS if moment.childhood and "Clementine" in moment.people] == []
+def test_every_memory_says_where_who_and_how_strong() -> None:
+    for memory in MEMORIES:
+        assert memory.title, memory.key
+        assert memory.place, memory.key
+        assert memory.story, memory.key
+        assert memory.people, memory.key
+        assert memory.keepsakes, memory.key
+        assert 0 <= memory.intensity <= 10, memory.key
+    assert [memory.key for memory in MEMORIES if memory.childhood and "Clementine" in memory.people] == []
 
 
-def test_some_moments_hold_two_keepsakes() -> None:
-    assert sum(len(moment.things) == 2 for moment in targets()) >= 2
+def test_some_memories_hold_two_keepsakes() -> None:
+    assert sum(len(memory.keepsakes) == 2 for memory in targets()) >= 2

@@ -23,9 +23,7 @@ __all__ = ["token"]
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(
-        "not __import__('django.db').db.connection.vendor == 'postgresql'", reason="PostgreSQL"
-    ),
+    pytest.mark.only_on("postgresql"),
 ]
 
 

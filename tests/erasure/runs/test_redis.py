@@ -41,9 +41,9 @@ def asked_at(run: Run) -> datetime | None:
 
 def tasks(redis: RedisServer, settings: Settings) -> set[str]:
     """What tasks that Redis keeps were asked to do, whatever became of them."""
-    from erasure.runs.redis_worker import every_job
+    from erasure.runs.redis_queue import every_job
 
-    settings.RQ_QUEUES = {"default": {"URL": redis.url}}
+    settings.REDIS_URL = redis.url
     return {job.description for job in every_job()}
 
 

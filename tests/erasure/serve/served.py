@@ -11,7 +11,9 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connections
 
+from clinic.checks import lacking
 from patients.vault.volume import volume_warnings
+from tests import watcher
 from tests.house import PATIENCE, ROOT, environment, until
 
 KINDS = ("erasure.serve.web", "work", "supervise")
@@ -31,6 +33,7 @@ class Served:
             stderr=subprocess.PIPE,
             text=True,
         )
+        watcher.watch_group(self.process.pid)
         self.seen: set[int] = set()
         assert self.process.stdout is not None
         self.greeting = self.process.stdout.readline()
@@ -65,11 +68,19 @@ class Served:
         return not any(Path(f"/proc/{pid}").exists() for pid in self.seen)
 
     def end(self, number: int) -> str:
-        """Send a signal to the parent; return what it wrote to its error stream but of the key volume."""
+        """Send a signal to the parent; return what it wrote to its error stream but of this machine."""
         self.children()
         self.process.send_signal(number)
         _out, said = self.process.communicate(timeout=PATIENCE)
-        return without_volume_warnings(said)
+        watcher.forget_group(self.process.pid)
+        known = lacking()
+        return without_volume_warnings(
+            "".join(
+                line
+                for line in said.splitlines(keepends=True)
+                if not any(sentence in line for sentence in known)
+            )
+        )
 
 
 def without_volume_warnings(written: str) -> str:

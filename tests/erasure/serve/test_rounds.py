@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 import pytest
-from django.conf import settings as django_settings
+from django.contrib.sessions.models import Session
 from django.db import OperationalError
 from django.utils import timezone
 from pytest_django import Settings
@@ -23,6 +23,7 @@ from patients.vault.models import StoredObject
 from patients.vault.objects import doom
 from tests.factories import make_case, make_keepsake, make_memory, make_run
 from tests.house import until
+from tests.mailers import MEMORY, SMTP, send_mail_through
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -66,6 +67,14 @@ def test_the_slow_round_sweeps_the_vault_once_in_a_while() -> None:
     assert not StoredObject.objects.filter(keepsake=second).remaining().exists()
 
 
+def test_the_slow_round_deletes_expired_sessions() -> None:
+    now = timezone.now()
+    for key, expires in [("ended", now - timedelta(seconds=1)), ("live", now + timedelta(minutes=1))]:
+        Session.objects.create(session_key=key, session_data="", expire_date=expires)
+    Supervision().once()
+    assert set(Session.objects.values_list("session_key", flat=True)) == {"live"}
+
+
 def test_keys_of_uploads_and_requests_belong_to_somebody() -> None:
     case = make_case()
     upload = Upload.objects.create(
@@ -84,12 +93,15 @@ def test_it_ends_when_told() -> None:
 
 
 @contextmanager
-def silent_mail_server(settings: Settings) -> Iterator[threading.Event]:
-    """A mail server that takes every connection and says nothing; set once somebody has connected."""
+def silent_mail_server(settings: Settings, timeout: float) -> Iterator[threading.Event]:
+    """A mail server that takes every connection and says nothing; set once somebody has connected.
+
+    timeout: seconds after which the sender gives up.
+    """
     connected = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
-        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-        settings.EMAIL_HOST, settings.EMAIL_PORT = server.getsockname()
+        host, port = server.getsockname()
+        send_mail_through(settings, SMTP, host=host, port=port, timeout=timeout)
 
         def listen() -> None:
             taken = []
@@ -105,16 +117,11 @@ def silent_mail_server(settings: Settings) -> Iterator[threading.Event]:
             server.shutdown(socket.SHUT_RDWR)
 
 
-def test_mail_is_given_up_after_seconds() -> None:
-    assert django_settings.EMAIL_TIMEOUT == 5
-
-
 def test_a_mail_server_that_says_nothing_holds_up_neither_rounds_nor_the_next_try(settings: Settings) -> None:
     run = make_run(memories=1)
     call_doctor(run.pk, by=None)
-    settings.EMAIL_TIMEOUT = 60
     stopping = threading.Event()
-    with silent_mail_server(settings) as connected:
+    with silent_mail_server(settings, timeout=60) as connected:
         rounds_go_on = threading.Thread(target=supervise, args=[0.01, stopping])
         rounds_go_on.start()
         assert connected.wait(60), "nobody tried to hand the message over"
@@ -124,11 +131,10 @@ def test_a_mail_server_that_says_nothing_holds_up_neither_rounds_nor_the_next_tr
         rounds_go_on.join(60)
     assert not rounds_go_on.is_alive()
     assert CallNotice.objects.get().sent_at is None
-    settings.EMAIL_TIMEOUT = 0.2
-    with silent_mail_server(settings):
+    with silent_mail_server(settings, timeout=0.2):
         CallNotice.objects.update(taken_until=None)
         assert send_due() == 0
-    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    send_mail_through(settings, MEMORY)
     CallNotice.objects.update(taken_until=None)
     assert send_due() == 1
 

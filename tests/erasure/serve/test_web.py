@@ -3,7 +3,7 @@
 from django.template import Engine, TemplateDoesNotExist
 from django.template.loaders import cached
 
-from erasure.serve.web import warm
+from erasure.serve.web import most_open_files, warm
 
 
 def loaded() -> set[str]:
@@ -23,3 +23,9 @@ def test_every_template_is_compiled_before_anybody_asks() -> None:
     assert loaded() == set()
     warm()
     assert {"erasure/session/session.html", "account/login.html", "components/number.html"} <= loaded()
+
+
+def test_no_more_files_are_asked_for_than_macos_gives() -> None:
+    assert most_open_files(2**63 - 1, "darwin") == 10240
+    assert most_open_files(256, "darwin") == 256
+    assert most_open_files(1_048_576, "linux") == 1_048_576

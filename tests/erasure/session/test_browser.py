@@ -1,6 +1,5 @@
 """The session view in a real browser, on the real stream, under the real content security policy."""
 
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from erasure.procedures.models import Procedure
 from erasure.runs.models import Run
 from erasure.runs.worker import advance
 from tests.factories import make_run
+from tests.packages import find_chromium
 from tests.serving import serving, whole_house
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
@@ -63,9 +63,7 @@ def watching(
     path = reverse("erasure:session", args=[run.pk])
     complaints: list[str] = []
     with serving(whole_house()) as port, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"), args=[*QUIET, *args]
-        )
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=[*QUIET, *args])
         context = browser.new_context(viewport={"width": 1440, "height": 900}, **options)
         address = f"http://127.0.0.1:{port}"
         context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": address}])

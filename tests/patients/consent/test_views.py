@@ -1,8 +1,11 @@
 """Reading, signing and withdrawing, as the patient does it."""
 
+from uuid import UUID
+
 import pytest
 from django.core.cache import cache
 from django.test import Client
+from django.utils import timezone
 
 from clinic.audit.models import Entry
 from clinic.people.models import Role
@@ -12,6 +15,7 @@ from patients.consent.signing import agreed_to_keep, current_text, text_digest
 from patients.consent.texts import FIRST, publish_first_texts
 from patients.maps.locking import lock_map
 from patients.maps.models import LockedMap
+from patients.memories.models import Memory
 from tests.factories import (
     PASSPHRASE,
     make_case,
@@ -168,6 +172,45 @@ def test_a_new_wording_is_asked_for_in_english_where_it_is_not_translated_yet(pa
     patient.cookies["django_language"] = "vi"
     assert body in patient.get(PAGE).content.decode()
     assert patient.post(SIGN, signature()).status_code == 302
+
+
+def test_the_page_shows_the_map_and_the_memories_of_this_case_alone(patient: Client, case: Case) -> None:
+    make_memory(case, "A second day", "2003-02-02")
+    make_memory(case, "Kept", "2003-02-03", fate=Memory.Fate.PROTECTED)
+    make_memory(case, "Childhood", "1980-02-03", zone=Memory.Zone.CHILDHOOD)
+    other = make_case()
+    for title in ("One", "Two", "Three"):
+        make_memory(other, title)
+    mapped = locked(case)
+    for number, (whose, unlocked_at) in enumerate([(other, None), (case, timezone.now())]):
+        LockedMap.objects.create(
+            pk=UUID(int=number),  # the first by their keys: a query that is too wide finds them
+            case=whose,
+            version=9,
+            digest=f"{number}" * 64,
+            body={},
+            locked_by=mapped.locked_by,
+            unlocked_at=unlocked_at,
+        )
+    shown = patient.get(PAGE).context
+    assert (shown["mapped"], shown["targets"], shown["kept"]) == (mapped, 2, 1)
+    assert shown["form"].initial["map_seen"] == mapped.digest
+
+
+def test_the_page_shows_as_signed_what_is_in_force_for_this_text(patient: Client, case: Case) -> None:
+    assert patient.post(SIGN, signature()).status_code == 302
+    shown = patient.get(PAGE).context
+    assert (shown["signed"], shown["starts"]) == (Signature.objects.get(), None)
+    assert shown["form"].initial["map_seen"] == ""
+    mapped = locked(case)
+    shown = patient.get(PAGE).context
+    assert (shown["signed"], shown["starts"]) == (None, None), "storage is signed for, the procedure is not"
+    patient.post(SIGN, procedure(mapped))
+    signed = Signature.objects.get(map=mapped)
+    shown = patient.get(PAGE).context
+    assert (shown["signed"], shown["starts"]) == (signed, signed.signed_at)
+    Signature.objects.update(superseded_at=timezone.now())
+    assert patient.get(PAGE).context["signed"] is None
 
 
 def test_one_action_withdraws(patient: Client, case: Case) -> None:

@@ -1,6 +1,7 @@
 """U5: what the decoding child may not do."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from patients.imaging.decode import _ROOT, COMMAND, Limits
+from tests.darwin import disguised
 
 from .media import pdf, recording, video
 from .pictures import saved, scene
@@ -102,6 +104,20 @@ def test_it_leaves_no_file_in_a_folder_of_its_own(
     assert done.stdout.startswith(b"LACUNA\x01\n")
     assert b'"refused"' not in done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_where_a_limit_is_refused_it_decodes_under_the_others(tmp_path: Path) -> None:
+    """As on macOS, which does not limit memory and knows no prctl."""
+    paths = os.pathsep.join([disguised(tmp_path), str(_ROOT)])
+    done = answer(*COMMAND, env={"PYTHONPATH": paths}, picture=saved(scene()))
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b'"refused"' not in done.stdout
+    limits = "[resource.getrlimit(limit)[0] for limit in (resource.RLIMIT_FSIZE, resource.RLIMIT_CORE)]"
+    program = f"import resource\nfrom patients.imaging import child\nchild.confine(1, 60)\nprint({limits})"
+    confined = subprocess.run(  # noqa: S603 - our own interpreter and words
+        [sys.executable, "-c", program], env={"PYTHONPATH": paths}, capture_output=True, check=True
+    )
+    assert confined.stdout == b"[0, 0]\n"
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "GIF", "TIFF", "BMP", "PPM", "PDF"])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pillow_heif
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageChops, ImageCms, ImageStat
 from PIL.PngImagePlugin import PngInfo
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
@@ -19,6 +19,7 @@ from patients.imaging import decode as module
 from patients.imaging.decode import Decoded, DecodedLetter, Limits, decode
 from patients.imaging.kinds import Kind
 from patients.imaging.refusals import Code, Refused
+from tests.photos import OTHERS, Photo
 
 from .pictures import chunk, corners, png, saved, scene, segments
 
@@ -71,6 +72,11 @@ def test_sample_photos(
         found = decode(file, name)
     assert isinstance(found, Decoded)
     assert (found.width, found.height, found.taken, found.gps) == (width, height, taken, gps)
+    assert_bare_renditions(found)
+
+
+def assert_bare_renditions(found: Decoded) -> None:
+    width, height = found.width, found.height
     for jpeg, size, side in (
         (found.screen, found.screen_size, 1280),
         (found.thumb, found.thumb_size, 360),
@@ -83,6 +89,17 @@ def test_sample_photos(
         assert [segment[1:] for segment in segments(jpeg) if segment[0] == 0xE0] == [
             b"JFIF\0\1\1\0\0\1\0\1\0\0"
         ]
+
+
+@pytest.mark.parametrize("photo", OTHERS, ids=lambda photo: photo.name)
+def test_other_kinds_of_photos(photo: Photo) -> None:
+    found = opened(photo.encode(), photo.name)
+    assert (found.width, found.height) == photo.size
+    taken = {"DSCF0001.jpg": "2011-07-02T18:20:31"}.get(photo.name)
+    assert (found.taken, found.gps) == (taken, photo.place)
+    assert_bare_renditions(found)
+    shown, drawn = Image.open(io.BytesIO(found.thumb)).convert("L"), photo.upright().convert("L")
+    assert ImageStat.Stat(ImageChops.difference(shown, drawn.resize(shown.size))).mean[0] < 12
 
 
 def test_the_samples_are_all_covered(sample_photos: Path) -> None:
@@ -406,14 +423,14 @@ def test_too_many_bytes() -> None:
     assert refused(data + b"\0" * 2**20, limits=Limits(max_bytes=2**20)) is Code.TOO_MANY_BYTES
 
 
-LASTING = ("multiprocessing.resource_tracker", "moto.server")
+LASTING = ("multiprocessing.resource_tracker", "moto.server", "tests/watcher.py", "bin/postgres")
 
 
 def descendants() -> list[str]:
     """Command lines of this process's children that are still there, dead ones included."""
     children = Path(f"/proc/self/task/{threading.get_native_id()}/children").read_text().split()
     words = [Path(f"/proc/{child}/cmdline").read_text() for child in children]
-    # Those that stay as long as the process: Python's own helper for pools, and the tests' bucket.
+    # Some stay as long as the process: Python's helper for pools, the tests' servers and their watcher.
     return [line for line in words if not any(name in line for name in LASTING)]
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from patients.imaging.refusals import SENTENCES, Code, Refused
 from patients.imaging.sniff import HEAD_BYTES, Kind, refusal, refuse, sniff
+from tests.photos import OTHERS, Photo
 
 
 def encoded(file_format: str) -> bytes:
@@ -102,6 +103,13 @@ def test_every_sample_photo_is_known(sample_photos: Path) -> None:
         expected = {".jpg": Kind.JPEG, ".heic": Kind.HEIC, ".tiff": Kind.TIFF}[path.suffix.lower()]
         assert sniff(head) is expected
         assert refuse(head, path.name) is None
+
+
+@pytest.mark.parametrize("photo", OTHERS, ids=lambda photo: photo.name)
+def test_photos_of_other_kinds_are_known(photo: Photo) -> None:
+    head = photo.encode()[:HEAD_BYTES]
+    assert sniff(head) is Kind.JPEG
+    assert refuse(head, photo.name) is None
 
 
 @pytest.mark.parametrize(

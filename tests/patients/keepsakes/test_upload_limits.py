@@ -1,6 +1,7 @@
 """Uploads at their edges: very large ones, several at once, cut in bad moments, forms that lie (U10, U11)."""
 
 import os
+import re
 import socket
 import threading
 import time
@@ -42,7 +43,6 @@ from tests.factories import jpeg, make_case
 from tests.house import House, house, until
 from tests.patients.keepsakes.sending import Answer, Sender
 from tests.patients.keepsakes.test_upload import nothing_left
-from tests.servers import free_port
 from tests.serving import PATIENCE, serving
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -67,15 +67,24 @@ def processes() -> Iterator[House]:
         yield mine
 
 
-def web_server(processes: House, port: int) -> int:
-    """Start a web server of its own; return its process id."""
-    server = processes.start("serve", "--port", str(port), "--workers", "0")
+def web_server(processes: House) -> tuple[int, int]:
+    """Start a web server of its own; return its process id and its port."""
+    server = processes.start("serve", "--port", "0", "--workers", "0")
+    said = processes.said[-1].fileno()
+
+    def greeting() -> re.Match[bytes] | None:
+        return re.search(rb"http://127\.0\.0\.1:(\d+)/", os.pread(said, 10_000, 0))
+
+    until(lambda: greeting() is not None, "the house says where it is")
+    found = greeting()
+    assert found
+    port = int(found[1])
     sender = Sender(port, make_case().patient)
     until(lambda: opened(sender), "the house opens")
     children = [
         int(pid) for pid in Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
     ]
-    return next(pid for pid in children if b"web" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    return next(pid for pid in children if b"web" in Path(f"/proc/{pid}/cmdline").read_bytes()), port
 
 
 def opened(sender: Sender) -> bool:
@@ -93,8 +102,7 @@ def peak(pid: int) -> int:
 
 @pytest.mark.processes
 def test_half_a_gigabyte_takes_constant_memory(processes: House, case: Case) -> None:
-    port = free_port()
-    pid = web_server(processes, port)
+    pid, port = web_server(processes)
     sender = Sender(port, case.patient)
     assert sender.bring(jpeg()).status == 200  # everything that is loaded late is loaded now
     before = peak(pid)
@@ -108,8 +116,7 @@ def test_half_a_gigabyte_takes_constant_memory(processes: House, case: Case) -> 
 @pytest.mark.processes
 def test_an_upload_goes_on_after_the_server_was_killed(processes: House, case: Case) -> None:
     photo = jpeg((1600, 1200)) + bytes(4 * SEGMENT)  # trailing zeros are harmless in a JPEG
-    port = free_port()
-    web_server(processes, port)
+    _pid, port = web_server(processes)
     sender = Sender(port, case.patient)
     where = sender.announce(len(photo)).headers["location"]
     path = staging_path(Upload.objects.get().pk)
@@ -125,9 +132,7 @@ def test_an_upload_goes_on_after_the_server_was_killed(processes: House, case: C
     until(lambda: path.stat().st_size >= 2 * SEGMENT, "two segments are staged")
     processes.kill()
     line.close()
-    other = free_port()
-    web_server(processes, other)
-    sender.port = other
+    _pid, sender.port = web_server(processes)
     offset = int(sender.ask("HEAD", where).headers["upload-offset"])
     assert offset >= FIRST + NEXT
     answer = sender.patch(where, photo[offset:], offset)

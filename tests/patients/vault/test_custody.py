@@ -97,13 +97,10 @@ def test_there_is_nothing_to_strike_in_a_slot_file() -> None:
     assert len(list(key_store().ids())) == 1
 
 
+@pytest.mark.only_on("postgresql")
 def test_what_a_restored_database_brings_back_is_struck(settings: object, token: Token) -> None:
-    from django.db import connection
-
     from patients.vault.models import CaseKey, WrappedKey
 
-    if connection.vendor != "postgresql":
-        pytest.skip("PostgreSQL")
     settings.LACUNA_KEYS = "database"
     settings.LACUNA_TOKEN_MODULE, settings.LACUNA_TOKEN_PIN = str(MODULE), PIN
     case, beside = uuid4(), uuid4()

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.db import connection, transaction
 
 from patients.vault.database_keys import DatabaseKeyStore
@@ -20,9 +21,7 @@ __all__ = ["token"]
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(
-        "not __import__('django.db').db.connection.vendor == 'postgresql'", reason="PostgreSQL"
-    ),
+    pytest.mark.only_on("postgresql"),
 ]
 
 Open = Callable[..., DatabaseKeyStore]
@@ -229,6 +228,27 @@ def test_a_row_that_was_altered_or_swapped_opens_with_nothing(opened: Open) -> N
         store.roll_case(case)
     assert store.destroy(first) is True
     assert store.roll_case(case) == 1
+
+
+@pytest.mark.parametrize("place", ["house", "case", "name", "key id"])
+def test_a_wrapped_key_opens_in_its_own_place_alone(opened: Open, place: str) -> None:
+    """Where a row of one place is written into another, under the same key of the token."""
+    store, case, key_id, name = opened(), uuid4(), uuid4(), "ab" * 16
+    store.create(key_id, case)  # which reads the name of the house
+    kek, nonce, dek = AESGCM(bytes(range(32))), bytes(12), bytes(range(32))
+    wrapped = kek.encrypt(nonce, dek, store._bound(case, name, key_id))
+    store._handles[name] = store._handles["cd" * 16] = kek
+    assert store._unwrapped(key_id, case, name, nonce, wrapped) == dek
+    moved = {
+        "house": (key_id, case, name),
+        "case": (key_id, uuid4(), name),
+        "name": (key_id, case, "cd" * 16),
+        "key id": (uuid4(), case, name),
+    }
+    if place == "house":
+        store._house = uuid4()
+    with pytest.raises(KeyStoreDamaged, match="does not open"):
+        store._unwrapped(*moved[place], nonce, wrapped)
 
 
 def test_one_who_looks_needs_no_token_and_changes_nothing(opened: Open) -> None:

@@ -7,8 +7,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from patients.vault.epochs import EpochKeys
 from patients.vault.keys import KeyGone, KeyStoreDamaged, TokenUnreachable
-from patients.vault.replicas import BLOCK, EPOCH_MARK, TOKEN_MARK, Slot
+from patients.vault.replicas import BLOCK, EPOCH_MARK, SLOT, TOKEN_MARK, Slot
 from patients.vault.slots import SlotFileKeyStore
 from patients.vault.token import Token, forget_tokens
 from tests.patients.vault.tokens import MODULE, new_token, token
@@ -151,6 +152,34 @@ def opened_away(path: Path) -> str:
     said = os.read(ear, 100).decode()
     os.close(ear)
     return said
+
+
+@pytest.mark.parametrize("altered", ["the store", "the epoch", "all of it"])
+def test_a_token_record_of_another_place_is_damage_and_not_an_error_that_passes(
+    tmp_path: Path, token: Token, altered: str
+) -> None:
+    store = opened(tmp_path, token)
+    store.create(uuid4())
+    epoch = store.state().epoch
+    store.close()
+    path = tmp_path / "keys" / "epochs"
+    content, start = bytearray(path.read_bytes()), epoch % 2 * BLOCK
+    if altered == "the store":
+        content[start + 31] ^= 1
+    elif altered == "the epoch":
+        content[start + 15] ^= 2
+    else:
+        content[start : start + SLOT] = bytes(8) + os.urandom(SLOT - 8)
+    path.write_bytes(content)
+    with pytest.raises(KeyStoreDamaged, match=f"the key of epoch {epoch} is missing"):
+        opened(tmp_path, token)
+
+
+def test_who_looks_makes_no_epoch_key(tmp_path: Path) -> None:
+    keys = EpochKeys([], None, None, None, lambda point: None)
+    assert not keys.usable
+    with pytest.raises(PermissionError, match="opened to look at"):
+        keys.make(bytes(16), 2)
 
 
 def test_two_stores_share_a_token_and_leave_each_other_alone(tmp_path: Path, token: Token) -> None:

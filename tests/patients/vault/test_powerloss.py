@@ -7,14 +7,17 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+from django.core.files.base import ContentFile, File
 
 from patients.vault import replicas
 from patients.vault.keys import KeyGone, KeyStoreDamaged
 from patients.vault.replicas import BLOCK, SLOT, epoch_of
+from patients.vault.rootkey import root_key_from
 from patients.vault.slots import SlotFileKeyStore
+from patients.vault.storage import VaultStorage
 from patients.vault.token import Token, forget_tokens
-from tests.patients.vault.powerloss import Change, Disk, crashes, laid_out, recorded
 from tests.patients.vault.tokens import token
+from tests.powerloss import Change, Disk, crashes, laid_out, left_by_crashes, recorded
 
 __all__ = ["token"]
 
@@ -200,6 +203,112 @@ def test_a_roll_inside_a_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         found.close()
         tried += 1
     assert tried > 40
+
+
+def test_a_new_store_has_its_first_key_once_it_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: Keys = {}
+
+    def deed() -> None:
+        store, key_id = opened(tmp_path / "live"), uuid4()
+        given[key_id] = store.create(key_id)
+        store.close()
+
+    (tmp_path / "live").mkdir()
+    for done, files in left_by_crashes(tmp_path / "live", monkeypatch, deed):
+        if done:
+            laid_out(frozenset(files.items()), tmp_path / "found")
+            store = opened(tmp_path / "found")
+            assert store.get_many(given) == given
+            store.close()
+
+
+@pytest.mark.parametrize("differs", ["gone here", "gone there", "altered here", "a mirror more"])
+def test_copies_are_alike_once_a_store_was_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, differs: str
+) -> None:
+    place = tmp_path / "live"
+    keys, _gone = filled(place)
+    before = {name: (place / name / "slots").read_bytes() for name in ("keys", "mirror")}
+    if differs.startswith("gone"):
+        store = opened(place)
+        store.destroy(next(iter(keys)))
+        store.close()
+        stale = "mirror" if differs == "gone here" else "keys"
+        (place / stale / "slots").write_bytes(before[stale])
+    elif differs == "altered here":
+        content = bytearray(before["keys"])
+        content[SLOT + 40] ^= 1
+        (place / "keys" / "slots").write_bytes(content)
+
+    def deed() -> None:
+        mirrors = [place / "mirror"] if differs != "a mirror more" else [place / "mirror", place / "second"]
+        SlotFileKeyStore(place / "keys", ROOT, mirrors, growth=4).close()
+
+    for done, files in left_by_crashes(place, monkeypatch, deed):
+        if done:
+            copies = {name.split("/")[0] for name in files}
+            for name in ("slots", "epochs"):
+                assert len({files[f"{copy}/{name}"] for copy in copies}) == 1
+            assert copies == {"keys", "mirror"} | ({"second"} if differs == "a mirror more" else set())
+
+
+def test_a_root_key_is_whole_or_absent_and_there_once_it_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, given = tmp_path / "keys of the house" / "root-key", []
+    for done, files in left_by_crashes(
+        tmp_path, monkeypatch, lambda: given.append(root_key_from(path, create=True))
+    ):
+        there = files.get("keys of the house/root-key")
+        assert there == path.read_bytes() if done else there in {None, path.read_bytes()}
+    assert given == [bytearray.fromhex(path.read_text())]
+
+
+def test_ciphertext_is_there_once_it_was_saved_and_gone_once_it_was_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault, blob, data = VaultStorage(tmp_path / "vault"), uuid4().hex, b"ciphertext" * 100
+    path = str(Path(vault.path(blob)).relative_to(tmp_path))
+    for done, files in left_by_crashes(tmp_path, monkeypatch, lambda: vault.save(blob, ContentFile(data))):
+        assert not done or files == {path: data}
+    for done, files in left_by_crashes(tmp_path, monkeypatch, lambda: vault.delete(blob)):
+        assert files == {} if done else files in ({}, {path: data})
+
+
+def test_ciphertext_is_there_also_in_a_directory_that_another_process_makes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault, blob = VaultStorage(tmp_path), uuid4().hex
+    path = Path(vault.path(blob))
+
+    def deed() -> None:
+        path.parent.mkdir(parents=True)  # not durable yet
+        vault.save(blob, ContentFile(b"ciphertext"))
+
+    for done, files in left_by_crashes(tmp_path, monkeypatch, deed):
+        assert not done or files == {str(path.relative_to(tmp_path)): b"ciphertext"}
+
+
+def test_a_staged_file_is_in_the_vault_alone_once_it_was_moved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Staged(File):
+        def temporary_file_path(self) -> str:
+            return str(staged)
+
+    vault, blob, data = VaultStorage(tmp_path / "vault"), uuid4().hex, b"ciphertext" * 100
+    path, staged = str(Path(vault.path(blob)).relative_to(tmp_path)), tmp_path / "staging" / "one"
+    staged.parent.mkdir()
+
+    def deed() -> None:
+        staged.write_bytes(data)  # nobody has synced it
+        with staged.open("rb") as file:
+            vault.save(blob, Staged(file))
+
+    for done, files in left_by_crashes(tmp_path, monkeypatch, deed):
+        assert not done or files == {path: data}
 
 
 def test_the_search_would_see_a_missing_sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

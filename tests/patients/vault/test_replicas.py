@@ -3,14 +3,30 @@
 import errno
 import os
 from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
+from struct import pack
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from patients.vault.keys import KeyGone, KeyStoreDamaged, Rolled
-from patients.vault.replicas import BLOCK, FREE, SLOT, epoch_of
+from patients.vault.replicas import (
+    BLOCK,
+    FREE,
+    SLOT,
+    Header,
+    Replica,
+    Slot,
+    epoch_key,
+    epoch_of,
+    epoch_record,
+    live_slot,
+    padded,
+)
 from patients.vault.slots import SlotFileKeyStore
 
 ROOT = bytes(range(100, 132))
@@ -30,6 +46,110 @@ def epochs_in(directory: Path) -> set[int]:
     content = (directory / "epochs").read_bytes()
     found = {epoch_of(content[place : place + SLOT]) for place in (0, BLOCK)}
     return {epoch for epoch in found if epoch is not None}
+
+
+@pytest.mark.parametrize("place", ["store", "epoch", "slot", "key id"])
+def test_a_wrapped_key_opens_in_its_own_place_alone(place: str) -> None:
+    """Where a record of one place is laid into another, under the same epoch's key."""
+    kek, store, key_id = AESGCM(bytes(range(32))), bytes(range(16)), UUID(int=7)
+    slot = Slot.parsed(live_slot(kek, store, 3, 5, key_id, bytes(32)))
+    assert slot.unwrap(kek, store, 5) == bytes(32)
+    moved = {
+        "store": (slot, bytes(16), 5),
+        "epoch": (replace(slot, epoch=4), store, 5),
+        "slot": (slot, store, 6),
+        "key id": (replace(slot, key_id=UUID(int=8)), store, 5),
+    }
+    there, its_store, index = moved[place]
+    with pytest.raises(KeyStoreDamaged, match="does not open"):
+        there.unwrap(kek, its_store, index)
+
+
+@pytest.mark.parametrize("place", ["store", "epoch"])
+def test_an_epoch_key_opens_in_its_own_place_alone(place: str) -> None:
+    root, store = AESGCM(ROOT), bytes(range(16))
+    record = epoch_record(root, store, 3, bytearray(range(32)))
+    nonce = bytes(12)
+    assert epoch_key(root, store, 3, record).decrypt(
+        nonce, AESGCM(bytes(range(32))).encrypt(nonce, b"a key", b""), b""
+    )
+    moved = {"store": (bytes(16), 3, record), "epoch": (store, 4, record[:8] + pack(">Q", 4) + record[16:])}
+    with pytest.raises(KeyStoreDamaged, match="the root key does not open the epoch key"):
+        epoch_key(root, *moved[place])
+    with pytest.raises(KeyStoreDamaged, match="the key of epoch 4 is missing"):
+        epoch_key(root, store, 4, record)
+
+
+def test_a_header_of_another_layout_is_none() -> None:
+    fields = pack(">8sQQQ16s", b"lacuna-2", 1, 8, 0, bytes(16))
+    with pytest.raises(KeyStoreDamaged, match="header is not one"):
+        Header.parsed(padded(fields + sha256(fields).digest()))
+
+
+def test_a_slot_is_whole_in_its_own_epoch_alone() -> None:
+    slot = Slot.parsed(live_slot(AESGCM(bytes(32)), bytes(16), 3, 5, UUID(int=7), bytes(32)))
+    assert [slot.whole(epoch) for epoch in (2, 3, 4)] == [False, True, False]
+
+
+def test_a_file_that_is_cut_while_it_is_read_is_damage(tmp_path: Path) -> None:
+    opened(tmp_path).close()
+    replica = Replica(tmp_path / "keys", writable=False)
+    replica.open()
+    os.truncate(tmp_path / "keys" / "slots", 2 * SLOT)
+    assert len(replica.read(1)) == SLOT
+    with pytest.raises(KeyStoreDamaged, match="cut off"):
+        replica.read(1, 2)
+    replica.close()
+
+
+def test_who_looks_says_that_a_mirror_holds_another_epoch_key(tmp_path: Path) -> None:
+    opened(tmp_path, tmp_path / "mirror").close()
+    SlotFileKeyStore.observer(tmp_path / "keys", [tmp_path / "mirror"]).close()
+    path = tmp_path / "mirror" / "epochs"
+    content = bytearray(path.read_bytes())
+    content[BLOCK + 60] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(KeyStoreDamaged, match="a mirror differs"):
+        SlotFileKeyStore.observer(tmp_path / "keys", [tmp_path / "mirror"])
+
+
+def test_who_looks_says_that_a_roll_was_broken_off(tmp_path: Path) -> None:
+    opened(tmp_path).close()
+    path = tmp_path / "keys" / "epochs"
+    content = bytearray(path.read_bytes())
+    record = bytearray(content[BLOCK : BLOCK + SLOT])
+    record[15] = 2  # the next epoch's key, which no slot is wrapped under yet
+    content[:SLOT] = record
+    path.write_bytes(content)
+    with pytest.raises(KeyStoreDamaged, match="a roll was broken off"):
+        SlotFileKeyStore.observer(tmp_path / "keys")
+
+
+@pytest.mark.parametrize("deed", ["get", "destroy", "attest"])
+@pytest.mark.parametrize("byte", [0, 15, 31], ids=["mark", "epoch", "key id"])
+def test_a_slot_that_changes_under_an_open_store_is_damage(tmp_path: Path, byte: int, deed: str) -> None:
+    store, key_id = opened(tmp_path), uuid4()
+    store.create(key_id)
+    with (tmp_path / "keys" / "slots").open("r+b") as file:
+        file.seek(SLOT + byte)
+        old = file.read(1)
+        file.seek(SLOT + byte)
+        file.write(bytes([old[0] ^ 1]))
+    with pytest.raises(KeyStoreDamaged, match="slot 1 does not hold key"):
+        getattr(store, deed)(key_id)
+
+
+def test_a_key_whose_slot_was_altered_in_the_id_is_not_called_absent(tmp_path: Path) -> None:
+    store, key_id = opened(tmp_path), uuid4()
+    store.create(key_id)
+    store.close()
+    content = bytearray(slots_of(tmp_path))
+    content[SLOT + 31] ^= 1
+    (tmp_path / "keys" / "slots").write_bytes(content)
+    for again in (opened(tmp_path), SlotFileKeyStore.observer(tmp_path / "keys")):
+        with pytest.raises(KeyStoreDamaged, match="slot 1 was altered"):
+            again.attest(key_id)
+        again.close()
 
 
 @pytest.mark.parametrize("keep", [0, 5, SLOT - 1, SLOT, SLOT + 1, 3 * SLOT, 9 * SLOT - 1])

@@ -4,12 +4,6 @@ A PostgreSQL cluster of the test's own, whose files can all be read. Every wrapp
 is looked for in them, and where it is found, every key that the token holds is tried on it.
 """
 
-import os
-import pwd
-import shutil
-import socket
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,74 +18,46 @@ from patients.vault.keys import KeyStoreDamaged
 from patients.vault.models import CaseKey, KeyHouse, WrappedKey
 from patients.vault.replicas import unwrapped
 from patients.vault.token import Token
+from tests import postgres
 from tests.patients.vault.tokens import token
+from tests.postgres import Cluster
 
 __all__ = ["token"]
 
 pytestmark = [
     pytest.mark.processes,
     pytest.mark.django_db,
-    pytest.mark.skipif(
-        "not __import__('django.db').db.connection.vendor == 'postgresql'", reason="PostgreSQL"
-    ),
+    pytest.mark.only_on("postgresql"),
 ]
 
 
-@dataclass
-class Cluster:
-    """A PostgreSQL server that is this test's alone."""
-
-    place: Path
-    port: int
-
-    @property
-    def database(self) -> dict[str, Any]:
-        return {
-            **connection.settings_dict,
-            "NAME": "postgres",
-            "USER": "postgres",
-            "PASSWORD": "",
-            "HOST": "127.0.0.1",
-            "PORT": str(self.port),
-        }
-
-    def run(self, program: str, *arguments: object) -> None:
-        binaries = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
-        command = ["runuser", "-u", "postgres", "--", str(binaries / program), *map(str, arguments)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/")  # noqa: S603
-
-    def base_backup(self, name: str) -> Path:
-        target = self.place / name
-        self.run(
-            *("pg_basebackup", "-h", "127.0.0.1", "-p", self.port, "-U", "postgres"),
-            *("-D", target, "-X", "stream", "-c", "fast"),
-        )
-        return target
+# The server works as a clinic's does, with no setting for speed: what it leaves on its disk is the question.
+# It keeps the whole log, which would else be written over in its time.
+SETTINGS = {"wal_keep_size": "1GB"}
 
 
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
-    if (
-        os.geteuid() != 0
-        or not shutil.which("runuser")
-        or not list(Path("/usr/lib/postgresql").glob("*/bin"))
-    ):
-        pytest.skip("only root can start a cluster here and read its files")
-    place = Path(tempfile.mkdtemp(prefix="lacuna-cluster-"))
-    owner = pwd.getpwnam("postgres")
-    os.chown(place, owner.pw_uid, owner.pw_gid)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        cluster = Cluster(place, free.getsockname()[1])
-    data = place / "data"
-    cluster.run("initdb", "-D", data, "-A", "trust", "-U", "postgres", "-N")
-    flags = "-c listen_addresses=127.0.0.1 -c unix_socket_directories= -c wal_keep_size=1GB"
-    cluster.run("pg_ctl", "-D", data, "-l", place / "log", "-w", "-o", f"{flags} -p {cluster.port}", "start")
-    try:
+    with postgres.cluster(SETTINGS) as cluster:
         yield cluster
-    finally:
-        cluster.run("pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
-        shutil.rmtree(place)
+
+
+def database(cluster: Cluster) -> dict[str, Any]:
+    """A database of the cluster, as Django's settings name one."""
+    return {
+        **connection.settings_dict,
+        "NAME": "postgres",
+        "USER": "postgres",
+        "PASSWORD": "",
+        "HOST": str(cluster.directory),
+        "PORT": "",
+    }
+
+
+def base_backup(cluster: Cluster, name: str) -> Path:
+    target = cluster.directory / name
+    cluster.run("pg_basebackup", "-D", target, "-X", "stream", "-c", "fast")
+    return target
 
 
 @dataclass(frozen=True)
@@ -114,7 +80,7 @@ def tables(store_of: Cluster) -> None:
             editor.create_model(model)
         statements = [*editor.collected_sql, *map(str, editor.deferred_sql)]
     editor.deferred_sql.clear()
-    with psycopg.connect(host="127.0.0.1", port=store_of.port, user="postgres", dbname="postgres") as db:
+    with psycopg.connect(store_of.address()) as db:
         for statement in statements:
             db.execute(statement)
 
@@ -152,7 +118,7 @@ def opened_with(token: Token, store: DatabaseKeyStore, residues: set[Residue]) -
 
 def test_residues_are_found_everywhere_and_open_with_nothing(cluster: Cluster, token: Token) -> None:
     tables(cluster)
-    store = DatabaseKeyStore(cluster.database, token)
+    store = DatabaseKeyStore(database(cluster), token)
     try:
         case, beside = uuid4(), uuid4()
         doomed = {uuid4() for _ in range(6)}
@@ -162,7 +128,7 @@ def test_residues_are_found_everywhere_and_open_with_nothing(cluster: Cluster, t
         untouched = uuid4()
         store.create(untouched, beside)
         before = standing(store)
-        earlier = cluster.base_backup("earlier")
+        earlier = base_backup(cluster, "earlier")
 
         for key_id in doomed:
             store.destroy(key_id)
@@ -174,15 +140,15 @@ def test_residues_are_found_everywhere_and_open_with_nothing(cluster: Cluster, t
             db.execute("SELECT pg_switch_wal()")
         with store._database.single() as db:
             db.execute("CHECKPOINT")
-        later = cluster.base_backup("later")
+        later = base_backup(cluster, "later")
 
         of_case = {residue for residue in before if residue.case == case}
         after = standing(store)
         assert {residue.key_id for residue in of_case - after} == doomed | survivors
         # All of them are still there: in the log, in an earlier backup, and some in the tables' own files.
-        assert found_in(cluster.place / "data" / "pg_wal", of_case) == of_case
+        assert found_in(cluster.data / "pg_wal", of_case) == of_case
         assert found_in(earlier, of_case) == of_case
-        assert found_in(cluster.place / "data" / "base", of_case)
+        assert found_in(cluster.data / "base", of_case)
         assert found_in(later / "base", of_case)
         # And none opens: not the destroyed, nor what the survivors were wrapped in before.
         assert opened_with(token, store, of_case - after) == set()
@@ -195,7 +161,7 @@ def test_with_one_destruction_disabled_exactly_that_case_opens(
     cluster: Cluster, token: Token, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tables(cluster)
-    store = DatabaseKeyStore(cluster.database, token)
+    store = DatabaseKeyStore(database(cluster), token)
     try:
         cases = [uuid4() for _ in range(3)]
         keys = {case: {uuid4() for _ in range(2)} for case in cases}
@@ -211,9 +177,9 @@ def test_with_one_destruction_disabled_exactly_that_case_opens(
                     patched.setattr(token, "destroy", lambda owner, name: None)
                 store.roll_case(case)
         gone = {residue for residue in before if residue.key_id in doomed.values()}
-        assert found_in(cluster.place / "data" / "pg_wal", gone) == gone
+        assert found_in(cluster.data / "pg_wal", gone) == gone
         assert opened_with(token, store, gone) == {doomed[cases[1]]}
-        DatabaseKeyStore(cluster.database, token).close()  # whoever opens the store next ends what was left
+        DatabaseKeyStore(database(cluster), token).close()  # whoever opens the store next ends what was left
         assert opened_with(token, store, gone) == set()
     finally:
         store.close()

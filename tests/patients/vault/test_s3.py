@@ -15,7 +15,7 @@ from patients.vault.models import StoredObject
 from patients.vault.objects import destroy, doom, put, read, reader, storage
 from patients.vault.s3 import ONE_PIECE, WINDOW
 from tests.factories import make_case
-from tests.servers import Bucket, S3Server, free_port, use_bucket
+from tests.servers import Bucket, S3Server, use_bucket
 
 
 def name() -> str:
@@ -51,6 +51,12 @@ def test_a_file_of_several_windows_is_read_wherever_one_looks(tmp_path: Path) ->
         assert file.read() == data
 
 
+@pytest.mark.usefixtures("bucket")
+def test_only_the_whole_vault_is_listed() -> None:
+    with pytest.raises(SuspiciousFileOperation):
+        storage().listdir("aa")
+
+
 @pytest.mark.parametrize("bad", ["", "../x", "x" * 32, "A" * 32])
 @pytest.mark.usefixtures("bucket")
 def test_other_names_are_refused(bad: str) -> None:
@@ -63,7 +69,7 @@ def test_other_names_are_refused(bad: str) -> None:
 
 @pytest.mark.usefixtures("bucket")
 def test_what_is_not_there_is_told_apart_from_what_cannot_be_asked(
-    s3_server: S3Server, settings: Settings
+    s3_server: S3Server, settings: Settings, nowhere: str
 ) -> None:
     one = name()
     assert not storage().exists(one)
@@ -75,7 +81,7 @@ def test_what_is_not_there_is_told_apart_from_what_cannot_be_asked(
     for act in (storage().open, storage().size, storage().exists, storage().delete):
         with pytest.raises(Away, match=r"The S3 bucket no-such-bucket cannot be used: .*NoSuchBucket"):
             act(one)
-    use_bucket(settings, "away", f"http://127.0.0.1:{free_port()}")
+    use_bucket(settings, "away", nowhere)
     for act in (storage().open, storage().size, storage().exists, storage().delete):
         with pytest.raises(Away, match=r"The S3 bucket away cannot be reached: Could not connect"):
             act(one)

@@ -130,6 +130,14 @@ def test_file_and_directories_are_synced_before_save_returns(
     assert synced == [(path.parent.stat().st_ino, -1)]
 
 
+def test_only_the_whole_vault_is_listed(tmp_path: Path) -> None:
+    storage, blob = VaultStorage(tmp_path), name()
+    storage.save(blob, ContentFile(b"cipher"))
+    assert storage.listdir("") == ([], [blob])
+    with pytest.raises(SuspiciousFileOperation):
+        storage.listdir(blob[:2])
+
+
 def test_there_are_no_addresses(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="has an address"):
         VaultStorage(tmp_path).url(name())

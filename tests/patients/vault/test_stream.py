@@ -1,5 +1,6 @@
 """The streaming format against Tink, in both directions, and against everything done to a ciphertext."""
 
+import gc
 import io
 import os
 
@@ -187,6 +188,14 @@ def test_truncation_fails_at_every_boundary_and_around_it(size: int) -> None:
     for cut in sorted(cut for cut in cuts if 0 <= cut < len(ciphertext)):
         with pytest.raises(Tampered):
             Reader(io.BytesIO(ciphertext[:cut]), KEY, AAD)
+
+
+def test_a_reader_that_does_not_open_closes_its_file_when_it_goes() -> None:
+    raw = io.BytesIO(b"too short")
+    with pytest.raises(Tampered):
+        Reader(raw, KEY, AAD)
+    gc.collect()
+    assert raw.closed
 
 
 def test_extension_is_seen_before_a_byte_is_served() -> None:

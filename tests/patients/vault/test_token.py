@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from cryptography.exceptions import InvalidTag
 from pkcs11 import Attribute, KeyType
-from pkcs11.exceptions import AttributeSensitive
+from pkcs11.exceptions import AttributeSensitive, ObjectHandleInvalid
 
+from patients.vault import token as token_module
 from patients.vault.keys import KeyStoreDamaged, NotInToken, TokenUnreachable
 from patients.vault.token import Token
 from tests.patients.vault.tokens import MODULE, PIN, token
@@ -58,6 +59,36 @@ def test_a_key_that_could_leave_the_token_is_refused(token: Token) -> None:
     )
     with pytest.raises(KeyStoreDamaged, match="not as this house made it"):
         token.key("owner", b"loose")
+
+
+def test_a_token_that_makes_keys_which_could_leave_keeps_none(
+    token: Token, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loose = {**token_module.TEMPLATE, Attribute.EXTRACTABLE: True}
+    monkeypatch.setattr(token_module, "TEMPLATE", loose)
+    monkeypatch.setattr(token_module, "WAITS", (0.0,))
+    with pytest.raises(KeyStoreDamaged, match="made a key that could leave it"):
+        token.make("owner", b"one")
+    assert token.names("owner") == set()
+
+
+def test_a_key_that_stays_though_it_was_destroyed_is_an_error(
+    token: Token, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token.make("owner", b"one")
+    real = Token._found
+
+    class Stubborn:
+        def destroy(self) -> None:
+            raise ObjectHandleInvalid
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Token, "_found", lambda *asked: [Stubborn() for _key in real(*asked)])
+        with pytest.raises(TokenUnreachable, match="still holds a key"):
+            token.destroy("owner", b"one")
+    assert token.names("owner") == {b"one"}
+    token.destroy("owner", b"one")
+    assert token.names("owner") == set()
 
 
 def test_two_keys_of_one_name_are_not_chosen_from(token: Token) -> None:

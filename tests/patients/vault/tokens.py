@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from patients.vault.token import Token, forget_tokens
+from tests.packages import COMMAND, find_softhsm
 
-MODULES = ["/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/softhsm/libsofthsm2.so"]
-MODULE = next((Path(path) for path in MODULES if Path(path).exists()), None)
+MODULE = find_softhsm()
 PIN = "271828"
 
 
 def new_token(place: Path, monkeypatch: pytest.MonkeyPatch) -> Token:
     """Lay out a token under `place` and make it the one SoftHSM has, in this process and its children."""
     if MODULE is None or shutil.which("softhsm2-util") is None:
-        pytest.skip("SoftHSM is not installed: tests/machine installs it")
+        pytest.skip(f"SoftHSM is not installed: {COMMAND} installs it")
     tokens = place / "tokens"
     tokens.mkdir(parents=True)
     configuration = place / "softhsm2.conf"

@@ -1,0 +1,18 @@
+"""Removal of rows that have expired. Django reads such a row as absent, but deletes it only when asked to."""
+
+from django.conf import settings
+from django.core.cache import caches
+from django.core.cache.backends.db import DatabaseCache
+from django.db import connection
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+
+def remove_expired() -> None:
+    """Delete expired sessions, which hold a person's id, and expired cache rows, which hold addresses."""
+    import_string(f"{settings.SESSION_ENGINE}.SessionStore").clear_expired()
+    if isinstance(caches["default"], DatabaseCache):  # Redis removes its own
+        table = connection.ops.quote_name(settings.CACHES["default"]["LOCATION"])
+        now = connection.ops.adapt_datetimefield_value(timezone.now())
+        with connection.cursor() as cursor:
+            cursor.execute(f"DELETE FROM {table} WHERE expires < %s", [now])  # noqa: S608 - a quoted setting

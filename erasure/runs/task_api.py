@@ -1,0 +1,16 @@
+"""Django's Tasks API: part of Django from 6.0 on, the package django-tasks before."""
+
+from typing import TYPE_CHECKING
+
+import django
+
+# The type checker knows the API by the stubs for Django 6.
+if TYPE_CHECKING or django.VERSION >= (6, 0):
+    from django.tasks import Task, TaskResult, TaskResultStatus, task
+    from django.tasks.backends.base import BaseTaskBackend
+else:
+    from django_tasks import TaskResult, TaskResultStatus, task
+    from django_tasks.backends.base import BaseTaskBackend
+    from django_tasks.base import Task
+
+__all__ = ["BaseTaskBackend", "Task", "TaskResult", "TaskResultStatus", "task"]

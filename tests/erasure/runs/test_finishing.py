@@ -1,0 +1,287 @@
+"""When a memory is closed and a night is over, and what must not be said before."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from clinic.audit.models import Entry
+from erasure.procedures.models import Procedure
+from erasure.runs import control, finishing
+from erasure.runs.acting import after
+from erasure.runs.finishing import close_gone_steps, close_step, finish, settle
+from erasure.runs.lease import claim, free_expired, free_holder, heartbeat, held, release
+from erasure.runs.models import Fence, Run, Step
+from erasure.runs.passes import GONE, make_pass
+from erasure.runs.supervisor import end_stopped, settle_finished
+from erasure.runs.worker import finish_if_over, next_step, take_turn
+from patients.cases.models import Case
+from patients.consent.models import Signature
+from patients.vault.models import StoredObject
+from patients.vault.objects import doom
+from tests.erasure.runs.nights import doctor_of, kinds
+from tests.factories import make_run
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+State = Step.State
+
+
+def make_fence(run: Run) -> Fence:
+    fence = claim(run.pk)
+    assert fence
+    return fence
+
+
+def make_passes(run: Run, count: int = GONE) -> Step:
+    """Take a run's newest memory so many passes down; its step stays open."""
+    fence, step = make_fence(run), next_step(run.pk)
+    assert step
+    for _pass in range(count):
+        make_pass(fence, Step.objects.select_related("memory").get(pk=step.pk), due=run.next_due_at)
+    release(fence)
+    return Step.objects.select_related("memory").get(pk=step.pk)
+
+
+def state_of(run: Run) -> str:
+    return Run.objects.values_list("state", flat=True).get(pk=run.pk)
+
+
+def recorded(run: Run, action: str) -> int:
+    return Entry.objects.filter(run=run.pk, action=action).count()
+
+
+def test_a_memory_is_closed_once_and_no_other_with_it() -> None:
+    run = make_run(2)
+    step = make_passes(run)
+    assert close_step(step)
+    assert not close_step(step)
+    assert recorded(run, "memory.destroyed") == 1
+    assert list(run.steps.values_list("state", flat=True)) == [State.DESTROYED, State.WAITING]
+
+
+@pytest.mark.parametrize(
+    ("level", "state"), [(GONE - 1, State.FADING), (GONE, State.SPARED), (GONE, State.HELD)]
+)
+def test_a_memory_that_is_not_gone_is_not_closed(level: int, state: str) -> None:
+    run = make_run(1)
+    step = make_passes(run, 1)
+    Step.objects.update(level=level, state=state)
+    assert not close_step(step)
+    assert run.steps.get().state == state
+    assert recorded(run, "memory.destroyed") == 0
+
+
+def test_a_memory_is_not_closed_while_something_of_it_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run(1)
+    step = make_passes(run)
+    left = StoredObject.objects.get(pk=run.procedure.case_id)
+    doom(StoredObject.objects.filter(pk=left.pk), f"step:{step.pk}")
+    with monkeypatch.context() as patched:
+        patched.setattr(finishing, "destroy", lambda rows: None)
+        assert not close_step(step)
+    assert recorded(run, "memory.destroyed") == 0
+    assert close_step(step)
+
+
+def test_a_memory_is_not_closed_if_something_of_it_is_found_at_the_last_moment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = make_run(1)
+    step = make_passes(run)
+
+    def reached(label: str) -> None:
+        if label == "case-rolled":
+            doom(StoredObject.objects.filter(pk=run.procedure.case_id), f"step:{step.pk}")
+
+    monkeypatch.setattr(finishing, "reached", reached)
+    assert not close_step(step)
+    assert recorded(run, "memory.destroyed") == 0
+
+
+def test_only_gone_memories_of_this_night_are_closed() -> None:
+    run, other = make_run(2), make_run(1)
+    make_passes(run)
+    make_passes(other)
+    close_gone_steps(run.pk)
+    assert list(run.steps.values_list("state", flat=True)) == [State.DESTROYED, State.WAITING]
+    assert other.steps.get().state == State.FADING
+
+
+@pytest.mark.parametrize("state", [State.WAITING, State.FADING, State.HELD])
+def test_a_night_with_an_open_memory_does_not_end(state: str) -> None:
+    run = make_run(1)
+    Step.objects.update(state=state)
+    assert not finish(run.pk)
+    assert not finish_if_over(run)
+    assert (state_of(run), run.steps.get().state) == (Run.State.RUNNING, state)
+    assert recorded(run, "run.finished") == 0
+
+
+def spared(run: Run) -> None:
+    said = {"spared_because": "protected", "done_at": timezone.now()}
+    Step.objects.filter(run=run).update(state=State.SPARED, **said)
+
+
+def test_a_paused_night_does_not_end() -> None:
+    run = make_run(1)
+    spared(run)
+    Run.objects.update(state=Run.State.PAUSED)
+    assert not finish(run.pk)
+    assert state_of(run) == Run.State.PAUSED
+
+
+def test_a_night_ends_once_and_no_other_with_it() -> None:
+    run, other = make_run(1), make_run(1)
+    spared(run)
+    assert finish(run.pk)
+    assert not finish(run.pk)
+    assert recorded(run, "run.finished") == 1
+    run.refresh_from_db()
+    assert (run.state, run.outcome) == (Run.State.FINISHED, Run.Outcome.PARTIAL)
+    assert Procedure.objects.get(pk=run.procedure_id).state == Procedure.State.DONE
+    assert Case.objects.get(pk=run.procedure.case_id).stage == Case.Stage.CLOSED
+    assert state_of(other) == Run.State.RUNNING
+    assert Procedure.objects.get(pk=other.procedure_id).state == Procedure.State.STARTED
+    assert Case.objects.get(pk=other.procedure.case_id).stage == Case.Stage.RUNNING
+    doomed = StoredObject.objects.doomed()
+    assert set(doomed.values_list("pk", flat=True)) == {run.procedure.case_id}
+
+
+def test_a_stopped_night_spares_what_is_open_and_waits_for_what_is_gone() -> None:
+    run, other = make_run(3), make_run(1)
+    make_passes(run)
+    Step.objects.filter(run=run, position=1).update(state=State.HELD)
+    control.abort(run.pk, by=doctor_of(run), reason="doubt")
+    assert not finish(run.pk), "a memory is gone, and nobody has said so yet"
+    assert end_stopped() == 1
+    assert list(run.steps.values_list("state", "spared_because")) == [
+        (State.DESTROYED, ""),
+        (State.SPARED, "abort"),
+        (State.SPARED, "abort"),
+    ]
+    run.refresh_from_db()
+    assert run.outcome == Run.Outcome.STOPPED
+    (finished,) = Entry.objects.filter(run=run.pk, action="run.finished")
+    assert finished.details == {"outcome": "stopped", "destroyed": 1, "spared": 2}
+    assert Case.objects.get(pk=run.procedure.case_id).stage == Case.Stage.MAPPED
+    assert other.steps.get().state == State.WAITING
+
+
+def test_a_case_that_was_withdrawn_stays_so() -> None:
+    run = make_run(1)
+    control.stop_unconsented(run.pk)
+    Case.objects.update(stage=Case.Stage.WITHDRAWN)
+    assert finish(run.pk)
+    assert Case.objects.get().stage == Case.Stage.WITHDRAWN
+
+
+def test_a_paused_night_has_what_is_gone_closed_and_does_not_end() -> None:
+    run = make_run(1)
+    make_passes(run)
+    control.pause(run.pk, by=None)
+    assert end_stopped() == 0
+    assert run.steps.get().state == State.DESTROYED
+    assert state_of(run) == Run.State.PAUSED
+
+
+def make_over() -> Run:
+    run = make_run(1)
+    spared(run)
+    assert finish(run.pk)
+    return Run.objects.get(pk=run.pk)
+
+
+def test_a_night_is_certified_once_and_not_while_it_goes_on() -> None:
+    going_on, run = make_run(1), make_over()
+    assert not settle(going_on.pk)
+    assert settle(run.pk)
+    assert not settle(run.pk)
+    assert settle_finished() == 0
+    for action in ("keys.rolled", "run.verified", "certificate.issued"):
+        assert recorded(run, action) == 1
+    assert recorded(going_on, "run.verified") == 0
+    row = Run.objects.get(pk=run.pk)
+    assert (row.lease_until, row.lease_holder) == (None, "")
+
+
+def test_one_process_at_a_time_certifies() -> None:
+    run, other = make_over(), make_run(1)
+    Run.objects.update(lease_until=after(60), lease_holder="another")
+    assert not settle(run.pk)
+    assert recorded(run, "run.verified") == 0
+    assert Run.objects.filter(lease_holder="another").count() == 2
+    Run.objects.filter(pk=run.pk).update(lease_until=after(-1))
+    assert settle(run.pk)
+    assert Run.objects.get(pk=other.pk).lease_holder == "another"
+
+
+def test_nothing_is_certified_while_something_of_the_case_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_over()
+    monkeypatch.setattr(finishing, "destroy", lambda rows: None)
+    assert not settle(run.pk)
+    assert recorded(run, "keys.rolled") == 0
+
+
+def test_a_lease_is_one_workers() -> None:
+    run, other = make_run(1), make_run(1)
+    fence = make_fence(run)
+    assert claim(run.pk) is None
+    assert held(fence).get() == run
+    assert not held(Fence(run.pk, fence.epoch - 1)).exists()
+    assert not heartbeat(Fence(run.pk, fence.epoch - 1))
+    release(Fence(run.pk, fence.epoch - 1))
+    assert held(fence).exists()
+    Run.objects.filter(pk=other.pk).update(epoch=fence.epoch, lease_until=after(60), lease_holder="x")
+    release(fence)
+    row = Run.objects.get(pk=other.pk)
+    assert (row.lease_holder, row.lease_until is None) == ("x", False)
+    again = make_fence(run)
+    assert again.epoch == fence.epoch + 1
+    assert not held(fence).exists()
+
+
+@pytest.mark.parametrize("state", [Run.State.PAUSED, Run.State.STOPPING, Run.State.FINISHED])
+def test_only_a_running_night_is_claimed(state: str) -> None:
+    run = make_run(1)
+    Run.objects.update(state=state, outcome="stopped", finished_at=timezone.now())
+    assert claim(run.pk) is None
+    assert Run.objects.get().epoch == run.epoch
+
+
+def test_what_a_dead_process_held_is_free_and_its_epoch_ends() -> None:
+    run, other, third = make_run(1), make_run(1), make_run(1)
+    assert claim(run.pk, "dead")
+    assert claim(other.pk, "alive")
+    assert free_holder("dead") == 1
+    assert free_holder("dead") == 0
+    rows = dict(Run.objects.values_list("pk", "epoch"))
+    assert (rows[run.pk], rows[other.pk], rows[third.pk]) == (2, 1, 0)
+    Run.objects.filter(pk=other.pk).update(lease_until=after(-1))
+    assert free_expired() == 1
+    assert free_expired() == 0
+    rows = dict(Run.objects.values_list("pk", "epoch"))
+    assert (rows[run.pk], rows[other.pk], rows[third.pk]) == (2, 2, 0)
+
+
+@pytest.mark.parametrize("why", ["fenced off", "paused", "not due"])
+def test_a_worker_does_nothing_when_it_may_not_or_need_not(why: str) -> None:
+    run = make_run(1)
+    fence = make_fence(run)
+    if why == "fenced off":
+        fence = Fence(run.pk, fence.epoch - 1)
+    elif why == "paused":
+        Run.objects.update(state=Run.State.PAUSED)
+    else:
+        Run.objects.update(next_due_at=after(60))
+    assert not take_turn(fence)
+    assert kinds(run) == ["started"]
+
+
+def test_a_worker_that_finds_no_consent_stops_the_night() -> None:
+    run, other = make_run(1), make_run(1)
+    Signature.objects.filter(procedures__run=run).update(withdrawn_at=timezone.now() - timedelta(seconds=1))
+    assert not take_turn(make_fence(run))
+    row = Run.objects.get(pk=run.pk)
+    assert (row.state, row.why) == (Run.State.STOPPING, Run.Why.WITHDRAWN)
+    assert state_of(other) == Run.State.RUNNING

@@ -1,0 +1,208 @@
+"""What lets a pass through, what stops it, and that a pass which is stopped has changed nothing."""
+
+from collections.abc import Callable
+
+import pytest
+from django.db.models import F
+from django.utils import timezone
+
+from erasure.runs import passes
+from erasure.runs.acting import after
+from erasure.runs.lease import claim
+from erasure.runs.models import Event, Fence, Hold, Run, Step
+from erasure.runs.passes import GONE, Refused, keepsakes_of, make_pass
+from erasure.runs.worker import next_step
+from patients.consent.models import Signature
+from patients.keepsakes.models import Keepsake
+from patients.memories.models import Memory
+from patients.vault.models import StoredObject
+from patients.vault.objects import doom, read
+from tests.factories import make_case, make_keepsake, make_memory, make_run
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+State = StoredObject.State
+
+
+def make_fence(run: Run) -> Fence:
+    fence = claim(run.pk)
+    assert fence
+    return fence
+
+
+def step_of(run: Run) -> Step:
+    step = next_step(run.pk)
+    assert step
+    return step
+
+
+def one_pass(run: Run, fence: Fence) -> None:
+    make_pass(fence, step_of(run), due=run.next_due_at)
+
+
+def gone(keepsakes: "type[Keepsake]") -> None:
+    keepsakes.objects.update(picture=None, thumb=None, gone_at=timezone.now())
+
+
+STOPS: dict[str, tuple[Callable[[], object], str]] = {
+    "another worker": (lambda: Run.objects.update(epoch=F("epoch") + 1), "not ours any more"),
+    "its lease is over": (lambda: Run.objects.update(lease_until=after(-1)), "not ours any more"),
+    "paused": (lambda: Run.objects.update(state=Run.State.PAUSED), "not ours any more"),
+    "stopping": (lambda: Run.objects.update(state=Run.State.STOPPING), "not ours any more"),
+    "withdrawn": (lambda: Signature.objects.update(withdrawn_at=timezone.now()), "no consent in force"),
+    "superseded": (lambda: Signature.objects.update(superseded_at=timezone.now()), "no consent in force"),
+    "protected": (lambda: Memory.objects.update(fate=Memory.Fate.PROTECTED), "the memory is kept"),
+    "off the map": (lambda: Memory.objects.update(zone=Memory.Zone.CHILDHOOD), "the memory is kept"),
+    "held": (lambda: Step.objects.update(state=Step.State.HELD), "the step has moved"),
+    "spared": (lambda: Step.objects.update(state=Step.State.SPARED), "the step has moved"),
+    "a step ahead": (lambda: Step.objects.update(level=F("level") + 1), "the step has moved"),
+    "a keepsake ahead": (lambda: Keepsake.objects.update(level=F("level") + 1), "another pass was faster"),
+    "a keepsake gone": (lambda: gone(Keepsake), "another pass was faster"),
+    "swept": (
+        lambda: doom(StoredObject.objects.filter(state=State.PENDING), "orphan"),
+        "a new frame was swept",
+    ),
+}
+
+
+@pytest.mark.parametrize("level", [0, 1])
+@pytest.mark.parametrize("what", STOPS)
+def test_a_pass_is_refused_and_changes_nothing(
+    what: str, level: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(1)
+    fence = make_fence(run)
+    for _pass in range(level):
+        one_pass(run, fence)
+    happens, why = STOPS[what]
+    objects = set(StoredObject.objects.remaining().values_list("pk", flat=True))
+    events, due = Event.objects.count(), Run.objects.get().next_due_at
+    kept: list[tuple[Step, Keepsake]] = []
+
+    def reached(label: str) -> None:
+        if label == "frames-made":
+            happens()
+            kept.append((Step.objects.get(), Keepsake.objects.get()))
+
+    monkeypatch.setattr(passes, "reached", reached)
+    with pytest.raises(Refused, match=why):
+        make_pass(fence, step_of(run), due=after(99))  # type: ignore[arg-type]
+    ((step, keepsake),) = kept
+    row = Step.objects.get()
+    assert (row.level, row.state) == (step.level, step.state)
+    now = Keepsake.objects.get()
+    assert (now.level, now.picture_id, now.gone_at) == (keepsake.level, keepsake.picture_id, keepsake.gone_at)
+    assert set(StoredObject.objects.remaining().values_list("pk", flat=True)) == objects
+    assert (Event.objects.count(), Run.objects.get().next_due_at) == (events, due)
+    assert Memory.objects.get().fate != Memory.Fate.ERASED
+
+
+def test_another_nights_consent_does_not_serve() -> None:
+    run, other = make_run(1), make_run(1)
+    Signature.objects.filter(procedures__run=run).update(withdrawn_at=timezone.now())
+    assert Signature.objects.in_force().filter(procedures__run=other).exists()
+    with pytest.raises(Refused, match="no consent in force"):
+        one_pass(run, make_fence(run))
+
+
+def test_a_memory_that_is_kept_stays_beside_others_that_go() -> None:
+    run = make_run(2)
+    step = step_of(run)
+    Memory.objects.filter(pk=step.memory_id).update(fate=Memory.Fate.PROTECTED)
+    with pytest.raises(Refused, match="the memory is kept"):
+        one_pass(run, make_fence(run))
+
+
+def test_a_memory_began_with_its_first_pass() -> None:
+    run = make_run(1)
+    fence = make_fence(run)
+    one_pass(run, fence)
+    began = run.steps.get().started_at
+    assert began is not None
+    one_pass(run, fence)
+    assert run.steps.get().started_at == began
+
+
+def test_nothing_is_stored_by_the_last_pass() -> None:
+    keepsake = keepsakes_of(step_of(make_run(1)))[0]
+    last = passes.next_frame(keepsake, last=True)
+    assert (last.picture, last.thumb, last.objects) == (None, None, [])
+
+
+def test_a_pass_moves_its_own_step_memory_and_keepsakes_alone() -> None:
+    run, other = make_run(2), make_run(1)
+    fence = make_fence(run)
+    step = step_of(run)
+    for _pass in range(GONE):
+        one_pass(run, fence)
+    assert list(run.steps.values_list("level", "state")) == [(GONE, "fading"), (0, "waiting")]
+    assert other.steps.get().level == 0
+    assert Memory.objects.get(pk=step.memory_id).fate == Memory.Fate.ERASED
+    assert Memory.objects.filter(fate=Memory.Fate.TARGET).count() == 2
+    for keepsake in Keepsake.objects.select_related("picture"):
+        mine = keepsake.memory_id == step.memory_id
+        assert (keepsake.gone_at is not None, keepsake.level) == (mine, GONE if mine else 0)
+        assert mine == (keepsake.picture is None)
+        rows = StoredObject.objects.filter(keepsake=keepsake).remaining()
+        assert rows.count() == (0 if mine else 4)
+
+
+def test_words_stay_until_the_last_pass() -> None:
+    run = make_run(1)
+    fence = make_fence(run)
+    seals = StoredObject.objects.filter(role=StoredObject.Role.SEAL).exclude(pk=run.procedure.case_id)
+    assert seals.remaining().count() == 2
+    for _pass in range(GONE - 1):
+        one_pass(run, fence)
+    assert seals.remaining().count() == 2
+    assert Memory.objects.get().read().title == "Photo 0"
+    one_pass(run, fence)
+    assert seals.remaining().count() == 0
+
+
+def test_a_step_fades_its_memory_and_the_copies_put_on_its_map() -> None:
+    run = make_run(2)
+    first, second = run.steps.select_related("memory")
+    case = run.procedure.case
+    own = Keepsake.objects.get(memory=first.memory)
+    gone_one = make_keepsake(first.memory)
+    Keepsake.objects.filter(pk=gone_one.pk).update(picture=None, thumb=None, gone_at=timezone.now())
+    childhood = make_memory(case, "Childhood", zone=Memory.Zone.CHILDHOOD)
+    copies = {state: make_keepsake(childhood) for state in Hold.State}
+    for state, copy in copies.items():
+        said = {} if state == Hold.State.OPEN else {"decided_at": timezone.now(), "reason": "clause"}
+        Hold.objects.create(step=first, keepsake=own, copy=copy, distance=0, state=state, **said)
+    make_keepsake(make_memory(make_case()))
+    assert set(keepsakes_of(first)) == {own, copies[Hold.State.EXTENDED]}
+    assert set(keepsakes_of(second)) == {Keepsake.objects.get(memory=second.memory)}
+
+
+def test_what_a_killed_worker_made_is_ended_before_another_is_made() -> None:
+    """Two noisy copies of one frame would average the noise away."""
+    run, other = make_run(1), make_run(1)
+    step, its_step = step_of(run), step_of(other)
+    made = passes.next_frame(keepsakes_of(step)[0], last=False).objects
+    others = passes.next_frame(keepsakes_of(its_step)[0], last=False).objects
+    passes.clear_leftovers(step, keepsakes_of(step))
+    states = StoredObject.objects.filter(pk__in=[row.pk for row in made]).values_list("state", flat=True)
+    assert set(states) == {State.DESTROYED}
+    assert {StoredObject.objects.get(pk=row.pk).state for row in others} == {State.PENDING}
+    picture = Keepsake.objects.select_related("picture").get(memory=step.memory_id).picture
+    assert picture
+    assert read(picture)
+
+
+def test_a_keepsake_that_an_earlier_night_damaged_is_blank_before_its_memory_is() -> None:
+    run = make_run(1)
+    fence = make_fence(run)
+    for _pass in range(GONE - 1):
+        one_pass(run, fence)
+    assert Keepsake.objects.get().gone_at is None
+    Step.objects.update(level=1)
+    one_pass(run, fence)
+    keepsake = Keepsake.objects.get()
+    assert (keepsake.picture, keepsake.level, keepsake.gone_at is None) == (None, GONE, False)
+    assert run.steps.get().level == 2
+    assert Memory.objects.get().fate == Memory.Fate.TARGET
+    one_pass(run, fence)
+    assert Keepsake.objects.get().level == GONE

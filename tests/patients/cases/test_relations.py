@@ -1,0 +1,130 @@
+"""How a person stands to a case: its patient, its subject, booked for its night, or none of these."""
+
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+
+from clinic.access.policy import allowed
+from clinic.access.relations import relations_to
+from clinic.people.models import Role, User
+from erasure.procedures.booking import book_procedure, cancel_procedure
+from erasure.procedures.models import Procedure
+from patients.cases.models import Case
+from patients.cases.relations import standing_to
+from patients.vault.configured import key_store
+from tests.factories import (
+    make_case,
+    make_doctor,
+    make_keepsake,
+    make_memory,
+    make_procedure,
+    make_room,
+    make_technician,
+    make_user,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def make_bookable() -> Case:
+    case = make_case()
+    make_keepsake(make_memory(case))
+    return case
+
+
+def technician_of(procedure: Procedure) -> User:
+    return User.objects.get(grants__role=Role.TECHNICIAN, resources__bookings=procedure.booking)
+
+
+def book_again(case: Case, before: Procedure) -> Procedure:
+    """Book the night anew, with other people."""
+    doctor, technician = make_doctor(), make_technician()
+    resources = [doctor.resources.get(), technician.resources.get(), make_room()]
+    return book_procedure(
+        case,
+        place=Procedure.Place.CLINIC,
+        resources=resources,
+        starts_at=before.booking.starts_at,
+        ends_at=before.booking.ends_at,
+        by=doctor,
+    )
+
+
+def may_see(user: User, case: Case, client: Client) -> tuple[bool, bool, bool]:
+    """Whether `user` may open the file, finds it in the list, and may see its picture."""
+    client.force_login(user)
+    picture = case.keepsakes.get().picture_id
+    return (
+        allowed(user, "patients:case", {"case": case.pk}, "GET").allowed,
+        case.patient.name in client.get("/files/").content.decode(),
+        allowed(user, "patients:picture", {"picture": picture}, "GET").allowed,
+    )
+
+
+def test_a_canceled_booking_gives_its_technician_nothing(client: Client) -> None:
+    case = make_bookable()
+    before = make_procedure(case)
+    case.refresh_from_db()
+    technician = technician_of(before)
+    assert standing_to(technician, case) == {"assigned"}
+    assert may_see(technician, case, client) == (True, True, True)
+    cancel_procedure(before, by=make_doctor())
+    now = technician_of(book_again(case, before))
+    case.refresh_from_db()
+    assert standing_to(technician, case) == frozenset()
+    assert may_see(technician, case, client) == (False, False, False)
+    assert standing_to(now, case) == {"assigned"}
+    assert may_see(now, case, client) == (True, True, True)
+
+
+def test_a_technician_is_assigned_to_their_own_night_alone() -> None:
+    case, other = make_bookable(), make_bookable()
+    mine, theirs = technician_of(make_procedure(case)), technician_of(make_procedure(other))
+    case.refresh_from_db()
+    assert (standing_to(mine, case), standing_to(theirs, case)) == ({"assigned"}, frozenset())
+
+
+@pytest.mark.parametrize("stage", Case.Stage)
+def test_technicians_map_a_case_until_its_night_is_booked(stage: str) -> None:
+    case = make_case()
+    case.stage = stage
+    mapping = {"bringing", "review", "mapped", "consented"}
+    assert standing_to(make_technician(), case) == ({"mapping"} if stage in mapping else frozenset())
+
+
+def test_a_patient_stands_to_their_own_case_alone() -> None:
+    mine, other = make_case(), make_case()
+    mine.stage = other.stage = Case.Stage.RUNNING
+    assert standing_to(mine.patient, mine) == {"own", "conflict"}
+    assert standing_to(mine.patient, other) == frozenset()
+
+
+def test_a_patient_with_the_subjects_name_is_in_no_conflict() -> None:
+    case = make_case(subject_name="Clementine Kruczynski")
+    case.stage = Case.Stage.RUNNING
+    assert standing_to(make_user(Role.PATIENT, name="Clementine Kruczynski"), case) == frozenset()
+    assert standing_to(make_user(Role.DOCTOR, name="Clementine Kruczynski"), case) == {"conflict"}
+
+
+def test_nobody_is_the_subject_of_a_case_whose_words_are_gone() -> None:
+    case = make_case(subject_name="Clementine Kruczynski")
+    case.stage = Case.Stage.CLOSED
+    key_store().destroy(case.pk)
+    assert standing_to(make_user(Role.DOCTOR, name="Clementine Kruczynski"), case) == frozenset()
+
+
+@pytest.mark.parametrize("keyword", ["case", "memory", "keepsake", "picture"])
+def test_each_object_stands_as_its_case_does(keyword: str) -> None:
+    case, other = make_bookable(), make_bookable()
+    for row in (case, other):
+        keepsake = row.keepsakes.select_related("memory").get()
+        objects = {
+            "case": row.pk,
+            "memory": keepsake.memory_id,
+            "keepsake": keepsake.pk,
+            "picture": keepsake.picture_id,
+        }
+        own = {"own", "conflict"} if row == case else {"mapping"}
+        assert relations_to(case.patient, {keyword: objects[keyword]}) == own
+    assert relations_to(case.patient, {keyword: uuid4()}) is None
