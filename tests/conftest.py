@@ -19,7 +19,7 @@ from tests.photos import SHARED, make_photos
 from tests.servers import bucket, nowhere, s3_server
 
 __all__ = ["bucket", "django_db_setup", "log_can_be_flushed", "nowhere", "s3_server"]
-pytest_plugins = ["tests.both_databases", "tests.limits", "tests.report"]
+pytest_plugins = ["tests.both_databases", "tests.limits", "tests.order", "tests.report"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
