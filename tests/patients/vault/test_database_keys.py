@@ -183,6 +183,33 @@ def test_a_key_that_was_destroyed_while_an_epoch_ended_is_known_until_the_next_e
     assert store.attest(late) == Attestation(late, "absent", None, 3)
 
 
+def test_a_case_key_that_was_made_while_an_epoch_ended_is_named_until_it_is_destroyed(
+    opened: Open, token: Token
+) -> None:
+    """Its maker may have died before it came to use it. A key that no row names would stay in the token."""
+
+    class Died(Exception):
+        pass
+
+    def die(point: str) -> None:
+        if point == "begin.committed":
+            raise Died
+
+    def at(point: str) -> None:
+        if point == "roll.old-key-destroyed" and store.state().epoch == 1:
+            with pytest.raises(Died):
+                opened(at=die).create(uuid4(), beside)
+
+    store, case, beside = opened(at=at), uuid4(), uuid4()
+    store.destroy(next(iter(filled(store, case, 2))))
+    assert store.roll_epoch() == Rolled(epoch=2, survivors=1, dropped=1)
+    assert set(case_keys(token)) == {case, beside}
+    assert case_keys(token) == named()
+    assert store.roll_epoch() == Rolled(epoch=3, survivors=0, dropped=0)
+    assert set(case_keys(token)) == {case}
+    assert set(CaseKey.objects.values_list("pk", flat=True)) == {case}
+
+
 def test_what_it_promised_holds_whatever_becomes_of_the_callers_transaction(opened: Open) -> None:
     store, case = opened(), uuid4()
     keys = filled(store, case, 2)
@@ -231,6 +258,17 @@ def test_a_key_that_the_token_lost_is_damage_and_not_erasure(opened: Open, token
     store.destroy(next(iter(keys)))
     with pytest.raises(KeyStoreDamaged):
         store.roll_case(case)
+
+
+def test_what_was_destroyed_is_not_lost(opened: Open, token: Token) -> None:
+    store, case, over = opened(), uuid4(), uuid4()
+    keys = filled(store, case, 2)
+    store.destroy(gone := next(iter(keys)))
+    store.destroy(next(iter(filled(store, over, 1))))
+    assert store.lost() == []
+    (name,) = case_keys(token)[case]
+    token.destroy(store._owner(case), name)
+    assert store.lost() == [key_id for key_id in keys if key_id != gone]
 
 
 def test_a_row_that_was_altered_or_swapped_opens_with_nothing(opened: Open) -> None:
