@@ -8,6 +8,7 @@ the directory, was not synced too.
 import errno
 import fcntl
 import os
+from errno import ENOTDIR
 from pathlib import Path
 
 FULL_SYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
@@ -61,8 +62,14 @@ def sync_directory(directory: Path) -> None:
 
 
 def make_directory(directory: Path) -> None:
-    """Make a directory, readable by its owner alone, and the ones above it; durable on return."""
+    """Make a directory, readable by its owner alone, and the ones above it; durable on return.
+
+    Errors: OSError; NotADirectoryError where a file has its name.
+    """
     if not directory.is_dir():
         make_directory(directory.parent)
-        directory.mkdir(mode=0o700, exist_ok=True)
+        try:
+            directory.mkdir(mode=0o700, exist_ok=True)
+        except FileExistsError:
+            raise NotADirectoryError(ENOTDIR, os.strerror(ENOTDIR), str(directory)) from None
         sync_directory(directory.parent)

@@ -88,6 +88,7 @@ def is_whole_run(config: pytest.Config) -> bool:
     )
 
 
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
 def pytest_configure_node(node: WorkerController) -> None:
     """Tell the workers of pytest-xdist whether they are part of a whole run."""
     node.workerinput["whole_run"] = is_whole_run(node.config)
@@ -104,6 +105,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     _running[:] = [(item.nodeid, item.get_closest_marker("both_databases") is not None)]
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: WorkerController) -> None:
     """Take over what a worker has noted."""
     for marked, places in getattr(node, "workeroutput", {}).get("places", []):

@@ -185,9 +185,10 @@ def test_the_top_level_holds_only_what_a_repository_needs() -> None:
         *("README.md", "CONTRIBUTING.md", "LICENSE", "CHANGELOG.md", "Makefile", "docs", ".ci", ".git"),
         *(".gitignore", "requirements.txt", "requirements-dev.txt", ".pre-commit-config.yaml"),
     }
-    ignored = {"data", "collected", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis"}
+    caches = {".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".guards"}
     environments = {path.name for path in ROOT.glob(".venv*")}  # one for each interpreter
-    assert {path.name for path in ROOT.iterdir()} - rooms - beside - ignored - environments == set()
+    ignored = {"data", "collected", *caches, *environments}
+    assert {path.name for path in ROOT.iterdir()} - rooms - beside - ignored == set()
 
 
 def test_no_drawer_for_everything() -> None:

@@ -1,4 +1,6 @@
-"""Durable writes on a system whose fsync does not wait for the disk.
+"""Durable writes on a system whose fsync does not wait for the disk, and directories.
+
+That a directory is synced is tested where it is used (test_powerloss.py).
 
 F_FULLFSYNC does not exist here. A command that leaves a trace stands in its place: F_SETFD with 0 makes a
 descriptor inheritable.
@@ -7,12 +9,14 @@ descriptor inheritable.
 import errno
 import fcntl
 import os
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from clinic import durable
+from clinic.durable import make_directory
 
 
 @pytest.fixture
@@ -57,3 +61,17 @@ def test_without_fdatasync_the_whole_file_is_synced(fd: int, monkeypatch: pytest
     monkeypatch.setattr(os, "fsync", lambda fd: (synced.append(fd), real(fd))[1])
     durable.fdatasync(fd)
     assert synced == [fd]
+
+
+def test_a_directory_and_those_above_it_are_for_their_owner_alone(tmp_path: Path) -> None:
+    make_directory(tmp_path / "a" / "b")
+    make_directory(tmp_path / "a" / "b")
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "a", tmp_path / "a" / "b")]
+    assert modes == [0o700, 0o700]
+
+
+def test_a_file_in_its_place_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("where a directory should be")
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(NotADirectoryError):
+            make_directory(path)

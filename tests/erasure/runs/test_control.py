@@ -10,7 +10,7 @@ from erasure.runs.acting import NotNow, of_the_team
 from erasure.runs.models import DoctorCall, Run, Step
 from erasure.runs.passes import GONE
 from patients.memories.models import Memory
-from tests.erasure.runs.nights import acts, doctor_of, kinds, technician_of
+from tests.erasure.runs.nights import acts, doctor_of, kinds, technician_of, unattended
 from tests.factories import make_doctor, make_run, make_technician, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -233,3 +233,51 @@ def test_a_stranger_declines_no_offer() -> None:
     with pytest.raises(NotNow, match=r"^This night is not offered to you any more\.$"):
         handover.decline(run.pk, by=make_user())
     assert handover.open_offer(run) is not None
+
+
+def test_a_pause_says_where_the_fade_of_this_night_stands() -> None:
+    run, other, idle = make_run(3), make_run(1), make_run(1)
+    Step.objects.filter(run=other).update(state=Step.State.FADING, level=9)
+    Step.objects.filter(run=run, position=0).update(state=Step.State.FADING, level=GONE)
+    Step.objects.filter(run=run, position=1).update(state=Step.State.FADING, level=4)
+    Step.objects.filter(run=run, position=2).update(state=Step.State.HELD, level=2)
+    control.pause(run.pk, by=None)
+    said = {"why": "staff", "n": 2, "level": 4, "levels": GONE}
+    assert run.events.get(kind="paused").data == said
+    Step.objects.filter(run=run, position=1).update(state=Step.State.SPARED)
+    control.resume(run.pk, by=technician_of(run))
+    control.pause(run.pk, by=None)
+    control.pause(idle.pk, by=None)
+    for night in (run, idle):
+        assert night.events.filter(kind="paused").latest("seq").data == {"why": "staff"}
+
+
+def test_who_first_said_stop_holds_the_night_also_after_the_system_paused_it() -> None:
+    run = make_run(1)
+    patient = run.procedure.case.patient
+    control.pause(run.pk, by=None, why=Why.PRESENCE)
+    assert Run.objects.get().held_by is None
+    control.safe_word(run.pk, by=patient)
+    assert Run.objects.get().held_by == patient
+
+
+def test_the_system_acts_also_while_a_doctor_has_taken_over() -> None:
+    run = make_run(1)
+    handover.take_over(run.pk, by=doctor_of(run))
+    assert control.abort(run.pk, by=None, reason="doubt").changed
+
+
+def test_what_the_team_does_shows_that_they_are_there_in_this_night_alone() -> None:
+    run, other = make_run(1), make_run(1)
+    for night in (run, other):
+        unattended(night)
+    was = dict(Run.objects.values_list("pk", "attended_at"))
+    control.call_doctor(run.pk, by=run.procedure.case.patient)
+    assert dict(Run.objects.values_list("pk", "attended_at")) == was
+    control.pause(run.pk, by=technician_of(run))
+    now = dict(Run.objects.values_list("pk", "attended_at"))
+    assert (now[run.pk] > was[run.pk], now[other.pk]) == (True, was[other.pk])
+    due = Run.objects.get(pk=other.pk).next_due_at
+    control.resume(run.pk, by=technician_of(run))
+    row = Run.objects.get(pk=other.pk)
+    assert (row.attended_at, row.next_due_at) == (was[other.pk], due)

@@ -1,13 +1,14 @@
 """When a memory is closed and a night is over, and what must not be said before."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.utils import timezone
 
 from clinic.audit.models import Entry
 from erasure.procedures.models import Procedure
-from erasure.runs import control, finishing
+from erasure.runs import control, finishing, lease
 from erasure.runs.acting import after
 from erasure.runs.finishing import close_gone_steps, close_step, finish, settle
 from erasure.runs.lease import claim, free_expired, free_holder, heartbeat, held, release
@@ -285,3 +286,25 @@ def test_a_worker_that_finds_no_consent_stops_the_night() -> None:
     row = Run.objects.get(pk=run.pk)
     assert (row.state, row.why) == (Run.State.STOPPING, Run.Why.WITHDRAWN)
     assert state_of(other) == Run.State.RUNNING
+
+
+def test_what_is_no_night_is_not_claimed() -> None:
+    make_run(1)
+    assert claim(uuid4()) is None
+
+
+def test_a_claim_that_was_overtaken_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another worker came and went between this one's look and its claim."""
+    other, run = make_run(1), make_run(1)
+    Run.objects.filter(pk=other.pk).update(epoch=7)
+    real = lease.lease_end
+
+    def overtaken() -> object:
+        monkeypatch.setattr(lease, "lease_end", real)
+        release(make_fence(run))
+        return real()
+
+    monkeypatch.setattr(lease, "lease_end", overtaken)
+    assert claim(run.pk) is None
+    assert make_fence(run).epoch == 2
+    assert make_fence(other).epoch == 8

@@ -163,6 +163,26 @@ def test_an_epochs_end_rolls_every_case_that_lost_a_key(opened: Open, token: Tok
     assert store.state().epoch == 2
 
 
+def test_a_key_that_was_destroyed_while_an_epoch_ended_is_known_until_the_next_end(opened: Open) -> None:
+    """Until its case is rolled, residues of it open, so nobody may call it absent or make it again."""
+    other, case, beside = opened(), uuid4(), uuid4()
+    keys, others = filled(other, case, 2), filled(other, beside, 2)
+    other.destroy(next(iter(keys)))
+    late = next(iter(others))
+
+    def at(point: str) -> None:
+        if point == "roll.old-key-destroyed" and other.attest(late).state == "live":
+            other.destroy(late)
+
+    store = opened(at=at)
+    assert store.roll_epoch() == Rolled(epoch=2, survivors=1, dropped=1)
+    assert store.attest(late) == Attestation(late, "destroyed", None, 2)
+    with pytest.raises(KeyGone):
+        store.create(late, beside)
+    assert store.roll_epoch() == Rolled(epoch=3, survivors=1, dropped=1)
+    assert store.attest(late) == Attestation(late, "absent", None, 3)
+
+
 def test_what_it_promised_holds_whatever_becomes_of_the_callers_transaction(opened: Open) -> None:
     store, case = opened(), uuid4()
     keys = filled(store, case, 2)

@@ -5,9 +5,11 @@ import os
 from pathlib import Path
 
 import pytest
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
 from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.base import ContentFile, File
 from pytest_django import Settings
+from urllib3 import HTTPResponse
 
 from clinic.away import Away
 from patients.vault.configured import key_store
@@ -103,6 +105,41 @@ def test_deleting_takes_older_versions_and_parts_that_came_to_no_end(bucket: Buc
     storage().delete(other)
     storage().delete(other)
     assert bucket.versions() == 1
+
+
+def refuse_listings(status: int, code: str) -> None:
+    """Answer each request for versions or parts with `status`, and with no body if `code` is empty."""
+    body = f"<Error><Code>{code}</Code></Error>".encode() if code else b""
+
+    def answer(request: AWSPreparedRequest, **more: object) -> AWSResponse:
+        raw = HTTPResponse(io.BytesIO(body), preload_content=False)
+        return AWSResponse(request.url, status, HeadersDict(), raw)
+
+    for operation in ("ListObjectVersions", "ListMultipartUploads"):
+        storage().client.meta.events.register(f"before-send.s3.{operation}", answer)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(501, "NotImplemented"), (501, ""), (405, "MethodNotAllowed"), (405, "")]
+)
+@pytest.mark.usefixtures("bucket")
+def test_a_service_without_versions_and_parts_has_none_of_them(status: int, code: str) -> None:
+    one, other = storage().save(name(), ContentFile(b"one")), storage().save(name(), ContentFile(b"other"))
+    refuse_listings(status, code)
+    assert storage().traces() == {one, other}
+    storage().delete(one)
+    assert storage().traces() == {other}
+
+
+@pytest.mark.usefixtures("bucket")
+def test_a_service_that_does_not_say_which_versions_there_are_is_not_taken_to_have_none() -> None:
+    one = storage().save(name(), ContentFile(b"one"))
+    refuse_listings(403, "AccessDenied")
+    with pytest.raises(Away, match="AccessDenied"):
+        storage().traces()
+    with pytest.raises(Away, match="AccessDenied"):
+        storage().delete(one)
+    assert storage().exists(one)
 
 
 def test_a_large_file_goes_in_one_piece(bucket: Bucket) -> None:

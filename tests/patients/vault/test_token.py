@@ -137,5 +137,13 @@ def test_a_token_that_is_not_there_is_said_and_not_taken_for_erasure(token: Toke
     assert token.names("owner") == set()
 
 
+def test_a_session_that_cannot_be_opened_ends_no_other_of_this_process(token: Token) -> None:
+    key = token.make("owner", b"one")
+    wrapped = key.encrypt(NONCE, DEK, b"here")
+    with pytest.raises(TokenUnreachable, match="NoSuchToken"):
+        Token(MODULE, "another", PIN).names("owner")
+    assert opened(key, wrapped) == DEK
+
+
 def test_it_says_who_made_it(token: Token) -> None:
     assert "SoftHSM" in token.maker()

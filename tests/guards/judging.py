@@ -1,0 +1,50 @@
+"""Take one guard out and run the tests that get to it."""
+
+import threading
+from collections.abc import Sequence
+
+from tests.guards.reach import Reach
+from tests.guards.workers import Worker
+
+WHOLE = 300.0  # seconds for the tests of one guard: without it the code may only be slower, in every test
+GRACE, TIMES = 30.0, 10.0  # a test's time limit: so many seconds, and so many times what it usually takes
+
+
+class Judge:
+    """Finds the test that notices. A failure counts if the test passes, now, with the guard in place."""
+
+    def __init__(self, reach: Reach) -> None:
+        self.reach = reach
+        self._sound: dict[str, bool] = {}
+        self._lock = threading.Lock()
+
+    def find(self, worker: Worker, number: int, tests: Sequence[str]) -> str:
+        """Return the test that notices that guard `number` is out, "" when none does."""
+        left = [test for test in tests if test in worker.tests_set]
+        limits = {test: GRACE + TIMES * self.reach.tests[test].seconds for test in left}
+        while left:
+            results = worker.run(left, out=number, first=True, limits=limits, whole=WHOLE).results
+            failed = next((result for result in results if result.noticed), None)
+            if failed is None:
+                return ""
+            alone = failed.test == left[0]
+            if self._passes(worker, failed.test, limits) and (
+                alone or self._fails(worker, failed.test, number, limits)
+            ):
+                return failed.test
+            left = left[left.index(failed.test) + 1 :]
+        return ""
+
+    def _passes(self, worker: Worker, test: str, limits: dict[str, float]) -> bool:
+        """Whether a test passes by itself with every guard in place; asked once per test."""
+        with self._lock:
+            known = self._sound.get(test)
+        if known is None:
+            known = not worker.run([test], limits=limits).results[0].noticed
+            with self._lock:
+                self._sound[test] = known
+        return known
+
+    def _fails(self, worker: Worker, test: str, number: int, limits: dict[str, float]) -> bool:
+        """Whether the failure comes again without the tests before it."""
+        return worker.run([test], out=number, limits=limits).results[0].noticed

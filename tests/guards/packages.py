@@ -1,0 +1,35 @@
+"""Which packages are judged, the most dangerous first, and where their files and tests are."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+PACKAGES = (
+    "patients/vault",
+    "erasure/runs",
+    "erasure/procedures",
+    "patients/consent",
+    "patients/maps",
+    "erasure/verification",
+    "erasure/certificates",
+    "clinic/calendar",
+    "clinic/access",
+    "clinic/people",
+    "clinic/audit",
+    "patients/keepsakes",
+    "patients/custody",
+    "patients/memories",
+    "erasure/live",
+    "patients/cases",
+)
+
+
+def files(package: str, root: Path = ROOT) -> list[str]:
+    """Paths of a package's modules, relative to `root`, migrations left out."""
+    found = sorted((root / package).rglob("*.py"))
+    return [path.relative_to(root).as_posix() for path in found if "migrations" not in path.parts]
+
+
+def package_of(path: str) -> str:
+    """The judged package a file belongs to, "" for any other file."""
+    return next((package for package in PACKAGES if path.startswith(f"{package}/")), "")

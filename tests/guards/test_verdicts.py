@@ -1,0 +1,154 @@
+"""A verdict stands as long as the texts it rests on; an accepted guard has a reason and is there."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.guards import accepted, texts
+from tests.guards.accepted import Accepted
+from tests.guards.guard import Guard, Kind
+from tests.guards.reach import Reach
+from tests.guards.verdicts import Verdict, Verdicts
+
+CODE = "def enter(who):\n    if who is None:\n        raise ValueError\n\n\ndef leave(who):\n    pass\n"
+TEST = "def test_nobody():\n    assert refused(None)\n\n\ndef test_other():\n    pass\n"
+NODE = "tests/clinic/people/test_doors.py::test_nobody[a]"
+GUARD = Guard("clinic/people/doors.py", "enter", Kind.REFUSAL, "if who is None", 2, 2)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    write(tmp_path, "clinic/people/doors.py", CODE)
+    write(tmp_path, "tests/clinic/people/test_doors.py", TEST)
+    return tmp_path
+
+
+def write(root: Path, path: str, text: str) -> None:
+    (root / path).parent.mkdir(parents=True, exist_ok=True)
+    (root / path).write_text(text)
+    texts.forget()
+
+
+def change(root: Path, path: str, old: str, new: str) -> None:
+    text = (root / path).read_text()
+    assert old in text
+    write(root, path, text.replace(old, new))
+
+
+def stored(root: Path) -> Verdicts:
+    return Verdicts(root / "verdicts.json", root)
+
+
+def test_a_noticed_guard_is_not_judged_again(root: Path) -> None:
+    stored(root).notice(GUARD, NODE)
+    change(root, "clinic/people/doors.py", "pass", "return None")
+    change(root, "tests/clinic/people/test_doors.py", "pass", "assert True")
+    found = stored(root).standing(GUARD)
+    assert found is not None
+    assert (found.test, found.noticed) == (NODE, True)
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new"),
+    [
+        ("clinic/people/doors.py", "raise ValueError", "raise KeyError"),
+        ("tests/clinic/people/test_doors.py", "assert refused(None)", "assert refused(1)"),
+        ("tests/clinic/people/test_doors.py", "test_nobody", "test_nobody_at_all"),
+    ],
+)
+def test_a_changed_function_or_test_ends_the_verdict(root: Path, path: str, old: str, new: str) -> None:
+    stored(root).notice(GUARD, NODE)
+    change(root, path, old, new)
+    assert stored(root).standing(GUARD) is None
+
+
+def test_a_survivor_is_judged_again_after_any_change_of_the_packages_tests(root: Path) -> None:
+    stored(root).miss(GUARD, [NODE])
+    assert stored(root).standing(GUARD) == Verdict("", 1, stored(root).all[GUARD.key].digest)
+    write(root, "tests/clinic/audit/test_else.py", "def test_it():\n    pass\n")
+    assert stored(root).standing(GUARD) is not None
+    write(root, "tests/clinic/people/test_new.py", "def test_it():\n    pass\n")
+    assert stored(root).standing(GUARD) is None
+
+
+def test_one_line_for_each_guard_and_none_for_what_is_gone(root: Path) -> None:
+    verdicts = stored(root)
+    other = Guard("clinic/people/doors.py", "leave", Kind.SYNC, "os.fsync(fd)", 6, 6)
+    verdicts.notice(GUARD, NODE)
+    verdicts.miss(other, [])
+    lines = verdicts.path.read_text().splitlines()
+    assert [line[:40] for line in lines] == [
+        "{",
+        '"clinic/people/doors.py::enter::refusal:',
+        '"clinic/people/doors.py::leave::sync::os',
+        "}",
+    ]
+    verdicts.keep_only([other])
+    assert list(stored(root).all) == [other.key]
+
+
+def test_accepted_guards(tmp_path: Path) -> None:
+    file = tmp_path / "accepted.toml"
+    file.write_text(
+        "[[accepted]]\n"
+        'file = "clinic/people/doors.py"\nfunction = "enter"\nkind = "refusal"\n'
+        'guard = "if who is None"\nreason = "the database refuses it too"\n'
+    )
+    [entry] = accepted.read(file)
+    assert entry.fits(GUARD)
+    assert accepted.unmatched([entry], [GUARD]) == []
+    other = Guard(GUARD.path, GUARD.function, GUARD.kind, "if not who", 2, 2)
+    assert not entry.fits(other)
+    assert accepted.unmatched([entry], [other]) == [entry]
+    assert isinstance(entry, Accepted)
+
+
+def test_an_accepted_guard_needs_a_reason(tmp_path: Path) -> None:
+    file = tmp_path / "accepted.toml"
+    file.write_text(
+        '[[accepted]]\nfile = "a.py"\nfunction = "f"\nkind = "sync"\nguard = "os.fsync(fd)"\nreason = " "\n'
+    )
+    with pytest.raises(ValueError, match="an entry needs"):
+        accepted.read(file)
+
+
+def reach(root: Path, *rows: dict[str, object]) -> Reach:
+    found = Reach(root / "reach.jsonl", root)
+    known = found.know([GUARD])
+    found._write({"known": known, "outcome": "passed", "seconds": 1.0, **row} for row in rows)
+    return Reach(root / "reach.jsonl", root)
+
+
+def row(root: Path, test: str, reached: list[int], **more: object) -> dict[str, object]:
+    file = texts.file_digest(root / test.partition("::")[0])
+    return {"test": test, "file": file, "reached": reached, **more}
+
+
+def test_the_likeliest_test_comes_first(root: Path) -> None:
+    tests = ["tests/erasure/test_far.py::test_a", "tests/clinic/people/test_doors.py::test_slow", NODE]
+    found = reach(
+        root,
+        row(root, tests[0], [0]),
+        row(root, tests[1], [0], seconds=9.0),
+        row(root, tests[2], [0]),
+        row(root, "tests/clinic/people/test_doors.py::test_other", []),
+        row(root, "tests/clinic/people/test_doors.py::test_broken", [0], outcome="failed"),
+    )
+    assert found.tests_of(GUARD) == [NODE, tests[1], tests[0]]
+
+
+def test_what_has_to_be_measured(root: Path) -> None:
+    far, near = "tests/erasure/test_far.py::test_a", "tests/erasure/test_far.py::test_b"
+    write(root, "tests/erasure/test_far.py", "def test_a(): ...\n\n\ndef test_b(): ...\n")
+    found = reach(root, row(root, NODE, [0]), row(root, far, []), row(root, near, [0]))
+    tests = [NODE, far, near]
+    assert found.missing(tests, [GUARD]) == []
+    assert found.missing([*tests, "tests/erasure/test_far.py::test_new"], [GUARD]) == [
+        "tests/erasure/test_far.py::test_new"
+    ]
+    new = Guard(GUARD.path, "enter", Kind.REFUSAL, "if who.closed", 3, 3)
+    assert found.missing(tests, [GUARD, new]) == [NODE, near]
+    broken = reach(root, row(root, NODE, [], outcome="failed"))
+    assert broken.missing([NODE], [GUARD]) == [NODE]
+    change(root, "tests/erasure/test_far.py", "def test_a(): ...", "def test_a(): pass")
+    assert found.missing(tests, [GUARD]) == [far, near]

@@ -1,0 +1,65 @@
+"""The text of functions, so that a verdict can be tied to it."""
+
+import ast
+import hashlib
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+from tests.guards.packages import ROOT
+
+
+def digest(parts: Iterable[str]) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+@cache
+def _functions(path: Path) -> dict[str, str]:
+    """The text of each function of a file by its qualified name; equal names (overloads) together."""
+    source = path.read_text()
+    lines = source.splitlines(keepends=True)
+    found: dict[str, str] = {}
+
+    def walk(node: ast.AST, before: str) -> None:
+        for child in ast.iter_child_nodes(node):
+            name = before
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                name = f"{before}{child.name}"
+                if not isinstance(child, ast.ClassDef):
+                    first = min([child.lineno, *(item.lineno for item in child.decorator_list)])
+                    found[name] = found.get(name, "") + "".join(lines[first - 1 : child.end_lineno])
+                name += "."
+            walk(child, name)
+
+    walk(ast.parse(source), "")
+    return found
+
+
+def snapshot(paths: Iterable[str], root: Path = ROOT) -> None:
+    """Read files now, so that what is found in the next hours is tied to the text that was tested."""
+    for path in paths:
+        _functions(root / path)
+        file_digest(root / path)
+
+
+def forget() -> None:
+    """Read every file anew."""
+    _functions.cache_clear()
+    file_digest.cache_clear()
+
+
+def function_text(path: str, function: str, root: Path = ROOT) -> str:
+    """The text of a function of the project; "" when it is not there."""
+    file = root / path
+    return _functions(file).get(function, "") if file.is_file() else ""
+
+
+def text_of_test(nodeid: str, root: Path = ROOT) -> str:
+    """The text of a test's function; "" when it is not there."""
+    path, _, rest = nodeid.partition("::")
+    return function_text(path, rest.partition("[")[0].replace("::", "."), root)
+
+
+@cache
+def file_digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else ""
