@@ -1,7 +1,8 @@
 """Which tests run on PostgreSQL too, and a check that they are enough: a plugin of pytest.
 
 `make test` runs every test on SQLite, and on PostgreSQL those marked `both_databases`. Every test that uses
-the database has the mark by itself, but for those in SQLITE_IS_ENOUGH. So a new test runs on both.
+the database has the mark by itself, but for those that drive a browser and those in SQLITE_IS_ENOUGH. So a
+new test runs on both.
 
 The check: one database may refuse a query that the other takes, so every place in our code that asks the
 database has to be asked on PostgreSQL at least once. The whole run on SQLite notes the places, and fails for
@@ -47,7 +48,7 @@ _running: list[tuple[str, bool]] = []  # the test of this process, and whether i
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests before pytest chooses by their marks."""
     for item in items:
-        uses_database = item.get_closest_marker("django_db") is not None
+        uses_database = item.get_closest_marker("django_db") and not item.get_closest_marker("browser")
         enough = item.path.relative_to(ROOT).as_posix() in SQLITE_IS_ENOUGH
         # Without the mark, a test that is only for PostgreSQL would run nowhere.
         if item.get_closest_marker("only_on") or (uses_database and not enough):

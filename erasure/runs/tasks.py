@@ -3,9 +3,7 @@
 import logging
 from uuid import UUID
 
-from redis.exceptions import RedisError
-
-from clinic.away import Away, redis_is_away
+from clinic.away import Away, redis_errors, redis_is_away
 from erasure.runs.task_api import task
 from erasure.runs.worker import advance
 
@@ -28,5 +26,5 @@ def ask_for(run_id: UUID) -> None:
     """Ask the engine for a worker. Errors: Away where it is Redis and does not answer; django.db.Error."""
     try:
         advance_run.enqueue(str(run_id))
-    except RedisError as error:
+    except redis_errors() as error:
         raise Away(redis_is_away(error)) from error

@@ -11,8 +11,6 @@ from django.core.files.base import ContentFile
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
-from redis import Redis
-from redis.exceptions import RedisError
 
 from clinic.audit import triggers
 from clinic.audit.checkpoints import public_key, verify_note
@@ -127,6 +125,8 @@ def check_redis() -> None:
     """Errors: CannotOpen where Redis is to wake workers and does not answer."""
     if not settings.REDIS_URL:
         return
+    from redis import Redis, RedisError  # a house without Redis does not load it
+
     try:
         Redis.from_url(settings.REDIS_URL).ping()
     except RedisError as error:

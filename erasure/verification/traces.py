@@ -18,9 +18,8 @@ from django.core.cache.backends.redis import RedisCache
 from django.db import connection
 from django.utils.module_loading import import_string
 from django_tasks_db.models import DBTaskResult
-from redis import Redis
-from redis.exceptions import RedisError
 
+from clinic.away import redis_errors
 from clinic.outbox.models import Mail
 from erasure.verification.machine import house_processes
 from erasure.verification.places import Place, Subject, speaks
@@ -69,7 +68,7 @@ def cache(subject: Subject) -> Place:
     elif isinstance(backend, RedisCache):
         try:
             stored = _cached_in_redis()
-        except RedisError:
+        except redis_errors():
             return Place.closed("cache", "elsewhere")
     else:
         return Place.closed("cache", "elsewhere")
@@ -96,6 +95,8 @@ def _plain_or_decoded(value: str) -> bytes:
 
 
 def _cached_in_redis() -> list[tuple[str, bytes]]:
+    from redis import Redis  # without Redis there is no cache to import it for
+
     chosen = settings.CACHES["default"]
     with Redis.from_url(chosen["LOCATION"]) as redis:
         names = list(redis.scan_iter(match=f"{chosen['KEY_PREFIX']}:*"))
@@ -117,7 +118,7 @@ def queue(subject: Subject) -> Place:
     if settings.REDIS_URL:
         try:
             return _queue_in_redis()
-        except RedisError:
+        except redis_errors():
             return Place.closed("queue", "elsewhere")
     found, looked = [], 0
     for row in DBTaskResult.objects.iterator():

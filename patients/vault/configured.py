@@ -9,7 +9,6 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
 from clinic.points import reached
-from patients.vault.database_keys import DatabaseKeyStore
 from patients.vault.keys import KeyStore
 from patients.vault.rootkey import root_key_from
 from patients.vault.slots import SlotFileKeyStore
@@ -31,6 +30,8 @@ def open_store() -> KeyStore:
     check_settings()
     token = configured_token()
     if settings.LACUNA_KEYS == "database":
+        from patients.vault.database_keys import DatabaseKeyStore  # a store in a file needs no psycopg
+
         return DatabaseKeyStore(connection.settings_dict, token, at=reached)
     directory, root_file = Path(settings.LACUNA_KEYS_DIR), Path(settings.LACUNA_ROOT_KEY_FILE)
     source: Literal["environment", "file"] = "environment" if settings.LACUNA_ROOT_KEY else "file"
@@ -58,6 +59,8 @@ def key_observer() -> KeyStore:
     """
     check_settings()
     if settings.LACUNA_KEYS == "database":
+        from patients.vault.database_keys import DatabaseKeyStore
+
         return DatabaseKeyStore(connection.settings_dict, None)
     mirrors = [Path(mirror) for mirror in settings.LACUNA_KEY_MIRRORS]
     return SlotFileKeyStore.observer(Path(settings.LACUNA_KEYS_DIR), mirrors)

@@ -7,7 +7,6 @@ from django.db import transaction
 from clinic.audit.canonical import Detail
 from clinic.audit.record import Act, record
 from patients.vault.configured import key_store
-from patients.vault.database_keys import DatabaseKeyStore
 from patients.vault.keys import Rolled
 
 
@@ -36,6 +35,8 @@ def strike(*, by: str) -> int:
     Their data keys ended with the roll that destroyed the key they are wrapped under. Nothing with a slot
     file, which no backup takes. Errors: as of the key store.
     """
+    from patients.vault.database_keys import DatabaseKeyStore  # a store in a file needs no psycopg
+
     store = key_store()
     lost = store.lost() if isinstance(store, DatabaseKeyStore) else []
     struck = sum(store.destroy(key_id) for key_id in lost)

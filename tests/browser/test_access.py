@@ -190,6 +190,7 @@ def both_sizes(page: Page, axe: Axe) -> list[str]:
     return found
 
 
+@pytest.mark.timeout(600)  # some 180 pages, most of them at two sizes
 def test_axe_finds_nothing_on_any_page_that_somebody_can_reach() -> None:
     world, axe, read, names = World(), Axe(), set[str](), set[str]()
     found: dict[str, list[str]] = {}

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
+from django.core.management.commands import flush as flushing
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.operations import BaseDatabaseOperations
@@ -32,17 +33,18 @@ def log_can_be_flushed() -> Iterator[None]:
     """Let the flush after a `transaction=True` test empty the log, which the database would refuse.
 
     It takes the rows from the tables that have any. Django's flush empties every table there is, and on
-    PostgreSQL, which gives an emptied table a new file, that was most of the time of such a test.
+    PostgreSQL, which gives an emptied table a new file, that was most of the time of such a test. Then Django
+    would send post_migrate, whose receivers look for content types and permissions to make: those are kept.
     """
-    original = BaseDatabaseOperations.execute_sql_flush
 
     def flush(operations: BaseDatabaseOperations, sql_list: Sequence[str]) -> None:
         with transaction.atomic(using=operations.connection.alias), unguarded(operations.connection):
             empty(operations.connection)
 
-    BaseDatabaseOperations.execute_sql_flush = flush  # type: ignore[method-assign]
-    yield
-    BaseDatabaseOperations.execute_sql_flush = original  # type: ignore[method-assign]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(BaseDatabaseOperations, "execute_sql_flush", flush)
+        patched.setattr(flushing, "emit_post_migrate_signal", lambda *_args, **_options: None)
+        yield
 
 
 def empty(connection: BaseDatabaseWrapper) -> None:
