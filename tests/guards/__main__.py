@@ -197,9 +197,9 @@ def to_judge(
     found = []
     for guard in guards:
         verdict = verdicts.standing(guard)
-        if again and not (verdict and verdict.noticed):
-            found.append(guard)
-        elif verdict is None and not any(entry.fits(guard) for entry in entries):
+        if (again and not (verdict and verdict.noticed)) or (
+            verdict is None and not any(entry.fits(guard) for entry in entries)
+        ):
             found.append(guard)
     return found
 
