@@ -16,11 +16,12 @@ from tests.guards import accepted
 from tests.guards.accepted import Accepted
 from tests.guards.finder import Found
 from tests.guards.guard import Guard
-from tests.guards.judging import Judge
+from tests.guards.judging import Finding, Judge
 from tests.guards.packages import PACKAGES, ROOT, package_of
 from tests.guards.prepare import find, prepare
 from tests.guards.reach import Reach
 from tests.guards.texts import snapshot
+from tests.guards.tried import Tried
 from tests.guards.verdicts import Verdicts
 from tests.guards.workers import Worker, work
 
@@ -66,15 +67,23 @@ class Run:
     """One run of the tool. Workers start when something has to be measured or judged."""
 
     def __init__(
-        self, everything: Sequence[Found], workers: int, place: Path, stack: ExitStack, *, quick: bool
+        self,
+        everything: Sequence[Found],
+        workers: int,
+        place: Path,
+        stack: ExitStack,
+        *,
+        quick: bool,
+        again: bool,
     ) -> None:
         self.everything, self.count, self.place, self.stack = everything, workers, place, stack
-        self.quick = quick
+        self.quick, self.again = quick, again
         self.guards = [found.guard for found in everything]
         self.numbers = {guard.key: number for number, guard in enumerate(self.guards)}
         self.reach = Reach(REACH)
         self.judge = Judge(self.reach)
         self.verdicts = Verdicts()
+        self.tried = Tried(REACH.with_name("tried.jsonl"))
         self._sqlite: list[Worker] = []
         self._postgres: list[Worker] = []
 
@@ -135,12 +144,18 @@ class Run:
         for workers, judge, reach in groups:
             last = workers is groups[-1][0]
 
-            def find_test(worker: Worker, guard: Guard, judge: Judge = judge, reach: Reach = reach) -> str:
+            def find_test(
+                worker: Worker, guard: Guard, judge: Judge = judge, reach: Reach = reach
+            ) -> Finding:
                 tests = reach.likeliest(guard, self.tests)
+                if not self.again:
+                    tests = self.tried.left(guard, tests)
                 return judge.find(worker, self.numbers[guard.key], tests)
 
             still = []
-            for guard, test in work(workers, find_test, left):
+            for guard, finding in work(workers, find_test, left):
+                test = finding.test
+                self.tried.passed(guard, finding.passed)
                 if test:
                     self.verdicts.notice(guard, test)
                 elif last and not self.quick:
@@ -177,6 +192,20 @@ def report(package: str, guards: Sequence[Guard], verdicts: Verdicts, entries: S
     return len(left)
 
 
+def to_judge(
+    guards: Sequence[Guard], verdicts: Verdicts, entries: Sequence[Accepted], *, again: bool
+) -> list[Guard]:
+    """Guards without a verdict that stands, but for accepted ones; with `again` all that nobody noticed."""
+    found = []
+    for guard in guards:
+        verdict = verdicts.standing(guard)
+        if (again and not (verdict and verdict.noticed)) or (
+            verdict is None and not any(entry.fits(guard) for entry in entries)
+        ):
+            found.append(guard)
+    return found
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.guards", description=__doc__)
     parser.add_argument(
@@ -189,7 +218,9 @@ def main() -> int:
         help="leave out tests that start processes or need PostgreSQL; survivors are not remembered",
     )
     parser.add_argument("--list", action="store_true", help="print the guards and end")
-    parser.add_argument("--again", action="store_true", help="judge survivors again even if nothing changed")
+    parser.add_argument(
+        "--again", action="store_true", help="judge survivors again, by every test, even if nothing changed"
+    )
     given = parser.parse_args()
     if unknown := set(given.packages) - set(PACKAGES):
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
@@ -204,16 +235,11 @@ def main() -> int:
     entries = accepted.read()
     survive = 0
     with scratch() as place, ExitStack() as stack:
-        run = Run(everything, given.workers, place, stack, quick=given.quick)
+        run = Run(everything, given.workers, place, stack, quick=given.quick, again=given.again)
         run.verdicts.keep_only(guards)
         for package in chosen:
             mine = [guard for guard in guards if package_of(guard.path) == package]
-            verdicts = {guard.key: run.verdicts.standing(guard) for guard in mine}
-            waiting = [
-                guard
-                for guard in mine
-                if (verdict := verdicts[guard.key]) is None or (given.again and not verdict.noticed)
-            ]
+            waiting = to_judge(mine, run.verdicts, entries, again=given.again)
             if waiting:
                 say(f"{package}: {len(waiting)} of {len(mine)} guards to judge")
                 run.judged(waiting)

@@ -61,6 +61,7 @@ class Finder:
             self._predicate(name, function)
             self._checks(name, function)
             self._choices(name, function)
+            self._refusing_choices(name, function)
             self._updates(name, function)
             self._selections(name, function)
             self._bindings(name, function)
@@ -90,6 +91,16 @@ class Finder:
             ):
                 self._add(name, Kind.REFUSAL, node.test, "require", f"if not {self._text(node.test)}")
                 self._operands(name, node.test)
+
+    def _refusing_choices(self, name: str, function: Function) -> None:
+        """`value if condition else refuse()`, where `refuse` never returns."""
+        for node in own_nodes(function):
+            if not isinstance(node, ast.IfExp):
+                continue
+            for part, switch, word in ((node.body, "refuse", "if"), (node.orelse, "require", "if not")):
+                if called(part) in self.project.never_return:
+                    self._add(name, Kind.REFUSAL, node.test, switch, f"{word} {self._text(node.test)}")
+                    self._operands(name, node.test)
 
     def _refuses(self, body: Sequence[ast.stmt], function: Function) -> bool:
         return refuses(body, function, self.project.never_return) or (

@@ -2,12 +2,21 @@
 
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from tests.guards.reach import Reach
 from tests.guards.workers import Worker
 
 WHOLE = 300.0  # seconds for the tests of one guard: without it the code may only be slower, in every test
 GRACE, TIMES = 30.0, 10.0  # a test's time limit: so many seconds, and so many times what it usually takes
+
+
+@dataclass
+class Finding:
+    """`test` notices that the guard is out, "" when none does; `passed` do not."""
+
+    test: str = ""
+    passed: list[str] = field(default_factory=list)
 
 
 class Judge:
@@ -18,22 +27,25 @@ class Judge:
         self._sound: dict[str, bool] = {}
         self._lock = threading.Lock()
 
-    def find(self, worker: Worker, number: int, tests: Sequence[str]) -> str:
-        """Return the test that notices that guard `number` is out, "" when none does."""
+    def find(self, worker: Worker, number: int, tests: Sequence[str]) -> Finding:
+        """Run `tests` without guard `number` until one fails."""
+        finding = Finding()
         left = [test for test in tests if test in worker.tests_set]
         limits = {test: GRACE + TIMES * self.reach.tests[test].seconds for test in left}
         while left:
             results = worker.run(left, out=number, first=True, limits=limits, whole=WHOLE).results
+            finding.passed += [result.test for result in results if not result.noticed]
             failed = next((result for result in results if result.noticed), None)
             if failed is None:
-                return ""
+                break
             alone = failed.test == left[0]
             if self._passes(worker, failed.test, limits) and (
                 alone or self._fails(worker, failed.test, number, limits)
             ):
-                return failed.test
+                finding.test = failed.test
+                break
             left = left[left.index(failed.test) + 1 :]
-        return ""
+        return finding
 
     def _passes(self, worker: Worker, test: str, limits: dict[str, float]) -> bool:
         """Whether a test passes by itself with every guard in place; asked once per test."""

@@ -159,7 +159,9 @@ class Server:
         deadline = time.monotonic() + 120
         waiting = True
         while waiting:
-            ready, _, _ = select.select([reading, self.pipe], [], [], max(0.0, deadline - time.monotonic()))
+            ready, _, _ = select.select(
+                [reading, self.pipe], [], [], max(0.0, min(deadline, whole) - time.monotonic())
+            )
             if self.pipe in ready:
                 self._note(reached)
             if reading in ready:

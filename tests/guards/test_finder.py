@@ -278,6 +278,22 @@ def test_what_a_returned_choice_rests_on() -> None:
     assert texts(source) == [("outcome", "operand", "or spared"), ("outcome", "operand", "or copies")]
 
 
+def test_a_choice_of_which_one_never_returns() -> None:
+    source = """
+        def key(found, known):
+            first = found if found or known else refuse("none")
+            return first if known else None
+
+        def refuse(why) -> NoReturn:
+            raise ValueError(why)
+    """
+    assert texts(source) == [
+        ("key", "refusal", "if not found or known"),
+        ("key", "operand", "or found"),
+        ("key", "operand", "or known"),
+    ]
+
+
 def test_equal_guards_of_a_function_are_told_apart() -> None:
     source = """
         def f(a):

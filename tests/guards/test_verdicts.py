@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from tests.guards import accepted, texts
+from tests.guards.__main__ import to_judge
 from tests.guards.accepted import Accepted
 from tests.guards.guard import Guard, Kind
 from tests.guards.reach import Reach
+from tests.guards.tried import Tried
 from tests.guards.verdicts import Verdict, Verdicts
 
 CODE = "def enter(who):\n    if who is None:\n        raise ValueError\n\n\ndef leave(who):\n    pass\n"
@@ -87,6 +89,22 @@ def test_one_line_for_each_guard_and_none_for_what_is_gone(root: Path) -> None:
     assert list(stored(root).all) == [other.key]
 
 
+def test_a_test_that_passed_without_a_guard_is_not_run_for_it_again(root: Path) -> None:
+    other = "tests/clinic/people/test_doors.py::test_other"
+
+    def tried() -> Tried:
+        return Tried(root / "tried.jsonl", root)
+
+    assert tried().left(GUARD, [NODE, other]) == [NODE, other]
+    tried().passed(GUARD, [other])
+    assert tried().left(GUARD, [NODE, other]) == [NODE]
+    change(root, "tests/clinic/people/test_doors.py", "pass", "assert True")
+    assert tried().left(GUARD, [NODE, other]) == [NODE, other]
+    tried().passed(GUARD, [NODE, other])
+    change(root, "clinic/people/doors.py", "raise ValueError", "raise KeyError")
+    assert tried().left(GUARD, [NODE, other]) == [NODE, other]
+
+
 def test_accepted_guards(tmp_path: Path) -> None:
     file = tmp_path / "accepted.toml"
     file.write_text(
@@ -101,6 +119,19 @@ def test_accepted_guards(tmp_path: Path) -> None:
     assert not entry.fits(other)
     assert accepted.unmatched([entry], [other]) == [entry]
     assert isinstance(entry, Accepted)
+
+
+def test_what_is_judged(root: Path) -> None:
+    noticed, survivor, accepted_one, new = (
+        Guard(GUARD.path, "enter", Kind.REFUSAL, text, 2, 2) for text in ("if a", "if b", "if c", "if d")
+    )
+    guards = [noticed, survivor, accepted_one, new]
+    entries = [Accepted(GUARD.path, "enter", "refusal", "if c", "a second line")]
+    verdicts = stored(root)
+    verdicts.notice(noticed, NODE)
+    verdicts.miss(survivor, [NODE])
+    assert to_judge(guards, verdicts, entries, again=False) == [new]
+    assert to_judge(guards, verdicts, entries, again=True) == [survivor, accepted_one, new]
 
 
 def test_an_accepted_guard_needs_a_reason(tmp_path: Path) -> None:

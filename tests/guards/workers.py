@@ -53,7 +53,7 @@ class Worker:
             self.process = subprocess.Popen(  # noqa: S603 - our own command line
                 [
                     *(sys.executable, "-m", "pytest", "-p", "tests.guards.server", "-p", "no:randomly"),
-                    *("-p", "no:xdist", "-p", "no:cacheprovider", "-s", "-q"),
+                    *("-p", "no:xdist", "-p", "no:cacheprovider", "-o", "addopts=", "-s", "-q"),
                     *("-m", "not torture and not browser", f"--basetemp={scratch / 'base'}", *tests),
                 ],
                 cwd=tree,
