@@ -13,6 +13,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import hypothesis
 import pytest
 from pytest_timeout import Settings
 
@@ -38,6 +39,9 @@ def pytest_configure(config: pytest.Config) -> None:
         if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ROOM:
             os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
     config.stash[TRACES] = os.dup(2)
+    # One example may wait for another process on a busy machine; the whole test has its limit.
+    hypothesis.settings.register_profile("no-deadline", parent=hypothesis.settings(), deadline=None)
+    hypothesis.settings.load_profile("no-deadline")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -27,6 +27,7 @@ SHARED = (Path("/dev/shm"), Path("/var/tmp"))  # noqa: S108 - where careless sof
 # What is looked for: each 24 bytes of the photo that begin with a certain one, so of any kilobyte there are
 # some. Chance does not find so many in a row; and a file is gone through once for all of them.
 NEEDLE = re.compile(rb"(?=(\x5a.{23}))", re.DOTALL)
+START_OF_SCAN = b"\xff\xda"
 
 
 def six_megabytes() -> bytes:
@@ -81,7 +82,8 @@ def files_below(since: float, *places: Path) -> Iterator[Path]:
 def holding(files: Iterator[Path], photo: bytes) -> list[str]:
     """The files in which any piece of the photo stands."""
     found = []
-    needles = set(NEEDLE.findall(photo))
+    # The tables before the scan are those of every JPEG with this quality, so they tell nothing.
+    needles = set(NEEDLE.findall(photo[photo.index(START_OF_SCAN) :]))
     for path in files:
         try:
             data = contents(path)
