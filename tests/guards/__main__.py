@@ -102,6 +102,7 @@ class Run:
         for test in tests:
             if not (it := self.reach.tests[test]).sound:
                 say(f"  left out, since it fails with every guard in place: {test} ({it.outcome})")
+                say("".join(f"    {line}\n" for line in it.why.splitlines()[-3:]).rstrip("\n"))
         if self.quick:
             return
         try:

@@ -27,6 +27,7 @@ class Measured:
     outcome: str
     seconds: float
     reached: frozenset[str]
+    why: str = ""  # the end of what a failure said
 
     @property
     def sound(self) -> bool:
@@ -53,6 +54,7 @@ class Reach:
                 str(row["outcome"]),
                 float(str(row["seconds"])),
                 frozenset(keys[number] for number in row["reached"]),  # type: ignore[attr-defined]
+                str(row.get("why", "")),
             )
 
     def _write(self, rows: Iterable[dict[str, object]]) -> None:
@@ -128,6 +130,7 @@ class Reach:
                         "outcome": result.outcome,
                         "seconds": result.seconds,
                         "reached": answer.reached.get(result.test, []),
+                        "why": result.why[-500:],
                     }
                     for result in answer.results
                 )

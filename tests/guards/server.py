@@ -27,6 +27,8 @@ from django.db import connection, connections
 # Only a prepared tree has it: the copy of switches.py that the guards of that tree use.
 guards_switches = import_module("guards_switches")
 
+LOOK = 5.0  # seconds between two looks at the clock
+GRACE = 1.0  # seconds that what a test started has to end by itself once the test is gone
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 
@@ -159,9 +161,12 @@ class Server:
         deadline = time.monotonic() + 120
         waiting = True
         while waiting:
-            ready, _, _ = select.select(
-                [reading, self.pipe], [], [], max(0.0, min(deadline, whole) - time.monotonic())
-            )
+            before = time.monotonic()
+            longest = max(0.0, min(deadline, whole, before + LOOK) - before)
+            ready, _, _ = select.select([reading, self.pipe], [], [], longest)
+            if (paused := time.monotonic() - before - longest) > LOOK:
+                # This process was stopped for a while, and so was the test: that is not the test's time.
+                deadline, whole = deadline + paused, whole + paused
             if self.pipe in ready:
                 self._note(reached)
             if reading in ready:
@@ -215,18 +220,19 @@ def _lines(pipe: int) -> Iterator[bytes]:
 
 
 def _end_descendants() -> None:
-    """Kill what a test left running, however deep: as orphans they are this process's children."""
-    while True:
-        found = [
-            int(pid) for pid in Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
-        ]
-        if not found:
-            return
+    """End what a test left running, however deep: as orphans they are this process's children."""
+    patience = time.monotonic() + GRACE  # tests.watcher removes what the test has left, and ends
+    while found := _children():
         for pid in found:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
             with suppress(ChildProcessError):
-                os.waitpid(pid, 0)
+                if not os.waitpid(pid, os.WNOHANG)[0] and time.monotonic() > patience:
+                    os.kill(pid, signal.SIGKILL)
+        time.sleep(0.02)
+
+
+def _children() -> list[int]:
+    me = os.getpid()
+    return [int(pid) for pid in Path(f"/proc/{me}/task/{me}/children").read_text().split()]
 
 
 def _unmount(place: Path) -> None:
