@@ -171,12 +171,17 @@ def unread(names: set[str]) -> set[str]:
     return {name for name, row in TABLE.items() if row.read} - names - NO_PAGE.keys()
 
 
+# In the midst of a transition a button's background has not come to its color yet.
+TRANSITIONS_END = """() => Promise.all(document.getAnimations()
+  .filter(item => item instanceof CSSTransition)
+  .map(item => item.finished.catch(() => 0)))"""
 # Beside axe's default rules: a control's accessible name contains its visible text (WCAG 2.5.3).
 RULES = {"rules": {"label-content-name-mismatch": {"enabled": True}}}
 
 
 def violations(page: Page, axe: Axe) -> list[str]:
     """What axe finds on the page that is open: the rule, and the element."""
+    page.evaluate(TRANSITIONS_END)
     found = axe.run(page, options=RULES).response["violations"]
     return [f"{rule['id']}: {node['html'][:160]}" for rule in found for node in rule["nodes"]]
 

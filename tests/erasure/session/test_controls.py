@@ -14,12 +14,13 @@ from clinic.people.models import Role, User
 from erasure.runs import calls, control, handover, presence
 from erasure.runs.acting import after
 from erasure.runs.lease import claim
-from erasure.runs.models import Attendance, DoctorCall, Run
+from erasure.runs.models import Attendance, DoctorCall, Hold, Run
 from erasure.runs.passes import make_pass
 from erasure.runs.worker import next_step
 from erasure.session.present import present
 from erasure.session.viewers import viewer_of
 from tests.erasure.runs.nights import doctor_of, due_now, kinds, technician_of, unattended
+from tests.erasure.runs.test_resistance import make_held
 from tests.erasure.session.test_views import page_of
 from tests.factories import PASSPHRASE, make_doctor, make_run, make_technician, make_user
 
@@ -254,3 +255,22 @@ def test_an_unknown_session_is_no_session() -> None:
     unknown = Run(pk=UUID(int=1))
     for name in ("presence", "here", "handover-accept", "take-over"):
         assert press(unknown, make_doctor(), name).status_code in {403, 404}
+
+
+def test_a_copy_is_decided_on_with_a_reason_and_the_answer_says_so() -> None:
+    run = make_held()
+    item, doctor = Hold.objects.get(), doctor_of(run)
+    unsaid = pressed(run, doctor, "decide", hold=item.pk, decision="spare", reason="")
+    assert unsaid == (400, None, "Please choose what shall happen, and why.")
+    assert Hold.objects.get().state == Hold.State.OPEN
+    said = pressed(run, doctor, "decide", hold=item.pk, decision="spare", reason="doubt")
+    assert (said[0], said[2]) == (200, "Decided. The procedure goes on.")
+    decided = Hold.objects.get()
+    assert (decided.state, decided.decided_by, decided.reason) == (Hold.State.SPARED, doctor, "doubt")
+
+
+def test_a_copy_of_another_night_is_not_there_to_decide_on() -> None:
+    run, other = make_run(1), make_held()
+    data = {"hold": Hold.objects.get().pk, "decision": "spare", "reason": "doubt"}
+    assert press(run, doctor_of(run), "decide", **data).status_code == 404
+    assert Hold.objects.get(step__run=other).state == Hold.State.OPEN
