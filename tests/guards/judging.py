@@ -8,6 +8,7 @@ from tests.guards.reach import Reach
 from tests.guards.workers import Worker
 
 WHOLE = 300.0  # seconds for the tests of one guard: without it the code may only be slower, in every test
+SLOW = 20.0  # seconds after which a failure may be one of time
 GRACE, TIMES = 30.0, 10.0  # a test's time limit: so many seconds, and so many times what it usually takes
 
 
@@ -38,9 +39,9 @@ class Judge:
             failed = next((result for result in results if result.noticed), None)
             if failed is None:
                 break
-            alone = failed.test == left[0]
+            sure = failed.test == left[0] and failed.outcome != "hung" and failed.seconds < SLOW
             if self._passes(worker, failed.test, limits) and (
-                alone or self._fails(worker, failed.test, number, limits)
+                sure or self._fails(worker, failed.test, number, limits)
             ):
                 finding.test = failed.test
                 break
@@ -58,5 +59,5 @@ class Judge:
         return known
 
     def _fails(self, worker: Worker, test: str, number: int, limits: dict[str, float]) -> bool:
-        """Whether the failure comes again without the tests before it."""
+        """Whether the failure comes again, without the tests before it; it may have come of a busy machine."""
         return worker.run([test], out=number, limits=limits).results[0].noticed
