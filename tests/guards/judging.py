@@ -59,5 +59,5 @@ class Judge:
         return known
 
     def _fails(self, worker: Worker, test: str, number: int, limits: dict[str, float]) -> bool:
-        """Whether the failure comes again, without the tests before it; it may have come of a busy machine."""
+        """Whether the failure comes again without the tests before it: a busy machine may have caused it."""
         return worker.run([test], out=number, limits=limits).results[0].noticed
