@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import APIResponse, Page, Route, expect
+from playwright.sync_api import APIResponse, Page, Response, Route, expect
 
 from patients.cases.models import Case
 from patients.keepsakes.models import Upload
@@ -151,6 +151,10 @@ def test_what_arrives_while_the_list_is_fetched_is_listed_too(patient: Visitor, 
     assert patient.complaints == []
 
 
+def deleted(answer: Response) -> bool:
+    return answer.request.method == "DELETE" and answer.status == 204
+
+
 def test_a_changed_mind_leaves_nothing(patient: Visitor, case: Case, photo: Path) -> None:
     page = patient.page
     held: list[Route] = []
@@ -165,9 +169,11 @@ def test_a_changed_mind_leaves_nothing(patient: Visitor, case: Case, photo: Path
     page.route("**/upload/*", handle)
     choose(page, photo)
     until(lambda: page.evaluate("1") == 1 and bool(held), "the second piece is on its way")
-    page.get_by_role("button", name="Cancel: beach.jpg").click()
+    # A route is answered only while this thread waits inside Playwright: the deletion must be awaited there.
+    with page.expect_response(deleted, timeout=SOON):
+        page.get_by_role("button", name="Cancel: beach.jpg").click()
     expect(page.get_by_role("alert")).to_have_text("canceled, nothing of it was kept")
-    until(lambda: not apart(Upload.objects.exists), "the upload is gone")
+    assert not apart(Upload.objects.exists)
     assert set(apart(lambda: list(key_store().ids()))) == {case.pk}
     page.unroute("**/upload/*")
 
