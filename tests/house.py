@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import IO, cast
 from urllib.parse import quote
 
 from django.conf import settings
+from django.core.exceptions import SynchronousOnlyOperation
 from django.db import connection
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
@@ -103,12 +105,23 @@ def state() -> str:
     """How every run stands, and what each process of the open houses said and came to."""
     lines = [f"load {os.getloadavg()}"]
     try:
-        lines += _rows()
+        try:
+            lines += _rows()
+        except SynchronousOnlyOperation:  # Playwright's event loop is in this thread
+            with ThreadPoolExecutor(1) as beside:
+                lines += beside.submit(_rows_and_close).result()
     except Exception as error:  # a test without a database waits too
         lines.append(f"the rows cannot be read: {error!r}")
     for opened in _open:
         lines += opened.told()
     return "\n".join(lines)
+
+
+def _rows_and_close() -> list[str]:
+    try:
+        return _rows()
+    finally:
+        connection.close()
 
 
 def _rows() -> list[str]:
