@@ -16,7 +16,7 @@ import pytest
 from django.conf import settings
 from django.db import connection, connections
 from django.test import Client
-from playwright.sync_api import Browser, ConsoleMessage, Page, Response, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Response, expect, sync_playwright
 
 from clinic.people.models import User
 from patients.consent.models import ConsentText
@@ -27,6 +27,9 @@ from tests.house import PATIENCE, ROOT, environment
 from tests.packages import find_chromium
 
 T = TypeVar("T")
+
+# How long what a browser test expects may take to come true on a busy machine; nothing is timed by it.
+expect.set_options(timeout=1000 * PATIENCE)
 
 CHROMIUM = find_chromium()
 QUIET = [
@@ -72,7 +75,7 @@ class Visitor:
     told: int = 0
 
     def __post_init__(self) -> None:
-        self.page.set_default_timeout(30_000)
+        self.page.set_default_timeout(1000 * PATIENCE)
         self.page.on("console", self._heard)
         self.page.on("pageerror", lambda error: self.complaints.append(f"{self.page.url}: {error}"))
         self.page.on("response", self._answered)

@@ -3,13 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.browser.browsing import CHROMIUM, QUIET
-from tests.house import PATIENCE
-
-# How long what is expected may take to come true on a machine that is busy; nothing is timed by it.
-expect.set_options(timeout=1000 * PATIENCE)
 
 
 @pytest.fixture(scope="module")

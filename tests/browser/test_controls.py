@@ -14,7 +14,6 @@ from tests.erasure.runs.nights import doctor_of, technician_of
 from tests.factories import PASSPHRASE, make_run, make_technician, make_user
 from tests.house import until
 
-expect.set_options(timeout=60_000)  # a loaded machine; nothing is timed by it
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser, pytest.mark.processes]
 
 # Presses the first button of a form and says what it looks like when the next picture is painted.

@@ -1,13 +1,11 @@
 """The session view in a real browser, on the real stream, under the real content security policy."""
 
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -16,37 +14,16 @@ from playwright.sync_api import Page, expect, sync_playwright
 from erasure.procedures.models import Procedure
 from erasure.runs.models import Run
 from erasure.runs.worker import advance
+from tests.browser.browsing import CHROMIUM, QUIET, apart
 from tests.factories import make_run
-from tests.packages import find_chromium
 from tests.serving import serving, whole_house
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
-
-QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 
 def noted(complaints: list[str], text: str) -> None:
     if "410 (Gone)" not in text:
         complaints.append(text)
-
-
-def apart(work: Callable[[], object]) -> None:
-    """Do database work beside Playwright, whose own event loop Django would take for an async caller."""
-    failed: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            work()
-        except BaseException as error:
-            failed.append(error)
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    if failed:
-        raise failed[0]
 
 
 # The log of a whole night of two memories, newest line first. The lines of single passes have given way.
@@ -77,7 +54,7 @@ def watching(
     path = reverse("erasure:session", args=[run.pk])
     complaints: list[str] = []
     with serving(whole_house()) as port, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=[*QUIET, *args])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, *args])
         context = browser.new_context(viewport={"width": 1440, "height": 900}, **options)
         address = f"http://127.0.0.1:{port}"
         context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": address}])

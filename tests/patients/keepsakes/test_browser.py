@@ -21,7 +21,6 @@ MEGABYTE = 1024 * 1024
 # Zeros after its end are harmless in a JPEG. The script sends pieces of 8 MB: this takes three requests.
 PHOTO = jpeg((800, 600)) + bytes(20 * MEGABYTE)
 ARRIVED = "1 arrived and sealed"
-SOON = 30_000  # milliseconds; nothing is timed by it
 
 
 @pytest.fixture
@@ -95,7 +94,7 @@ def test_a_cut_line_goes_on_by_itself(patient: Visitor, photo: Path) -> None:
     cut_second_piece(page, times=2)
     seen = offsets(page)
     choose(page, photo)
-    expect(page.locator("#sum")).to_have_text(ARRIVED, timeout=SOON)
+    expect(page.locator("#sum")).to_have_text(ARRIVED)
     expect(page.locator("#brought .contact-sheet li")).to_have_count(1)
     expect(page.locator("#bar")).to_contain_text("1 keepsake saved")
     assert seen[0] == 0
@@ -118,7 +117,7 @@ def test_after_a_reload_it_goes_on_where_it_stood(patient: Visitor, photo: Path)
     page.unroute("**/upload/*")
     seen.clear()
     choose(page, photo)
-    expect(page.locator("#sum")).to_have_text(ARRIVED, timeout=SOON)
+    expect(page.locator("#sum")).to_have_text(ARRIVED)
     expect(page.locator(".notice")).to_have_count(0)
     assert seen[0] > 0
     assert apart(original) == PHOTO
@@ -143,7 +142,7 @@ def test_what_arrives_while_the_list_is_fetched_is_listed_too(patient: Visitor, 
         small = tmp_path / f"{number}.jpg"
         small.write_bytes(jpeg((300 + number, 200)))
         choose(page, small)
-        expect(page.locator("#sum")).to_contain_text(f"{number} arrived", timeout=SOON)
+        expect(page.locator("#sum")).to_contain_text(f"{number} arrived")
         until(lambda: page.evaluate("1") == 1 and bool(held), "the list is fetched")
     route, answer = held[0]
     route.fulfill(response=answer)
@@ -170,7 +169,7 @@ def test_a_changed_mind_leaves_nothing(patient: Visitor, case: Case, photo: Path
     choose(page, photo)
     until(lambda: page.evaluate("1") == 1 and bool(held), "the second piece is on its way")
     # A route is answered only while this thread waits inside Playwright: the deletion must be awaited there.
-    with page.expect_response(deleted, timeout=SOON):
+    with page.expect_response(deleted):
         page.get_by_role("button", name="Cancel: beach.jpg").click()
     expect(page.get_by_role("alert")).to_have_text("canceled, nothing of it was kept")
     assert not apart(Upload.objects.exists)
@@ -190,12 +189,12 @@ def test_words_being_typed_survive_what_arrives_and_all_of_it_works_by_keyboard(
     page.keyboard.press("Tab")
     page.keyboard.type("Dear you, I kept the shell.")
     choose(page, photo)
-    expect(page.locator("#sum")).to_have_text(ARRIVED, timeout=SOON)
+    expect(page.locator("#sum")).to_have_text(ARRIVED)
     expect(page.locator("#brought .contact-sheet li")).to_have_count(1)
     expect(page.locator("#words")).to_have_value("Dear you, I kept the shell.")
     page.locator("#words").focus()
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    expect(page.locator("#sum")).to_have_text("2 arrived and sealed", timeout=SOON)
+    expect(page.locator("#sum")).to_have_text("2 arrived and sealed")
     expect(page.locator("#brought .contact-sheet li")).to_have_count(2)
     assert patient.complaints == []
