@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import os
 import resource
 import struct
 import sys
@@ -67,8 +68,9 @@ def renderer(kind: Kind) -> Renderer:
         from .media import render_media
 
         return render_media
-    from .render import render
+    from .render import load_decoder, render
 
+    load_decoder(kind)
     return render
 
 
@@ -93,3 +95,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    sys.stdout.flush()
+    # The answer is out. To take all libraries down in order takes as long as a small picture.
+    os._exit(0)

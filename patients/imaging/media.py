@@ -32,7 +32,7 @@ from .waveform import digest, waveform
 
 # PyAV loads the class of each kind of stream when it meets one; here no file can be opened by then.
 for _module in walk_packages(av.__path__, "av."):
-    if not _module.name.endswith("__main__"):
+    if not _module.name.endswith("__main__") and not _module.name.startswith("av.datasets"):
         import_module(_module.name)
 
 _DEMUXERS = {Kind.MP3: "mp3", Kind.OGG: "ogg", Kind.WAV: "wav", Kind.MP4: "mov", Kind.WEBM: "matroska"}

@@ -5,15 +5,20 @@ Runs in the decoding child, on bytes that nobody has checked; nothing here may o
 
 from __future__ import annotations
 
+import copy  # noqa: F401 - Pillow imports it for GIF, when no file can be opened any more
 import io
 import math
 import re
 import warnings
 from datetime import datetime
+from importlib import import_module
 from typing import Any
 
-import pillow_heif
-from PIL import Image, ImageCms
+from PIL import (
+    Image,
+    ImageCms,
+    TiffImagePlugin,  # noqa: F401 - Pillow imports it for EXIF, when no file can be opened any more
+)
 from PIL.Image import Transpose
 
 from .fingerprint import fingerprint
@@ -30,6 +35,12 @@ _FORMATS = {
     Kind.AVIF: ("AVIF",),
     Kind.TIFF: ("TIFF",),
 }
+# Modules of the decoders that Pillow does not load by itself.
+_DECODERS = {
+    Kind.JPEG: "PIL.MpoImagePlugin",
+    Kind.WEBP: "PIL.WebPImagePlugin",
+    Kind.AVIF: "PIL.AvifImagePlugin",
+}
 _WAYS_TO_TURN = {
     2: Transpose.FLIP_LEFT_RIGHT,
     3: Transpose.ROTATE_180,
@@ -45,12 +56,20 @@ _STAMP = re.compile(r"\s*(\d{4})[:/-](\d\d)[:/-](\d\d)[ T](\d\d):(\d\d):(\d\d)")
 _FIRST_PHOTOGRAPH = 1826
 
 warnings.simplefilter("error", Image.DecompressionBombWarning)
-# All decoders are loaded now, while files can still be opened. Each decoding thread costs address space of
-# its own, which the limit on memory counts.
-pillow_heif.options.DECODE_THREADS = 2
-pillow_heif.register_heif_opener(thumbnails=False)
 
 _SRGB = ImageCms.createProfile("sRGB")
+
+
+def load_decoder(kind: Kind) -> None:
+    """Import what decodes pictures of `kind`. It must be called while files can still be opened."""
+    if kind is Kind.HEIC:
+        import pillow_heif
+
+        # Each decoding thread costs address space of its own, which the limit on memory counts.
+        pillow_heif.options.DECODE_THREADS = 2
+        pillow_heif.register_heif_opener(thumbnails=False)
+    elif kind in _DECODERS:
+        import_module(_DECODERS[kind])
 
 
 def render(data: bytes, kind: Kind, settings: dict[str, Any]) -> tuple[dict[str, Any], bytes, bytes]:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import io
 
-from PIL import Image
+# Pillow imports these two when it first needs them; in the child no file can be opened by then.
+from PIL import (
+    Image,
+    ImageColor,  # noqa: F401
+    ImagePalette,  # noqa: F401
+)
 
-# All of Pillow's formats are loaded now, while files can still be opened.
-Image.init()
+Image.preinit()  # JPEG, which every rendition is written as, and a few more
 
 
 class Unfit(Exception):

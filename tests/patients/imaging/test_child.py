@@ -1,5 +1,6 @@
 """U5: what the decoding child may not do."""
 
+import io
 import json
 import os
 import subprocess
@@ -8,7 +9,9 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+import pillow_heif
 import pytest
+from PIL import Image
 
 from patients.imaging.decode import _ROOT, COMMAND, Limits
 from tests.darwin import disguised
@@ -134,6 +137,55 @@ def test_a_list_of_addresses_is_no_recording_whatever_it_is_called(kind: str) ->
     done = answer(*COMMAND, env={"PYTHONPATH": str(_ROOT)}, picture=playlist, kind=kind)
     assert b'"refused": "' in done.stdout
     assert b"\xff\xd8" not in done.stdout
+
+
+def heic() -> bytes:
+    buffer = io.BytesIO()
+    pillow_heif.from_pillow(scene()).save(buffer, quality=90)
+    return buffer.getvalue()
+
+
+def animated() -> bytes:
+    """Frames with a palette each, which Pillow copies."""
+    frames = [scene().quantize(colors) for colors in (4, 16, 64)]
+    return saved(frames[0], "GIF", save_all=True, append_images=frames[1:], disposal=2)
+
+
+WITH_EXIF = Image.Exif()
+WITH_EXIF[0x0112] = 6
+WITH_EXIF.get_ifd(0x8769)[0x9003] = "2003:02:14 20:15:00"
+EVERY_KIND: dict[str, Callable[[], bytes]] = {
+    "jpeg": lambda: saved(scene(), exif=WITH_EXIF),
+    "jpeg of several": lambda: saved(scene(), "MPO", save_all=True, append_images=[scene()]),
+    "png": lambda: saved(scene().quantize(8), "PNG", exif=WITH_EXIF, transparency=1),
+    "webp": lambda: saved(scene(), "WEBP", exif=WITH_EXIF),
+    "gif": animated,
+    "heic": heic,
+    "avif": lambda: saved(scene(), "AVIF", exif=WITH_EXIF),
+    "tiff": lambda: saved(scene(), "TIFF", compression="tiff_lzw", exif=WITH_EXIF),
+    "pdf": pdf,
+    "mp3": recording,
+    "ogg": lambda: recording("ogg", "libopus", rate=48000),
+    "wav": lambda: recording("wav", "pcm_s16le"),
+    "mp4": video,
+    "webm": lambda: video("webm", "libvpx"),
+}
+
+
+@pytest.mark.parametrize("kind", EVERY_KIND)
+def test_all_it_needs_is_loaded_before_it_reads(kind: str, tmp_path: Path) -> None:
+    """What a library imports later, it would look for in vain."""
+    file = tmp_path / "file"
+    file.write_bytes(EVERY_KIND[kind]())
+    settings = asdict(Limits())
+    done = run(
+        "import sys\nfrom patients.imaging import child, rendition\nfrom patients.imaging.kinds import Kind\n"
+        f"kind = Kind({kind.split()[0]!r})\ndata = open({str(file)!r}, 'rb').read()\n"
+        "render = child.renderer(kind)\nbefore = set(sys.modules)\n"
+        f"facts, screen, thumb = render(data, kind, {settings!r})\n"
+        "print(sorted(set(sys.modules) - before), len(screen) > 0, len(thumb) > 0)"
+    )
+    assert (done.stdout, done.stderr) == (b"[] True True\n", b"")
 
 
 def test_it_needs_no_django() -> None:
