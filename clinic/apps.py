@@ -7,9 +7,9 @@ class ClinicConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        import clinic.access.denials
-        import clinic.audit.checks
-        import clinic.people.actions  # noqa: F401
+        import clinic.audit.checks  # noqa: F401
         from clinic.people.session_limits import begin
+        from clinic.registration import register_packages
 
+        register_packages("clinic")
         user_logged_in.connect(begin, dispatch_uid="clinic.people.session_limits.begin")

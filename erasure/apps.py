@@ -6,16 +6,16 @@ class ErasureConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        import erasure.actions
-        import erasure.checks
-        import erasure.runs.relations  # noqa: F401
+        import erasure.checks  # noqa: F401
         from clinic.calendar.board import register_lane
+        from clinic.registration import register_packages
         from erasure.procedures.board import LANE
         from erasure.procedures.withdrawal import stop_case
         from erasure.remainders.waiting import half_gone
         from patients.cases.notices import register_notice
         from patients.consent.signing import on_withdrawal
 
+        register_packages("erasure")
         on_withdrawal.append(stop_case)
         register_lane("erasure", LANE)
         register_notice("remainders", half_gone)

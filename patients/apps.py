@@ -6,14 +6,13 @@ class PatientsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        import patients.actions
-        import patients.cases.relations
         import patients.checks  # noqa: F401
+        from clinic.calendar.board import register_lane
         from clinic.people.invitations import on_joined
+        from clinic.registration import register_packages
+        from patients.cases.board import LANE
         from patients.cases.opening import open_for_patient
 
+        register_packages("patients")
         on_joined.append(open_for_patient)
-        from clinic.calendar.board import register_lane
-        from patients.cases.board import LANE
-
         register_lane("patients", LANE)

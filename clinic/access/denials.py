@@ -5,13 +5,10 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.utils.translation import gettext_lazy as _
 
 from clinic.access.policy import Decision
-from clinic.audit.record import Act, actor_of, record, register
+from clinic.audit.record import Act, actor_of, record
 from clinic.people.models import User
-
-register({"access.denied": (_("Access denied"), "alarm")})
 
 
 @transaction.atomic

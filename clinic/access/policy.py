@@ -1,7 +1,8 @@
-"""Who may do what: one table for the whole house, one function that reads it.
+"""Who may do what: one table for all URLs, and one function that reads it.
 
-A row says for a URL's name who may read it and who may write to it. Where the URL names an object, a rule
-may ask how the person stands to it ("own", "assigned", "mapping"); rooms teach that to the registry in
+A row says for the name of a URL who may read it and who may write to it. Each package registers the rows of
+its own URLs (`policy.py` beside its urls.py); docs/access.md shows them all. Where the URL names an object, a
+rule may ask how the person stands to it ("own", "assigned", "mapping"); packages register that in
 clinic/access/relations.py. A URL without a row is closed, and fails a test.
 """
 
@@ -13,9 +14,6 @@ from django.contrib.auth.models import AnonymousUser
 
 from clinic.access.relations import CONFLICT, relations_to
 from clinic.people.models import Role, User
-
-RECEPTIONIST, TECHNICIAN, DOCTOR = Role.RECEPTIONIST, Role.TECHNICIAN, Role.DOCTOR
-ADMINISTRATOR, AUDITOR, PATIENT = Role.ADMINISTRATOR, Role.AUDITOR, Role.PATIENT
 
 
 @dataclass(frozen=True)
@@ -51,142 +49,32 @@ class Decision:
     relations: frozenset[str] = frozenset()
 
 
-def to(*rules: str | Rule) -> tuple[Rule, ...]:
-    """Rules for roles, in short."""
+def roles(*rules: str | Rule) -> tuple[Rule, ...]:
+    """Return rules for holders of these roles. A rule may stand beside them as it is."""
     return tuple(rule if isinstance(rule, Rule) else Rule(rule) for rule in rules)
 
 
-def only(role: str, *relations: str) -> Rule:
-    """Holders of a role towards objects they stand in a relation to."""
+def with_relation(role: str, *relations: str) -> Rule:
+    """Return a rule for holders of `role`, towards objects they stand in one of these relations to."""
     return Rule(role, frozenset(relations))
 
 
-OWN = only(PATIENT, "own")
-NEAR = only(TECHNICIAN, "assigned", "mapping")
-ON_DUTY = only(TECHNICIAN, "assigned")
-OFFERED = only(TECHNICIAN, "offered")
-EVERY_STAFF = to(RECEPTIONIST, TECHNICIAN, DOCTOR, ADMINISTRATOR, AUDITOR)
-READERS = to(ADMINISTRATOR, AUDITOR)
-TEAM = to(DOCTOR, NEAR)
-NIGHT = to(DOCTOR, ON_DUTY, OWN)
+EVERY_STAFF = roles(Role.RECEPTIONIST, Role.TECHNICIAN, Role.DOCTOR, Role.ADMINISTRATOR, Role.AUDITOR)
+READERS = roles(Role.ADMINISTRATOR, Role.AUDITOR)
 
-TABLE: dict[str, Row] = {
-    # The door
-    "home": Row(PUBLIC),
-    "health": Row(PUBLIC),
-    "set_language": Row(PUBLIC, PUBLIC),
-    "invitation": Row(PUBLIC, PUBLIC),
-    "patients:request": Row(PUBLIC, PUBLIC),
-    "patients:request-sent": Row(PUBLIC),
-    "account_login": Row(PUBLIC, PUBLIC),
-    "account_logout": Row(PUBLIC, PUBLIC),
-    "account_inactive": Row(PUBLIC),
-    "account_signup": Row(PUBLIC),
-    "account_reset_password": Row(PUBLIC, PUBLIC),
-    "account_reset_password_done": Row(PUBLIC),
-    "account_reset_password_from_key": Row(PUBLIC, PUBLIC),
-    "account_reset_password_from_key_done": Row(PUBLIC),
-    "account_reauthenticate": Row(SIGNED_IN, SIGNED_IN),
-    "account_change_password": Row(SIGNED_IN, SIGNED_IN),
-    "account_set_password": Row(SIGNED_IN, SIGNED_IN),
-    # An address proves who may come in, so nobody changes it alone: closed.
-    "account_email": Row(()),
-    "account_email_verification_sent": Row(()),
-    "account_confirm_email": Row(()),
-    # Nobody comes in by a code alone until that way asks for a second factor too: closed.
-    "account_confirm_login_code": Row(()),
-    # The house
-    "today": Row(EVERY_STAFF),
-    "today-wall": Row(EVERY_STAFF, quiet=True),
-    "audit": Row(READERS),
-    "audit-verify": Row((), READERS),
-    "audit-export": Row((), READERS),
-    "audit-compare": Row((), READERS),
-    "people": Row(to(ADMINISTRATOR), to(ADMINISTRATOR)),
-    "person": Row(to(ADMINISTRATOR), to(ADMINISTRATOR)),
-    "outbox": Row(to(RECEPTIONIST, ADMINISTRATOR)),
-    "style": Row(EVERY_STAFF),
-    # Who comes
-    "patients:requests": Row(to(RECEPTIONIST, DOCTOR), to(RECEPTIONIST)),
-    "patients:request-decide": Row((), to(RECEPTIONIST)),
-    "patients:portal": Row(to(PATIENT)),
-    "patients:intake": Row(to(PATIENT), to(PATIENT)),
-    "patients:keepsakes": Row(to(PATIENT), to(PATIENT)),
-    "patients:keepsakes-done": Row((), to(PATIENT)),
-    "patients:keepsake": Row(to(OWN), to(OWN)),
-    "patients:keepsake-remove": Row((), to(OWN)),
-    "patients:memory-new": Row(to(PATIENT), to(PATIENT)),
-    "patients:memory": Row(to(OWN), to(OWN)),
-    "patients:memory-remove": Row((), to(OWN)),
-    "patients:consent": Row(to(PATIENT)),
-    "patients:consent-sign": Row((), to(PATIENT)),
-    "patients:withdraw": Row(to(PATIENT), to(PATIENT)),
-    "patients:upload": Row(to(PATIENT), to(PATIENT)),
-    "patients:upload-form": Row((), to(PATIENT)),
-    # What the clinic does with it
-    "patients:cases": Row(to(RECEPTIONIST, TECHNICIAN, DOCTOR, AUDITOR)),
-    "patients:case": Row(to(RECEPTIONIST, DOCTOR, NEAR, AUDITOR)),
-    "patients:review": Row(TEAM),
-    "patients:review-decide": Row((), TEAM),
-    "patients:review-unblur": Row((), TEAM),
-    "patients:review-rest": Row((), TEAM),
-    "patients:mapping": Row(TEAM, TEAM),
-    "patients:map-link": Row((), TEAM),
-    "patients:map-place": Row((), TEAM),
-    "patients:map-chapters": Row((), TEAM),
-    "patients:map-lock": Row((), TEAM),
-    "patients:map-unlock": Row((), to(DOCTOR)),
-    "patients:picture": Row(to(DOCTOR, NEAR, OWN)),
-    "patients:playback": Row(to(DOCTOR, NEAR, OWN)),
-    "patients:custody": Row(to(RECEPTIONIST, DOCTOR, NEAR, AUDITOR)),
-    "patients:custody-change": Row((), to(RECEPTIONIST, DOCTOR, NEAR)),
-    # The night
-    "erasure:book": Row(to(RECEPTIONIST, DOCTOR), to(RECEPTIONIST, DOCTOR)),
-    "erasure:procedure-move": Row(to(RECEPTIONIST, DOCTOR), to(RECEPTIONIST, DOCTOR)),
-    "erasure:procedure-cancel": Row((), to(RECEPTIONIST, DOCTOR)),
-    "erasure:start": Row(to(DOCTOR, ON_DUTY), to(DOCTOR, ON_DUTY)),
-    "erasure:session": Row((*NIGHT, Rule(AUDITOR)), quiet=True),
-    "erasure:state": Row((*NIGHT, Rule(AUDITOR)), quiet=True),
-    "erasure:live": Row((*NIGHT, Rule(AUDITOR)), quiet=True),
-    "erasure:map-css": Row((*NIGHT, Rule(AUDITOR), Rule(RECEPTIONIST)), quiet=True),
-    "erasure:wall": Row(EVERY_STAFF, quiet=True),
-    "erasure:replay": Row((*NIGHT, Rule(AUDITOR))),
-    "erasure:pause": Row((), NIGHT),
-    "erasure:resume": Row((), to(DOCTOR, ON_DUTY)),
-    "erasure:protect": Row((), NIGHT),
-    "erasure:call-doctor": Row((), NIGHT),
-    "erasure:acknowledge": Row((), to(DOCTOR)),
-    "erasure:abort": Row((), to(DOCTOR, ON_DUTY)),
-    "erasure:abort-finish": Row((), to(DOCTOR, ON_DUTY)),
-    "erasure:decide": Row((), to(DOCTOR)),
-    "erasure:safe-word": Row((), NIGHT),
-    "erasure:presence": Row((), to(DOCTOR, ON_DUTY)),
-    "erasure:here": Row((), NIGHT),
-    "erasure:handover": Row(to(DOCTOR, ON_DUTY, OFFERED)),
-    "erasure:handover-offer": Row((), to(DOCTOR, ON_DUTY)),
-    "erasure:handover-accept": Row((), to(ON_DUTY, OFFERED)),
-    "erasure:handover-decline": Row((), to(DOCTOR, ON_DUTY, OFFERED)),
-    "erasure:take-over": Row((), to(DOCTOR)),
-    "erasure:hand-back": Row((), to(DOCTOR)),
-    # What a night left half gone
-    "erasure:left": Row(to(PATIENT)),
-    "erasure:left-give-back": Row((), to(OWN)),
-    "erasure:left-keep": Row((), to(OWN)),
-    "erasure:left-destroy": Row((), to(OWN)),
-    "erasure:left-fetch": Row(to(OWN)),
-    "erasure:certificate": Row(to(DOCTOR, ON_DUTY, OWN, RECEPTIONIST, AUDITOR)),
-    "erasure:backups": Row(READERS),
-    "erasure:backups-end-held": Row((), to(ADMINISTRATOR)),
-    "erasure:certificate-json": Row(to(DOCTOR, ON_DUTY, OWN, RECEPTIONIST, AUDITOR)),
-    "erasure:certificate-statement": Row(to(DOCTOR, ON_DUTY, OWN, RECEPTIONIST, AUDITOR)),
-    "erasure:certificate-signature": Row(to(DOCTOR, ON_DUTY, OWN, RECEPTIONIST, AUDITOR)),
-    "erasure:certificate-pdf": Row(to(DOCTOR, ON_DUTY, OWN, RECEPTIONIST, AUDITOR)),
-    # Whoever holds a certificate may check it: these show nothing of anybody.
-    "erasure:verify": Row(PUBLIC, PUBLIC),
-    "erasure:verify-number": Row(PUBLIC),
-    "erasure:verify-key": Row(PUBLIC),
-    "erasure:verifier": Row(PUBLIC),
-}
+TABLE: dict[str, Row] = {}
+
+
+def register(rows: Mapping[str, Row]) -> None:
+    """Add the rows of a package: `register({"audit": Row(READERS)})`, by the names of its URLs.
+
+    Call it in a module `policy.py` beside the package's urls.py: clinic/registration.py imports it at start.
+    Errors: ValueError where a URL has another row already.
+    """
+    for name, row in rows.items():
+        if TABLE.setdefault(name, row) != row:
+            raise ValueError(f"the URL {name} has two rows")
+
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -221,19 +109,19 @@ def _judge(user: User | AnonymousUser, who: Who, kwargs: Mapping[str, Any]) -> D
         return Decision(False, 404, "no-object")
     if who == SIGNED_IN:
         return Decision(True, relations=standing)
-    roles = user.roles & {PATIENT} if CONFLICT in standing else user.roles
-    if any(_fits(rule, roles, standing) for rule in rules):
+    held = user.roles & {Role.PATIENT} if CONFLICT in standing else user.roles
+    if any(_fits(rule, held, standing) for rule in rules):
         return Decision(True, relations=standing)
-    return _refusal("conflict" if CONFLICT in standing else "role", roles, kwargs, standing)
+    return _refusal("conflict" if CONFLICT in standing else "role", held, kwargs, standing)
 
 
 def _refusal(
-    because: str, roles: frozenset[str], kwargs: Mapping[str, Any], standing: frozenset[str] = frozenset()
+    because: str, held: frozenset[str], kwargs: Mapping[str, Any], standing: frozenset[str] = frozenset()
 ) -> Decision:
     """A 403 to colleagues; to all others an object they have no part in does not exist."""
-    hidden = bool(kwargs) and not (roles - {PATIENT})
+    hidden = bool(kwargs) and not (held - {Role.PATIENT})
     return Decision(False, 404 if hidden else 403, because, standing)
 
 
-def _fits(rule: Rule, roles: frozenset[str], standing: frozenset[str]) -> bool:
-    return rule.role in roles and (not rule.relations or bool(rule.relations & standing))
+def _fits(rule: Rule, held: frozenset[str], standing: frozenset[str]) -> bool:
+    return rule.role in held and (not rule.relations or bool(rule.relations & standing))

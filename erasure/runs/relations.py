@@ -1,12 +1,15 @@
-"""How a person stands to a run or a procedure, for the table of clinic/access/policy.py."""
+"""How a person stands to a run, and the rules of the access policy that ask for it."""
 
 from uuid import UUID
 
+from clinic.access.policy import with_relation
 from clinic.access.relations import relation
-from clinic.people.models import User
-from erasure.procedures.models import Procedure
+from clinic.people.models import Role, User
 from erasure.runs.models import Handover, Run
 from patients.cases.relations import standing_to
+
+# Somebody who is asked to take the night over.
+OFFERED_TECHNICIAN = with_relation(Role.TECHNICIAN, "offered")
 
 
 @relation("run")
@@ -18,9 +21,3 @@ def to_run(user: User, value: UUID) -> frozenset[str] | None:
     # Somebody who is asked to take the night over may answer that, and see no more before they have.
     offered = Handover.objects.filter(run=row, offered_to=user, state=Handover.State.OFFERED).exists()
     return standing | {"offered"} if offered else standing
-
-
-@relation("procedure")
-def to_procedure(user: User, value: UUID) -> frozenset[str] | None:
-    row = Procedure.objects.filter(pk=value).select_related("case").first()
-    return standing_to(user, row.case) if row else None

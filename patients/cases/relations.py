@@ -1,15 +1,19 @@
-"""How a person stands to a case and to what belongs to it, for the table of clinic/access/policy.py."""
+"""How a person stands to a case, and the rules of the access policy that ask for it."""
 
 import unicodedata
 from uuid import UUID
 
+from clinic.access.policy import roles, with_relation
 from clinic.access.relations import CONFLICT, relation
-from clinic.people.models import User
+from clinic.people.models import Role, User
 from patients.cases.models import Case
-from patients.keepsakes.models import Keepsake
-from patients.memories.models import Memory
 from patients.vault.keys import KeyGone
-from patients.vault.models import StoredObject
+
+OWN = with_relation(Role.PATIENT, "own")
+CASE_TECHNICIAN = with_relation(Role.TECHNICIAN, "assigned", "mapping")
+CASE_TEAM = roles(Role.DOCTOR, CASE_TECHNICIAN)
+BOOKED_TECHNICIAN = with_relation(Role.TECHNICIAN, "assigned")
+BOOKED_TEAM = roles(Role.DOCTOR, BOOKED_TECHNICIAN)
 
 # Stages in which the clinic's technicians work on a case before any of them is booked for its night.
 MAPPING = {Case.Stage.BRINGING, Case.Stage.REVIEW, Case.Stage.MAPPED, Case.Stage.CONSENTED}
@@ -52,21 +56,3 @@ def _plain(name: str) -> str:
 def to_case(user: User, value: UUID) -> frozenset[str] | None:
     row = Case.objects.filter(pk=value).first()
     return standing_to(user, row) if row else None
-
-
-@relation("memory")
-def to_memory(user: User, value: UUID) -> frozenset[str] | None:
-    row = Memory.objects.filter(pk=value).select_related("case").first()
-    return standing_to(user, row.case) if row else None
-
-
-@relation("keepsake")
-def to_keepsake(user: User, value: UUID) -> frozenset[str] | None:
-    row = Keepsake.objects.filter(pk=value).select_related("case").first()
-    return standing_to(user, row.case) if row else None
-
-
-@relation("picture")
-def to_picture(user: User, value: UUID) -> frozenset[str] | None:
-    row = StoredObject.objects.filter(pk=value).select_related("case").first()
-    return standing_to(user, row.case) if row else None

@@ -1,0 +1,7 @@
+"""What the log may say of this package."""
+
+from django.utils.translation import gettext_lazy as _
+
+from clinic.audit.actions import register
+
+register({"access.denied": (_("Access denied"), "alarm")})

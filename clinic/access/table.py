@@ -1,0 +1,50 @@
+"""The access policy as a page of documentation: `manage.py access_table` prints it, docs/access.md is it."""
+
+from itertools import groupby
+
+from clinic.access.policy import TABLE, Rule, Who
+from clinic.people.models import Role
+
+HEAD = """# Who may do what
+
+Each row is one URL, by its name. A role in *reads* may open it, a role in *changes* may send to it. In
+brackets: only towards cases, nights and keepsakes that the person stands in that relation to. Nobody else is
+let in. Nobody uses a staff role on a case whose patient they are, or which is about forgetting them.
+
+`manage.py access_table` prints this page from the `policy.py` of each package; a test compares it.
+
+| relation | what it means |
+|---|---|
+| own | The case is the patient's own. |
+| assigned | The technician is booked for the night of the case. |
+| mapping | The case is not booked yet; its memories are being mapped. |
+| offered | The technician was asked to take the night over. |
+"""
+
+
+def access_table() -> str:
+    """Return docs/access.md: all rows of the policy, app by app, in the order of their names."""
+    parts = [HEAD]
+    names = sorted(TABLE, key=lambda name: (_app_of(name), name))
+    for app, group in groupby(names, key=_app_of):
+        parts.append(f"\n## {app}\n\n| URL | reads | changes |\n|---|---|---|\n")
+        for name in group:
+            row = TABLE[name]
+            parts.append(f"| `{name}` | {_words(row.read)} | {_words(row.write)} |\n")
+    return "".join(parts)
+
+
+def _app_of(name: str) -> str:
+    return name.partition(":")[0] if ":" in name else "clinic"
+
+
+def _words(who: Who) -> str:
+    if isinstance(who, str):
+        return {"public": "everybody", "signed-in": "everybody signed in"}[who]
+    order = list(Role.values)
+    rules = sorted(who, key=lambda rule: order.index(rule.role))
+    return ", ".join(map(_rule, rules)) or "nobody"
+
+
+def _rule(rule: Rule) -> str:
+    return f"{rule.role} ({' or '.join(sorted(rule.relations))})" if rule.relations else rule.role

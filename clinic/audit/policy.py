@@ -1,0 +1,12 @@
+"""Who may use the URLs of this package."""
+
+from clinic.access.policy import READERS, Row, register
+
+register(
+    {
+        "audit": Row(READERS),
+        "audit-verify": Row((), READERS),
+        "audit-export": Row((), READERS),
+        "audit-compare": Row((), READERS),
+    }
+)

@@ -1,0 +1,10 @@
+"""Who may use the URLs of this package."""
+
+from clinic.access.policy import EVERY_STAFF, Row, register
+
+register(
+    {
+        "today": Row(EVERY_STAFF),
+        "today-wall": Row(EVERY_STAFF, quiet=True),
+    }
+)

@@ -1,0 +1,10 @@
+"""Who may use the URLs of this package."""
+
+from clinic.access.policy import Row, register, roles
+from clinic.people.models import Role
+
+register(
+    {
+        "outbox": Row(roles(Role.RECEPTIONIST, Role.ADMINISTRATOR)),
+    }
+)

@@ -1,0 +1,11 @@
+"""Who may use the URLs of this package."""
+
+from clinic.access.policy import READERS, Row, register, roles
+from clinic.people.models import Role
+
+register(
+    {
+        "erasure:backups": Row(READERS),
+        "erasure:backups-end-held": Row((), roles(Role.ADMINISTRATOR)),
+    }
+)

@@ -1,0 +1,13 @@
+"""What the log may say of this package."""
+
+from django.utils.translation import gettext_lazy as _
+
+from clinic.audit.actions import register
+
+register(
+    {
+        "procedure.booked": (_("Night booked"), "plain"),
+        "procedure.moved": (_("Night moved"), "plain"),
+        "procedure.canceled": (_("Night canceled"), "plain"),
+    }
+)

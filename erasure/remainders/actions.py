@@ -1,0 +1,14 @@
+"""What the log may say of this package."""
+
+from django.utils.translation import gettext_lazy as _
+
+from clinic.audit.actions import register
+
+register(
+    {
+        "remainder.given-back": (_("Damaged keepsakes given back"), "plain"),
+        "remainder.fetched": (_("Damaged keepsake fetched"), "plain"),
+        "remainder.kept": (_("Damaged keepsakes kept"), "plain"),
+        "remainder.destroyed": (_("Damaged keepsakes destroyed"), "destroyed"),
+    }
+)

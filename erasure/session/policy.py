@@ -1,0 +1,38 @@
+"""Who may use the URLs of this package."""
+
+from clinic.access.policy import EVERY_STAFF, Row, register, roles
+from clinic.people.models import Role
+from erasure.runs.relations import OFFERED_TECHNICIAN
+from patients.cases.relations import BOOKED_TEAM, BOOKED_TECHNICIAN, OWN
+
+DOCTOR = roles(Role.DOCTOR)
+IN_THE_ROOM = roles(*BOOKED_TEAM, OWN)
+WATCHERS = roles(*IN_THE_ROOM, Role.AUDITOR)
+
+register(
+    {
+        "erasure:session": Row(WATCHERS, quiet=True),
+        "erasure:state": Row(WATCHERS, quiet=True),
+        "erasure:live": Row(WATCHERS, quiet=True),
+        "erasure:map-css": Row(roles(*WATCHERS, Role.RECEPTIONIST), quiet=True),
+        "erasure:wall": Row(EVERY_STAFF, quiet=True),
+        "erasure:replay": Row(WATCHERS),
+        "erasure:pause": Row((), IN_THE_ROOM),
+        "erasure:resume": Row((), BOOKED_TEAM),
+        "erasure:protect": Row((), IN_THE_ROOM),
+        "erasure:call-doctor": Row((), IN_THE_ROOM),
+        "erasure:acknowledge": Row((), DOCTOR),
+        "erasure:abort": Row((), BOOKED_TEAM),
+        "erasure:abort-finish": Row((), BOOKED_TEAM),
+        "erasure:decide": Row((), DOCTOR),
+        "erasure:safe-word": Row((), IN_THE_ROOM),
+        "erasure:presence": Row((), BOOKED_TEAM),
+        "erasure:here": Row((), IN_THE_ROOM),
+        "erasure:handover": Row(roles(*BOOKED_TEAM, OFFERED_TECHNICIAN)),
+        "erasure:handover-offer": Row((), BOOKED_TEAM),
+        "erasure:handover-accept": Row((), roles(BOOKED_TECHNICIAN, OFFERED_TECHNICIAN)),
+        "erasure:handover-decline": Row((), roles(*BOOKED_TEAM, OFFERED_TECHNICIAN)),
+        "erasure:take-over": Row((), DOCTOR),
+        "erasure:hand-back": Row((), DOCTOR),
+    }
+)

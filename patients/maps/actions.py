@@ -1,0 +1,15 @@
+"""What the log may say of this package."""
+
+from django.utils.translation import gettext_lazy as _
+
+from clinic.audit.actions import register
+
+register(
+    {
+        "map.linked": (_("Memories linked"), "plain"),
+        "map.unlinked": (_("Link between memories taken away"), "plain"),
+        "map.chapters": (_("Chapters named"), "plain"),
+        "map.locked": (_("Map locked"), "plain"),
+        "map.unlocked": (_("Map opened again"), "plain"),
+    }
+)

@@ -1,0 +1,16 @@
+"""Who may use the URLs of this package."""
+
+from clinic.access.policy import Row, register, roles
+from clinic.people.models import Role
+from patients.cases.relations import CASE_TEAM
+
+register(
+    {
+        "patients:mapping": Row(CASE_TEAM, CASE_TEAM),
+        "patients:map-link": Row((), CASE_TEAM),
+        "patients:map-place": Row((), CASE_TEAM),
+        "patients:map-chapters": Row((), CASE_TEAM),
+        "patients:map-lock": Row((), CASE_TEAM),
+        "patients:map-unlock": Row((), roles(Role.DOCTOR)),
+    }
+)

@@ -1,0 +1,14 @@
+"""How a person stands to a memory: as to its case."""
+
+from uuid import UUID
+
+from clinic.access.relations import relation
+from clinic.people.models import User
+from patients.cases.relations import standing_to
+from patients.memories.models import Memory
+
+
+@relation("memory")
+def to_memory(user: User, value: UUID) -> frozenset[str] | None:
+    row = Memory.objects.filter(pk=value).select_related("case").first()
+    return standing_to(user, row.case) if row else None
