@@ -8,8 +8,8 @@ class ClinicConfig(AppConfig):
 
     def ready(self) -> None:
         import clinic.audit.checks  # noqa: F401
-        from clinic.people.session_limits import begin
+        from clinic.access.session_limits import begin
         from clinic.registration import register_packages
 
         register_packages("clinic")
-        user_logged_in.connect(begin, dispatch_uid="clinic.people.session_limits.begin")
+        user_logged_in.connect(begin, dispatch_uid="clinic.access.session_limits.begin")

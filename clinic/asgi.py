@@ -12,4 +12,4 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clinic.settings")
 warnings.filterwarnings("ignore", "StreamingHttpResponse must consume synchronous iterators", Warning)
 pages = get_asgi_application()
 # By name, because what it imports needs the models that the line above has loaded.
-application = import_string("clinic.asgi_router.Router")(pages)
+application = import_string("clinic.http.router.Router")(pages)

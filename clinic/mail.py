@@ -5,7 +5,7 @@ from smtplib import SMTPException
 from django.core.mail import send_mail
 from django.utils.translation import gettext as _
 
-from clinic.away import Away
+from clinic.unavailable import Away
 
 
 class Unsent(Away):

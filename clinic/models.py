@@ -1,9 +1,9 @@
 """The models of this room, named here so that Django finds them."""
 
+from clinic.accounts.models import Invitation, RoleGrant, User
 from clinic.audit.models import Checkpoint, Delivery, Entry, Subtree, TreeHead
 from clinic.calendar.models import Booking, Reservation, Resource
 from clinic.outbox.models import Mail
-from clinic.people.models import Invitation, RoleGrant, User
 
 __all__ = [
     "Booking",

@@ -82,7 +82,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "clinic.resource_policy.ResourcePolicyMiddleware",
+    "clinic.http.resource_policy.ResourcePolicyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "django_permissions_policy.PermissionsPolicyMiddleware",
@@ -90,7 +90,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",  # refuses other host names, for static files too
     "whitenoise.middleware.WhiteNoiseMiddleware",  # after all that set headers on every answer
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "clinic.people.session_limits.SessionLimitsMiddleware",
+    "clinic.access.session_limits.SessionLimitsMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -100,7 +100,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "clinic.access.middleware.PolicyMiddleware",
-    "clinic.away.AwayMiddleware",
+    "clinic.unavailable.AwayMiddleware",
 ]
 
 ROOT_URLCONF = "clinic.urls"
@@ -110,7 +110,7 @@ ASGI_ROUTES = {
     "/live/": "erasure.live.app.app",
     "/pictures/": "patients.keepsakes.pictures.pictures",
     "/playback/": "patients.keepsakes.playback.playback",
-    "/upload/": "patients.keepsakes.upload.upload_app",
+    "/upload/": "patients.keepsakes.upload_app.upload_app",
 }
 TEMPLATES = [
     {
@@ -157,7 +157,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = os.environ.get("LACUNA_REDIS", "")
 if REDIS_URL:
-    TASKS = {"default": {"BACKEND": "erasure.runs.redis_queue.RedisBackend"}}
+    TASKS = {"default": {"BACKEND": "erasure.task_queue.redis_queue.RedisBackend"}}
     CACHES = {
         "default": {
             "BACKEND": "django.core.cache.backends.redis.RedisCache",
@@ -195,7 +195,7 @@ LACUNA_SEVERAL_MACHINES = flag(
 LACUNA_KEY_MIRRORS = [Path(path) for path in words("LACUNA_KEY_MIRRORS")]
 S3_BUCKET = os.environ.get("LACUNA_S3_BUCKET", "")
 STORAGES: dict[str, dict[str, object]] = {
-    "staticfiles": {"BACKEND": "clinic.static_files.StaticFiles"},
+    "staticfiles": {"BACKEND": "clinic.http.static_files.StaticFiles"},
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
     "vault": {"BACKEND": "patients.vault.storage.VaultStorage"},
 }
@@ -275,7 +275,7 @@ ACCOUNT_RATE_LIMITS = {
     "reset_password": "60/m/ip,5/15m/key",
 }
 ALLAUTH_TRUSTED_PROXY_COUNT = int(number("LACUNA_PROXIES", 0))
-SESSION_ENGINE = "clinic.people.session_limits"
+SESSION_ENGINE = "clinic.access.session_limits"
 SESSION_COOKIE_AGE = 12 * 3600  # a session's absolute end, in seconds
 LACUNA_SESSION_IDLE_SECONDS = 2 * 3600
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True

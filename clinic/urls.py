@@ -7,7 +7,7 @@ from django.views.i18n import set_language
 urlpatterns = [
     path("", include("clinic.people.urls")),
     path("", include("clinic.calendar.urls")),
-    path("", include("clinic.audit.urls")),
+    path("", include("clinic.oversight.urls")),
     path("", include("clinic.outbox.urls")),
     path("", include("clinic.style.urls")),
     path("account/", include("allauth.account.urls")),

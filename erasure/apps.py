@@ -9,11 +9,11 @@ class ErasureConfig(AppConfig):
         import erasure.checks  # noqa: F401
         from clinic.calendar.board import register_lane
         from clinic.registration import register_packages
-        from erasure.procedures.board import LANE
-        from erasure.procedures.withdrawal import stop_case
-        from erasure.remainders.waiting import half_gone
-        from patients.cases.notices import register_notice
+        from erasure.remainders.portal_notice import half_gone
+        from erasure.runs.board_entries import LANE
+        from erasure.runs.withdrawal import stop_case
         from patients.consent.signing import on_withdrawal
+        from patients.portal.notices import register_notice
 
         register_packages("erasure")
         on_withdrawal.append(stop_case)

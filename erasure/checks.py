@@ -5,7 +5,7 @@ from typing import Any
 from django.core.checks import CheckMessage, Warning, register
 
 from clinic.checks import SYSTEM
-from erasure.serve import tree
+from erasure.operations import process_tree
 from erasure.verification import confine, machine
 
 
@@ -36,7 +36,7 @@ def verifier_is_confined(**kwargs: Any) -> list[CheckMessage]:
 @register(SYSTEM)
 def children_end_with_their_parent(**kwargs: Any) -> list[CheckMessage]:
     """Name what is left when `manage.py serve` is killed."""
-    if tree.ENDS_WITH_PARENT:
+    if process_tree.ENDS_WITH_PARENT:
         return []
     return [
         Warning(

@@ -10,7 +10,7 @@ class PatientsConfig(AppConfig):
         from clinic.calendar.board import register_lane
         from clinic.people.invitations import on_joined
         from clinic.registration import register_packages
-        from patients.cases.board import LANE
+        from patients.case_file.board_entries import LANE
         from patients.cases.opening import open_for_patient
 
         register_packages("patients")

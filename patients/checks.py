@@ -7,14 +7,14 @@ from django.core.checks import CheckMessage, Warning, register
 
 from clinic import durable
 from clinic.checks import SYSTEM
-from patients.imaging import child
+from patients.imaging import decoder_process
 
 
 @register(SYSTEM)
 def decoder_is_confined(**kwargs: Any) -> list[CheckMessage]:
-    """Name what the process that decodes uploads keeps (patients/imaging/child.py)."""
+    """Name what the process that decodes uploads keeps (patients/imaging/decoder_process.py)."""
     found: list[CheckMessage] = []
-    if not child.LIMITS_MEMORY:
+    if not decoder_process.LIMITS_MEMORY:
         found.append(
             Warning(
                 "This system does not limit the memory of the process that decodes uploads, "
@@ -22,7 +22,7 @@ def decoder_is_confined(**kwargs: Any) -> list[CheckMessage]:
                 id="patients.W001",
             )
         )
-    if not child.HIDES_MEMORY:
+    if not decoder_process.HIDES_MEMORY:
         found.append(
             Warning(
                 "This system lets other programs of the same user look into the process that decodes "

@@ -4,8 +4,7 @@ from patients.cases.models import Case
 from patients.consent.models import ConsentText, Signature
 from patients.custody.models import Custody
 from patients.keepsakes.models import Keepsake, Upload
-from patients.maps.models import LockedMap
-from patients.memories.models import Memory, MemoryLink
+from patients.memories.models import LockedMap, Memory, MemoryLink
 from patients.requests.models import AppointmentRequest
 from patients.vault.models import CaseKey, HeldKey, KeyHouse, StoredObject, WrappedKey
 

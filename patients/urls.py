@@ -1,13 +1,13 @@
-"""Addresses of this room, gathered from its nouns."""
+"""The URLs of this app, gathered from its packages."""
 
-from patients.cases.portal_urls import urlpatterns as portal
-from patients.cases.urls import urlpatterns as cases
+from patients.case_file.urls import urlpatterns as case_file
 from patients.consent.urls import urlpatterns as consent
 from patients.custody.urls import urlpatterns as custody
+from patients.intake.urls import urlpatterns as intake
 from patients.keepsakes.urls import urlpatterns as keepsakes
 from patients.maps.urls import urlpatterns as maps
-from patients.memories.urls import urlpatterns as memories
+from patients.portal.urls import urlpatterns as portal
 from patients.requests.urls import urlpatterns as requests
 
 app_name = "patients"
-urlpatterns = [*requests, *portal, *cases, *keepsakes, *memories, *custody, *maps, *consent]
+urlpatterns = [*requests, *portal, *intake, *case_file, *keepsakes, *custody, *maps, *consent]

@@ -108,8 +108,8 @@ def record() -> None:
     """A change with its line in the log, against the same change without."""
     from django.db import transaction
 
+    from clinic.accounts.models import User
     from clinic.audit.record import Act, record
-    from clinic.people.models import User
 
     user = User.objects.create_user("bench@lacuna.example", "a quiet winter beach", name="Bench")
 
@@ -132,7 +132,7 @@ def pages() -> None:
     from django.conf import settings
     from django.test import Client
 
-    from clinic.people.models import Role, User
+    from clinic.accounts.models import Role, User
 
     user = User.objects.create_user(
         "reader@lacuna.example", "a quiet winter beach", name="Reader", roles=(Role.AUDITOR,)

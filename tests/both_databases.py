@@ -35,7 +35,7 @@ SQLITE_IS_ENOUGH = {
     "tests/clinic/access/test_matrix.py": "the access policy",
     "tests/clinic/style/test_style.py": "the style guide's page",
     "tests/erasure/certificates/test_log_export.py": "files that a program checks far from the database",
-    "tests/erasure/certificates/test_paper.py": "PDF",
+    "tests/erasure/certificates/test_pdf.py": "PDF",
     "tests/erasure/certificates/test_public.py": "pages about a certificate",
     "tests/erasure/certificates/test_verify_certificate.py": "a program without a database",
     "tests/erasure/session/test_replay.py": "pages about a run that is over",

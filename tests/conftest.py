@@ -9,7 +9,7 @@ from django.conf import settings as django_settings
 from django.db import connection
 from django.utils import translation
 
-from erasure.runs import finishing
+from erasure.jobs import certifying
 from patients.vault import configured
 from tests.clinic.audit.plugin import log_can_be_flushed
 from tests.database import django_db_setup
@@ -100,4 +100,4 @@ def verified_here(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     Tests marked `processes` start the verifier as a house does.
     """
     if request.node.get_closest_marker("processes") is None:
-        monkeypatch.setattr(finishing, "verify_apart", verify_here)
+        monkeypatch.setattr(certifying, "verify_apart", verify_here)

@@ -11,8 +11,8 @@ from django.db import transaction
 from django.utils import timezone
 from PIL import Image
 
+from clinic.accounts.models import Role, User
 from clinic.calendar.models import Resource
-from clinic.people.models import Role, User
 from erasure.procedures.booking import book_procedure
 from erasure.procedures.models import Procedure
 from erasure.runs.models import Run
@@ -21,11 +21,10 @@ from patients.cases.models import Case, CasePaper
 from patients.consent.models import ConsentText, Signature
 from patients.consent.signing import sign, text_digest
 from patients.imaging.fingerprint import fingerprint
-from patients.imaging.sheaf import MEDIA_TYPE, Page, bind
+from patients.imaging.page_bundle import MEDIA_TYPE, Page, bind
 from patients.keepsakes.models import Keepsake, KeepsakePaper
 from patients.maps.locking import lock_map
-from patients.maps.models import LockedMap
-from patients.memories.models import Memory, MemoryPaper
+from patients.memories.models import LockedMap, Memory, MemoryPaper
 from patients.vault.models import StoredObject
 from patients.vault.objects import new_seal, put
 

@@ -17,9 +17,9 @@ from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.test import Client
 
-from clinic.asgi_guard import close_connections
-from clinic.asgi_router import Router
-from clinic.people.models import User
+from clinic.accounts.models import User
+from clinic.http.guard import close_connections
+from clinic.http.router import Router
 from erasure.live.app import Live
 
 PATIENCE = 60.0  # seconds: far beyond what anything here takes; a test that needs it has failed

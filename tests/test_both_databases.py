@@ -5,7 +5,7 @@ import re
 import pytest
 from django.db import connection
 
-from clinic.people.models import Role, User
+from clinic.accounts.models import Role, User
 from tests import both_databases
 from tests.both_databases import ROOT, SQLITE_IS_ENOUGH, missed, note
 from tests.factories import make_user

@@ -8,9 +8,9 @@ import pytest
 from django.conf import settings
 from django.db import connection, transaction
 
+from clinic.accounts.models import User
 from clinic.audit.models import Entry
 from clinic.audit.verify import verify_log
-from clinic.people.models import User
 from patients.vault import configured
 from patients.vault.objects import read
 from tests.clinic.audit.plugin import empty, unguarded

@@ -15,6 +15,28 @@ MAY_IMPORT = {
     "patients": {"clinic", "patients"},
     "erasure": {"clinic", "patients", "erasure"},
 }
+# The packages of each app, lowest first: a package imports only packages before it (docs/architecture.md).
+# Modules beside the packages are below them; what gathers the packages for Django is above them.
+ORDER = {
+    "clinic": (
+        *("audit", "accounts", "access", "http", "people", "calendar", "outbox", "style", "oversight"),
+        "management",
+    ),
+    "patients": (
+        *("imaging", "vault", "cases", "requests", "memories", "consent", "keepsakes", "custody", "maps"),
+        *("intake", "case_file", "portal", "management"),
+    ),
+    "erasure": (
+        *("fade", "task_queue", "backups", "procedures", "runs", "verification", "certificates", "jobs"),
+        *("session", "live", "remainders", "operations", "demo", "templatetags", "management"),
+    ),
+}
+GATHERERS = {"apps", "asgi", "models", "settings", "urls"}
+BESIDE = {
+    "clinic": {"checks", "durable", "expiry", "failpoints", "mail", "registration", "unavailable"},
+    "patients": {"checks"},
+    "erasure": {"checks"},
+}
 # Where all is put together, and so the only files that may name every room (DESIGN.md, Rooms).
 JUNCTIONS = {"clinic.urls", "clinic.settings"}
 # A tag that takes another template, or a library of tags, by a name that stands there.
@@ -75,6 +97,32 @@ def test_no_arrow_points_the_other_way() -> None:
         if name not in JUNCTIONS
         for other in imports_of(name, path)
         if other.split(".")[0] not in MAY_IMPORT[name.split(".")[0]]
+    ]
+    assert wrong == []
+
+
+def height(module: str) -> int:
+    """How high a module stands in its app: 0 beside the packages, then as ORDER has them."""
+    app, *parts = module.split(".")
+    if not parts or parts[0] in GATHERERS or (app != "clinic" and parts[0] == "checks"):
+        return len(ORDER[app]) + 1
+    return ORDER[app].index(parts[0]) + 1 if parts[0] in ORDER[app] else 0
+
+
+def test_every_package_has_its_place_in_the_order() -> None:
+    for app in ROOMS:
+        there = {path.name for path in (ROOT / app).iterdir() if (path / "__init__.py").exists()}
+        assert there - {"migrations", "formats"} == set(ORDER[app])
+        beside = {path.stem for path in (ROOT / app).glob("*.py")} - GATHERERS - {"__init__"}
+        assert beside == BESIDE[app]
+
+
+def test_no_package_imports_one_above_it() -> None:
+    wrong = [
+        f"{name} imports {other}"
+        for name, path in modules().items()
+        for other in sorted(imports_of(name, path))
+        if other.split(".")[0] == name.split(".")[0] and height(other) > height(name)
     ]
     assert wrong == []
 

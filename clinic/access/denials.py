@@ -7,8 +7,8 @@ from uuid import UUID
 from django.db import transaction
 
 from clinic.access.policy import Decision
+from clinic.accounts.models import User
 from clinic.audit.record import Act, actor_of, record
-from clinic.people.models import User
 
 
 @transaction.atomic

@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseNotA
 
 from clinic.access.denials import record_denial
 from clinic.access.policy import READING, allowed
-from clinic.people.models import User
+from clinic.accounts.models import User
 
 
 class PolicyMiddleware:

@@ -10,7 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from clinic.access.policy import allowed
-from clinic.people.models import Role, User
+from clinic.accounts.models import Role, User
 
 PLACES: tuple[tuple[str, str | Promise], ...] = (
     ("today", _("Today")),

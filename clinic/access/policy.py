@@ -13,7 +13,7 @@ from typing import Any, Literal
 from django.contrib.auth.models import AnonymousUser
 
 from clinic.access.relations import CONFLICT, relations_to
-from clinic.people.models import Role, User
+from clinic.accounts.models import Role, User
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from clinic.people.models import User
+from clinic.accounts.models import User
 
 # The person is the patient, or the subject, of the case they would act on as staff.
 CONFLICT = "conflict"

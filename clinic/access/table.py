@@ -3,7 +3,7 @@
 from itertools import groupby
 
 from clinic.access.policy import TABLE, Rule, Who
-from clinic.people.models import Role
+from clinic.accounts.models import Role
 
 HEAD = """# Who may do what
 

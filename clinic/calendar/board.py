@@ -15,8 +15,8 @@ from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
+from clinic.accounts.models import User
 from clinic.calendar.models import QUARTER, Booking, Resource
-from clinic.people.models import User
 
 MORNING, EVENING = time(8), time(20)
 # Beyond these a clock of the clinic has no meaning, and dates next to the calendar's ends overflow.

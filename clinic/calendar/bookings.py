@@ -8,8 +8,8 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from clinic.accounts.models import User
 from clinic.calendar.models import Booking, Reservation, Resource, quarters
-from clinic.people.models import User
 
 
 class Clash(Exception):

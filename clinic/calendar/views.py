@@ -1,7 +1,6 @@
 """The day board and its wall."""
 
 from datetime import timedelta
-from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -10,18 +9,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from clinic.calendar.board import asked_day, board_of
-from clinic.people.models import User
-
-
-def _viewer(request: HttpRequest) -> User:
-    if not isinstance(request.user, User):
-        raise TypeError("nobody is signed in")
-    return request.user
-
-
-def _asks_fragment(request: HttpRequest) -> bool:
-    htmx: Any = getattr(request, "htmx", None)
-    return bool(htmx) and not htmx.boosted and not htmx.history_restore_request
+from clinic.http.requests import request_user, wants_fragment
 
 
 @require_safe
@@ -32,12 +20,12 @@ def today(request: HttpRequest) -> HttpResponse:
     day = asked_day(asked)
     step = timedelta(days=1)
     context = {
-        "board": board_of(day, _viewer(request)),
+        "board": board_of(day, request_user(request)),
         "asked": day if asked else None,
         "before": day - step,
         "after": day + step,
     }
-    template = "clinic/calendar/_board.html" if _asks_fragment(request) else "clinic/calendar/today.html"
+    template = "clinic/calendar/_board.html" if wants_fragment(request) else "clinic/calendar/today.html"
     return render(request, template, context)
 
 
@@ -45,6 +33,6 @@ def today(request: HttpRequest) -> HttpResponse:
 @never_cache
 def wall(request: HttpRequest) -> HttpResponse:
     """Tonight for a screen that anyone may pass by: initials, states and maps."""
-    context = {"board": board_of(timezone.localdate(), _viewer(request), wall=True)}
-    template = "clinic/calendar/_wall.html" if _asks_fragment(request) else "clinic/calendar/wall.html"
+    context = {"board": board_of(timezone.localdate(), request_user(request), wall=True)}
+    template = "clinic/calendar/_wall.html" if wants_fragment(request) else "clinic/calendar/wall.html"
     return render(request, template, context)

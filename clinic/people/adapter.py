@@ -8,9 +8,9 @@ from allauth.core import context
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 
+from clinic.accounts.models import User
 from clinic.audit.record import Act, actor_of, record
-from clinic.away import Away
-from clinic.people.models import User
+from clinic.unavailable import Away
 
 
 class AccountAdapter(DefaultAccountAdapter):

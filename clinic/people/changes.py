@@ -3,8 +3,8 @@
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from clinic.accounts.models import STAFF_ROLES, Role, User
 from clinic.audit.record import Act, actor_of, record
-from clinic.people.models import STAFF_ROLES, Role, User
 
 
 class NotYours(Exception):

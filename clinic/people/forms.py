@@ -7,7 +7,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from clinic.people.models import STAFF_ROLES, Role, User
+from clinic.accounts.models import STAFF_ROLES, Role, User
 
 STAFF_CHOICES = [(role.value, role.label) for role in Role if role in STAFF_ROLES]
 

@@ -16,9 +16,9 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from clinic.accounts.models import Invitation, Role, User
 from clinic.audit.record import Act, actor_of, record
 from clinic.mail import send
-from clinic.people.models import Invitation, Role, User
 
 # What a higher room does for a person who came in with a role, inside the transaction of their coming in.
 on_joined: list[Callable[[User, str], None]] = []

@@ -1,7 +1,7 @@
 """Who may use the URLs of this package, those of django-allauth, and the choice of a language."""
 
 from clinic.access.policy import PUBLIC, SIGNED_IN, Row, register, roles
-from clinic.people.models import Role
+from clinic.accounts.models import Role
 
 register(
     {

@@ -16,11 +16,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
+from clinic.accounts.models import Role, User
 from clinic.mail import Unsent
 from clinic.people import changes
 from clinic.people.forms import InviteForm, RolesForm, TakeBackForm, WelcomeForm
 from clinic.people.invitations import Closed, accept, has_account, invite, open_invitation, take_back, waiting
-from clinic.people.models import Role, User
 
 
 def person_of(request: HttpRequest) -> User:

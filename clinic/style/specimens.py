@@ -16,7 +16,7 @@ from clinic.style.forms import SpecimenForm
 
 FOLDER = "components/"
 MARKS = ("alarm", "done", "paused", "running", "call", "stop", "protected")
-# Corners by the shore, a while ago, and long ago: as patients.maps.silhouette ages them.
+# Corners by the shore, a while ago, and long ago: as patients.memories.silhouette ages them.
 AGES = (1.0, 0.7, 0.42)
 PAGES = Paginator(range(45), 20)
 
@@ -38,7 +38,7 @@ class Specimen:
 
 
 def chart(*, paper: bool = False) -> SimpleNamespace:
-    """A small map as patients.maps.silhouette.Silhouette has it: two prints, one kept, one off the map."""
+    """A small map (patients.memories.silhouette.Silhouette): two prints, one kept, one off the map."""
 
     def print_(x: int, y: int, tone: str, fate: str = "target", order: int = 0) -> SimpleNamespace:
         return SimpleNamespace(x=x, y=y, w=52, h=40, tone=tone, fate=fate, order=order)

@@ -19,7 +19,7 @@ from clinic import durable
 from clinic.audit.canonical import dump
 from clinic.audit.checkpoints import public_key, sign
 from clinic.audit.keyring import former_keys
-from erasure.backups.material import key_material
+from erasure.backups.key_material import key_material
 
 MANIFEST, SIGNATURE, OBJECTS = "manifest.json", "manifest.sig", "objects"
 CHUNK = 1024 * 1024

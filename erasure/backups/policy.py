@@ -1,7 +1,7 @@
 """Who may use the URLs of this package."""
 
 from clinic.access.policy import READERS, Row, register, roles
-from clinic.people.models import Role
+from clinic.accounts.models import Role
 
 register(
     {

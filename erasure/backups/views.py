@@ -19,8 +19,8 @@ from clinic.access.policy import allowed
 from clinic.audit.record import actor_of
 from erasure.backups.forms import EndHeld
 from erasure.backups.models import Backup, Drill
-from patients.vault.held import NotAsShown, end_held
 from patients.vault.models import HeldKey
+from patients.vault.unknown_keys import NotAsShown, end_held
 
 # A drill older than this says little of the backups of today.
 STALE = timedelta(days=31)

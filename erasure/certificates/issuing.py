@@ -20,9 +20,9 @@ from clinic.audit.models import Checkpoint, Entry
 from clinic.audit.proofs import keep_subtrees, tree_of
 from clinic.audit.record import Act, record
 from erasure.certificates.models import Certificate
+from erasure.runs.custody_items import custody_items
 from erasure.runs.events import News, emit
 from erasure.runs.models import Hold, Run, Step
-from erasure.runs.things import custody_items
 from erasure.verification.checks import BEYOND, statement
 from patients.keepsakes.models import Keepsake
 from patients.vault.configured import key_store

@@ -1,7 +1,7 @@
 """Who may use the URLs of this package."""
 
 from clinic.access.policy import PUBLIC, Row, register, roles
-from clinic.people.models import Role
+from clinic.accounts.models import Role
 from patients.cases.relations import BOOKED_TEAM, OWN
 
 CERTIFICATE_READERS = roles(*BOOKED_TEAM, OWN, Role.RECEPTIONIST, Role.AUDITOR)

@@ -23,12 +23,12 @@ from clinic.audit.keyring import former_keys, key_of_certificate
 from clinic.audit.merkle import verify_inclusion
 from clinic.audit.models import Checkpoint, Entry
 from clinic.audit.proofs import tree_of
-from clinic.audit.telling import grouped as beginning
-from erasure.certificates import telling, verify_certificate
+from clinic.oversight.entry_texts import grouped as beginning
+from erasure.certificates import summary, verify_certificate
 from erasure.certificates.checking import LARGEST_FILE, Checked, Unreadable, check, digest_of, read_and_check
+from erasure.certificates.finding_texts import UNKNOWN, told
 from erasure.certificates.models import Certificate
-from erasure.certificates.paper import grouped
-from erasure.certificates.wording import UNKNOWN, told
+from erasure.certificates.pdf import grouped
 
 VERIFIER = Path(verify_certificate.__file__)
 # Boundaries and headers of a form around the file.
@@ -99,10 +99,10 @@ def verify_number(request: HttpRequest, key: str) -> HttpResponse:
         logged=found,
         root=beginning(bytes(found.checkpoint.root).hex()) if found.checkpoint else "",
         holds=checked.holds and found.holds is not False,
-        outcome=telling.outcome(statement),
-        figures=telling.figures(statement),
-        remarks=telling.remarks(statement),
-        looked=telling.verified(statement),
+        outcome=summary.outcome(statement),
+        figures=summary.figures(statement),
+        remarks=summary.remarks(statement),
+        looked=summary.verified(statement),
     )
     return render(request, "erasure/certificates/verify.html", context)
 

@@ -13,13 +13,13 @@ from django.views.decorators.http import require_safe
 from clinic.access.policy import allowed
 from clinic.audit.keyring import key_of_certificate
 from clinic.audit.record import Act, record
-from erasure.certificates import particulars, telling
+from clinic.http.requests import request_user
+from erasure.certificates import sanitization_fields, summary
 from erasure.certificates.checking import check
+from erasure.certificates.finding_texts import SENTENCES
 from erasure.certificates.models import Certificate
-from erasure.certificates.paper import file_of, grouped, paper
-from erasure.certificates.wording import SENTENCES
-from patients.cases.people import request_user
-from patients.maps.silhouette import CERTIFICATE, silhouette
+from erasure.certificates.pdf import file_of, grouped, paper
+from patients.memories.silhouette import CERTIFICATE, silhouette
 
 
 def _certificate(run: UUID) -> Certificate:
@@ -45,14 +45,14 @@ def certificate(request: HttpRequest, run: UUID) -> HttpResponse:
         "url": public_url(request, made),
         "statement": statement,
         "case": row,
-        "opening": telling.opening(statement),
-        "closing": telling.closing(statement),
-        "remarks": telling.remarks(statement),
-        "figures": telling.figures(statement),
-        "things": telling.things(statement),
-        "places": [(place.name, place.words, "text") for place in telling.places(statement)],
-        "spared": telling.spared(statement),
-        "beyond": particulars.beyond(statement),
+        "opening": summary.opening(statement),
+        "closing": summary.closing(statement),
+        "remarks": summary.remarks(statement),
+        "figures": summary.figures(statement),
+        "things": summary.things(statement),
+        "places": [(place.name, place.words, "text") for place in summary.places(statement)],
+        "spared": summary.spared(statement),
+        "beyond": sanitization_fields.beyond(statement),
         "checked": check(made.body.encode(), made.signature, key_of_certificate(made.digest)),
         "map": silhouette(row, CERTIFICATE, paper=True),
         "doctors": [one["name"] for one in statement["team"] if one["role"] == "doctor"],

@@ -8,9 +8,9 @@ from uuid import uuid4
 from django.db import connections, transaction
 from django.utils import timezone
 
+from clinic.accounts.models import User
 from clinic.audit.record import Act, acting, actor_of, record
 from clinic.calendar.models import Resource
-from clinic.people.models import User
 from erasure.demo.people_and_rooms import create_people_and_rooms
 from erasure.demo.story import CHAPTERS, MEMORIES, StoryKeepsake, StoryMemory
 from erasure.procedures.booking import book_procedure
@@ -21,11 +21,11 @@ from patients.cases.models import Case, CasePaper
 from patients.cases.opening import open_case
 from patients.consent.models import ConsentText
 from patients.consent.signing import current_text, sign
-from patients.keepsakes.arrivals import receive
+from patients.keepsakes.ingest import receive
 from patients.keepsakes.models import Keepsake
 from patients.maps.locking import lock_map
 from patients.memories.models import Memory, MemoryLink, MemoryPaper
-from patients.requests.deciding import ask
+from patients.requests.decisions import ask
 from patients.vault.models import StoredObject
 from patients.vault.objects import new_seal, put
 

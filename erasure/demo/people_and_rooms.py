@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from clinic.accounts.models import Role, User
 from clinic.calendar.models import Resource
-from clinic.people.models import Role, User
 
 # Printed by `make demo`. It opens nothing else: the demonstration refuses any database but its own.
 PASSPHRASE = "spotless mind"  # noqa: S105 - public on purpose

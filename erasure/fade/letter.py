@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterator
 from random import SystemRandom
 
-from patients.imaging.page import GAP, PAGE_SIZE, WIDE_GAP, is_wide, page
+from patients.imaging.letter_page import GAP, PAGE_SIZE, WIDE_GAP, is_wide, page
 
 from .photo import FRAMES
 

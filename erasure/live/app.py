@@ -15,9 +15,9 @@ from uuid import UUID
 
 from django.db import Error
 
-from clinic.asgi_guard import Receive, Refused, Scope, Send, answer_refusal, house_headers, offload, only
+from clinic.http.guard import Receive, Refused, Scope, Send, answer_refusal, house_headers, offload, only
+from erasure.live.authorization import Present, enter, no_longer, the_present
 from erasure.live.channel import RING, Channel, Viewer
-from erasure.live.entitled import Present, enter, no_longer, the_present
 from erasure.live.render import frame
 from erasure.live.tailer import Tailer
 

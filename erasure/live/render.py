@@ -7,9 +7,9 @@ from typing import Any
 from django.utils import translation
 
 from erasure.live.channel import Entry, Rendering
-from erasure.live.words import line, titles
+from erasure.runs.event_texts import line, titles
 from erasure.runs.models import Event, Hold, Run
-from erasure.session.present import clock, counts, picture_url
+from erasure.session.snapshot import clock, counts, picture_url
 
 
 def frame(data: object, *, seq: int | None = None, event: str = "") -> bytes:

@@ -11,8 +11,8 @@ from django.db.models import Exists, OuterRef
 
 from erasure.certificates.models import Certificate
 from erasure.live.channel import Channel, Entry
+from erasure.live.commit_signal import Nudge, Wake, open_wake
 from erasure.live.render import entries
-from erasure.live.wake import Nudge, Wake, open_wake
 from erasure.runs.models import Event, Run
 from patients.vault.keys import KeyStoreDamaged
 

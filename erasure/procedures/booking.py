@@ -7,10 +7,10 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from clinic.accounts.models import User
 from clinic.audit.record import Act, actor_of, record
 from clinic.calendar import bookings
 from clinic.calendar.models import Booking, Resource
-from clinic.people.models import User
 from erasure.procedures.models import Procedure
 from patients.cases.models import Case
 from patients.consent.models import ConsentText, Signature

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from clinic.calendar.models import Booking
 from patients.cases.models import Case
 from patients.consent.models import Signature
-from patients.maps.models import LockedMap
+from patients.memories.models import LockedMap
 
 
 class Procedure(models.Model):

@@ -1,8 +1,7 @@
 """Who may use the URLs of this package."""
 
 from clinic.access.policy import Row, register, roles
-from clinic.people.models import Role
-from patients.cases.relations import BOOKED_TEAM
+from clinic.accounts.models import Role
 
 BOOKERS = roles(Role.RECEPTIONIST, Role.DOCTOR)
 
@@ -11,6 +10,5 @@ register(
         "erasure:book": Row(BOOKERS, BOOKERS),
         "erasure:procedure-move": Row(BOOKERS, BOOKERS),
         "erasure:procedure-cancel": Row((), BOOKERS),
-        "erasure:start": Row(BOOKED_TEAM, BOOKED_TEAM),
     }
 )

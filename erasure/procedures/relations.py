@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from clinic.access.relations import relation
-from clinic.people.models import User
+from clinic.accounts.models import User
 from erasure.procedures.models import Procedure
 from patients.cases.relations import standing_to
 

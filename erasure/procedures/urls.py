@@ -6,5 +6,4 @@ urlpatterns = [
     path("files/<uuid:case>/book/", views.book, name="book"),
     path("procedures/<uuid:procedure>/move/", views.move, name="procedure-move"),
     path("procedures/<uuid:procedure>/cancel/", views.cancel, name="procedure-cancel"),
-    path("procedures/<uuid:procedure>/start/", views.start, name="start"),
 ]

@@ -1,4 +1,4 @@
-"""Booking, moving, starting and canceling a procedure."""
+"""Booking, moving and canceling a procedure."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,16 +13,16 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
+from clinic.accounts.models import User
 from clinic.calendar.board import Block, Span, asked_day, taken
 from clinic.calendar.durations import lasting
 from clinic.calendar.models import Resource
-from clinic.people.models import User
+from clinic.http.requests import request_user, wants_fragment
 from erasure.procedures.booking import CannotBook, book_procedure, cancel_procedure, move_procedure
 from erasure.procedures.forms import BookingForm, HoursForm, MoveForm
 from erasure.procedures.models import Procedure
-from erasure.runs.planning import CannotStart, obstacle, start_run
+from patients.cases.current_case import case_or_404
 from patients.cases.models import Case
-from patients.cases.people import case_or_404, request_user, wants_fragment
 
 HOURS = ("day", "begins", "ends")
 
@@ -163,27 +163,3 @@ def cancel(request: HttpRequest, procedure: UUID) -> HttpResponse:
     except CannotBook as refusal:
         messages.error(request, str(refusal))
     return redirect("patients:case", case=row.case_id)
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@never_cache
-def start(request: HttpRequest, procedure: UUID) -> HttpResponse:
-    """Ask once more, then start now."""
-    row = get_object_or_404(
-        Procedure.objects.select_related("case__patient", "consent", "map", "booking"), pk=procedure
-    )
-    if request.method == "POST":
-        try:
-            run = start_run(row.pk, by=request_user(request))
-        except CannotStart as refusal:
-            messages.error(request, str(refusal))
-            return redirect("erasure:start", procedure=row.pk)
-        return redirect("erasure:session", run=run.pk)
-    targets = row.case.memories.filter(zone="map", fate="target").count()
-    context = {
-        "procedure": row,
-        "obstacle": obstacle(row),
-        "targets": targets,
-        "lasts": lasting(targets * row.pace_seconds) if row.pace_seconds else "",
-    }
-    return render(request, "erasure/procedures/start.html", context)

@@ -11,10 +11,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from erasure.remainders import deciding
+from clinic.http.requests import request_user
+from erasure.remainders import decisions
 from erasure.remainders.forms import DestroyForm, GiveBackForm
 from erasure.session.proof import proven
-from erasure.session.viewers import request_user
 from patients.keepsakes.models import Keepsake
 
 SUFFIXES = {"image/jpeg": "jpg", "text/plain": "txt"}
@@ -25,7 +25,7 @@ SUFFIXES = {"image/jpeg": "jpg", "text/plain": "txt"}
 def left(request: HttpRequest) -> HttpResponse:
     """What is left, half gone, and what may be done with it."""
     context = {
-        "left": deciding.left_of(request_user(request)),
+        "left": decisions.left_of(request_user(request)),
         "give_back_form": GiveBackForm(),
         "destroy_form": DestroyForm(),
     }
@@ -35,7 +35,7 @@ def left(request: HttpRequest) -> HttpResponse:
 def _act(request: HttpRequest, act: Callable[[], object], done: str) -> HttpResponse:
     try:
         changed = act()
-    except deciding.NotNow as refusal:
+    except decisions.NotNow as refusal:
         messages.error(request, str(refusal))
     else:
         messages.success(request, done if changed else _("That was so already."))
@@ -51,7 +51,7 @@ def give_back(request: HttpRequest, memory: UUID) -> HttpResponse:
     user = request_user(request)
     return _act(
         request,
-        lambda: deciding.give_back(memory, by=user),
+        lambda: decisions.give_back(memory, by=user),
         _("It is yours again, as it is. Fetch it below."),
     )
 
@@ -60,7 +60,7 @@ def give_back(request: HttpRequest, memory: UUID) -> HttpResponse:
 def keep(request: HttpRequest, memory: UUID) -> HttpResponse:
     """Leave it sealed here."""
     user = request_user(request)
-    return _act(request, lambda: deciding.keep(memory, by=user), _("It stays here, sealed, as it is."))
+    return _act(request, lambda: decisions.keep(memory, by=user), _("It stays here, sealed, as it is."))
 
 
 @require_POST
@@ -76,7 +76,7 @@ def destroy(request: HttpRequest, memory: UUID) -> HttpResponse:
         messages.error(request, _("That is not your passphrase. Nothing was destroyed."))
         return redirect("erasure:left")
     return _act(
-        request, lambda: deciding.destroy(memory, by=user), _("It is destroyed. Nothing of it is left.")
+        request, lambda: decisions.destroy(memory, by=user), _("It is destroyed. Nothing of it is left.")
     )
 
 
@@ -86,8 +86,8 @@ def fetch(request: HttpRequest, keepsake: UUID) -> HttpResponse:
     """One keepsake that was given back, as it is now."""
     row = get_object_or_404(Keepsake.objects.select_related("picture"), pk=keepsake)
     try:
-        data, kind = deciding.fetch(row, by=request_user(request))
-    except deciding.NotNow as refusal:
+        data, kind = decisions.fetch(row, by=request_user(request))
+    except decisions.NotNow as refusal:
         raise Http404(str(refusal)) from refusal
     response = HttpResponse(data, content_type=kind)
     response["Content-Disposition"] = f'attachment; filename="what-is-left.{SUFFIXES.get(kind, "bin")}"'

@@ -20,10 +20,10 @@ from django.utils.formats import time_format
 from django.utils.translation import gettext as _
 
 from clinic.access.relations import CONFLICT
+from clinic.accounts.models import Role, User
 from clinic.audit.record import Act, record
-from clinic.people.models import Role, User
-from erasure.runs.acting import AS_BEFORE, Done, NotNow, after, lock, tell
 from erasure.runs.models import CallNotice, DoctorCall, Run
+from erasure.runs.run_actions import AS_BEFORE, Done, NotNow, after, lock, tell
 from patients.cases.relations import standing_to
 
 log = logging.getLogger("lacuna.calls")

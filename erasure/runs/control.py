@@ -11,12 +11,12 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from clinic.accounts.models import User
 from clinic.audit.canonical import Detail
-from clinic.people.models import User
 from erasure.runs import calls
-from erasure.runs.acting import AS_BEFORE, Done, NotNow, lock, only_in_charge, tell
 from erasure.runs.models import DoctorCall, Run, Step
 from erasure.runs.passes import GONE
+from erasure.runs.run_actions import AS_BEFORE, Done, NotNow, lock, only_in_charge, tell
 from patients.memories.models import Memory
 
 __all__ = ["NotNow", "abort", "call_doctor", "pause", "protect", "resume", "safe_word", "stop_unconsented"]

@@ -13,10 +13,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from clinic.access.relations import CONFLICT
+from clinic.accounts.models import Role, User
 from clinic.calendar.models import Booking, Reservation, Resource, quarters
-from clinic.people.models import Role, User
-from erasure.runs.acting import AS_BEFORE, Done, NotNow, lock, only_in_charge, tell
 from erasure.runs.models import Handover, Run
+from erasure.runs.run_actions import AS_BEFORE, Done, NotNow, lock, only_in_charge, tell
 from patients.cases.relations import standing_to
 
 

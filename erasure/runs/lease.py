@@ -7,8 +7,8 @@ from django.conf import settings
 from django.db.models import ExpressionWrapper, F, Q, QuerySet
 from django.db.models.functions import Now
 
-from erasure.runs.acting import after
 from erasure.runs.models import Fence, Run
+from erasure.runs.run_actions import after
 
 # Given by `manage.py serve` to each child, so that a dead child's leases can be found and freed at once.
 HOLDER = os.environ.get("LACUNA_WORKER", f"pid-{os.getpid()}")

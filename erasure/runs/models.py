@@ -71,7 +71,7 @@ class Run(models.Model):
     )
     # When somebody of the team last showed that they are there, by the database's clock.
     attended_at = models.DateTimeField(default=timezone.now)
-    # While a doctor has formally taken over, only they act (erasure/runs/acting.py).
+    # While a doctor has formally taken over, only they act (erasure/runs/run_actions.py).
     taken_over_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )

@@ -18,7 +18,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from clinic.points import reached
+from clinic.failpoints import reached
 from erasure.fade import letter, pages, photo
 from erasure.runs.events import News, emit
 from erasure.runs.lease import held

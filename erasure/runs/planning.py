@@ -7,13 +7,13 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
+from clinic.accounts.models import User
 from clinic.audit.record import Act, actor_of, record
-from clinic.people.models import User
 from erasure.procedures.models import Procedure
-from erasure.runs.acting import after
 from erasure.runs.events import News, emit
 from erasure.runs.handover import first_responsible
 from erasure.runs.models import Run, Step
+from erasure.runs.run_actions import after
 from patients.cases.models import Case
 from patients.consent.models import Signature
 from patients.maps.locking import map_body, map_digest

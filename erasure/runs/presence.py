@@ -12,13 +12,13 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
+from clinic.accounts.models import Role, RoleGrant, User
 from clinic.audit.canonical import Detail
-from clinic.people.models import Role, RoleGrant, User
-from erasure.runs.acting import AS_BEFORE, Done, NotNow, after, lock, of_the_team, tell
 from erasure.runs.calls import open_call
 from erasure.runs.control import pause
 from erasure.runs.models import DoctorCall, PresenceCheck, Run, Step
 from erasure.runs.passes import GONE
+from erasure.runs.run_actions import AS_BEFORE, Done, NotNow, after, lock, of_the_team, tell
 from patients.memories.models import MemoryLink
 
 

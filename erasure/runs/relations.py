@@ -4,7 +4,7 @@ from uuid import UUID
 
 from clinic.access.policy import with_relation
 from clinic.access.relations import relation
-from clinic.people.models import Role, User
+from clinic.accounts.models import Role, User
 from erasure.runs.models import Handover, Run
 from patients.cases.relations import standing_to
 

@@ -11,14 +11,14 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from clinic.accounts.models import User
 from clinic.audit.record import Act, actor_of, record
-from clinic.people.models import User
-from erasure.runs.acting import lock, only_in_charge
 from erasure.runs.calls import answered_by_deciding, open_call
 from erasure.runs.events import News, emit
 from erasure.runs.lease import held
 from erasure.runs.models import DoctorCall, Fence, Hold, Run, Step
-from patients.keepsakes.likeness import bits_apart
+from erasure.runs.run_actions import lock, only_in_charge
+from patients.keepsakes.duplicates import bits_apart
 from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory
 from patients.vault.sealed import read_many

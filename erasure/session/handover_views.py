@@ -9,9 +9,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from clinic.access.policy import allowed
+from clinic.http.requests import request_user
 from erasure.runs import handover
 from erasure.session.forms import HandoverForm
-from erasure.session.viewers import request_user
 from erasure.session.views import act, faulty, run_or_404
 
 

@@ -1,7 +1,7 @@
 """Who may use the URLs of this package."""
 
 from clinic.access.policy import EVERY_STAFF, Row, register, roles
-from clinic.people.models import Role
+from clinic.accounts.models import Role
 from erasure.runs.relations import OFFERED_TECHNICIAN
 from patients.cases.relations import BOOKED_TEAM, BOOKED_TECHNICIAN, OWN
 
@@ -11,6 +11,7 @@ WATCHERS = roles(*IN_THE_ROOM, Role.AUDITOR)
 
 register(
     {
+        "erasure:start": Row(BOOKED_TEAM, BOOKED_TEAM),
         "erasure:session": Row(WATCHERS, quiet=True),
         "erasure:state": Row(WATCHERS, quiet=True),
         "erasure:live": Row(WATCHERS, quiet=True),

@@ -2,7 +2,7 @@
 
 from allauth.account.adapter import get_adapter
 
-from clinic.people.models import User
+from clinic.accounts.models import User
 
 
 def proven(user: User, passphrase: str) -> bool:

@@ -12,10 +12,10 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
-from erasure.live.words import line
+from erasure.runs.event_texts import line
 from erasure.runs.models import Event, Hold, Run, Step
 from erasure.runs.passes import GONE
-from erasure.session.present import Viewer, present
+from erasure.session.snapshot import Viewer, present
 from patients.memories.models import Memory
 
 SPEEDS = (1, 10, 60, 300)  # times as fast as the night was
@@ -48,7 +48,7 @@ class Moment:
     paused: float = 0.0  # seconds in earlier pauses
 
     def counts(self) -> dict[str, int]:
-        """The figures of the session's view (erasure/session/present.py)."""
+        """The figures of the session's view (erasure/session/snapshot.py)."""
         states = list(self.fates.values())
         return {
             "map": sum(state in {"waiting", "fading", "held"} for state in states),

@@ -1,12 +1,13 @@
 from django.urls import path
 
-from erasure.session import handover_views, replaying, views
+from erasure.session import handover_views, replay_views, start_views, views
 
 urlpatterns = [
+    path("procedures/<uuid:procedure>/start/", start_views.start, name="start"),
     path("sessions/<uuid:run>/", views.session, name="session"),
     path("sessions/<uuid:run>/state.json", views.state, name="state"),
     path("sessions/<uuid:run>/wall/", views.wall, name="wall"),
-    path("sessions/<uuid:run>/replay/", replaying.again, name="replay"),
+    path("sessions/<uuid:run>/replay/", replay_views.again, name="replay"),
     path("sessions/<uuid:run>/map.css", views.map_css, name="map-css"),
     path("sessions/<uuid:run>/pause/", views.pause, name="pause"),
     path("sessions/<uuid:run>/resume/", views.resume, name="resume"),

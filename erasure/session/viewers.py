@@ -1,11 +1,9 @@
 """What a person may see and do in a session; the policy table says who may at all."""
 
-from django.http import HttpRequest
-
 from clinic.access.policy import TABLE, Who, allowed
-from clinic.people.models import Role, User
+from clinic.accounts.models import Role, User
 from erasure.runs.models import Run
-from erasure.session.present import Viewer
+from erasure.session.snapshot import Viewer
 
 CONTROLS = (
     "pause",
@@ -42,10 +40,3 @@ def _may(user: User, run: Run) -> frozenset[str]:
         if who not in answers:
             answers[who] = allowed(user, f"erasure:{name}", {"run": run.pk}, "POST").allowed
     return frozenset(name for name in CONTROLS if answers[TABLE[f"erasure:{name}"].write])
-
-
-def request_user(request: HttpRequest) -> User:
-    """The signed-in person of a request that LoginRequiredMiddleware has let through."""
-    if not isinstance(request.user, User):
-        raise TypeError("nobody is signed in")
-    return request.user

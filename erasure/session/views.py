@@ -13,16 +13,17 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from erasure.runs import attendance, calls, control, presence, resistance
-from erasure.runs.acting import Done
+from clinic.http.requests import request_user
+from erasure.runs import calls, control, open_pages, presence, resistance
 from erasure.runs.models import Hold, Run, Step
+from erasure.runs.run_actions import Done
 from erasure.session import answers
 from erasure.session.forms import AbortForm, DecisionForm, ProtectForm
 from erasure.session.map_css import map_css as render_map_css
-from erasure.session.present import Viewer, people, present
 from erasure.session.proof import proven
-from erasure.session.viewers import request_user, viewer_of
-from erasure.verification.shown import verification_of
+from erasure.session.snapshot import Viewer, people, present
+from erasure.session.verification_summary import verification_of
+from erasure.session.viewers import viewer_of
 from patients.memories.models import Memory
 
 
@@ -251,5 +252,5 @@ def present_at(request: HttpRequest, run: UUID) -> HttpResponse:
 def here(request: HttpRequest, run: UUID) -> HttpResponse:
     """A page that is open says so every few seconds, and learns who else is there."""
     user, row = request_user(request), run_or_404(run)
-    attendance.attend(row.pk, user)
+    open_pages.attend(row.pk, user)
     return JsonResponse({"people": people(row, viewer_of(user, row))})

@@ -6,7 +6,7 @@ from django import template
 from django.template import Context
 from django.utils.formats import number_format
 
-from erasure.session.showing import Showing, showing
+from erasure.session.view_model import Showing, showing
 
 register = template.Library()
 

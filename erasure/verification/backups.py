@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from erasure.backups.material import key_material
+from erasure.backups.key_material import key_material
 from erasure.backups.models import Backup
 from erasure.verification.places import Place, Subject
 

@@ -11,8 +11,8 @@ from erasure.runs.models import Run
 from erasure.verification import backups, keys, machine, rows, traces, vault
 from erasure.verification.places import Findings, Place, Subject
 from erasure.verification.places import statement as _statement
-from erasure.verification.words import BEYOND as BEYOND
-from erasure.verification.words import NAMES as NAMES
+from erasure.verification.result_texts import BEYOND as BEYOND
+from erasure.verification.result_texts import NAMES as NAMES
 
 CHECKS: dict[str, Callable[[Subject], Place]] = {
     "keys": keys.keys,

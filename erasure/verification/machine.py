@@ -9,12 +9,12 @@ from django.conf import settings
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from clinic.access.policy import TABLE
-from clinic.asgi_guard import house_headers
+from clinic.http.guard import house_headers
 from erasure.verification.places import Place, Subject
 
 PROC = Path("/proc")
-# Words of a command line by which a process of the house is known (erasure/serve/tree.py).
-OURS = frozenset({"erasure.serve.web", "work", "db_worker", "work_by_redis", "supervise", "serve"})
+# Words of a command line by which a process of the house is known (erasure/operations/process_tree.py).
+OURS = frozenset({"erasure.operations.web", "work", "db_worker", "work_by_redis", "supervise", "serve"})
 # Positions of the map as a sheet: numbers that say nothing without the page, which is not stored.
 STORABLE = frozenset({"erasure:map-css"})
 

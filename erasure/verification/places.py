@@ -30,7 +30,7 @@ class Place:
     """One place: what was looked for there, how much of it was found, and where, or why nobody can say.
 
     `looked_for` counts what was asked for by name. `where` names the first thing found, as a word. `why` is a
-    code of erasure/verification/words.py where a place is not checkable, or does not exist here.
+    code of erasure/verification/result_texts.py where a place is not checkable, or does not exist here.
     """
 
     name: str

@@ -19,8 +19,8 @@ from django.db import connection
 from django.utils.module_loading import import_string
 from django_tasks_db.models import DBTaskResult
 
-from clinic.away import redis_errors
 from clinic.outbox.models import Mail
+from clinic.unavailable import redis_errors
 from erasure.verification.machine import house_processes
 from erasure.verification.places import Place, Subject, speaks
 
@@ -130,7 +130,7 @@ def queue(subject: Subject) -> Place:
 
 def _queue_in_redis() -> Place:
     """As RQ keeps it: each task by its id, waiting, under way, done or failed."""
-    from erasure.runs.redis_queue import every_job  # without Redis there is no queue to import it for
+    from erasure.task_queue.redis_queue import every_job  # without Redis there is no queue to import it for
 
     found, looked = [], 0
     for job in every_job():

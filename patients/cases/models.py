@@ -10,7 +10,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from clinic.people.models import Role, User
+from clinic.accounts.models import Role, User
 from patients.vault.sealed import SealedModel
 
 

@@ -2,8 +2,8 @@
 
 from django.db import IntegrityError, transaction
 
+from clinic.accounts.models import Role, User
 from clinic.audit.record import Act, actor_of, record
-from clinic.people.models import Role, User
 from patients.cases.models import Case, CasePaper
 from patients.vault.objects import new_seal
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from clinic.access.policy import roles, with_relation
 from clinic.access.relations import CONFLICT, relation
-from clinic.people.models import Role, User
+from clinic.accounts.models import Role, User
 from patients.cases.models import Case
 from patients.vault.keys import KeyGone
 

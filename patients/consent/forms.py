@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from clinic.people.models import User
+from clinic.accounts.models import User
 
 
 def _plain(name: str) -> str:

@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from patients.cases.models import Case
-from patients.maps.models import LockedMap
+from patients.memories.models import LockedMap
 
 
 class ConsentText(models.Model):

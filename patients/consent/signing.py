@@ -12,11 +12,11 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from clinic.accounts.models import User
 from clinic.audit.record import Act, actor_of, record
-from clinic.people.models import User
 from patients.cases.models import Case
 from patients.consent.models import ConsentText, Signature
-from patients.maps.models import LockedMap
+from patients.memories.models import LockedMap
 
 # What a higher room does when consent is withdrawn, called inside the transaction and before the signature
 # is touched (erasure stops its run here; see erasure/apps.py).

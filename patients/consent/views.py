@@ -8,15 +8,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from clinic.http.requests import request_user
+from patients.cases.current_case import current_case, current_case_or_404
 from patients.cases.models import Case
-from patients.cases.people import request_user
-from patients.cases.standing import current_case, current_case_or_404
 from patients.consent.forms import ProcedureSignForm, SignForm
 from patients.consent.models import ConsentText
 from patients.consent.signing import CannotSign, current_text, may_start_from, sign, withdraw
-from patients.maps.models import LockedMap
-from patients.maps.silhouette import silhouette
-from patients.memories.models import Memory
+from patients.memories.models import LockedMap, Memory
+from patients.memories.silhouette import silhouette
 
 
 def kind_for(case: Case) -> str:

@@ -12,11 +12,6 @@ from django.utils.translation import pgettext_lazy
 from patients.keepsakes.models import Keepsake
 
 
-def tag_of(keepsake: Keepsake) -> str:
-    """The short mark tied to a thing, such as 7F3A09: it names the keepsake and says nothing."""
-    return keepsake.pk.hex[:6].upper()
-
-
 class Custody(models.Model):
     """One thing in the clinic's keeping. The row outlives the keepsake's words and picture."""
 
@@ -79,4 +74,4 @@ class Custody(models.Model):
 
     @property
     def tag(self) -> str:
-        return tag_of(self.keepsake)
+        return self.keepsake.tag

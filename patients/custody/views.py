@@ -13,12 +13,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from clinic.access.policy import allowed
-from clinic.people.models import User
+from clinic.accounts.models import User
+from clinic.http.requests import request_user
+from patients.cases.current_case import case_or_404
 from patients.cases.models import Case
-from patients.cases.people import case_or_404, request_user
-from patients.cases.viewing import viewed
-from patients.custody import keeping
-from patients.custody.models import Custody, tag_of
+from patients.cases.view_log import viewed
+from patients.custody import transfers
+from patients.custody.models import Custody
 from patients.keepsakes.models import Keepsake
 
 
@@ -32,7 +33,7 @@ class Thing:
 
     @property
     def tag(self) -> str:
-        return tag_of(self.keepsake)
+        return self.keepsake.tag
 
 
 def _things(case: Case, by: User) -> list[Thing]:
@@ -78,18 +79,18 @@ def change(request: HttpRequest, case: UUID, keepsake: UUID) -> HttpResponse:
     row = get_object_or_404(Keepsake, pk=keepsake, case=case)
     by = request_user(request)
     acts: dict[str, Callable[[], Custody]] = {
-        "receive": lambda: keeping.receive(row, request.POST.get("shelf", ""), by=by),
-        "hand": lambda: keeping.hand_over(row, by=by),
-        "destroyed": lambda: keeping.end(row, "destroyed", by=by),
-        "returned": lambda: keeping.end(row, "returned", by=by),
-        "witness": lambda: keeping.witness(row, by=by),
-        "contradict": lambda: keeping.contradict(row, by=by),
+        "receive": lambda: transfers.receive(row, request.POST.get("shelf", ""), by=by),
+        "hand": lambda: transfers.hand_over(row, by=by),
+        "destroyed": lambda: transfers.end(row, "destroyed", by=by),
+        "returned": lambda: transfers.end(row, "returned", by=by),
+        "witness": lambda: transfers.witness(row, by=by),
+        "contradict": lambda: transfers.contradict(row, by=by),
     }
     try:
         if (act := acts.get(request.POST.get("do", ""))) is None:
-            raise keeping.CannotKeep(_("Choose what happened to the thing."))
+            raise transfers.CannotKeep(_("Choose what happened to the thing."))
         act()
         messages.success(request, _("Written down."))
-    except keeping.CannotKeep as refusal:
+    except transfers.CannotKeep as refusal:
         messages.error(request, str(refusal))
     return redirect("patients:custody", case=case)

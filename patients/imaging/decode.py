@@ -15,7 +15,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Protocol
 
-from .found import Decoded, DecodedLetter, DecodedMedia, DecodedPages, Found, longest_answer, unpacked
+from .decoder_answer import (
+    Decoded,
+    DecodedLetter,
+    DecodedMedia,
+    DecodedPages,
+    Found,
+    longest_answer,
+    unpacked,
+)
 from .kinds import Kind
 from .limits import DEFAULT_LIMITS, Limits
 from .refusals import Code, Refused
@@ -36,7 +44,7 @@ __all__ = [
 PIECE = 64 * 1024
 _ROOT = Path(__file__).resolve().parents[2]
 # -P: nothing is imported from the working directory; -B: no compiled files are written.
-COMMAND = (sys.executable, "-P", "-s", "-B", "-m", "patients.imaging.child")
+COMMAND = (sys.executable, "-P", "-s", "-B", "-m", "patients.imaging.decoder_process")
 
 
 class Source(Protocol):

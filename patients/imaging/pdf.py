@@ -16,9 +16,9 @@ from PIL import Image, ImageStat
 
 from .fingerprint import page_fingerprint
 from .kinds import Kind, ends_too_early, hides_a_guest
-from .page import CREAM
+from .letter_page import CREAM
+from .page_bundle import Page, bind
 from .rendition import Unfit, jpeg, within
-from .sheaf import Page, bind
 
 # What makes a PDF more than pages. Links stay: nobody can follow one on a picture of a page, and letters
 # printed from a mailbox are full of them.

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from PIL import Image, ImageDraw, ImageFilter
 
-from .page import CREAM, FIBER, INK, RULE
+from .letter_page import CREAM, FIBER, INK, RULE
 
 SIZE = (1280, 512)
 """Width and height in pixels of the picture of a recording."""

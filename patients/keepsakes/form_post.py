@@ -13,20 +13,11 @@ from django.utils.translation import gettext as _
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from clinic.asgi_guard import Receive, Refused, Scope, Send, Visitor, admit, answer, answer_refusal
+from clinic.http.guard import Receive, Refused, Scope, Send, Visitor, admit, answer, answer_refusal
+from patients.cases.editing import NotTaken
 from patients.cases.models import Case
 from patients.imaging.refusals import Code
 from patients.imaging.refusals import Refused as FileRefused
-from patients.keepsakes.arrivals import NotTaken
-from patients.keepsakes.entrance import (
-    as_visitor,
-    check_csrf,
-    current_case,
-    headers_of,
-    is_full,
-    keep,
-    kind_of,
-)
 from patients.keepsakes.staging import (
     Stopped,
     TooMuch,
@@ -35,6 +26,15 @@ from patients.keepsakes.staging import (
     bytes_left,
     code_of,
     record_refusal,
+)
+from patients.keepsakes.upload_requests import (
+    as_visitor,
+    check_csrf,
+    current_case,
+    headers_of,
+    is_full,
+    keep,
+    kind_of,
 )
 
 FIELD_BYTES = 20_000  # a letter typed into the form may be this long; a file field has the house's limit

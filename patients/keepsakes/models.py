@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from patients.cases.models import Case
-from patients.imaging.sheaf import MEDIA_TYPE
+from patients.imaging.page_bundle import MEDIA_TYPE
 from patients.memories.models import Memory
 from patients.vault.models import StoredObject
 from patients.vault.sealed import SealedModel
@@ -106,6 +106,11 @@ class Keepsake(SealedModel):
     def unnamed(self) -> "StrOrPromise":
         """What it is called while nobody has said what it shows."""
         return UNNAMED[self.kind]
+
+    @property
+    def tag(self) -> str:
+        """The short mark tied to a thing, such as 7F3A09: it names the keepsake and says nothing."""
+        return self.pk.hex[:6].upper()
 
     class Meta:
         indexes = [models.Index(fields=["case", "added_at"], name="keepsakes_of_case")]

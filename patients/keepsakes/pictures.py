@@ -16,7 +16,7 @@ from django.db import Error
 from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 
-from clinic.asgi_guard import (
+from clinic.http.guard import (
     Receive,
     Refused,
     Scope,
@@ -28,8 +28,8 @@ from clinic.asgi_guard import (
     only,
     refused_for_now,
 )
-from clinic.away import Away
-from patients.imaging.sheaf import MEDIA_TYPE, unbind
+from clinic.unavailable import Away
+from patients.imaging.page_bundle import MEDIA_TYPE, unbind
 from patients.keepsakes.models import Keepsake
 from patients.vault.keys import KeyGone
 from patients.vault.models import StoredObject, StoredObjectQuerySet

@@ -15,7 +15,7 @@ from uuid import UUID
 from csp.decorators import csp_update
 from django.utils.translation import gettext as _
 
-from clinic.asgi_guard import (
+from clinic.http.guard import (
     Receive,
     Refused,
     Scope,
@@ -28,7 +28,7 @@ from clinic.asgi_guard import (
     only,
     refused_for_now,
 )
-from clinic.away import Away
+from clinic.unavailable import Away
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.pictures import HEADERS
 from patients.vault.keys import KeyGone

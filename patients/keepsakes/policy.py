@@ -1,8 +1,8 @@
 """Who may use the URLs of this package."""
 
 from clinic.access.policy import Row, register, roles
-from clinic.people.models import Role
-from patients.cases.relations import CASE_TECHNICIAN, OWN
+from clinic.accounts.models import Role
+from patients.cases.relations import CASE_TEAM, CASE_TECHNICIAN, OWN
 
 PATIENT = roles(Role.PATIENT)
 
@@ -12,6 +12,10 @@ register(
         "patients:keepsakes-done": Row((), PATIENT),
         "patients:keepsake": Row(roles(OWN), roles(OWN)),
         "patients:keepsake-remove": Row((), roles(OWN)),
+        "patients:review": Row(CASE_TEAM),
+        "patients:review-decide": Row((), CASE_TEAM),
+        "patients:review-unblur": Row((), CASE_TEAM),
+        "patients:review-rest": Row((), CASE_TEAM),
         "patients:upload": Row(PATIENT, PATIENT),
         "patients:upload-form": Row((), PATIENT),
         "patients:picture": Row(roles(Role.DOCTOR, CASE_TECHNICIAN, OWN)),

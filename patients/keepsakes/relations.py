@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from clinic.access.relations import relation
-from clinic.people.models import User
+from clinic.accounts.models import User
 from patients.cases.relations import standing_to
 from patients.keepsakes.models import Keepsake
 from patients.vault.models import StoredObject

@@ -3,18 +3,15 @@
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
+from clinic.accounts.models import User
 from clinic.audit.record import Act, actor_of, record
-from clinic.people.models import User
+from patients.cases.editing import LOCKED, NotTaken
 from patients.cases.models import Case
-from patients.keepsakes.arrivals import NotTaken
 from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory
 from patients.vault.models import StoredObject
 from patients.vault.objects import destroy, doom
-
-LOCKED = gettext_lazy("Your map is locked, so nothing can be taken back now. Please talk to the clinic.")
 
 
 def remove_keepsake(keepsake: Keepsake, *, by: User) -> None:

@@ -7,8 +7,8 @@ from django.db import models, transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from clinic.accounts.models import User
 from clinic.audit.record import Act, actor_of, record
-from clinic.people.models import User
 from patients.cases.models import Case
 from patients.keepsakes.models import Keepsake
 

@@ -19,9 +19,10 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from clinic.http.requests import request_user, wants_fragment
+from patients.cases.current_case import case_or_404
 from patients.cases.models import Case
-from patients.cases.people import case_or_404, request_user, wants_fragment
-from patients.cases.viewing import viewed
+from patients.cases.view_log import viewed
 from patients.keepsakes.models import Keepsake, KeepsakePaper
 from patients.keepsakes.playback import original_of, with_player
 from patients.keepsakes.review import CannotReview, Why, accept, accept_rest, give_back, unblur

@@ -22,13 +22,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from clinic import durable
+from clinic.accounts.models import User
 from clinic.audit.canonical import LARGEST_INT
 from clinic.audit.record import Act, actor_of, record
 from clinic.durable import make_directory, sync_directory
-from clinic.people.models import User
+from patients.cases.editing import NotTaken
 from patients.cases.models import Case
 from patients.imaging.refusals import Refused
-from patients.keepsakes.arrivals import FILENAME_LENGTH, NotTaken, check_takes, receive, room_left
+from patients.keepsakes.ingest import FILENAME_LENGTH, check_takes, receive, room_left
 from patients.keepsakes.models import Keepsake, Upload, UploadPaper
 from patients.vault.configured import key_store
 from patients.vault.keys import KeyGone
@@ -331,7 +332,7 @@ class Staged(File):
         return str(self._path)
 
 
-def settle(upload: Upload, *, by: User) -> Keepsake:
+def finish_upload(upload: Upload, *, by: User) -> Keepsake:
     """Make a keepsake of an upload whose bytes have all arrived; a second call returns the same one.
 
     The caller holds its lock. Errors: Refused, NotTaken; then nothing of it is left, and the refusal is in

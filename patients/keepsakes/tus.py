@@ -14,21 +14,9 @@ from django.conf import settings
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from clinic.asgi_guard import Receive, Refused, Scope, Send, Visitor, admit, answer
+from clinic.http.guard import Receive, Refused, Scope, Send, Visitor, admit, answer
+from patients.cases.editing import NotTaken
 from patients.imaging.refusals import Refused as FileRefused
-from patients.keepsakes.arrivals import NotTaken
-from patients.keepsakes.entrance import (
-    TUS,
-    as_visitor,
-    check_csrf,
-    current_case,
-    headers_of,
-    is_full,
-    keep,
-    kind_of,
-    say,
-    too_large,
-)
 from patients.keepsakes.models import Upload
 from patients.keepsakes.staging import (
     Busy,
@@ -40,6 +28,18 @@ from patients.keepsakes.staging import (
     code_of,
     discard,
     record_refusal,
+)
+from patients.keepsakes.upload_requests import (
+    TUS,
+    as_visitor,
+    check_csrf,
+    current_case,
+    headers_of,
+    is_full,
+    keep,
+    kind_of,
+    say,
+    too_large,
 )
 from patients.vault.keys import KeyGone
 

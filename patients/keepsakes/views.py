@@ -11,15 +11,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from clinic.http.requests import request_user
+from patients.cases.current_case import current_case_or_404
+from patients.cases.editing import NotTaken
 from patients.cases.models import Case
-from patients.cases.people import request_user
-from patients.cases.standing import current_case_or_404
 from patients.consent.signing import agreed_to_keep
-from patients.custody.models import tag_of
-from patients.keepsakes.arrivals import NotTaken
-from patients.keepsakes.changing import change_keepsake, hand_in
+from patients.keepsakes.duplicates import bits_apart
+from patients.keepsakes.editing import change_keepsake, hand_in
 from patients.keepsakes.forms import NEW, SPOTS, KeepsakeForm, new_memory_form
-from patients.keepsakes.likeness import bits_apart
 from patients.keepsakes.models import Keepsake, KeepsakePaper
 from patients.keepsakes.outcomes import told_brought, told_refused
 from patients.keepsakes.playback import length, original_of, with_player
@@ -161,7 +160,7 @@ def keepsake(request: HttpRequest, keepsake: UUID) -> HttpResponse:
         "new": new,
         "words": words,
         "plays": original_of(row),
-        "tag": tag_of(row),
+        "tag": row.tag,
         "lasts": length(paper.seconds),
         "spots": SPOTS,
         "focus": [f"{part * 100:.2f}" for part in paper.focus],

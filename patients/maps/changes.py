@@ -2,29 +2,18 @@
 
 import dataclasses
 from typing import Any
-from uuid import UUID
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from clinic.accounts.models import User
 from clinic.audit.record import Act, actor_of, record
-from clinic.people.models import User
 from patients.cases.models import Case
 from patients.keepsakes.models import Keepsake
-from patients.memories.models import Memory, MemoryLink
+from patients.memories.links import CannotChange, open_map_of
+from patients.memories.models import Memory
 from patients.vault.models import StoredObject
 from patients.vault.objects import new_seal
-
-
-class CannotChange(Exception):
-    """The map cannot be changed like this; the message says why in plain words."""
-
-
-def _open(case: UUID) -> Case:
-    locked = Case.objects.select_for_update().get(pk=case)
-    if not locked.takes_keepsakes:
-        raise CannotChange(_("The map is locked. Open it again before changing it."))
-    return locked
 
 
 @transaction.atomic
@@ -33,7 +22,7 @@ def describe(memory: Memory, words: dict[str, Any], numbers: dict[str, Any], *, 
 
     words: fields of MemoryPaper. numbers: intensity (0 to 10 or None), zone, fate. Errors: CannotChange.
     """
-    case = _open(memory.case_id)
+    case = open_map_of(memory.case_id)
     row = Memory.objects.select_for_update().get(pk=memory.pk, case=case)
     before = row.fate
     for name, value in numbers.items():
@@ -49,40 +38,10 @@ def describe(memory: Memory, words: dict[str, Any], numbers: dict[str, Any], *, 
     return row
 
 
-def _pair(case: Case, one: UUID, other: UUID) -> tuple[UUID, UUID]:
-    if one == other:
-        raise CannotChange(_("A memory is not linked to itself."))
-    if Memory.objects.filter(case=case, pk__in=[one, other]).count() != 2:
-        raise CannotChange(_("That memory is not in this file."))
-    # As the database compares them: a UUID is text of equal length in SQLite and bytes in PostgreSQL.
-    return (one, other) if one.hex < other.hex else (other, one)
-
-
-@transaction.atomic
-def link(case: Case, one: UUID, other: UUID, *, by: User) -> None:
-    """Note that two memories call each other up. Linking them again changes nothing. Errors: CannotChange."""
-    locked = _open(case.pk)
-    a, b = _pair(locked, one, other)
-    _link, made = MemoryLink.objects.get_or_create(a_id=a, b_id=b)
-    if made:
-        record(Act("map.linked", f"memory:{one}", actor=actor_of(by), case=case.pk, details={"with": other}))
-
-
-@transaction.atomic
-def unlink(case: Case, one: UUID, other: UUID, *, by: User) -> None:
-    """Take a link away. Errors: CannotChange."""
-    locked = _open(case.pk)
-    a, b = _pair(locked, one, other)
-    if MemoryLink.objects.filter(a_id=a, b_id=b).delete()[0]:
-        record(
-            Act("map.unlinked", f"memory:{one}", actor=actor_of(by), case=case.pk, details={"with": other})
-        )
-
-
 @transaction.atomic
 def place(keepsake: Keepsake, memory: Memory | None, title: str = "", *, by: User) -> Memory:
     """Put a keepsake into `memory`, or into a new one called `title`. Errors: CannotChange."""
-    case = _open(keepsake.case_id)
+    case = open_map_of(keepsake.case_id)
     row = Keepsake.objects.select_for_update().get(pk=keepsake.pk)
     if row.gone_at:
         raise CannotChange(_("The patient has taken this one back. It is destroyed."))
@@ -117,7 +76,7 @@ def place(keepsake: Keepsake, memory: Memory | None, title: str = "", *, by: Use
 @transaction.atomic
 def name_chapters(case: Case, chapters: list[dict[str, str]], *, by: User) -> None:
     """Write the spans the patient names. Errors: CannotChange."""
-    locked = _open(case.pk)
+    locked = open_map_of(case.pk)
     locked.write(dataclasses.replace(locked.read(), chapters=chapters))
     locked.save(update_fields=["sealed"])
     record(

@@ -8,15 +8,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from clinic.accounts.models import User
 from clinic.audit.canonical import dump
 from clinic.audit.record import Act, actor_of, record
-from clinic.people.models import User
 from patients.cases.models import Case
 from patients.consent.models import Signature
 from patients.keepsakes.models import Keepsake
 from patients.maps.layout import Print, layout
-from patients.maps.models import LockedMap
-from patients.memories.models import Memory, MemoryLink
+from patients.memories.models import LockedMap, Memory, MemoryLink
 from patients.vault.sealed import read_many
 
 # Aspect ratio (width / height) of a memory that has no picture: an upright sheet of paper.

@@ -13,17 +13,19 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from clinic.access.policy import allowed
 from clinic.calendar.durations import lasting
+from clinic.http.requests import request_user, wants_fragment
+from patients.cases.current_case import case_or_404
 from patients.cases.models import Case
-from patients.cases.people import case_or_404, request_user, wants_fragment
-from patients.cases.viewing import viewed
+from patients.cases.view_log import viewed
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.playback import original_of, with_player
-from patients.maps.bench import Bench, Item, bench_of
-from patients.maps.changes import CannotChange, describe, link, name_chapters, place, unlink
+from patients.maps.changes import describe, name_chapters, place
 from patients.maps.forms import BaseChapters, ChapterSet, MemoryForm
 from patients.maps.locking import CannotLock, lock_map, obstacles, unlock_map
-from patients.maps.silhouette import rehearsal, silhouette
+from patients.maps.mapping_page import Bench, Item, bench_of
+from patients.memories.links import CannotChange, link, unlink
 from patients.memories.models import Memory
+from patients.memories.silhouette import rehearsal, silhouette
 from patients.vault.configured import key_store
 from patients.vault.keys import KeyGone
 from patients.vault.objects import read
@@ -101,12 +103,12 @@ def _page(request: HttpRequest, context: dict[str, Any], status: int = 200) -> H
     if wants_fragment(request):
         if request.headers.get("HX-Target") == "rehearsal":
             return render(request, "patients/maps/_rehearsal.html", context)
-        response = render(request, "patients/maps/_bench.html", context | {"fragment": True}, status=status)
+        response = render(request, "patients/maps/_mapping.html", context | {"fragment": True}, status=status)
         if context["item"]:
             response["HX-Push-Url"] = _address(context["case"], context["item"].key)
         return response
     context["chapter_forms"] = context.get("chapter_forms") or _chapters(context["case"])
-    return render(request, "patients/maps/bench.html", context, status=status)
+    return render(request, "patients/maps/mapping.html", context, status=status)
 
 
 def _address(case: Case, at: object) -> str:

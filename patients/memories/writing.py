@@ -7,22 +7,13 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q
 
+from clinic.accounts.models import User
 from clinic.audit.record import Act, acting, actor_of, record
-from clinic.people.models import User
+from patients.cases.editing import NotTaken, open_case_of
 from patients.cases.models import Case
-from patients.keepsakes.arrivals import NotTaken
-from patients.keepsakes.removal import LOCKED
-from patients.maps.changes import CannotChange, link, unlink
+from patients.memories.links import CannotChange, link, unlink
 from patients.memories.models import Memory, MemoryLink
 from patients.vault.objects import new_seal
-
-
-def open_case_of(case: Case) -> Case:
-    """Lock a case whose map is still open. Call inside a transaction. Errors: NotTaken."""
-    locked = Case.objects.select_for_update().get(pk=case.pk)
-    if not locked.takes_keepsakes:
-        raise NotTaken(str(LOCKED))
-    return locked
 
 
 def links_of(memory: Memory) -> set[UUID]:

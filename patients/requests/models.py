@@ -8,7 +8,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from clinic.people.models import Invitation
+from clinic.accounts.models import Invitation
 from patients.vault.sealed import SealedModel
 
 

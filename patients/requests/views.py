@@ -11,11 +11,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from clinic.accounts.models import Role, User
 from clinic.audit.context import client_address
 from clinic.mail import Unsent
-from clinic.people.models import Role, User
 from clinic.people.views import person_of
-from patients.requests.deciding import Decided, ask, decide, invite_again
+from patients.requests.decisions import Decided, ask, decide, invite_again
 from patients.requests.forms import DecisionForm, RequestForm
 from patients.requests.models import AppointmentRequest
 from patients.requests.throttle import too_many

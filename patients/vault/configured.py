@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
-from clinic.points import reached
+from clinic.failpoints import reached
 from patients.vault.keys import KeyStore
 from patients.vault.rootkey import root_key_from
 from patients.vault.slots import SlotFileKeyStore

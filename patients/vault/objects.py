@@ -17,7 +17,7 @@ from django.core.files.storage import storages
 from django.db.models import Q
 from django.utils import timezone
 
-from clinic.points import reached
+from clinic.failpoints import reached
 from patients.vault.configured import key_store
 from patients.vault.models import StoredObject, StoredObjectQuerySet
 from patients.vault.stream import Encryptor, Reader

@@ -17,7 +17,7 @@ from django.conf import settings
 from django.core.exceptions import SuspiciousFileOperation
 from storages.backends.s3 import S3Storage
 
-from clinic.away import Away
+from clinic.unavailable import Away
 from patients.vault.storage import NAME
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """The rounds: what a crash, a restore or an outside hand left behind is found and ended, both ways.
 
 Rows without a keeper are doomed; doomed rows are destroyed; keys and files without a row are destroyed too,
-unless they wait for a decision after a restore (patients/vault/held.py).
+unless they wait for a decision after a restore (patients/vault/unknown_keys.py).
 """
 
 from dataclasses import dataclass, field

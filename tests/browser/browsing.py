@@ -18,7 +18,7 @@ from django.db import connection, connections
 from django.test import Client
 from playwright.sync_api import Browser, ConsoleMessage, Page, Response, expect, sync_playwright
 
-from clinic.people.models import User
+from clinic.accounts.models import User
 from patients.consent.models import ConsentText
 from patients.consent.texts import publish_first_texts
 from tests import watcher

@@ -15,14 +15,14 @@ from django.utils import timezone
 from playwright.sync_api import Page
 
 from clinic.access.policy import PUBLIC, SIGNED_IN, TABLE, allowed
+from clinic.accounts.models import Role, User
 from clinic.calendar.models import Resource
 from clinic.people.invitations import invite
-from clinic.people.models import Role, User
+from erasure.jobs.certifying import certify
+from erasure.jobs.worker import advance
 from erasure.procedures.booking import book_procedure
 from erasure.procedures.models import Procedure
 from erasure.runs.control import call_doctor, pause
-from erasure.runs.finishing import settle
-from erasure.runs.worker import advance
 from patients.cases.models import Case
 from patients.requests.models import AppointmentRequest
 from patients.vault.models import HeldKey
@@ -94,7 +94,7 @@ class World:
         self.procedure = self.tomorrow()
         self.held, self.done = make_run(2, pace=3600), make_run(1)
         advance(self.done.pk)
-        settle(self.done.pk)
+        certify(self.done.pk)
         pause(self.held.pk, by=self.doctor)
         call_doctor(self.held.pk, by=self.doctor)
         HeldKey.objects.create(pk=uuid4())  # as after a restore

@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings
 from playwright.sync_api import Page, Route, expect
 
-from clinic.people.models import Role, User
+from clinic.accounts.models import Role, User
 from erasure.runs.models import CallNotice, DoctorCall, PresenceCheck, Run
 from tests.browser.browsing import OpenHouse, Visitor, apart, open_house
 from tests.erasure.runs.nights import doctor_of, technician_of

@@ -4,9 +4,9 @@ from datetime import date, time, timedelta
 
 import pytest
 
+from clinic.accounts.models import Role
 from clinic.calendar.board import at_clock
 from clinic.calendar.models import Resource
-from clinic.people.models import Role
 from erasure.procedures.booking import book_procedure
 from erasure.procedures.models import Procedure
 from tests.browser.browsing import DESK, PHONE, open_house

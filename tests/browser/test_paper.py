@@ -6,7 +6,7 @@ import pypdfium2
 import pytest
 from playwright.sync_api import Page
 
-from clinic.people.models import Role
+from clinic.accounts.models import Role
 from erasure.certificates.models import Certificate
 from tests.browser.browsing import OpenHouse, Visitor, apart, open_house
 from tests.factories import make_case, make_keepsake, make_memory, make_run, make_signed, make_user

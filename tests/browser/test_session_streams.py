@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from clinic.people.models import Role, User
+from clinic.accounts.models import Role, User
 from erasure.runs import calls, control
 from erasure.runs.models import Event, Run
 from tests.browser.browsing import OpenHouse, serving_house
@@ -49,7 +49,7 @@ def web_of(process: "subprocess.Popen[str]") -> int | None:
             words = (place / "cmdline").read_bytes().decode().split("\0")
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if parent == process.pid and "erasure.serve.web" in words:
+        if parent == process.pid and "erasure.operations.web" in words:
             return int(place.name)
     return None
 

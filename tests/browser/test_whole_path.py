@@ -11,10 +11,10 @@ from django.core.management import call_command
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
+from clinic.accounts.models import Role, User
 from clinic.calendar.bookings import book
 from clinic.calendar.models import Booking, Resource
 from clinic.outbox.models import Mail
-from clinic.people.models import Role, User
 from erasure.runs.models import Run
 from patients.cases.models import Case
 from patients.keepsakes.models import Keepsake

@@ -8,12 +8,12 @@ from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Browser, Page
 
-from clinic.people.models import User
+from clinic.accounts.models import User
+from erasure.jobs.certifying import certify
+from erasure.jobs.worker import advance
 from erasure.procedures.models import Procedure
-from erasure.runs.finishing import settle
 from erasure.runs.models import Run
 from erasure.runs.passes import GONE
-from erasure.runs.worker import advance
 from patients.memories.models import Memory
 from tests.browser.browsing import OpenHouse, Visitor
 from tests.factories import jpeg, make_case, make_keepsake, make_memory, make_run
@@ -96,7 +96,7 @@ def to_the_end(run: Run) -> Run:
     Run.objects.filter(pk=run.pk).update(next_due_at=timezone.now())
     while Run.objects.get(pk=run.pk).state != Run.State.FINISHED:
         advance(run.pk)
-    settle(run.pk)
+    certify(run.pk)
     return Run.objects.select_related("procedure__case").get(pk=run.pk)
 
 

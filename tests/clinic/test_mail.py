@@ -8,11 +8,11 @@ import pytest
 from django.test import Client
 from pytest_django import Settings
 
-from clinic.people.models import Invitation, Role
+from clinic.accounts.models import Invitation, Role
 from patients.requests.models import AppointmentRequest
 from tests.factories import make_user
 from tests.mailers import SMTP, send_mail_through
-from tests.patients.requests.test_deciding import answer, asked
+from tests.patients.requests.test_decisions import answer, asked
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -35,7 +35,9 @@ def laid(settings: LazySettings, tmp_path: Path) -> str:
     """The folder as production lays it out; return the path of tokens.css in it, by its digest."""
     settings.STATIC_ROOT = tmp_path / "static"
     settings.WHITENOISE_USE_FINDERS = settings.WHITENOISE_AUTOREFRESH = False
-    settings.STORAGES = settings.STORAGES | {"staticfiles": {"BACKEND": "clinic.static_files.StaticFiles"}}
+    settings.STORAGES = settings.STORAGES | {
+        "staticfiles": {"BACKEND": "clinic.http.static_files.StaticFiles"}
+    }
     call_command("collectstatic", interactive=False, verbosity=0)
     (hashed,) = (tmp_path / "static").glob("tokens.????????????.css")
     return f"/static/{hashed.name}"

@@ -19,7 +19,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import translation
 
-from clinic.people import borrowed_words
+from clinic.people import vendor_translations
 
 APPS = ("clinic", "patients", "erasure")
 CATALOG = Path("locale", "vi", "LC_MESSAGES", "django.po")
@@ -128,7 +128,7 @@ def test_the_compiled_catalog_is_the_written_one(app: str) -> None:
 
 @pytest.mark.parametrize(
     ("words", "library"),
-    [(borrowed_words.ALLAUTH, allauth), (borrowed_words.DJANGO, django)],
+    [(vendor_translations.ALLAUTH, allauth), (vendor_translations.DJANGO, django)],
     ids=["allauth", "django"],
 )
 def test_borrowed_words_are_the_words_of_the_library(words: tuple[str, ...], library: object) -> None:

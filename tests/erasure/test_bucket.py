@@ -12,24 +12,24 @@ from django_tasks_db.models import DBTaskResult
 from pytest_django import Settings
 
 from clinic.asgi import application
-from erasure.backups.drilling import hold_drill
-from erasure.backups.making import make_backup
+from erasure.backups.create import make_backup
+from erasure.backups.drill import hold_drill
 from erasure.backups.models import Drill
 from erasure.backups.restoring import restore
+from erasure.operations.startup import CannotOpen, check_storage
 from erasure.runs.models import Event, Run
 from erasure.runs.planning import start_run
-from erasure.serve.startup import CannotOpen, check_storage
 from erasure.verification.places import Subject
 from erasure.verification.vault import files
 from patients.cases.models import Case
-from patients.keepsakes.changing import change_keepsake
+from patients.keepsakes.editing import change_keepsake
 from patients.keepsakes.models import Keepsake, Upload
 from patients.keepsakes.staging import staging_path
 from patients.vault.models import StoredObject
 from patients.vault.objects import destroy, doom, read, storage
 from tests.erasure.backups.elsewhere import empty_house
+from tests.erasure.operations.served import serve, without_volume_warnings
 from tests.erasure.runs.nights import check_end
-from tests.erasure.serve.served import serve, without_volume_warnings
 from tests.factories import jpeg, make_case, make_keepsake, make_memory, make_procedure, make_run
 from tests.house import PATIENCE, ROOT, environment, progress, until, until_certified
 from tests.patients.imaging.media import recording
@@ -90,7 +90,7 @@ def test_a_night_stands_still_while_the_storage_is_away_and_then_goes_on(
     with serve("--no-web", "--workers", "1", LACUNA_LEASE_SECONDS="2") as house:
         until(lambda: passes.count() > 2, "the fade is under way", progress)
         passage.shut()
-        failed = DBTaskResult.objects.filter(exception_class_path="clinic.away.Away")
+        failed = DBTaskResult.objects.filter(exception_class_path="clinic.unavailable.Away")
         until(failed.exists, "a worker meets the shut door")
         stood_at = passes.count()
         until(lambda: failed.count() > 1, "it is tried again")

@@ -27,7 +27,7 @@ from erasure.procedures.models import Procedure
 from erasure.runs.models import Run
 from erasure.runs.planning import start_run
 from patients.cases.models import Case
-from patients.keepsakes.arrivals import receive
+from patients.keepsakes.ingest import receive
 from patients.keepsakes.models import Keepsake
 from patients.vault import configured
 from patients.vault.configured import key_store

@@ -8,7 +8,7 @@ from pytest_django import Settings
 
 from clinic.checks import lacking
 from erasure.checks import children_end_with_their_parent, verifier_is_confined
-from erasure.serve import tree
+from erasure.operations import process_tree
 from erasure.verification import confine, machine
 from erasure.verification.machine import cores, swap
 
@@ -35,14 +35,14 @@ def test_without_proc_a_verification_says_that_it_could_not_look(
 
 def test_it_is_named_where_children_outlive_a_killed_parent(monkeypatch: pytest.MonkeyPatch) -> None:
     assert children_end_with_their_parent() == []
-    monkeypatch.setattr(tree, "ENDS_WITH_PARENT", False)
+    monkeypatch.setattr(process_tree, "ENDS_WITH_PARENT", False)
     assert [warning.id for warning in children_end_with_their_parent()] == ["erasure.W003"]
 
 
 def test_what_is_lacking_is_told_in_order_and_not_if_it_is_silenced(
     no_landlock: None, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tree, "ENDS_WITH_PARENT", False)
+    monkeypatch.setattr(process_tree, "ENDS_WITH_PARENT", False)
     told = lacking()
     assert [sentence[:31] for sentence in told] == [
         "This system has no Landlock (Li",

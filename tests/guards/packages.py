@@ -7,6 +7,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = (
     "patients/vault",
     "erasure/runs",
+    "erasure/jobs",
+    "erasure/task_queue",
     "erasure/procedures",
     "patients/consent",
     "patients/maps",
@@ -14,13 +16,19 @@ PACKAGES = (
     "erasure/certificates",
     "clinic/calendar",
     "clinic/access",
+    "clinic/http",
+    "clinic/accounts",
     "clinic/people",
     "clinic/audit",
+    "clinic/oversight",
     "patients/keepsakes",
     "patients/custody",
     "patients/memories",
     "erasure/live",
     "patients/cases",
+    "patients/intake",
+    "patients/portal",
+    "patients/case_file",
 )
 
 

@@ -5,7 +5,7 @@ from pytest_django import Settings
 
 from clinic import durable
 from patients.checks import decoder_is_confined, keys_are_read_back
-from patients.imaging import child
+from patients.imaging import decoder_process
 
 
 def test_where_memory_is_limited_and_hidden_nothing_is_said() -> None:
@@ -13,9 +13,9 @@ def test_where_memory_is_limited_and_hidden_nothing_is_said() -> None:
 
 
 def test_each_missing_limit_of_the_decoder_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(child, "LIMITS_MEMORY", False)
+    monkeypatch.setattr(decoder_process, "LIMITS_MEMORY", False)
     assert [warning.id for warning in decoder_is_confined()] == ["patients.W001"]
-    monkeypatch.setattr(child, "HIDES_MEMORY", False)
+    monkeypatch.setattr(decoder_process, "HIDES_MEMORY", False)
     assert [warning.id for warning in decoder_is_confined()] == ["patients.W001", "patients.W002"]
 
 

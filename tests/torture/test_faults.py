@@ -12,14 +12,14 @@ from django.utils import timezone
 from clinic.audit.models import Entry
 from clinic.audit.verify import verify_log
 from erasure.certificates.models import Certificate
-from erasure.runs import finishing
-from erasure.runs.finishing import settle
+from erasure.jobs import certifying
+from erasure.jobs.certifying import certify
+from erasure.jobs.worker import advance
 from erasure.runs.lease import HOLDER, free_holder
 from erasure.runs.models import Event, Run, Step
 from erasure.runs.passes import GONE
-from erasure.runs.worker import advance
 from patients.cases.models import Case
-from patients.keepsakes.arrivals import receive
+from patients.keepsakes.ingest import receive
 from patients.keepsakes.models import Keepsake
 from patients.vault.configured import key_store
 from patients.vault.models import StoredObject
@@ -51,13 +51,13 @@ def one_slice(settings: django_settings, monkeypatch: pytest.MonkeyPatch) -> Non
     """
     settings.LACUNA_SLICE_SECONDS = 600
     settings.LACUNA_LEASE_SECONDS = 600
-    monkeypatch.setattr(finishing, "verify_apart", verify_here)
+    monkeypatch.setattr(certifying, "verify_apart", verify_here)
 
 
 def night(run: Run) -> None:
     """All that worker and supervisor do, from wherever it stands."""
     advance(run.pk, holder=VICTIM)
-    settle(run.pk)
+    certify(run.pk)
 
 
 def script(log: Path) -> list[tuple[str, int]]:

@@ -21,25 +21,27 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from hypothesis.stateful import run_state_machine_as_test as run_machine
 
-from clinic import points
+from clinic import failpoints
 from clinic.audit.checkpoints import checkpoint
 from clinic.audit.verify import verify_log
 from clinic.calendar.models import Resource
-from erasure.backups.making import make_backup
-from erasure.backups.obeying import keyless, obey_keys
+from erasure.backups.create import make_backup
 from erasure.backups.restoring import restore
+from erasure.jobs import certifying, supervisor
+from erasure.jobs.worker import advance, take_turn
+from erasure.operations.reconcile import keyless, obey_keys
+from erasure.operations.startup import check_keys, check_log, check_migrations
 from erasure.procedures.booking import CannotBook, book_procedure, cancel_procedure, move_procedure
 from erasure.procedures.models import Procedure
-from erasure.runs import control, finishing, supervisor
+from erasure.runs import control
 from erasure.runs.lease import HOLDER, claim, free_holder
 from erasure.runs.models import Run, Step
 from erasure.runs.passes import GONE
 from erasure.runs.planning import CannotStart, start_run
-from erasure.runs.worker import advance, take_turn
-from erasure.serve.startup import check_keys, check_log, check_migrations
+from patients.cases.editing import NotTaken
 from patients.consent.models import ConsentText, Signature
 from patients.consent.signing import CannotSign, sign, withdraw
-from patients.keepsakes.arrivals import NotTaken, receive
+from patients.keepsakes.ingest import receive
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.removal import remove_keepsake
 from patients.keepsakes.review import CannotReview, accept, give_back
@@ -48,10 +50,10 @@ from patients.memories.models import Memory
 from patients.memories.writing import write_memory
 from patients.vault import configured
 from patients.vault.configured import key_store
-from patients.vault.held import end_held
 from patients.vault.models import HeldKey, StoredObject
 from patients.vault.objects import put, read
 from patients.vault.sweep import Rounds
+from patients.vault.unknown_keys import end_held
 from tests.erasure.verification.ended import verify_here
 from tests.factories import jpeg, make_case, make_doctor, make_room, make_technician, make_text
 from tests.torture.faults import in_child
@@ -296,8 +298,8 @@ class Clinic(RuleBasedStateMachine):
         run = self.run().pk
 
         def dies() -> None:
-            points._label, points._countdown = place, iter(range(after, -1, -1))
-            points._signal = signal.SIGKILL
+            failpoints._label, failpoints._countdown = place, iter(range(after, -1, -1))
+            failpoints._signal = signal.SIGKILL
             advance(run, holder="worker")
 
         assert in_child(dies) in {0, -signal.SIGKILL}
@@ -317,7 +319,7 @@ class Clinic(RuleBasedStateMachine):
     @rule()
     def is_supervised(self) -> None:
         supervisor.end_stopped()
-        supervisor.settle_finished()
+        supervisor.certify_finished()
 
     @rule()
     def the_log_is_signed(self) -> None:
@@ -424,7 +426,7 @@ class Clinic(RuleBasedStateMachine):
         for _round in range(3):
             advance(run.pk, holder="worker")
             supervisor.end_stopped()
-            supervisor.settle_finished()
+            supervisor.certify_finished()
         run.refresh_from_db()
         assert run.state == Run.State.FINISHED
         assert run.certificate
@@ -464,7 +466,7 @@ class Clinic(RuleBasedStateMachine):
 
 @pytest.fixture(autouse=True)
 def long_slices(settings: django_settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finishing, "verify_apart", verify_here)  # a process of its own is not what is asked
+    monkeypatch.setattr(certifying, "verify_apart", verify_here)  # a process of its own is not what is asked
     settings.LACUNA_SLICE_SECONDS = settings.LACUNA_LEASE_SECONDS = 600
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 
-from erasure.backups.making import make_backup
+from erasure.backups.create import make_backup
 from erasure.backups.manifest import BackupRefused
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 
-from erasure.backups.drilling import hold_drill
+from erasure.backups.drill import hold_drill
 from erasure.backups.manifest import BackupRefused
 from erasure.backups.models import Backup, Drill
 from patients.vault.keys import KeyStoreDamaged

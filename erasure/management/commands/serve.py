@@ -6,8 +6,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error, connections
 
-from erasure.serve.startup import CannotOpen, prepare
-from erasure.serve.tree import house, listen
+from erasure.operations.process_tree import house, listen
+from erasure.operations.startup import CannotOpen, prepare
 
 
 class Command(BaseCommand):

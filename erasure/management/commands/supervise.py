@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from erasure.serve.rounds import supervise
+from erasure.operations.supervisor_loop import supervise
 
 
 class Command(BaseCommand):

@@ -9,13 +9,13 @@ from django.db import Error, transaction
 
 from clinic.audit.canonical import Detail
 from clinic.audit.record import Act, LogBroken, record
-from clinic.points import reached
+from clinic.failpoints import reached
 from erasure.runs.models import Run
 from erasure.verification.checks import BEYOND, NAMES, verify_run
 from erasure.verification.confine import StillWrites, confine, confine_database
 from erasure.verification.places import Findings
 from erasure.verification.process import NotVerified, report, verify_apart
-from erasure.verification.words import told
+from erasure.verification.result_texts import told
 from patients.vault.keys import KeyStoreDamaged
 
 

@@ -12,6 +12,6 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.REDIS_URL:
             raise CommandError("LACUNA_REDIS is not set. Run: manage.py work")
-        from erasure.runs.redis_worker import work  # without Redis there is no queue to import it for
+        from erasure.task_queue.redis_worker import work  # without Redis there is no queue to import it for
 
         work()

@@ -6,12 +6,12 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 
-from patients.vault import custody
+from patients.vault import key_operations
 from patients.vault.configured import key_store
-from patients.vault.held import NotAsShown, end_held
 from patients.vault.keys import KeyStoreDamaged
 from patients.vault.limits import limits, method
 from patients.vault.models import HeldKey
+from patients.vault.unknown_keys import NotAsShown, end_held
 
 
 class Command(BaseCommand):
@@ -69,14 +69,14 @@ class Command(BaseCommand):
             self.stdout.write(f"- {sentence}")
 
     def roll(self) -> None:
-        rolled = custody.roll(by="system:operator")
+        rolled = key_operations.roll(by="system:operator")
         self.stdout.write(
             f"Epoch {rolled.epoch} began: {rolled.survivors} keys wrapped anew, "
             f"{rolled.dropped} destroyed ones left behind."
         )
 
     def strike(self) -> None:
-        struck = custody.strike(by="system:operator")
+        struck = key_operations.strike(by="system:operator")
         self.stdout.write(f"Struck: {struck} keys that nothing opens any more.")
 
     def held(self, destroy: int | None) -> None:

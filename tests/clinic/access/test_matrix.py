@@ -16,8 +16,8 @@ from clinic import urls
 from clinic.access import policy
 from clinic.access.policy import PUBLIC, READING, SIGNED_IN, TABLE, Rule, Who, allowed
 from clinic.access.relations import relations_to
+from clinic.accounts.models import STAFF_ROLES, Role, User
 from clinic.audit.models import Entry
-from clinic.people.models import STAFF_ROLES, Role, User
 from erasure.runs.models import Run
 from patients.cases.models import Case
 from tests.clinic.access.doors import OPEN, Door, doors, refused

@@ -7,8 +7,8 @@ from django.contrib.auth.models import AnonymousUser
 from django.test import Client
 
 from clinic.access.policy import TABLE, allowed
+from clinic.accounts.models import STAFF_ROLES, Role, User
 from clinic.audit.models import Entry
-from clinic.people.models import STAFF_ROLES, Role, User
 from patients.cases.models import Case
 from tests.factories import (
     make_case,

@@ -8,11 +8,11 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils.html import strip_tags
 
+from clinic.accounts.models import Role, User
 from clinic.audit import merkle
 from clinic.audit.checkpoints import NoteInvalid, checkpoint, write_note
 from clinic.audit.compare import HOLDS, NOT_OURS, OTHER_ROOTS, compare
 from clinic.audit.models import Checkpoint, Entry
-from clinic.people.models import Role, User
 from tests.clinic.audit.factories import a_log, an_act, write
 from tests.clinic.audit.test_verify import seal_anew
 

@@ -11,13 +11,13 @@ from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 from pytest_django import Settings
 
+from clinic.accounts.models import User
 from clinic.audit.canonical import leaf_of
 from clinic.audit.context import client_address
 from clinic.audit.merkle import Frontier
 from clinic.audit.middleware import AuditContextMiddleware
 from clinic.audit.models import Entry, TreeHead
 from clinic.audit.record import ACTIONS, Act, LogBroken, acting, actor_of, record, register
-from clinic.people.models import User
 from tests.clinic.audit.factories import an_act, copy_of_entry, write
 
 WORKER = "system:worker"

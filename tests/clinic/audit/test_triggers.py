@@ -9,7 +9,7 @@ from clinic.audit import checks, triggers
 from clinic.audit.checkpoints import checkpoint
 from clinic.audit.models import Checkpoint, Entry
 from clinic.audit.verify import verify_log
-from erasure.serve.startup import CannotOpen, check_log
+from erasure.operations.startup import CannotOpen, check_log
 from tests.clinic.audit.factories import a_log, copy_of_entry
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("guarded")]

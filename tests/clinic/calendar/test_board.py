@@ -9,10 +9,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from clinic.accounts.models import Role, User
 from clinic.calendar.board import Block, asked_day, at_clock, blocks_of, taken
 from clinic.calendar.bookings import book
 from clinic.calendar.models import Booking, Resource
-from clinic.people.models import Role, User
 from erasure.procedures.models import Procedure
 from erasure.runs.models import DoctorCall, Hold, Run
 from patients.consent.models import Signature

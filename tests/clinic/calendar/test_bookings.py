@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.db import IntegrityError, connection, connections, transaction
 
+from clinic.accounts.models import User
 from clinic.calendar import bookings
 from clinic.calendar.bookings import Clash, Stale, book, cancel, clashes, move
 from clinic.calendar.models import Booking, Reservation, Resource, quarters
-from clinic.people.models import User
 from tests.factories import make_room, make_user
 from tests.house import until
 

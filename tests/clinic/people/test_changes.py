@@ -6,10 +6,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from clinic.accounts.models import Invitation, Role, User
 from clinic.audit.models import Entry
 from clinic.people.changes import NotYours, change_roles, set_active
 from clinic.people.invitations import Closed, accept, digest, has_account, open_invitation, take_back, waiting
-from clinic.people.models import Invitation, Role, User
 from tests.factories import PASSPHRASE, make_user
 
 pytestmark = pytest.mark.django_db

@@ -5,7 +5,7 @@ from django.test import Client
 
 from clinic.access.navigation import PLACES
 from clinic.access.policy import allowed
-from clinic.people.models import Role
+from clinic.accounts.models import Role
 from tests.factories import make_case, make_user
 
 pytestmark = pytest.mark.django_db

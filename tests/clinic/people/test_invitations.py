@@ -13,10 +13,10 @@ from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
+from clinic.accounts.models import Invitation, Role, User
 from clinic.audit.models import Entry
 from clinic.outbox.models import Mail
 from clinic.people.invitations import Closed, accept, digest, invite, open_invitation, take_back, waiting
-from clinic.people.models import Invitation, Role, User
 from clinic.people.redaction import WithoutTokens
 from patients.cases.models import Case
 from tests.factories import PASSPHRASE, make_user

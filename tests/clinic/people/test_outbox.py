@@ -5,7 +5,7 @@ from django.conf import settings as django_settings
 from django.core.mail import send_mail
 from django.test import Client
 
-from clinic.people.models import Role
+from clinic.accounts.models import Role
 from tests.factories import make_user
 from tests.mailers import send_mail_through
 

@@ -10,9 +10,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
+from clinic.accounts.models import Invitation, Role, User
 from clinic.audit.models import Entry
 from clinic.people.invitations import invite
-from clinic.people.models import Invitation, Role, User
 from clinic.people.validators import ClinicNameValidator
 from tests.factories import make_user
 

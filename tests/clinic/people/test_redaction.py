@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from clinic.people.models import Role
+from clinic.accounts.models import Role
 from tests.factories import make_user
 
 

@@ -7,9 +7,9 @@ from django.contrib.auth.hashers import MD5PasswordHasher
 from django.core import mail
 from django.test import Client
 
+from clinic.accounts.models import Role, User
 from clinic.audit.models import Entry
 from clinic.people.changes import change_roles, set_active
-from clinic.people.models import Role, User
 from tests.factories import PASSPHRASE, make_user
 
 pytestmark = pytest.mark.django_db

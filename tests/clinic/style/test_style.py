@@ -9,7 +9,7 @@ from django.template.response import TemplateResponse
 from django.test import Client
 from django.urls import reverse
 
-from clinic.people.models import STAFF_ROLES, Role
+from clinic.accounts.models import STAFF_ROLES, Role
 from clinic.style.tokens import contrast, defined, read_tokens
 from tests.factories import make_user
 from tests.templates.markup import Page

@@ -11,15 +11,15 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from clinic.accounts.models import Role
 from clinic.audit.models import Entry
-from clinic.people.models import Role
-from erasure.backups.drilling import hold_drill
-from erasure.backups.making import make_backup
+from erasure.backups.create import make_backup
+from erasure.backups.drill import hold_drill
 from erasure.backups.manifest import BackupRefused
 from erasure.backups.models import Backup, Drill
 from erasure.backups.views import STALE
-from erasure.runs import finishing
-from erasure.runs.worker import advance
+from erasure.jobs import certifying
+from erasure.jobs.worker import advance
 from patients.keepsakes.removal import remove_keepsake
 from patients.keepsakes.staging import begin
 from patients.vault import configured
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def verified_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finishing, "verify_apart", verify_here)
+    monkeypatch.setattr(certifying, "verify_apart", verify_here)
 
 
 def numbers(drill: Drill) -> tuple[int, int, int, int]:

@@ -6,8 +6,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from clinic.accounts.models import Role
 from clinic.audit.models import Entry
-from clinic.people.models import Role
 from patients.vault.configured import key_store
 from patients.vault.models import HeldKey
 from tests.factories import make_user

@@ -7,12 +7,12 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import connection
 
+from erasure.backups.create import make_backup
 from erasure.backups.database import KEY_TABLES
-from erasure.backups.making import make_backup
 from erasure.backups.manifest import BackupRefused
-from erasure.backups.obeying import keyless
 from erasure.backups.restoring import restore
-from erasure.serve.startup import CannotOpen, check_keys
+from erasure.operations.reconcile import keyless
+from erasure.operations.startup import CannotOpen, check_keys
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.removal import remove_keepsake
 from patients.vault import configured

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from erasure.backups import database
-from erasure.backups.making import make_backup
+from erasure.backups.create import make_backup
 from erasure.backups.manifest import write_durably
 from tests.factories import make_case, make_keepsake, make_memory
 from tests.powerloss import left_by_crashes

@@ -19,22 +19,22 @@ from clinic.audit.models import Entry
 from clinic.audit.record import Act, record
 from clinic.audit.verify import verify_log
 from erasure.backups import database, restoring
-from erasure.backups.making import make_backup
+from erasure.backups.create import make_backup
 from erasure.backups.manifest import MANIFEST, SIGNATURE, BackupRefused, path_of
 from erasure.backups.models import Backup
-from erasure.backups.obeying import keyless, obey_keys
 from erasure.backups.restoring import mark_path, restore
+from erasure.jobs import certifying
+from erasure.jobs.certifying import certify
+from erasure.jobs.supervisor import certify_finished, tick
+from erasure.jobs.worker import advance, take_turn
+from erasure.operations.reconcile import keyless, obey_keys
+from erasure.operations.startup import check_keys, check_log, check_migrations, obey
+from erasure.operations.supervisor_loop import other_owners
 from erasure.procedures.models import Procedure
-from erasure.runs import finishing
-from erasure.runs.finishing import settle
 from erasure.runs.lease import claim
 from erasure.runs.models import Run, Step
 from erasure.runs.passes import GONE, keepsakes_of
 from erasure.runs.planning import start_run
-from erasure.runs.supervisor import settle_finished, tick
-from erasure.runs.worker import advance, take_turn
-from erasure.serve.rounds import other_owners
-from erasure.serve.startup import check_keys, check_log, check_migrations, obey
 from patients.cases.models import Case
 from patients.consent.models import ConsentText, Signature
 from patients.consent.signing import withdraw
@@ -49,7 +49,7 @@ from patients.vault.models import HeldKey, StoredObject
 from patients.vault.objects import read, storage
 from patients.vault.sweep import PATIENCE, Rounds
 from tests.erasure.backups.elsewhere import empty_database, empty_house
-from tests.erasure.serve.test_serve import serve
+from tests.erasure.operations.test_serve import serve
 from tests.erasure.verification.ended import verify_here
 from tests.factories import make_case, make_keepsake, make_memory, make_procedure, make_run
 from tests.house import ROOT, environment
@@ -61,7 +61,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def verified_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """The verifier's own process has tests of its own; here many runs end."""
-    monkeypatch.setattr(finishing, "verify_apart", verify_here)
+    monkeypatch.setattr(certifying, "verify_apart", verify_here)
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ def test_what_was_erased_after_the_backup_is_erased_again_and_the_rest_is_back(
         assert "not given out here" not in looked_up
         (backup,) = Backup.objects.all()
         assert (backup.directory, backup.restored_at is not None) == (str(directory), True)
-        assert settle(run.pk)
+        assert certify(run.pk)
         assert verify_log().problems == []
 
         size = Entry.objects.count()
@@ -236,7 +236,7 @@ def test_a_run_under_way_is_stopped_and_what_it_had_destroyed_is_said(
         assert verify_log().problems == []
         case = Case.objects.get(pk=run.procedure.case_id)
         assert case.stage == Case.Stage.MAPPED
-        settle_finished()
+        certify_finished()
         assert Run.objects.get(pk=run.pk).certificate.statement["outcome"] == "stopped"
 
 
@@ -311,7 +311,7 @@ def test_a_crash_while_obeying_is_made_good_by_the_next_opening(
     with empty_house(tmp_path):
         restore(directory)
         with monkeypatch.context() as patched:
-            patched.setattr("erasure.backups.obeying.destroy", lambda rows: 1 / 0)
+            patched.setattr("erasure.operations.reconcile.destroy", lambda rows: 1 / 0)
             with pytest.raises(ZeroDivisionError):
                 open_house()
         open_house()

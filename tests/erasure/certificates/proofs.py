@@ -10,13 +10,13 @@ from typing import Any
 from django.test import Client
 from django.urls import reverse
 
-from clinic.people.models import Role
+from clinic.accounts.models import Role
 from erasure.certificates import verify_certificate
+from erasure.jobs.supervisor import certify_finished, end_stopped
+from erasure.jobs.worker import advance, take_turn
 from erasure.runs.control import abort, pause, protect
 from erasure.runs.lease import claim, release
 from erasure.runs.models import Run
-from erasure.runs.supervisor import end_stopped, settle_finished
-from erasure.runs.worker import advance, take_turn
 from erasure.session.forms import AbortReason
 from tests.factories import make_case, make_memory, make_run, make_user
 from tests.snapshots import begin_with
@@ -48,7 +48,7 @@ def make_stopped(turns: int = 16) -> Run:
     abort(run.pk, by=doctor, reason=AbortReason.values[0])
     release(fence)
     end_stopped()
-    settle_finished()
+    certify_finished()
     return Run.objects.get(pk=run.pk)
 
 

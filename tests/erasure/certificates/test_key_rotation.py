@@ -11,7 +11,7 @@ from django.test import Client
 from clinic.audit.checkpoints import verifier_key
 from clinic.audit.keyring import rotate
 from clinic.audit.models import Checkpoint
-from erasure.backups.making import make_backup
+from erasure.backups.create import make_backup
 from erasure.backups.manifest import check
 from erasure.certificates import verify_certificate as offline
 from erasure.certificates.models import Certificate

@@ -14,12 +14,12 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test import Client
 
+from clinic.accounts.models import Role
 from clinic.audit import triggers
 from clinic.audit.checkpoints import checkpoint, verifier_key
 from clinic.audit.models import Checkpoint, Entry, TreeHead
 from clinic.audit.record import Act, record
 from clinic.audit.restored import declare_restored
-from clinic.people.models import Role
 from erasure.certificates import verify_certificate as offline
 from patients.cases.models import Case
 from tests.clinic.audit.factories import copy_of_entry, write

@@ -16,11 +16,11 @@ from clinic.audit.models import Checkpoint, Entry
 from erasure.certificates import issuing
 from erasure.certificates import verify_certificate as offline
 from erasure.certificates.checking import LARGEST_FILE
+from erasure.certificates.finding_texts import SENTENCES, UNKNOWN
 from erasure.certificates.issuing import sign_unsigned
 from erasure.certificates.models import Certificate
-from erasure.certificates.paper import file_of
-from erasure.certificates.wording import SENTENCES, UNKNOWN
-from erasure.serve.rounds import Supervision
+from erasure.certificates.pdf import file_of
+from erasure.operations.supervisor_loop import Supervision
 from patients.cases.models import Case
 from tests.clinic.audit.plugin import unguarded
 from tests.erasure.certificates.proofs import changed, ended, make_ended, stopped

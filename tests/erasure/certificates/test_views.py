@@ -6,8 +6,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from clinic.accounts.models import Role
 from clinic.audit.checkpoints import public_key
-from clinic.people.models import Role
 from erasure.certificates.checking import read_and_check
 from erasure.certificates.models import Certificate
 from erasure.runs.models import Run

@@ -9,8 +9,8 @@ from django.conf import settings as django_settings
 from clinic.audit.models import Entry
 from erasure.demo import loader, story
 from erasure.demo.people_and_rooms import PEOPLE
+from erasure.jobs.worker import advance
 from erasure.runs.models import Hold, Run, Step
-from erasure.runs.worker import advance
 from patients.consent.models import ConsentText
 from patients.consent.texts import publish_first_texts
 from patients.keepsakes.models import Keepsake

@@ -7,8 +7,8 @@ from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command
 from django.db import transaction
 
+from clinic.accounts.models import User
 from clinic.audit.record import Act, record
-from clinic.people.models import User
 from erasure.demo.ownership import (
     MARK,
     NotDemonstration,

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from erasure.fade import pages, photo
-from patients.imaging.sheaf import Page, bind, unbind
+from patients.imaging.page_bundle import Page, bind, unbind
 
 ORIGINS = [(300, 420), (640, 200), (40, 56)]
 

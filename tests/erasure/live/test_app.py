@@ -12,13 +12,13 @@ from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 from django.test import Client
 
+from clinic.accounts.models import Role, User
 from clinic.audit.models import Entry
-from clinic.people.models import Role, User
+from erasure.jobs.worker import advance
 from erasure.live.app import Live
 from erasure.runs.control import pause, protect
 from erasure.runs.events import News, emit
 from erasure.runs.models import Run
-from erasure.runs.worker import advance
 from tests.factories import make_run, make_user
 from tests.serving import PATIENCE, Stream, ask, cookie_of, serving
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from clinic.accounts.models import Role, User
 from clinic.calendar.models import Resource
 from clinic.people.changes import change_roles, set_active
-from clinic.people.models import Role, User
 from erasure.runs import handover
 from erasure.runs.models import Run
 from tests.erasure.live.test_app import quick

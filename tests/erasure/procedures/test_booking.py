@@ -20,7 +20,7 @@ from erasure.runs.models import Run
 from patients.cases.models import Case
 from patients.consent.models import Signature
 from patients.consent.signing import withdraw
-from patients.maps.models import LockedMap
+from patients.memories.models import LockedMap
 from tests.factories import (
     make_case,
     make_doctor,

@@ -11,10 +11,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from clinic.accounts.models import Role
 from clinic.audit.models import Entry
 from clinic.calendar.bookings import book
 from clinic.calendar.models import Booking, Reservation, Resource
-from clinic.people.models import Role
 from erasure.procedures.booking import CannotBook, book_procedure
 from erasure.procedures.forms import HoursForm, clinic_moment
 from erasure.procedures.models import Procedure

@@ -5,14 +5,14 @@ from datetime import timedelta
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from clinic.accounts.models import Role, User
 from clinic.audit.models import Entry
 from clinic.audit.verify import verify_log
 from clinic.calendar.bookings import book
 from clinic.calendar.models import Resource
-from clinic.people.models import Role, User
-from erasure.runs.acting import after
 from erasure.runs.models import DoctorCall, Event, PresenceCheck, Run, Step
 from erasure.runs.passes import GONE
+from erasure.runs.run_actions import after
 from patients.vault.configured import key_store
 from patients.vault.models import StoredObject
 from patients.vault.objects import storage

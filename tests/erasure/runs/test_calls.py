@@ -7,12 +7,12 @@ from django.conf import settings
 from django.core import mail
 from django.db import transaction
 
-from clinic.people.models import Role, User
+from clinic.accounts.models import Role, User
+from erasure.jobs.supervisor import tick
+from erasure.jobs.worker import advance
 from erasure.runs import calls, control
-from erasure.runs.acting import after, lock
 from erasure.runs.models import CallNotice, DoctorCall, Run
-from erasure.runs.supervisor import tick
-from erasure.runs.worker import advance
+from erasure.runs.run_actions import after, lock
 from tests.erasure.runs.nights import acts, doctor_of, due_now, kinds, technician_of
 from tests.factories import make_doctor, make_run, make_user
 from tests.house import house, until

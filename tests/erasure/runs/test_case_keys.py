@@ -7,9 +7,9 @@ from uuid import UUID
 import pytest
 
 from clinic.audit.models import Entry
+from erasure.jobs.worker import advance
 from erasure.runs import finishing
 from erasure.runs.models import Run, Step
-from erasure.runs.worker import advance
 from patients.vault.configured import configured_token, key_store
 from patients.vault.keys import KeyStoreDamaged
 from patients.vault.limits import DATABASE_METHOD, UNTIL_THE_STEPS_END

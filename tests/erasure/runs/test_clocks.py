@@ -8,14 +8,15 @@ from django.apps import apps
 from django.conf import LazySettings
 from django.utils import timezone
 
+from erasure.jobs import supervisor
+from erasure.jobs.worker import advance, take_turn
 from erasure.procedures.models import Procedure
-from erasure.runs import calls, control, presence, supervisor
-from erasure.runs.acting import after
-from erasure.runs.attendance import attend, attending
+from erasure.runs import calls, control, presence
 from erasure.runs.lease import claim, free_expired, heartbeat, held
 from erasure.runs.models import PresenceCheck, Run
+from erasure.runs.open_pages import attend, attending
 from erasure.runs.planning import CannotStart, start_run
-from erasure.runs.worker import advance, take_turn
+from erasure.runs.run_actions import after
 from patients.consent.models import Signature
 from tests.erasure.runs.nights import doctor_of, due_now, overdue, technician_of, unattended
 from tests.factories import make_case, make_keepsake, make_memory, make_procedure, make_run, make_signed

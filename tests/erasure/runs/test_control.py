@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from clinic.people.models import User
+from clinic.accounts.models import User
 from erasure.runs import control, handover
-from erasure.runs.acting import NotNow, of_the_team
 from erasure.runs.models import DoctorCall, Run, Step
 from erasure.runs.passes import GONE
+from erasure.runs.run_actions import NotNow, of_the_team
 from patients.memories.models import Memory
 from tests.erasure.runs.nights import acts, doctor_of, kinds, technician_of, unattended
 from tests.factories import make_doctor, make_run, make_technician, make_user

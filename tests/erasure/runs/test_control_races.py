@@ -12,8 +12,8 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
+from clinic.accounts.models import Role, User
 from clinic.people.changes import set_active
-from clinic.people.models import Role, User
 from erasure.runs import calls, control, handover, presence
 from erasure.runs.control import NotNow
 from erasure.runs.models import CallNotice, DoctorCall, Handover, PresenceCheck, Run

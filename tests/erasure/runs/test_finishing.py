@@ -7,15 +7,16 @@ import pytest
 from django.utils import timezone
 
 from clinic.audit.models import Entry
+from erasure.jobs.certifying import certify
+from erasure.jobs.supervisor import certify_finished, end_stopped
+from erasure.jobs.worker import finish_if_over, next_step, take_turn
 from erasure.procedures.models import Procedure
 from erasure.runs import control, finishing, lease
-from erasure.runs.acting import after
-from erasure.runs.finishing import close_gone_steps, close_step, finish, settle
+from erasure.runs.finishing import close_gone_steps, close_step, finish
 from erasure.runs.lease import claim, free_expired, free_holder, heartbeat, held, release
 from erasure.runs.models import Fence, Run, Step
 from erasure.runs.passes import GONE, make_pass
-from erasure.runs.supervisor import end_stopped, settle_finished
-from erasure.runs.worker import finish_if_over, next_step, take_turn
+from erasure.runs.run_actions import after
 from patients.cases.models import Case
 from patients.consent.models import Signature
 from patients.vault.models import StoredObject
@@ -195,10 +196,10 @@ def make_over() -> Run:
 
 def test_a_night_is_certified_once_and_not_while_it_goes_on() -> None:
     going_on, run = make_run(1), make_over()
-    assert not settle(going_on.pk)
-    assert settle(run.pk)
-    assert not settle(run.pk)
-    assert settle_finished() == 0
+    assert not certify(going_on.pk)
+    assert certify(run.pk)
+    assert not certify(run.pk)
+    assert certify_finished() == 0
     for action in ("keys.rolled", "run.verified", "certificate.issued"):
         assert recorded(run, action) == 1
     assert recorded(going_on, "run.verified") == 0
@@ -209,18 +210,18 @@ def test_a_night_is_certified_once_and_not_while_it_goes_on() -> None:
 def test_one_process_at_a_time_certifies() -> None:
     run, other = make_over(), make_run(1)
     Run.objects.update(lease_until=after(60), lease_holder="another")
-    assert not settle(run.pk)
+    assert not certify(run.pk)
     assert recorded(run, "run.verified") == 0
     assert Run.objects.filter(lease_holder="another").count() == 2
     Run.objects.filter(pk=run.pk).update(lease_until=after(-1))
-    assert settle(run.pk)
+    assert certify(run.pk)
     assert Run.objects.get(pk=other.pk).lease_holder == "another"
 
 
 def test_nothing_is_certified_while_something_of_the_case_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     run = make_over()
     monkeypatch.setattr(finishing, "destroy", lambda rows: None)
-    assert not settle(run.pk)
+    assert not certify(run.pk)
     assert recorded(run, "keys.rolled") == 0
 
 

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from clinic.accounts.models import Role, User
 from clinic.calendar.models import Reservation, Resource, quarters
-from clinic.people.models import Role, User
 from erasure.runs import calls, control, handover
 from erasure.runs.control import NotNow
 from erasure.runs.models import Handover, Run

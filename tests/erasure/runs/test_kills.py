@@ -16,7 +16,7 @@ from tests.house import House, certified, house, progress, until, until_certifie
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.processes]
 
-# Every place in a pass, a close and an end that has a name (clinic/points.py), as one night comes
+# Every place in a pass, a close and an end that has a name (clinic/failpoints.py), as one night comes
 # to them, and how often a process passes it before it dies there.
 NIGHTS = {
     "making frames": [

@@ -2,14 +2,14 @@
 
 import pytest
 
-from clinic.people.models import Role
+from clinic.accounts.models import Role
+from erasure.jobs.worker import advance, next_step
 from erasure.runs.control import pause, resume
 from erasure.runs.lease import claim
 from erasure.runs.models import Event, Hold, Run, Step
 from erasure.runs.passes import GONE, capacity_bits, keepsakes_of, make_pass
 from erasure.runs.resistance import copies_off_the_map
-from erasure.runs.worker import advance, next_step
-from patients.imaging.sheaf import MEDIA_TYPE
+from patients.imaging.page_bundle import MEDIA_TYPE
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.playback import original_of
 from patients.memories.models import Memory

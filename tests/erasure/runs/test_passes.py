@@ -6,12 +6,12 @@ import pytest
 from django.db.models import F
 from django.utils import timezone
 
+from erasure.jobs.worker import next_step
 from erasure.runs import passes
-from erasure.runs.acting import after
 from erasure.runs.lease import claim
 from erasure.runs.models import Event, Fence, Hold, Run, Step
 from erasure.runs.passes import GONE, Refused, keepsakes_of, make_pass
-from erasure.runs.worker import next_step
+from erasure.runs.run_actions import after
 from patients.consent.models import Signature
 from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory

@@ -13,8 +13,7 @@ from erasure.runs.planning import CannotStart, start_run
 from patients.cases.models import Case
 from patients.consent.models import Signature
 from patients.maps.locking import map_body, map_digest
-from patients.maps.models import LockedMap
-from patients.memories.models import Memory
+from patients.memories.models import LockedMap, Memory
 from tests.factories import make_case, make_keepsake, make_memory, make_procedure
 
 pytestmark = pytest.mark.django_db

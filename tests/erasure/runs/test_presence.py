@@ -3,13 +3,13 @@
 import pytest
 from django.conf import settings
 
+from clinic.accounts.models import Role
 from clinic.people.changes import set_active
-from clinic.people.models import Role
+from erasure.jobs.worker import next_step
 from erasure.runs import control, handover, presence
 from erasure.runs.lease import claim
 from erasure.runs.models import DoctorCall, PresenceCheck, Run
 from erasure.runs.passes import make_pass
-from erasure.runs.worker import next_step
 from patients.memories.models import MemoryLink
 from tests.erasure.runs.nights import acts, doctor_of, kinds, overdue, technician_of, unattended
 from tests.factories import make_run, make_technician, make_user

@@ -10,12 +10,12 @@ from contextlib import suppress
 import pytest
 from django.db import connection
 
-from clinic.people.models import User
+from clinic.accounts.models import User
+from erasure.jobs.worker import next_step
 from erasure.runs import control, passes
 from erasure.runs.lease import claim
 from erasure.runs.models import Event, Run, Step
 from erasure.runs.passes import Refused, make_pass
-from erasure.runs.worker import next_step
 from patients.consent.signing import withdraw
 from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory

@@ -14,8 +14,8 @@ from pytest_django import Settings
 from erasure.runs import control
 from erasure.runs.models import CallNotice, Event, Run
 from patients.requests.tickets import new_ticket
+from tests.erasure.operations.served import BY_REDIS, serve
 from tests.erasure.runs.nights import check_end, technician_of
-from tests.erasure.serve.served import BY_REDIS, serve
 from tests.factories import make_run
 from tests.house import progress, until, until_certified
 from tests.servers import RedisServer, running
@@ -41,7 +41,7 @@ def asked_at(run: Run) -> datetime | None:
 
 def tasks(redis: RedisServer, settings: Settings) -> set[str]:
     """What tasks that Redis keeps were asked to do, whatever became of them."""
-    from erasure.runs.redis_queue import every_job
+    from erasure.task_queue.redis_queue import every_job
 
     settings.REDIS_URL = redis.url
     return {job.description for job in every_job()}
@@ -69,7 +69,7 @@ def test_workers_and_whole_machines_die_and_the_night_ends_in_a_certificate(
         one.end(signal.SIGKILL)
         until(one.nobody_left, "nobody of that machine works on")
         until_certified(run)
-        assert tasks(redis, settings) <= {f"erasure.runs.tasks.advance_run('{run.pk}')"}
+        assert tasks(redis, settings) <= {f"erasure.jobs.tasks.advance_run('{run.pk}')"}
         other.end(signal.SIGTERM)
         assert other.process.returncode == 0
         assert other.nobody_left()

@@ -7,13 +7,13 @@ import pytest
 from django.utils import timezone
 
 from clinic.audit.models import Entry
+from erasure.jobs.worker import advance
 from erasure.runs import control, handover
-from erasure.runs.acting import NotNow
 from erasure.runs.finishing import outcome_of
 from erasure.runs.lease import claim
 from erasure.runs.models import DoctorCall, Fence, Hold, Run, Step
 from erasure.runs.resistance import Likeness, copies_off_the_map, decide, hold
-from erasure.runs.worker import advance
+from erasure.runs.run_actions import NotNow
 from patients.cases.models import Case
 from patients.consent.models import Signature
 from patients.keepsakes.models import Keepsake

@@ -8,10 +8,12 @@ from django.core import mail
 from django.db import transaction
 
 from clinic.audit.models import Entry
-from erasure.runs import calls, control, finishing, presence
-from erasure.runs.acting import NotNow, after
-from erasure.runs.finishing import finish, settle
+from erasure.jobs import certifying
+from erasure.jobs.certifying import certify
+from erasure.runs import calls, control, presence
+from erasure.runs.finishing import finish
 from erasure.runs.models import CallNotice, DoctorCall, PresenceCheck, Run, Step
+from erasure.runs.run_actions import NotNow, after
 from erasure.verification.process import NotVerified
 from tests.erasure.runs.nights import doctor_of, due_now, technician_of, unattended
 from tests.factories import make_run
@@ -136,10 +138,10 @@ def test_no_verdict_is_no_certificate_and_the_next_verifier_waits(monkeypatch: p
         raise NotVerified("took-too-long")
 
     with monkeypatch.context() as patched:
-        patched.setattr(finishing, "verify_apart", fails)
-        assert not settle(run.pk)
+        patched.setattr(certifying, "verify_apart", fails)
+        assert not certify(run.pk)
     assert not Entry.objects.filter(run=run.pk, action__in=["run.verified", "certificate.issued"]).exists()
-    monkeypatch.setattr(finishing, "FIRST_WAIT", timedelta(hours=1))
-    assert not settle(run.pk), "the next verifier is not due"
-    monkeypatch.setattr(finishing, "FIRST_WAIT", timedelta(0))
-    assert settle(run.pk)
+    monkeypatch.setattr(certifying, "FIRST_WAIT", timedelta(hours=1))
+    assert not certify(run.pk), "the next verifier is not due"
+    monkeypatch.setattr(certifying, "FIRST_WAIT", timedelta(0))
+    assert certify(run.pk)

@@ -1,4 +1,4 @@
-"""Presents as erasure/session/present.py makes them, without a database: what the page is tested with."""
+"""Presents as erasure/session/snapshot.py makes them, without a database: what the page is tested with."""
 
 from collections.abc import Sequence
 from typing import Any

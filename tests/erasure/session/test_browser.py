@@ -11,9 +11,9 @@ from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Page, expect, sync_playwright
 
+from erasure.jobs.worker import advance
 from erasure.procedures.models import Procedure
 from erasure.runs.models import Run
-from erasure.runs.worker import advance
 from tests.browser.browsing import CHROMIUM, QUIET, apart
 from tests.factories import make_run
 from tests.serving import serving, whole_house

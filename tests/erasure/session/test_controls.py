@@ -10,14 +10,14 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
-from clinic.people.models import Role, User
+from clinic.accounts.models import Role, User
+from erasure.jobs.worker import next_step
 from erasure.runs import calls, control, handover, presence
-from erasure.runs.acting import after
 from erasure.runs.lease import claim
 from erasure.runs.models import Attendance, DoctorCall, Hold, Run
 from erasure.runs.passes import make_pass
-from erasure.runs.worker import next_step
-from erasure.session.present import present
+from erasure.runs.run_actions import after
+from erasure.session.snapshot import present
 from erasure.session.viewers import viewer_of
 from tests.erasure.runs.nights import doctor_of, due_now, kinds, technician_of, unattended
 from tests.erasure.runs.test_resistance import make_held

@@ -14,14 +14,15 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from clinic.accounts.models import Role, User
 from clinic.audit.models import Entry
-from clinic.people.models import Role, User
+from erasure.jobs.certifying import certify
+from erasure.jobs.worker import advance
 from erasure.procedures.models import Procedure
 from erasure.runs import control, resistance
-from erasure.runs.finishing import finish, settle
+from erasure.runs.finishing import finish
 from erasure.runs.models import Event, Hold, Run, Step
 from erasure.runs.passes import GONE
-from erasure.runs.worker import advance
 from erasure.session.replay import Moment, beside, present_at, replay
 from patients.memories.models import Memory
 from tests.factories import jpeg, make_case, make_doctor, make_keepsake, make_memory, make_run, make_user
@@ -180,7 +181,7 @@ def a_stopped_night() -> Run:
     advance(run.pk)
     control.abort(run.pk, by=run.procedure.booked_by, reason="doubt")
     assert finish(run.pk)
-    assert settle(run.pk)
+    assert certify(run.pk)
     return Run.objects.select_related("procedure__case").get(pk=run.pk)
 
 

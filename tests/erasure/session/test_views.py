@@ -11,9 +11,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from clinic.people.models import Role, User
+from clinic.accounts.models import Role, User
+from erasure.jobs.worker import advance
 from erasure.runs.models import Run
-from erasure.runs.worker import advance
 from tests.factories import make_run, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -8,9 +8,9 @@ from uuid import UUID
 import pytest
 from django.db import connection
 
-from erasure.runs import finishing
+from erasure.jobs import certifying
+from erasure.jobs.worker import advance
 from erasure.runs.models import Run
-from erasure.runs.worker import advance
 from erasure.verification.checks import verify_run
 from erasure.verification.places import FOUND, Findings
 from tests.factories import make_run
@@ -42,7 +42,7 @@ def refused_writes() -> Iterator[None]:
 def make_ended(monkeypatch: pytest.MonkeyPatch, memories: int = 1) -> Run:
     """A complete run with its certificate, verified in this process."""
     with monkeypatch.context() as patched:
-        patched.setattr(finishing, "verify_apart", verify_here)
+        patched.setattr(certifying, "verify_apart", verify_here)
         run = make_run(memories=memories)
         advance(run.pk)
     return Run.objects.select_related("procedure__case", "certificate").get(pk=run.pk)

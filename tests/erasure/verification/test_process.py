@@ -15,14 +15,14 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
+from clinic.accounts.models import Role
 from clinic.audit.models import Entry
 from clinic.audit.verify import verify_log
-from clinic.people.models import Role
-from erasure.runs import finishing
-from erasure.runs.finishing import settle
+from erasure.jobs import certifying
+from erasure.jobs.certifying import certify
+from erasure.jobs.supervisor import certify_finished
+from erasure.jobs.worker import advance
 from erasure.runs.models import Event, Run
-from erasure.runs.supervisor import settle_finished
-from erasure.runs.worker import advance
 from erasure.verification.checks import BEYOND, EVERY
 from erasure.verification.places import FOUND, UNCHECKABLE, Place, statement, word
 from erasure.verification.process import NotVerified, environment, read_report, report, verify_apart
@@ -54,14 +54,14 @@ def test_what_the_process_finds_is_on_the_page_the_log_and_the_certificate(
     monkeypatch: pytest.MonkeyPatch, client: Client
 ) -> None:
     planted = uuid4().hex
-    roll = finishing._say
+    roll = certifying._say
 
     def say_and_plant(run: Run, action: str, details: Any) -> None:
         roll(run, action, details)
         if action == "keys.rolled":
             storage().save(planted, ContentFile(b"?"))
 
-    monkeypatch.setattr(finishing, "_say", say_and_plant)
+    monkeypatch.setattr(certifying, "_say", say_and_plant)
     run = make_run(memories=1)
     advance(run.pk)
     details = Entry.objects.get(run=run.pk, action="run.verified").details
@@ -93,14 +93,14 @@ def test_a_killed_verifier_is_not_clean_and_is_followed_by_another(
     shown = client.get(reverse("erasure:session", args=[run.pk])).content.decode()
     assert "Not verified yet: the verifier gave no answer, and is started again." in shown
 
-    monkeypatch.setattr(finishing, "FIRST_WAIT", timedelta(hours=1))
-    assert settle(run.pk) is False
+    monkeypatch.setattr(certifying, "FIRST_WAIT", timedelta(hours=1))
+    assert certify(run.pk) is False
     assert Entry.objects.filter(run=run.pk, action="run.unverified").count() == 1
-    monkeypatch.setattr(finishing, "FIRST_WAIT", timedelta(0))
-    assert settle_finished() == 0
+    monkeypatch.setattr(certifying, "FIRST_WAIT", timedelta(0))
+    assert certify_finished() == 0
     assert Entry.objects.filter(run=run.pk, action="run.unverified").count() == 2
     monkeypatch.delenv("LACUNA_POINT")
-    assert settle_finished() == 1
+    assert certify_finished() == 1
     assert Entry.objects.filter(run=run.pk, action="run.verified").count() == 1
     assert Run.objects.get(pk=run.pk).certificate.statement["verification"]["result"] == "clean"
 
@@ -128,10 +128,10 @@ def test_two_processes_do_not_settle_one_run_at_once(monkeypatch: pytest.MonkeyP
     looked: list[bool] = []
 
     def verify_and_look(run_id: Any) -> Any:
-        looked.append(settle(run_id))  # another process, while this one verifies
+        looked.append(certify(run_id))  # another process, while this one verifies
         return verify_here(run_id)
 
-    monkeypatch.setattr(finishing, "verify_apart", verify_and_look)
+    monkeypatch.setattr(certifying, "verify_apart", verify_and_look)
     advance(run.pk)
     assert looked == [False]
     assert Run.objects.get(pk=run.pk).certificate

@@ -7,7 +7,7 @@ from django.test import Client
 
 from clinic.access.policy import allowed
 from clinic.access.relations import relations_to
-from clinic.people.models import Role, User
+from clinic.accounts.models import Role, User
 from erasure.procedures.booking import book_procedure, cancel_procedure
 from erasure.procedures.models import Procedure
 from patients.cases.models import Case

@@ -7,8 +7,8 @@ import pytest
 from django.conf import LazySettings
 from django.utils import timezone, translation
 
+from clinic.accounts.models import Role, User
 from clinic.audit.models import Entry
-from clinic.people.models import Role, User
 from patients.cases.models import Case
 from patients.consent.models import ConsentText, Signature
 from patients.consent.signing import (
@@ -21,7 +21,7 @@ from patients.consent.signing import (
     withdraw,
 )
 from patients.maps.locking import lock_map, unlock_map
-from patients.maps.models import LockedMap
+from patients.memories.models import LockedMap
 from tests.factories import (
     make_case,
     make_doctor,

@@ -7,15 +7,14 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
+from clinic.accounts.models import Role
 from clinic.audit.models import Entry
-from clinic.people.models import Role
 from patients.cases.models import Case
 from patients.consent.models import ConsentText, Signature
 from patients.consent.signing import agreed_to_keep, current_text, text_digest
 from patients.consent.texts import FIRST, publish_first_texts
 from patients.maps.locking import lock_map
-from patients.maps.models import LockedMap
-from patients.memories.models import Memory
+from patients.memories.models import LockedMap, Memory
 from tests.factories import (
     PASSPHRASE,
     make_case,

@@ -3,11 +3,11 @@
 import pytest
 from django.test import Client
 
+from clinic.accounts.models import Role, User
 from clinic.audit.models import Entry
-from clinic.people.models import Role, User
 from patients.cases.models import Case
-from patients.custody.keeping import receive
-from patients.custody.models import Custody, tag_of
+from patients.custody.models import Custody
+from patients.custody.transfers import receive
 from patients.keepsakes.models import Keepsake
 from tests.factories import make_case, make_keepsake, make_memory, make_other, make_user
 
@@ -35,7 +35,7 @@ def test_one_thing_through_two_pairs_of_hands(thing: Keepsake) -> None:
     mary, stan = signed_in(make_user(Role.RECEPTIONIST)), signed_in(make_user(Role.DOCTOR))
     where = f"/files/{thing.case_id}/custody/"
     first = mary.get(where).content.decode()
-    assert tag_of(thing) in first
+    assert thing.tag in first
     assert "Still with the patient" in first
     assert "Written down" in do(mary, thing, "receive", shelf="b-14")
     page = do(mary, thing, "returned")
@@ -79,7 +79,7 @@ def test_an_auditor_reads_and_a_thing_under_another_file_is_not_there(thing: Kee
 def test_the_patient_sees_where_the_thing_is(thing: Keepsake) -> None:
     patient = signed_in(thing.case.patient)
     before = patient.get(f"/me/keepsakes/{thing.pk}/").content.decode()
-    assert tag_of(thing) in before
+    assert thing.tag in before
     assert "bring it to the front desk" in before
     receive(thing, "B-14", by=make_user(Role.RECEPTIONIST))
     after = patient.get(f"/me/keepsakes/{thing.pk}/").content.decode()

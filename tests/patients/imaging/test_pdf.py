@@ -10,8 +10,8 @@ from PIL import Image
 
 from patients.imaging.decode import DecodedPages, Limits, decode
 from patients.imaging.fingerprint import NEAR, distance
+from patients.imaging.page_bundle import unbind
 from patients.imaging.refusals import Code, Refused
-from patients.imaging.sheaf import unbind
 
 from .media import pdf
 from .pictures import saved, scene

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.middleware.csrf import _get_new_csrf_string
 from django.test import Client
 
-from clinic.people.models import User
+from clinic.accounts.models import User
 from tests.serving import PATIENCE
 
 

@@ -9,10 +9,10 @@ import pytest
 from django.db import transaction
 from django.test import Client, override_settings
 
-from clinic.asgi_guard import house_headers
+from clinic.accounts.models import Role, User
 from clinic.audit.models import Entry
-from clinic.people.models import Role, User
-from patients.imaging.sheaf import unbind
+from clinic.http.guard import house_headers
+from patients.imaging.page_bundle import unbind
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.pictures import HEADERS, Kept, Pictures
 from patients.vault.models import StoredObject

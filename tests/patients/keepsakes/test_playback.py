@@ -9,8 +9,8 @@ import pytest
 from django.db import transaction
 from django.test import Client
 
+from clinic.accounts.models import Role, User
 from clinic.audit.models import Entry
-from clinic.people.models import Role, User
 from patients.keepsakes import playback as module
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.pictures import HEADERS

@@ -9,7 +9,7 @@ import pytest
 from clinic.asgi import application
 from clinic.audit.models import Entry
 from patients.cases.models import Case
-from patients.imaging.sheaf import unbind
+from patients.imaging.page_bundle import unbind
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.playback import original_of
 from patients.vault.models import StoredObject
@@ -19,7 +19,7 @@ from tests.patients.imaging.media import pdf, recording, video
 from tests.patients.imaging.test_media import claiming
 from tests.patients.imaging.test_pdf import hidden_attachment, huge_picture, laughing, many_pages, script
 from tests.patients.keepsakes.sending import Sender
-from tests.patients.keepsakes.test_upload import nothing_left
+from tests.patients.keepsakes.test_upload_app import nothing_left
 from tests.serving import serving
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -120,10 +120,10 @@ def test_hostile_files_get_a_sentence_and_leave_no_row_and_no_key(
 
 
 def test_a_pdf_that_never_ends_is_ended(sender: Sender, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    from patients.keepsakes import arrivals
+    from patients.keepsakes import ingest
 
-    hurried = arrivals.DEFAULT_LIMITS.__class__(cpu_seconds=2, seconds=8)
-    monkeypatch.setattr(arrivals, "limits", lambda: hurried)
+    hurried = ingest.DEFAULT_LIMITS.__class__(cpu_seconds=2, seconds=8)
+    monkeypatch.setattr(ingest, "limits", lambda: hurried)
     answer = sender.bring(pdf(1, change=laughing), "letter.pdf")
     assert (answer.status, answer.said["error"].endswith(".")) == (422, True)
     nothing_left(case)

@@ -18,9 +18,9 @@ from django.utils.translation import get_language
 
 from clinic.asgi import application
 from clinic.audit.models import Entry
+from patients.cases.editing import NotTaken
 from patients.cases.models import Case
 from patients.keepsakes import staging
-from patients.keepsakes.arrivals import NotTaken
 from patients.keepsakes.models import Keepsake, Upload
 from patients.keepsakes.staging import (
     Busy,
@@ -31,8 +31,8 @@ from patients.keepsakes.staging import (
     clean_name,
     discard,
     discard_expired,
+    finish_upload,
     open_upload_keys,
-    settle,
     staging_path,
 )
 from patients.vault.configured import key_store
@@ -42,7 +42,7 @@ from patients.vault.stream import FIRST, NEXT, SEGMENT
 from tests.factories import jpeg, make_case
 from tests.house import House, house, until
 from tests.patients.keepsakes.sending import Answer, Sender
-from tests.patients.keepsakes.test_upload import nothing_left
+from tests.patients.keepsakes.test_upload_app import nothing_left
 from tests.serving import PATIENCE, serving
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -164,8 +164,8 @@ def test_settling_twice_makes_one_keepsake(case: Case) -> None:
     writer = Writer(upload, 0)
     writer.write(photo)
     writer.finish()
-    one = settle(upload, by=case.patient)
-    assert settle(upload, by=case.patient) == one
+    one = finish_upload(upload, by=case.patient)
+    assert finish_upload(upload, by=case.patient) == one
     writer.close()
     discard(upload)
     assert read(StoredObject.objects.get(keepsake=one, role="original")) == photo
@@ -209,7 +209,7 @@ def test_what_was_discarded_under_a_writer_is_not_brought_back(case: Case) -> No
     writer.finish()
     key_store().destroy(upload.pk)
     with pytest.raises(Stopped):
-        settle(upload, by=case.patient)
+        finish_upload(upload, by=case.patient)
     writer.close()
     nothing_left(case)
 

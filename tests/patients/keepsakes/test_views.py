@@ -8,8 +8,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from clinic.accounts.models import Role
 from clinic.audit.models import Entry
-from clinic.people.models import Role
 from patients.cases.models import Case
 from patients.keepsakes.forms import SPOTS, middle_of, spot_of
 from patients.keepsakes.models import Keepsake

@@ -9,7 +9,8 @@ from clinic.audit.models import Entry
 from patients.cases.models import Case
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.removal import remove_keepsake
-from patients.maps.changes import CannotChange, describe, link, name_chapters, place, unlink
+from patients.maps.changes import describe, name_chapters, place
+from patients.memories.links import CannotChange, link, unlink
 from patients.memories.models import Memory, MemoryLink
 from patients.vault.models import StoredObject
 from tests.factories import make_case, make_doctor, make_keepsake, make_memory

@@ -6,17 +6,18 @@ from functools import partial
 import pytest
 
 from clinic.audit.models import Entry
-from erasure.runs.worker import advance
+from erasure.jobs.worker import advance
+from patients.cases.editing import NotTaken
 from patients.cases.models import Case
 from patients.consent.models import Signature
-from patients.keepsakes.arrivals import NotTaken, receive
+from patients.keepsakes.ingest import receive
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.removal import remove_keepsake
 from patients.maps import locking
-from patients.maps.changes import describe, link, name_chapters
+from patients.maps.changes import describe, name_chapters
 from patients.maps.locking import CannotLock, lock_map, map_body, map_digest, obstacles, unlock_map
-from patients.maps.models import LockedMap
-from patients.memories.models import Memory
+from patients.memories.links import link
+from patients.memories.models import LockedMap, Memory
 from patients.vault.models import StoredObject
 from patients.vault.objects import put
 from tests.factories import (

@@ -9,9 +9,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from clinic.accounts.models import Role
 from clinic.audit.models import Entry
-from clinic.people.models import Role
-from erasure.runs.worker import advance
+from erasure.jobs.worker import advance
 from patients.cases.models import Case
 from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory, MemoryLink

@@ -11,10 +11,10 @@ from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 
+from clinic.accounts.models import Role
 from clinic.audit.models import Entry
-from clinic.people.models import Role
 from patients.requests import throttle, tickets
-from patients.requests.deciding import ask
+from patients.requests.decisions import ask
 from patients.requests.models import AppointmentRequest
 from patients.vault.configured import key_store
 from tests.factories import make_case, make_user

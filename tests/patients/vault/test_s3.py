@@ -11,7 +11,7 @@ from django.core.files.base import ContentFile, File
 from pytest_django import Settings
 from urllib3 import HTTPResponse
 
-from clinic.away import Away
+from clinic.unavailable import Away
 from patients.vault.configured import key_store
 from patients.vault.models import StoredObject
 from patients.vault.objects import destroy, doom, put, read, reader, storage

@@ -1,0 +1,248 @@
+"""What Django's middleware does for a page, done for the ASGI routes that stand beside it.
+
+A stream, a picture and an upload are answered outside Django's resolver, so each asks here, before it does
+anything: is the host ours, who is it, may they, and was a refusal recorded. Headers are taken from the very
+middleware that pages pass through, so they cannot drift apart.
+"""
+
+import asyncio
+import io
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from threading import Barrier
+from typing import Any, NoReturn, ParamSpec, TypeVar
+
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, load_backend
+from django.contrib.sessions.backends.base import SessionBase
+from django.core.exceptions import DisallowedHost
+from django.core.handlers.asgi import ASGIRequest
+from django.db import connections
+from django.http import HttpResponse
+from django.utils import translation
+from django.utils.crypto import constant_time_compare
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
+
+from clinic.access.denials import record_denial
+from clinic.access.policy import Decision, allowed
+from clinic.accounts.models import User
+from clinic.audit.context import client_address
+from clinic.unavailable import RETRY_AFTER, Away
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+log = logging.getLogger("lacuna.away")
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# Each thread may hold one database connection; the pool of PostgreSQL's has 12 for the whole process.
+THREADS = 6
+_threads = ThreadPoolExecutor(THREADS, thread_name_prefix="lacuna-asgi")
+
+# Those whose headers every answer of the house bears.
+HEADER_MIDDLEWARE = (
+    "csp.middleware.CSPMiddleware",
+    "django_permissions_policy.PermissionsPolicyMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "clinic.http.resource_policy.ResourcePolicyMiddleware",
+)
+ALWAYS = {"Cache-Control": "private, no-store"}
+
+
+class Refused(Exception):
+    """The request is not answered. `status` is an HTTP status, `text` a sentence for the person."""
+
+    def __init__(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(text)
+        self.status, self.text, self.headers = status, text, dict(headers or {})
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who was let in: the account, the session it came by, its hash then, and what it asked with."""
+
+    user: User
+    session_key: str
+    session_hash: str
+    language: str
+    address: str
+    request: ASGIRequest
+
+
+async def offload(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run blocking `work` in one of a few threads, and give its database connection back."""
+    task = partial(_and_give_back, work, *args, **kwargs)
+    return await asyncio.get_running_loop().run_in_executor(_threads, task)
+
+
+def _and_give_back(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    try:
+        return work(*args, **kwargs)
+    finally:
+        give_back_connections()
+
+
+def give_back_connections() -> None:
+    """Return this thread's connections to the pool. SQLite has none: opening a file anew costs more."""
+    for connection in connections.all(initialized_only=True):
+        if connection.vendor != "sqlite" or connection.errors_occurred:
+            connection.close()
+
+
+def close_connections() -> None:
+    """Close what the threads keep open, as at the end of the process; new work opens it anew."""
+    together = Barrier(THREADS)
+
+    def close() -> None:
+        together.wait(timeout=10)  # so that each of the threads has one of these, and none has two
+        connections.close_all()
+
+    for closed in [_threads.submit(close) for _thread in range(THREADS)]:
+        closed.result()
+
+
+async def admit(scope: Scope, name: str, kwargs: Mapping[str, Any]) -> Visitor:
+    """Let a request in by the policy's row `name` with its `kwargs` (as URL names and arguments are).
+
+    Errors: Refused, its denial recorded where somebody is signed in. Never writes to the session.
+    """
+    return await offload(check, scope, name, kwargs)
+
+
+def check(scope: Scope, name: str, kwargs: Mapping[str, Any]) -> Visitor:
+    """`admit` for code that runs in a thread already."""
+    request = by_our_name(scope)
+    language = translation.get_language_from_request(request)
+    with translation.override(language):
+        session = session_of(request.COOKIES.get(settings.SESSION_COOKIE_NAME, ""))
+        user = user_of(session) if session else None
+        if session is None or user is None:
+            raise Refused(401, _("Please sign in."))
+        decision = allowed(user, name, dict(kwargs), request.method or "GET")
+        address = client_address(
+            request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", "")
+        )
+        if not decision.allowed:
+            refuse(user, name, kwargs, request.method or "GET", decision, address)
+    return Visitor(user, session.session_key or "", session[HASH_SESSION_KEY], language, address, request)
+
+
+def by_our_name(scope: Scope) -> ASGIRequest:
+    """The request, if it came by the house's name and, where that is asked, over HTTPS. Errors: Refused."""
+    request = ASGIRequest(dict(scope), io.BytesIO())
+    try:
+        request.get_host()
+    except DisallowedHost:
+        raise Refused(400, "This house has another name.") from None
+    if settings.SECURE_SSL_REDIRECT and not request.is_secure():
+        raise Refused(403, "Only over HTTPS.")
+    return request
+
+
+def refuse(
+    user: User, name: str, kwargs: Mapping[str, Any], method: str, decision: Decision, address: str
+) -> NoReturn:
+    """Record the denied attempt, then raise Refused as the policy would answer it."""
+    record_denial(user, name, kwargs, method, decision, address)
+    if decision.status == 404:
+        raise Refused(404, _("There is nothing here."))
+    raise Refused(403, _("This is not yours to see."))
+
+
+def session_of(key: str) -> SessionBase | None:
+    """Return the session of a cookie, read and never written; None where it has ended."""
+    engine = import_string(f"{settings.SESSION_ENGINE}.SessionStore")
+    session: SessionBase = engine(session_key=key or None)
+    return session if session.get(SESSION_KEY) and session.session_key else None
+
+
+def user_of(session: SessionBase) -> User | None:
+    """Return whose session it is, if they are active and its hash is still theirs.
+
+    Unlike `django.contrib.auth.get_user` it ends no session and renews none.
+    """
+    backend = session.get(BACKEND_SESSION_KEY)
+    if backend not in settings.AUTHENTICATION_BACKENDS:
+        return None
+    user = load_backend(backend).get_user(session[SESSION_KEY])
+    if not isinstance(user, User) or not user.is_active:
+        return None
+    return user if hash_stands(user, session.get(HASH_SESSION_KEY, "")) else None
+
+
+def hash_stands(user: User, session_hash: str) -> bool:
+    """Whether a session's hash is of the user's present passphrase and stamp, under any key in use."""
+    hashes = (user.get_session_auth_hash(), *user.get_session_auth_fallback_hash())
+    return bool(session_hash) and any(constant_time_compare(session_hash, known) for known in hashes)
+
+
+@lru_cache(maxsize=2)
+def _house_headers(secure: bool) -> Mapping[str, str]:
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b""}
+    request = ASGIRequest(scope | {"scheme": "https" if secure else "http"}, io.BytesIO())
+    if secure and settings.SECURE_PROXY_SSL_HEADER:
+        name, value = settings.SECURE_PROXY_SSL_HEADER
+        request.META[name] = value
+    response = HttpResponse()
+    del response["Content-Type"]
+    for path in HEADER_MIDDLEWARE:
+        import_string(path)(lambda _request: response)(request)
+    return dict(response.items())
+
+
+def house_headers(content_type: str, headers: Mapping[str, str] | None = None) -> list[Header]:
+    """Headers of an answer as ASGI wants them: those of every page, and `headers`, which win over them.
+
+    content_type: empty for an answer that has no body of its own, as 304.
+    """
+    own = {"Content-Type": content_type} if content_type else {}
+    fields = {**_house_headers(settings.HTTPS), **ALWAYS, **own, **(headers or {})}
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in fields.items()]
+
+
+async def answer(
+    send: Send,
+    status: int,
+    body: bytes = b"",
+    *,
+    content_type: str = "text/plain; charset=utf-8",
+    head: bool = False,
+    headers: Mapping[str, str] | None = None,
+) -> None:
+    """Send a whole answer. head: the question was HEAD, so the length is said and the body kept."""
+    fields = {"Content-Length": str(len(body)), **(headers or {})}
+    start = house_headers(content_type, fields)
+    await send({"type": "http.response.start", "status": status, "headers": start})
+    await send({"type": "http.response.body", "body": b"" if head else body})
+
+
+async def answer_refusal(send: Send, refusal: Refused, *, head: bool = False) -> None:
+    """Send a refusal as plain text."""
+    await answer(send, refusal.status, refusal.text.encode(), head=head, headers=refusal.headers)
+
+
+def refused_for_now(away: Away) -> Refused:
+    """What a person hears while something that the house stands on is away; the log hears what."""
+    log.error("%s", away)
+    return Refused(
+        503,
+        _("This cannot be shown just now. Please try again in a minute."),
+        {"Retry-After": str(RETRY_AFTER)},
+    )
+
+
+def only(scope: Scope, methods: Iterable[str]) -> None:
+    """Errors: Refused (405) for another method."""
+    allowed_methods = list(methods)
+    if scope["method"] not in allowed_methods:
+        raise Refused(405, "This cannot be done here.", {"Allow": ", ".join(allowed_methods)})

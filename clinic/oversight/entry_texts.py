@@ -1,0 +1,120 @@
+"""Entries as people read them. Names are looked up when the page is made, because the log keeps none."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from clinic.accounts.models import User
+from clinic.audit.actions import ACTIONS, Phrase, Tone
+from clinic.audit.models import Entry
+
+DIGEST = re.compile(r"[0-9a-f]{64}")
+SYSTEMS = {
+    "worker": gettext_lazy("Erasure machine"),
+    "supervisor": gettext_lazy("Supervisor"),
+    "verifier": gettext_lazy("Verifier"),
+    "backup": gettext_lazy("Backup"),
+    "startup": gettext_lazy("Opening of the house"),
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of the audit page."""
+
+    index: int
+    at: datetime
+    who: str
+    words: str | Promise
+    tone: Tone
+    subject: str
+    file: str
+    details: Sequence[tuple[str, object]]
+    reason: str
+    address: str
+    digest: str
+
+
+def lines(entries: Iterable[Entry]) -> list[Line]:
+    """Return the rows of `entries`, in their order; two queries however many there are."""
+    entries = list(entries)
+    names = people_of(entries)
+    files = files_of(entries)
+    return [line(entry, names, files) for entry in entries]
+
+
+def line(entry: Entry, names: dict[str, str], files: dict[UUID, str]) -> Line:
+    # An action whose room is gone is still told, by its own name.
+    phrase = ACTIONS.get(entry.action, Phrase(entry.action))
+    return Line(
+        index=entry.index,
+        at=entry.at,
+        who=who(entry.actor, names),
+        words=phrase.words,
+        tone=phrase.tone,
+        subject=names.get(entry.subject) or short(entry.subject),
+        file=files.get(entry.case, "") if entry.case else "",
+        details=[(name.replace("_", " "), figure(value)) for name, value in sorted(entry.details.items())],
+        reason=entry.reason,
+        address=entry.address,
+        digest=grouped(bytes(entry.leaf).hex()),
+    )
+
+
+def people_of(entries: Iterable[Entry]) -> dict[str, str]:
+    """Return the names of the users that act or are acted on, by "user:<uuid>"."""
+    wanted = {text for entry in entries for text in (entry.actor, entry.subject) if text.startswith("user:")}
+    ids = [text.removeprefix("user:") for text in wanted]
+    known = User.objects.filter(pk__in=[number for number in ids if is_uuid(number)])
+    return {f"user:{pk}": name for pk, name in known.values_list("pk", "name")}
+
+
+def files_of(entries: Iterable[Entry]) -> dict[UUID, str]:
+    """Return the file numbers of the cases that entries belong to."""
+    wanted = {entry.case for entry in entries if entry.case}
+    known = User.objects.filter(cases__in=wanted).values_list("cases__pk", "cases__reference")
+    return dict(known)
+
+
+def is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def who(actor: str, names: dict[str, str]) -> str:
+    """Return an actor's name; of an account that is gone, its id."""
+    kind, _colon, name = actor.partition(":")
+    if kind == "visitor":
+        return _("Visitor")
+    if kind == "system":
+        return str(SYSTEMS.get(name, name))
+    return names.get(actor) or short(actor)
+
+
+def short(subject: str) -> str:
+    """Return "step 6f0c1a2b" for "step:6f0c1a2b-…": enough to tell apart on a page, and to search for."""
+    noun, _colon, number = subject.partition(":")
+    return f"{noun} {number[:8] if is_uuid(number) else number}"
+
+
+def figure(value: object) -> object:
+    """Return a detail as it is read: a digest by its beginning, an id by its first part."""
+    if not isinstance(value, str):
+        return value
+    if DIGEST.fullmatch(value):
+        return grouped(value)
+    return value[:8] if is_uuid(value) else value
+
+
+def grouped(digest: str) -> str:
+    """Return the first twelve hex digits of a digest in groups of four."""
+    return " ".join(digest[place : place + 4] for place in (0, 4, 8))

@@ -1,0 +1,222 @@
+"""The audit page. Who may see it is decided by the policy, not here."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from django import forms
+from django.contrib import messages
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.cache import patch_vary_headers
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST, require_safe
+from django_htmx.middleware import HtmxDetails
+
+from clinic.accounts.models import User
+from clinic.audit.canonical import Telling
+from clinic.audit.checkpoints import NoteInvalid
+from clinic.audit.compare import compare
+from clinic.audit.export import export
+from clinic.audit.models import Checkpoint, Entry, EntryQuerySet
+from clinic.audit.proofs import head_size
+from clinic.audit.record import Act, LogBroken, record
+from clinic.audit.verify import Report, verify_log
+from clinic.oversight.entry_texts import grouped, lines
+from clinic.oversight.search import Filters, page_of
+
+LINES = 50
+# A person waits for these two; beyond, the command does the same (about 20 000 entries a second).
+MOST_TO_VERIFY = 100_000
+MOST_TO_EXPORT = 50_000
+MOST_TO_CHOOSE = 200  # checkpoints in a list; an older one can be pasted, or given to the command
+
+
+class HtmxRequest(HttpRequest):
+    """A request as django-htmx's middleware leaves it."""
+
+    htmx: HtmxDetails
+
+
+class ExportForm(forms.Form):
+    """Why the log leaves the house; kept as the reason of the entry that says so."""
+
+    reason = forms.CharField(label=gettext_lazy("Why is it exported?"), max_length=500, min_length=4)
+
+
+class CompareForm(forms.Form):
+    """Two checkpoints: both of ours, or one of them a note that somebody outside holds."""
+
+    older = forms.ChoiceField(label=gettext_lazy("One checkpoint"), required=False)
+    newer = forms.ChoiceField(label=gettext_lazy("Another"))
+    note = forms.CharField(
+        label=gettext_lazy("or one that you hold, pasted"),
+        required=False,
+        max_length=4000,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 5, "spellcheck": "false", "class": "mono"}),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.rows = {str(row.pk): row for row in Checkpoint.objects.order_by("-size", "-pk")[:MOST_TO_CHOOSE]}
+        choices = [(number, told_checkpoint(row)) for number, row in self.rows.items()]
+        cast(forms.ChoiceField, self.fields["older"]).choices = [("", "—"), *choices]
+        cast(forms.ChoiceField, self.fields["newer"]).choices = choices
+
+    def clean(self) -> dict[str, Any]:
+        asked = self.cleaned_data
+        if not asked.get("older") and not asked.get("note"):
+            self.add_error("older", _("Choose a checkpoint, or paste one."))
+        return asked
+
+    def notes(self) -> tuple[str, str]:
+        """The two notes to compare; line ends as a browser sends them are put right."""
+        asked = self.cleaned_data
+        pasted = asked["note"].replace("\r\n", "\n").strip("\n") + "\n"
+        return pasted if asked["note"] else self.rows[asked["older"]].note, self.rows[asked["newer"]].note
+
+
+def told_checkpoint(row: Checkpoint) -> str:
+    """A checkpoint in a list: how many entries, and when."""
+    at = date_format(timezone.localtime(row.at), "SHORT_DATETIME_FORMAT")
+    return f"{row.size}, {at}, {bytes(row.root).hex()[:8]}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a verification said and when; `report` is None where the log is too long for a page."""
+
+    report: Report | None
+    at: datetime
+    recorded: bool = True
+
+
+def visible(request: HttpRequest) -> EntryQuerySet:
+    return Entry.objects.visible_to(cast(User, request.user))
+
+
+def context(request: HttpRequest, asked: QueryDict) -> dict[str, Any]:
+    """Return what the page and its fragment show for the filters in `asked`."""
+    filters = Filters(asked)
+    entries, more = page_of(filters.apply(visible(request)), asked.get("before", ""), LINES)
+    checkpoint = Checkpoint.objects.last()
+    size = head_size()
+    older = asked.copy()
+    older["before"] = str(more)
+    newest = asked.copy()
+    newest.pop("before", None)
+    return {
+        "filters": filters,
+        "chosen": [(name, asked[name]) for name in filters.fields if asked.get(name)],
+        "lines": lines(entries),
+        "older": older.urlencode() if more is not None else "",
+        "newest": newest.urlencode() if asked.get("before") else None,
+        "size": size,
+        "checkpoint": checkpoint,
+        "checkpoint_root": grouped(bytes(checkpoint.root).hex()) if checkpoint else "",
+        "since_checkpoint": size - checkpoint.size if checkpoint else size,
+        "export_form": ExportForm(auto_id="export_%s"),
+        "compare_form": CompareForm(auto_id="compare_%s"),
+    }
+
+
+@require_safe
+def audit(request: HtmxRequest) -> HttpResponse:
+    """The log with its filters; htmx swaps only the table."""
+    shown = context(request, request.GET)
+    fragment = request.htmx and not request.htmx.history_restore_request
+    template = "clinic/oversight/_log.html" if fragment else "clinic/oversight/audit.html"
+    response = render(request, template, shown, status=422 if shown["filters"].errors else 200)
+    patch_vary_headers(response, ["HX-Request", "HX-History-Restore-Request"])
+    return response
+
+
+@require_POST
+def audit_verify(request: HtmxRequest) -> HttpResponse:
+    """Verify the whole log now, say what was found, and record that it was asked."""
+    verdict = Verdict(None, timezone.now())
+    if head_size() <= MOST_TO_VERIFY:
+        report = verify_log()
+        verdict = Verdict(report, timezone.now(), recorded=recorded(report))
+    root = grouped(verdict.report.root.hex()) if verdict.report else ""
+    said = {"verdict": verdict, "verdict_root": root, "most": MOST_TO_VERIFY}
+    if request.htmx:
+        return render(request, "clinic/oversight/_verdict.html", said)
+    return render(request, "clinic/oversight/audit.html", context(request, QueryDict()) | said)
+
+
+def recorded(report: Report) -> bool:
+    """Record a verification; False where the log is too broken to take an entry."""
+    action = "audit.verified" if report.ok else "audit.broken"
+    details: dict[str, Telling] = {
+        "size": report.size,
+        "root": report.root.hex(),
+        "checkpoints": report.checkpoints,
+        "problems": len(report.problems) + report.unlisted,
+    }
+    try:
+        with transaction.atomic():
+            record(Act(action, "log:whole", details=details))
+    except (LogBroken, IntegrityError):
+        return False
+    return True
+
+
+@require_POST
+def audit_compare(request: HtmxRequest) -> HttpResponse:
+    """Show whether one checkpoint's log begins another's, with the proof, and record that it was asked."""
+    form = CompareForm(request.POST, auto_id="compare_%s")
+    said: dict[str, Any] = {"compare_form": form}
+    if form.is_valid():
+        try:
+            said["comparison"] = found = compare(*form.notes())
+        except NoteInvalid as error:
+            form.add_error("note", _("This is no checkpoint of this log: %(why)s.") % {"why": error})
+        else:
+            details = {"old": found.old.size, "new": found.new.size, "holds": found.holds}
+            with transaction.atomic():
+                record(Act("audit.compared", "log:checkpoint", details=details))
+    status = 422 if form.errors else 200
+    if request.htmx:
+        return render(request, "clinic/oversight/_compare.html", said, status=status)
+    return render(request, "clinic/oversight/audit.html", context(request, QueryDict()) | said, status=status)
+
+
+@require_POST
+def audit_export(request: HttpRequest) -> HttpResponse:
+    """Hand out the filtered log, signed; nothing leaves before the entry that says so is written."""
+    form, filters = ExportForm(request.POST), Filters(request.POST)
+    entries = filters.apply(visible(request))
+    if not form.is_valid() or not filters.is_valid():
+        shown = context(request, request.POST) | {"export_form": form}
+        return render(request, "clinic/oversight/audit.html", shown, status=422)
+    count = entries.count()
+    if count > MOST_TO_EXPORT:
+        messages.error(
+            request,
+            _(
+                "These are too many entries for one file. Choose a shorter span of days, or have the operator"
+                " type on the server: manage.py export_audit"
+            ),
+        )
+        return redirect("audit")
+    at = timezone.now()
+    asked = {name: str(value or "") for name, value in filters.cleaned_data.items() if name != "find"}
+    try:
+        content = export(entries, asked | {"find": "used" if filters.cleaned_data["find"] else ""}, at)
+    except LookupError:
+        messages.error(
+            request, _("The log has gaps, so nothing it exports could be proved. Verify it first.")
+        )
+        return redirect("audit")
+    with transaction.atomic():
+        details = {"entries": count, "bytes": len(content)}
+        record(Act("audit.exported", "log:export", details=details, reason=form.cleaned_data["reason"]))
+    name = f"audit-{timezone.localtime(at):%Y%m%d-%H%M%S}.jsonl"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
+    return HttpResponse(content, content_type="application/jsonl; charset=utf-8", headers=headers)

@@ -1,0 +1,151 @@
+"""The certificate as a PDF/A: a rendering of the signed statement, which it carries inside."""
+
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import segno
+import typst
+from django.template.loader import render_to_string
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+from erasure.certificates import sanitization_fields, summary
+from erasure.certificates.models import Certificate
+from patients.keepsakes.models import Keepsake
+from patients.memories.silhouette import Silhouette
+
+HERE = Path(__file__).resolve().parents[2] / "templates" / "erasure" / "certificates"
+# Libre Caslon Text and Courier Prime have no Vietnamese letters (docs/look.md): their siblings stand in,
+# letter by letter on an English paper, wholly on a Vietnamese one.
+FONTS = {
+    "en": {"serif": ["Libre Caslon Text", "Newsreader"], "mono": ["Courier Prime", "IBM Plex Mono"]},
+    "vi": {"serif": ["Newsreader", "Libre Caslon Text"], "mono": ["IBM Plex Mono", "Courier Prime"]},
+}
+# What each of these pairs, and Libre Franklin, can draw; PDF/A has no glyph for "unknown".
+UNDRAWABLE = re.compile(
+    "[^\u0020-\u007e\u00a0-\u00ac\u00ae-\u017e\u01a0\u01a1\u01af\u01b0\u0218-\u021b\u1ea0-\u1ef9"
+    "\u2013\u2014\u2018-\u201a\u201c-\u201e\u2026]"
+)
+
+
+def drawable(value: Any) -> Any:
+    """Return `value` with every letter our typefaces lack as "?": the signed statement has them all."""
+    if isinstance(value, str):
+        return UNDRAWABLE.sub("?", value.replace("\u202f", "\u00a0"))
+    if isinstance(value, list | tuple):
+        return [drawable(inner) for inner in value]
+    if isinstance(value, dict):
+        return {key: drawable(inner) for key, inner in value.items()}
+    return value
+
+
+def file_of(made: Certificate) -> str:
+    """The certificate file: the statement as it was signed, and its signature beside it."""
+    return json.dumps({"statement": made.body, "signature": made.signature}, ensure_ascii=False)
+
+
+def qr(url: str) -> str:
+    """The QR code of `url` as SVG."""
+    out = io.BytesIO()
+    segno.make(url, error="m", micro=False).save(out, kind="svg", dark="#14232c", border=0, xmldecl=False)
+    return out.getvalue().decode()
+
+
+def map_svg(chart: Silhouette) -> str | None:
+    """The emptied map as SVG; none where it has no places."""
+    if not chart.places:
+        return None
+    drawing = render_to_string("components/silhouette.html", {"map": chart})
+    return drawing.strip().replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+
+
+def grouped(number: str) -> str:
+    """A number of hex digits in groups of four."""
+    return " ".join(number[place : place + 4] for place in range(0, len(number), 4))
+
+
+def memories(statement: dict[str, Any]) -> dict[str, Any]:
+    head = [
+        _("No."),
+        _("Keepsakes"),
+        _("Objects"),
+        _("Bytes"),
+        _("Passes"),
+        _("Gone at"),
+        _("Entry"),
+    ]
+    labels = dict(Keepsake.Kind.choices)
+    rows = [
+        [
+            str(memory["number"]),
+            ", ".join(f"{labels.get(kind, kind)} {n}" for kind, n in memory.get("kinds", {}).items()),
+            str(memory["objects"]),
+            summary.figure(memory["bytes"]),
+            str(memory["passes"]),
+            summary.when(memory["at"], statement["finished"]),
+            str(memory["entry"]),
+        ]
+        for memory in statement["destroyed"]
+    ]
+    return {"title": _("Memory by memory"), "head": head, "rows": rows}
+
+
+def content(made: Certificate, chart: Silhouette, url: str, broken: str) -> dict[str, Any]:
+    """Return all words of the paper, in the language in force."""
+    statement, language = made.statement, get_language() or "en"
+    doctors = [one["name"] for one in statement["team"] if one["role"] == "doctor"]
+    verified = summary.when(statement["verification"].get("at") or statement["issued"], statement["started"])
+    said = {
+        "lang": language[:2],
+        "fonts": {"sans": ["Libre Franklin"], **FONTS.get(language[:2], FONTS["en"])},
+        "title": _("Certificate of erasure"),
+        "reference": statement["reference"],
+        "number": grouped(made.number),
+        "opening": summary.opening(statement),
+        "patient": statement["patient"],
+        "closing": summary.closing(statement),
+        "remarks": summary.remarks(statement),
+        "caption": _("The map, as it is now."),
+        "figures": [[str(label), str(value)] for label, value in summary.figures(statement)],
+        "signatures": [*doctors[:1], _("Looked at afterwards, %(at)s") % {"at": verified}],
+        "broken": broken or None,
+        "claim": _(
+            "Claimed is the cryptographic erasure of logical objects: of keys, without which what is left can"
+            " be opened by nobody. It is not claimed that a disk was wiped."
+        ),
+        "check": _("Anyone can check this paper, at"),
+        "url": url,
+        "sections": [section._asdict() for section in sanitization_fields.sections(statement, made.digest)],
+        "beyond": {
+            "title": _("What nobody can check from here"),
+            "items": sanitization_fields.beyond(statement),
+        },
+        "memories": memories(statement),
+        "spared": {
+            "title": _("What was to go, and stayed"),
+            "head": [_("No."), _("Why"), _("What is left")],
+            "rows": summary.spared(statement),
+        },
+        "attached": _("The signed statement, of which this paper is a rendering"),
+    }
+    return {**drawable(said), "map": map_svg(chart), "qr": qr(url), "file": file_of(made)}
+
+
+def paper(made: Certificate, chart: Silhouette, url: str, *, broken: str = "") -> bytes:
+    """Return the certificate as PDF/A-3 in the language in force; the same bytes for the same words.
+
+    chart: the map to draw. url: where anyone can check it. broken: a sentence in red where it does not hold.
+    """
+    return typst.compile(
+        HERE / "certificate.typ",
+        root=HERE,
+        font_paths=[HERE / "fonts"],
+        ignore_system_fonts=True,
+        format="pdf",
+        sys_inputs={"data": json.dumps(content(made, chart, url, broken))},
+        pdf_standards=["a-3a", "ua-1"],
+        timestamp=int(made.issued_at.timestamp()),
+    )

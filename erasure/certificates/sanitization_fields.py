@@ -1,0 +1,148 @@
+"""The second page of a certificate: the fields after NIST SP 800-88, as rows that people read."""
+
+from collections import Counter
+from typing import Any, NamedTuple
+
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext, pgettext
+
+from clinic.accounts.models import Role
+from erasure.certificates import summary
+from erasure.verification.result_texts import BEYOND
+from patients.keepsakes.models import Keepsake
+
+CUSTODY = {
+    "wrapped-slot": gettext_lazy(
+        "The key above all keys stood in a slot of its own, wrapped by a root key. A residue of that slot"
+        " together with a copied root key would be the weakest point."
+    ),
+    "token": gettext_lazy(
+        "The key above all keys existed only inside a hardware token, and was destroyed there."
+    ),
+}
+
+
+class Fact(NamedTuple):
+    """One row: its label, what it says, and whether that is digits to compare."""
+
+    label: str
+    value: str
+    mono: bool = False
+
+
+class Section(NamedTuple):
+    title: str
+    rows: list[Fact]
+
+
+def sections(statement: dict[str, Any], digest: str) -> list[Section]:
+    """Return all that is stated besides the first page and the memories one by one."""
+    things = [Fact(label, str(words)) for label, words in summary.things(statement)]
+    return [
+        Section(_("What was destroyed"), what(statement)),
+        *([Section(_("Things, witnessed by people and proved by no key"), things)] if things else []),
+        Section(_("How"), how(statement)),
+        Section(_("Who, when and where"), who(statement)),
+        Section(_("Looked at afterwards"), looked(statement)),
+        Section(_("In the log"), log(statement, digest)),
+    ]
+
+
+def what(statement: dict[str, Any]) -> list[Fact]:
+    kinds: Counter[str] = Counter()
+    for memory in statement["destroyed"]:
+        kinds.update(memory.get("kinds", {}))
+    labels = dict(Keepsake.Kind.choices)
+    told = ", ".join(f"{labels.get(kind, kind)} {n}" for kind, n in sorted(kinds.items()))
+    objects = sum(memory["objects"] for memory in statement["destroyed"])
+    size = summary.figure(sum(memory["bytes"] for memory in statement["destroyed"]))
+    stored = ngettext(
+        "%(n)s stored object, %(size)s bytes", "%(n)s stored objects, %(size)s bytes", objects
+    ) % {"n": objects, "size": size}
+    return [
+        Fact(_("Outcome"), capfirst(summary.outcome(statement))),
+        *([Fact(_("Keepsakes"), capfirst(told))] if told else []),
+        Fact(_("Objects"), stored),
+        Fact(_("Map, SHA-256"), statement["map"], mono=True),
+    ]
+
+
+def how(statement: dict[str, Any]) -> list[Fact]:
+    method, keys, policies = statement["method"], statement["keys"], statement["policies"]
+    technique = _(
+        "Each picture was computed from the one before it and fresh noise, and stored under a key of its own;"
+        " then the key before was destroyed. At the end every key was."
+    )
+    destruction = _(
+        "Each key was overwritten in place, flushed and read back; then the key above all keys was replaced."
+    )
+    rows = [
+        Fact(_("Method"), technique),
+        Fact(_("Cipher"), method["cipher"]),
+        Fact(_("Keys"), destruction),
+        Fact(_("Key above all keys"), str(CUSTODY.get(keys["custody"], keys["custody"]))),
+        Fact(_("Mirrors of the keys"), str(keys["mirrors"])),
+        *(
+            Fact(_("Limit"), f"{warning['place']}: {warning['file-system']}, {warning['reason']}")
+            for warning in keys["warnings"]
+        ),
+        Fact(_("Tool"), ", ".join(filter(None, [f"Lacuna {method['tool-version']}", method.get("runs-on")]))),
+    ]
+    if policies["demonstration"]:
+        demo = _(
+            "Made in the demonstration clinic: without time to think it over, and without presence checks."
+        )
+        rows.append(Fact(_("Policies"), demo))
+    return rows
+
+
+def who(statement: dict[str, Any]) -> list[Fact]:
+    roles = dict(Role.choices)
+    consent = statement["consent"]
+    rows = [
+        Fact(capfirst(str(roles.get(one["role"], one["role"]))), one["name"]) for one in statement["team"]
+    ]
+    rows += [
+        Fact(_("Consent signed"), summary.when(consent["signed"])),
+        Fact(_("Begun"), summary.when(statement["started"])),
+        Fact(_("Ended"), summary.when(statement["finished"])),
+        Fact(_("Issued"), summary.when(statement["issued"])),
+        Fact(pgettext("place", "Where"), capfirst(summary.place(statement))),
+    ]
+    if consent["withdrawn"]:
+        rows.insert(len(rows) - 4, Fact(_("Consent withdrawn"), summary.when(consent["withdrawn"])))
+    return rows
+
+
+def looked(statement: dict[str, Any]) -> list[Fact]:
+    return [Fact(capfirst(place.name), place.words) for place in summary.places(statement)]
+
+
+def log(statement: dict[str, Any], digest: str) -> list[Fact]:
+    said = statement["log"]
+    _origin, size, root = said["checkpoint"].split("\n")[:3]
+    numbers = sorted(entry.get("index", 0) for entry in said["entries"])
+    return [
+        Fact(_("Log"), said["origin"], mono=True),
+        Fact(_("Entries proved"), spans(numbers), mono=True),
+        Fact(_("Checkpoint"), f"{size} / {root}", mono=True),
+        Fact(_("Verifier key"), said["verifier-key"], mono=True),
+        Fact(_("SHA-256 of the signed statement"), digest, mono=True),
+    ]
+
+
+def spans(numbers: list[int]) -> str:
+    """Return "3 5-9 12" for sorted numbers."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return " ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in runs)
+
+
+def beyond(statement: dict[str, Any]) -> list[str]:
+    """What nobody can check from here, in the reader's language where we have its words."""
+    return [str(_(BEYOND.get(key, text))) for key, text in statement["beyond-our-reach"].items()]

@@ -1,0 +1,97 @@
+"""A slice of work on one run: claim it, do what is due, give it back."""
+
+import logging
+import time
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models.functions import Now
+
+from clinic.failpoints import reached
+from erasure.jobs.certifying import certify
+from erasure.runs.control import stop_unconsented
+from erasure.runs.finishing import close_step, finish
+from erasure.runs.lease import claim, heartbeat, release
+from erasure.runs.models import Fence, Run, Step
+from erasure.runs.passes import GONE, Refused, make_pass
+from erasure.runs.resistance import copies_off_the_map, hold
+from patients.consent.models import Signature
+
+log = logging.getLogger("lacuna.worker")
+
+
+def next_step(run_id: UUID) -> Step | None:
+    """The step to work on: the newest memory that is neither done nor held."""
+    return (
+        Step.objects.filter(run_id=run_id, state__in=[Step.State.FADING, Step.State.WAITING])
+        .select_related("memory", "run__procedure")
+        .order_by("position")
+        .first()
+    )
+
+
+def advance(run_id: UUID, *, holder: str = "") -> bool:
+    """Work on a run for one slice; True if there is more to do at once.
+
+    Never sleeps: when the next pass is not due yet the run is given back and the supervisor wakes it.
+    """
+    fence = claim(run_id, holder)
+    if fence is None:
+        return False
+    reached("claimed")
+    started = beat = time.monotonic()
+    try:
+        while time.monotonic() - started < settings.LACUNA_SLICE_SECONDS:
+            if time.monotonic() - beat > settings.LACUNA_LEASE_SECONDS / 3:
+                if not heartbeat(fence):
+                    return False
+                beat = time.monotonic()
+            if not take_turn(fence):
+                return False
+        return True
+    finally:
+        release(fence)
+
+
+def take_turn(fence: Fence) -> bool:
+    """Do the one thing that is due; False when nothing is due now."""
+    run = Run.objects.select_related("procedure").annotate(now=Now()).get(pk=fence.run_id)
+    if run.epoch != fence.epoch or run.state != Run.State.RUNNING or run.next_due_at > run.now:
+        return False
+    step = next_step(run.pk)
+    if step is None:
+        return finish_if_over(run)
+    if step.level == GONE:
+        close_step(step)
+        return True
+    if step.level == 0 and hold(fence, step, copies_off_the_map(step)):
+        return True
+    interval = timedelta(seconds=run.procedure.pace_seconds / GONE)
+    # Counted from when this pass was due, so that the night keeps its pace; at most one pass is caught up.
+    due = max(run.next_due_at, run.now - interval) + interval
+    try:
+        make_pass(fence, step, due=due)
+    except Refused as refusal:
+        # The loop looks again: another epoch, a pause or a protected memory each show in the rows.
+        log.info("run %s: pass refused, %s", run.pk, refusal)
+        return withdrawn_or_again(fence)
+    if step.level + 1 == GONE:
+        close_step(Step.objects.select_related("memory").get(pk=step.pk))
+    return True
+
+
+def withdrawn_or_again(fence: Fence) -> bool:
+    """After a refused fence: go on only if the run is still ours, still running and still wanted."""
+    if not Signature.objects.in_force().filter(procedures__run=fence.run_id).exists():
+        stop_unconsented(fence.run_id)
+    return Run.objects.filter(pk=fence.run_id, epoch=fence.epoch, state=Run.State.RUNNING).exists()
+
+
+def finish_if_over(run: Run) -> bool:
+    """Finish a run that has no step left; one whose last steps are held waits for the doctor."""
+    if Step.objects.filter(run=run, state=Step.State.HELD).exists():
+        return False
+    if finish(run.pk):
+        certify(run.pk)
+    return False

@@ -1,0 +1,21 @@
+"""What a withdrawn consent means for this room."""
+
+from clinic.accounts.models import User
+from erasure.procedures.booking import cancel_procedure
+from erasure.procedures.models import Procedure
+from erasure.runs.control import stop_unconsented
+from erasure.runs.models import Run
+from patients.cases.models import Case
+
+
+def stop_case(case: Case, *, by: User) -> None:
+    """Stop the case's run and give back its night.
+
+    Called by patients/consent inside the withdrawal's transaction, before the signature's row is touched:
+    the run row is locked first everywhere, or two transactions could wait for each other.
+    """
+    under_way = Run.objects.filter(procedure__case=case).exclude(state=Run.State.FINISHED)
+    for run_id in under_way.values_list("pk", flat=True):
+        stop_unconsented(run_id, by=by)
+    for procedure in Procedure.objects.filter(case=case, state=Procedure.State.BOOKED):
+        cancel_procedure(procedure, by=by)

@@ -1,0 +1,383 @@
+"""The present of a run: everything the session view shows at one moment, read from the rows.
+
+The page is made from it, and so is the `state` event of the stream; after it only events follow.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+
+from clinic.accounts.models import Role, User
+from erasure.runs import calls, handover, open_pages, presence
+from erasure.runs.event_texts import lines
+from erasure.runs.models import Event, Hold, Run, Step
+from erasure.runs.passes import GONE, capacity_bits
+from patients.keepsakes.models import Keepsake
+from patients.memories.models import Memory, MemoryLink
+from patients.vault.keys import KeyGone
+from patients.vault.sealed import read_many
+
+LOG_LINES = 40  # beside them the last pass: passes are many, and must not push out what was decided or called
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Who looks: what they may see and do. `may` holds names of controls (erasure/session/urls.py)."""
+
+    user: User | None
+    names: bool = True
+    pictures: bool = True
+    may: frozenset[str] = field(default_factory=frozenset)
+
+
+def clock(run: Run) -> tuple[int, int | None]:
+    """Seconds the run has worked, and the seconds it has left at its pace (None while nobody can say)."""
+    end = run.finished_at or (run.held_at if run.state == Run.State.PAUSED else None) or timezone.now()
+    elapsed = max(0, int((end - run.started_at).total_seconds() - run.paused_seconds))
+    left = Step.objects.filter(run=run, state__in=[Step.State.WAITING, Step.State.FADING])
+    pace = run.procedure.pace_seconds
+    if run.state in {Run.State.FINISHED, Run.State.STOPPING}:
+        return elapsed, 0
+    if not pace:
+        return elapsed, None
+    if run.steps.filter(state=Step.State.HELD).exists() and not left.exists():
+        return elapsed, None  # all that is left waits for the doctor
+    done = sum(left.values_list("level", flat=True))
+    return elapsed, max(0, round(left.count() * pace - done * pace / GONE))
+
+
+def counts(run: Run) -> dict[str, int]:
+    """How many memories are on the map still, destroyed, protected, and copies held off the map."""
+    steps = Counter(Step.objects.filter(run=run).values_list("state", flat=True))
+    kept = Memory.objects.filter(
+        case=run.procedure.case_id, zone=Memory.Zone.MAP, fate=Memory.Fate.PROTECTED
+    ).count()
+    return {
+        "map": steps[Step.State.WAITING] + steps[Step.State.FADING] + steps[Step.State.HELD],
+        "destroyed": steps[Step.State.DESTROYED],
+        "protected": kept,
+        "off": Hold.objects.filter(step__run=run, state=Hold.State.OPEN).count(),
+    }
+
+
+def log_events(run: Run) -> list[Event]:
+    """What the log shows of a run, newest first."""
+    told = Event.objects.filter(run=run, seq__lte=run.last_seq).order_by("-seq")
+    events = list(told.exclude(kind="pass")[:LOG_LINES])
+    last = told.first()
+    return [last, *events] if last is not None and last.kind == "pass" else events
+
+
+def shown_state(run: Run, held: bool) -> str:
+    """The word for the state: 'held' when all that is left waits for the doctor."""
+    if run.state == Run.State.RUNNING:
+        return "held" if held else "running"
+    if run.state == Run.State.STOPPING:
+        return "aborting"
+    if run.state == Run.State.FINISHED and run.outcome == Run.Outcome.STOPPED:
+        return "aborted"
+    return str(run.state)
+
+
+def _day(text: str) -> str:
+    try:
+        return date_format(date.fromisoformat(text), "DATE_FORMAT")
+    except ValueError:
+        return text
+
+
+def _memory_state(memory: Memory, step: Step | None) -> str:
+    if memory.fate == Memory.Fate.ERASED or (step and step.level == GONE):
+        return "destroyed"
+    if memory.fate == Memory.Fate.PROTECTED:
+        return "protected"
+    if step is None or step.state == Step.State.SPARED:
+        return "protected" if memory.zone == Memory.Zone.MAP else "waiting"
+    return str(step.state)
+
+
+def memories(run: Run, viewer: Viewer) -> list[dict[str, Any]]:
+    """Every memory of the case in time order, childhood first, with what is left of it to see."""
+    rows = list(Memory.objects.filter(case=run.procedure.case_id).order_by("number", "made_at"))
+    steps = {step.memory_id: step for step in run.steps.all()}
+    papers = read_many(rows) if viewer.names else {}
+    kept: dict[UUID, list[Keepsake]] = {}
+    for keepsake in (
+        Keepsake.objects.filter(memory__in=rows, gone_at__isnull=True)
+        .select_related("picture", "thumb")
+        .order_by("added_at", "pk")
+    ):
+        if keepsake.memory_id:
+            kept.setdefault(keepsake.memory_id, []).append(keepsake)
+    links = Counter[UUID]()
+    for link in MemoryLink.objects.filter(a__in=rows):
+        links[link.a_id] += 1
+        links[link.b_id] += 1
+    out = []
+    for memory in sorted(rows, key=lambda row: (row.zone == Memory.Zone.MAP, row.number or 0)):
+        step = steps.get(memory.pk)
+        state = _memory_state(memory, step)
+        paper = papers.get(memory.pk) if state != "destroyed" else None
+        own = kept.get(memory.pk, [])
+        seen = next((keepsake for keepsake in own if keepsake.thumb_id), None)
+        out.append(
+            {
+                "n": memory.number,
+                "id": str(memory.pk),
+                "state": state,
+                "level": step.level if step else 0,
+                "levels": GONE,
+                "bits": capacity_bits(own),
+                "picture": picture_url(seen.thumb_id) if seen and viewer.pictures else None,
+                "large": picture_url(_large(seen)) if seen and viewer.pictures else None,
+                "title": paper.title if paper else None,
+                "date": (paper.when or _day(paper.day)) if paper else None,
+                "chapter": memory.chapter,
+                "intensity": memory.intensity or 0,
+                "links": links[memory.pk],
+                "kind": own[0].kind if own else "",
+                "zone": memory.zone,
+                "x": memory.x,
+                "y": memory.y,
+                "w": memory.w,
+                "h": memory.h,
+                "tilt": memory.tilt,
+            }
+        )
+    return out
+
+
+def _large(keepsake: Keepsake) -> UUID | None:
+    """The picture for the stage: as large as there is one now; a letter's words are no picture."""
+    picture = keepsake.picture
+    return picture.pk if picture and picture.media_type == "image/jpeg" else keepsake.thumb_id
+
+
+def picture_url(object_id: UUID | None) -> str | None:
+    """Where the picture of one stored object is served while it exists."""
+    return f"/pictures/{object_id}" if object_id else None
+
+
+def alarms(run: Run, viewer: Viewer) -> list[dict[str, Any]]:
+    """What waits for a person: copies off the map, a called doctor, a question to the team, an offer."""
+    open_holds = Hold.objects.filter(step__run=run, state=Hold.State.OPEN).select_related(
+        "step__memory", "copy__memory"
+    )
+    out: list[dict[str, Any]] = [
+        {
+            "id": str(hold.pk),
+            "kind": "off-map",
+            "n": hold.step.memory.number,
+            "copy_n": hold.copy.memory.number if hold.copy.memory else None,
+            "copy": str(hold.copy.memory_id),
+            "may_extend": run.procedure.consent.may_extend,
+            "decided": False,
+        }
+        for hold in open_holds
+    ]
+    blank = {"n": None, "copy_n": None, "decided": False}
+    call = calls.unanswered().filter(run=run).first()
+    if call:
+        told = [
+            {
+                "who": notice.user.short_name if viewer.names else None,
+                "at": notice.at.isoformat(),
+                "kind": notice.kind,
+            }
+            for notice in call.notices.select_related("user")
+        ]
+        out.append(
+            {
+                **blank,
+                "id": str(call.pk),
+                "kind": "doctor",
+                "why": call.why,
+                "since": call.called_at.isoformat(),
+                "escalated": call.escalated_at is not None,
+                "told": told,
+            }
+        )
+    if run.state not in {Run.State.FINISHED, Run.State.STOPPING}:
+        out += [
+            {
+                **blank,
+                "id": str(check.pk),
+                "kind": "presence",
+                "n": check.step.memory.number if check.step else None,
+                "due": check.due_at.isoformat(),
+            }
+            for check in presence.unsettled().filter(run=run).select_related("step__memory")
+        ]
+        out += _offer(run, viewer, blank)
+    return out
+
+
+def _offer(run: Run, viewer: Viewer, blank: dict[str, Any]) -> list[dict[str, Any]]:
+    """A handover that waits, for the two it concerns."""
+    offered = handover.open_offer(run)
+    if offered is None or viewer.user is None:
+        return []
+    own = offered.offered_by_id == viewer.user.pk
+    if not own and offered.offered_to_id != viewer.user.pk:
+        return []
+    who = offered.offered_to if own else offered.offered_by
+    return [{**blank, "id": str(offered.pk), "kind": "handover", "who": who.short_name, "own": own}]
+
+
+# Control: name of its URL.
+CONTROLS = {
+    "pause": "pause",
+    "resume": "resume",
+    "protect": "protect",
+    "doctor": "call-doctor",
+    "acknowledge": "acknowledge",
+    "abort": "abort",
+    "abort_finish": "abort-finish",
+    "decide": "decide",
+    "safe_word": "safe-word",
+    "presence": "presence",
+    "here": "here",
+    "handover": "handover-offer",
+    "handover_accept": "handover-accept",
+    "handover_decline": "handover-decline",
+    "take_over": "take-over",
+    "hand_back": "hand-back",
+}
+# What only a doctor who has taken over does (erasure/runs/run_actions.py). The patient protects all the same.
+IN_CHARGE = frozenset({"resume", "protect", "abort", "abort_finish", "decide", "handover"})
+
+
+def controls(run: Run, viewer: Viewer) -> dict[str, str | None]:
+    """Address of each control this viewer may use now."""
+    over = run.state in {Run.State.FINISHED, Run.State.STOPPING}
+    return {
+        key: reverse(f"erasure:{name}", args=[run.pk])
+        if name in viewer.may and (not over or key in {"acknowledge", "here"}) and _open(key, run, viewer)
+        else None
+        for key, name in CONTROLS.items()
+    }
+
+
+def _open(key: str, run: Run, viewer: Viewer) -> bool:
+    """Whether a control that `viewer` may use by the table does anything as things stand."""
+    me = viewer.user.pk if viewer.user else None
+    if key == "hand_back":
+        return run.taken_over_by_id is not None and run.taken_over_by_id == me
+    if key == "take_over":
+        return run.taken_over_by_id != me
+    if key == "presence":
+        return viewer.user is not None and (
+            viewer.user.has_role(Role.TECHNICIAN) or run.taken_over_by_id == me
+        )
+    if run.taken_over_by_id is None or run.taken_over_by_id == me or key not in IN_CHARGE:
+        return True
+    return key == "protect" and run.procedure.case.patient_id == me
+
+
+def people(run: Run, viewer: Viewer) -> dict[str, Any] | None:
+    """Who answers for the night and who is there now; None for who sees no names."""
+    if not viewer.names:
+        return None
+    in_charge = run.taken_over_by
+    return {
+        "responsible": run.responsible.short_name if run.responsible else None,
+        "in_charge": in_charge.short_name if in_charge else None,
+        "since": run.taken_over_at.isoformat() if in_charge and run.taken_over_at else None,
+        "here": [person.short_name for person in open_pages.attending(run.pk)],
+    }
+
+
+def chapters_of(run: Run, viewer: Viewer) -> list[dict[str, str]]:
+    """The spans the patient named; gone with the case's key when the night is over."""
+    try:
+        return list(run.procedure.case.read().chapters) if viewer.names else []
+    except KeyGone:
+        return []
+
+
+def subject_of(run: Run, viewer: Viewer) -> str | None:
+    """Whom the patient wants to forget, while the house still knows."""
+    try:
+        return (run.procedure.case.read().subject_name or None) if viewer.names else None
+    except KeyGone:
+        return None
+
+
+def certificate_url(run: Run) -> str | None:
+    """Where the certificate is shown, once there is one."""
+    return reverse("erasure:certificate", args=[run.pk]) if hasattr(run, "certificate") else None
+
+
+def replay_url(run: Run, viewer: Viewer) -> str | None:
+    """Where a finished session can be watched again; nothing on a wall, where nobody does anything."""
+    over = run.state == Run.State.FINISHED and viewer.user is not None
+    return reverse("erasure:replay", args=[run.pk]) if over else None
+
+
+def verified(run: Run) -> str | None:
+    """What the verification after a finished run came to, in its own word ("clean"); None until then."""
+    if run.state != Run.State.FINISHED:
+        return None
+    told = Event.objects.filter(run=run, kind="run-verified").values_list("data", flat=True).first()
+    return str(told.get("result", "")) if told else None
+
+
+def present(run_id: UUID, viewer: Viewer) -> dict[str, Any]:
+    """Return the present of a run as plain data; what happens after its `seq` comes as events."""
+
+    run = Run.objects.select_related(
+        "procedure__case__patient", "procedure__consent", "held_by", "responsible", "taken_over_by"
+    ).get(pk=run_id)
+    shown = memories(run, viewer)
+    numbers = {item["id"]: item["n"] for item in shown}
+    links = MemoryLink.objects.filter(a__in=numbers, b__in=numbers).values_list("a_id", "b_id")
+    current = next(
+        (
+            item["n"]
+            for item in reversed(shown)
+            if item["state"] == "fading" or (item["state"] == "waiting" and item["level"])
+        ),
+        None,
+    )
+    elapsed, remaining = clock(run)
+    tally = counts(run)
+    at_work = any(item["state"] in {"waiting", "fading"} for item in shown if item["n"])
+    return {
+        "run": str(run.pk),
+        "case_ref": run.procedure.case.reference,
+        "patient": run.procedure.case.patient.name if viewer.names else None,
+        "subject": subject_of(run, viewer),
+        "state": shown_state(run, bool(tally["off"]) and not at_work),
+        "outcome": run.outcome or None,
+        "why": run.why or None,
+        "seq": run.last_seq,
+        "total": run.expected_steps,
+        "counts": tally,
+        "elapsed_s": elapsed,
+        "remaining_s": remaining,
+        "started_at": run.started_at.isoformat(),
+        "pace_s": run.procedure.pace_seconds,
+        "paused_by": run.held_by.short_name if run.held_by else None,
+        "paused_at": run.held_at.isoformat() if run.held_at else None,
+        "current": current,
+        "memories": shown,
+        "links": [[numbers[str(a)], numbers[str(b)]] for a, b in links],
+        "chapters": chapters_of(run, viewer),
+        "log": lines(run, log_events(run), names=viewer.names),
+        "alarms": alarms(run, viewer),
+        "controls": controls(run, viewer),
+        "people": people(run, viewer),
+        "staff": viewer.user is not None and run.procedure.case.patient_id != viewer.user.pk and viewer.names,
+        "may": sorted(viewer.may),
+        "stream_url": f"/live/{run.pk}/",
+        "map_css_url": reverse("erasure:map-css", args=[run.pk]),
+        "certificate_url": certificate_url(run),
+        "replay_url": replay_url(run, viewer),
+        "verified": verified(run),
+    }

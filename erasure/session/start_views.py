@@ -1,0 +1,38 @@
+"""The page on which a booked night is started."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from clinic.calendar.durations import lasting
+from clinic.http.requests import request_user
+from erasure.procedures.models import Procedure
+from erasure.runs.planning import CannotStart, obstacle, start_run
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def start(request: HttpRequest, procedure: UUID) -> HttpResponse:
+    """Ask once more, then start now."""
+    row = get_object_or_404(
+        Procedure.objects.select_related("case__patient", "consent", "map", "booking"), pk=procedure
+    )
+    if request.method == "POST":
+        try:
+            run = start_run(row.pk, by=request_user(request))
+        except CannotStart as refusal:
+            messages.error(request, str(refusal))
+            return redirect("erasure:start", procedure=row.pk)
+        return redirect("erasure:session", run=run.pk)
+    targets = row.case.memories.filter(zone="map", fate="target").count()
+    context = {
+        "procedure": row,
+        "obstacle": obstacle(row),
+        "targets": targets,
+        "lasts": lasting(targets * row.pace_seconds) if row.pace_seconds else "",
+    }
+    return render(request, "erasure/session/start.html", context)

@@ -1,0 +1,127 @@
+"""The clinic's side of a case: the list of files, and one file."""
+
+from typing import Any
+from uuid import UUID
+
+from django.core.paginator import Paginator
+from django.db.models import Count, Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from clinic.access.policy import allowed
+from clinic.accounts.models import Role, User
+from clinic.http.requests import request_user, wants_fragment
+from patients.case_file.timeline import course_of
+from patients.cases.current_case import case_or_404
+from patients.cases.models import Case, CasePaper
+from patients.cases.view_log import looks, viewed
+from patients.memories.models import Memory
+from patients.memories.silhouette import silhouette
+from patients.vault.keys import KeyGone
+
+# What the file leads to; only where this person may go.
+DOORS = {
+    "review": ("patients:review", "GET"),
+    "mapping": ("patients:mapping", "GET"),
+    "custody": ("patients:custody", "GET"),
+    "book": ("erasure:book", "POST"),
+}
+
+
+@require_safe
+@never_cache
+def cases(request: HttpRequest) -> HttpResponse:
+    """Files this person may know of, newest first; found by the patient's name alone."""
+    name = request.GET.get("name", "").replace("\0", "").strip()[:100]
+    visible = Case.objects.visible_to(request_user(request))
+    rows = Case.objects.filter(pk__in=visible.values("pk")).select_related("patient")
+    if name:
+        rows = rows.filter(Q(patient__name__icontains=name) | Q(reference__iexact=name))
+    page = Paginator(rows.order_by("-opened_at", "pk"), 25).get_page(request.GET.get("page"))
+    template = "rows.html" if wants_fragment(request) else "list.html"
+    return render(request, f"patients/case_file/{template}", {"page": page, "name": name})
+
+
+def _paper(case: Case, person: User) -> CasePaper | None:
+    """The words of a case for those who work with them; None for others, and once they are gone."""
+    if not person.has_role(Role.DOCTOR, Role.TECHNICIAN, Role.RECEPTIONIST):
+        return None
+    try:
+        paper: CasePaper = case.read()
+    except KeyGone:
+        return None
+    return paper
+
+
+def _counts(case: Case) -> dict[str, int]:
+    on_map = Q(zone=Memory.Zone.MAP)
+    here = Q(gone_at__isnull=True)
+    return case.memories.aggregate(
+        memories=Count("pk", filter=on_map),
+        destroyed=Count("pk", filter=on_map & Q(fate=Memory.Fate.ERASED)),
+        protected=Count("pk", filter=on_map & Q(fate=Memory.Fate.PROTECTED)),
+        childhood=Count("pk", filter=~on_map),
+    ) | case.keepsakes.aggregate(
+        keepsakes=Count("pk", filter=here), waiting=Count("pk", filter=here & Q(review="waiting"))
+    )
+
+
+def _strongest(case: Case, paper: CasePaper | None) -> str:
+    """The memory felt most, by number and title, while there is one to name."""
+    if paper is None:
+        return ""
+    left = case.memories.filter(zone=Memory.Zone.MAP, number__isnull=False).exclude(fate=Memory.Fate.ERASED)
+    memory = left.exclude(intensity=None).order_by("-intensity", "number").first()
+    if memory is None:
+        return ""
+    try:
+        title = memory.read().title
+    except KeyGone:
+        return ""
+    return f"[{memory.number}] {title or _('Untitled')}"
+
+
+@require_safe
+@never_cache
+def case(request: HttpRequest, case: UUID) -> HttpResponse:
+    """One file: its map, its course, its papers."""
+    row, person = case_or_404(case), request_user(request)
+    viewed(row, "case", by=person)
+    paper = _paper(row, person)
+    procedure = (
+        row.procedures.exclude(state="canceled")
+        .select_related("booking", "run")
+        .order_by("-booked_at")
+        .first()
+    )
+    may: dict[str, Any] = {
+        key: allowed(person, name, {"case": row.pk}, method).allowed for key, (name, method) in DOORS.items()
+    }
+    if procedure:
+        for key, name in {"move": "procedure-move", "cancel": "procedure-cancel", "start": "start"}.items():
+            may[key] = allowed(person, f"erasure:{name}", {"procedure": procedure.pk}, "POST").allowed
+    run = getattr(procedure, "run", None)
+    if run:
+        may["session"] = allowed(person, "erasure:session", {"run": run.pk}, "GET").allowed
+        may["certificate"] = allowed(person, "erasure:certificate", {"run": run.pk}, "GET").allowed
+    context = {
+        "case": row,
+        "paper": paper,
+        "map": silhouette(row),
+        "course": course_of(row),
+        "counts": _counts(row),
+        "strongest": _strongest(row, paper),
+        "signatures": row.signatures.select_related("text").order_by("signed_at"),
+        "procedure": procedure,
+        "team": [one.label for one in procedure.booking.resources.order_by("kind", "label")]
+        if procedure
+        else [],
+        "run": run,
+        "certificate": getattr(run, "certificate", None),
+        "may": may,
+        "looks": looks(row),
+    }
+    return render(request, "patients/case_file/case.html", context)

@@ -1,0 +1,108 @@
+"""A10: a session ends when nobody has used it for two hours, and after twelve whatever happens."""
+
+import time
+from datetime import UTC, datetime
+
+import pytest
+from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.test import Client
+
+from clinic.access.session_limits import SEEN, SINCE, SessionStore
+from clinic.accounts.models import Role
+from clinic.http.guard import session_of
+from tests.factories import PASSPHRASE, make_run, make_user
+
+pytestmark = pytest.mark.django_db
+HOUR = 3600
+
+
+@pytest.fixture
+def doctor(client: Client) -> Client:
+    """A doctor who has just signed in through the page."""
+    user = make_user(Role.DOCTOR)
+    client.post("/account/login/", {"login": user.email, "password": PASSPHRASE})
+    return client
+
+
+def key_of(client: Client) -> str:
+    return client.cookies[settings.SESSION_COOKIE_NAME].value
+
+
+def age(client: Client, *, since: float, seen: float) -> None:
+    """Let a session be `since` hours old and used `seen` hours ago."""
+    store, now = SessionStore(key_of(client)), int(time.time())
+    store[SINCE], store[SEEN] = now - int(since * HOUR), now - int(seen * HOUR)
+    store.save()
+
+
+def ends_in_hours(client: Client) -> float:
+    end = Session.objects.get(pk=key_of(client)).expire_date
+    return round((end - datetime.now(UTC)).total_seconds() / HOUR, 2)
+
+
+def signed_in(client: Client) -> bool:
+    return client.get("/account/password/change/").status_code == 200
+
+
+def test_a_new_session_lives_two_hours_and_its_cookie_as_long_as_the_browser(doctor: Client) -> None:
+    assert ends_in_hours(doctor) == 2.0
+    cookie = doctor.cookies[settings.SESSION_COOKIE_NAME]
+    assert (cookie["max-age"], cookie["expires"]) == ("", "")
+
+
+def test_use_moves_the_end(doctor: Client) -> None:
+    age(doctor, since=3, seen=1.5)
+    assert ends_in_hours(doctor) == 0.5
+    assert signed_in(doctor)
+    assert ends_in_hours(doctor) == 2.0
+
+
+def test_two_idle_hours_end_it(doctor: Client) -> None:
+    age(doctor, since=3, seen=2.01)
+    assert session_of(key_of(doctor)) is None, "for streams and uploads too"
+    assert not signed_in(doctor)
+
+
+def test_twelve_hours_end_it_though_it_is_used(doctor: Client) -> None:
+    age(doctor, since=11.5, seen=0.5)
+    assert signed_in(doctor)
+    assert ends_in_hours(doctor) == 0.5
+    age(doctor, since=12.01, seen=0)
+    assert not signed_in(doctor)
+
+
+def test_what_happens_by_itself_does_not_move_the_end(doctor: Client) -> None:
+    age(doctor, since=3, seen=1.5)
+    run = make_run(memories=1)
+    assert doctor.get("/today/", headers={"Poll": "true"}).status_code == 200
+    assert doctor.get("/today/", headers={"HX-Trigger-Name": "poll"}).status_code == 200
+    assert doctor.get(f"/sessions/{run.pk}/state.json").status_code == 200
+    assert ends_in_hours(doctor) == 0.5
+    doctor.post(f"/sessions/{run.pk}/pause/")
+    assert ends_in_hours(doctor) == 2.0
+
+
+def test_a_page_soon_after_another_writes_no_session_row(doctor: Client) -> None:
+    age(doctor, since=1, seen=0)
+    before = Session.objects.get(pk=key_of(doctor)).session_data
+    assert signed_in(doctor)
+    assert Session.objects.get(pk=key_of(doctor)).session_data == before
+
+
+def test_signing_in_anew_starts_anew(doctor: Client) -> None:
+    age(doctor, since=11, seen=0)
+    doctor.post("/account/logout/")
+    user = make_user(Role.DOCTOR)
+    doctor.post("/account/login/", {"login": user.email, "password": PASSPHRASE})
+    assert ends_in_hours(doctor) == 2.0
+
+
+def test_a_session_that_has_no_clock_yet_gets_one(client: Client) -> None:
+    client.force_login(make_user(Role.DOCTOR))
+    store = SessionStore(key_of(client))
+    del store[SINCE], store[SEEN]
+    store.save()
+    assert ends_in_hours(client) == 12.0
+    assert signed_in(client)
+    assert ends_in_hours(client) == 2.0

@@ -1,0 +1,202 @@
+"""What must be true before the house opens."""
+
+import logging
+import shutil
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import connection, transaction
+from pytest_django import Settings
+
+from clinic.audit import triggers
+from clinic.audit.checkpoints import checkpoint, signing_key
+from clinic.audit.record import Act, record
+from erasure.operations.startup import (
+    CannotOpen,
+    check_keys,
+    check_log,
+    check_migrations,
+    check_redis,
+    check_signature,
+    check_storage,
+    lay_out_static,
+)
+from patients.vault import configured, slots
+from patients.vault.configured import key_store
+from patients.vault.models import StoredObject
+from patients.vault.volume import volume_warnings
+from tests.factories import make_case
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.mark.parametrize("check", [check_migrations, check_log, check_keys])
+def test_a_sound_house_may_open(check: Callable[[], None]) -> None:
+    """None of the checks raises what the tests below expect of them."""
+    assert check() is None  # type: ignore[func-returns-value]
+
+
+def test_a_database_behind_its_code_may_not() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE django_migrations SET app = 'away' WHERE app = 'erasure'")
+    try:
+        with pytest.raises(CannotOpen, match="database is not that of this version"):
+            check_migrations()
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE django_migrations SET app = 'erasure' WHERE app = 'away'")
+
+
+def test_a_log_that_could_be_changed_may_not() -> None:
+    triggers.take_away(connection)
+    try:
+        with pytest.raises(CannotOpen, match="its trigger clinic_"):
+            check_log()
+    finally:
+        triggers.put(connection)
+
+
+def test_a_machine_with_a_signing_key_of_its_own_may_not_and_makes_none(settings: Settings) -> None:
+    check_signature()
+    checkpoint("test")
+    check_signature()
+    own = Path(settings.LACUNA_SIGNING_KEY_FILE)
+    settings.LACUNA_SIGNING_KEY_FILE = own.with_name("another-machines")
+    with pytest.raises(
+        CannotOpen, match=r"there is none\. Bring that one here\. All machines of a house share"
+    ):
+        check_signature()
+    assert not settings.LACUNA_SIGNING_KEY_FILE.exists()
+    signing_key()
+    with pytest.raises(CannotOpen, match="the note is not signed with this key"):
+        check_signature()
+    settings.LACUNA_SIGNING_KEY_FILE = own
+    settings.LACUNA_LOG_ORIGIN = "another.example/audit"
+    with pytest.raises(CannotOpen, match="the note speaks of another log"):
+        check_signature()
+
+
+def test_a_damaged_key_store_may_not() -> None:
+    make_case()
+    key_store()
+    configured.reset()
+    Path(settings.LACUNA_ROOT_KEY_FILE).unlink()
+    with pytest.raises(CannotOpen, match="The key store cannot be opened"):
+        check_keys()
+
+
+def test_an_empty_key_directory_beside_what_lives_may_not_and_stays_empty() -> None:
+    make_case()
+    configured.reset()
+    keys = Path(settings.LACUNA_KEYS_DIR)
+    shutil.move(keys, keys.with_name("away"))
+    for made in (False, True):  # missing, and there but empty, as where a volume is not mounted
+        if made:
+            keys.mkdir()
+        with pytest.raises(CannotOpen) as refusal:
+            check_keys()
+        assert str(refusal.value) == (
+            f"The key directory {keys} is empty, but the database holds 1 things that only its keys open. "
+            "Bring the key volume back. With new keys all of them would be lost for good."
+        )
+        assert not keys.exists() or list(keys.iterdir()) == []
+    keys.rmdir()
+    shutil.move(keys.with_name("away"), keys)
+    check_keys()
+
+
+def test_a_new_key_store_beside_what_lives_may_not() -> None:
+    case = make_case()
+    configured.reset()
+    keys = Path(settings.LACUNA_KEYS_DIR)
+    shutil.move(keys, keys.with_name("away"))
+    key_store()  # a command that was given by hand has laid out a new one
+    with pytest.raises(CannotOpen, match="is new, but the database holds 1 things"):
+        check_keys()
+    assert StoredObject.objects.live().filter(pk=case.pk).exists(), "and nothing was taken for erased"
+
+
+def test_an_older_key_store_may_not() -> None:
+    make_case()
+    keys = Path(settings.LACUNA_KEYS_DIR)
+    shutil.copytree(keys, keys.with_name("older"))
+    rolled = key_store().roll_epoch()
+    with transaction.atomic():
+        record(Act("keys.rolled", "run:x", "system:worker", details={"epoch": rolled.epoch}))
+    check_keys()
+    configured.reset()
+    shutil.rmtree(keys)
+    shutil.move(keys.with_name("older"), keys)
+    with pytest.raises(CannotOpen, match="older than the log: it is of epoch 1, and epoch 2 has begun"):
+        check_keys()
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("redis://127.0.0.1:1/0", r"^Redis does not answer as LACUNA_REDIS says: .*refused"),
+        ("127.0.0.1:6379", r"^LACUNA_REDIS is no address of a Redis server: "),
+    ],
+)
+def test_a_house_whose_redis_is_away_may_not(settings: Settings, address: str, said: str) -> None:
+    settings.REDIS_URL = address
+    with pytest.raises(CannotOpen, match=said):
+        check_redis()
+
+
+def test_a_vault_that_cannot_be_written_may_not(settings: Settings, tmp_path: Path) -> None:
+    check_storage()
+    assert list((tmp_path / "vault").rglob("?" * 32)) == []
+    (tmp_path / "file").write_text("where a directory should be")
+    settings.LACUNA_VAULT_DIR = tmp_path / "file"
+    with pytest.raises(CannotOpen, match=r"^What people bring could not be stored.*Not a directory"):
+        check_storage()
+
+
+def test_keys_of_one_machine_for_several_may_not(settings: Settings) -> None:
+    settings.LACUNA_SEVERAL_MACHINES = True
+    with pytest.raises(CannotOpen, match=r"^Several machines serve this house"):
+        check_keys()
+
+
+def test_a_key_volume_that_keeps_old_blocks_is_warned_of_loudly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    mounts = tmp_path / "mountinfo"
+    monkeypatch.setattr(slots, "volume_warnings", partial(volume_warnings, mounts=mounts))
+    monkeypatch.setattr(logging.getLogger("lacuna"), "propagate", True)
+    mounts.write_text("22 1 254:0 / / rw - ext4 /dev/vda rw\n")
+    check_keys()
+    assert caplog.messages == []
+    mounts.write_text("22 1 0:30 / / rw - btrfs /dev/vda rw,subvol=/\n")
+    check_keys()
+    (message,) = set(caplog.messages)
+    assert message.startswith("KEYS MAY OUTLIVE THEIR ERASURE. A key volume is copy-on-write")
+    assert "(keys, on btrfs.)" in message
+
+
+def test_static_files_are_laid_out_once_and_again_when_one_is_newer(
+    tmp_path: Path, settings: Settings
+) -> None:
+    ours = tmp_path / "ours"
+    ours.mkdir()
+    (ours / "a.css").write_text("a{}")
+    settings.STATICFILES_DIRS, settings.STATIC_ROOT = [ours], tmp_path / "static"
+    settings.STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]
+    settings.STORAGES = settings.STORAGES | {
+        "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}
+    }
+    lay_out_static()
+    manifest = tmp_path / "static" / "staticfiles.json"
+    first = manifest.read_text()
+    manifest.touch()
+    (tmp_path / "static" / "a.css").unlink()
+    lay_out_static()
+    assert not (tmp_path / "static" / "a.css").exists()
+    (ours / "b.css").write_text("b{}")
+    lay_out_static()
+    assert (tmp_path / "static" / "b.css").exists()
+    assert manifest.read_text() != first

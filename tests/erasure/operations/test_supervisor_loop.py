@@ -1,0 +1,171 @@
+"""The supervisor's rounds go on, whatever fails."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.db import OperationalError
+from django.utils import timezone
+from pytest_django import Settings
+
+from erasure.operations import supervisor_loop
+from erasure.operations.supervisor_loop import SLOW, Post, Supervision, Upkeep, other_owners, supervise
+from erasure.runs.calls import send_due
+from erasure.runs.control import call_doctor
+from erasure.runs.models import CallNotice, Run
+from patients.keepsakes.models import Upload
+from patients.requests.models import AppointmentRequest
+from patients.vault.models import StoredObject
+from patients.vault.objects import doom
+from tests.factories import make_case, make_keepsake, make_memory, make_run
+from tests.house import until
+from tests.mailers import MEMORY, SMTP, send_mail_through
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_a_failed_round_is_tried_again_later_and_later_and_then_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    supervision, failing = Supervision(interval=0.2), [True]
+
+    def tick() -> int:
+        if failing[0]:
+            raise OperationalError("the database is away")
+        return 0
+
+    monkeypatch.setattr(supervisor_loop, "tick", tick)
+    assert [supervision.once() for _ in range(5)] == [0.4, 0.8, 1.6, 2.0, 2.0]
+    failing[0] = False
+    assert supervision.once() == 0.2
+    failing[0] = True
+    assert supervision.once() == 0.4
+
+
+def test_an_error_in_the_code_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def tick() -> int:
+        raise LookupError
+
+    monkeypatch.setattr(supervisor_loop, "tick", tick)
+    with pytest.raises(LookupError):
+        Supervision().once()
+
+
+def test_the_slow_round_sweeps_the_vault_once_in_a_while() -> None:
+    first, second = (make_keepsake(make_memory(make_case())) for _ in range(2))
+    upkeep = Upkeep()
+    doom(StoredObject.objects.filter(keepsake=first), "test")
+    upkeep.once()
+    assert not StoredObject.objects.filter(keepsake=first).remaining().exists()
+    doom(StoredObject.objects.filter(keepsake=second), "test")
+    upkeep.once()
+    assert StoredObject.objects.filter(keepsake=second).doomed().exists()
+    upkeep.slow_due -= SLOW
+    upkeep.once()
+    assert not StoredObject.objects.filter(keepsake=second).remaining().exists()
+
+
+def test_the_slow_round_deletes_expired_sessions() -> None:
+    now = timezone.now()
+    for key, expires in [("ended", now - timedelta(seconds=1)), ("live", now + timedelta(minutes=1))]:
+        Session.objects.create(session_key=key, session_data="", expire_date=expires)
+    Supervision().once()
+    assert set(Session.objects.values_list("session_key", flat=True)) == {"live"}
+
+
+def test_keys_of_uploads_and_requests_belong_to_somebody() -> None:
+    case = make_case()
+    upload = Upload.objects.create(
+        case=case, by=case.patient, length=10, expires_at=timezone.now() + timedelta(hours=1)
+    )
+    request = AppointmentRequest.objects.create(name="A visitor", email="visitor@lacuna.example")
+    assert other_owners() == {upload.pk, request.pk}
+
+
+def test_it_ends_when_told() -> None:
+    stopping = threading.Event()
+    stopping.set()
+    before = threading.enumerate()
+    Supervision().run(stopping)
+    assert set(threading.enumerate()) <= set(before)
+
+
+@contextmanager
+def silent_mail_server(settings: Settings, timeout: float) -> Iterator[threading.Event]:
+    """A mail server that takes every connection and says nothing; set once somebody has connected.
+
+    timeout: seconds after which the sender gives up.
+    """
+    connected = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host, port = server.getsockname()
+        send_mail_through(settings, SMTP, host=host, port=port, timeout=timeout)
+
+        def listen() -> None:
+            taken = []
+            with suppress(OSError):
+                while True:
+                    taken.append(server.accept())
+                    connected.set()
+
+        threading.Thread(target=listen, daemon=True).start()
+        try:
+            yield connected
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_mail_server_that_says_nothing_holds_up_neither_rounds_nor_the_next_try(settings: Settings) -> None:
+    run = make_run(memories=1)
+    call_doctor(run.pk, by=None)
+    stopping = threading.Event()
+    with silent_mail_server(settings, timeout=60) as connected:
+        rounds_go_on = threading.Thread(target=supervise, args=[0.01, stopping])
+        rounds_go_on.start()
+        assert connected.wait(60), "nobody tried to hand the message over"
+        # While that waits for an answer, the night is woken and carried on.
+        until(lambda: Run.objects.get(pk=run.pk).woken_at is not None, "the night is woken")
+        stopping.set()
+        rounds_go_on.join(60)
+    assert not rounds_go_on.is_alive()
+    assert CallNotice.objects.get().sent_at is None
+    with silent_mail_server(settings, timeout=0.2):
+        CallNotice.objects.update(taken_until=None)
+        assert send_due() == 0
+    send_mail_through(settings, MEMORY)
+    CallNotice.objects.update(taken_until=None)
+    assert send_due() == 1
+
+
+def test_a_long_verification_holds_up_no_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run(memories=1)
+    verifying, verified, stopping = threading.Event(), threading.Event(), threading.Event()
+
+    def settle_slowly() -> int:
+        verifying.set()
+        assert verified.wait(60)
+        return 0
+
+    monkeypatch.setattr(supervisor_loop, "certify_finished", settle_slowly)
+    going = threading.Thread(target=supervise, args=[0.01, stopping])
+    going.start()
+    assert verifying.wait(60)
+    call_doctor(run.pk, by=None)
+    until(lambda: CallNotice.objects.get().sent_at is not None, "the doctor is told")
+    until(lambda: Run.objects.get(pk=run.pk).woken_at is not None, "the night is woken")
+    stopping.set()
+    going.join(0.5)
+    assert going.is_alive(), "what upkeep is at comes to its end"
+    verified.set()
+    going.join(60)
+    assert not going.is_alive()
+
+
+def test_an_error_of_the_code_in_one_thread_ends_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor_loop, "send_due", lambda: 1 / 0)
+    stopping = threading.Event()
+    with pytest.raises(ZeroDivisionError):
+        Post().run(stopping)
+    assert stopping.is_set()

@@ -1,0 +1,135 @@
+"""The list of files and one file."""
+
+import dataclasses
+import re
+
+import pytest
+from django.db import connection, transaction
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from clinic.accounts.models import Role
+from clinic.audit.models import Entry
+from patients.cases.models import Case
+from tests.factories import make_case, make_keepsake, make_memory, make_procedure, make_run, make_user
+
+pytestmark = pytest.mark.django_db
+HTMX = {"HX-Request": "true"}
+
+
+def get(client: Client, url: str, *roles: str, **headers: str) -> str:
+    client.force_login(make_user(*(roles or (Role.DOCTOR,))))
+    answer = client.get(url, headers=headers)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def main(page: str) -> str:
+    return page[page.index("<main") :]
+
+
+def test_files_are_found_by_name_and_number_and_never_by_whom(client: Client) -> None:
+    joel = make_case(make_user(Role.PATIENT, name="Joel Barish"), subject_name="Clementine")
+    make_case(make_user(Role.PATIENT, name="Dora Park"))
+    for query, found in {"barish": True, joel.reference: True, "Clementine": False, "": True}.items():
+        shown = main(get(client, f"/files/?name={query}"))
+        assert ("Joel Barish" in shown) is found
+        assert ("Dora Park" in shown) is (query == "")
+
+
+def test_htmx_swaps_the_rows_alone(client: Client) -> None:
+    shown = get(client, "/files/?name=nobody", **HTMX)
+    assert shown.lstrip().startswith('<div id="files">')
+    assert "No file of that name." in shown
+
+
+@pytest.mark.parametrize("query", ["?page=x", "?page=-1", "?name=%00", "?name=" + "x" * 5000])
+def test_odd_queries_show_the_list(client: Client, query: str) -> None:
+    get(client, f"/files/{query}")
+
+
+def test_a_technician_finds_only_what_they_are_near(client: Client) -> None:
+    review = make_case(make_user(Role.PATIENT, name="Ada Near"))
+    Case.objects.filter(pk=review.pk).update(stage=Case.Stage.REVIEW)
+    make_case(make_user(Role.PATIENT, name="Bo Far"))
+    shown = get(client, "/files/", Role.TECHNICIAN)
+    assert "Ada Near" in shown
+    assert "Bo Far" not in shown
+
+
+@pytest.mark.parametrize("url", ["/files/", "case"])
+def test_as_many_queries_for_three_as_for_one(client: Client, url: str) -> None:
+    case = make_case()
+    address = reverse("patients:case", args=[case.pk]) if url == "case" else url
+    get(client, address)
+    counts = []
+    for more in (1, 2):
+        for _time in range(more):
+            make_case()
+            make_keepsake(make_memory(case))
+        with CaptureQueriesContext(connection) as queries:
+            client.get(address)
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
+
+
+def test_a_file_names_the_subject_to_those_who_work_with_it_only(client: Client) -> None:
+    case = make_case(subject_name="Clementine Kruczynski")
+    url = reverse("patients:case", args=[case.pk])
+    assert "Clementine Kruczynski" in get(client, url, Role.RECEPTIONIST)
+    assert "Clementine" not in get(client, url, Role.AUDITOR)
+
+
+def test_a_look_is_written_down_and_shown(client: Client) -> None:
+    case = make_case()
+    url = reverse("patients:case", args=[case.pk])
+    client.force_login(make_user(Role.RECEPTIONIST, name="Mary Svevo"))
+    client.get(url)
+    entry = Entry.objects.get(action="file.viewed")
+    assert (entry.case, entry.details) == (case.pk, {"page": "case"})
+    assert "<dt>Mary Svevo</dt>" in get(client, url)
+    for name in ("review", "mapping"):
+        get(client, reverse(f"patients:{name}", args=[case.pk]))
+        get(client, reverse(f"patients:{name}", args=[case.pk]), **HTMX)
+    pages = [entry.details["page"] for entry in Entry.objects.filter(action="file.viewed")]
+    assert pages == ["case", "case", "review", "mapping"]
+
+
+def test_a_door_stands_only_for_who_may_go_through(client: Client) -> None:
+    case = make_case()
+    make_keepsake(make_memory(case))
+    make_procedure(case)
+    url = reverse("patients:case", args=[case.pk])
+    reception, auditor = get(client, url, Role.RECEPTIONIST), get(client, url, Role.AUDITOR)
+    procedure = case.procedures.get()
+    move = reverse("erasure:procedure-move", args=[procedure.pk])
+    assert move in reception
+    assert reverse("patients:review", args=[case.pk]) not in reception
+    assert move not in auditor
+    doctor = get(client, url)
+    for name in ("review", "mapping"):
+        assert reverse(f"patients:{name}", args=[case.pk]) in doctor
+    assert reverse("erasure:start", args=[procedure.pk]) in doctor
+
+
+def test_a_file_counts_what_is_on_the_map_and_shows_notes(client: Client) -> None:
+    run = make_run(memories=2)
+    case = run.procedure.case
+    make_memory(case, zone="childhood")
+    with transaction.atomic():
+        note = {"text": "Asked twice whether it hurts.", "by": "Dr. M."}
+        case.write(dataclasses.replace(case.read(), notes=[note]))
+        case.save(update_fields=["sealed"])
+    shown = get(client, reverse("patients:case", args=[case.pk]))
+    shown = re.sub(r"\s*([<>])\s*", r"\1", " ".join(shown.split()))
+    for words in (
+        '<dt>Memories</dt><dd class="figure">2</dd>',
+        '<dt>Destroyed</dt><dd class="figure">0</dd>',
+        '<dt>Childhood, not on the map</dt><dd class="figure">1</dd>',
+        "Asked twice whether it hurts.",
+        "[1] Photo 0",
+        "Open the session",
+        "Being erased now.",
+    ):
+        assert words in shown

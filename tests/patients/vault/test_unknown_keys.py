@@ -1,0 +1,107 @@
+"""Keys that a restored database does not know are kept until a person has decided."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.management import CommandError, call_command
+from django.db import transaction
+from django.utils import timezone
+
+from clinic.audit.models import Entry
+from patients.vault.configured import key_store
+from patients.vault.models import HeldKey, StoredObject
+from patients.vault.objects import put, storage
+from patients.vault.sweep import PATIENCE, Rounds
+from patients.vault.unknown_keys import NotAsShown, end_held, hold
+from tests.factories import make_case
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def held_now(extra: set[object] | None = None) -> int:
+    with transaction.atomic():
+        return hold(extra or set())  # type: ignore[arg-type]
+
+
+def sweep() -> None:
+    rounds, now = Rounds(), timezone.now()
+    for _round in range(3):
+        rounds.walk(set(), now)
+        now += 2 * PATIENCE
+
+
+def test_held_keys_outlive_every_sweep_and_others_do_not() -> None:
+    row = put(b"known", case_id=make_case().pk, role=StoredObject.Role.ORIGINAL)
+    StoredObject.objects.filter(pk=row.pk).update(state=StoredObject.State.LIVE)
+    unknown, requested, later = uuid4(), uuid4(), uuid4()
+    key_store().create(unknown)
+    key_store().create(requested)
+    assert held_now({requested}) == 1
+    assert held_now({requested}) == 0
+    assert list(HeldKey.objects.values_list("pk", flat=True)) == [unknown]
+    key_store().create(later)
+    sweep()
+    assert unknown in set(key_store().ids())
+    assert row.pk in set(key_store().ids())
+    assert later not in set(key_store().ids())
+
+
+def test_the_decision_destroys_keys_and_files_and_is_logged() -> None:
+    unknown = [uuid4(), uuid4()]
+    for key in unknown:
+        key_store().create(key)
+        storage().save(key.hex, ContentFile(b"ciphertext"))
+    held_now()
+    with pytest.raises(NotAsShown, match="2 keys are held now, and not 1"):
+        end_held(1, by="system:operator")
+    assert HeldKey.objects.count() == 2
+    assert end_held(2, by="system:operator") == 2
+    assert set(key_store().ids()) == set()
+    assert storage().listdir("")[1] == []
+    (entry,) = Entry.objects.filter(action="keys.let-go")
+    assert (entry.actor, entry.details) == ("system:operator", {"keys": 2})
+
+
+def test_a_key_that_has_its_row_after_all_is_not_destroyed() -> None:
+    row = put(b"words", case_id=make_case().pk, role=StoredObject.Role.ORIGINAL)
+    HeldKey.objects.create(pk=row.pk)
+    stray = uuid4()
+    key_store().create(stray)
+    HeldKey.objects.create(pk=stray)
+    before = HeldKey.objects.get(pk=stray).since
+    assert held_now() == 0
+    assert list(HeldKey.objects.values_list("pk", "since")) == [(stray, before)]
+    HeldKey.objects.create(pk=row.pk)
+    assert end_held(2, by="system:operator") == 1
+    assert set(key_store().ids()) >= {row.pk}
+    assert stray not in set(key_store().ids())
+
+
+def test_what_a_crash_leaves_of_the_decision_is_swept(monkeypatch: pytest.MonkeyPatch) -> None:
+    stray = uuid4()
+    key_store().create(stray)
+    held_now()
+    with monkeypatch.context() as patched:
+        patched.setattr("patients.vault.unknown_keys.storage", lambda: 1 / 0)
+        patched.setattr(type(key_store()), "destroy", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            end_held(1, by="system:operator")
+    assert stray in set(key_store().ids())
+    sweep()
+    assert set(key_store().ids()) == set()
+
+
+def test_the_command_shows_and_destroys(capsys: pytest.CaptureFixture[str]) -> None:
+    key_store().create(uuid4())
+    HeldKey.objects.create(pk=next(key_store().ids()), since=timezone.now() - timedelta(days=2))
+    call_command("keys", "held")
+    assert "Held since a restore: 1 keys." in capsys.readouterr().out
+    with pytest.raises(CommandError, match="1 keys are held now, and not 3"):
+        call_command("keys", "held", "--destroy", "3")
+    with pytest.raises(CommandError, match="belongs to held"):
+        call_command("keys", "roll", "--destroy", "1")
+    call_command("keys", "held", "--destroy", "1")
+    assert "Destroyed: 1 keys." in capsys.readouterr().out
+    assert list(key_store().ids()) == []
