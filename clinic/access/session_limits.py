@@ -14,7 +14,7 @@ from django.contrib.sessions.backends.db import SessionStore as DatabaseSessions
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
-from clinic.access.policy import READING, TABLE
+from clinic.access.policy import TABLE
 
 SINCE, SEEN = "since", "seen"
 # A row written for every page would cost more than it tells; a session may end this many seconds early.
@@ -64,4 +64,4 @@ def happens_by_itself(request: HttpRequest) -> bool:
     if "Poll" in request.headers or request.headers.get("HX-Trigger-Name") == "poll":
         return True
     row = TABLE.get(request.resolver_match.view_name) if request.resolver_match else None
-    return row is not None and row.quiet and request.method in READING
+    return row is not None and row.quiet

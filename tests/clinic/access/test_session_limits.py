@@ -11,6 +11,10 @@ from django.test import Client
 from clinic.access.session_limits import SEEN, SINCE, SessionStore
 from clinic.accounts.models import Role
 from clinic.http.guard import session_of
+from clinic.access.policy import TABLE
+from clinic.asgi_guard import session_of
+from clinic.people.models import Role
+from clinic.people.session_limits import SEEN, SINCE, SessionStore
 from tests.factories import PASSPHRASE, make_run, make_user
 
 pytestmark = pytest.mark.django_db
@@ -81,6 +85,21 @@ def test_what_happens_by_itself_does_not_move_the_end(doctor: Client) -> None:
     assert ends_in_hours(doctor) == 0.5
     doctor.post(f"/sessions/{run.pk}/pause/")
     assert ends_in_hours(doctor) == 2.0
+
+
+def test_what_keeps_nobody_signed_in_is_only_read() -> None:
+    """So whatever a person writes is their own use."""
+    quiet = {name: row for name, row in TABLE.items() if row.quiet}
+    assert "erasure:state" in quiet
+    assert [name for name, row in quiet.items() if row.write] == []
+
+
+def test_a_page_without_a_row_is_refused_and_does_not_fail(
+    doctor: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    age(doctor, since=3, seen=1.5)
+    monkeypatch.delitem(TABLE, "today")
+    assert doctor.get("/today/").status_code == 403
 
 
 def test_a_page_soon_after_another_writes_no_session_row(doctor: Client) -> None:

@@ -124,11 +124,20 @@ def test_a_night_has_the_hours_that_pass(day: date, quarters: int, hours: str, a
 
 
 @pytest.mark.django_db
-def test_now_stands_on_its_block_only() -> None:
+@pytest.mark.parametrize(
+    ("clock", "day", "night"),
+    [
+        (time(7, 59), None, None),
+        (time(9, 31), 6, None),
+        (time(20), None, 0),
+        (time(22, 41), None, 10),
+    ],
+)
+def test_now_stands_on_its_block_only(clock: time, day: int | None, night: int | None) -> None:
     viewer = make_user(Role.DOCTOR)
-    now = at_clock(DAY, time(22, 41))
+    now = at_clock(DAY, clock)
     at = {block.key: block.now_at for block in blocks_of(DAY, viewer, now)}
-    assert at == {"day": None, "night": 10}
+    assert at == {"day": day, "night": night}
 
 
 @pytest.mark.django_db
@@ -270,6 +279,13 @@ def test_a_poll_gets_the_fragment_that_the_page_holds(client: Client, url: str) 
     assert part.lstrip().startswith("<div id=")
     assert 'hx-trigger="every 30s"' in part
     assert """hx-headers='{"poll": "true"}'""" in part
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("url", ["/today/", "/today/wall/"])
+@pytest.mark.parametrize("asks", ["HX-Boosted", "HX-History-Restore-Request"])
+def test_a_link_and_a_step_back_get_the_whole_page(client: Client, url: str, asks: str) -> None:
+    assert "<html" in page(client, url=url, **{"HX-Request": "true", asks: "true"})
 
 
 @pytest.mark.django_db

@@ -184,6 +184,8 @@ def test_the_clinics_name_is_no_passphrase(refused: str) -> None:
     assert len(refusals(refused)) == 1
 
 
-@pytest.mark.parametrize("taken", ["lacuna and the sea", "a quiet winter beach", "écluse, lagune, marée"])
+@pytest.mark.parametrize(
+    "taken", ["lacuna and the sea", "a quiet winter beach", "écluse, lagune, marée", "🌊" * 20]
+)
 def test_a_passphrase_may_hold_the_clinics_name(taken: str) -> None:
     assert refusals(taken) == []

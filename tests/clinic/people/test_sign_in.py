@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.contrib.auth.hashers import MD5PasswordHasher
 from django.core import mail
 from django.test import Client
@@ -166,6 +167,17 @@ def test_a11_reauthentication_wants_this_persons_passphrase(client: Client) -> N
     assert client.post(page, {"password": "wrong"}).status_code == 200
     answer = client.post(f"{page}?next=/today/", {"password": PASSPHRASE, "next": "/today/"})
     assert (answer.status_code, answer["Location"]) == (302, "/today/")
+
+
+def test_a11_another_persons_passphrase_confirms_nobody(client: Client) -> None:
+    """Though allauth's own table says that the address is the other person's."""
+    user = make_user(Role.DOCTOR)
+    other = User.objects.create_user("other@lacuna.example", "another, longer winter", name="Somebody")
+    EmailAddress.objects.create(user=other, email=user.email, verified=True)
+    client.force_login(user)
+    answer = client.post("/account/reauthenticate/", {"password": "another, longer winter"})
+    assert answer.status_code == 200
+    assert "password" in answer.context["form"].errors
 
 
 @pytest.mark.parametrize(

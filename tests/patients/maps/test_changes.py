@@ -93,6 +93,15 @@ def test_two_memories_are_linked_once_and_parted_once(case: Case) -> None:
     assert Entry.objects.filter(action="map.unlinked").count() == 1
 
 
+def test_parting_two_memories_leaves_each_its_other_links(case: Case) -> None:
+    make_memory(case, "Three")
+    first, middle, last = sorted(memories_of(case), key=lambda pk: pk.hex)
+    for pair in ((first, middle), (first, last), (middle, last)):
+        link(case, *pair, by=case.patient)
+    unlink(case, last, first, by=case.patient)
+    assert set(MemoryLink.objects.values_list("a", "b")) == {(first, middle), (middle, last)}
+
+
 def test_what_was_taken_back_is_placed_nowhere(case: Case) -> None:
     keepsake, other = case.keepsakes.all()
     remove_keepsake(keepsake, by=case.patient)

@@ -264,6 +264,21 @@ def test_opening_a_map_again_voids_what_was_signed_on_it() -> None:
     assert (again.version, again.unlocked_at is None) == (2, False)
 
 
+def test_memories_get_other_numbers_when_an_opened_map_was_changed() -> None:
+    """Two swap their days, and the number of one that went off the map is free."""
+    case = make_mappable()
+    make_keepsake(make_memory(case, "Day 3", "2003-02-03"))
+    lock_map(case, by=make_doctor())
+    unlock_map(case, by=make_doctor())
+    first, second, third = Memory.objects.filter(case=case).order_by("number")
+    describe(first, {}, {"zone": Memory.Zone.CHILDHOOD}, by=case.patient)
+    describe(second, {"day": "2003-02-04"}, {}, by=case.patient)
+    describe(third, {"day": "2003-02-02"}, {}, by=case.patient)
+    lock_map(case, by=make_doctor())
+    titles = {memory.read().title: memory.number for memory in Memory.objects.filter(case=case)}
+    assert titles == {"Day 1": None, "Day 2": 2, "Day 3": 1}
+
+
 @pytest.mark.parametrize("stage", ["bringing", "booked", "running", "closed"])
 def test_a_map_is_not_opened_without_a_lock_or_with_a_night(stage: str) -> None:
     case = make_mappable()

@@ -171,13 +171,22 @@ def test_links_are_added_and_taken_away(doctor: Client, case: Case) -> None:
     assert "No other memory yet." in answer.content.decode()
 
 
-@pytest.mark.parametrize("other", ["", "x", "00000000-0000-4000-8000-000000000000"])
-def test_a_link_to_nothing_is_refused_in_words(doctor: Client, case: Case, other: str) -> None:
-    memory = make_memory(case)
+CHOOSE, FOREIGN = "Choose a memory to link.", "That memory is not in this file."
+
+
+@pytest.mark.parametrize("end", ["one", "other"])
+@pytest.mark.parametrize(
+    ("chosen", "words"), [("", CHOOSE), ("x", CHOOSE), ("00000000-0000-4000-8000-000000000000", FOREIGN)]
+)
+def test_a_link_to_nothing_is_refused_in_words(
+    doctor: Client, case: Case, end: str, chosen: str, words: str
+) -> None:
+    memory = str(make_memory(case).pk)
     url = reverse("patients:map-link", args=[case.pk])
-    data = {"at": "\0", "one": str(memory.pk), "other": other}
+    data = {"at": "\0", "one": memory, "other": memory, end: chosen}
     shown = doctor.post(url, data, headers=HTMX, follow=True).content.decode()
     assert "notice--alarm" in shown
+    assert words in shown
     assert not MemoryLink.objects.exists()
 
 
@@ -188,8 +197,10 @@ def test_a_loose_keepsake_is_placed(doctor: Client, case: Case) -> None:
     url = reverse("patients:map-place", args=[case.pk, keepsake.pk])
     shown = doctor.post(url, {"memory": "", "title": ""}, follow=True).content.decode()
     assert "Choose a memory, or give a new one a title." in shown
-    doctor.post(url, {"memory": str(uuid4())})
+    shown = doctor.post(url, {"memory": str(uuid4()), "title": "Instead"}, follow=True).content.decode()
+    assert FOREIGN in shown
     assert Keepsake.objects.get(pk=keepsake.pk).memory is None
+    assert Memory.objects.get() == memory, "no other is made instead"
     doctor.post(url, {"memory": str(memory.pk)})
     assert Keepsake.objects.get(pk=keepsake.pk).memory == memory
     foreign = make_keepsake(make_memory(make_case()))
@@ -256,7 +267,13 @@ def test_the_dry_run_is_a_fragment_of_its_own(doctor: Client, case: Case, settin
     assert "The map: 4 memories, 3 destroyed" in shown
 
 
-@pytest.mark.parametrize("query", ["?at=x", "?at=%00", "?gone=-3", "?gone=9999999999", "?gone=²", "?at="])
+# Python reads no number of more than 4300 digits.
+LONG = pytest.param("?gone=" + "9" * 5000, id="long")
+
+
+@pytest.mark.parametrize(
+    "query", ["?at=x", "?at=%00", "?gone=-3", "?gone=9999999999", LONG, "?gone=²", "?at="]
+)
 def test_odd_queries_show_a_bench(doctor: Client, case: Case, query: str) -> None:
     make_memory(case)
     assert doctor.get(bench(case) + query).status_code == 200
@@ -286,6 +303,8 @@ def test_after_the_night_there_is_nothing_on_the_bench(client: Client) -> None:
     run = make_run(memories=1)
     advance(run.pk)
     client.force_login(make_user(Role.DOCTOR))
-    answer = client.get(bench(run.procedure.case))
-    assert answer.status_code == 410
-    assert "There is nothing to map." in answer.content.decode()
+    case = run.procedure.case
+    named = chapters(("Red", "red", "2002-01-01", "2002-12-31"))
+    for answer in (client.get(bench(case)), client.post(f"{bench(case)}chapters/", named)):
+        assert answer.status_code == 410
+        assert "There is nothing to map." in answer.content.decode()
