@@ -1,7 +1,7 @@
 """A run from its first pass to its certificate, in one process."""
 
 import pytest
-from django.conf import settings
+from django.conf import LazySettings, settings
 
 from clinic.audit.checkpoints import public_key
 from clinic.audit.models import Entry
@@ -10,6 +10,10 @@ from erasure.certificates.checking import check
 from erasure.jobs.worker import advance
 from erasure.runs.models import Event, Run, Step
 from erasure.runs.passes import GONE
+from erasure.runs.lease import claim
+from erasure.runs.models import Event, Hold, Run, Step
+from erasure.runs.passes import GONE
+from erasure.runs.worker import advance, take_turn
 from patients.cases.models import Case
 from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory
@@ -17,7 +21,7 @@ from patients.vault.configured import key_store
 from patients.vault.keys import KeyGone
 from patients.vault.models import StoredObject
 from patients.vault.objects import storage
-from tests.factories import make_run
+from tests.factories import jpeg, make_case, make_keepsake, make_memory, make_run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -60,3 +64,25 @@ def test_the_newest_memory_goes_first() -> None:
     advance(run.pk)
     order = [event.data["n"] for event in Event.objects.filter(run=run, kind="destroyed")]
     assert order == [3, 2, 1]
+
+
+def test_a_worker_whose_lease_has_ended_leaves_the_night_to_another(settings: LazySettings) -> None:
+    run = make_run(memories=1)
+    settings.LACUNA_LEASE_SECONDS = -1  # over before it began
+    assert not advance(run.pk)
+    assert run.steps.get().level == 0
+
+
+def test_a_memory_that_has_begun_to_fade_is_not_held() -> None:
+    """Copies are looked for before its first pass: later it would lie there half gone until somebody came."""
+    case, picture = make_case(), jpeg()
+    make_keepsake(make_memory(case, "The target"), picture)
+    childhood = make_memory(case, "Childhood", zone=Memory.Zone.CHILDHOOD)
+    run = make_run(memories=0, case=case)
+    fence = claim(run.pk)
+    assert fence
+    assert take_turn(fence)
+    make_keepsake(childhood, picture)
+    assert take_turn(fence)
+    assert run.steps.get().level == 2
+    assert not Hold.objects.exists()

@@ -111,6 +111,7 @@ def test_a_clash_is_named_and_answers_409(desk: Client, case: Case) -> None:
         ({"technicians": []}, "This field is required."),
         ({"day": "2030-02-30"}, "Enter a valid date."),
         ({"day": "9999-12-31"}, "No night can be booked that far away."),
+        ({"day": "1970-01-01"}, "No night can be booked that far away."),
         ({"day": "2001-01-01"}, "This night is over already."),
         ({"begins": "04:00", "ends": "23:00"}, "A night has at most 16 hours."),
         ({"begins": "25:00"}, "Enter a valid time."),

@@ -17,10 +17,14 @@ from erasure.runs.lease import claim, free_expired, free_holder, heartbeat, held
 from erasure.runs.models import Fence, Run, Step
 from erasure.runs.passes import GONE, make_pass
 from erasure.runs.run_actions import after
+from erasure.runs.supervisor import end_stopped, settle_finished
+from erasure.runs.worker import finish_if_over, next_step, take_turn
+from erasure.verification.process import NotVerified
 from patients.cases.models import Case
 from patients.consent.models import Signature
+from patients.keepsakes.models import Keepsake
 from patients.vault.models import StoredObject
-from patients.vault.objects import doom
+from patients.vault.objects import doom, put
 from tests.erasure.runs.nights import doctor_of, kinds
 from tests.factories import make_run
 
@@ -79,9 +83,12 @@ def test_a_memory_is_not_closed_while_something_of_it_is_left(monkeypatch: pytes
     step = make_passes(run)
     left = StoredObject.objects.get(pk=run.procedure.case_id)
     doom(StoredObject.objects.filter(pk=left.pk), f"step:{step.pk}")
+    points: list[str] = []
     with monkeypatch.context() as patched:
         patched.setattr(finishing, "destroy", lambda rows: None)
+        patched.setattr(finishing, "reached", points.append)
         assert not close_step(step)
+    assert points == [], "the case's key is not rolled in vain"
     assert recorded(run, "memory.destroyed") == 0
     assert close_step(step)
 
@@ -108,6 +115,13 @@ def test_only_gone_memories_of_this_night_are_closed() -> None:
     close_gone_steps(run.pk)
     assert list(run.steps.values_list("state", flat=True)) == [State.DESTROYED, State.WAITING]
     assert other.steps.get().state == State.FADING
+
+
+def test_a_worker_closes_a_memory_that_another_left_gone() -> None:
+    run = make_run(2)
+    make_passes(run)
+    assert take_turn(make_fence(run))
+    assert list(run.steps.values_list("state", "level")) == [(State.DESTROYED, GONE), (State.WAITING, 0)]
 
 
 @pytest.mark.parametrize("state", [State.WAITING, State.FADING, State.HELD])
@@ -218,6 +232,55 @@ def test_one_process_at_a_time_certifies() -> None:
     assert Run.objects.get(pk=other.pk).lease_holder == "another"
 
 
+def test_who_certifies_one_night_takes_no_other() -> None:
+    run, other = make_over(), make_run(1)
+    assert settle(run.pk)
+    row = Run.objects.get(pk=other.pk)
+    assert (row.lease_until, row.lease_holder) == (None, "")
+
+
+def test_who_was_too_slow_to_certify_leaves_the_night_to_its_successor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = make_over()
+
+    def reached(label: str) -> None:
+        if label == "rolled":
+            Run.objects.update(lease_until=after(60), lease_holder="successor")
+
+    monkeypatch.setattr(finishing, "reached", reached)
+    settle(run.pk)
+    row = Run.objects.get()
+    assert (row.lease_holder, row.lease_until is None) == ("successor", False)
+
+
+def test_a_night_that_was_verified_is_certified_at_once_and_not_verified_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A verifier failed, the next one did not, and then the process died."""
+    run = make_over()
+
+    def fails(run_id: object) -> None:
+        raise NotVerified("took-too-long")
+
+    def reached(label: str) -> None:
+        if label == "verified":
+            raise InterruptedError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(finishing, "verify_apart", fails)
+        assert not settle(run.pk)
+    with monkeypatch.context() as patched:
+        patched.setattr(finishing, "FIRST_WAIT", timedelta(0))
+        patched.setattr(finishing, "reached", reached)
+        with pytest.raises(InterruptedError):
+            settle(run.pk)
+    monkeypatch.setattr(finishing, "FIRST_WAIT", timedelta(hours=1))
+    monkeypatch.setattr(finishing, "verify_apart", fails)
+    assert settle(run.pk)
+    assert (recorded(run, "run.unverified"), recorded(run, "run.verified")) == (1, 1)
+
+
 def test_nothing_is_certified_while_something_of_the_case_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     run = make_over()
     monkeypatch.setattr(finishing, "destroy", lambda rows: None)
@@ -276,8 +339,14 @@ def test_a_worker_does_nothing_when_it_may_not_or_need_not(why: str) -> None:
         Run.objects.update(state=Run.State.PAUSED)
     else:
         Run.objects.update(next_due_at=after(60))
+    keepsake = Keepsake.objects.get()
+    frame = put(
+        b"a frame", case_id=keepsake.case_id, keepsake_id=keepsake.pk, role=StoredObject.Role.FRAME, level=1
+    )
     assert not take_turn(fence)
     assert kinds(run) == ["started"]
+    frame.refresh_from_db()
+    assert frame.state == StoredObject.State.PENDING, "it does not end the frame its successor is making"
 
 
 def test_a_worker_that_finds_no_consent_stops_the_night() -> None:

@@ -88,6 +88,14 @@ def test_who_is_not_responsible_hands_nothing_over() -> None:
         handover.accept(run.pk, by=other)
 
 
+def test_a_night_nobody_answers_for_is_offered_by_any_technician() -> None:
+    run, other = make_run(1), make_technician()
+    Run.objects.update(responsible=None)
+    assert handover.offer(run.pk, other.pk, by=technician_of(run)).changed
+    assert handover.accept(run.pk, by=other).changed
+    assert responsible(run) == other
+
+
 def test_one_offer_at_a_time_and_it_can_be_declined_or_taken_back() -> None:
     run, other, third = make_run(1), make_technician(), make_technician()
     first = technician_of(run)

@@ -105,6 +105,18 @@ def test_a_miss_pauses_and_calls_the_doctor() -> None:
         presence.answer(run.pk, by=technician_of(run))
 
 
+def test_each_night_has_a_miss_of_its_own() -> None:
+    runs = [make_run(1), make_run(1)]
+    for run in runs:
+        unattended(run)
+    assert presence.ask_due() == 2
+    for run in runs:
+        overdue(run)
+    assert presence.miss_due() == 2
+    assert list(Run.objects.values_list("state", "why")) == [(Run.State.PAUSED, Run.Why.PRESENCE)] * 2
+    assert DoctorCall.objects.count() == 2
+
+
 def test_an_answer_that_is_late_but_not_missed_yet_counts() -> None:
     run = make_run(1)
     asked(run)
@@ -158,6 +170,18 @@ def test_a_night_stands_still_when_the_responsible_account_is_closed() -> None:
     handover.offer(run.pk, other.pk, by=doctor_of(run))
     handover.accept(run.pk, by=other)
     control.resume(run.pk, by=other)
+
+
+@pytest.mark.parametrize("state", [Run.State.STOPPING, Run.State.FINISHED])
+def test_a_night_that_ended_meanwhile_keeps_who_was_responsible(state: str) -> None:
+    """Asked again under the lock: the round began from an older look."""
+    run = make_run(1)
+    technician = technician_of(run)
+    set_active(technician, False, by=make_user(Role.ADMINISTRATOR))
+    Run.objects.update(state=state, outcome="stopped", finished_at=run.started_at)
+    assert not presence._release(run.pk)
+    row = Run.objects.get()
+    assert (row.state, row.responsible) == (state, technician)
 
 
 def test_controls_return_to_the_team_when_the_doctor_in_charge_is_no_doctor_any_more() -> None:
