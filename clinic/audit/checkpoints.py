@@ -112,9 +112,9 @@ def write_note(size: int, root: bytes) -> str:
 
 def read_note(note: str) -> Note:
     """Take a note apart without believing it. Errors: NoteInvalid where its form is wrong."""
-    body, gap, signed = note.rpartition("\n\n")
+    body, _gap, signed = note.rpartition("\n\n")
     lines = body.split("\n")
-    if not gap or len(lines) < 3 or not signed.endswith("\n") or re.search(r"[\x00-\x09\x0b-\x1f\x7f]", note):
+    if len(lines) < 3 or not signed.endswith("\n") or re.search(r"[\x00-\x09\x0b-\x1f\x7f]", note):
         raise NoteInvalid("this is no signed note")
     if not re.fullmatch(r"0|[1-9][0-9]{0,18}", lines[1]):
         raise NoteInvalid("the note's second line is no size")

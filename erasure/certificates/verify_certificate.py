@@ -274,16 +274,18 @@ def read_key(text: str, name: str = "") -> Key:
         if raw[:1] != ED25519 or len(raw) != 33:
             unreadable("the key is no Ed25519 verifier key")
         key = Key(called, Ed25519PublicKey.from_public_bytes(raw[1:]))
+        return key if key.number.hex() == number else unreadable("the verifier key's id is not its own")
+    except Unreadable:
+        raise
     except (ValueError, UnsupportedAlgorithm) as error:
         raise Unreadable("the key is no verifier key (name+id+base64)") from error
-    return key if key.number.hex() == number else unreadable("the verifier key's id is not its own")
 
 
 def read_note(text: str, key: Key) -> Note:
     """Return what a checkpoint states once `key` is shown to have signed it. Errors: Unreadable."""
-    body, gap, signed = text.rpartition("\n\n")
+    body, _gap, signed = text.rpartition("\n\n")
     lines = body.split("\n")
-    if not gap or len(lines) < 3 or not re.fullmatch(r"0|[1-9][0-9]{0,15}", lines[1]):
+    if len(lines) < 3 or not re.fullmatch(r"0|[1-9][0-9]{0,15}", lines[1]):
         unreadable("it is no signed note")
     if lines[0] != key.name:
         unreadable("it speaks of another log")
@@ -480,7 +482,7 @@ def all_keys(lines: Sequence[bytes], key: Key, found: list[Finding]) -> Keys:
 
 def handover(entry: Any, name: str) -> tuple[int, Key, Key]:
     """Return the index of a handover and its two keys. Errors: Unreadable, ValueError where it is none."""
-    said, index = details_of(entry), get(entry, "index", int)
+    index, said = get(entry, "index", int), details_of(entry)
     raw = [unhex(said.get(which)) for which in ("before", "now")]
     before, now = (Key(name, Ed25519PublicKey.from_public_bytes(one)) for one in raw)
     text = f"lacuna signing key\n{name}\n{raw[0].hex()}\n{raw[1].hex()}\n".encode()
@@ -591,11 +593,13 @@ def check_both(certificate: Certificate, log: Log) -> Finding:
 # --- The program ------------------------------------------------------------------------------------------
 def summary(certificate: Certificate) -> list[str]:
     says = certificate.says
-    remains = says["remains"] if isinstance(says.get("remains"), dict) else {}
+    remains = says.get("remains")
+    gone, spared = says.get("destroyed"), remains.get("spared") if isinstance(remains, dict) else None
+    counts = [len(found) if isinstance(found, list) else 0 for found in (gone, spared)]
     return [
         f"Certificate of erasure {says.get('reference', '')}, SHA-256 {certificate.digest}",
         f"It claims: {says.get('claim')}; outcome: {says.get('outcome')}.",
-        f"Destroyed: {len(says.get('destroyed', []))} memories. Spared: {len(remains.get('spared', []))}.",
+        f"Destroyed: {counts[0]} memories. Spared: {counts[1]}.",
     ]
 
 
@@ -609,7 +613,8 @@ def verify(asked: argparse.Namespace) -> list[Finding]:
     key = None
     if asked.key:
         path = Path(asked.key)
-        key = read_key(path.read_text() if path.is_file() else asked.key, asked.origin)
+        text = path.read_bytes().decode(errors="replace") if path.is_file() else asked.key
+        key = read_key(text, asked.origin)
     outside = [Path(path).read_bytes().decode(errors="replace") for path in asked.checkpoint]
     file = asked.file.read_bytes()
     if b'"lacuna-audit-export"' in file.split(b"\n", 1)[0]:

@@ -8,13 +8,10 @@ from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.test import Client
 
+from clinic.access.policy import TABLE
 from clinic.access.session_limits import SEEN, SINCE, SessionStore
 from clinic.accounts.models import Role
 from clinic.http.guard import session_of
-from clinic.access.policy import TABLE
-from clinic.asgi_guard import session_of
-from clinic.people.models import Role
-from clinic.people.session_limits import SEEN, SINCE, SessionStore
 from tests.factories import PASSPHRASE, make_run, make_user
 
 pytestmark = pytest.mark.django_db

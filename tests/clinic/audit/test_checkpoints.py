@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from django.db import transaction
 from pytest_django import Settings
 
@@ -32,6 +34,15 @@ def test_the_key_is_made_once_for_its_owner_alone(house: Path) -> None:
     assert stat.S_IMODE((house / "signing-key").stat().st_mode) == 0o600
     assert public_key().public_bytes_raw() == first
     assert [path.name for path in house.iterdir()] == ["signing-key"]
+
+
+def test_a_key_of_another_kind_signs_nothing(house: Path) -> None:
+    other = Ed448PrivateKey.generate()
+    pem = other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (house / "signing-key").write_bytes(pem)
+    with pytest.raises(ValueError, match="not an Ed25519 key"):
+        sign(b"what was destroyed")
+    assert (house / "signing-key").read_bytes() == pem
 
 
 def test_a_signature_is_of_one_text() -> None:
@@ -70,6 +81,14 @@ def test_a_verifier_key_survives_the_trip() -> None:
             read_verifier_key(wrong)
 
 
+@pytest.mark.parametrize("kind", [b"\x02", b"\x01\x01", b""], ids=["algorithm", "long", "short"])
+def test_a_verifier_key_of_another_kind_is_not_read_as_ours(kind: bytes) -> None:
+    name, number, _blob = verifier_key().split("+", 2)
+    blob = base64.b64encode(kind + public_key().public_bytes_raw()).decode()
+    with pytest.raises(ValueError, match="no Ed25519 verifier key"):
+        read_verifier_key(f"{name}+{number}+{blob}")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
@@ -83,6 +102,7 @@ def test_a_verifier_key_survives_the_trip() -> None:
         ("AAEC", "AA", "the note is not base64 where it should be"),
         ("AAEC", "", "the note's third line is no root"),
         ("\n\n", "\n", "this is no signed note"),
+        (f"\n{base64.b64encode(ROOT).decode()}", "", "this is no signed note"),
     ],
 )
 def test_another_note_is_refused(old: str, new: str, sentence: str) -> None:
@@ -91,6 +111,13 @@ def test_another_note_is_refused(old: str, new: str, sentence: str) -> None:
     with pytest.raises(NoteInvalid) as caught:
         verify_note(note.replace(old, new, 1), public_key())
     assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize("end", ["", "A", "=", " "])
+def test_a_note_whose_last_line_was_changed_is_refused(end: str) -> None:
+    with pytest.raises(NoteInvalid) as caught:
+        verify_note(write_note(42, ROOT).removesuffix("\n") + end, public_key())
+    assert str(caught.value) == "this is no signed note"
 
 
 def test_a_strangers_signature_is_passed_over_and_not_enough() -> None:

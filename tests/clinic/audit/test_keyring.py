@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from django.core.management import call_command
 
 from clinic.audit import checkpoints, keyring
@@ -71,3 +73,15 @@ def test_a_rotation_that_is_broken_off_is_ended_by_the_next(
     assert verifier_key() not in {first, second}
     assert [verifier_key(one.key) for one in former_keys()] == [first, second]
     assert verify_log().problems == []
+
+
+def test_a_key_of_another_kind_is_not_handed_over_to(house: Path) -> None:
+    a_log(2)
+    before, other = verifier_key(), Ed448PrivateKey.generate()
+    (house / "signing-key.next").write_bytes(
+        other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    with pytest.raises(ValueError, match="not an Ed25519 key"):
+        rotate(by="system:operator")
+    assert verifier_key() == before
+    assert not Checkpoint.objects.exists()

@@ -144,15 +144,80 @@ def test_a_consistency_proof_proves_nothing_else(new: int, data: st.DataObject) 
     assert not verify_consistency(old, old, [], old_root, new_root)
 
 
+A, B, C, D = LEAVES[:4]
+AB, CD = node_hash(A, B), node_hash(C, D)
+ROOT_3, ROOT_4 = node_hash(AB, C), node_hash(AB, CD)
+OTHER = leaf_hash(b"another")
+
+# Leaf, index, size, proof, root, as `verify_inclusion` takes them. RFC 9162, 2.1.3.2 refuses each, though the
+# hashes of most lead to the root. The verifier that strangers run has to refuse them too:
+# tests/erasure/certificates/test_verifier_refusals.py.
+FALSE_INCLUSIONS = {
+    "an index below the first": (B, -1, 2, [A], AB),
+    "the only leaf, counted from the end": (A, -1, 1, [], A),
+    "the index after the last": (A, 1, 1, [], A),
+    "an index far outside": (B, 3, 2, [A], AB),
+    "a leaf of the empty tree": (EMPTY_ROOT, 0, 0, [], EMPTY_ROOT),
+    "a size below zero": (A, -2, -1, [], A),
+    "no proof, the root for a leaf": (AB, 0, 2, [], AB),
+    "a proof too short, an inner node for a leaf": (AB, 0, 4, [CD], ROOT_4),
+    "a proof too long by the root of a longer log": (B, 0, 1, [A], AB),
+    "a proof too long above the whole tree": (B, 1, 2, [A, OTHER], node_hash(OTHER, AB)),
+    "a size too small": (C, 2, 3, [D, AB], ROOT_4),
+    "a size too large": (C, 2, 4, [AB], ROOT_3),
+}
+
+# Old size, new size, proof, old root, new root, as `verify_consistency` takes them (RFC 9162, 2.1.4.2).
+FALSE_CONSISTENCIES = {
+    "an old size below zero": (-1, 2, [A, B], A, AB),
+    "an old size of zero": (0, 2, [], EMPTY_ROOT, AB),
+    "both sizes zero": (0, 0, [], EMPTY_ROOT, EMPTY_ROOT),
+    "a log that became shorter under the same root": (2, 1, [], AB, AB),
+    "a log that became shorter": (4, 3, [C, D, AB], ROOT_4, ROOT_3),
+    "a proof where the sizes are equal": (2, 2, [A], AB, AB),
+    "other roots where the sizes are equal": (2, 2, [], AB, CD),
+    "a log that grew under the same root": (1, 2, [], A, A),
+    "no proof from a log that is no node": (3, 4, [], ROOT_3, ROOT_4),
+    "a proof too short for the new size": (3, 8, [C, D, AB], ROOT_3, ROOT_4),
+    "a proof too long above both trees": (
+        3,
+        4,
+        [C, D, AB, OTHER],
+        node_hash(OTHER, ROOT_3),
+        node_hash(OTHER, ROOT_4),
+    ),
+    "another old root": (3, 4, [C, D, AB], OTHER, ROOT_4),
+    "another new root": (3, 4, [C, D, AB], ROOT_3, OTHER),
+}
+
+
+@pytest.mark.parametrize("case", FALSE_INCLUSIONS.values(), ids=FALSE_INCLUSIONS)
+def test_a_false_proof_puts_nothing_in_the_log(case: tuple[bytes, int, int, list[bytes], bytes]) -> None:
+    assert verify_inclusion(C, 2, 4, [D, AB], ROOT_4)
+    assert not verify_inclusion(*case)
+
+
+@pytest.mark.parametrize("case", FALSE_CONSISTENCIES.values(), ids=FALSE_CONSISTENCIES)
+def test_a_false_proof_makes_no_log_the_beginning_of_another(
+    case: tuple[int, int, list[bytes], bytes, bytes],
+) -> None:
+    assert verify_consistency(3, 4, [C, D, AB], ROOT_3, ROOT_4)
+    assert not verify_consistency(*case)
+
+
 def test_what_no_tree_has_is_refused() -> None:
     with pytest.raises(ValueError, match="has no leaf 3"):
         inclusion_proof(3, 3, ranges_of(LEAVES))
+    with pytest.raises(ValueError, match="has no leaf -1"):
+        inclusion_proof(-1, 3, ranges_of(LEAVES))
     with pytest.raises(ValueError, match="no consistency proof"):
         consistency_proof(4, 3, ranges_of(LEAVES))
     with pytest.raises(ValueError, match="no consistency proof"):
         consistency_proof(0, 3, ranges_of(LEAVES))
     with pytest.raises(ValueError, match="cannot be a tree"):
         Frontier(3, (LEAVES[0],))
+    with pytest.raises(ValueError, match="cannot be a tree"):
+        Frontier(-1, (LEAVES[0],))
     assert Frontier().root() == EMPTY_ROOT
 
 

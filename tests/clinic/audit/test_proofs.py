@@ -85,3 +85,10 @@ def test_there_is_no_proof_of_a_log_that_is_not_there() -> None:
         tree_of(6, root(leaves))
     with pytest.raises(LookupError, match="not those that were signed"):
         tree_of(5, bytes(32))
+
+
+def test_no_root_is_kept_of_entries_that_are_missing() -> None:
+    a_long_log(proofs.BLOCK - 1)
+    with pytest.raises(LookupError, match="lacks entries between 0 and 256"):
+        keep_subtrees(proofs.BLOCK)
+    assert not Subtree.objects.exists()

@@ -17,7 +17,7 @@ from clinic.audit.context import client_address
 from clinic.audit.merkle import Frontier
 from clinic.audit.middleware import AuditContextMiddleware
 from clinic.audit.models import Entry, TreeHead
-from clinic.audit.record import ACTIONS, Act, LogBroken, acting, actor_of, record, register
+from clinic.audit.record import ACTIONS, LOCK, Act, LogBroken, acting, actor_of, record, register
 from tests.clinic.audit.factories import an_act, copy_of_entry, write
 
 WORKER = "system:worker"
@@ -104,6 +104,22 @@ def test_a_log_that_lost_its_head_takes_no_more() -> None:
     TreeHead.objects.all().delete()
     with pytest.raises(LogBroken, match="no head"), transaction.atomic():
         record(an_act(1))
+
+
+@pytest.mark.django_db
+def test_of_two_who_write_first_the_later_goes_on_after_the_earlier() -> None:
+    others = [an_act(0)]
+
+    def overtaken(execute: Callable[..., object], sql: str, *rest: object) -> object:
+        result = execute(sql, *rest)
+        if sql.startswith(LOCK) and others:  # it found no head, and another makes one before it can
+            write(others.pop())
+        return result
+
+    with connection.execute_wrapper(overtaken):
+        write(an_act(1))
+    rows = Entry.objects.values_list("index", "subject")
+    assert list(rows) == [(0, "step:0"), (1, "step:1")]
 
 
 @pytest.mark.django_db

@@ -7,13 +7,10 @@ from clinic.audit.checkpoints import public_key
 from clinic.audit.models import Entry
 from clinic.audit.verify import verify_log
 from erasure.certificates.checking import check
-from erasure.jobs.worker import advance
-from erasure.runs.models import Event, Run, Step
-from erasure.runs.passes import GONE
+from erasure.jobs.worker import advance, take_turn
 from erasure.runs.lease import claim
 from erasure.runs.models import Event, Hold, Run, Step
 from erasure.runs.passes import GONE
-from erasure.runs.worker import advance, take_turn
 from patients.cases.models import Case
 from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory

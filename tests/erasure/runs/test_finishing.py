@@ -7,8 +7,7 @@ import pytest
 from django.utils import timezone
 
 from clinic.audit.models import Entry
-from erasure.jobs.certifying import certify
-from erasure.jobs.supervisor import certify_finished, end_stopped
+from erasure.jobs.supervisor import end_stopped
 from erasure.jobs.worker import finish_if_over, next_step, take_turn
 from erasure.procedures.models import Procedure
 from erasure.runs import control, finishing, lease
@@ -17,15 +16,12 @@ from erasure.runs.lease import claim, free_expired, free_holder, heartbeat, held
 from erasure.runs.models import Fence, Run, Step
 from erasure.runs.passes import GONE, make_pass
 from erasure.runs.run_actions import after
-from erasure.runs.supervisor import end_stopped, settle_finished
-from erasure.runs.worker import finish_if_over, next_step, take_turn
-from erasure.verification.process import NotVerified
 from patients.cases.models import Case
 from patients.consent.models import Signature
 from patients.keepsakes.models import Keepsake
 from patients.vault.models import StoredObject
 from patients.vault.objects import doom, put
-from tests.erasure.runs.nights import doctor_of, kinds
+from tests.erasure.runs.nights import doctor_of, kinds, spared
 from tests.factories import make_run
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -134,11 +130,6 @@ def test_a_night_with_an_open_memory_does_not_end(state: str) -> None:
     assert recorded(run, "run.finished") == 0
 
 
-def spared(run: Run) -> None:
-    said = {"spared_because": "protected", "done_at": timezone.now()}
-    Step.objects.filter(run=run).update(state=State.SPARED, **said)
-
-
 def test_a_paused_night_does_not_end() -> None:
     run = make_run(1)
     spared(run)
@@ -199,93 +190,6 @@ def test_a_paused_night_has_what_is_gone_closed_and_does_not_end() -> None:
     assert end_stopped() == 0
     assert run.steps.get().state == State.DESTROYED
     assert state_of(run) == Run.State.PAUSED
-
-
-def make_over() -> Run:
-    run = make_run(1)
-    spared(run)
-    assert finish(run.pk)
-    return Run.objects.get(pk=run.pk)
-
-
-def test_a_night_is_certified_once_and_not_while_it_goes_on() -> None:
-    going_on, run = make_run(1), make_over()
-    assert not certify(going_on.pk)
-    assert certify(run.pk)
-    assert not certify(run.pk)
-    assert certify_finished() == 0
-    for action in ("keys.rolled", "run.verified", "certificate.issued"):
-        assert recorded(run, action) == 1
-    assert recorded(going_on, "run.verified") == 0
-    row = Run.objects.get(pk=run.pk)
-    assert (row.lease_until, row.lease_holder) == (None, "")
-
-
-def test_one_process_at_a_time_certifies() -> None:
-    run, other = make_over(), make_run(1)
-    Run.objects.update(lease_until=after(60), lease_holder="another")
-    assert not certify(run.pk)
-    assert recorded(run, "run.verified") == 0
-    assert Run.objects.filter(lease_holder="another").count() == 2
-    Run.objects.filter(pk=run.pk).update(lease_until=after(-1))
-    assert certify(run.pk)
-    assert Run.objects.get(pk=other.pk).lease_holder == "another"
-
-
-def test_who_certifies_one_night_takes_no_other() -> None:
-    run, other = make_over(), make_run(1)
-    assert settle(run.pk)
-    row = Run.objects.get(pk=other.pk)
-    assert (row.lease_until, row.lease_holder) == (None, "")
-
-
-def test_who_was_too_slow_to_certify_leaves_the_night_to_its_successor(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    run = make_over()
-
-    def reached(label: str) -> None:
-        if label == "rolled":
-            Run.objects.update(lease_until=after(60), lease_holder="successor")
-
-    monkeypatch.setattr(finishing, "reached", reached)
-    settle(run.pk)
-    row = Run.objects.get()
-    assert (row.lease_holder, row.lease_until is None) == ("successor", False)
-
-
-def test_a_night_that_was_verified_is_certified_at_once_and_not_verified_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A verifier failed, the next one did not, and then the process died."""
-    run = make_over()
-
-    def fails(run_id: object) -> None:
-        raise NotVerified("took-too-long")
-
-    def reached(label: str) -> None:
-        if label == "verified":
-            raise InterruptedError
-
-    with monkeypatch.context() as patched:
-        patched.setattr(finishing, "verify_apart", fails)
-        assert not settle(run.pk)
-    with monkeypatch.context() as patched:
-        patched.setattr(finishing, "FIRST_WAIT", timedelta(0))
-        patched.setattr(finishing, "reached", reached)
-        with pytest.raises(InterruptedError):
-            settle(run.pk)
-    monkeypatch.setattr(finishing, "FIRST_WAIT", timedelta(hours=1))
-    monkeypatch.setattr(finishing, "verify_apart", fails)
-    assert settle(run.pk)
-    assert (recorded(run, "run.unverified"), recorded(run, "run.verified")) == (1, 1)
-
-
-def test_nothing_is_certified_while_something_of_the_case_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = make_over()
-    monkeypatch.setattr(finishing, "destroy", lambda rows: None)
-    assert not certify(run.pk)
-    assert recorded(run, "keys.rolled") == 0
 
 
 def test_a_lease_is_one_workers() -> None:

@@ -8,11 +8,11 @@ import pytest
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
-from erasure.runs import supervisor
+from erasure.jobs import supervisor
+from erasure.jobs.supervisor import forget_old_tasks, wake_due
+from erasure.jobs.tasks import ask_for
 from erasure.runs.lease import claim
 from erasure.runs.models import Run
-from erasure.runs.supervisor import forget_old_tasks, wake_due
-from erasure.runs.tasks import ask_for
 from tests.factories import make_run
 
 pytestmark = pytest.mark.django_db(transaction=True)

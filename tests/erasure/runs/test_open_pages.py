@@ -2,9 +2,9 @@
 
 import pytest
 
-from erasure.runs.acting import after
-from erasure.runs.attendance import attend, attending
 from erasure.runs.models import Attendance
+from erasure.runs.open_pages import attend, attending
+from erasure.runs.run_actions import after
 from tests.erasure.runs.nights import doctor_of
 from tests.factories import make_run
 

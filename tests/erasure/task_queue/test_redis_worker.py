@@ -10,8 +10,8 @@ import pytest
 from django.conf import LazySettings
 from redis.exceptions import ConnectionError as NoConnection
 
-from erasure.runs import redis_worker
-from erasure.runs.redis_worker import Worker, quiet, work
+from erasure.task_queue import redis_worker
+from erasure.task_queue.redis_worker import Worker, quiet, work
 
 
 @pytest.mark.parametrize(
