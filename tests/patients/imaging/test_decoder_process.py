@@ -46,12 +46,14 @@ def run(program: str) -> subprocess.CompletedProcess[bytes]:
 def test_nothing_can_be_opened_once_it_reads(attempt: str, decoder: str, tmp_path: Path) -> None:
     path = tmp_path / "leak"
     code = attempt.format(path=str(path))
-    prepare = f"import io, socket, subprocess, resource\nfrom patients.imaging import child, {decoder}\n"
+    prepare = (
+        f"import io, socket, subprocess, resource\nfrom patients.imaging import decoder_process, {decoder}\n"
+    )
     free = run(f"{prepare}try:\n    exec({code!r})\nexcept OSError: print('refused')\nelse: print('done')")
     assert free.stdout == b"done\n"
     path.unlink(missing_ok=True)
     confined = run(
-        f"{prepare}child.confine(2**31, 60)\nchild.close_the_doors()\n"
+        f"{prepare}decoder_process.confine(2**31, 60)\nchild.close_the_doors()\n"
         f"try:\n    exec({code!r})\nexcept OSError: print('refused')\nelse: print('done')"
     )
     assert confined.stdout == b"refused\n"
@@ -62,7 +64,7 @@ def test_before_that_files_stay_empty(tmp_path: Path) -> None:
     """While decoders are imported files can be opened, but not one byte can be written."""
     path = tmp_path / "leak"
     done = run(
-        "from patients.imaging import child\nchild.confine(2**31, 60)\n"
+        "from patients.imaging import decoder_process\nchild.confine(2**31, 60)\n"
         f"file = open({str(path)!r}, 'wb', buffering=0)\n"
         "try: file.write(b'plaintext')\nexcept OSError: print('refused')"
     )
@@ -72,7 +74,7 @@ def test_before_that_files_stay_empty(tmp_path: Path) -> None:
 
 def test_there_is_no_core_dump_and_nobody_looks_in() -> None:
     done = run(
-        "import ctypes, resource\nfrom patients.imaging import child\nchild.confine(2**31, 60)\n"
+        "import ctypes, resource\nfrom patients.imaging import decoder_process\nchild.confine(2**31, 60)\n"
         "print(resource.getrlimit(resource.RLIMIT_CORE), ctypes.CDLL(None).prctl(3))"
     )
     assert done.stdout == b"(0, 0) 0\n"
@@ -116,7 +118,7 @@ def test_where_a_limit_is_refused_it_decodes_under_the_others(tmp_path: Path) ->
     assert (done.returncode, done.stderr) == (0, b"")
     assert b'"refused"' not in done.stdout
     limits = "[resource.getrlimit(limit)[0] for limit in (resource.RLIMIT_FSIZE, resource.RLIMIT_CORE)]"
-    program = f"import resource\nfrom patients.imaging import child\nchild.confine(1, 60)\nprint({limits})"
+    program = f"import resource\nfrom patients.imaging import decoder_process\nchild.confine(1, 60)\nprint({limits})"
     confined = subprocess.run(  # noqa: S603 - our own interpreter and words
         [sys.executable, "-c", program], env={"PYTHONPATH": paths}, capture_output=True, check=True
     )
@@ -179,9 +181,9 @@ def test_all_it_needs_is_loaded_before_it_reads(kind: str, tmp_path: Path) -> No
     file.write_bytes(EVERY_KIND[kind]())
     settings = asdict(Limits())
     done = run(
-        "import sys\nfrom patients.imaging import child, rendition\nfrom patients.imaging.kinds import Kind\n"
+        "import sys\nfrom patients.imaging import decoder_process, rendition\nfrom patients.imaging.kinds import Kind\n"
         f"kind = Kind({kind.split()[0]!r})\ndata = open({str(file)!r}, 'rb').read()\n"
-        "render = child.renderer(kind)\nbefore = set(sys.modules)\n"
+        "render = decoder_process.renderer(kind)\nbefore = set(sys.modules)\n"
         f"facts, screen, thumb = render(data, kind, {settings!r})\n"
         "print(sorted(set(sys.modules) - before), len(screen) > 0, len(thumb) > 0)"
     )
@@ -190,7 +192,7 @@ def test_all_it_needs_is_loaded_before_it_reads(kind: str, tmp_path: Path) -> No
 
 def test_it_needs_no_django() -> None:
     program = (
-        "import sys\nfrom patients.imaging import child, media, pdf, render\n"
+        "import sys\nfrom patients.imaging import decoder_process, media, pdf, render\n"
         "print(any(name.split('.')[0] == 'django' for name in sys.modules))"
     )
     assert run(program).stdout == b"False\n"
