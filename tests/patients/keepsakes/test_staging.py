@@ -35,7 +35,7 @@ def test_an_upload_that_ends_while_one_waits_for_it_is_over(monkeypatch: pytest.
         discard(upload)
         fcntl.flock(fd, how)
 
-    monkeypatch.setattr(staging.fcntl, "flock", late)
+    monkeypatch.setattr(fcntl, "flock", late)
     with pytest.raises(Stopped):
         Writer(upload)
     assert not Upload.objects.exists()
