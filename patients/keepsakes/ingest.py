@@ -25,7 +25,7 @@ from patients.imaging.decode import (
     decode,
 )
 from patients.imaging.letter_page import PAGE_SIZE, page
-from patients.keepsakes.models import Keepsake, KeepsakePaper
+from patients.keepsakes.models import Keepsake, KeepsakePaper, Upload
 from patients.memories.models import Memory
 from patients.vault.models import StoredObject
 from patients.vault.objects import destroy, doom, new_seal, publish, put, reader
@@ -167,6 +167,9 @@ def _settle_in(
         StoredObject.objects.filter(pk=original.pk).update(media_type=found.media_type)
     if not publish(stored):
         raise NotTaken(_("This took too long. Please bring it again."))
+    # In this commit and not after it: who ends an upload without a keepsake destroys its key, and that is the
+    # original's key.
+    Upload.objects.filter(pk=original.pk).update(keepsake=keepsake)
     Case.objects.filter(pk=case.pk, stage=Case.Stage.INTAKE).update(stage=Case.Stage.BRINGING)
     record(
         Act(

@@ -345,7 +345,7 @@ def finish_upload(upload: Upload, *, by: User) -> Keepsake:
         return done.keepsake
     try:
         filename = upload.read().filename
-        keepsake = receive(_into_the_vault(upload), by=by, filename=filename, kind=upload.kind)
+        return receive(_into_the_vault(upload), by=by, filename=filename, kind=upload.kind)
     except BaseException as error:
         mine = StoredObject.objects.filter(pk=upload.pk)
         doom(mine, "refused")
@@ -356,8 +356,6 @@ def finish_upload(upload: Upload, *, by: User) -> Keepsake:
         if isinstance(error, KeyGone):
             raise Stopped from error
         raise
-    Upload.objects.filter(pk=upload.pk).update(keepsake=keepsake)
-    return keepsake
 
 
 def _into_the_vault(upload: Upload) -> StoredObject:

@@ -79,7 +79,7 @@ def _middle(found: date) -> date:
 
 def _day(year: int, month: int, day: int) -> date | None:
     try:
-        return date(year, month, day) if EARLIEST <= year <= 9999 else None
+        return date(year, month, day) if year >= EARLIEST else None
     except ValueError:
         return None
 

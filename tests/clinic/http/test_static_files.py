@@ -7,7 +7,7 @@ from django.core.files import File
 
 from clinic.http.static_files import StaticFiles
 
-STATIC = Path(__file__).resolve().parents[2] / "static"
+STATIC = Path(__file__).resolve().parents[3] / "static"
 
 
 def collected(tmp_path: Path, *files: tuple[str, Path]) -> StaticFiles:

@@ -79,6 +79,13 @@ def test_only_a_thing_that_is_there_is_received_and_once(thing: Keepsake, mary: 
     assert Custody.objects.get().shelf == "B-14"
 
 
+def test_a_thing_that_was_taken_back_is_not_received(thing: Keepsake, mary: User) -> None:
+    remove_keepsake(thing, by=thing.case.patient)
+    with pytest.raises(CannotKeep, match="no such thing"):
+        receive(thing, "B-14", by=mary)
+    assert not Custody.objects.exists()
+
+
 def test_nothing_is_done_with_what_was_never_received(thing: Keepsake, mary: User) -> None:
     for act in (
         lambda: hand_over(thing, by=mary),
@@ -109,7 +116,20 @@ def test_it_is_not_destroyed_before_its_memory_is(thing: Keepsake, mary: User, s
     hand_over(thing, by=mary)
     with pytest.raises(CannotKeep, match="not erased yet"):
         end(thing, "destroyed", by=stan)
+    Keepsake.objects.filter(pk=thing.pk).update(level=1)  # the first pass of several
+    with pytest.raises(CannotKeep, match="not erased yet"):
+        end(thing, "destroyed", by=stan)
     assert state(thing) == State.HANDED
+
+
+def test_a_thing_still_on_the_shelf_was_not_destroyed(thing: Keepsake, mary: User, stan: User) -> None:
+    receive(thing, "B-14", by=mary)
+    run = make_run(memories=0, case=thing.case)
+    while advance(run.pk):
+        continue
+    with pytest.raises(CannotKeep):
+        end(thing, "destroyed", by=stan)
+    assert state(thing) == State.RECEIVED
 
 
 def test_what_the_patient_took_back_is_given_back_and_never_destroyed(
@@ -123,6 +143,14 @@ def test_what_the_patient_took_back_is_given_back_and_never_destroyed(
     end(thing, "returned", by=stan)
     witness(thing, by=mary)
     assert state(thing) == State.RETURNED
+
+
+def test_how_a_thing_ended_is_said_once(thing: Keepsake, mary: User, stan: User) -> None:
+    receive(thing, "B-14", by=mary)
+    end(thing, "returned", by=mary)
+    with pytest.raises(CannotKeep, match="said already"):
+        end(thing, "returned", by=stan)
+    assert Custody.objects.get().ended_by == mary
 
 
 def test_nobody_witnesses_their_own_word(thing: Keepsake, mary: User) -> None:

@@ -53,7 +53,7 @@ def test_nothing_can_be_opened_once_it_reads(attempt: str, decoder: str, tmp_pat
     assert free.stdout == b"done\n"
     path.unlink(missing_ok=True)
     confined = run(
-        f"{prepare}decoder_process.confine(2**31, 60)\nchild.close_the_doors()\n"
+        f"{prepare}decoder_process.confine(2**31, 60)\ndecoder_process.close_the_doors()\n"
         f"try:\n    exec({code!r})\nexcept OSError: print('refused')\nelse: print('done')"
     )
     assert confined.stdout == b"refused\n"
@@ -64,7 +64,7 @@ def test_before_that_files_stay_empty(tmp_path: Path) -> None:
     """While decoders are imported files can be opened, but not one byte can be written."""
     path = tmp_path / "leak"
     done = run(
-        "from patients.imaging import decoder_process\nchild.confine(2**31, 60)\n"
+        "from patients.imaging import decoder_process\ndecoder_process.confine(2**31, 60)\n"
         f"file = open({str(path)!r}, 'wb', buffering=0)\n"
         "try: file.write(b'plaintext')\nexcept OSError: print('refused')"
     )
@@ -74,8 +74,8 @@ def test_before_that_files_stay_empty(tmp_path: Path) -> None:
 
 def test_there_is_no_core_dump_and_nobody_looks_in() -> None:
     done = run(
-        "import ctypes, resource\nfrom patients.imaging import decoder_process\nchild.confine(2**31, 60)\n"
-        "print(resource.getrlimit(resource.RLIMIT_CORE), ctypes.CDLL(None).prctl(3))"
+        "import ctypes, resource\nfrom patients.imaging import decoder_process\n"
+        "decoder_process.confine(2**31, 60)\nprint(resource.getrlimit(resource.RLIMIT_CORE), ctypes.CDLL(None).prctl(3))"
     )
     assert done.stdout == b"(0, 0) 0\n"
 
@@ -118,7 +118,10 @@ def test_where_a_limit_is_refused_it_decodes_under_the_others(tmp_path: Path) ->
     assert (done.returncode, done.stderr) == (0, b"")
     assert b'"refused"' not in done.stdout
     limits = "[resource.getrlimit(limit)[0] for limit in (resource.RLIMIT_FSIZE, resource.RLIMIT_CORE)]"
-    program = f"import resource\nfrom patients.imaging import decoder_process\nchild.confine(1, 60)\nprint({limits})"
+    program = (
+        "import resource\nfrom patients.imaging import decoder_process\n"
+        f"decoder_process.confine(1, 60)\nprint({limits})"
+    )
     confined = subprocess.run(  # noqa: S603 - our own interpreter and words
         [sys.executable, "-c", program], env={"PYTHONPATH": paths}, capture_output=True, check=True
     )
@@ -181,7 +184,8 @@ def test_all_it_needs_is_loaded_before_it_reads(kind: str, tmp_path: Path) -> No
     file.write_bytes(EVERY_KIND[kind]())
     settings = asdict(Limits())
     done = run(
-        "import sys\nfrom patients.imaging import decoder_process, rendition\nfrom patients.imaging.kinds import Kind\n"
+        "import sys\nfrom patients.imaging import decoder_process, rendition\n"
+        "from patients.imaging.kinds import Kind\n"
         f"kind = Kind({kind.split()[0]!r})\ndata = open({str(file)!r}, 'rb').read()\n"
         "render = decoder_process.renderer(kind)\nbefore = set(sys.modules)\n"
         f"facts, screen, thumb = render(data, kind, {settings!r})\n"

@@ -107,7 +107,10 @@ def test_what_was_answered_can_be_taken_out_again(patient: Client, case: Case) -
         ("health", {"conditions": "nonsense"}, "nonsense"),
         ("chapters", {"name_1": "Blue"}, "a first and a last day"),
         ("chapters", {"name_1": "B", "from_1": "2004-01-01", "to_1": "2003-01-01"}, "in this order"),
+        ("chapters", {"name_1": "B", "from_1": "2004-01-01"}, "a first and a last day"),
+        ("chapters", {"name_1": "B", "to_1": "2004-01-01"}, "a first and a last day"),
         ("chapters", {"from_2": "2004-01-01"}, "give this chapter a name"),
+        ("chapters", {"to_2": "2004-01-01"}, "give this chapter a name"),
         ("chapters", {"name_1": "B", "from_1": "01.01.2004", "to_1": "x"}, "valid date"),
     ],
 )

@@ -211,6 +211,11 @@ def test_one_piece_after_another_is_decrypted_and_no_more(voice: Keepsake) -> No
         module.piece(row, 0, 10)
 
 
+def test_an_original_shorter_than_its_row_says_ends(voice: Keepsake) -> None:
+    with pytest.raises(module.Refused):
+        module.piece(original(voice), 300_000, 300_010)
+
+
 def test_lengths_in_words() -> None:
     assert [length(seconds) for seconds in (0, 0.4, 9, 61.2, 3600, 7325)] == [
         "",

@@ -8,12 +8,14 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from clinic.accounts.models import Role
 from clinic.audit.models import Entry
 from patients.cases.models import Case
 from patients.keepsakes.models import Keepsake
-from patients.keepsakes.review import CannotReview, accept, give_back
+from patients.keepsakes.removal import remove_keepsake
+from patients.keepsakes.review import CannotReview, accept, accept_rest, give_back
 from tests.factories import make_case, make_keepsake, make_memory, make_user
 
 pytestmark = pytest.mark.django_db
@@ -164,6 +166,15 @@ def test_nothing_is_reviewed_once_the_map_is_locked(doctor: Client, case: Case) 
     with pytest.raises(CannotReview):
         give_back(keepsake, "A reason", by=make_user())
     with pytest.raises(CannotReview):
+        accept(keepsake, by=make_user())
+    with pytest.raises(CannotReview):
+        accept_rest(case, seen_until=timezone.now(), by=make_user())
+
+
+def test_what_was_taken_back_is_reviewed_no_more(case: Case) -> None:
+    keepsake = make_waiting(case)
+    remove_keepsake(keepsake, by=case.patient)
+    with pytest.raises(CannotReview, match="taken this one back"):
         accept(keepsake, by=make_user())
 
 

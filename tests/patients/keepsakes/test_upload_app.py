@@ -212,6 +212,11 @@ def test_nothing_is_taken_before_the_patient_agreed_that_it_is_kept(sender: Send
     assert asking.announce(100).status == 201
 
 
+def test_without_an_open_file_there_is_nowhere_to_put_anything(sender: Sender) -> None:
+    answer = Sender(sender.port, make_user(Role.PATIENT)).announce(10)
+    assert (answer.status, "no open file" in answer.said["error"]) == (409, True)
+
+
 def test_a_locked_map_takes_nothing(sender: Sender, case: Case) -> None:
     Case.objects.filter(pk=case.pk).update(stage=Case.Stage.MAPPED)
     answer = sender.announce(100)
@@ -273,35 +278,30 @@ def test_the_form_takes_no_file_without_its_token(sender: Sender, case: Case) ->
 
 def test_hostile_requests_get_no_500(sender: Sender, case: Case) -> None:
     where = sender.announce(100).headers["location"]
+    nowhere, form = "/upload/nowhere", "/upload/form"
+    empty = b"--a--\r\n"
     answers = [
-        sender.ask("POST", "/upload/", Upload_Length="-1"),
-        sender.ask("POST", "/upload/", Upload_Length="9" * 30),
-        sender.ask("POST", "/upload/", Upload_Length="10", Upload_Metadata="filename !!!"),
-        sender.ask("PATCH", where, b"x", Upload_Offset="nan", Content_Type=OFFSET_STREAM),
-        sender.ask("PATCH", where, b"x", Upload_Offset="0", Content_Type="text/plain"),
-        sender.ask("PATCH", where, b"x", Upload_Offset="7", Content_Type=OFFSET_STREAM),
-        sender.ask("GET", "/upload/"),
-        sender.ask("PUT", where),
-        sender.ask("POST", "/upload/nowhere"),
-        sender.ask("POST", "/upload/form", b"x", Content_Type="multipart/form-data"),
-        sender.ask("POST", "/upload/form", b"x", Content_Type="multipart/form-data; boundary=a"),
-        sender.ask("POST", "/upload/form", b"--a\r\nnonsense\r\n\r\n", Content_Type=FORM),
+        (400, sender.ask("POST", "/upload/", Upload_Length="-1")),
+        (413, sender.ask("POST", "/upload/", Upload_Length="9" * 30)),
+        (422, sender.ask("POST", "/upload/", Upload_Length="0")),
+        (400, sender.ask("POST", "/upload/", Upload_Length="10", Upload_Metadata="filename !!!")),
+        (412, sender.ask("POST", "/upload/", Upload_Length="10", Tus_Resumable="0.2.2")),
+        (400, sender.ask("PATCH", where, b"x", Upload_Offset="nan", Content_Type=OFFSET_STREAM)),
+        (415, sender.ask("PATCH", where, b"x", Upload_Offset="0", Content_Type="text/plain")),
+        (409, sender.ask("PATCH", where, b"x", Upload_Offset="7", Content_Type=OFFSET_STREAM)),
+        (405, sender.ask("GET", "/upload/")),
+        (405, sender.ask("PUT", where)),
+        (404, sender.ask("POST", nowhere)),
+        (404, sender.ask("DELETE", nowhere)),
+        (405, sender.ask("GET", form)),
+        (415, sender.ask("POST", form, b"x", Content_Type="multipart/form-data")),
+        (415, sender.ask("POST", form, empty, Content_Type="multipart/mixed; boundary=a")),
+        (415, sender.ask("POST", form, empty, Content_Type=f"{FORM}{'a' * 70}")),
+        (400, sender.ask("POST", form, b"x", Content_Type=FORM)),
+        (400, sender.ask("POST", form, b"--a\r\nnonsense\r\n\r\n", Content_Type=FORM)),
     ]
-    assert [answer.status for answer in answers] == [
-        400,
-        413,
-        400,
-        400,
-        415,
-        409,
-        405,
-        405,
-        404,
-        415,
-        400,
-        400,
-    ]
-    assert all(answer.body for answer in answers)
+    assert [answer.status for _status, answer in answers] == [status for status, _answer in answers]
+    assert all(answer.body for _status, answer in answers)
 
 
 def test_a_full_disk_answers_507_and_keeps_nothing(

@@ -1,5 +1,7 @@
 """Uploads at their edges: very large ones, several at once, cut in bad moments, forms that lie (U10, U11)."""
 
+import asyncio
+import io
 import os
 import re
 import socket
@@ -13,14 +15,17 @@ from uuid import uuid4
 
 import pytest
 from django.conf import settings as django_settings
+from django.core.handlers.asgi import ASGIRequest
 from django.utils import timezone
 from django.utils.translation import get_language
 
 from clinic.asgi import application
 from clinic.audit.models import Entry
+from clinic.http.guard import Visitor
 from patients.cases.editing import NotTaken
 from patients.cases.models import Case
 from patients.keepsakes import staging
+from patients.keepsakes.form_post import FIELD_BYTES, new_post, whole
 from patients.keepsakes.models import Keepsake, Upload
 from patients.keepsakes.staging import (
     Busy,
@@ -35,6 +40,7 @@ from patients.keepsakes.staging import (
     open_upload_keys,
     staging_path,
 )
+from patients.keepsakes.tus import drain
 from patients.vault.configured import key_store
 from patients.vault.models import StoredObject
 from patients.vault.objects import read
@@ -223,6 +229,8 @@ def test_a_closed_writer_writes_into_nobody_elses_file(case: Case, tmp_path: Pat
         assert other.fileno() == number  # the system gives numbers out again
         with pytest.raises(Stopped):
             writer.write(bytes(3 * SEGMENT))
+        with pytest.raises(Stopped):
+            writer.finish()
         writer.close()
         other.write(b"whole")
     assert (tmp_path / "other").read_bytes() == b"whole"
@@ -332,10 +340,15 @@ def test_a_form_cut_off_in_a_file_keeps_nothing_of_it(sender: Sender, case: Case
     nothing_left(case)
 
 
-def test_a_file_before_the_token_is_refused_before_it_is_stored(sender: Sender, case: Case) -> None:
+@pytest.mark.parametrize("name", ["files", "notes"])  # a field whose files are kept, and one that is unknown
+@pytest.mark.parametrize("data", [b"a photo", b""], ids=["bytes", "empty"])
+def test_a_file_before_the_token_is_refused_before_it_is_stored(
+    sender: Sender, case: Case, name: str, data: bytes
+) -> None:
+    head = f'--b\r\nContent-Disposition: form-data; name="{name}"; filename="a.jpg"\r\n\r\n'
     body = (
-        b'--b\r\nContent-Disposition: form-data; name="files"; filename="a.jpg"\r\n\r\n'
-        + jpeg()
+        head.encode()
+        + data
         + b'\r\n--b\r\nContent-Disposition: form-data; name="csrfmiddlewaretoken"\r\n\r\n'
         + sender.token.encode()
         + b"\r\n--b--\r\n"
@@ -343,6 +356,35 @@ def test_a_file_before_the_token_is_refused_before_it_is_stored(sender: Sender, 
     kind = "multipart/form-data; boundary=b"
     assert sender.ask("POST", "/upload/form", body, Content_Type=kind).status == 403
     nothing_left(case)
+
+
+def test_a_letter_that_is_too_long_is_said_to_be(sender: Sender, case: Case) -> None:
+    answer = sender.post_form(("words", None, b"x" * (FIELD_BYTES + 1)))
+    assert (answer.status, b"too long for one letter" in answer.body) == (413, True)
+    nothing_left(case)
+
+
+def test_a_disk_in_trouble_is_not_said_to_be_full(sender: Sender, case: Case) -> None:
+    vault = Path(django_settings.LACUNA_VAULT_DIR)
+    vault.mkdir()
+    (vault / "staging").write_bytes(b"")  # no directory can be made here
+    answer = sender.post_form(("files", "one.jpg", jpeg()))
+    assert (answer.status, b"try again in a minute" in answer.body) == (503, True)
+    assert set(key_store().ids()) == {case.pk}
+
+
+async def hung_up() -> dict[str, str]:
+    """What the server says once the sender has gone."""
+    return {"type": "http.disconnect"}
+
+
+def test_a_sender_who_hung_up_has_not_sent_everything(case: Case) -> None:
+    scope = {"type": "http", "method": "POST", "path": "/upload/form", "headers": [], "query_string": b""}
+    visitor = Visitor(case.patient, "", "", "en", "", ASGIRequest(scope, io.BytesIO()))
+    writer = Writer(begin(case, by=case.patient, length=10), 0)
+    assert asyncio.run(drain(hung_up, visitor, writer)) is False
+    writer.close()
+    assert asyncio.run(whole(hung_up, new_post(visitor, "multipart/form-data; boundary=b"))) is False
 
 
 def test_a_refusal_is_told_in_the_language_of_the_page(

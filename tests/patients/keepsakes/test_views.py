@@ -106,6 +106,12 @@ def test_what_the_form_brought_is_told_once(patient: Client) -> None:
     assert "came in" not in patient.get(PAGE).content.decode()
 
 
+@pytest.mark.parametrize("query", ["brought=2", "refused=full"])
+def test_what_the_form_brought_is_not_in_the_address_any_more(patient: Client, query: str) -> None:
+    answer = patient.get(f"{PAGE}?{query}")
+    assert (answer.status_code, answer.headers.get("Location")) == (302, PAGE)
+
+
 @pytest.mark.parametrize("said", ["", "0", "-3", "x", "9" * 40, "²", "١"])
 def test_odd_counts_are_not_believed(said: str) -> None:
     assert told_brought(said) == ""

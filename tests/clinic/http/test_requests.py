@@ -1,0 +1,25 @@
+"""Whether a request asks for a part of the page."""
+
+import pytest
+from django.test import RequestFactory
+from django_htmx.middleware import HtmxDetails
+
+from clinic.http.requests import wants_fragment
+
+
+@pytest.mark.parametrize(
+    ("headers", "part"),
+    [
+        ({"HX-Request": "true"}, True),
+        ({}, False),
+        ({"HX-Request": "true", "HX-Boosted": "true"}, False),
+        ({"HX-Request": "true", "HX-History-Restore-Request": "true"}, False),
+    ],
+    ids=["a part", "no script", "a link", "a step back"],
+)
+def test_a_link_and_a_step_back_get_the_whole_page(
+    rf: RequestFactory, headers: dict[str, str], part: bool
+) -> None:
+    request = rf.get("/files/", headers=headers)
+    request.htmx = HtmxDetails(request)  # type: ignore[attr-defined]
+    assert wants_fragment(request) is part

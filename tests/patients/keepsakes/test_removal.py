@@ -1,0 +1,19 @@
+"""What the patient takes back."""
+
+import pytest
+
+from patients.cases.editing import NotTaken
+from patients.cases.models import Case
+from patients.keepsakes.removal import remove_memory
+from patients.memories.models import Memory
+from tests.factories import make_case, make_memory
+
+pytestmark = pytest.mark.django_db
+
+
+def test_no_memory_is_taken_off_a_locked_map() -> None:
+    memory = make_memory(make_case())
+    Case.objects.filter(pk=memory.case_id).update(stage=Case.Stage.MAPPED)
+    with pytest.raises(NotTaken, match="locked"):
+        remove_memory(memory, by=memory.case.patient)
+    assert Memory.objects.get(pk=memory.pk).read().title == "A day"
