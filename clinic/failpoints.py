@@ -13,7 +13,7 @@ _countdown = iter(range(int(_count or 1) - 1, -1, -1))
 _signal = signal.SIGSTOP if os.environ.get("LACUNA_POINT_SIGNAL") == "STOP" else signal.SIGKILL
 
 
-def reached(label: str) -> None:
+def hit(label: str) -> None:
     """Send this process the chosen signal if `label` is the chosen place, else do nothing."""
     if label == _label and next(_countdown, -1) == 0:
         os.kill(os.getpid(), _signal)

@@ -5,10 +5,10 @@ from smtplib import SMTPException
 from django.core.mail import send_mail
 from django.utils.translation import gettext as _
 
-from clinic.unavailable import Away
+from clinic.unavailable import ServiceUnavailable
 
 
-class Unsent(Away):
+class Unsent(ServiceUnavailable):
     """A mail was not taken. What it tells of is done all the same; the message is a sentence for a person."""
 
 

@@ -100,7 +100,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "clinic.access.middleware.PolicyMiddleware",
-    "clinic.unavailable.AwayMiddleware",
+    "clinic.unavailable.ServiceUnavailableMiddleware",
 ]
 
 ROOT_URLCONF = "clinic.urls"

@@ -11,12 +11,12 @@ from django.shortcuts import render
 if TYPE_CHECKING:
     from redis.exceptions import RedisError
 
-log = logging.getLogger("lacuna.away")
+log = logging.getLogger("lacuna.unavailable")
 
 RETRY_AFTER = 30  # seconds
 
 
-class Away(OSError):
+class ServiceUnavailable(OSError):
     """Something the house stands on does not answer, or refuses; the message says what, in a sentence."""
 
 
@@ -29,12 +29,12 @@ def redis_errors() -> "tuple[type[RedisError], ...]":
     return (redis.RedisError,) if redis else ()
 
 
-def redis_is_away(error: Exception) -> str:
+def redis_is_unavailable(error: Exception) -> str:
     """Say in a sentence that Redis is away. Its messages name host and port, never the password."""
     return f"Redis does not answer as LACUNA_REDIS says: {error}"
 
 
-class AwayMiddleware:
+class ServiceUnavailableMiddleware:
     """Answers for a view that met something that is away."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -44,10 +44,10 @@ class AwayMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """The page for `Away` and for Redis; None for any other error."""
-        if not isinstance(error, (Away, *redis_errors())):
+        """The page for `ServiceUnavailable` and for Redis; None for any other error."""
+        if not isinstance(error, (ServiceUnavailable, *redis_errors())):
             return None
-        log.error("%s", error if isinstance(error, Away) else redis_is_away(error))
+        log.error("%s", error if isinstance(error, ServiceUnavailable) else redis_is_unavailable(error))
         page = render(request, "503.html", status=503)
         page["Retry-After"] = str(RETRY_AFTER)
         page["Cache-Control"] = "private, no-store"

@@ -17,14 +17,14 @@ from erasure.procedures.booking import book_procedure
 from erasure.procedures.models import Procedure
 from erasure.runs.models import Run
 from erasure.runs.planning import start_run
-from patients.cases.models import Case, CasePaper
+from patients.cases.models import Case, CaseFields
 from patients.consent.models import ConsentText, Signature
 from patients.consent.signing import sign, text_digest
 from patients.imaging.fingerprint import fingerprint
 from patients.imaging.page_bundle import MEDIA_TYPE, Page, bind
-from patients.keepsakes.models import Keepsake, KeepsakePaper
+from patients.keepsakes.models import Keepsake, KeepsakeFields
 from patients.maps.locking import lock_map
-from patients.memories.models import LockedMap, Memory, MemoryPaper
+from patients.memories.models import LockedMap, Memory, MemoryFields
 from patients.vault.models import StoredObject
 from patients.vault.objects import new_seal, put
 
@@ -66,7 +66,7 @@ def make_case(patient: User | None = None, *, agreed: bool = True, **paper: Any)
             reference=f"test-{next(_numbers)}",
         )
         new_seal(case_id=case.pk, seal_id=case.pk)
-        case.write(CasePaper(**{"subject_name": "Clementine", **paper}))
+        case.write(CaseFields(**{"subject_name": "Clementine", **paper}))
         case.save(update_fields=["sealed"])
         if agreed:
             text = make_text(ConsentText.Kind.STORAGE)
@@ -79,7 +79,7 @@ def make_memory(case: Case, title: str = "A day", day: str = "2003-02-01", **fie
     with transaction.atomic():
         memory = Memory.objects.create(case=case, **{"intensity": 5, **fields})
         new_seal(case_id=case.pk, seal_id=memory.pk, memory_id=memory.pk)
-        memory.write(MemoryPaper(title=title, day=day, story=f"The story of {title}."))
+        memory.write(MemoryFields(title=title, day=day, story=f"The story of {title}."))
         memory.save(update_fields=["sealed"])
     return memory
 
@@ -110,7 +110,7 @@ def make_keepsake(memory: Memory, picture: bytes | None = None, *, caption: str 
         )
         for role in (StoredObject.Role.ORIGINAL, StoredObject.Role.SCREEN, StoredObject.Role.THUMB)
     }
-    return _own(memory, rows, Keepsake.Kind.PHOTO, size, KeepsakePaper(caption=caption, fingerprint=print_))
+    return _own(memory, rows, Keepsake.Kind.PHOTO, size, KeepsakeFields(caption=caption, fingerprint=print_))
 
 
 def make_other(memory: Memory, kind: str, *, fingerprint: str = "", sound: str = "") -> Keepsake:
@@ -137,7 +137,7 @@ def make_other(memory: Memory, kind: str, *, fingerprint: str = "", sound: str =
             jpeg(size), role=StoredObject.Role.THUMB, media_type="image/jpeg", size=size, **owner
         ),
     }
-    paper = KeepsakePaper(
+    paper = KeepsakeFields(
         fingerprint=fingerprint, sound=sound, pages=2 * (kind == "pages"), seconds=9.0 if played else 0.0
     )
     return _own(memory, rows, "letter" if kind == "pages" else kind, size, paper)
@@ -166,7 +166,7 @@ def make_letter(memory: Memory, text: str = "Dear you, I kept the shell from the
             size=(60, 80),
         ),
     }
-    return _own(memory, rows, Keepsake.Kind.LETTER, (60, 80), KeepsakePaper(words=len(text.split())))
+    return _own(memory, rows, Keepsake.Kind.LETTER, (60, 80), KeepsakeFields(words=len(text.split())))
 
 
 def _own(
@@ -174,7 +174,7 @@ def _own(
     rows: dict[Any, StoredObject],
     kind: str,
     size: tuple[int, int],
-    paper: KeepsakePaper,
+    paper: KeepsakeFields,
 ) -> Keepsake:
     with transaction.atomic():
         keepsake = Keepsake.objects.create(

@@ -40,7 +40,7 @@ def test_a_place_that_only_tests_without_the_mark_reach_is_found(monkeypatch: py
 
     ask(False, "alone")
     (place,) = missed()
-    assert re.fullmatch(r"clinic/people/models\.py:\d+", place)
+    assert re.fullmatch(r"clinic/accounts/models\.py:\d+", place)
     assert missed()[place] == "alone"
     ask(True, "both")
     assert missed() == {}

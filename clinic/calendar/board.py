@@ -41,7 +41,7 @@ class Span:
 
 
 @dataclass(frozen=True)
-class Told:
+class BookingLabel:
     """What a higher room says about one booking. `who` and `url` stay empty for whom it is none of."""
 
     who: str = ""
@@ -85,7 +85,7 @@ class Need:
 class Lane:
     """What one higher room knows: each is asked once per page, however many bookings there are."""
 
-    tell: Callable[[Sequence[Booking], User], Mapping[UUID, Told]] | None = None
+    tell: Callable[[Sequence[Booking], User], Mapping[UUID, BookingLabel]] | None = None
     progress: Callable[[Span, User, bool], Sequence[Progress]] | None = None
     needs: Callable[[Span, User], Sequence[Need]] | None = None
 
@@ -107,7 +107,7 @@ class Bar:
     """
 
     booking: Booking
-    told: Told
+    told: BookingLabel
     kind: str
     at: int
     span: int
@@ -218,12 +218,12 @@ def bookings_in(span: Span) -> list[Booking]:
     return list(rows.order_by("starts_at", "pk").prefetch_related(people))
 
 
-def tell(bookings: Sequence[Booking], viewer: User) -> dict[UUID, Told]:
+def describe_bookings(bookings: Sequence[Booking], viewer: User) -> dict[UUID, BookingLabel]:
     """Ask every lane what the bookings are, for this viewer."""
-    said: dict[UUID, Told] = {}
+    said: dict[UUID, BookingLabel] = {}
     for lane in _lanes.values():
-        if lane.tell:
-            said.update(lane.tell(bookings, viewer))
+        if lane.describe_bookings:
+            said.update(lane.describe_bookings(bookings, viewer))
     return said
 
 
@@ -234,7 +234,7 @@ def _quarters_in(span: Span, starts_at: datetime, ends_at: datetime) -> tuple[in
     return at, max(1, until - at)
 
 
-def _bar(booking: Booking, told: Told, span: Span, *, first: bool) -> Bar:
+def _bar(booking: Booking, told: BookingLabel, span: Span, *, first: bool) -> Bar:
     kind = {Booking.Kind.MAPPING: "mapping", Booking.Kind.ERASURE: "night"}.get(
         Booking.Kind(booking.kind), ""
     )
@@ -247,13 +247,13 @@ def _bar(booking: Booking, told: Told, span: Span, *, first: bool) -> Bar:
     )
 
 
-def _default(booking: Booking) -> Told:
-    return Told(what=booking.get_kind_display().capitalize())
+def _default(booking: Booking) -> BookingLabel:
+    return BookingLabel(what=booking.get_kind_display().capitalize())
 
 
 def rows_of(
     bookings: Sequence[Booking],
-    said: Mapping[UUID, Told],
+    said: Mapping[UUID, BookingLabel],
     span: Span,
     always: Sequence[Resource] = (),
     *,
@@ -281,7 +281,7 @@ def blocks_of(day: date, viewer: User, now: datetime) -> list[Block]:
     """Day and night of `day`, and before them what is left of the night that began the evening before."""
     spans = _spans(day)
     bookings = bookings_in(Span(spans["before"].start, spans["night"].end))
-    said = tell(bookings, viewer)
+    said = describe_bookings(bookings, viewer)
     places = list(Resource.objects.filter(in_use=True, kind__in=PLACES).order_by("label"))
     midnight = at_clock(day, time(0))
     early = [one for one in bookings if one.starts_at < spans["before"].end and one.ends_at > midnight]
@@ -311,7 +311,7 @@ def taken(day: date, resources: Sequence[Resource], viewer: User, chosen: Span |
     spans = _spans(day)
     wanted = {resource.pk for resource in resources}
     bookings = bookings_in(Span(spans["day"].start, spans["night"].end))
-    said = tell(bookings, viewer)
+    said = describe_bookings(bookings, viewer)
     blocks = []
     for key, title in {"day": _("Day"), "night": _("Night")}.items():
         span = spans[key]

@@ -31,7 +31,7 @@ from clinic.access.denials import record_denial
 from clinic.access.policy import Decision, allowed
 from clinic.accounts.models import User
 from clinic.audit.context import client_address
-from clinic.unavailable import RETRY_AFTER, Away
+from clinic.unavailable import RETRY_AFTER, ServiceUnavailable
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -39,7 +39,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
-log = logging.getLogger("lacuna.away")
+log = logging.getLogger("lacuna.unavailable")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -121,7 +121,7 @@ async def admit(scope: Scope, name: str, kwargs: Mapping[str, Any]) -> Visitor:
 
 def check(scope: Scope, name: str, kwargs: Mapping[str, Any]) -> Visitor:
     """`admit` for code that runs in a thread already."""
-    request = by_our_name(scope)
+    request = checked_host(scope)
     language = translation.get_language_from_request(request)
     with translation.override(language):
         session = session_of(request.COOKIES.get(settings.SESSION_COOKIE_NAME, ""))
@@ -137,7 +137,7 @@ def check(scope: Scope, name: str, kwargs: Mapping[str, Any]) -> Visitor:
     return Visitor(user, session.session_key or "", session[HASH_SESSION_KEY], language, address, request)
 
 
-def by_our_name(scope: Scope) -> ASGIRequest:
+def checked_host(scope: Scope) -> ASGIRequest:
     """The request, if it came by the house's name and, where that is asked, over HTTPS. Errors: Refused."""
     request = ASGIRequest(dict(scope), io.BytesIO())
     try:
@@ -231,7 +231,7 @@ async def answer_refusal(send: Send, refusal: Refused, *, head: bool = False) ->
     await answer(send, refusal.status, refusal.text.encode(), head=head, headers=refusal.headers)
 
 
-def refused_for_now(away: Away) -> Refused:
+def refused_unavailable(away: ServiceUnavailable) -> Refused:
     """What a person hears while something that the house stands on is away; the log hears what."""
     log.error("%s", away)
     return Refused(
@@ -241,7 +241,7 @@ def refused_for_now(away: Away) -> Refused:
     )
 
 
-def only(scope: Scope, methods: Iterable[str]) -> None:
+def require_methods(scope: Scope, methods: Iterable[str]) -> None:
     """Errors: Refused (405) for another method."""
     allowed_methods = list(methods)
     if scope["method"] not in allowed_methods:

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 
 from clinic.accounts.models import User
 from clinic.audit.record import Act, actor_of, record
-from clinic.unavailable import Away
+from clinic.unavailable import ServiceUnavailable
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -35,11 +35,14 @@ class AccountAdapter(DefaultAccountAdapter):
         return found is not None and found.pk == user.pk
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Errors: Away, answered with a page that says so: a link that never comes would be waited for."""
+        """Send a mail of allauth's.
+
+        Errors: ServiceUnavailable. A page says so, because people would wait for a link that never comes.
+        """
         try:
             super().send_mail(template_prefix, email, context)
         except (SMTPException, OSError) as error:
-            raise Away(f"A mail could not be handed over: {error}") from error
+            raise ServiceUnavailable(f"A mail could not be handed over: {error}") from error
 
     @transaction.atomic
     def login(self, request: HttpRequest, user: Any) -> None:

@@ -23,7 +23,7 @@ from clinic.people.forms import InviteForm, RolesForm, TakeBackForm, WelcomeForm
 from clinic.people.invitations import Closed, accept, has_account, invite, open_invitation, take_back, waiting
 
 
-def person_of(request: HttpRequest) -> User:
+def request_user(request: HttpRequest) -> User:
     """The signed-in person of a request that LoginRequiredMiddleware has let through."""
     if not isinstance(request.user, User):
         raise TypeError("nobody is signed in")
@@ -31,7 +31,7 @@ def person_of(request: HttpRequest) -> User:
 
 
 # Where work is, by the roles that have some there, and what it is called on the page that lets one choose.
-DOORS: tuple[tuple[frozenset[str], str, str | Promise], ...] = (
+LINKS: tuple[tuple[frozenset[str], str, str | Promise], ...] = (
     (frozenset({Role.RECEPTIONIST, Role.TECHNICIAN, Role.DOCTOR}), "today", gettext_lazy("The day board")),
     (frozenset({Role.AUDITOR, Role.ADMINISTRATOR}), "audit", gettext_lazy("The record")),
     (frozenset({Role.PATIENT}), "patients:portal", gettext_lazy("My own file")),
@@ -46,7 +46,7 @@ def home(request: HttpRequest) -> HttpResponse:
     user = request.user
     if not isinstance(user, User):
         return render(request, "clinic/people/door.html")
-    doors = [(name, label) for roles, name, label in DOORS if user.has_role(*roles)]
+    doors = [(name, label) for roles, name, label in LINKS if user.has_role(*roles)]
     if len(doors) == 1:
         return redirect(doors[0][0])
     return render(request, "clinic/people/choice.html", {"doors": doors})
@@ -100,7 +100,7 @@ def people(request: HttpRequest) -> HttpResponse:
 
 def _invite_or_take_back(request: HttpRequest, form: InviteForm) -> str:
     """Do what the page's button says; return the sentence that tells so, or nothing for a faulty form."""
-    by = person_of(request)
+    by = request_user(request)
     if request.POST.get("do") == "take-back":
         chosen = TakeBackForm(request.POST)
         if chosen.is_valid() and take_back(chosen.cleaned_data["invitation"], by=by):
@@ -125,14 +125,14 @@ def person(request: HttpRequest, pk: UUID) -> HttpResponse:
     sure = do != "close" or request.POST.get("sure") == "yes"
     if request.method == "POST" and sure:
         try:
-            done = _change(row, do, form, by=person_of(request))
+            done = _change(row, do, form, by=request_user(request))
         except changes.NotYours as refusal:
             messages.error(request, str(refusal))
             return redirect("person", pk=row.pk)
         if done:
             messages.success(request, done)
             return redirect("person", pk=row.pk)
-    context = {"person": row, "form": form, "closing": not sure, "own": row.pk == person_of(request).pk}
+    context = {"person": row, "form": form, "closing": not sure, "own": row.pk == request_user(request).pk}
     return render(request, "clinic/people/person.html", context)
 
 

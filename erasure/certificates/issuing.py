@@ -21,7 +21,7 @@ from clinic.audit.proofs import keep_subtrees, tree_of
 from clinic.audit.record import Act, record
 from erasure.certificates.models import Certificate
 from erasure.runs.custody_items import custody_items
-from erasure.runs.events import News, emit
+from erasure.runs.events import NewEvent, emit
 from erasure.runs.models import Hold, Run, Step
 from erasure.verification.checks import BEYOND, statement
 from patients.keepsakes.models import Keepsake
@@ -236,7 +236,7 @@ def issue(run: Run) -> Certificate:
                 signature=base64.b64encode(sign(text.encode())).decode(),
                 issued_at=now,
             )
-            emit(run.pk, News("certificate"))
+            emit(run.pk, NewEvent("certificate"))
             record(
                 Act(
                     "certificate.issued",

@@ -17,14 +17,14 @@ from erasure.procedures.booking import book_procedure
 from erasure.procedures.models import Procedure
 from erasure.runs.models import Run
 from erasure.runs.planning import start_run
-from patients.cases.models import Case, CasePaper
+from patients.cases.models import Case, CaseFields
 from patients.cases.opening import open_case
 from patients.consent.models import ConsentText
 from patients.consent.signing import current_text, sign
 from patients.keepsakes.ingest import receive
 from patients.keepsakes.models import Keepsake
 from patients.maps.locking import lock_map
-from patients.memories.models import Memory, MemoryLink, MemoryPaper
+from patients.memories.models import Memory, MemoryFields, MemoryLink
 from patients.requests.decisions import ask
 from patients.vault.models import StoredObject
 from patients.vault.objects import new_seal, put
@@ -57,7 +57,7 @@ def write_memory(case: Case, source: StoryMemory) -> Memory:
         )
         new_seal(case_id=case.pk, seal_id=memory.pk, memory_id=memory.pk)
         memory.write(
-            MemoryPaper(
+            MemoryFields(
                 title=source.title,
                 when=source.when,
                 day=source.day,
@@ -85,7 +85,7 @@ def link_memories(memories: dict[str, Memory]) -> None:
 def fill_case(case: Case, patient: User, report: Report) -> None:
     """Write the story into the case: subject, chapters, memories, links and keepsakes."""
     case.write(
-        CasePaper(
+        CaseFields(
             subject_name="Clementine Kruczynski",
             subject_relation="partner",
             answers={"hope": "To sleep. To walk into the bookshop and only see books."},

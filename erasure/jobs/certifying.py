@@ -11,9 +11,9 @@ from django.utils import timezone
 from clinic.audit.canonical import Detail
 from clinic.audit.models import Entry, EntryQuerySet
 from clinic.audit.record import Act, record
-from clinic.failpoints import reached
+from clinic.failpoints import hit
 from erasure.certificates.issuing import issue
-from erasure.runs.events import News, emit
+from erasure.runs.events import NewEvent, emit
 from erasure.runs.lease import HOLDER, free_now, lease_end
 from erasure.runs.models import Run
 from erasure.verification.process import NotVerified, verify_apart
@@ -55,10 +55,10 @@ def _certify(run: Run) -> bool:
     if not _recorded(run, "keys.rolled"):
         rolled = key_store().roll_epoch()
         _say(run, "keys.rolled", {"epoch": rolled.epoch, "survivors": rolled.survivors})
-    reached("rolled")
+    hit("rolled")
     if not _recorded(run, "run.verified") and not _verified(run):
         return False
-    reached("verified")
+    hit("verified")
     issue(run)
     return True
 
@@ -109,7 +109,7 @@ def _say(run: Run, action: str, details: Mapping[str, Detail]) -> None:
 
 def _tell(run: Run, action: str, details: Mapping[str, Detail]) -> None:
     """Event and log entry of one part of the end; the last thing in its transaction."""
-    emit(run.pk, News(action.replace(".", "-"), dict(details)))
+    emit(run.pk, NewEvent(action.replace(".", "-"), dict(details)))
     record(
         Act(
             action,

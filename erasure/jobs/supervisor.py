@@ -33,7 +33,7 @@ ASK_AGAIN = 3.0
 def wake_due() -> int:
     """Ask a worker to come for each run that is due and that nobody holds; returns how many.
 
-    Errors: Away where the engine does not answer; it is asked again after ASK_AGAIN.
+    Errors: ServiceUnavailable where the engine does not answer; it is asked again after ASK_AGAIN.
     """
     not_asked = Q(woken_at__isnull=True) | Q(woken_at__lt=after(-ASK_AGAIN))
     due = Run.objects.filter(free_now(), not_asked, state=Run.State.RUNNING, next_due_at__lte=Now())
@@ -92,7 +92,8 @@ def forget_old_tasks() -> None:
 def tick() -> int:
     """One quick round; returns how many runs were started, moved or woken.
 
-    Waking comes last: where the engine is away (Away), all that the database alone decides is done before.
+    Waking comes last: all that the database alone decides is done before the engine may raise
+    ServiceUnavailable.
     """
     free_expired()
     moved = start_due() + end_stopped()

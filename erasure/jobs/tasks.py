@@ -3,7 +3,7 @@
 import logging
 from uuid import UUID
 
-from clinic.unavailable import Away, redis_errors, redis_is_away
+from clinic.unavailable import ServiceUnavailable, redis_errors, redis_is_unavailable
 from erasure.jobs.worker import advance
 from erasure.task_queue.task_api import task
 
@@ -17,14 +17,17 @@ def advance_run(run_id: str) -> bool:
     if more:
         try:
             ask_for(UUID(run_id))
-        except Away as away:  # the supervisor asks again
+        except ServiceUnavailable as away:  # the supervisor asks again
             log.info("run %s: %s", run_id, away)
     return more
 
 
 def ask_for(run_id: UUID) -> None:
-    """Ask the engine for a worker. Errors: Away where it is Redis and does not answer; django.db.Error."""
+    """Ask the task engine for a worker.
+
+    Errors: ServiceUnavailable where the engine is Redis and does not answer; django.db.Error.
+    """
     try:
         advance_run.enqueue(str(run_id))
     except redis_errors() as error:
-        raise Away(redis_is_away(error)) from error
+        raise ServiceUnavailable(redis_is_unavailable(error)) from error

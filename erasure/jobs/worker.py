@@ -8,7 +8,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models.functions import Now
 
-from clinic.failpoints import reached
+from clinic.failpoints import hit
 from erasure.jobs.certifying import certify
 from erasure.runs.control import stop_unconsented
 from erasure.runs.finishing import close_step, finish
@@ -39,7 +39,7 @@ def advance(run_id: UUID, *, holder: str = "") -> bool:
     fence = claim(run_id, holder)
     if fence is None:
         return False
-    reached("claimed")
+    hit("claimed")
     started = beat = time.monotonic()
     try:
         while time.monotonic() - started < settings.LACUNA_SLICE_SECONDS:

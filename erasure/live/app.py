@@ -15,7 +15,16 @@ from uuid import UUID
 
 from django.db import Error
 
-from clinic.http.guard import Receive, Refused, Scope, Send, answer_refusal, house_headers, offload, only
+from clinic.http.guard import (
+    Receive,
+    Refused,
+    Scope,
+    Send,
+    answer_refusal,
+    house_headers,
+    offload,
+    require_methods,
+)
 from erasure.live.authorization import Present, enter, no_longer, the_present
 from erasure.live.channel import RING, Channel, Viewer
 from erasure.live.render import frame
@@ -54,7 +63,7 @@ class Live:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request for a stream."""
         try:
-            only(scope, ["GET"])
+            require_methods(scope, ["GET"])
             path = PATH.fullmatch(scope["path"])
             if path is None:
                 raise Refused(404, "There is no such session.")

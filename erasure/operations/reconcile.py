@@ -26,7 +26,7 @@ from erasure.backups.models import Backup
 from erasure.backups.restoring import Mark, mark_path, read_mark
 from erasure.operations.supervisor_loop import other_owners
 from erasure.procedures.models import Procedure
-from erasure.runs.events import News, emit
+from erasure.runs.events import NewEvent, emit
 from erasure.runs.finishing import close_gone_steps, finish
 from erasure.runs.models import Run, Step
 from erasure.runs.passes import GONE
@@ -45,20 +45,20 @@ ACTOR = "system:startup"
 
 
 @dataclass
-class Obeyed:
+class Reconciled:
     """What was marked erased again, and what was stopped: numbers by kind, as the log takes them."""
 
     counts: Counter[str] = field(default_factory=Counter)
 
 
-def obey_keys() -> Obeyed | None:
+def reconcile_with_keys() -> Reconciled | None:
     """Mark erased what has no key, settle what a restore left under way; None where there is nothing to do.
 
     Keys that no row accounts for are held, until somebody says that it was the right backup. May be
     repeated, and is safe beside a working house: an object that lives has its key, always.
     Errors: KeyStoreDamaged, OSError, django.db.Error.
     """
-    mark, gone, obeyed = read_mark(), keyless(), Obeyed()
+    mark, gone, obeyed = read_mark(), keyless(), Reconciled()
     if mark is None and not gone:
         # Put back by hand, and nothing was erased since; or the log's end was cut, which verify_log says.
         if _log_is_short():
@@ -99,14 +99,14 @@ def _log_is_short() -> bool:
     return newest is not None and newest.size > head_size()
 
 
-def _hold(obeyed: Obeyed) -> None:
+def _hold(obeyed: Reconciled) -> None:
     """Hold the keys that the restored rows do not know: it may be the wrong backup."""
     if count := hold(other_owners()):
         obeyed.counts["held"] += count
         record(Act("keys.held", "keys:store", ACTOR, details={"keys": count}))
 
 
-def _erase_again(gone: set[UUID], obeyed: Obeyed) -> set[UUID]:
+def _erase_again(gone: set[UUID], obeyed: Reconciled) -> set[UUID]:
     """Mark rows erased; returns the runs whose steps were found done. Inside the caller's transaction."""
     now = timezone.now()
     mine = StoredObject.objects.filter(pk__in=gone, state="live")
@@ -134,7 +134,7 @@ def _erase_again(gone: set[UUID], obeyed: Obeyed) -> set[UUID]:
     return {step.run_id for step in done}
 
 
-def _stop_runs(gone: set[UUID], obeyed: Obeyed) -> set[UUID]:
+def _stop_runs(gone: set[UUID], obeyed: Reconciled) -> set[UUID]:
     """Stop every run that still has something to fade: nobody knows what was said since. Returns all open."""
     under_way = Run.objects.select_for_update().exclude(state=Run.State.FINISHED)
     for run in under_way:
@@ -143,7 +143,7 @@ def _stop_runs(gone: set[UUID], obeyed: Obeyed) -> set[UUID]:
         )
         fields = {"epoch": run.epoch + 1, "lease_until": None, "lease_holder": ""}
         if left.exists() and run.state != Run.State.STOPPING:
-            emit(run.pk, News("restored"))
+            emit(run.pk, NewEvent("restored"))
             fields |= {"state": Run.State.STOPPING, "why": Run.Why.RESTORED}
         elif run.state == Run.State.PAUSED and not left.exists():
             fields |= {"state": Run.State.RUNNING, "why": ""}
@@ -152,7 +152,7 @@ def _stop_runs(gone: set[UUID], obeyed: Obeyed) -> set[UUID]:
     return set(under_way.values_list("pk", flat=True))
 
 
-def _ask_anew(obeyed: Obeyed) -> None:
+def _ask_anew(obeyed: Reconciled) -> None:
     """Void what was signed for nights that have not been, and give those nights back.
 
     A withdrawal after the backup is lost with the log's end, and nothing may fade that was not agreed to.

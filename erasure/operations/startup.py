@@ -16,8 +16,8 @@ from clinic.audit import triggers
 from clinic.audit.checkpoints import public_key, verify_note
 from clinic.audit.models import Checkpoint, Entry
 from clinic.checks import lacking
-from clinic.unavailable import redis_is_away
-from erasure.operations.reconcile import obey_keys
+from clinic.unavailable import redis_is_unavailable
+from erasure.operations.reconcile import reconcile_with_keys
 from patients.vault.configured import key_store
 from patients.vault.keys import KeyStoreDamaged, KeyStoreState
 from patients.vault.limits import VOLUMES
@@ -130,7 +130,7 @@ def check_redis() -> None:
     try:
         Redis.from_url(settings.REDIS_URL).ping()
     except RedisError as error:
-        raise CannotOpen(redis_is_away(error)) from error
+        raise CannotOpen(redis_is_unavailable(error)) from error
     except ValueError as error:
         raise CannotOpen(f"LACUNA_REDIS is no address of a Redis server: {error}") from error
 
@@ -173,7 +173,7 @@ def check_age(state: KeyStoreState, living: int) -> None:
 def obey() -> None:
     """Mark erased again what a restored backup brought back without its keys. Errors: CannotOpen."""
     try:
-        obeyed = obey_keys()
+        obeyed = reconcile_with_keys()
     except (KeyStoreDamaged, OSError) as error:
         raise CannotOpen(f"What was erased could not be marked so again: {error}") from error
     if obeyed is not None:

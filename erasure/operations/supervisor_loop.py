@@ -16,14 +16,14 @@ from django.db import Error, close_old_connections, connections
 
 from clinic.audit.checkpoint_mail import send_newest, sign_daily
 from clinic.expiry import remove_expired
-from clinic.unavailable import Away
+from clinic.unavailable import ServiceUnavailable
 from erasure.certificates.issuing import sign_unsigned
 from erasure.jobs.supervisor import certify_finished, forget_old_tasks, tick
 from erasure.runs.calls import send_due
 from patients.keepsakes.staging import discard_expired, open_upload_keys
 from patients.requests.models import AppointmentRequest
 from patients.vault.keys import KeyStoreDamaged
-from patients.vault.sweep import Rounds
+from patients.vault.sweep import Sweeper
 
 log = logging.getLogger("lacuna.supervisor")
 
@@ -70,7 +70,7 @@ class Supervision:
         level = logging.DEBUG if failed else logging.ERROR  # once per trouble, not five times a second
         try:
             work()
-        except Away as away:
+        except ServiceUnavailable as away:
             log.log(level, "%s", away)
         except (Error, OSError, KeyStoreDamaged):
             log.log(level, "a round failed", exc_info=True)
@@ -96,14 +96,14 @@ class Supervision:
 class Upkeep(Supervision):
     """Brings finished runs to their certificates; ends abandoned uploads and sweeps the vault."""
 
-    vault: Rounds = field(default_factory=Rounds)
+    vault: Sweeper = field(default_factory=Sweeper)
 
     def quick_round(self) -> object:
         return certify_finished()
 
     def slow_round(self) -> None:
         discard_expired()
-        self.vault.walk(other_owners())
+        self.vault.sweep(other_owners())
 
 
 @dataclass

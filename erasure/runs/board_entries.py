@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from clinic.accounts.models import User
-from clinic.calendar.board import Lane, Need, Progress, Span, Told
+from clinic.calendar.board import BookingLabel, Lane, Need, Progress, Span
 from clinic.calendar.durations import lasting
 from clinic.calendar.models import Booking
 from erasure.procedures.models import Procedure
@@ -45,7 +45,7 @@ def _visible(viewer: User, cases: Collection[UUID]) -> set[UUID]:
     return set(Case.objects.visible_to(viewer).filter(pk__in=cases).values_list("pk", flat=True))
 
 
-def tell(bookings: Sequence[Booking], viewer: User) -> dict[UUID, Told]:
+def describe_bookings(bookings: Sequence[Booking], viewer: User) -> dict[UUID, BookingLabel]:
     """Say of each booked night whose it is, where, and of how many memories."""
     procedures = list(
         Procedure.objects.filter(booking__in=bookings)
@@ -61,10 +61,10 @@ def tell(bookings: Sequence[Booking], viewer: User) -> dict[UUID, Told]:
     return {procedure.booking_id: _told(procedure, procedure.case_id in known) for procedure in procedures}
 
 
-def _told(procedure: Procedure, known: bool) -> Told:
+def _told(procedure: Procedure, known: bool) -> BookingLabel:
     fault = consent_fault(procedure)
     if not known:
-        return Told(what=_("Erasure"), held=bool(fault))
+        return BookingLabel(what=_("Erasure"), held=bool(fault))
     if fault:
         what = _("Held, %(why)s") % {"why": fault}
     else:
@@ -79,7 +79,7 @@ def _told(procedure: Procedure, known: bool) -> Told:
         }
         what = words[Procedure.Place(procedure.place)] % {"n": targets}
     url = reverse("patients:case", args=[procedure.case_id])
-    return Told(procedure.case.patient.short_name, what, url, held=bool(fault))
+    return BookingLabel(procedure.case.patient.short_name, what, url, held=bool(fault))
 
 
 @dataclass
@@ -235,4 +235,4 @@ def needs(span: Span, viewer: User) -> Sequence[Need]:
     return out
 
 
-LANE = Lane(tell=tell, progress=progress, needs=needs)
+LANE = Lane(describe_bookings=describe_bookings, progress=progress, needs=needs)

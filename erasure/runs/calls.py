@@ -23,7 +23,7 @@ from clinic.access.relations import CONFLICT
 from clinic.accounts.models import Role, User
 from clinic.audit.record import Act, record
 from erasure.runs.models import CallNotice, DoctorCall, Run
-from erasure.runs.run_actions import AS_BEFORE, Done, NotNow, after, lock, tell
+from erasure.runs.run_actions import UNCHANGED, Done, NotNow, after, lock, record_run_event
 from patients.cases.relations import standing_to
 
 log = logging.getLogger("lacuna.calls")
@@ -49,7 +49,7 @@ def open_call(run: Run, *, by: User | None, why: str) -> Done:
     """Call the doctor of this night. Call under the run's lock, last in the transaction."""
     call = DoctorCall.objects.filter(run=run, acknowledged_at__isnull=True).first()
     if call is not None and (call.why != DoctorCall.Why.HOLD or why not in PRESSING):
-        return AS_BEFORE
+        return UNCHANGED
     if call is None:
         call = DoctorCall.objects.create(
             run=run,
@@ -65,7 +65,7 @@ def open_call(run: Run, *, by: User | None, why: str) -> Done:
     else:
         DoctorCall.objects.filter(pk=call.pk).update(why=why, remind_at=Now())
         told = []
-    done = tell(run, "doctor-called", by, {"why": str(why)})
+    done = record_run_event(run, "doctor-called", by, {"why": str(why)})
     _record_told(run, told, CallNotice.Kind.FIRST)
     return done
 
@@ -130,7 +130,7 @@ def _round(call_id: int, run_id: UUID) -> int:
         if escalating
         else []
     )
-    tell(
+    record_run_event(
         run,
         "doctor-escalated" if escalating else "doctor-called-again",
         None,
@@ -147,9 +147,9 @@ def acknowledge(run_id: UUID, *, by: User) -> Done:
     run = lock(run_id, over=True)
     open_one = DoctorCall.objects.filter(run=run, acknowledged_at__isnull=True)
     if open_one.update(acknowledged_by=by, acknowledged_at=Now()) == 1:
-        return tell(run, "doctor-acknowledged", by)
+        return record_run_event(run, "doctor-acknowledged", by)
     if DoctorCall.objects.filter(run=run).exists():
-        return AS_BEFORE
+        return UNCHANGED
     raise NotNow(_("Nobody is calling at the moment."))
 
 
@@ -157,7 +157,7 @@ def answered_by_deciding(run: Run, *, by: User) -> None:
     """A doctor who decides on the last copy has come: the call for it is answered. Under the run's lock."""
     open_one = DoctorCall.objects.filter(run=run, acknowledged_at__isnull=True, why=DoctorCall.Why.HOLD)
     if open_one.update(acknowledged_by=by, acknowledged_at=Now()):
-        tell(run, "doctor-acknowledged", by)
+        record_run_event(run, "doctor-acknowledged", by)
 
 
 def send_due() -> int:

@@ -16,7 +16,7 @@ from clinic.audit.canonical import Detail
 from erasure.runs import calls
 from erasure.runs.models import DoctorCall, Run, Step
 from erasure.runs.passes import GONE
-from erasure.runs.run_actions import AS_BEFORE, Done, NotNow, lock, only_in_charge, tell
+from erasure.runs.run_actions import UNCHANGED, Done, NotNow, lock, only_in_charge, record_run_event
 from patients.memories.models import Memory
 
 __all__ = ["NotNow", "abort", "call_doctor", "pause", "protect", "resume", "safe_word", "stop_unconsented"]
@@ -44,14 +44,14 @@ def pause(run_id: UUID, *, by: User | None, why: str = Run.Why.STAFF) -> Done:
         raise NotNow(_("This session is being stopped."))
     if run.state == Run.State.PAUSED:
         if run.why == why or why not in STRONGER:
-            return AS_BEFORE
+            return UNCHANGED
         by_first, since = run.held_by, run.held_at
     else:
         by_first, since = by, None
     run.state, run.why, run.held_by = Run.State.PAUSED, why, by_first or by
     run.held_at = since or timezone.now()
     run.save(update_fields=["state", "why", "held_by", "held_at"])
-    return tell(run, "paused", by, {"why": str(why), **stood_at(run)})
+    return record_run_event(run, "paused", by, {"why": str(why), **stood_at(run)})
 
 
 @transaction.atomic
@@ -60,7 +60,7 @@ def resume(run_id: UUID, *, by: User) -> Done:
     run = lock(run_id)
     only_in_charge(run, by)
     if run.state == Run.State.RUNNING:
-        return AS_BEFORE
+        return UNCHANGED
     if run.state != Run.State.PAUSED:
         raise NotNow(_("This session is not paused."))
     if run.responsible_id is None and run.taken_over_by_id is None:
@@ -72,7 +72,7 @@ def resume(run_id: UUID, *, by: User) -> Done:
     run.state, run.why, run.held_by, run.held_at = Run.State.RUNNING, "", None, None
     run.save(update_fields=["state", "why", "held_by", "held_at", "paused_seconds"])
     Run.objects.filter(pk=run.pk).update(next_due_at=Now(), attended_at=Now())
-    return tell(run, "resumed", by)
+    return record_run_event(run, "resumed", by)
 
 
 @transaction.atomic
@@ -90,13 +90,13 @@ def protect(run_id: UUID, memory_id: UUID, *, by: User) -> Done:
         .get(run=run, memory_id=memory_id)
     )
     if step.state == Step.State.SPARED:
-        return AS_BEFORE
+        return UNCHANGED
     if step.level == GONE or step.state == Step.State.DESTROYED:
         raise NotNow(_("It is too late for this one: nothing of it is left."))
     Memory.objects.filter(pk=memory_id).update(fate=Memory.Fate.PROTECTED)
     step.state, step.spared_because, step.done_at = Step.State.SPARED, "protected", timezone.now()
     step.save(update_fields=["state", "spared_because", "done_at"])
-    return tell(
+    return record_run_event(
         run,
         "protected",
         by,
@@ -129,9 +129,9 @@ def abort(run_id: UUID, *, by: User | None, reason: str) -> Done:
     run = lock(run_id)
     only_in_charge(run, by)
     if run.state == Run.State.STOPPING:
-        return AS_BEFORE
+        return UNCHANGED
     _stop(run, Run.Why.ABORT)
-    return tell(run, "aborting", by, {"reason": reason}, action="run.aborted")
+    return record_run_event(run, "aborting", by, {"reason": reason}, action="run.aborted")
 
 
 def _stop(run: Run, why: str) -> None:
@@ -147,4 +147,4 @@ def stop_unconsented(run_id: UUID, *, by: User | None = None) -> None:
     if run.state not in {Run.State.RUNNING, Run.State.PAUSED}:
         return
     _stop(run, Run.Why.WITHDRAWN)
-    tell(run, "withdrawn", by, system="worker")
+    record_run_event(run, "withdrawn", by, system="worker")

@@ -12,14 +12,14 @@ from erasure.runs.models import Event, Run
 
 
 @dataclass(frozen=True)
-class News:
+class NewEvent:
     """What happened, in ids and numbers. Words are put to it for each viewer, at the moment of showing."""
 
     kind: str
     data: dict[str, Any] = field(default_factory=dict)
 
 
-def emit(run_id: UUID, *news: News) -> int:
+def emit(run_id: UUID, *news: NewEvent) -> int:
     """Append events under the run row's lock, which this takes if the caller has not; return the last seq.
 
     A cursor on a serial primary key lost events on PostgreSQL, because ids are given before commit; a

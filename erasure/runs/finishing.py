@@ -8,9 +8,9 @@ from django.db.models import Count, Sum
 from django.utils import timezone
 
 from clinic.audit.record import Act, record
-from clinic.failpoints import reached
+from clinic.failpoints import hit
 from erasure.procedures.models import Procedure
-from erasure.runs.events import News, emit
+from erasure.runs.events import NewEvent, emit
 from erasure.runs.models import Hold, Run, Step
 from erasure.runs.passes import GONE
 from patients.cases.models import Case
@@ -32,7 +32,7 @@ def close_step(step: Step) -> bool:
     if doomed.remaining().exists():
         return False
     key_store().roll_case(step.memory.case_id)  # before the log says that it is gone
-    reached("case-rolled")
+    hit("case-rolled")
     with transaction.atomic():
         Run.objects.select_for_update().get(pk=step.run_id)
         fresh = Step.objects.filter(pk=step.pk, state=Step.State.FADING, level=GONE).first()
@@ -42,7 +42,7 @@ def close_step(step: Step) -> bool:
         objects, size = gone["n"], gone["size"] or 0
         emit(
             step.run_id,
-            News("destroyed", {"n": step.memory.number, "bytes": size, "copies": objects}),
+            NewEvent("destroyed", {"n": step.memory.number, "bytes": size, "copies": objects}),
         )
         (entry,) = record(
             Act(
@@ -61,8 +61,8 @@ def close_step(step: Step) -> bool:
             objects_destroyed=objects,
             entry=entry,
         )
-        reached("before-close")
-    reached("after-close")
+        hit("before-close")
+    hit("after-close")
     return True
 
 
@@ -105,7 +105,7 @@ def finish(run_id: UUID) -> bool:
     counts = Step.objects.filter(run=run)
     destroyed = counts.filter(state=Step.State.DESTROYED).count()
     spared = counts.filter(state=Step.State.SPARED).count()
-    emit(run_id, News("finished", {"outcome": outcome, "destroyed": destroyed, "spared": spared}))
+    emit(run_id, NewEvent("finished", {"outcome": outcome, "destroyed": destroyed, "spared": spared}))
     record(
         Act(
             "run.finished",

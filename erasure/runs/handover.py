@@ -16,7 +16,7 @@ from clinic.access.relations import CONFLICT
 from clinic.accounts.models import Role, User
 from clinic.calendar.models import Booking, Reservation, Resource, quarters
 from erasure.runs.models import Handover, Run
-from erasure.runs.run_actions import AS_BEFORE, Done, NotNow, lock, only_in_charge, tell
+from erasure.runs.run_actions import UNCHANGED, Done, NotNow, lock, only_in_charge, record_run_event
 from patients.cases.relations import standing_to
 
 
@@ -85,11 +85,11 @@ def offer(run_id: UUID, to: UUID, *, by: User) -> Done:
         raise NotNow(_("This person cannot take over: not a technician here, or not free tonight."))
     waiting = open_offer(run)
     if waiting and (waiting.offered_to_id, waiting.offered_by_id) == (to, by.pk):
-        return AS_BEFORE
+        return UNCHANGED
     if waiting:
         _end(waiting, Handover.State.WITHDRAWN)
     Handover.objects.create(run=run, offered_by=by, offered_to=person, offered_at=Now())
-    return tell(run, "handover-offered", by, {"to": str(person.pk)})
+    return record_run_event(run, "handover-offered", by, {"to": str(person.pk)})
 
 
 def _end(offered: Handover, state: str) -> None:
@@ -105,7 +105,7 @@ def accept(run_id: UUID, *, by: User) -> Done:
     """
     run = lock(run_id)
     if run.responsible_id == by.pk:
-        return AS_BEFORE
+        return UNCHANGED
     offered = open_offer(run)
     if offered is None or offered.offered_to_id != by.pk:
         raise NotNow(_("This night is not offered to you any more."))
@@ -117,7 +117,7 @@ def accept(run_id: UUID, *, by: User) -> Done:
     run.responsible = person
     run.save(update_fields=["responsible"])
     _end(offered, Handover.State.ACCEPTED)
-    return tell(run, "handover-accepted", by, {"before": str(before)} if before else {})
+    return record_run_event(run, "handover-accepted", by, {"before": str(before)} if before else {})
 
 
 def _join(booking: Booking, person: User) -> None:
@@ -149,12 +149,12 @@ def decline(run_id: UUID, *, by: User) -> Done:
     run = lock(run_id, over=True)
     offered = open_offer(run)
     if offered is None:
-        return AS_BEFORE
+        return UNCHANGED
     if by.pk not in {offered.offered_to_id, offered.offered_by_id}:
         raise NotNow(_("This night is not offered to you any more."))
     own = by.pk == offered.offered_by_id
     _end(offered, Handover.State.WITHDRAWN if own else Handover.State.DECLINED)
-    return tell(run, "handover-declined", by)
+    return record_run_event(run, "handover-declined", by)
 
 
 @transaction.atomic
@@ -167,11 +167,11 @@ def take_over(run_id: UUID, *, by: User) -> Done:
     if not by.has_role(Role.DOCTOR):
         raise NotNow(_("Only a doctor takes over."))
     if run.taken_over_by_id == by.pk:
-        return AS_BEFORE
+        return UNCHANGED
     before = run.taken_over_by_id
     run.taken_over_by, run.taken_over_at = by, timezone.now()
     run.save(update_fields=["taken_over_by", "taken_over_at"])
-    return tell(run, "taken-over", by, {"before": str(before)} if before else {})
+    return record_run_event(run, "taken-over", by, {"before": str(before)} if before else {})
 
 
 @transaction.atomic
@@ -179,8 +179,8 @@ def hand_back(run_id: UUID, *, by: User) -> Done:
     """Give the controls back to the team. Errors: NotNow where another doctor has taken over."""
     run = lock(run_id)
     if run.taken_over_by_id is None:
-        return AS_BEFORE
+        return UNCHANGED
     only_in_charge(run, by)
     run.taken_over_by, run.taken_over_at = None, None
     run.save(update_fields=["taken_over_by", "taken_over_at"])
-    return tell(run, "handed-back", by)
+    return record_run_event(run, "handed-back", by)

@@ -18,9 +18,9 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from clinic.failpoints import reached
+from clinic.failpoints import hit
 from erasure.fade import letter, pages, photo
-from erasure.runs.events import News, emit
+from erasure.runs.events import NewEvent, emit
 from erasure.runs.lease import held
 from erasure.runs.models import Fence, Hold, Run, Step
 from patients.consent.models import Signature
@@ -177,14 +177,14 @@ def commit(fence: Fence, step: Step, frames: Sequence[NextFrame], due: datetime)
             raise Refused("the step has moved")
         point(frames, step)
         emit(fence.run_id, *news(step, frames))
-        reached("before-commit")
+        hit("before-commit")
 
 
-def news(step: Step, frames: Sequence[NextFrame]) -> list[News]:
+def news(step: Step, frames: Sequence[NextFrame]) -> list[NewEvent]:
     """What watchers are told of this pass: the frame that exists now, and how much it can hold at most."""
     after = [Keepsake(kind=frame.keepsake.kind, picture=frame.picture) for frame in frames]
     shown: UUID | None = next((frame.thumb.pk for frame in frames if frame.thumb), None)
-    passed = News(
+    passed = NewEvent(
         "pass",
         {
             "n": step.memory.number,
@@ -194,7 +194,7 @@ def news(step: Step, frames: Sequence[NextFrame]) -> list[News]:
             "picture": str(shown) if shown else None,
         },
     )
-    started = News("memory-started", {"n": step.memory.number})
+    started = NewEvent("memory-started", {"n": step.memory.number})
     return [started, passed] if step.level == 0 else [passed]
 
 
@@ -203,7 +203,7 @@ def make_pass(fence: Fence, step: Step, *, due: datetime) -> None:
     keepsakes = keepsakes_of(step)
     clear_leftovers(step, keepsakes)
     frames = [next_frame(keepsake, last=step.level + 1 == GONE) for keepsake in keepsakes]
-    reached("frames-made")
+    hit("frames-made")
     try:
         commit(fence, step, frames, due)
     except Refused:
@@ -213,5 +213,5 @@ def make_pass(fence: Fence, step: Step, *, due: datetime) -> None:
         doom(vain, f"step:{step.pk}")
         destroy(vain)
         raise
-    reached("after-commit")
+    hit("after-commit")
     destroy(StoredObject.objects.filter(doomed_by=f"step:{step.pk}"))

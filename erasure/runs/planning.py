@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from clinic.accounts.models import User
 from clinic.audit.record import Act, actor_of, record
 from erasure.procedures.models import Procedure
-from erasure.runs.events import News, emit
+from erasure.runs.events import NewEvent, emit
 from erasure.runs.handover import first_responsible
 from erasure.runs.models import Run, Step
 from erasure.runs.run_actions import after
@@ -74,7 +74,7 @@ def start_run(procedure_id: UUID, *, by: User | None) -> Run:
     )
     Procedure.objects.filter(pk=procedure.pk).update(state=Procedure.State.STARTED)
     Case.objects.filter(pk=procedure.case_id).update(stage=Case.Stage.RUNNING)
-    emit(run.pk, News("started", {"total": len(targets)}))
+    emit(run.pk, NewEvent("started", {"total": len(targets)}))
     record(
         Act(
             "run.started",

@@ -18,7 +18,7 @@ from erasure.runs.calls import open_call
 from erasure.runs.control import pause
 from erasure.runs.models import DoctorCall, PresenceCheck, Run, Step
 from erasure.runs.passes import GONE
-from erasure.runs.run_actions import AS_BEFORE, Done, NotNow, after, lock, of_the_team, tell
+from erasure.runs.run_actions import UNCHANGED, Done, NotNow, after, lock, of_the_team, record_run_event
 from patients.memories.models import MemoryLink
 
 
@@ -72,7 +72,7 @@ def _ask(run_id: UUID) -> bool:
         run=run, step=step, asked_at=Now(), due_at=after(settings.LACUNA_PRESENCE_GRACE_SECONDS)
     )
     about: dict[str, Detail] = {"n": step.memory.number or 0} if step else {}
-    return tell(run, "presence-asked", None, about).changed
+    return record_run_event(run, "presence-asked", None, about).changed
 
 
 @transaction.atomic
@@ -85,13 +85,13 @@ def answer(run_id: UUID, *, by: User) -> Done:
     if not of_the_team(run, by):
         raise NotNow(_("A technician answers this, or the doctor who has taken over."))
     if unsettled().filter(run=run).update(answered_by=by, answered_at=Now()) == 1:
-        return tell(run, "presence-answered", by)
+        return record_run_event(run, "presence-answered", by)
     last = PresenceCheck.objects.filter(run=run).order_by("-pk").first()
     if last is None:
         raise NotNow(_("Nobody asked."))
     if last.missed_at:
         raise NotNow(_("It was too late: the session is paused and the doctor is called."))
-    return AS_BEFORE
+    return UNCHANGED
 
 
 def miss_due() -> int:
@@ -107,7 +107,7 @@ def _miss(check_id: int, run_id: UUID) -> bool:
         return False
     if unsettled().filter(pk=check_id, due_at__lte=Now()).update(missed_at=Now()) != 1:
         return False
-    tell(run, "presence-missed", None)
+    record_run_event(run, "presence-missed", None)
     _stand_still(run)
     return True
 
@@ -145,11 +145,11 @@ def _release(run_id: UUID) -> bool:
     if _gone(run.taken_over_by, Role.DOCTOR):
         run.taken_over_by, run.taken_over_at = None, None
         run.save(update_fields=["taken_over_by", "taken_over_at"])
-        told = tell(run, "handed-back", None).changed
+        told = record_run_event(run, "handed-back", None).changed
     if _gone(run.responsible, Role.TECHNICIAN):
         run.responsible = None
         run.save(update_fields=["responsible"])
-        told = tell(run, "responsible-left", None).changed
+        told = record_run_event(run, "responsible-left", None).changed
         _stand_still(run)
     elif told:
         _stand_still(run)

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from clinic.accounts.models import User
 from clinic.audit.record import Act, actor_of, record
 from erasure.runs.calls import answered_by_deciding, open_call
-from erasure.runs.events import News, emit
+from erasure.runs.events import NewEvent, emit
 from erasure.runs.lease import held
 from erasure.runs.models import DoctorCall, Fence, Hold, Run, Step
 from erasure.runs.run_actions import lock, only_in_charge
@@ -79,7 +79,7 @@ def hold(fence: Fence, step: Step, found: list[Likeness]) -> bool:
     emit(
         fence.run_id,
         *(
-            News("held", {"n": step.memory.number, "hold": str(item.pk), "copy": str(item.copy_id)})
+            NewEvent("held", {"n": step.memory.number, "hold": str(item.pk), "copy": str(item.copy_id)})
             for item in holds
         ),
     )
@@ -134,7 +134,7 @@ def decide(run_id: UUID, hold_id: UUID, *, extend: bool, reason: str, by: User) 
     outcome = "extended" if extend else "spared"
     emit(
         run_id,
-        News("decided", {"n": item.step.memory.number, "hold": str(item.pk), "outcome": outcome}),
+        NewEvent("decided", {"n": item.step.memory.number, "hold": str(item.pk), "outcome": outcome}),
     )
     record(
         Act(

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from clinic.accounts.models import Role, User
 from clinic.audit.canonical import Detail
 from clinic.audit.record import Act, actor_of, record
-from erasure.runs.events import News, emit
+from erasure.runs.events import NewEvent, emit
 from erasure.runs.models import Run
 
 
@@ -28,7 +28,7 @@ class Done:
     seq: int = 0
 
 
-AS_BEFORE = Done(changed=False)
+UNCHANGED = Done(changed=False)
 
 
 def after(seconds: float) -> ExpressionWrapper:
@@ -80,7 +80,7 @@ def tell(
     who = {"by": str(by.pk)} if by else {}
     if of_the_team(run, by):
         Run.objects.filter(pk=run.pk).update(attended_at=Now())
-    seq = emit(run.pk, News(kind, {**who, **data}))
+    seq = emit(run.pk, NewEvent(kind, {**who, **data}))
     record(
         Act(
             action or f"run.{kind}",

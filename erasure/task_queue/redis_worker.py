@@ -17,7 +17,7 @@ from rq.executions import Execution
 from rq.job import Job
 from rq.queue import Queue
 
-from clinic.unavailable import redis_is_away
+from clinic.unavailable import redis_is_unavailable
 from erasure.task_queue.redis_queue import TaskJob, open_queue
 
 log = logging.getLogger("lacuna.worker")
@@ -81,7 +81,7 @@ def work() -> None:
             worker = Worker([queue], connection=queue.connection, job_class=TaskJob)
             worker.work(logging_level="ERROR")
         except RedisError as error:
-            log.log(logging.DEBUG if said else logging.ERROR, "%s", redis_is_away(error))
+            log.log(logging.DEBUG if said else logging.ERROR, "%s", redis_is_unavailable(error))
             said = True
             Worker.stopping.wait(RETRY)
         else:

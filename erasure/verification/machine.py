@@ -14,7 +14,9 @@ from erasure.verification.places import Place, Subject
 
 PROC = Path("/proc")
 # Words of a command line by which a process of the house is known (erasure/operations/process_tree.py).
-OURS = frozenset({"erasure.operations.web", "work", "db_worker", "work_by_redis", "supervise", "serve"})
+PROCESS_WORDS = frozenset(
+    {"erasure.operations.web", "work", "db_worker", "work_by_redis", "supervise", "serve"}
+)
 # Positions of the map as a sheet: numbers that say nothing without the page, which is not stored.
 STORABLE = frozenset({"erasure:map-css"})
 
@@ -29,7 +31,7 @@ def house_processes() -> Iterator[Path]:
     for place in PROC.glob("[0-9]*"):
         try:
             words = set((place / "cmdline").read_bytes().decode(errors="replace").split("\0"))
-            if not words & OURS or int(place.name) == os.getpid():
+            if not words & PROCESS_WORDS or int(place.name) == os.getpid():
                 continue
             if data_directory_of(place) == Path(settings.LACUNA_DATA_DIR).resolve():
                 yield place

@@ -16,14 +16,14 @@ from clinic.accounts.models import Role, User
 from clinic.http.requests import request_user, wants_fragment
 from patients.case_file.timeline import course_of
 from patients.cases.current_case import case_or_404
-from patients.cases.models import Case, CasePaper
+from patients.cases.models import Case, CaseFields
 from patients.cases.view_log import looks, viewed
 from patients.memories.models import Memory
 from patients.memories.silhouette import silhouette
 from patients.vault.keys import KeyGone
 
 # What the file leads to; only where this person may go.
-DOORS = {
+LINKS = {
     "review": ("patients:review", "GET"),
     "mapping": ("patients:mapping", "GET"),
     "custody": ("patients:custody", "GET"),
@@ -45,12 +45,12 @@ def cases(request: HttpRequest) -> HttpResponse:
     return render(request, f"patients/case_file/{template}", {"page": page, "name": name})
 
 
-def _paper(case: Case, person: User) -> CasePaper | None:
+def _paper(case: Case, person: User) -> CaseFields | None:
     """The words of a case for those who work with them; None for others, and once they are gone."""
     if not person.has_role(Role.DOCTOR, Role.TECHNICIAN, Role.RECEPTIONIST):
         return None
     try:
-        paper: CasePaper = case.read()
+        paper: CaseFields = case.read()
     except KeyGone:
         return None
     return paper
@@ -69,7 +69,7 @@ def _counts(case: Case) -> dict[str, int]:
     )
 
 
-def _strongest(case: Case, paper: CasePaper | None) -> str:
+def _strongest(case: Case, paper: CaseFields | None) -> str:
     """The memory felt most, by number and title, while there is one to name."""
     if paper is None:
         return ""
@@ -98,7 +98,7 @@ def case(request: HttpRequest, case: UUID) -> HttpResponse:
         .first()
     )
     may: dict[str, Any] = {
-        key: allowed(person, name, {"case": row.pk}, method).allowed for key, (name, method) in DOORS.items()
+        key: allowed(person, name, {"case": row.pk}, method).allowed for key, (name, method) in LINKS.items()
     }
     if procedure:
         for key, name in {"move": "procedure-move", "cancel": "procedure-cancel", "start": "start"}.items():

@@ -15,7 +15,7 @@ from patients.vault.sealed import SealedModel
 
 
 @dataclass(frozen=True)
-class CasePaper:
+class CaseFields:
     """What is sealed under the case's key; gone when the case is forgotten."""
 
     subject_name: str = ""
@@ -76,7 +76,7 @@ class Case(SealedModel):
     opened_at = models.DateTimeField(default=timezone.now)
     closed_at = models.DateTimeField(null=True)
 
-    paper = CasePaper
+    sealed_fields = CaseFields
     objects = CaseQuerySet.as_manager()
 
     class Meta:

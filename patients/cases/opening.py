@@ -4,7 +4,7 @@ from django.db import IntegrityError, transaction
 
 from clinic.accounts.models import Role, User
 from clinic.audit.record import Act, actor_of, record
-from patients.cases.models import Case, CasePaper
+from patients.cases.models import Case, CaseFields
 from patients.vault.objects import new_seal
 
 
@@ -33,7 +33,7 @@ def open_for_patient(user: User, role: str) -> None:
 def _open(patient: User, by: User) -> Case:
     case = Case.objects.create(patient=patient)
     new_seal(case_id=case.pk, seal_id=case.pk)
-    case.write(CasePaper())
+    case.write(CaseFields())
     case.save(update_fields=["sealed"])
     record(Act("case.opened", f"case:{case.pk}", actor=actor_of(by), case=case.pk))
     return case

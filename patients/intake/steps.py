@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from clinic.accounts.models import User
 from clinic.audit.record import Act, actor_of, record
 from patients.cases.editing import LOCKED, NotTaken
-from patients.cases.models import Case, CasePaper
+from patients.cases.models import Case, CaseFields
 from patients.memories.forms import WhenField
 
 YES_NO = [("yes", _("Yes")), ("no", _("No"))]
@@ -188,7 +188,7 @@ def steps_for(answers: dict[str, Any]) -> list[Step]:
 
 def initial_of(case: Case, step: Step) -> dict[str, Any]:
     """What was typed before, on whatever device, finished or not."""
-    paper: CasePaper = case.read()
+    paper: CaseFields = case.read()
     initial: dict[str, Any] = {
         **paper.answers,
         "subject_name": paper.subject_name,
@@ -207,7 +207,7 @@ def _open(case: Case) -> Case:
     return row
 
 
-def _seal(row: Case, paper: CasePaper) -> None:
+def _seal(row: Case, paper: CaseFields) -> None:
     row.write(paper)
     row.save(update_fields=["sealed"])
 
@@ -226,7 +226,7 @@ def keep_draft(case: Case, step: Step, typed: QueryDict) -> None:
     Typing makes no entry in the log; the button does. Errors: NotTaken once the map is locked.
     """
     row = _open(case)
-    paper: CasePaper = row.read()
+    paper: CaseFields = row.read()
     draft: dict[str, Any] = {}
     for name, field in step.form().fields.items():
         if isinstance(field, forms.MultipleChoiceField):
@@ -241,7 +241,7 @@ def keep_draft(case: Case, step: Step, typed: QueryDict) -> None:
 def save_step(case: Case, step: Step, form: forms.Form, *, by: User) -> None:
     """Take a step's answers. Errors: NotTaken once the map is locked."""
     row = _open(case)
-    paper: CasePaper = row.read()
+    paper: CaseFields = row.read()
     answers = _without_draft(paper.answers, step)
     if isinstance(form, ChaptersStep):
         paper = dataclasses.replace(paper, chapters=form.chapters(), answers=answers)

@@ -1,10 +1,10 @@
 """Which keepsakes are one thing brought twice: fingerprints from the sealed parts, compared in memory."""
 
 from patients.imaging.fingerprint import NEAR, distance
-from patients.keepsakes.models import KeepsakePaper
+from patients.keepsakes.models import KeepsakeFields
 
 
-def bits_apart(one: KeepsakePaper, other: KeepsakePaper) -> int | None:
+def bits_apart(one: KeepsakeFields, other: KeepsakeFields) -> int | None:
     """In how many of 64 bits two keepsakes differ, at most `NEAR`; None where they are not alike.
 
     Pictures are compared with pictures (a video by its first frame), recordings with recordings, and of two

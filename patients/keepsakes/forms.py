@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from patients.keepsakes.models import Keepsake, KeepsakePaper
+from patients.keepsakes.models import Keepsake, KeepsakeFields
 from patients.memories.forms import MemoryForm, named_memories
 
 NEW, LATER = "new", ""
@@ -75,7 +75,7 @@ class KeepsakeForm(forms.Form):
     )
     memory = forms.ChoiceField(label=_("Which memory does it belong to?"), required=False)
 
-    def __init__(self, *args: Any, keepsake: Keepsake, paper: KeepsakePaper, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, keepsake: Keepsake, paper: KeepsakeFields, **kwargs: Any) -> None:
         self.paper = paper
         kwargs["initial"] = {
             "caption": paper.caption,
@@ -106,7 +106,7 @@ class KeepsakeForm(forms.Form):
             self.fields["place"].help_text = f"{latitude:.4f}, {longitude:.4f}"
 
     def words(self) -> dict[str, Any]:
-        """Fields of KeepsakePaper."""
+        """Fields of KeepsakeFields."""
         data = self.cleaned_data
         said: dict[str, Any] = {"caption": data["caption"], "others": data["others"]}
         if "spot" in data:
@@ -126,7 +126,7 @@ class KeepsakeForm(forms.Form):
         return self.paper.focus if spot == spot_of(self.paper.focus) else middle_of(spot)
 
 
-def new_memory_form(post: Any, keepsake: Keepsake, paper: KeepsakePaper) -> MemoryForm:
+def new_memory_form(post: Any, keepsake: Keepsake, paper: KeepsakeFields) -> MemoryForm:
     """The form for a new memory on a keepsake's page; its date is the picture's own where it has one."""
     initial = {"when": paper.taken[:10], "title": paper.caption}
     # Its fields stand in a closed part of the page: a browser that insists on one of them says nothing.

@@ -25,7 +25,7 @@ from patients.imaging.decode import (
     decode,
 )
 from patients.imaging.letter_page import PAGE_SIZE, page
-from patients.keepsakes.models import Keepsake, KeepsakePaper, Upload
+from patients.keepsakes.models import Keepsake, KeepsakeFields, Upload
 from patients.memories.models import Memory
 from patients.vault.models import StoredObject
 from patients.vault.objects import destroy, doom, new_seal, publish, put, reader
@@ -83,8 +83,8 @@ def _renditions(found: Found, case_id: UUID) -> tuple[StoredObject, StoredObject
     return picture, thumb(found.thumb, size=found.thumb_size)
 
 
-def _paper(found: Found, filename: str, caption: str) -> KeepsakePaper:
-    paper = KeepsakePaper(caption=caption, filename=filename[-FILENAME_LENGTH:])
+def _paper(found: Found, filename: str, caption: str) -> KeepsakeFields:
+    paper = KeepsakeFields(caption=caption, filename=filename[-FILENAME_LENGTH:])
     if isinstance(found, DecodedLetter):
         return replace(paper, words=found.words)
     if isinstance(found, DecodedPages):
@@ -138,7 +138,7 @@ def receive(
 def _settle_in(
     stored: list[StoredObject],
     found: Found,
-    paper: KeepsakePaper,
+    paper: KeepsakeFields,
     *,
     by: User | None,
     kind: str,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class KeepsakePaper:
+class KeepsakeFields:
     """What is sealed under the keepsake's own key.
 
     A key of its own, not the case's: a row's older versions stay in database files, and they must open with
@@ -94,7 +94,7 @@ class Keepsake(SealedModel):
     height = models.PositiveIntegerField(default=0)
     gone_at = models.DateTimeField(null=True)
 
-    paper = KeepsakePaper
+    sealed_fields = KeepsakeFields
 
     @property
     def form(self) -> str:
@@ -123,7 +123,7 @@ class Keepsake(SealedModel):
 
 
 @dataclass(frozen=True)
-class UploadPaper:
+class UploadFields:
     filename: str = ""
 
 
@@ -143,7 +143,7 @@ class Upload(SealedModel):
     expires_at = models.DateTimeField()
     keepsake = models.OneToOneField(Keepsake, on_delete=models.CASCADE, null=True, related_name="upload")
 
-    paper = UploadPaper
+    sealed_fields = UploadFields
 
     class Meta:
         constraints = [

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from patients.imaging.limits import DEFAULT_LIMITS
 from patients.imaging.refusals import Code, Refused
 
-OURS: dict[str, str | Promise] = {
+REFUSAL_TEXTS: dict[str, str | Promise] = {
     "not-taken": gettext_lazy("One file found no room in your file. Please talk to the clinic."),
     "full": gettext_lazy("There is no room for one of the files at the moment. Please try again later."),
     "stopped": gettext_lazy("One of the files was stopped on its way. Please choose it again."),
@@ -36,8 +36,8 @@ def told_refused(said: str) -> list[str]:
 
 
 def _sentence(code: str) -> str:
-    if code in OURS:
-        return str(OURS[code])
+    if code in REFUSAL_TEXTS:
+        return str(REFUSAL_TEXTS[code])
     if code in set(Code):
         figures = FIGURES | {
             "megabytes": settings.LACUNA_UPLOAD_MAX_BYTES // 2**20,

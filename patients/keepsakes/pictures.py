@@ -25,10 +25,10 @@ from clinic.http.guard import (
     answer_refusal,
     check,
     offload,
-    only,
-    refused_for_now,
+    refused_unavailable,
+    require_methods,
 )
-from clinic.unavailable import Away
+from clinic.unavailable import ServiceUnavailable
 from patients.imaging.page_bundle import MEDIA_TYPE, unbind
 from patients.keepsakes.models import Keepsake
 from patients.vault.keys import KeyGone
@@ -97,7 +97,7 @@ class Pictures:
         """Answer one request for a picture: 200, 404 where there never was one, 410 where it is gone."""
         head = scope["method"] == "HEAD"
         try:
-            only(scope, ["GET", "HEAD"])
+            require_methods(scope, ["GET", "HEAD"])
             path = PATH.fullmatch(scope["path"])
             if path is None:
                 raise Refused(404, "There is no such picture.")
@@ -129,8 +129,8 @@ class Pictures:
             data = read(row)
         except (KeyGone, FileNotFoundError):  # its end was committed between the two
             raise gone_or_never(object_id) from None
-        except Away as away:
-            raise refused_for_now(away) from away
+        except ServiceUnavailable as away:
+            raise refused_unavailable(away) from away
         self.kept.put(object_id, data)
         if not current(StoredObject.objects.filter(pk=object_id)).exists():
             self.kept.drop(object_id)

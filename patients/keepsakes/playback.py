@@ -25,10 +25,10 @@ from clinic.http.guard import (
     check,
     house_headers,
     offload,
-    only,
-    refused_for_now,
+    refused_unavailable,
+    require_methods,
 )
-from clinic.unavailable import Away
+from clinic.unavailable import ServiceUnavailable
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.pictures import HEADERS
 from patients.vault.keys import KeyGone
@@ -110,7 +110,7 @@ class Playback:
         """Answer one request: 200 or 206, 404 where there never was any, 410 where it is gone."""
         head = scope["method"] == "HEAD"
         try:
-            only(scope, ["GET", "HEAD"])
+            require_methods(scope, ["GET", "HEAD"])
             path = PATH.fullmatch(scope["path"])
             if path is None:
                 raise Refused(404, "There is nothing here.")
@@ -180,8 +180,8 @@ def piece(row: StoredObject, start: int, stop: int) -> bytes:
             data = bytes(file.read(min(PIECE, stop - start)) or b"")
     except (KeyGone, FileNotFoundError):  # its end was committed between the two
         raise gone from None
-    except Away as away:
-        raise refused_for_now(away) from away
+    except ServiceUnavailable as away:
+        raise refused_unavailable(away) from away
     if not data or not playable(StoredObject.objects.filter(pk=row.pk)).exists():
         raise gone
     return data

@@ -23,10 +23,10 @@ from clinic.http.requests import request_user, wants_fragment
 from patients.cases.current_case import case_or_404
 from patients.cases.models import Case
 from patients.cases.view_log import viewed
-from patients.keepsakes.models import Keepsake, KeepsakePaper
+from patients.keepsakes.models import Keepsake, KeepsakeFields
 from patients.keepsakes.playback import original_of, with_player
 from patients.keepsakes.review import CannotReview, Why, accept, accept_rest, give_back, unblur
-from patients.memories.models import MemoryPaper
+from patients.memories.models import MemoryFields
 from patients.vault.models import StoredObject
 from patients.vault.sealed import read_many
 
@@ -39,8 +39,8 @@ class Item:
     """One keepsake with its words, as the inbox shows it."""
 
     keepsake: Keepsake
-    paper: KeepsakePaper
-    memory: MemoryPaper | None
+    paper: KeepsakeFields
+    memory: MemoryFields | None
     sharp: bool = False
     problem: str = ""
     plays: StoredObject | None = None  # only with what is shown sharp
@@ -55,7 +55,7 @@ def _items(
     return [
         Item(
             one,
-            papers.get(one.pk) or KeepsakePaper(),
+            papers.get(one.pk) or KeepsakeFields(),
             stories.get(one.memory_id),
             one.pk == sharp,
             (problems or {}).get(one.pk, ""),

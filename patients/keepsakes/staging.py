@@ -30,7 +30,7 @@ from patients.cases.editing import NotTaken
 from patients.cases.models import Case
 from patients.imaging.refusals import Refused
 from patients.keepsakes.ingest import FILENAME_LENGTH, check_takes, receive, room_left
-from patients.keepsakes.models import Keepsake, Upload, UploadPaper
+from patients.keepsakes.models import Keepsake, Upload, UploadFields
 from patients.vault.configured import key_store
 from patients.vault.keys import KeyGone
 from patients.vault.models import StoredObject
@@ -120,7 +120,7 @@ def begin(case: Case, *, by: User, length: int, filename: str = "", kind: str = 
     )
     key_store().create(upload.pk, case.pk)
     try:
-        upload.write(UploadPaper(filename=clean_name(filename)))
+        upload.write(UploadFields(filename=clean_name(filename)))
         path = staging_path(upload.pk)
         make_directory(path.parent)
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))

@@ -19,12 +19,12 @@ from patients.consent.signing import agreed_to_keep
 from patients.keepsakes.duplicates import bits_apart
 from patients.keepsakes.editing import change_keepsake, hand_in
 from patients.keepsakes.forms import NEW, SPOTS, KeepsakeForm, new_memory_form
-from patients.keepsakes.models import Keepsake, KeepsakePaper
+from patients.keepsakes.models import Keepsake, KeepsakeFields
 from patients.keepsakes.outcomes import told_brought, told_refused
 from patients.keepsakes.playback import length, original_of, with_player
 from patients.keepsakes.removal import remove_keepsake
 from patients.memories.forms import MemoryForm
-from patients.memories.models import Memory, MemoryPaper
+from patients.memories.models import Memory, MemoryFields
 from patients.memories.when import shown
 from patients.memories.writing import write_memory
 from patients.vault.keys import KeyGone
@@ -37,8 +37,8 @@ class Thing:
     """A keepsake on the contact sheet, with the memory it is placed in."""
 
     row: Keepsake
-    paper: KeepsakePaper
-    memory: MemoryPaper | None
+    paper: KeepsakeFields
+    memory: MemoryFields | None
 
     @property
     def title(self) -> str:
@@ -56,7 +56,7 @@ class Remembered:
     """A memory in the list below the contact sheet."""
 
     row: Memory
-    paper: MemoryPaper
+    paper: MemoryFields
 
     @property
     def when(self) -> str:

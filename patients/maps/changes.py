@@ -20,7 +20,7 @@ from patients.vault.objects import new_seal
 def describe(memory: Memory, words: dict[str, Any], numbers: dict[str, Any], *, by: User) -> Memory:
     """Write what a mapping visit found out about a memory.
 
-    words: fields of MemoryPaper. numbers: intensity (0 to 10 or None), zone, fate. Errors: CannotChange.
+    words: fields of MemoryFields. numbers: intensity (0 to 10 or None), zone, fate. Errors: CannotChange.
     """
     case = open_map_of(memory.case_id)
     row = Memory.objects.select_for_update().get(pk=memory.pk, case=case)
@@ -52,7 +52,7 @@ def place(keepsake: Keepsake, memory: Memory | None, title: str = "", *, by: Use
             raise CannotChange(_("Choose a memory, or give a new one a title."))
         memory = Memory.objects.create(case=case)
         new_seal(case_id=case.pk, seal_id=memory.pk, memory_id=memory.pk)
-        memory.write(Memory.paper(title=title.strip()))
+        memory.write(Memory.sealed_fields(title=title.strip()))
         memory.save(update_fields=["sealed"])
         acts.append(Act("memory.made", f"memory:{memory.pk}", actor=actor, case=case.pk))
     if memory.case_id != case.pk:

@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from patients.memories.models import Memory, MemoryPaper
+from patients.memories.models import Memory, MemoryFields
 
 LONG = 4000
 
@@ -52,7 +52,7 @@ class MemoryForm(forms.Form):
     zone = forms.ChoiceField(label=_("Where"), choices=Memory.Zone.choices, widget=forms.RadioSelect)
 
     @staticmethod
-    def initial_of(memory: Memory, paper: MemoryPaper) -> dict[str, Any]:
+    def initial_of(memory: Memory, paper: MemoryFields) -> dict[str, Any]:
         """What stands in the form before anybody touches it."""
         return {
             "title": paper.title,
@@ -66,7 +66,7 @@ class MemoryForm(forms.Form):
         }
 
     def words(self) -> dict[str, Any]:
-        """Fields of MemoryPaper."""
+        """Fields of MemoryFields."""
         data = self.cleaned_data
         people = [" ".join(name.split()) for name in data["people"].split(",")]
         return {

@@ -15,8 +15,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from patients.cases.models import Case
-from patients.keepsakes.models import Keepsake, KeepsakePaper
-from patients.memories.models import Memory, MemoryLink, MemoryPaper
+from patients.keepsakes.models import Keepsake, KeepsakeFields
+from patients.memories.models import Memory, MemoryFields, MemoryLink
 from patients.vault.sealed import read_many
 
 NAMES = re.compile(r"[,;\n]+")
@@ -30,9 +30,9 @@ class Item:
 
     key: UUID
     keepsake: Keepsake | None
-    paper: KeepsakePaper
+    paper: KeepsakeFields
     memory: Memory | None
-    story: MemoryPaper
+    story: MemoryFields
 
     @property
     def title(self) -> str:
@@ -90,7 +90,7 @@ class Bench:
     case: Case
     items: list[Item] = field(default_factory=list)
     memories: list[Memory] = field(default_factory=list)
-    stories: dict[UUID, MemoryPaper] = field(default_factory=dict)
+    stories: dict[UUID, MemoryFields] = field(default_factory=dict)
     links: dict[UUID, set[UUID]] = field(default_factory=lambda: defaultdict(set))
     subject: str = ""
 
@@ -230,13 +230,13 @@ def bench_of(case: Case) -> Bench:
         Item(
             keepsake.pk,
             keepsake,
-            papers.get(keepsake.pk) or KeepsakePaper(),
+            papers.get(keepsake.pk) or KeepsakeFields(),
             by_id.get(keepsake.memory_id) if keepsake.memory_id else None,
-            (stories.get(keepsake.memory_id) if keepsake.memory_id else None) or MemoryPaper(),
+            (stories.get(keepsake.memory_id) if keepsake.memory_id else None) or MemoryFields(),
         )
         for keepsake in keepsakes
     ] + [
-        Item(memory.pk, None, KeepsakePaper(), memory, stories.get(memory.pk) or MemoryPaper())
+        Item(memory.pk, None, KeepsakeFields(), memory, stories.get(memory.pk) or MemoryFields())
         for memory in memories
         if memory.pk not in held and memory.fate != Memory.Fate.ERASED
     ]

@@ -8,7 +8,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from patients.cases.models import Case
-from patients.memories.models import Memory, MemoryPaper
+from patients.memories.models import Memory, MemoryFields
 from patients.memories.when import When, read_when, shown
 from patients.vault.sealed import read_many
 
@@ -84,7 +84,7 @@ class MemoryForm(forms.Form):
             del self.fields["links"]
 
     @staticmethod
-    def initial_of(memory: Memory, paper: MemoryPaper) -> dict[str, Any]:
+    def initial_of(memory: Memory, paper: MemoryFields) -> dict[str, Any]:
         """What stands in the form of a memory that exists."""
         return {
             "title": paper.title,
@@ -98,7 +98,7 @@ class MemoryForm(forms.Form):
         }
 
     def words(self) -> dict[str, Any]:
-        """Fields of MemoryPaper."""
+        """Fields of MemoryFields."""
         data = self.cleaned_data
         people = [" ".join(name.split()) for name in data["people"].split(",")]
         return {

@@ -15,7 +15,7 @@ from patients.vault.sealed import SealedModel
 
 
 @dataclass(frozen=True)
-class MemoryPaper:
+class MemoryFields:
     """What is sealed under the memory's own key, and goes with it."""
 
     title: str = ""
@@ -60,7 +60,7 @@ class Memory(SealedModel):
     tilt = models.FloatField(default=0)
     made_at = models.DateTimeField(default=timezone.now)
 
-    paper = MemoryPaper
+    sealed_fields = MemoryFields
     objects = MemoryQuerySet.as_manager()
 
     class Meta:

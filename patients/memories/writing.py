@@ -32,8 +32,10 @@ def write_memory(
     links: set[UUID] | None = None,
     by: User,
 ) -> Memory:
-    """Make a memory or change one. `words`: fields of MemoryPaper; `numbers`: intensity, zone, fate; `links`:
-    the memories it calls up, None to leave them as they are.
+    """Make a memory, or change `memory`.
+
+    words: fields of MemoryFields. numbers: intensity, zone, fate. links: the memories it calls up; None
+    leaves them as they are.
 
     Errors: NotTaken once the map is locked.
     """

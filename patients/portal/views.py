@@ -28,7 +28,7 @@ from patients.memories.models import LockedMap
 from patients.portal.notices import notices_for
 
 # Where the case stands, to the person it belongs to.
-STANDS: dict[str, str | Promise] = {
+STAGE_TEXTS: dict[str, str | Promise] = {
     Case.Stage.REVIEW: gettext_lazy("We are looking through what you brought."),
     Case.Stage.CONSENTED: gettext_lazy("We are looking for a night for you."),
     Case.Stage.BOOKED: gettext_lazy("Your night is booked."),
@@ -155,7 +155,7 @@ def portal(request: HttpRequest) -> HttpResponse:
         "case": case,
         "tasks": tasks,
         "next": mine[0] if mine else None,
-        "stands": STANDS.get(case.stage, ""),
+        "stands": STAGE_TEXTS.get(case.stage, ""),
         "procedure": procedure,
         "run": run,
         "signed": case.signatures.in_force().exists(),

@@ -11,7 +11,7 @@ from clinic.accounts.models import Invitation, Role, User
 from clinic.audit.record import Act, actor_of, record
 from clinic.mail import send
 from clinic.people.invitations import invite
-from patients.requests.models import AppointmentRequest, RequestPaper
+from patients.requests.models import AppointmentRequest, RequestFields
 from patients.vault.configured import key_store
 from patients.vault.keys import KeyExists, KeyGone
 
@@ -37,7 +37,7 @@ def ask(
     with suppress(KeyExists):
         key_store().create(ticket)
     made = Request(pk=ticket, name=name, email=email, phone=phone, language=language)
-    made.write(RequestPaper(message=message))
+    made.write(RequestFields(message=message))
     try:
         with transaction.atomic():
             made.save(force_insert=True)
@@ -58,7 +58,7 @@ def decide(request: Request, decision: str, *, reason: str, by: User, base: str)
     if row.state in {Request.State.ACCEPTED, Request.State.DECLINED}:
         raise Decided(_("This request has been decided already."))
     with suppress(KeyGone):  # its words are gone already; the decision stands without them
-        row.write(RequestPaper(message=row.read().message, decision=reason))
+        row.write(RequestFields(message=row.read().message, decision=reason))
     row.decided_by, row.decided_at = by, timezone.now()
     if decision == "accept":
         row.state = Request.State.ACCEPTED

@@ -13,7 +13,7 @@ from patients.vault.sealed import SealedModel
 
 
 @dataclass(frozen=True)
-class RequestPaper:
+class RequestFields:
     message: str = ""
     decision: str = ""  # the reason given to the visitor
 
@@ -51,5 +51,5 @@ class AppointmentRequest(SealedModel):
         Invitation, on_delete=models.PROTECT, null=True, related_name="appointment_request"
     )
 
-    paper = RequestPaper
+    sealed_fields = RequestFields
     objects = AppointmentRequestQuerySet.as_manager()

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from clinic.accounts.models import Role, User
 from clinic.audit.context import client_address
 from clinic.mail import Unsent
-from clinic.people.views import person_of
+from clinic.people.views import request_user
 from patients.requests.decisions import Decided, ask, decide, invite_again
 from patients.requests.forms import DecisionForm, RequestForm
 from patients.requests.models import AppointmentRequest
@@ -84,7 +84,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
     context = {
         "rows": [(row, papers.get(row.pk)) for row in waiting],
         "decided": decided,
-        "may_decide": person_of(request).has_role(Role.RECEPTIONIST),
+        "may_decide": request_user(request).has_role(Role.RECEPTIONIST),
     }
     return render(request, "patients/requests/inbox.html", context)
 
@@ -110,7 +110,7 @@ def decide_request(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 def _decided(request: HttpRequest, row: AppointmentRequest) -> AppointmentRequest:
     """Do what the form says to a request and return it. Errors: Decided, also for an empty form; Unsent."""
-    form, by, base = DecisionForm(request.POST), person_of(request), request.build_absolute_uri("/")
+    form, by, base = DecisionForm(request.POST), request_user(request), request.build_absolute_uri("/")
     if not form.is_valid():
         raise Decided(_("Please choose accept, hold or decline."))
     if form.cleaned_data["decision"] == "again":

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
-from clinic.failpoints import reached
+from clinic.failpoints import hit
 from patients.vault.keys import KeyStore
 from patients.vault.rootkey import root_key_from
 from patients.vault.slots import SlotFileKeyStore
@@ -32,7 +32,7 @@ def open_store() -> KeyStore:
     if settings.LACUNA_KEYS == "database":
         from patients.vault.database_keys import DatabaseKeyStore  # a store in a file needs no psycopg
 
-        return DatabaseKeyStore(connection.settings_dict, token, at=reached)
+        return DatabaseKeyStore(connection.settings_dict, token, at=hit)
     directory, root_file = Path(settings.LACUNA_KEYS_DIR), Path(settings.LACUNA_ROOT_KEY_FILE)
     source: Literal["environment", "file"] = "environment" if settings.LACUNA_ROOT_KEY else "file"
     root_key = before = None
@@ -43,9 +43,7 @@ def open_store() -> KeyStore:
         before = root_key_from(Path(settings.LACUNA_ROOT_KEY_FILE_BEFORE))
     try:
         mirrors = [Path(mirror) for mirror in settings.LACUNA_KEY_MIRRORS]
-        return SlotFileKeyStore(
-            directory, root_key, mirrors, token=token, before=before, root=source, at=reached
-        )
+        return SlotFileKeyStore(directory, root_key, mirrors, token=token, before=before, root=source, at=hit)
     finally:
         for key in (root_key, before):
             if key is not None:

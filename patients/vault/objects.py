@@ -17,7 +17,7 @@ from django.core.files.storage import storages
 from django.db.models import Q
 from django.utils import timezone
 
-from clinic.failpoints import reached
+from clinic.failpoints import hit
 from patients.vault.configured import key_store
 from patients.vault.models import StoredObject, StoredObjectQuerySet
 from patients.vault.stream import Encryptor, Reader
@@ -80,15 +80,15 @@ def put(
     )
     row.blob = row.id.hex
     StoredObject.objects.filter(pk=row.pk).update(blob=row.blob)
-    reached("row")
+    hit("row")
     key = key_store().create(row.id, case_id)
-    reached("key")
+    hit("key")
     encryptor = Encryptor(key, associated_data(row.id))
     ciphertext = encryptor.update(data) + encryptor.finish()
     stored = storage().save(row.blob, ContentFile(ciphertext))
     if stored != row.blob:
         raise FileExistsError(stored)
-    reached("file")
+    hit("file")
     return row
 
 
@@ -141,15 +141,15 @@ def destroy(rows: StoredObjectQuerySet) -> Destroyed:
     ended = size = 0
     for row in rows.doomed():
         key_store().destroy(row.pk)
-        reached("key-destroyed")
+        hit("key-destroyed")
         if row.blob:
             storage().delete(row.blob)
-        reached("file-unlinked")
+        hit("file-unlinked")
         ended += StoredObject.objects.filter(pk=row.pk, state=StoredObject.State.DOOMED).update(
             state=StoredObject.State.DESTROYED, destroyed_at=timezone.now(), blob=""
         )
         size += row.size
-        reached("recorded")
+        hit("recorded")
     return Destroyed(ended, size)
 
 

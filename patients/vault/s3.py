@@ -17,7 +17,7 @@ from django.conf import settings
 from django.core.exceptions import SuspiciousFileOperation
 from storages.backends.s3 import S3Storage
 
-from clinic.unavailable import Away
+from clinic.unavailable import ServiceUnavailable
 from patients.vault.storage import NAME
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ class HasNone(Exception):
 def answered(bucket: str, name: str = "") -> Iterator[None]:
     """Turn what the service says into what callers of a storage know.
 
-    Errors: FileNotFoundError for what is not there; HasNone; else Away, its message a sentence for whoever
-    runs the house.
+    Errors: FileNotFoundError for what is not there; HasNone; else ServiceUnavailable, whose message is a
+    sentence for whoever runs the installation.
     """
     try:
         yield
@@ -61,9 +61,9 @@ def answered(bucket: str, name: str = "") -> Iterator[None]:
         if code in HAS_NONE:
             raise HasNone from error
         text = said.get("Message") or "no reason given"
-        raise Away(f"The S3 bucket {bucket} cannot be used: {text} ({code}).") from error
+        raise ServiceUnavailable(f"The S3 bucket {bucket} cannot be used: {text} ({code}).") from error
     except BotoCoreError as error:
-        raise Away(f"The S3 bucket {bucket} cannot be reached: {error}") from error
+        raise ServiceUnavailable(f"The S3 bucket {bucket} cannot be reached: {error}") from error
 
 
 def checked(name: str) -> str:
@@ -77,7 +77,7 @@ class S3Vault(S3Storage):
     """The vault's storage in a bucket; names, contract and errors as `VaultStorage`.
 
     `save` never overwrites: FileExistsError. `delete` ends every version and every unfinished part.
-    Errors of all: SuspiciousFileOperation for any other name; Away, which is an OSError.
+    Errors of all: SuspiciousFileOperation for any other name; ServiceUnavailable, which is an OSError.
     """
 
     def get_default_settings(self) -> dict[str, Any]:
@@ -101,7 +101,10 @@ class S3Vault(S3Storage):
         return name
 
     def open(self, name: str, mode: str = "rb") -> IO[bytes]:
-        """Open for reading, seekable; what is not read is not fetched. Errors: FileNotFoundError, Away."""
+        """Open for reading, seekable; what is not read is not fetched.
+
+        Errors: FileNotFoundError, ServiceUnavailable.
+        """
         return cast(IO[bytes], Fetched(self, checked(name)))
 
     def exists(self, name: str) -> bool:
@@ -123,7 +126,10 @@ class S3Vault(S3Storage):
             self._end("abort_multipart_upload", name, UploadId=upload["UploadId"])
 
     def listdir(self, path: str) -> tuple[list[str], list[str]]:
-        """No directories, and every name there is; `path` is "". Errors: SuspiciousFileOperation, Away."""
+        """No directories, and every name there is; `path` is "".
+
+        Errors: SuspiciousFileOperation, ServiceUnavailable.
+        """
         if path:
             raise SuspiciousFileOperation("the vault has one list")
         return [], sorted(self._names("list_objects_v2", "Contents"))
@@ -146,7 +152,7 @@ class S3Vault(S3Storage):
         try:
             with answered(self.bucket_name):
                 found = self.client.get_object_lock_configuration(Bucket=self.bucket_name)
-        except (Away, HasNone):  # there is no lock, or nobody says
+        except (ServiceUnavailable, HasNone):  # there is no lock, or nobody says
             return ""
         if found.get("ObjectLockConfiguration", {}).get("ObjectLockEnabled") != "Enabled":
             return ""
@@ -156,7 +162,10 @@ class S3Vault(S3Storage):
         )
 
     def read_range(self, name: str, start: int) -> tuple[bytes, int]:
-        """At most WINDOW bytes from `start`, and the whole length. Errors: FileNotFoundError, Away."""
+        """At most WINDOW bytes from `start`, and the whole length.
+
+        Errors: FileNotFoundError, ServiceUnavailable.
+        """
         span = f"bytes={start}-{start + WINDOW - 1}"
         with answered(self.bucket_name, name):
             found = self.client.get_object(Bucket=self.bucket_name, Key=name, Range=span)
@@ -188,7 +197,10 @@ class S3Vault(S3Storage):
 
 
 class Fetched(io.RawIOBase):
-    """An object as a seekable file, fetched window by window. Errors: FileNotFoundError, Away."""
+    """An object as a seekable file, fetched window by window.
+
+    Errors: FileNotFoundError, ServiceUnavailable.
+    """
 
     def __init__(self, storage: S3Vault, name: str) -> None:
         super().__init__()

@@ -52,13 +52,13 @@ def unseal(key: Buffer, aad: bytes, sealed: Buffer) -> bytes:
 class SealedModel(models.Model):
     """A row whose words are sealed.
 
-    `paper` is a frozen dataclass of JSON-able fields, each with a default: the words. The key must exist
-    before the first `write`; this class neither makes nor destroys one.
+    `sealed_fields` is a frozen dataclass of fields that JSON can hold, each with a default: the words. The key
+    must exist before the first `write`; this class neither makes nor destroys one.
     """
 
     sealed = models.BinaryField(default=b"", editable=False)
 
-    paper: ClassVar[type[Any]]
+    sealed_fields: ClassVar[type[Any]]
 
     class Meta:
         abstract = True
@@ -69,24 +69,24 @@ class SealedModel(models.Model):
         return typing.cast(UUID, self.pk)
 
     def read(self) -> Any:
-        """Return the words as `paper`; its defaults when nothing was written.
+        """Return the words as `sealed_fields`; its defaults when nothing was written.
 
         Errors: KeyGone when the key is destroyed, Tampered when this was not sealed for this row.
         """
         if not self.sealed:
-            return self.paper()
+            return self.sealed_fields()
         return self._unsealed(key_store().get(self.seal_key_id))
 
-    def write(self, paper: Any) -> None:
+    def write(self, fields: Any) -> None:
         """Seal the words into `sealed`; saving is the caller's. Errors: KeyGone."""
-        data = json.dumps(dataclasses.asdict(paper), ensure_ascii=False).encode()
+        data = json.dumps(dataclasses.asdict(fields), ensure_ascii=False).encode()
         self.sealed = seal(key_store().get(self.seal_key_id), self._place(), data)
 
     def _place(self) -> bytes:
         return f"{self._meta.label_lower}:{self.pk}".encode()
 
     def _unsealed(self, key: bytes) -> Any:
-        return _paper_from(self.paper, json.loads(unseal(key, self._place(), self.sealed)))
+        return _fields_from(self.sealed_fields, json.loads(unseal(key, self._place(), self.sealed)))
 
 
 def read_many(instances: Iterable[SealedModel]) -> dict[Any, Any]:
@@ -96,20 +96,20 @@ def read_many(instances: Iterable[SealedModel]) -> dict[Any, Any]:
     """
     rows = list(instances)
     keys = key_store().get_many({row.seal_key_id for row in rows if row.sealed})
-    papers = {}
+    found = {}
     for row in rows:
         if not row.sealed:
-            papers[row.pk] = row.paper()
+            found[row.pk] = row.sealed_fields()
         elif key := keys.get(row.seal_key_id):
-            papers[row.pk] = row._unsealed(key)
-    return papers
+            found[row.pk] = row._unsealed(key)
+    return found
 
 
-def _paper_from(paper: type[Any], words: dict[str, Any]) -> Any:
-    """A paper from a row of any age: fields unknown here are ignored, missing ones take their defaults."""
-    hints = typing.get_type_hints(paper)
-    known = {field.name: words[field.name] for field in dataclasses.fields(paper) if field.name in words}
+def _fields_from(kind: type[Any], words: dict[str, Any]) -> Any:
+    """Return the fields of a row of any age. Unknown ones are ignored, missing ones take their defaults."""
+    hints = typing.get_type_hints(kind)
+    known = {field.name: words[field.name] for field in dataclasses.fields(kind) if field.name in words}
     for name, value in known.items():
         if isinstance(value, list) and typing.get_origin(hints[name]) is tuple:
             known[name] = tuple(value)  # JSON has no tuples
-    return paper(**known)
+    return kind(**known)

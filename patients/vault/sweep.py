@@ -25,12 +25,12 @@ def owned(extra_owners: set[UUID]) -> set[UUID]:
 
 
 @dataclass
-class Rounds:
+class Sweeper:
     """Sweeps repeatedly; remembers what it saw without a row, and since when. One per process."""
 
     first_seen: dict[UUID, datetime] = field(default_factory=dict)
 
-    def walk(self, extra_owners: set[UUID], now: datetime | None = None) -> int:
+    def sweep(self, extra_owners: set[UUID], now: datetime | None = None) -> int:
         """Destroy what is doomed or has been unowned for PATIENCE; return how many things were ended.
 
         `extra_owners` as of `owned`. A key that is held after a restore stays.

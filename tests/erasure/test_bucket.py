@@ -90,7 +90,7 @@ def test_a_night_stands_still_while_the_storage_is_away_and_then_goes_on(
     with serve("--no-web", "--workers", "1", LACUNA_LEASE_SECONDS="2") as house:
         until(lambda: passes.count() > 2, "the fade is under way", progress)
         passage.shut()
-        failed = DBTaskResult.objects.filter(exception_class_path="clinic.unavailable.Away")
+        failed = DBTaskResult.objects.filter(exception_class_path="clinic.unavailable.ServiceUnavailable")
         until(failed.exists, "a worker meets the shut door")
         stood_at = passes.count()
         until(lambda: failed.count() > 1, "it is tried again")

@@ -24,7 +24,7 @@ from patients.keepsakes.models import Keepsake
 from patients.vault.configured import key_store
 from patients.vault.models import StoredObject
 from patients.vault.objects import put, read, storage
-from patients.vault.sweep import PATIENCE, Rounds
+from patients.vault.sweep import PATIENCE, Sweeper
 from tests.erasure.verification.ended import verify_here
 from tests.factories import jpeg, make_case, make_run
 from tests.torture.faults import STRACE, Fault, calls, suffer
@@ -157,10 +157,10 @@ def bring(case: Case, file: bytes) -> None:
 
 def check_brought(case: Case, file: bytes) -> bool:
     """Once the sweep has been round: the keepsake is there and whole, or there is no byte of it. Which?"""
-    rounds, now = Rounds(), timezone.now()
+    rounds, now = Sweeper(), timezone.now()
     for _round in range(3):
         now += 2 * PATIENCE
-        rounds.walk(set(), now)
+        rounds.sweep(set(), now)
     living = StoredObject.objects.filter(case=case).exclude(role=StoredObject.Role.SEAL)
     keepsake = Keepsake.objects.filter(case=case).first()
     if keepsake is None:

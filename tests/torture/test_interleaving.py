@@ -29,7 +29,7 @@ from erasure.backups.create import make_backup
 from erasure.backups.restoring import restore
 from erasure.jobs import certifying, supervisor
 from erasure.jobs.worker import advance, take_turn
-from erasure.operations.reconcile import keyless, obey_keys
+from erasure.operations.reconcile import keyless, reconcile_with_keys
 from erasure.operations.startup import check_keys, check_log, check_migrations
 from erasure.procedures.booking import CannotBook, book_procedure, cancel_procedure, move_procedure
 from erasure.procedures.models import Procedure
@@ -52,7 +52,7 @@ from patients.vault import configured
 from patients.vault.configured import key_store
 from patients.vault.models import HeldKey, StoredObject
 from patients.vault.objects import put, read
-from patients.vault.sweep import Rounds
+from patients.vault.sweep import Sweeper
 from patients.vault.unknown_keys import end_held
 from tests.erasure.verification.ended import verify_here
 from tests.factories import jpeg, make_case, make_doctor, make_room, make_technician, make_text
@@ -111,7 +111,7 @@ class Clinic(RuleBasedStateMachine):
         self.gone: set[UUID] = set()  # and those of them that were seen to be gone
         self.backups: list[Past] = []
         self.beyond: set[UUID] = set()  # keys of files that the restored database does not know
-        self.rounds = Rounds()
+        self.rounds = Sweeper()
         for number in range(brought):
             self.brings(kept=number == 2, off=False)
         if backup:
@@ -145,7 +145,7 @@ class Clinic(RuleBasedStateMachine):
         except NO:
             rows = StoredObject.objects.filter(pk=original.pk)
             rows.update(made_at=timezone.now() - timedelta(hours=1))
-            Rounds().walk(set())  # as the supervisor sweeps what nobody took
+            Sweeper().sweep(set())  # as the supervisor sweeps what nobody took
             return
         self.brought[keepsake.pk] = file
         self.originals[keepsake.pk] = original.pk
@@ -314,7 +314,7 @@ class Clinic(RuleBasedStateMachine):
     @rule(hours=st.sampled_from([0, 1, 2]))
     def is_swept(self, hours: int) -> None:
         for later in (0, hours):  # what has nobody's row ends when it is seen twice
-            self.rounds.walk(set(), timezone.now() + timedelta(hours=later))
+            self.rounds.sweep(set(), timezone.now() + timedelta(hours=later))
 
     @rule()
     def is_supervised(self) -> None:
@@ -344,7 +344,7 @@ class Clinic(RuleBasedStateMachine):
         check_migrations()
         check_log()
         check_keys()
-        obey_keys()
+        reconcile_with_keys()
         since = self.originals.keys() - past.brought.keys()
         self.beyond = {self.originals[key] for key in since} & living
         kept = {key: file for key, file in past.brought.items() if self.originals[key] in living}
@@ -353,7 +353,7 @@ class Clinic(RuleBasedStateMachine):
         # What a pass had doomed before the backup was made ends now. All else that has its key is back.
         self.may_go = past.may_go - whole
         self.brought = kept
-        self.still, self.levels, self.signed, self.rounds = {}, {}, False, Rounds()
+        self.still, self.levels, self.signed, self.rounds = {}, {}, False, Sweeper()
         self.freeze(Keepsake.objects.filter(case=self.case).values_list("pk", flat=True))
         assert (
             not Signature.objects.in_force()

@@ -9,7 +9,7 @@ from django.db import Error, transaction
 
 from clinic.audit.canonical import Detail
 from clinic.audit.record import Act, LogBroken, record
-from clinic.failpoints import reached
+from clinic.failpoints import hit
 from erasure.runs.models import Run
 from erasure.verification.checks import BEYOND, NAMES, verify_run
 from erasure.verification.confine import StillWrites, confine, confine_database
@@ -40,7 +40,7 @@ class Command(BaseCommand):
         try:
             if json or unrecorded:
                 database, confined = confine_database(), confine()
-                reached("verifying")
+                hit("verifying")
                 found = replace(self.look(run), confined=confined, database=database)
             else:
                 found = self.recorded(run)

@@ -27,7 +27,7 @@ from erasure.jobs import certifying
 from erasure.jobs.certifying import certify
 from erasure.jobs.supervisor import certify_finished, tick
 from erasure.jobs.worker import advance, take_turn
-from erasure.operations.reconcile import keyless, obey_keys
+from erasure.operations.reconcile import keyless, reconcile_with_keys
 from erasure.operations.startup import check_keys, check_log, check_migrations, obey
 from erasure.operations.supervisor_loop import other_owners
 from erasure.procedures.models import Procedure
@@ -47,7 +47,7 @@ from patients.vault.configured import key_store
 from patients.vault.keys import KeyGone
 from patients.vault.models import HeldKey, StoredObject
 from patients.vault.objects import read, storage
-from patients.vault.sweep import PATIENCE, Rounds
+from patients.vault.sweep import PATIENCE, Sweeper
 from tests.erasure.backups.elsewhere import empty_database, empty_house
 from tests.erasure.operations.test_serve import serve
 from tests.erasure.verification.ended import verify_here
@@ -269,7 +269,7 @@ def test_an_upload_on_its_way_and_old_visits_end(backup_at: Callable[[], Path], 
 def test_a_request_whose_key_is_gone_says_nothing(backup_at: Callable[[], Path], tmp_path: Path) -> None:
     asked = AppointmentRequest(name="A visitor", email="visitor@lacuna.example")
     key_store().create(asked.pk)
-    asked.write(AppointmentRequest.paper(message="My dog died."))
+    asked.write(AppointmentRequest.sealed_fields(message="My dog died."))
     asked.save()
     directory = backup_at()
     key_store().destroy(asked.pk)
@@ -297,7 +297,7 @@ def test_a_house_that_was_not_restored_has_nothing_to_obey() -> None:
     passes(run, 2)
     StoredObject.objects.create(case=run.procedure.case, role="frame", state="pending")
     size = Entry.objects.count()
-    assert obey_keys() is None
+    assert reconcile_with_keys() is None
     assert Entry.objects.count() == size
     assert Run.objects.get(pk=run.pk).state == Run.State.RUNNING
 
@@ -343,9 +343,9 @@ def test_the_commands_and_the_opening_of_a_real_house(tmp_path: Path, backup_at:
 
 def swept(times: int = 3) -> None:
     """As the supervisor goes round for half an hour and more."""
-    rounds, now = Rounds(), timezone.now()
+    rounds, now = Sweeper(), timezone.now()
     for turn in range(times):
-        rounds.walk(other_owners(), now + 2 * turn * PATIENCE)
+        rounds.sweep(other_owners(), now + 2 * turn * PATIENCE)
 
 
 def test_the_wrong_backup_first_and_then_the_right_one(backup_at: Callable[[], Path], tmp_path: Path) -> None:

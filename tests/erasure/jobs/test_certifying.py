@@ -65,11 +65,11 @@ def test_who_was_too_slow_to_certify_leaves_the_night_to_its_successor(
 ) -> None:
     run = make_over()
 
-    def reached(label: str) -> None:
+    def hit(label: str) -> None:
         if label == "rolled":
             Run.objects.update(lease_until=after(60), lease_holder="successor")
 
-    monkeypatch.setattr(certifying, "reached", reached)
+    monkeypatch.setattr(certifying, "hit", hit)
     certify(run.pk)
     row = Run.objects.get()
     assert (row.lease_holder, row.lease_until is None) == ("successor", False)
@@ -84,7 +84,7 @@ def test_a_night_that_was_verified_is_certified_at_once_and_not_verified_again(
     def fails(run_id: object) -> None:
         raise NotVerified("took-too-long")
 
-    def reached(label: str) -> None:
+    def hit(label: str) -> None:
         if label == "verified":
             raise InterruptedError
 
@@ -93,7 +93,7 @@ def test_a_night_that_was_verified_is_certified_at_once_and_not_verified_again(
         assert not certify(run.pk)
     with monkeypatch.context() as patched:
         patched.setattr(certifying, "FIRST_WAIT", timedelta(0))
-        patched.setattr(certifying, "reached", reached)
+        patched.setattr(certifying, "hit", hit)
         with pytest.raises(InterruptedError):
             certify(run.pk)
     monkeypatch.setattr(certifying, "FIRST_WAIT", timedelta(hours=1))

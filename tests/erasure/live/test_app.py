@@ -17,7 +17,7 @@ from clinic.audit.models import Entry
 from erasure.jobs.worker import advance
 from erasure.live.app import Live
 from erasure.runs.control import pause, protect
-from erasure.runs.events import News, emit
+from erasure.runs.events import NewEvent, emit
 from erasure.runs.models import Run
 from tests.factories import make_run, make_user
 from tests.serving import PATIENCE, Stream, ask, cookie_of, serving
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def say(run_id: UUID, *numbers: int, **data: object) -> int:
     with transaction.atomic():
-        return emit(run_id, *(News("memory-started", {"n": n, **data}) for n in numbers))
+        return emit(run_id, *(NewEvent("memory-started", {"n": n, **data}) for n in numbers))
 
 
 def patient_of(run: Run) -> User:

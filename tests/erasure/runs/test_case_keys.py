@@ -65,7 +65,7 @@ def that_open(kept: dict[UUID, list[tuple[bytes, ...]]], ids: set[UUID]) -> set[
 
 def looking(monkeypatch: pytest.MonkeyPatch, look: Callable[[], None]) -> None:
     """Call `look` each time a step is about to be closed."""
-    monkeypatch.setattr(finishing, "reached", lambda label: look() if label == "before-close" else None)
+    monkeypatch.setattr(finishing, "hit", lambda label: look() if label == "before-close" else None)
 
 
 def destroyed_keys() -> set[UUID]:

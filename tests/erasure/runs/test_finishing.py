@@ -82,7 +82,7 @@ def test_a_memory_is_not_closed_while_something_of_it_is_left(monkeypatch: pytes
     points: list[str] = []
     with monkeypatch.context() as patched:
         patched.setattr(finishing, "destroy", lambda rows: None)
-        patched.setattr(finishing, "reached", points.append)
+        patched.setattr(finishing, "hit", points.append)
         assert not close_step(step)
     assert points == [], "the case's key is not rolled in vain"
     assert recorded(run, "memory.destroyed") == 0
@@ -95,11 +95,11 @@ def test_a_memory_is_not_closed_if_something_of_it_is_found_at_the_last_moment(
     run = make_run(1)
     step = make_passes(run)
 
-    def reached(label: str) -> None:
+    def hit(label: str) -> None:
         if label == "case-rolled":
             doom(StoredObject.objects.filter(pk=run.procedure.case_id), f"step:{step.pk}")
 
-    monkeypatch.setattr(finishing, "reached", reached)
+    monkeypatch.setattr(finishing, "hit", hit)
     assert not close_step(step)
     assert recorded(run, "memory.destroyed") == 0
 

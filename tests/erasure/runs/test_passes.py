@@ -79,12 +79,12 @@ def test_a_pass_is_refused_and_changes_nothing(
     events, due = Event.objects.count(), Run.objects.get().next_due_at
     kept: list[tuple[Step, Keepsake]] = []
 
-    def reached(label: str) -> None:
+    def hit(label: str) -> None:
         if label == "frames-made":
             happens()
             kept.append((Step.objects.get(), Keepsake.objects.get()))
 
-    monkeypatch.setattr(passes, "reached", reached)
+    monkeypatch.setattr(passes, "hit", hit)
     with pytest.raises(Refused, match=why):
         make_pass(fence, step_of(run), due=after(99))  # type: ignore[arg-type]
     ((step, keepsake),) = kept

@@ -83,12 +83,12 @@ def race(run: Run, act: str, doctor: User, handicap: float, monkeypatch: pytest.
     before, level, last_seq = read(keepsake.picture), step.level, run_seq(run)
     barrier = threading.Barrier(2)
 
-    def reached(label: str) -> None:
+    def hit(label: str) -> None:
         if label == "frames-made":
             barrier.wait()
             time.sleep(handicap)
 
-    monkeypatch.setattr(passes, "reached", reached)
+    monkeypatch.setattr(passes, "hit", hit)
 
     def act_now() -> None:
         connection.ensure_connection()

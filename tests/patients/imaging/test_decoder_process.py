@@ -75,7 +75,8 @@ def test_before_that_files_stay_empty(tmp_path: Path) -> None:
 def test_there_is_no_core_dump_and_nobody_looks_in() -> None:
     done = run(
         "import ctypes, resource\nfrom patients.imaging import decoder_process\n"
-        "decoder_process.confine(2**31, 60)\nprint(resource.getrlimit(resource.RLIMIT_CORE), ctypes.CDLL(None).prctl(3))"
+        "decoder_process.confine(2**31, 60)\n"
+        "print(resource.getrlimit(resource.RLIMIT_CORE), ctypes.CDLL(None).prctl(3))"
     )
     assert done.stdout == b"(0, 0) 0\n"
 

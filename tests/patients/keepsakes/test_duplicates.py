@@ -3,7 +3,7 @@
 import pytest
 
 from patients.keepsakes.duplicates import bits_apart
-from patients.keepsakes.models import KeepsakePaper
+from patients.keepsakes.models import KeepsakeFields
 
 ALL = "f" * 16
 NEARLY = f"{(2**64 - 1) ^ 0b111:016x}"
@@ -26,5 +26,5 @@ FAR = "0" * 16
     ],
 )
 def test_what_is_alike(one: dict[str, object], other: dict[str, object], bits: int | None) -> None:
-    assert bits_apart(KeepsakePaper(**one), KeepsakePaper(**other)) == bits  # type: ignore[arg-type]
-    assert bits_apart(KeepsakePaper(**other), KeepsakePaper(**one)) == bits  # type: ignore[arg-type]
+    assert bits_apart(KeepsakeFields(**one), KeepsakeFields(**other)) == bits  # type: ignore[arg-type]
+    assert bits_apart(KeepsakeFields(**other), KeepsakeFields(**one)) == bits  # type: ignore[arg-type]

@@ -146,11 +146,11 @@ def test_an_object_that_another_process_ended_meanwhile_is_counted_once(
     row = make_object()
     doom(StoredObject.objects.filter(pk=row.pk), "test")
 
-    def reached(label: str) -> None:
+    def hit(label: str) -> None:
         if label == "file-unlinked":
             StoredObject.objects.filter(pk=row.pk).update(state=State.DESTROYED, destroyed_at=timezone.now())
 
-    monkeypatch.setattr(objects, "reached", reached)
+    monkeypatch.setattr(objects, "hit", hit)
     assert destroy(StoredObject.objects.filter(pk=row.pk)).objects == 0
 
 

@@ -11,7 +11,7 @@ from django.core.files.base import ContentFile, File
 from pytest_django import Settings
 from urllib3 import HTTPResponse
 
-from clinic.unavailable import Away
+from clinic.unavailable import ServiceUnavailable
 from patients.vault.configured import key_store
 from patients.vault.models import StoredObject
 from patients.vault.objects import destroy, doom, put, read, reader, storage
@@ -81,11 +81,15 @@ def test_what_is_not_there_is_told_apart_from_what_cannot_be_asked(
     storage().delete(one)
     use_bucket(settings, "no-such-bucket", s3_server.address)
     for act in (storage().open, storage().size, storage().exists, storage().delete):
-        with pytest.raises(Away, match=r"The S3 bucket no-such-bucket cannot be used: .*NoSuchBucket"):
+        with pytest.raises(
+            ServiceUnavailable, match=r"The S3 bucket no-such-bucket cannot be used: .*NoSuchBucket"
+        ):
             act(one)
     use_bucket(settings, "away", nowhere)
     for act in (storage().open, storage().size, storage().exists, storage().delete):
-        with pytest.raises(Away, match=r"The S3 bucket away cannot be reached: Could not connect"):
+        with pytest.raises(
+            ServiceUnavailable, match=r"The S3 bucket away cannot be reached: Could not connect"
+        ):
             act(one)
 
 
@@ -135,9 +139,9 @@ def test_a_service_without_versions_and_parts_has_none_of_them(status: int, code
 def test_a_service_that_does_not_say_which_versions_there_are_is_not_taken_to_have_none() -> None:
     one = storage().save(name(), ContentFile(b"one"))
     refuse_listings(403, "AccessDenied")
-    with pytest.raises(Away, match="AccessDenied"):
+    with pytest.raises(ServiceUnavailable, match="AccessDenied"):
         storage().traces()
-    with pytest.raises(Away, match="AccessDenied"):
+    with pytest.raises(ServiceUnavailable, match="AccessDenied"):
         storage().delete(one)
     assert storage().exists(one)
 

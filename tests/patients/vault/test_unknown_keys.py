@@ -13,7 +13,7 @@ from clinic.audit.models import Entry
 from patients.vault.configured import key_store
 from patients.vault.models import HeldKey, StoredObject
 from patients.vault.objects import put, storage
-from patients.vault.sweep import PATIENCE, Rounds
+from patients.vault.sweep import PATIENCE, Sweeper
 from patients.vault.unknown_keys import NotAsShown, end_held, hold
 from tests.factories import make_case
 
@@ -26,9 +26,9 @@ def held_now(extra: set[object] | None = None) -> int:
 
 
 def sweep() -> None:
-    rounds, now = Rounds(), timezone.now()
+    rounds, now = Sweeper(), timezone.now()
     for _round in range(3):
-        rounds.walk(set(), now)
+        rounds.sweep(set(), now)
         now += 2 * PATIENCE
 
 
