@@ -85,7 +85,7 @@ class Need:
 class Lane:
     """What one higher room knows: each is asked once per page, however many bookings there are."""
 
-    tell: Callable[[Sequence[Booking], User], Mapping[UUID, BookingLabel]] | None = None
+    describe_bookings: Callable[[Sequence[Booking], User], Mapping[UUID, BookingLabel]] | None = None
     progress: Callable[[Span, User, bool], Sequence[Progress]] | None = None
     needs: Callable[[Span, User], Sequence[Need]] | None = None
 

@@ -63,7 +63,7 @@ def of_the_team(run: Run, by: User | None) -> bool:
     return by.has_role(Role.TECHNICIAN) or by.pk == run.taken_over_by_id
 
 
-def tell(
+def record_run_event(
     run: Run,
     kind: str,
     by: User | None,

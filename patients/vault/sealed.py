@@ -52,7 +52,7 @@ def unseal(key: Buffer, aad: bytes, sealed: Buffer) -> bytes:
 class SealedModel(models.Model):
     """A row whose words are sealed.
 
-    `sealed_fields` is a frozen dataclass of fields that JSON can hold, each with a default: the words. The key
+    `sealed_fields` is a frozen dataclass; JSON can hold its fields, and each has a default. The key
     must exist before the first `write`; this class neither makes nor destroys one.
     """
 
