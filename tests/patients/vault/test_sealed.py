@@ -64,7 +64,7 @@ def Letter() -> Iterator[Any]:
 
         class Letter(SealedModel):
             id = models.UUIDField(primary_key=True, default=uuid.uuid4)
-            paper = Words
+            sealed_fields = Words
 
             class Meta:
                 app_label = "patients"
@@ -72,7 +72,7 @@ def Letter() -> Iterator[Any]:
         class Reply(SealedModel):
             id = models.UUIDField(primary_key=True, default=uuid.uuid4)
             letter_id = models.UUIDField()
-            paper = Words
+            sealed_fields = Words
 
             class Meta:
                 app_label = "patients"
@@ -101,7 +101,7 @@ def test_words_go_in_and_come_out(Letter: Any) -> None:
     assert Letter(id=row.pk, sealed=memoryview(row.sealed)).read() == words  # as PostgreSQL gives it
 
 
-def test_a_row_without_words_has_the_papers_defaults_and_needs_no_key(Letter: Any) -> None:
+def test_a_row_without_words_has_the_defaults_and_needs_no_key(Letter: Any) -> None:
     assert Letter().read() == Words()
 
 
