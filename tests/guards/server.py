@@ -23,6 +23,7 @@ from typing import Any, TextIO
 import pytest
 from django.conf import settings
 from django.db import connection, connections
+from pytest_django.plugin import blocking_manager_key
 
 # Only a prepared tree has it: the copy of switches.py that the guards of that tree use.
 guards_switches = import_module("guards_switches")
@@ -97,7 +98,8 @@ class Server:
             Path(name).write_bytes(self.database)
         else:
             name = f"{chosen['NAME']}_{number}"
-            with connection._nodb_cursor() as cursor:
+            blocker = self.session.config.stash[blocking_manager_key]
+            with blocker.unblock(), connection._nodb_cursor() as cursor:
                 cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE "{chosen["NAME"]}"')
         chosen["NAME"] = name
         settings.DATABASES["default"]["NAME"] = name
@@ -116,7 +118,8 @@ class Server:
         os.close(reading)
         _end_descendants()
         if connection.vendor != "sqlite":
-            with connection._nodb_cursor() as cursor:
+            blocker = self.session.config.stash[blocking_manager_key]
+            with blocker.unblock(), connection._nodb_cursor() as cursor:
                 name = f"{connection.settings_dict['NAME']}_{self.forks}"
                 cursor.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
             connections.close_all()
