@@ -14,7 +14,7 @@ const COAST = 1400;
 const WHITE = 2400;
 // What changes alarms, people or controls, which the server words.
 const PIECES = new Set([
-  "doctor-called", "doctor-called-again", "doctor-escalated", "doctor-acknowledged", "safe-word",
+  "doctor-called", "doctor-called-again", "doctor-escalated", "doctor-acknowledged",
   "presence-asked", "presence-answered", "presence-missed", "responsible-left", "handover-offered",
   "handover-accepted", "handover-declined", "taken-over", "handed-back",
 ]);

@@ -1,11 +1,6 @@
 // The stream of what happens in a run. The browser's own EventSource gives up for good on a 503; this one
 // comes back by itself, says what it has shown, and drops what it is told twice.
 
-const KINDS = [
-  "started", "memory-started", "pass", "destroyed", "verified", "held", "decided", "protected", "paused",
-  "resumed", "doctor-called", "doctor-acknowledged", "safe-word", "withdrawn", "aborting", "aborted",
-  "finished", "keys-rolled", "run-verified", "run-unverified", "certificate", "restored",
-];
 const FIRST_WAIT = 800;
 const LONGEST_WAIT = 15000;
 
@@ -31,9 +26,7 @@ export class Stream {
       this.on.found();
     };
     source.onerror = () => this.again();
-    const take = (message) => this.take(JSON.parse(message.data));
-    source.onmessage = take;
-    for (const kind of KINDS) source.addEventListener(kind, take);
+    source.onmessage = (message) => this.take(JSON.parse(message.data));
     source.addEventListener("state", (message) => {
       const present = JSON.parse(message.data);
       if (present.seq < this.seq) return;
