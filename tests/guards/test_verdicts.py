@@ -64,6 +64,13 @@ def test_a_changed_function_or_test_ends_the_verdict(root: Path, path: str, old:
     assert stored(root).standing(GUARD) is None
 
 
+def test_a_verdict_outlives_other_words_about_the_same_code(root: Path) -> None:
+    stored(root).notice(GUARD, NODE)
+    change(root, "clinic/people/doors.py", "def enter(who):\n", 'def enter(who):\n    """Let one in."""\n')
+    change(root, "clinic/people/doors.py", "raise ValueError\n", "raise ValueError  # nobody is there\n")
+    assert stored(root).standing(GUARD) is not None
+
+
 def test_a_survivor_is_judged_again_after_any_change_of_the_packages_tests(root: Path) -> None:
     stored(root).miss(GUARD, [NODE])
     assert stored(root).standing(GUARD) == Verdict("", 1, stored(root).all[GUARD.key].digest)

@@ -1,7 +1,10 @@
-"""The text of functions, so that a verdict can be tied to it."""
+"""The code of functions, so that a verdict can be tied to it."""
 
 import ast
 import hashlib
+import io
+import re
+import tokenize
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -15,9 +18,10 @@ def digest(parts: Iterable[str]) -> str:
 
 @cache
 def _functions(path: Path) -> dict[str, str]:
-    """The text of each function of a file by its qualified name; equal names (overloads) together."""
+    """The code of each function of a file by its qualified name; equal names (overloads) together."""
     source = path.read_text()
-    lines = source.splitlines(keepends=True)
+    tree = ast.parse(source)
+    lines = _code_of(source, tree)
     found: dict[str, str] = {}
 
     def walk(node: ast.AST, before: str) -> None:
@@ -27,12 +31,30 @@ def _functions(path: Path) -> dict[str, str]:
                 name = f"{before}{child.name}"
                 if not isinstance(child, ast.ClassDef):
                     first = min([child.lineno, *(item.lineno for item in child.decorator_list)])
-                    found[name] = found.get(name, "") + "".join(lines[first - 1 : child.end_lineno])
+                    text = " ".join(lines[first - 1 : child.end_lineno])
+                    found[name] = found.get(name, "") + re.sub(r"\s+", " ", text).strip()
                 name += "."
             walk(child, name)
 
-    walk(ast.parse(source), "")
+    walk(tree, "")
     return found
+
+
+def _code_of(source: str, tree: ast.AST) -> list[str]:
+    """The lines of a file without comments and docstrings: a verdict outlives plainer words."""
+    lines = source.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and ast.get_docstring(
+            node
+        ):
+            words = node.body[0]
+            for row in range(words.lineno - 1, words.end_lineno or words.lineno):
+                lines[row] = ""
+    return lines
 
 
 def snapshot(paths: Iterable[str], root: Path = ROOT) -> None:
@@ -49,7 +71,7 @@ def forget() -> None:
 
 
 def function_text(path: str, function: str, root: Path = ROOT) -> str:
-    """The text of a function of the project; "" when it is not there."""
+    """The code of a function of the project, without comments and docstrings; "" when it is not there."""
     file = root / path
     return _functions(file).get(function, "") if file.is_file() else ""
 
