@@ -17,7 +17,7 @@ from clinic.http.requests import request_user, wants_fragment
 from patients.case_file.timeline import course_of
 from patients.cases.current_case import case_or_404
 from patients.cases.models import Case, CaseFields
-from patients.cases.view_log import looks, viewed
+from patients.cases.view_log import latest_views, viewed
 from patients.memories.models import Memory
 from patients.memories.silhouette import silhouette
 from patients.vault.keys import KeyGone
@@ -122,6 +122,6 @@ def case(request: HttpRequest, case: UUID) -> HttpResponse:
         "run": run,
         "certificate": getattr(run, "certificate", None),
         "may": may,
-        "looks": looks(row),
+        "looks": latest_views(row),
     }
     return render(request, "patients/case_file/case.html", context)

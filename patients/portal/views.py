@@ -20,7 +20,7 @@ from clinic.audit.models import Entry
 from clinic.http.requests import request_user
 from patients.cases.current_case import current_case
 from patients.cases.models import Case
-from patients.cases.view_log import looks
+from patients.cases.view_log import latest_views
 from patients.consent.models import ConsentText
 from patients.consent.signing import may_start_from
 from patients.keepsakes.models import Keepsake
@@ -159,7 +159,7 @@ def portal(request: HttpRequest) -> HttpResponse:
         "procedure": procedure,
         "run": run,
         "signed": case.signatures.in_force().exists(),
-        "looks": looks(case),
+        "looks": latest_views(case),
         "notices": notices_for(request_user(request)),
     }
     return render(request, "patients/portal/portal.html", context)
