@@ -25,7 +25,7 @@ from patients.keepsakes.ingest import receive
 from patients.keepsakes.models import Keepsake
 from patients.maps.locking import lock_map
 from patients.memories.models import Memory, MemoryFields, MemoryLink
-from patients.requests.decisions import ask
+from patients.requests.decisions import create_request
 from patients.vault.models import StoredObject
 from patients.vault.objects import new_seal, put
 
@@ -172,7 +172,7 @@ def load_demonstration(report: Report) -> Run:
         case = open_case(patient, by=patient)
         sign(case, by=patient, kind=ConsentText.Kind.STORAGE, text_seen=storage.digest)
         fill_case(case, patient, report)
-    ask(
+    create_request(
         ticket=uuid4(),
         name="Theodora Lint",
         email="theodora@lacuna.example",
