@@ -247,7 +247,8 @@ def save_step(case: Case, step: Step, form: forms.Form, *, by: User) -> None:
         paper = dataclasses.replace(paper, chapters=form.chapters(), answers=answers)
     else:
         said = {
-            key: value.said if hasattr(value, "said") else value for key, value in form.cleaned_data.items()
+            key: value.field_value if hasattr(value, "field_value") else value
+            for key, value in form.cleaned_data.items()
         }
         named = {key: said.pop(key) for key in ("subject_name", "subject_relation") if key in said}
         answers = {key: value for key, value in {**answers, **said}.items() if value not in ("", [])}

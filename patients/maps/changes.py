@@ -10,7 +10,7 @@ from clinic.accounts.models import User
 from clinic.audit.record import Act, actor_of, record
 from patients.cases.models import Case
 from patients.keepsakes.models import Keepsake
-from patients.memories.links import CannotChange, open_map_of
+from patients.memories.links import CannotChange, lock_case_with_open_map
 from patients.memories.models import Memory
 from patients.vault.models import StoredObject
 from patients.vault.objects import new_seal
@@ -22,7 +22,7 @@ def describe(memory: Memory, words: dict[str, Any], numbers: dict[str, Any], *, 
 
     words: fields of MemoryFields. numbers: intensity (0 to 10 or None), zone, fate. Errors: CannotChange.
     """
-    case = open_map_of(memory.case_id)
+    case = lock_case_with_open_map(memory.case_id)
     row = Memory.objects.select_for_update().get(pk=memory.pk, case=case)
     before = row.fate
     for name, value in numbers.items():
@@ -41,7 +41,7 @@ def describe(memory: Memory, words: dict[str, Any], numbers: dict[str, Any], *, 
 @transaction.atomic
 def place(keepsake: Keepsake, memory: Memory | None, title: str = "", *, by: User) -> Memory:
     """Put a keepsake into `memory`, or into a new one called `title`. Errors: CannotChange."""
-    case = open_map_of(keepsake.case_id)
+    case = lock_case_with_open_map(keepsake.case_id)
     row = Keepsake.objects.select_for_update().get(pk=keepsake.pk)
     if row.gone_at:
         raise CannotChange(_("The patient has taken this one back. It is destroyed."))
@@ -76,7 +76,7 @@ def place(keepsake: Keepsake, memory: Memory | None, title: str = "", *, by: Use
 @transaction.atomic
 def name_chapters(case: Case, chapters: list[dict[str, str]], *, by: User) -> None:
     """Write the spans the patient names. Errors: CannotChange."""
-    locked = open_map_of(case.pk)
+    locked = lock_case_with_open_map(case.pk)
     locked.write(dataclasses.replace(locked.read(), chapters=chapters))
     locked.save(update_fields=["sealed"])
     record(
