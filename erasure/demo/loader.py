@@ -1,4 +1,4 @@
-"""Loads the demonstration through the functions that uploads, signatures and bookings use everywhere."""
+"""Loads the demonstration, with the same functions that real uploads, signatures and bookings use."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -130,7 +130,7 @@ def accept_all_keepsakes(case: Case, *, by: User) -> None:
 
 
 def consent_and_book(case: Case, people: dict[str, User]) -> Procedure:
-    """Lock the map, sign the consent to the procedure as the patient, and book the night from now on."""
+    """Lock the map, sign the consent as the patient, and book the procedure for the next eight hours."""
     doctor, patient = people["mierzwiak"], people["joel"]
     mapped = lock_map(case, by=doctor)
     case.refresh_from_db()
