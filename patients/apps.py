@@ -11,8 +11,8 @@ class PatientsConfig(AppConfig):
         from clinic.people.invitations import on_joined
         from clinic.registration import register_packages
         from patients.case_file.board_entries import LANE
-        from patients.cases.opening import open_for_patient
+        from patients.cases.opening import open_case_if_patient
 
         register_packages("patients")
-        on_joined.append(open_for_patient)
+        on_joined.append(open_case_if_patient)
         register_lane("patients", LANE)

@@ -1,4 +1,4 @@
-"""System checks: what this system lacks for the decoder's process and for overwriting keys."""
+"""System checks: what the operating system lacks for the decoder process and for overwriting keys."""
 
 from typing import Any
 
@@ -12,10 +12,10 @@ from patients.imaging import decoder_process
 
 @register(SYSTEM)
 def decoder_is_confined(**kwargs: Any) -> list[CheckMessage]:
-    """Name what the process that decodes uploads keeps (patients/imaging/decoder_process.py)."""
-    found: list[CheckMessage] = []
+    """Warn if the decoder process cannot be confined fully (patients/imaging/decoder_process.py)."""
+    warnings: list[CheckMessage] = []
     if not decoder_process.LIMITS_MEMORY:
-        found.append(
+        warnings.append(
             Warning(
                 "This system does not limit the memory of the process that decodes uploads, "
                 "so a file made to exhaust memory can slow down or stop the whole machine.",
@@ -23,19 +23,19 @@ def decoder_is_confined(**kwargs: Any) -> list[CheckMessage]:
             )
         )
     if not decoder_process.HIDES_MEMORY:
-        found.append(
+        warnings.append(
             Warning(
                 "This system lets other programs of the same user look into the process that decodes "
                 "uploads, so they could read a picture while it is decoded.",
                 id="patients.W002",
             )
         )
-    return found
+    return warnings
 
 
 @register(SYSTEM)
 def keys_are_read_back(**kwargs: Any) -> list[CheckMessage]:
-    """Name what the check of an overwritten key rests on (patients/vault/replicas.py)."""
+    """Warn if an overwritten key may be read back from memory, not the disk (patients/vault/replicas.py)."""
     if durable.CAN_FORGET or settings.LACUNA_KEYS != "slots":
         return []
     return [

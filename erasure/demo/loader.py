@@ -1,4 +1,4 @@
-"""Loads the demonstration through the functions that uploads, signatures and bookings use everywhere."""
+"""Loads the demonstration, with the same functions that real uploads, signatures and bookings use."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +25,7 @@ from patients.keepsakes.ingest import receive
 from patients.keepsakes.models import Keepsake
 from patients.maps.locking import lock_map
 from patients.memories.models import Memory, MemoryFields, MemoryLink
-from patients.requests.decisions import ask
+from patients.requests.decisions import create_request
 from patients.vault.models import StoredObject
 from patients.vault.objects import new_seal, put
 
@@ -130,7 +130,7 @@ def accept_all_keepsakes(case: Case, *, by: User) -> None:
 
 
 def consent_and_book(case: Case, people: dict[str, User]) -> Procedure:
-    """Lock the map, sign the consent to the procedure as the patient, and book the night from now on."""
+    """Lock the map, sign the consent as the patient, and book the procedure for the next eight hours."""
     doctor, patient = people["mierzwiak"], people["joel"]
     mapped = lock_map(case, by=doctor)
     case.refresh_from_db()
@@ -172,7 +172,7 @@ def load_demonstration(report: Report) -> Run:
         case = open_case(patient, by=patient)
         sign(case, by=patient, kind=ConsentText.Kind.STORAGE, text_seen=storage.digest)
         fill_case(case, patient, report)
-    ask(
+    create_request(
         ticket=uuid4(),
         name="Theodora Lint",
         email="theodora@lacuna.example",

@@ -1,6 +1,7 @@
-"""What a night left half gone stays sealed until the patient says: give it back as it is, or destroy it.
+"""The patient's decisions about memories that a run erased only in part: give back, keep or destroy.
 
-Each is the patient's own act, recorded, and possible only while no night is booked for it or under way.
+They stay encrypted until the patient decides. Each decision is recorded, and possible only while no procedure
+of the case is booked or started.
 """
 
 from dataclasses import dataclass
@@ -25,17 +26,17 @@ from patients.vault.objects import doom, read
 
 
 class NotNow(Exception):
-    """This cannot be decided now; the message says why in plain words."""
+    """This decision is not possible now; the message says why."""
 
 
 @dataclass(frozen=True)
-class Left:
-    """One memory that is half gone, as its patient sees it."""
+class PartlyErased:
+    """One partly erased memory, for the patient's page."""
 
     step: Step
     keepsakes: list[Keepsake]
     title: str
-    state: str  # of the Remainder; empty while nothing was decided
+    state: str  # Remainder.state; "" while nothing is decided
 
     @property
     def memory_id(self) -> UUID:
@@ -47,7 +48,7 @@ class Left:
 
     @property
     def bits(self) -> int:
-        """At most this many bits of it are stored."""
+        """Upper limit of the information that is still stored, in bits."""
         return capacity_bits(self.keepsakes)
 
     @property
@@ -55,8 +56,8 @@ class Left:
         return GONE
 
 
-def _damaged(patient: User) -> "list[Step]":
-    """Steps that ended between the first pass and the last; of several nights the latest for each memory."""
+def _damaged_steps(patient: User) -> "list[Step]":
+    """Return the steps that ended between the first and the last pass; for each memory only the latest."""
     steps = (
         Step.objects.filter(
             run__procedure__case__patient=patient,
@@ -72,57 +73,57 @@ def _damaged(patient: User) -> "list[Step]":
     return list({step.memory_id: step for step in steps}.values())
 
 
-def left_of(patient: User) -> list[Left]:
-    """What is left half gone of all of a patient's nights, newest memory first."""
-    return [_left(step) for step in _damaged(patient)]
+def partly_erased_of(patient: User) -> list[PartlyErased]:
+    """Return the partly erased memories of a patient's finished runs, by run, then in erasing order."""
+    return [_partly_erased(step) for step in _damaged_steps(patient)]
 
 
 def _faded_with(step: Step) -> Q:
-    """The keepsakes of a step: the memory's own, and copies off the map that faded with them."""
+    """Return the filter for a step's keepsakes: the memory's own, and copies off the map faded with them."""
     extended = Hold.objects.filter(step__memory=step.memory_id, state=Hold.State.EXTENDED)
     return Q(memory_id=step.memory_id) | Q(pk__in=extended.values("copy"), level__gt=0)
 
 
-def _left(step: Step) -> Left:
+def _partly_erased(step: Step) -> PartlyErased:
     keepsakes = Keepsake.objects.filter(_faded_with(step), gone_at__isnull=True)
     try:
         title = step.memory.read().title
     except KeyGone:
         title = ""
-    decided: Remainder | None = getattr(step, "remainder", None)
+    remainder: Remainder | None = getattr(step, "remainder", None)
     rows = list(keepsakes.select_related("picture", "thumb").order_by("added_at", "pk"))
-    return Left(step, rows, title, decided.state if decided else "")
+    return PartlyErased(step, rows, title, remainder.state if remainder else "")
 
 
-def undecided(patient: User) -> int:
-    """How many half gone memories wait for their patient's word."""
-    return sum(1 for step in _damaged(patient) if not hasattr(step, "remainder"))
+def count_undecided(patient: User) -> int:
+    """Return how many partly erased memories wait for the patient's decision."""
+    return sum(1 for step in _damaged_steps(patient) if not hasattr(step, "remainder"))
 
 
-def one(memory_id: UUID, patient: User) -> Left | None:
-    """The half gone memory of this id, if it is one of the patient's."""
-    step = next((step for step in _damaged(patient) if step.memory_id == memory_id), None)
-    return _left(step) if step else None
+def one(memory_id: UUID, patient: User) -> PartlyErased | None:
+    """Return the partly erased memory of this id; None if it is not one of the patient's."""
+    step = next((step for step in _damaged_steps(patient) if step.memory_id == memory_id), None)
+    return _partly_erased(step) if step else None
 
 
-def _held_still(memory_id: UUID, by: User) -> Step:
-    """Lock the memory's row and return its step. Errors: NotNow."""
+def _lock_memory(memory_id: UUID, by: User) -> Step:
+    """Lock the memory's row and return its latest partly erased step. Errors: NotNow."""
     memory = Memory.objects.select_for_update().get(pk=memory_id)
-    step = next((step for step in _damaged(by) if step.memory_id == memory_id), None)
+    step = next((step for step in _damaged_steps(by) if step.memory_id == memory_id), None)
     if step is None or memory.fate == Memory.Fate.ERASED:
         raise NotNow(_("Nothing of this memory is left to decide on."))
-    going_on = Procedure.objects.filter(
+    current_procedures = Procedure.objects.filter(
         case=memory.case_id, state__in=[Procedure.State.BOOKED, Procedure.State.STARTED]
     )
-    if going_on.exists():
+    if current_procedures.exists():
         raise NotNow(_("A night is booked for this map. Nothing can be decided on its memories until then."))
     return step
 
 
 def _decide(step: Step, state: str, by: User) -> None:
-    given = {"given_at": Now()} if state == Remainder.State.GIVEN_BACK else {}
+    extra_fields = {"given_at": Now()} if state == Remainder.State.GIVEN_BACK else {}
     Remainder.objects.update_or_create(
-        step=step, defaults={"state": state, "decided_by": by, "decided_at": Now(), **given}
+        step=step, defaults={"state": state, "decided_by": by, "decided_at": Now(), **extra_fields}
     )
 
 
@@ -139,15 +140,15 @@ def _record(action: str, step: Step, by: User, **details: int) -> None:
     )
 
 
-def _state_of(step: Step) -> str:
+def _decided_state(step: Step) -> str:
     return Remainder.objects.filter(step=step).values_list("state", flat=True).first() or ""
 
 
 @transaction.atomic
 def give_back(memory_id: UUID, *, by: User) -> bool:
-    """Let the patient fetch what is left of a memory; False where that was so already. Errors: NotNow."""
-    step = _held_still(memory_id, by)
-    if _state_of(step) == Remainder.State.GIVEN_BACK:
+    """Let the patient download what is left. Return False if that was decided already. Errors: NotNow."""
+    step = _lock_memory(memory_id, by)
+    if _decided_state(step) == Remainder.State.GIVEN_BACK:
         return False
     _decide(step, Remainder.State.GIVEN_BACK, by)
     _record("remainder.given-back", step, by)
@@ -156,9 +157,9 @@ def give_back(memory_id: UUID, *, by: User) -> bool:
 
 @transaction.atomic
 def keep(memory_id: UUID, *, by: User) -> bool:
-    """Leave what is left sealed in the house; nobody fetches it then. Errors: NotNow."""
-    step = _held_still(memory_id, by)
-    if _state_of(step) == Remainder.State.KEPT:
+    """Keep what is left; end its downloads. Return False if that was decided already. Errors: NotNow."""
+    step = _lock_memory(memory_id, by)
+    if _decided_state(step) == Remainder.State.KEPT:
         return False
     _decide(step, Remainder.State.KEPT, by)
     _record("remainder.kept", step, by)
@@ -166,19 +167,19 @@ def keep(memory_id: UUID, *, by: User) -> bool:
 
 
 def destroy(memory_id: UUID, *, by: User) -> int:
-    """Destroy what is left of a memory, words and all; returns how many objects. Errors: NotNow.
+    """Destroy what is left of a memory, with its words. Return the number of stored objects. Errors: NotNow.
 
-    The commit dooms them; what a crash leaves undone after it, the sweep of the vault ends.
+    The transaction marks them for destruction. After a crash, the vault's sweep destroys the rest.
     """
     with transaction.atomic():
-        step = _held_still(memory_id, by)
+        step = _lock_memory(memory_id, by)
         rows = Keepsake.objects.select_for_update(of=("self",)).filter(_faded_with(step))
-        mine = [
+        keepsake_ids = [
             row.pk for row in rows.order_by("pk")
-        ]  # the locks: no pass points to a new frame from here on
-        whole = StoredObject.objects.filter(Q(memory_id=memory_id) | Q(keepsake__in=mine))
+        ]  # this locks the rows, so that no pass can replace a picture any more
+        stored_objects = StoredObject.objects.filter(Q(memory_id=memory_id) | Q(keepsake__in=keepsake_ids))
         rows.filter(gone_at__isnull=True).update(picture=None, thumb=None, gone_at=Now())
-        doomed = doom(whole, f"remainder:{step.pk}")
+        doomed = doom(stored_objects, f"remainder:{step.pk}")
         Memory.objects.filter(pk=memory_id).update(fate=Memory.Fate.ERASED)
         _decide(step, Remainder.State.DESTROYED, by)
         _record("remainder.destroyed", step, by, objects=doomed)
@@ -189,15 +190,15 @@ def destroy(memory_id: UUID, *, by: User) -> int:
 def fetch(keepsake: Keepsake, *, by: User) -> tuple[bytes, str]:
     """Return what is left of a keepsake that was given back, and its media type.
 
-    Errors: NotNow where it was not given back or is gone.
+    Errors: NotNow if it was not given back or is destroyed.
     """
-    found = next((left for left in left_of(by) if keepsake in left.keepsakes), None)
-    if found is None or found.state != Remainder.State.GIVEN_BACK or keepsake.picture is None:
+    partly_erased = next((left for left in partly_erased_of(by) if keepsake in left.keepsakes), None)
+    if partly_erased is None or partly_erased.state != Remainder.State.GIVEN_BACK or keepsake.picture is None:
         raise NotNow(_("This is not given back to you."))
     try:
         data = read(keepsake.picture)
     except (KeyGone, FileNotFoundError) as error:
         raise NotNow(_("Nothing of this memory is left to decide on.")) from error
     with transaction.atomic():
-        _record("remainder.fetched", found.step, by)
+        _record("remainder.fetched", partly_erased.step, by)
     return data, keepsake.picture.media_type or "application/octet-stream"

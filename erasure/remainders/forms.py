@@ -1,4 +1,4 @@
-"""How a patient confirms what happens to what is left."""
+"""The forms that confirm the patient's decision about a partly erased memory."""
 
 from django import forms
 from django.utils.translation import gettext_lazy as _

@@ -1,4 +1,4 @@
-"""What the patient's own page says of memories that are left half gone."""
+"""The notice about partly erased memories on the patient's portal."""
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -10,8 +10,8 @@ from patients.portal.notices import Notice
 
 
 def half_gone(patient: User) -> Notice | None:
-    """How many memories wait for their patient's word; None where none does."""
-    count = decisions.undecided(patient)
+    """Return a notice with the number of memories that wait for a decision; None if there are none."""
+    count = decisions.count_undecided(patient)
     if not count:
         return None
     text = ngettext("%(n)s memory is left half gone", "%(n)s memories are left half gone", count)

@@ -1,4 +1,4 @@
-"""The patient's page about what a night left half gone."""
+"""The patient's page about the memories that a run erased only in part."""
 
 from collections.abc import Callable
 from uuid import UUID
@@ -23,33 +23,34 @@ SUFFIXES = {"image/jpeg": "jpg", "text/plain": "txt"}
 @require_safe
 @never_cache
 def left(request: HttpRequest) -> HttpResponse:
-    """What is left, half gone, and what may be done with it."""
+    """Show the partly erased memories, and what the patient can do with each."""
     context = {
-        "left": decisions.left_of(request_user(request)),
+        "left": decisions.partly_erased_of(request_user(request)),
         "give_back_form": GiveBackForm(),
         "destroy_form": DestroyForm(),
     }
     return render(request, "erasure/remainders/left.html", context)
 
 
-def _act(request: HttpRequest, act: Callable[[], object], done: str) -> HttpResponse:
+def _apply(request: HttpRequest, decision: Callable[[], object], success: str) -> HttpResponse:
+    """Call `decision` and redirect to the page. success: the message to show if it changed something."""
     try:
-        changed = act()
+        changed = decision()
     except decisions.NotNow as refusal:
         messages.error(request, str(refusal))
     else:
-        messages.success(request, done if changed else _("That was so already."))
+        messages.success(request, success if changed else _("That was so already."))
     return redirect("erasure:left")
 
 
 @require_POST
 def give_back(request: HttpRequest, memory: UUID) -> HttpResponse:
-    """Give it back as it is."""
+    """Allow the patient to download what is left."""
     if not GiveBackForm(request.POST).is_valid():
         messages.error(request, _("Please confirm that you want to see it as it is now."))
         return redirect("erasure:left")
     user = request_user(request)
-    return _act(
+    return _apply(
         request,
         lambda: decisions.give_back(memory, by=user),
         _("It is yours again, as it is. Fetch it below."),
@@ -58,24 +59,24 @@ def give_back(request: HttpRequest, memory: UUID) -> HttpResponse:
 
 @require_POST
 def keep(request: HttpRequest, memory: UUID) -> HttpResponse:
-    """Leave it sealed here."""
+    """Keep what is left, encrypted."""
     user = request_user(request)
-    return _act(request, lambda: decisions.keep(memory, by=user), _("It stays here, sealed, as it is."))
+    return _apply(request, lambda: decisions.keep(memory, by=user), _("It stays here, sealed, as it is."))
 
 
 @require_POST
 def destroy(request: HttpRequest, memory: UUID) -> HttpResponse:
-    """Destroy it, once it is certain who asks."""
+    """Destroy what is left, if the passphrase is right."""
     user, form = request_user(request), DestroyForm(request.POST)
     try:
         sure = form.is_valid() and proven(user, form.cleaned_data["passphrase"])
-    except ValidationError as throttled:
-        messages.error(request, " ".join(throttled.messages))
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
         return redirect("erasure:left")
     if not sure:
         messages.error(request, _("That is not your passphrase. Nothing was destroyed."))
         return redirect("erasure:left")
-    return _act(
+    return _apply(
         request, lambda: decisions.destroy(memory, by=user), _("It is destroyed. Nothing of it is left.")
     )
 
@@ -83,7 +84,7 @@ def destroy(request: HttpRequest, memory: UUID) -> HttpResponse:
 @require_safe
 @never_cache
 def fetch(request: HttpRequest, keepsake: UUID) -> HttpResponse:
-    """One keepsake that was given back, as it is now."""
+    """Download what is left of one keepsake that was given back."""
     row = get_object_or_404(Keepsake.objects.select_related("picture"), pk=keepsake)
     try:
         data, kind = decisions.fetch(row, by=request_user(request))

@@ -1,4 +1,4 @@
-"""What this room tells the day board: cases that wait for somebody in the house, or for the patient."""
+"""This app's entries on the day board: cases that wait for staff or the patient, and new requests."""
 
 from collections.abc import Sequence
 
@@ -14,18 +14,19 @@ from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory
 from patients.requests.models import AppointmentRequest
 
-# The board is for a glance; who wants all of them opens the list of files.
-MOST = 40
+# The board gives an overview. The list of cases shows the rest.
+MAX_CASES = 40
 
 
-def _waiting(cases: QuerySet[Case]) -> QuerySet[Case]:
-    here = Q(keepsakes__gone_at__isnull=True)
+def _with_counts(cases: QuerySet[Case]) -> QuerySet[Case]:
+    """Annotate each case with the counts that `_pending_step` reads."""
+    present = Q(keepsakes__gone_at__isnull=True)
     return cases.annotate(
         to_review=Count(
-            "keepsakes", filter=here & Q(keepsakes__review=Keepsake.Review.WAITING), distinct=True
+            "keepsakes", filter=present & Q(keepsakes__review=Keepsake.Review.WAITING), distinct=True
         ),
-        unplaced=Count("keepsakes", filter=here & Q(keepsakes__memory__isnull=True), distinct=True),
-        unweighed=Count(
+        unplaced=Count("keepsakes", filter=present & Q(keepsakes__memory__isnull=True), distinct=True),
+        without_intensity=Count(
             "memories",
             filter=Q(memories__intensity__isnull=True, memories__zone=Memory.Zone.MAP),
             distinct=True,
@@ -33,9 +34,11 @@ def _waiting(cases: QuerySet[Case]) -> QuerySet[Case]:
     )
 
 
-def _said(case: Case) -> tuple[str, str] | None:
-    """What `case` (annotated) waits for, and the address where it is done; None when for nobody here."""
-    to_review, unplaced, unweighed = (getattr(case, name) for name in ("to_review", "unplaced", "unweighed"))
+def _pending_step(case: Case) -> tuple[str, str] | None:
+    """Return the next step of a case from `_with_counts`, as text and URL; None if there is nothing to do."""
+    to_review, unplaced, without_intensity = (
+        getattr(case, name) for name in ("to_review", "unplaced", "without_intensity")
+    )
     bench = reverse("patients:mapping", args=[case.pk])
     match case.stage:
         case Case.Stage.BRINGING | Case.Stage.REVIEW if to_review:
@@ -43,7 +46,7 @@ def _said(case: Case) -> tuple[str, str] | None:
                 "%(n)d keepsake waits for review.", "%(n)d keepsakes wait for review.", to_review
             ) % {"n": to_review}
             return text, reverse("patients:review", args=[case.pk])
-        case Case.Stage.REVIEW if unplaced or unweighed:
+        case Case.Stage.REVIEW if unplaced or without_intensity:
             return _("Reviewed. The mapping visit is not finished."), bench
         case Case.Stage.REVIEW:
             return _("Mapped. The map can be locked."), bench
@@ -55,20 +58,23 @@ def _said(case: Case) -> tuple[str, str] | None:
 
 
 def needs(span: Span, viewer: User) -> Sequence[Need]:
-    """What waits in the cases `viewer` may know of, oldest first, and new requests at the front desk."""
+    """Return what waits in the cases that `viewer` may see, oldest first, and the new requests.
+
+    span: not used; these entries have no date.
+    """
     stages = [Case.Stage.BRINGING, Case.Stage.REVIEW, Case.Stage.MAPPED, Case.Stage.CONSENTED]
     visible = Case.objects.visible_to(viewer).filter(stage__in=stages)
-    rows = _waiting(Case.objects.filter(pk__in=visible.values("pk"))).select_related("patient")
-    out = []
-    for case in rows.order_by("opened_at", "pk")[:MOST]:
-        if said := _said(case):
-            out.append(Need(case.patient.short_name, *said))
+    rows = _with_counts(Case.objects.filter(pk__in=visible.values("pk"))).select_related("patient")
+    entries = []
+    for case in rows.order_by("opened_at", "pk")[:MAX_CASES]:
+        if step := _pending_step(case):
+            entries.append(Need(case.patient.short_name, *step))
     if viewer.has_role(Role.RECEPTIONIST, Role.DOCTOR):
         new = AppointmentRequest.objects.filter(state=AppointmentRequest.State.NEW).count()
         if new:
             text = ngettext("%(n)d request waits for an answer.", "%(n)d requests wait for an answer.", new)
-            out.append(Need(_("Front desk"), text % {"n": new}, reverse("patients:requests")))
-    return out
+            entries.append(Need(_("Front desk"), text % {"n": new}, reverse("patients:requests")))
+    return entries
 
 
 LANE = Lane(needs=needs)

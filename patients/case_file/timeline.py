@@ -1,4 +1,4 @@
-"""The course of a case, as the file shows it: what was done, what is next."""
+"""The timeline of a case on its page: what was done, and what is next."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,8 +12,8 @@ from django.utils.translation import gettext_lazy
 from clinic.audit.models import Entry
 from patients.cases.models import Case
 
-# Told in this order where they happened; the log is the source, so the file cannot say otherwise.
-TOLD: dict[str, str | Promise] = {
+# Audit actions shown in the timeline. The audit log is the only source, so the two cannot differ.
+MILESTONE_TEXTS: dict[str, str | Promise] = {
     "case.opened": gettext_lazy("File opened."),
     "intake.answered": gettext_lazy("Intake answered."),
     "case.submitted": gettext_lazy("Keepsakes handed in."),
@@ -45,14 +45,16 @@ def _when(moment: datetime) -> str:
 
 
 def course_of(case: Case) -> list[Milestone]:
-    """What happened, and the one next thing."""
-    entries = Entry.objects.filter(case=case.pk, action__in=TOLD).order_by("index")
+    """Return what happened, oldest first, and then the next step."""
+    entries = Entry.objects.filter(case=case.pk, action__in=MILESTONE_TEXTS).order_by("index")
     alarms = {"consent.withdrawn", "run.aborted"}
     lines = [
-        Milestone(_when(entry.at), TOLD[entry.action], "alarm" if entry.action in alarms else "done")
+        Milestone(
+            _when(entry.at), MILESTONE_TEXTS[entry.action], "alarm" if entry.action in alarms else "done"
+        )
         for entry in entries
     ]
-    ahead: dict[str, str] = {
+    next_steps: dict[str, str] = {
         Case.Stage.INTAKE: _("The patient answers the intake."),
         Case.Stage.BRINGING: _("The patient brings keepsakes."),
         Case.Stage.REVIEW: _("Review what was brought, then lock the map."),
@@ -61,6 +63,8 @@ def course_of(case: Case) -> list[Milestone]:
         Case.Stage.BOOKED: _("The night itself."),
         Case.Stage.RUNNING: _("Being erased now."),
     }
-    if case.stage in ahead:
-        lines.append(Milestone("", ahead[case.stage], "now" if case.stage == Case.Stage.RUNNING else "next"))
+    if case.stage in next_steps:
+        lines.append(
+            Milestone("", next_steps[case.stage], "now" if case.stage == Case.Stage.RUNNING else "next")
+        )
     return lines

@@ -1,4 +1,4 @@
-"""The clinic's side of a case: the list of files, and one file."""
+"""The staff pages of cases ("files" on pages and in URLs): the list, and one case."""
 
 from typing import Any
 from uuid import UUID
@@ -17,12 +17,12 @@ from clinic.http.requests import request_user, wants_fragment
 from patients.case_file.timeline import course_of
 from patients.cases.current_case import case_or_404
 from patients.cases.models import Case, CaseFields
-from patients.cases.view_log import looks, viewed
+from patients.cases.view_log import latest_views, viewed
 from patients.memories.models import Memory
 from patients.memories.silhouette import silhouette
 from patients.vault.keys import KeyGone
 
-# What the file leads to; only where this person may go.
+# Pages linked from a case, with the method to check: a link is shown only if the user may use it.
 LINKS = {
     "review": ("patients:review", "GET"),
     "mapping": ("patients:mapping", "GET"),
@@ -34,7 +34,7 @@ LINKS = {
 @require_safe
 @never_cache
 def cases(request: HttpRequest) -> HttpResponse:
-    """Files this person may know of, newest first; found by the patient's name alone."""
+    """List the cases this user may see, newest first. Search by the patient's name or the exact reference."""
     name = request.GET.get("name", "").replace("\0", "").strip()[:100]
     visible = Case.objects.visible_to(request_user(request))
     rows = Case.objects.filter(pk__in=visible.values("pk")).select_related("patient")
@@ -45,15 +45,15 @@ def cases(request: HttpRequest) -> HttpResponse:
     return render(request, f"patients/case_file/{template}", {"page": page, "name": name})
 
 
-def _paper(case: Case, person: User) -> CaseFields | None:
-    """The words of a case for those who work with them; None for others, and once they are gone."""
+def _visible_fields(case: Case, person: User) -> CaseFields | None:
+    """Return the decrypted fields of a case; None for a role that must not read them, or without the key."""
     if not person.has_role(Role.DOCTOR, Role.TECHNICIAN, Role.RECEPTIONIST):
         return None
     try:
-        paper: CaseFields = case.read()
+        fields: CaseFields = case.read()
     except KeyGone:
         return None
-    return paper
+    return fields
 
 
 def _counts(case: Case) -> dict[str, int]:
@@ -69,9 +69,9 @@ def _counts(case: Case) -> dict[str, int]:
     )
 
 
-def _strongest(case: Case, paper: CaseFields | None) -> str:
-    """The memory felt most, by number and title, while there is one to name."""
-    if paper is None:
+def _strongest(case: Case, fields: CaseFields | None) -> str:
+    """Return number and title of the most intense memory on the map that is not erased, or ""."""
+    if fields is None:
         return ""
     left = case.memories.filter(zone=Memory.Zone.MAP, number__isnull=False).exclude(fate=Memory.Fate.ERASED)
     memory = left.exclude(intensity=None).order_by("-intensity", "number").first()
@@ -87,10 +87,10 @@ def _strongest(case: Case, paper: CaseFields | None) -> str:
 @require_safe
 @never_cache
 def case(request: HttpRequest, case: UUID) -> HttpResponse:
-    """One file: its map, its course, its papers."""
+    """Show one case: its map, its timeline, its signatures and procedure."""
     row, person = case_or_404(case), request_user(request)
     viewed(row, "case", by=person)
-    paper = _paper(row, person)
+    fields = _visible_fields(row, person)
     procedure = (
         row.procedures.exclude(state="canceled")
         .select_related("booking", "run")
@@ -109,11 +109,11 @@ def case(request: HttpRequest, case: UUID) -> HttpResponse:
         may["certificate"] = allowed(person, "erasure:certificate", {"run": run.pk}, "GET").allowed
     context = {
         "case": row,
-        "paper": paper,
+        "paper": fields,
         "map": silhouette(row),
         "course": course_of(row),
         "counts": _counts(row),
-        "strongest": _strongest(row, paper),
+        "strongest": _strongest(row, fields),
         "signatures": row.signatures.select_related("text").order_by("signed_at"),
         "procedure": procedure,
         "team": [one.label for one in procedure.booking.resources.order_by("kind", "label")]
@@ -122,6 +122,6 @@ def case(request: HttpRequest, case: UUID) -> HttpResponse:
         "run": run,
         "certificate": getattr(run, "certificate", None),
         "may": may,
-        "looks": looks(row),
+        "looks": latest_views(row),
     }
     return render(request, "patients/case_file/case.html", context)

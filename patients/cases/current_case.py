@@ -1,4 +1,4 @@
-"""Which case a page acts on: the one that its URL names, or the patient's own that is open."""
+"""Finds the case that a page is about: the one named in its URL, or the patient's own current case."""
 
 from uuid import UUID
 
@@ -10,12 +10,12 @@ from patients.cases.models import Case
 
 
 def current_case(request: HttpRequest) -> Case | None:
-    """The case that is open, if there is one."""
+    """Return the signed-in patient's current case, or None."""
     return Case.objects.current().filter(patient=request_user(request)).first()
 
 
 def current_case_or_404(request: HttpRequest) -> Case:
-    """Errors: Http404 where nothing is open."""
+    """Return the signed-in patient's current case. Errors: Http404 if there is none."""
     case = current_case(request)
     if case is None:
         raise Http404

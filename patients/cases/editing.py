@@ -1,4 +1,4 @@
-"""What the patient may change of their case, and until when."""
+"""Until when the patient may change their case: until the map is locked."""
 
 from django.utils.translation import gettext_lazy
 
@@ -8,11 +8,11 @@ LOCKED = gettext_lazy("Your map is locked, so nothing can be taken back now. Ple
 
 
 class NotTaken(Exception):
-    """The case takes nothing now (map locked, quota reached); the message is for the person."""
+    """The case accepts no change now (map locked, quota reached). The message is shown to the patient."""
 
 
 def open_case_of(case: Case) -> Case:
-    """Lock a case whose map is still open. Call inside a transaction. Errors: NotTaken."""
+    """Lock a case's row and return it. Call inside a transaction. Errors: NotTaken if its map is locked."""
     locked = Case.objects.select_for_update().get(pk=case.pk)
     if not locked.takes_keepsakes:
         raise NotTaken(str(LOCKED))

@@ -16,24 +16,24 @@ from patients.vault.sealed import SealedModel
 
 @dataclass(frozen=True)
 class CaseFields:
-    """What is sealed under the case's key; gone when the case is forgotten."""
+    """The fields encrypted with the case's key. They are lost when that key is destroyed."""
 
     subject_name: str = ""
     subject_relation: str = ""
     answers: dict[str, Any] = field(default_factory=dict)
-    # Spans the patient names: {"name", "color" (green|red|orange|blue|none), "from", "to" (ISO days)}
+    # Named periods of time: {"name", "color" (green|red|orange|blue|none), "from", "to" (ISO days)}
     chapters: list[dict[str, str]] = field(default_factory=list)
     notes: list[dict[str, str]] = field(default_factory=list)
 
 
 def new_reference() -> str:
-    """Return a file number such as 2004-0219: year and four random digits; a constraint keeps it unique."""
+    """Return a case reference such as 2004-0219: the year and four random digits. It may be taken already."""
     return f"{timezone.localdate().year}-{secrets.randbelow(10_000):04d}"
 
 
 class CaseQuerySet(models.QuerySet["Case"]):
     def visible_to(self, user: User) -> "CaseQuerySet":
-        """Cases `user` may know of. Nobody works on a case of their own with a staff role."""
+        """Return the cases that `user` may see. A staff role never shows its holder their own case."""
         if user.has_role(Role.DOCTOR, Role.RECEPTIONIST, Role.AUDITOR):
             return self.exclude(patient=user)
         if user.has_role(Role.TECHNICIAN):
@@ -55,7 +55,7 @@ class CaseQuerySet(models.QuerySet["Case"]):
 
 
 class Case(SealedModel):
-    """From request to aftercare; `stage` is where it stands. Consent, map, night are rows of their own."""
+    """One patient's wish to forget one subject. Consent, map and procedure have models of their own."""
 
     class Stage(models.TextChoices):
         INTAKE = "intake", _("intake")
@@ -69,7 +69,7 @@ class Case(SealedModel):
         WITHDRAWN = "withdrawn", _("withdrawn")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    # Set by save(). As a default, `new_reference` would be imported by a migration.
+    # Set by save(): with default=new_reference, a migration would have to import the function.
     reference = models.CharField(max_length=12, unique=True)
     patient = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="cases")
     stage = models.CharField(max_length=12, choices=Stage.choices, default=Stage.INTAKE)
@@ -89,12 +89,12 @@ class Case(SealedModel):
         ]
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save; a new case without a file number gets one. Errors: IntegrityError where it is taken."""
+        """Save the case; give a new one its reference. Errors: IntegrityError if the reference is taken."""
         if self._state.adding and not self.reference:
             self.reference = new_reference()
         super().save(*args, **kwargs)
 
     @property
     def takes_keepsakes(self) -> bool:
-        """Whether the patient may still add, change and remove: until the map is locked."""
+        """Whether the patient may still add, change and remove keepsakes and memories (map not locked)."""
         return self.stage in {self.Stage.INTAKE, self.Stage.BRINGING, self.Stage.REVIEW}

@@ -1,4 +1,4 @@
-"""Opening a case: once a patient has come in, their file exists."""
+"""Opens a case for a patient, as soon as the patient has accepted the invitation."""
 
 from django.db import IntegrityError, transaction
 
@@ -9,11 +9,11 @@ from patients.vault.objects import new_seal
 
 
 def open_case(patient: User, *, by: User) -> Case:
-    """Return the patient's current case, opening one if there is none. May be raced: one case results."""
+    """Return the patient's current case; open one if there is none. Concurrent calls open only one."""
     current = Case.objects.current().filter(patient=patient).first()
     if current:
         return current
-    for _attempt in range(5):  # a file number is random; the sixth clash in a row would be a fault
+    for _attempt in range(5):  # a reference is random; five that are taken mean a fault
         try:
             with transaction.atomic():
                 return _open(patient, by)
@@ -21,11 +21,11 @@ def open_case(patient: User, *, by: User) -> Case:
             current = Case.objects.current().filter(patient=patient).first()
             if current:
                 return current
-    raise RuntimeError("no free file number was found")
+    raise RuntimeError("no free case reference was found")
 
 
-def open_for_patient(user: User, role: str) -> None:
-    """Give whoever comes in as a patient their file (clinic/people/invitations.py calls this)."""
+def open_case_if_patient(user: User, role: str) -> None:
+    """Open a case for a user who joins as a patient. clinic/people/invitations.py calls this."""
     if role == Role.PATIENT:
         open_case(user, by=user)
 

@@ -1,4 +1,4 @@
-"""How a person stands to a case, and the rules of the access policy that ask for it."""
+"""The relations of a user to a case, and the access rules that depend on them."""
 
 import unicodedata
 from uuid import UUID
@@ -15,44 +15,49 @@ CASE_TEAM = roles(Role.DOCTOR, CASE_TECHNICIAN)
 BOOKED_TECHNICIAN = with_relation(Role.TECHNICIAN, "assigned")
 BOOKED_TEAM = roles(Role.DOCTOR, BOOKED_TECHNICIAN)
 
-# Stages in which the clinic's technicians work on a case before any of them is booked for its night.
-MAPPING = {Case.Stage.BRINGING, Case.Stage.REVIEW, Case.Stage.MAPPED, Case.Stage.CONSENTED}
+# In these stages every technician may work on the case: none is booked for its procedure yet.
+MAPPING_STAGES = {Case.Stage.BRINGING, Case.Stage.REVIEW, Case.Stage.MAPPED, Case.Stage.CONSENTED}
 
 
 def standing_to(user: User, case: Case) -> frozenset[str]:
-    """Return the relations of `user` to `case`. Its patient, and its subject, are nothing else to it."""
+    """Return the relations of `user` to `case`.
+
+    The patient gets "own" and CONFLICT only, a member of staff who is the subject CONFLICT only: neither
+    may work on the case as staff.
+    """
     if case.patient_id == user.pk:
         return frozenset({"own", CONFLICT})
     if user.is_staff_member and is_subject(user, case):
         return frozenset({CONFLICT})
-    found = {"mapping"} if case.stage in MAPPING else set()
-    # Through the reverse relation: the booking's procedure belongs to a higher room.
+    relations = {"mapping"} if case.stage in MAPPING_STAGES else set()
+    # Through the reverse relation: Procedure belongs to erasure, which this app must not import.
     if case.procedures.filter(booking__resources__user=user, booking__canceled_at__isnull=True).exists():
-        found.add("assigned")
-    return frozenset(found)
+        relations.add("assigned")
+    return frozenset(relations)
 
 
 def is_subject(user: User, case: Case) -> bool:
-    """Whether the case is about forgetting `user`: the same first and last name, compared unsealed in memory.
+    """Return whether `user` is the subject of the case: both have the same first and last name.
 
-    A first name alone tells nobody apart, so it is no match.
+    The subject's name is stored encrypted, so it is compared here and not in the database. A name without a
+    space never matches: many people share a first name.
     """
-    name = _plain(user.name)
+    name = _normalized(user.name)
     if " " not in name:
         return False
     try:
-        return _plain(case.read().subject_name) == name
+        return _normalized(case.read().subject_name) == name
     except KeyGone:
         return False
 
 
-def _plain(name: str) -> str:
-    """A name without accents, case and spare spaces: people write the same name in many ways."""
+def _normalized(name: str) -> str:
+    """Return a name without accents, case and extra spaces: people write the same name in many ways."""
     letters = unicodedata.normalize("NFKD", name.casefold())
-    return " ".join("".join(sign for sign in letters if not unicodedata.combining(sign)).split())
+    return " ".join("".join(char for char in letters if not unicodedata.combining(char)).split())
 
 
 @relation("case")
-def to_case(user: User, value: UUID) -> frozenset[str] | None:
+def relations_to_case(user: User, value: UUID) -> frozenset[str] | None:
     row = Case.objects.filter(pk=value).first()
     return standing_to(user, row) if row else None

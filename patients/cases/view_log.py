@@ -1,4 +1,4 @@
-"""Who looked at a file: written down each time, read back for the file itself."""
+"""Records who opened a case's pages, and returns the latest viewers to show them on the case's page."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,12 +11,12 @@ from clinic.audit.models import Entry
 from clinic.audit.record import Act, actor_of, record
 from patients.cases.models import Case
 
-LOOKED = ("file.viewed", "keepsake.unblurred")
+VIEW_ACTIONS = ("file.viewed", "keepsake.unblurred")
 
 
 @dataclass(frozen=True)
-class Look:
-    """One person's latest look at a file."""
+class View:
+    """One person's latest view of a case."""
 
     who: str
     at: datetime
@@ -24,18 +24,21 @@ class Look:
 
 @transaction.atomic
 def viewed(case: Case, page: str, *, by: User) -> None:
-    """Write down that `by` opened `page` (a URL's name) of a file. A patient's own looks are no news."""
+    """Record in the audit log that `by` opened `page` of a case. The patient's own views are not recorded.
+
+    page: the page's URL name without the namespace, such as "custody".
+    """
     if by.pk != case.patient_id:
         record(
             Act("file.viewed", f"case:{case.pk}", actor=actor_of(by), case=case.pk, details={"page": page})
         )
 
 
-def looks(case: Case, most: int = 5) -> list[Look]:
-    """Who looked at a file, each person once, the latest first."""
+def latest_views(case: Case, most: int = 5) -> list[View]:
+    """Return at most `most` people who viewed a case, each once, the latest first."""
     latest: dict[UUID, datetime] = {}
-    entries = Entry.objects.filter(case=case.pk, action__in=LOOKED, actor__startswith="user:")
+    entries = Entry.objects.filter(case=case.pk, action__in=VIEW_ACTIONS, actor__startswith="user:")
     for actor, at in entries.order_by("-index").values_list("actor", "at")[:200]:
         latest.setdefault(UUID(actor.removeprefix("user:")), at)
     people = User.objects.in_bulk(list(latest)[:most])
-    return [Look(people[pk].name, at) for pk, at in latest.items() if pk in people]
+    return [View(people[pk].name, at) for pk, at in latest.items() if pk in people]

@@ -1,4 +1,4 @@
-"""Signing: a question or two, one's name, and one's passphrase again."""
+"""The forms that sign a consent: questions on the text, the signer's name, and the passphrase again."""
 
 import unicodedata
 from typing import Any
@@ -13,12 +13,15 @@ from django.utils.translation import gettext_lazy as _
 from clinic.accounts.models import User
 
 
-def _plain(name: str) -> str:
+def _normalized(name: str) -> str:
     return " ".join(unicodedata.normalize("NFC", name).casefold().split())
 
 
 class SignForm(forms.Form):
-    """What is signed stands above the form; here it is confirmed who signs, and that they want to."""
+    """Confirms who signs. The page shows the text above the form.
+
+    text_seen, map_seen: digests of what the page showed.
+    """
 
     text_seen = forms.CharField(widget=forms.HiddenInput, max_length=64)
     map_seen = forms.CharField(widget=forms.HiddenInput, max_length=64, required=False)
@@ -36,19 +39,19 @@ class SignForm(forms.Form):
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
         user = self.request.user
-        if not isinstance(user, User) or _plain(name) != _plain(user.name):
+        if not isinstance(user, User) or _normalized(name) != _normalized(user.name):
             raise forms.ValidationError(_("Please write your name as it stands in your file."))
         return name
 
     def clean(self) -> dict[str, Any]:
-        """Ask for the passphrase last: a slip elsewhere must not use up an attempt."""
+        """Check the passphrase last: an error in another field must not use up an attempt."""
         data = super().clean() or {}
-        if not self.errors and (told := self._stranger(data["passphrase"])):
-            self.add_error("passphrase", told)
+        if not self.errors and (error := self._identity_error(data["passphrase"])):
+            self.add_error("passphrase", error)
         return data
 
-    def _stranger(self, passphrase: str) -> str:
-        """Why this is not the person signed in; empty where it is. Attempts are limited and logged."""
+    def _identity_error(self, passphrase: str) -> str:
+        """Check the user's passphrase. Return an error message or "". Attempts are limited and logged."""
         user = self.request.user
         if not ratelimit.consume(self.request, action="reauthenticate", user=user):
             return gettext("Too many attempts. Please wait a minute, then try again.")
@@ -58,7 +61,7 @@ class SignForm(forms.Form):
 
 
 class ProcedureSignForm(SignForm):
-    """For the procedure the patient first shows that the text was understood."""
+    """The form for the procedure: it also asks three questions, to see that the text was understood."""
 
     gone = forms.ChoiceField(
         label=_("What is erased by morning"),

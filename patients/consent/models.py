@@ -1,4 +1,4 @@
-"""What the patient agreed to, word for word, and whether it is still in force."""
+"""The published consent texts, and the patients' signatures under them."""
 
 import uuid
 
@@ -12,7 +12,7 @@ from patients.memories.models import LockedMap
 
 
 class ConsentText(models.Model):
-    """One version of a text that is signed. Never edited: a new wording is a new row."""
+    """One version of a text to sign, in one language. Never edited: a new wording is a new row."""
 
     class Kind(models.TextChoices):
         STORAGE = "storage", _("keeping what you bring")
@@ -45,7 +45,7 @@ class Signature(models.Model):
     text_digest = models.CharField(max_length=64)
     map = models.ForeignKey(LockedMap, on_delete=models.PROTECT, null=True, related_name="signatures")
     map_digest = models.CharField(max_length=64, blank=True)
-    # May the doctor extend the map to a copy found off it, while the patient sleeps? (ERASURE.md, Resistance)
+    # Whether the doctor may also erase a copy that is found off the map, without asking the sleeping patient.
     may_extend = models.BooleanField(default=False)
     signed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     signed_at = models.DateTimeField(default=timezone.now)
@@ -61,7 +61,7 @@ class Signature(models.Model):
                 condition=models.Q(withdrawn_at__isnull=True, superseded_at__isnull=True),
                 name="one_consent_in_force",
             ),
-            # A storage consent has no map, and databases take any two NULLs for different.
+            # A storage consent has no map. Two NULLs never conflict: the constraint above does not cover it.
             models.UniqueConstraint(
                 fields=["case"],
                 condition=models.Q(map__isnull=True, withdrawn_at__isnull=True, superseded_at__isnull=True),

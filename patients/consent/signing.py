@@ -1,4 +1,4 @@
-"""Giving and taking back consent."""
+"""Signs and withdraws consent."""
 
 import hashlib
 import hmac
@@ -18,30 +18,33 @@ from patients.cases.models import Case
 from patients.consent.models import ConsentText, Signature
 from patients.memories.models import LockedMap
 
-# What a higher room does when consent is withdrawn, called inside the transaction and before the signature
-# is touched (erasure stops its run here; see erasure/apps.py).
+# Functions that `withdraw` calls inside its transaction, before it changes a signature. Other apps add
+# theirs: erasure stops the run (erasure/apps.py).
 on_withdrawal: list[Callable[..., None]] = []
 
 
 class CannotSign(Exception):
-    """Signing is not possible now; the message says why in plain words."""
+    """Signing or withdrawing is not possible; the message says why."""
 
 
 def text_digest(body: str) -> str:
-    """SHA-256 (hex) of a text in UTF-8."""
+    """Return the SHA-256 (hex) of a text in UTF-8."""
     return hashlib.sha256(body.encode()).hexdigest()
 
 
 def current_text(kind: str, language: str = "") -> ConsentText:
-    """The newest text in the reader's language, else in English. Errors: ConsentText.DoesNotExist."""
+    """Return the newest text, in `language` (default: the active one) or else in English.
+
+    Errors: ConsentText.DoesNotExist if no text of this kind is published.
+    """
     texts = ConsentText.objects.filter(kind=kind).order_by("-version")
     newest = texts[:1].get().version
-    chosen = texts.filter(version=newest, language=(language or get_language() or "en")[:2]).first()
-    return chosen or texts.get(version=newest, language="en")
+    translated = texts.filter(version=newest, language=(language or get_language() or "en")[:2]).first()
+    return translated or texts.get(version=newest, language="en")
 
 
 def agreed_to_keep(case: Case) -> bool:
-    """Whether the patient has agreed that the clinic keeps what they bring."""
+    """Return whether the patient's consent to store keepsakes is in force."""
     return Signature.objects.in_force().filter(case=case, text__kind=ConsentText.Kind.STORAGE).exists()
 
 
@@ -55,9 +58,10 @@ def sign(
     map_seen: str = "",
     may_extend: bool = False,
 ) -> Signature:
-    """Record that the patient agreed to exactly the text and the map they saw, named by their digests.
+    """Record that the patient agreed to the text and the map that the page showed; return the signature.
 
-    Errors: CannotSign when either has changed since the page was shown, or the signer is not the patient.
+    text_seen, map_seen: their digests (SHA-256, hex). may_extend: see Signature. Errors: CannotSign if text
+    or map has changed since the page was shown, or if `by` is not the patient.
     """
     locked = Case.objects.select_for_update().get(pk=case.pk)
     if by.pk != locked.patient_id:
@@ -68,27 +72,27 @@ def sign(
     )
     if text is None or text.version != newest:
         raise CannotSign(_("The text has changed since you opened this page. Please read it again."))
-    mapped = None
+    locked_map = None
     if kind == ConsentText.Kind.PROCEDURE:
         if locked.stage not in {Case.Stage.MAPPED, Case.Stage.CONSENTED}:
             raise CannotSign(_("There is no locked map to agree to."))
-        mapped = LockedMap.objects.filter(case=locked, unlocked_at__isnull=True).first()
-        if mapped is None or not hmac.compare_digest(mapped.digest, map_seen):
+        locked_map = LockedMap.objects.filter(case=locked, unlocked_at__isnull=True).first()
+        if locked_map is None or not hmac.compare_digest(locked_map.digest, map_seen):
             raise CannotSign(_("The map has changed since you opened this page. Please look at it again."))
     Signature.objects.in_force().filter(case=locked, text__kind=kind).update(superseded_at=timezone.now())
     signature = Signature.objects.create(
         case=locked,
         text=text,
         text_digest=text.digest,
-        map=mapped,
-        map_digest=mapped.digest if mapped else "",
-        may_extend=may_extend and mapped is not None,
+        map=locked_map,
+        map_digest=locked_map.digest if locked_map else "",
+        may_extend=may_extend and locked_map is not None,
         signed_by=by,
     )
-    # By the database's clock, which decides when the time to think it over has passed.
+    # The database's clock, because the same clock decides when the cooling-off period is over.
     Signature.objects.filter(pk=signature.pk).update(signed_at=Now())
     signature.refresh_from_db(fields=["signed_at"])
-    if mapped:
+    if locked_map:
         Case.objects.filter(pk=locked.pk).update(stage=Case.Stage.CONSENTED)
     record(
         Act(
@@ -110,10 +114,10 @@ def sign(
 
 @transaction.atomic
 def withdraw(case: Case, *, by: User) -> None:
-    """Take back every consent of a case: one action, at any time, until the last key is gone.
+    """Withdraw every consent of a case. Possible at any time until the last key is destroyed.
 
-    A run that is under way stops before its next pass. What is gone stays gone. Withdrawing twice changes
-    nothing. Errors: CannotSign when the signer is not the patient.
+    A run in progress stops before its next pass; what is erased by then stays erased. Withdrawing twice
+    changes nothing. Errors: CannotSign if `by` is not the patient.
     """
     if by.pk != case.patient_id:
         raise CannotSign(_("Only the patient can withdraw their consent."))
@@ -131,5 +135,5 @@ def withdraw(case: Case, *, by: User) -> None:
 
 
 def may_start_from(signature: Signature) -> datetime:
-    """When the time to think it over ends (policy of the house, hours)."""
+    """Return when the cooling-off period ends (LACUNA_COOLING_OFF_HOURS after the signature)."""
     return signature.signed_at + timedelta(hours=settings.LACUNA_COOLING_OFF_HOURS)

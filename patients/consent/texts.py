@@ -1,7 +1,8 @@
-# ruff: noqa: E501 - a paragraph that is signed is one line, or its digest would depend on an editor
-"""The texts that are signed, as published last: version 1, by migration 0002, which has its own copy.
+# ruff: noqa: E501 - each paragraph stays on one line: a line break would change the digest that is signed
+"""The newest version of the texts to sign: version 1. Migration 0002, which publishes it, has its own copy.
 
-A new wording is a new version: a migration adds its rows, and the texts here change with it. A test compares.
+For a new wording, add a migration that publishes a new version, and change the texts here. A test compares
+both.
 """
 
 from typing import Any
@@ -44,7 +45,7 @@ Ký ức bạn đánh dấu bảo vệ sẽ được giữ. Một bản sao tìm
 
 Sau đó bạn nhận một chứng nhận mà ai cũng kiểm tra được. Rồi chúng tôi quên đi đó là ai."""
 
-FIRST = (
+FIRST_TEXTS = (
     ("storage", "en", STORAGE_EN),
     ("storage", "vi", STORAGE_VI),
     ("procedure", "en", PROCEDURE_EN),
@@ -53,8 +54,8 @@ FIRST = (
 
 
 def publish_first_texts(model: Any) -> None:
-    """Publish version 1 of each text that is not there yet. `model`: ConsentText, or its historical twin."""
-    for kind, language, body in FIRST:
+    """Create version 1 of each text that does not exist yet. model: ConsentText, or a migration's model of it."""
+    for kind, language, body in FIRST_TEXTS:
         model.objects.get_or_create(
             kind=kind, version=1, language=language, defaults={"body": body, "digest": text_digest(body)}
         )

@@ -1,4 +1,4 @@
-"""Reading, signing and withdrawing."""
+"""The patient's pages to read, sign and withdraw consent."""
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -19,19 +19,19 @@ from patients.memories.silhouette import silhouette
 
 
 def kind_for(case: Case) -> str:
-    """Which text is to be signed now: for keeping first, for the procedure once a map is locked."""
+    """Return the kind of text to sign now: storage until the map is locked, then the procedure."""
     return ConsentText.Kind.STORAGE if case.takes_keepsakes else ConsentText.Kind.PROCEDURE
 
 
-def _map_of(case: Case) -> LockedMap | None:
+def _locked_map_of(case: Case) -> LockedMap | None:
     return LockedMap.objects.filter(case=case, unlocked_at__isnull=True).first()
 
 
-def _form(request: HttpRequest, text: ConsentText, mapped: LockedMap | None) -> SignForm:
+def _form(request: HttpRequest, text: ConsentText, locked_map: LockedMap | None) -> SignForm:
     procedure = text.kind == ConsentText.Kind.PROCEDURE
-    initial = {"text_seen": text.digest, "map_seen": mapped.digest if mapped and procedure else ""}
-    made = ProcedureSignForm if procedure else SignForm
-    return made(request.POST if request.method == "POST" else None, request=request, initial=initial)
+    initial = {"text_seen": text.digest, "map_seen": locked_map.digest if locked_map and procedure else ""}
+    form_class = ProcedureSignForm if procedure else SignForm
+    return form_class(request.POST if request.method == "POST" else None, request=request, initial=initial)
 
 
 def _page(request: HttpRequest, case: Case, form: SignForm, text: ConsentText, status: int) -> HttpResponse:
@@ -42,7 +42,7 @@ def _page(request: HttpRequest, case: Case, form: SignForm, text: ConsentText, s
     context = {
         "case": case,
         "text": text,
-        "mapped": _map_of(case) if procedure else None,
+        "mapped": _locked_map_of(case) if procedure else None,
         "map": silhouette(case) if procedure else None,
         "targets": memories.exclude(fate=Memory.Fate.PROTECTED).count(),
         "kept": memories.filter(fate=Memory.Fate.PROTECTED).count(),
@@ -57,20 +57,20 @@ def _page(request: HttpRequest, case: Case, form: SignForm, text: ConsentText, s
 @require_safe
 @never_cache
 def consent(request: HttpRequest) -> HttpResponse:
-    """The text to sign now, whole, with the map it is about."""
+    """Show the text to sign now, with the map it is about."""
     case = current_case_or_404(request)
     text = current_text(kind_for(case))
-    return _page(request, case, _form(request, text, _map_of(case)), text, 200)
+    return _page(request, case, _form(request, text, _locked_map_of(case)), text, 200)
 
 
 @require_POST
 @never_cache
 @sensitive_post_parameters("passphrase")
 def consent_sign(request: HttpRequest) -> HttpResponse:
-    """Sign exactly what was shown."""
+    """Sign the text and the map that the page showed."""
     case = current_case_or_404(request)
     text = current_text(kind_for(case))
-    form = _form(request, text, _map_of(case))
+    form = _form(request, text, _locked_map_of(case))
     if form.is_valid():
         data = form.cleaned_data
         try:
@@ -93,7 +93,7 @@ def consent_sign(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def withdraw_consent(request: HttpRequest) -> HttpResponse:
-    """One page, one button."""
+    """Show the page that withdraws consent; a POST withdraws it."""
     case = current_case(request)
     signed = case is not None and case.signatures.in_force().exists()
     if request.method == "POST" and case is not None and signed:

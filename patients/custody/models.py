@@ -1,4 +1,4 @@
-"""Things left with the clinic: on which shelf, in whose hands, and how that ended."""
+"""The custody of physical objects ("things") that patients leave with the clinic."""
 
 import uuid
 
@@ -13,12 +13,12 @@ from patients.keepsakes.models import Keepsake
 
 
 class Custody(models.Model):
-    """One thing in the clinic's keeping. The row outlives the keepsake's words and picture."""
+    """The custody of one thing. The row stays after the keepsake's words and picture are destroyed."""
 
     class State(models.TextChoices):
         RECEIVED = "received", pgettext_lazy("a thing", "on our shelf")
         HANDED = "handed", pgettext_lazy("a thing", "handed to the procedure")
-        # One person has said how it ended; it counts when a second has.
+        # One person has recorded the outcome; a second has not confirmed it yet.
         ENDING = "ending", pgettext_lazy("a thing", "waiting for a second witness")
         DESTROYED = "destroyed", pgettext_lazy("a thing", "destroyed before two witnesses")
         RETURNED = "returned", pgettext_lazy("a thing", "given back before two witnesses")
@@ -30,7 +30,7 @@ class Custody(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     keepsake = models.OneToOneField(Keepsake, on_delete=models.PROTECT, related_name="custody")
     state = models.CharField(max_length=10, choices=State.choices, default=State.RECEIVED)
-    shelf = models.CharField(max_length=12)  # a place in the house such as B-14: no words
+    shelf = models.CharField(max_length=12)  # a code of a place in the clinic, such as B-14; never words
     received_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     received_at = models.DateTimeField(default=timezone.now)
     handed_by = models.ForeignKey(

@@ -1,4 +1,8 @@
-"""A thing's way through the house: received, handed to the procedure, and ended before two witnesses."""
+"""Records the transfers of a thing: received, handed to the procedure's team, destroyed or given back.
+
+The outcome takes two people: one records it (`end`), another confirms it (`witness`) or denies it
+(`contradict`).
+"""
 
 import re
 from collections.abc import Mapping
@@ -14,112 +18,116 @@ from patients.custody.models import Custody
 from patients.keepsakes.models import Keepsake
 
 SHELF = re.compile(r"[A-Z0-9]([A-Z0-9-]{0,10}[A-Z0-9])?")
-NIGHT = frozenset({Case.Stage.BOOKED, Case.Stage.RUNNING})
+BOOKED_STAGES = frozenset({Case.Stage.BOOKED, Case.Stage.RUNNING})
 State, Outcome = Custody.State, Custody.Outcome
 
 
-class CannotKeep(Exception):
-    """This cannot be written down so; the message says why in plain words."""
+class CannotTransfer(Exception):
+    """This transfer is not possible; the message says why."""
 
 
-def _say(action: str, custody: Custody, by: User, details: Mapping[str, str]) -> None:
+def _record_transfer(action: str, custody: Custody, by: User, details: Mapping[str, str]) -> None:
     row = custody.keepsake
-    told = {"keepsake": str(row.pk), **details}
-    record(Act(action, f"custody:{custody.pk}", actor=actor_of(by), case=row.case_id, details=told))
+    all_details = {"keepsake": str(row.pk), **details}
+    record(Act(action, f"custody:{custody.pk}", actor=actor_of(by), case=row.case_id, details=all_details))
 
 
-def _locked(keepsake: Keepsake) -> Custody:
-    """Errors: CannotKeep where the thing was never received."""
+def _lock_custody(keepsake: Keepsake) -> Custody:
+    """Lock the custody of a thing and return it. Errors: CannotTransfer if it was never received."""
     rows = Custody.objects.select_for_update(of=("self",)).select_related("keepsake__case")
     if (custody := rows.filter(keepsake=keepsake).first()) is None:
-        raise CannotKeep(_("We have not received this thing."))
+        raise CannotTransfer(_("We have not received this thing."))
     return custody
 
 
 @transaction.atomic
 def receive(keepsake: Keepsake, shelf: str, *, by: User) -> Custody:
-    """Take a thing in and put it on a shelf. Errors: CannotKeep."""
+    """Record that the clinic received a thing and put it on a shelf. Errors: CannotTransfer."""
     code = shelf.strip().upper()
     if not SHELF.fullmatch(code):
-        raise CannotKeep(_("Write the shelf as letters, digits and hyphens, such as B-14."))
+        raise CannotTransfer(_("Write the shelf as letters, digits and hyphens, such as B-14."))
     row = Keepsake.objects.select_for_update().get(pk=keepsake.pk)
     if row.kind != Keepsake.Kind.OBJECT or row.gone_at:
-        raise CannotKeep(_("There is no such thing on this file any more."))
+        raise CannotTransfer(_("There is no such thing on this file any more."))
     try:
         with transaction.atomic():
             custody = Custody.objects.create(keepsake=row, shelf=code, received_by=by)
     except IntegrityError:
-        raise CannotKeep(_("This thing was received before.")) from None
-    _say("custody.received", custody, by, {"shelf": code.lower()})  # the log has no capitals
+        raise CannotTransfer(_("This thing was received before.")) from None
+    _record_transfer("custody.received", custody, by, {"shelf": code.lower()})  # the log has no capitals
     return custody
 
 
 @transaction.atomic
 def hand_over(keepsake: Keepsake, *, by: User) -> Custody:
-    """Hand a thing to the team of the booked night. Errors: CannotKeep."""
-    custody = _locked(keepsake)
+    """Record that a thing was handed to the team of the booked procedure. Errors: CannotTransfer."""
+    custody = _lock_custody(keepsake)
     if custody.state != State.RECEIVED:
-        raise CannotKeep(_("This thing is not on the shelf any more."))
-    if custody.keepsake.case.stage not in NIGHT:
-        raise CannotKeep(_("No night is booked yet, so there is no team to hand it to."))
+        raise CannotTransfer(_("This thing is not on the shelf any more."))
+    if custody.keepsake.case.stage not in BOOKED_STAGES:
+        raise CannotTransfer(_("No night is booked yet, so there is no team to hand it to."))
     custody.state, custody.handed_by, custody.handed_at = State.HANDED, by, timezone.now()
     custody.save(update_fields=["state", "handed_by", "handed_at"])
-    _say("custody.handed", custody, by, {})
+    _record_transfer("custody.handed", custody, by, {})
     return custody
 
 
 @transaction.atomic
 def end(keepsake: Keepsake, outcome: str, *, by: User) -> Custody:
-    """Say that a thing was destroyed or given back; it counts once somebody else has witnessed it.
+    """Record that a thing was destroyed or given back. It counts once another person has confirmed it.
 
-    What lies in a hand cannot be faded and stopped half-way, so a thing is destroyed after its memory is
-    gone, never before: until then the patient may still keep it. Errors: CannotKeep.
+    outcome: a value of Custody.Outcome. A thing cannot be destroyed in passes and stopped half-way, so it is
+    destroyed only after its memory is erased: until then the patient may still keep it.
+    Errors: CannotTransfer.
     """
     if outcome not in Outcome.values:
-        raise CannotKeep(_("Say whether it was destroyed or given back."))
-    custody = _locked(keepsake)
+        raise CannotTransfer(_("Say whether it was destroyed or given back."))
+    custody = _lock_custody(keepsake)
     if custody.state not in {State.RECEIVED, State.HANDED}:
-        raise CannotKeep(_("How this thing ended has been said already."))
-    if outcome == Outcome.DESTROYED and (custody.state != State.HANDED or not _erased(custody.keepsake)):
-        raise CannotKeep(_("Its memory is not erased yet, so the thing cannot be destroyed."))
+        raise CannotTransfer(_("How this thing ended has been said already."))
+    if outcome == Outcome.DESTROYED and (
+        custody.state != State.HANDED or not _erased_by_run(custody.keepsake)
+    ):
+        raise CannotTransfer(_("Its memory is not erased yet, so the thing cannot be destroyed."))
     custody.state, custody.outcome = State.ENDING, outcome
     custody.ended_by, custody.ended_at = by, timezone.now()
     custody.save(update_fields=["state", "outcome", "ended_by", "ended_at"])
-    _say("custody.ended", custody, by, {"outcome": outcome})
+    _record_transfer("custody.ended", custody, by, {"outcome": outcome})
     return custody
 
 
-def _erased(keepsake: Keepsake) -> bool:
-    """Whether a run has taken it: what the patient took back themselves is gone, but not by their consent."""
+def _erased_by_run(keepsake: Keepsake) -> bool:
+    """Return whether a run erased the keepsake. One that the patient took back is gone at level 0."""
     return keepsake.gone_at is not None and keepsake.level > 0
 
 
-def _not_by_oneself(custody: Custody, by: User) -> None:
+def _check_second_person(custody: Custody, by: User) -> None:
+    """Errors: CannotTransfer if no outcome waits for a second person, or if `by` recorded it."""
     if custody.state != State.ENDING:
-        raise CannotKeep(_("Nobody has said how this thing ended."))
+        raise CannotTransfer(_("Nobody has said how this thing ended."))
     if custody.ended_by_id == by.pk:
-        raise CannotKeep(_("Somebody else has to witness this."))
+        raise CannotTransfer(_("Somebody else has to witness this."))
 
 
 @transaction.atomic
 def witness(keepsake: Keepsake, *, by: User) -> Custody:
-    """Confirm, as the second person, what was said of a thing's end; this closes it. Errors: CannotKeep."""
-    custody = _locked(keepsake)
-    _not_by_oneself(custody, by)
+    """Confirm the recorded outcome as the second person; this closes the custody. Errors: CannotTransfer."""
+    custody = _lock_custody(keepsake)
+    _check_second_person(custody, by)
     custody.state, custody.witnessed_by, custody.witnessed_at = custody.outcome, by, timezone.now()
     custody.save(update_fields=["state", "witnessed_by", "witnessed_at"])
-    _say("custody.witnessed", custody, by, {"outcome": custody.outcome})
+    _record_transfer("custody.witnessed", custody, by, {"outcome": custody.outcome})
     return custody
 
 
 @transaction.atomic
 def contradict(keepsake: Keepsake, *, by: User) -> Custody:
-    """Say, as the second person, that it did not end so; it stands where it stood. Errors: CannotKeep."""
-    custody = _locked(keepsake)
-    _not_by_oneself(custody, by)
-    said = custody.outcome
+    """Deny the recorded outcome as the second person; the state before it is back. Errors: CannotTransfer."""
+    custody = _lock_custody(keepsake)
+    _check_second_person(custody, by)
+    denied_outcome = custody.outcome
     custody.state = State.HANDED if custody.handed_at else State.RECEIVED
     custody.outcome, custody.ended_by, custody.ended_at = "", None, None
     custody.save(update_fields=["state", "outcome", "ended_by", "ended_at"])
-    _say("custody.contradicted", custody, by, {"outcome": said})
+    _record_transfer("custody.contradicted", custody, by, {"outcome": denied_outcome})
     return custody

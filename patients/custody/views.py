@@ -1,4 +1,4 @@
-"""The clinic's page of things left with it, for one file."""
+"""The staff page of the things of one case that are in the clinic's custody."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from patients.keepsakes.models import Keepsake
 
 @dataclass(frozen=True)
 class Thing:
-    """A keepsake that is a thing, and what the clinic may do with it next."""
+    """A keepsake that is a physical object, with its custody. may: names of the actions possible now."""
 
     keepsake: Keepsake
     custody: Custody | None
@@ -37,18 +37,18 @@ class Thing:
 
 
 def _things(case: Case, by: User) -> list[Thing]:
-    kept = Q(custody__isnull=False) | Q(kind=Keepsake.Kind.OBJECT, gone_at__isnull=True)
-    rows = Keepsake.objects.filter(kept, case=case).select_related(
+    is_thing = Q(custody__isnull=False) | Q(kind=Keepsake.Kind.OBJECT, gone_at__isnull=True)
+    rows = Keepsake.objects.filter(is_thing, case=case).select_related(
         "custody__received_by", "custody__handed_by", "custody__ended_by", "custody__witnessed_by"
     )
     return [
-        Thing(row, custody := getattr(row, "custody", None), _may(custody, row, by))
+        Thing(row, custody := getattr(row, "custody", None), _next_actions(custody, row, by))
         for row in rows.order_by("added_at", "pk")
     ]
 
 
-def _may(custody: Custody | None, keepsake: Keepsake, by: User) -> frozenset[str]:
-    """Names of what can be done now; the functions that do it look again."""
+def _next_actions(custody: Custody | None, keepsake: Keepsake, by: User) -> frozenset[str]:
+    """Return the names of the actions possible now, for the buttons. transfers.py checks them again."""
     if custody is None:
         return frozenset({"receive"})
     match custody.state:
@@ -65,7 +65,7 @@ def _may(custody: Custody | None, keepsake: Keepsake, by: User) -> frozenset[str
 @require_safe
 @never_cache
 def custody(request: HttpRequest, case: UUID) -> HttpResponse:
-    """Every thing of one file: where it is, who had it, how it ended. No pictures and no words."""
+    """Show every thing of one case: where it is, who had it, the outcome. No pictures and no words."""
     row, person = case_or_404(case), request_user(request)
     viewed(row, "custody", by=person)
     may_change = allowed(person, "patients:custody-change", {"case": row.pk}, "POST").allowed
@@ -75,10 +75,10 @@ def custody(request: HttpRequest, case: UUID) -> HttpResponse:
 
 @require_POST
 def change(request: HttpRequest, case: UUID, keepsake: UUID) -> HttpResponse:
-    """Receive, hand over, end or witness one thing."""
+    """Do the posted action (`do`) with one thing."""
     row = get_object_or_404(Keepsake, pk=keepsake, case=case)
     by = request_user(request)
-    acts: dict[str, Callable[[], Custody]] = {
+    actions: dict[str, Callable[[], Custody]] = {
         "receive": lambda: transfers.receive(row, request.POST.get("shelf", ""), by=by),
         "hand": lambda: transfers.hand_over(row, by=by),
         "destroyed": lambda: transfers.end(row, "destroyed", by=by),
@@ -87,10 +87,10 @@ def change(request: HttpRequest, case: UUID, keepsake: UUID) -> HttpResponse:
         "contradict": lambda: transfers.contradict(row, by=by),
     }
     try:
-        if (act := acts.get(request.POST.get("do", ""))) is None:
-            raise transfers.CannotKeep(_("Choose what happened to the thing."))
-        act()
+        if (action := actions.get(request.POST.get("do", ""))) is None:
+            raise transfers.CannotTransfer(_("Choose what happened to the thing."))
+        action()
         messages.success(request, _("Written down."))
-    except transfers.CannotKeep as refusal:
+    except transfers.CannotTransfer as refusal:
         messages.error(request, str(refusal))
     return redirect("patients:custody", case=case)

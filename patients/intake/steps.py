@@ -1,4 +1,4 @@
-"""The intake: a short questionnaire in steps, saved as it is typed, all of it sealed."""
+"""The intake: a short questionnaire in steps. It is saved while the patient types, and stored encrypted."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ COLORS = [
     ("orange", _("orange")),
     ("blue", _("blue")),
 ]
-# What keeps somebody from an ordinary night: each is a question the doctor asks further about.
+# Conditions that may rule out an ordinary procedure. The doctor asks more about each.
 CONDITIONS = [
     ("pregnancy", _("I am or may be pregnant")),
     ("breath", _("I stop breathing in my sleep, or I was told so")),
@@ -33,8 +33,8 @@ CONDITIONS = [
     ("implant", _("I have a pacemaker or another implant")),
 ]
 CHAPTERS = range(1, 5)
-LONGEST = 4000  # characters of one answer that are kept while it is typed
-DRAFTS = "drafts"  # the key in `answers` under which unfinished steps are kept, as typed
+MAX_DRAFT_LENGTH = 4000  # characters kept of one answer in a draft
+DRAFTS = "drafts"  # the key in `answers` for the steps that are typed but not submitted
 
 
 class SubjectStep(forms.Form):
@@ -57,7 +57,7 @@ class SubjectStep(forms.Form):
 
 
 class MeetingStep(forms.Form):
-    """Asked only where they still meet."""
+    """Asked only if the patient still meets the subject."""
 
     meeting = forms.CharField(
         label=_("Where do you meet?"),
@@ -101,29 +101,29 @@ class HealthStep(forms.Form):
 
 
 class ChaptersStep(forms.Form):
-    """Up to four spans the patient names, for the map's strip of time."""
+    """Up to four named periods ("chapters"), for the time strip of the map."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for n in CHAPTERS:
             self.fields[f"name_{n}"] = forms.CharField(label=_("Its name"), max_length=60, required=False)
-            self.fields[f"from_{n}"] = _day_field(_("First day"))
-            self.fields[f"to_{n}"] = _day_field(_("Last day"))
+            self.fields[f"from_{n}"] = _date_field(_("First day"))
+            self.fields[f"to_{n}"] = _date_field(_("Last day"))
             self.fields[f"color_{n}"] = forms.ChoiceField(label=_("Color"), choices=COLORS, required=False)
 
     def rows(self) -> list[list[forms.BoundField]]:
-        """The fields of each span that has any, and of one more, for the page."""
-        return [self._row(n) for n in CHAPTERS if n <= self._filled() + 1]
+        """Return the fields of the chapters up to the last filled one, and of one empty chapter."""
+        return [self._row(n) for n in CHAPTERS if n <= self._last_filled() + 1]
 
     def further(self) -> list[list[forms.BoundField]]:
-        """Those of the others."""
-        return [self._row(n) for n in CHAPTERS if n > self._filled() + 1]
+        """Return the fields of the other chapters, which the page shows on demand."""
+        return [self._row(n) for n in CHAPTERS if n > self._last_filled() + 1]
 
     def _row(self, n: int) -> list[forms.BoundField]:
         return [self[f"{part}_{n}"] for part in ("name", "color", "from", "to")]
 
-    def _filled(self) -> int:
-        """The last span in which something stands."""
+    def _last_filled(self) -> int:
+        """Return the number of the last chapter with an entry; 0 if there is none."""
         return max(
             (n for n in CHAPTERS for part in ("name", "from", "to") if self[f"{part}_{n}"].value()), default=0
         )
@@ -141,7 +141,7 @@ class ChaptersStep(forms.Form):
         return data
 
     def chapters(self) -> list[dict[str, str]]:
-        """The spans that were named, in time order."""
+        """Return the named chapters in the format of CaseFields.chapters, sorted by their first day."""
         data = self.cleaned_data
         spans = [
             {
@@ -156,8 +156,8 @@ class ChaptersStep(forms.Form):
         return sorted(spans, key=lambda span: span["from"])
 
 
-def _day_field(label: Any) -> forms.DateField:
-    # Browsers send and expect a date in this form alone, whatever the page's language.
+def _date_field(label: Any) -> forms.DateField:
+    # Browsers use only this date format, whatever the language of the page.
     form = "%Y-%m-%d"
     widget = forms.DateInput(attrs={"type": "date"}, format=form)
     return forms.DateField(label=label, required=False, widget=widget, input_formats=[form])
@@ -182,33 +182,33 @@ STEPS = (
 
 
 def steps_for(answers: dict[str, Any]) -> list[Step]:
-    """The steps that concern this patient: who no longer meets the person is not asked where."""
+    """Return the steps for this patient: without "meeting" unless they still meet the subject."""
     return [step for step in STEPS if step.key != "meeting" or answers.get("still") == "yes"]
 
 
 def initial_of(case: Case, step: Step) -> dict[str, Any]:
-    """What was typed before, on whatever device, finished or not."""
-    paper: CaseFields = case.read()
+    """Return the initial values of a step's form: the saved answers, or the draft if there is one."""
+    fields: CaseFields = case.read()
     initial: dict[str, Any] = {
-        **paper.answers,
-        "subject_name": paper.subject_name,
-        "subject_relation": paper.subject_relation,
+        **fields.answers,
+        "subject_name": fields.subject_name,
+        "subject_relation": fields.subject_relation,
     }
-    for n, chapter in zip(CHAPTERS, paper.chapters, strict=False):
+    for n, chapter in zip(CHAPTERS, fields.chapters, strict=False):
         initial |= {f"{part}_{n}": chapter[part] for part in ("name", "color", "from", "to")}
-    initial |= paper.answers.get(DRAFTS, {}).get(step.key, {})
+    initial |= fields.answers.get(DRAFTS, {}).get(step.key, {})
     return {name: value for name, value in initial.items() if name in step.form().fields}
 
 
-def _open(case: Case) -> Case:
+def _lock_open_case(case: Case) -> Case:
     row = Case.objects.select_for_update().get(pk=case.pk)
     if not row.takes_keepsakes:
         raise NotTaken(str(LOCKED))
     return row
 
 
-def _seal(row: Case, paper: CaseFields) -> None:
-    row.write(paper)
+def _save_fields(row: Case, fields: CaseFields) -> None:
+    row.write(fields)
     row.save(update_fields=["sealed"])
 
 
@@ -220,39 +220,40 @@ def _without_draft(answers: dict[str, Any], step: Step) -> dict[str, Any]:
 
 
 @transaction.atomic
-def keep_draft(case: Case, step: Step, typed: QueryDict) -> None:
-    """Keep a step as it stands, whether it can be read yet or not, so that no typing is lost.
+def save_draft(case: Case, step: Step, typed: QueryDict) -> None:
+    """Save what is typed in a step as a draft, without validation, so that nothing is lost.
 
-    Typing makes no entry in the log; the button does. Errors: NotTaken once the map is locked.
+    It makes no audit entry; `save_step` does. Errors: NotTaken once the map is locked.
     """
-    row = _open(case)
-    paper: CaseFields = row.read()
+    row = _lock_open_case(case)
+    fields: CaseFields = row.read()
     draft: dict[str, Any] = {}
     for name, field in step.form().fields.items():
         if isinstance(field, forms.MultipleChoiceField):
             draft[name] = [value[:80] for value in typed.getlist(name)[: len(CONDITIONS)]]
         else:
-            draft[name] = typed.get(name, "").replace("\0", "")[:LONGEST]
-    drafts = paper.answers.get(DRAFTS, {}) | {step.key: draft}
-    _seal(row, dataclasses.replace(paper, answers={**paper.answers, DRAFTS: drafts}))
+            draft[name] = typed.get(name, "").replace("\0", "")[:MAX_DRAFT_LENGTH]
+    drafts = fields.answers.get(DRAFTS, {}) | {step.key: draft}
+    _save_fields(row, dataclasses.replace(fields, answers={**fields.answers, DRAFTS: drafts}))
 
 
 @transaction.atomic
 def save_step(case: Case, step: Step, form: forms.Form, *, by: User) -> None:
-    """Take a step's answers. Errors: NotTaken once the map is locked."""
-    row = _open(case)
-    paper: CaseFields = row.read()
-    answers = _without_draft(paper.answers, step)
+    """Save the answers of a valid form and delete its draft. Errors: NotTaken once the map is locked."""
+    row = _lock_open_case(case)
+    fields: CaseFields = row.read()
+    answers = _without_draft(fields.answers, step)
     if isinstance(form, ChaptersStep):
-        paper = dataclasses.replace(paper, chapters=form.chapters(), answers=answers)
+        fields = dataclasses.replace(fields, chapters=form.chapters(), answers=answers)
     else:
-        said = {
-            key: value.said if hasattr(value, "said") else value for key, value in form.cleaned_data.items()
+        values = {
+            key: value.field_value if hasattr(value, "field_value") else value
+            for key, value in form.cleaned_data.items()
         }
-        named = {key: said.pop(key) for key in ("subject_name", "subject_relation") if key in said}
-        answers = {key: value for key, value in {**answers, **said}.items() if value not in ("", [])}
-        paper = dataclasses.replace(paper, answers=answers, **named)
-    _seal(row, paper)
+        subject = {key: values.pop(key) for key in ("subject_name", "subject_relation") if key in values}
+        answers = {key: value for key, value in {**answers, **values}.items() if value not in ("", [])}
+        fields = dataclasses.replace(fields, answers=answers, **subject)
+    _save_fields(row, fields)
     record(
         Act(
             "intake.answered",

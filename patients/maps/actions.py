@@ -1,4 +1,4 @@
-"""What the log may say of this package."""
+"""The audit actions of this package, each with its phrase and its tone on the page."""
 
 from django.utils.translation import gettext_lazy as _
 

@@ -1,4 +1,4 @@
-"""What is changed on the bench, before the map is locked."""
+"""Changes that staff make on the mapping bench, until the map is locked."""
 
 import dataclasses
 from typing import Any
@@ -10,19 +10,19 @@ from clinic.accounts.models import User
 from clinic.audit.record import Act, actor_of, record
 from patients.cases.models import Case
 from patients.keepsakes.models import Keepsake
-from patients.memories.links import CannotChange, open_map_of
+from patients.memories.links import CannotChange, lock_case_with_open_map
 from patients.memories.models import Memory
 from patients.vault.models import StoredObject
 from patients.vault.objects import new_seal
 
 
 @transaction.atomic
-def describe(memory: Memory, words: dict[str, Any], numbers: dict[str, Any], *, by: User) -> Memory:
-    """Write what a mapping visit found out about a memory.
+def update_memory(memory: Memory, words: dict[str, Any], numbers: dict[str, Any], *, by: User) -> Memory:
+    """Change a memory and return it.
 
-    words: fields of MemoryFields. numbers: intensity (0 to 10 or None), zone, fate. Errors: CannotChange.
+    words: values for MemoryFields. numbers: intensity (0 to 10 or None), zone and fate. Errors: CannotChange.
     """
-    case = open_map_of(memory.case_id)
+    case = lock_case_with_open_map(memory.case_id)
     row = Memory.objects.select_for_update().get(pk=memory.pk, case=case)
     before = row.fate
     for name, value in numbers.items():
@@ -30,23 +30,23 @@ def describe(memory: Memory, words: dict[str, Any], numbers: dict[str, Any], *, 
     row.write(dataclasses.replace(row.read(), **words))
     row.save(update_fields=["sealed", *numbers])
     actor = actor_of(by)
-    acts = [Act("memory.changed", f"memory:{row.pk}", actor=actor, case=case.pk)]
+    entries = [Act("memory.changed", f"memory:{row.pk}", actor=actor, case=case.pk)]
     if row.fate != before:
         action = "memory.kept" if row.fate == Memory.Fate.PROTECTED else "memory.released"
-        acts.append(Act(action, f"memory:{row.pk}", actor=actor, case=case.pk))
-    record(*acts)
+        entries.append(Act(action, f"memory:{row.pk}", actor=actor, case=case.pk))
+    record(*entries)
     return row
 
 
 @transaction.atomic
-def place(keepsake: Keepsake, memory: Memory | None, title: str = "", *, by: User) -> Memory:
+def place_keepsake(keepsake: Keepsake, memory: Memory | None, title: str = "", *, by: User) -> Memory:
     """Put a keepsake into `memory`, or into a new one called `title`. Errors: CannotChange."""
-    case = open_map_of(keepsake.case_id)
+    case = lock_case_with_open_map(keepsake.case_id)
     row = Keepsake.objects.select_for_update().get(pk=keepsake.pk)
     if row.gone_at:
         raise CannotChange(_("The patient has taken this one back. It is destroyed."))
     actor = actor_of(by)
-    acts = []
+    entries = []
     if memory is None:
         if not title.strip():
             raise CannotChange(_("Choose a memory, or give a new one a title."))
@@ -54,13 +54,13 @@ def place(keepsake: Keepsake, memory: Memory | None, title: str = "", *, by: Use
         new_seal(case_id=case.pk, seal_id=memory.pk, memory_id=memory.pk)
         memory.write(Memory.sealed_fields(title=title.strip()))
         memory.save(update_fields=["sealed"])
-        acts.append(Act("memory.made", f"memory:{memory.pk}", actor=actor, case=case.pk))
+        entries.append(Act("memory.made", f"memory:{memory.pk}", actor=actor, case=case.pk))
     if memory.case_id != case.pk:
         raise CannotChange(_("That memory is not in this file."))
     Keepsake.objects.filter(pk=row.pk).update(memory=memory)
-    # Stored objects go with their keepsake: one that still named the old memory would end with that.
+    # Stored objects belong to their keepsake. One that still named the old memory would be destroyed with it.
     StoredObject.objects.filter(keepsake=row).update(memory=None)
-    acts.append(
+    entries.append(
         Act(
             "keepsake.changed",
             f"keepsake:{row.pk}",
@@ -69,14 +69,14 @@ def place(keepsake: Keepsake, memory: Memory | None, title: str = "", *, by: Use
             details={"memory": memory.pk},
         )
     )
-    record(*acts)
+    record(*entries)
     return memory
 
 
 @transaction.atomic
 def name_chapters(case: Case, chapters: list[dict[str, str]], *, by: User) -> None:
-    """Write the spans the patient names. Errors: CannotChange."""
-    locked = open_map_of(case.pk)
+    """Replace the chapters of a case. chapters: as in CaseFields.chapters. Errors: CannotChange."""
+    locked = lock_case_with_open_map(case.pk)
     locked.write(dataclasses.replace(locked.read(), chapters=chapters))
     locked.save(update_fields=["sealed"])
     record(

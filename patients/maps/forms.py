@@ -1,4 +1,4 @@
-"""What is asked on the mapping bench."""
+"""The forms on the mapping bench."""
 
 from itertools import pairwise
 from typing import Any
@@ -8,11 +8,11 @@ from django.utils.translation import gettext_lazy as _
 
 from patients.memories.models import Memory, MemoryFields
 
-LONG = 4000
+MAX_TEXT = 4000
 
 
 class MemoryForm(forms.Form):
-    """One memory as the mapping visit finds it. Undated may be typed; it blocks the lock."""
+    """One memory, for staff. It may be saved without a date, but then the map cannot be locked."""
 
     title = forms.CharField(label=_("Title"), max_length=200)
     intensity = forms.TypedChoiceField(
@@ -24,7 +24,7 @@ class MemoryForm(forms.Form):
         widget=forms.RadioSelect(attrs={"class": "scale"}),
     )
     reaction = forms.CharField(
-        label=_("Reaction"), max_length=LONG, required=False, widget=forms.Textarea(attrs={"rows": 2})
+        label=_("Reaction"), max_length=MAX_TEXT, required=False, widget=forms.Textarea(attrs={"rows": 2})
     )
     when = forms.CharField(
         label=_("When, as the patient says it"),
@@ -52,21 +52,21 @@ class MemoryForm(forms.Form):
     zone = forms.ChoiceField(label=_("Where"), choices=Memory.Zone.choices, widget=forms.RadioSelect)
 
     @staticmethod
-    def initial_of(memory: Memory, paper: MemoryFields) -> dict[str, Any]:
-        """What stands in the form before anybody touches it."""
+    def initial_of(memory: Memory, fields: MemoryFields) -> dict[str, Any]:
+        """Return the form's initial values for a memory."""
         return {
-            "title": paper.title,
+            "title": fields.title,
             "intensity": memory.intensity,
-            "reaction": paper.reaction,
-            "when": paper.when,
-            "day": paper.day,
-            "people": ", ".join(paper.people),
+            "reaction": fields.reaction,
+            "when": fields.when,
+            "day": fields.day,
+            "people": ", ".join(fields.people),
             "fate": memory.fate,
             "zone": memory.zone,
         }
 
     def words(self) -> dict[str, Any]:
-        """Fields of MemoryFields."""
+        """Return the values for MemoryFields (the encrypted fields)."""
         data = self.cleaned_data
         people = [" ".join(name.split()) for name in data["people"].split(",")]
         return {
@@ -78,7 +78,7 @@ class MemoryForm(forms.Form):
         }
 
     def numbers(self) -> dict[str, Any]:
-        """Columns of Memory."""
+        """Return the values for the columns of Memory."""
         return {name: self.cleaned_data[name] for name in ("intensity", "fate", "zone")}
 
 
@@ -92,7 +92,7 @@ COLORS = [
 
 
 class ChapterForm(forms.Form):
-    """One span the patient names; left empty it is dropped."""
+    """A chapter: a period of time that the patient names. Without a name, the form is ignored."""
 
     name = forms.CharField(label=_("Chapter"), max_length=80, required=False)
     color = forms.ChoiceField(label=_("Color"), choices=COLORS, required=False)
@@ -116,7 +116,7 @@ class ChapterForm(forms.Form):
 
 
 class BaseChapters(forms.BaseFormSet):
-    """The chapters of a case; none may run into another."""
+    """The chapters of a case. They must not overlap."""
 
     def clean(self) -> None:
         if any(self.errors):
@@ -130,7 +130,7 @@ class BaseChapters(forms.BaseFormSet):
             raise forms.ValidationError(_("Two chapters share days."))
 
     def chapters(self) -> list[dict[str, str]]:
-        """The spans as the case's paper keeps them, in the order of time."""
+        """Return the named chapters in the format of CaseFields.chapters, sorted by their first day."""
         named = [form.cleaned_data for form in self.forms if form.cleaned_data.get("name")]
         return [
             {

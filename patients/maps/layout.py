@@ -1,28 +1,30 @@
-"""Where memories lie on the map: newest to the right, linked ones near each other, hardly any overlap.
+"""Computes the places of memories on the map: newest at the right, linked ones close, little overlap.
 
-Computed once, when the map is locked, and stored. Its figures were chosen by eye on maps of 30 to 200.
+It runs once, when the map is locked; the result is stored. It simulates forces between rectangles (prints).
+The constants were chosen by eye on maps of 30 to 200 memories.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import sqrt
 
-WIDTH, HEIGHT = 900.0, 745.0
-# Kept free: at the top for the counts, at the right for the first strip of shore.
-TOP, RIGHT, BOTTOM, LEFT = 48.0, 46.0, 22.0, 16.0
+WIDTH, HEIGHT = 900.0, 745.0  # pixels, as are the margins and MAX_SIDE
+# Free margins: at the top for the counts, at the right for the first strip of land.
+MARGIN_TOP, MARGIN_RIGHT, MARGIN_BOTTOM, MARGIN_LEFT = 48.0, 46.0, 22.0, 16.0
 GOLDEN = 0.618034
-TILT = 0.045  # radians, either way
-LARGEST = 150.0
-CROWDED = 60  # prints; from here on they share more of the area
-STEPS, SETTLING = 420, 200
+MAX_TILT = 0.045  # radians, either way
+MAX_SIDE = 150.0
+CROWDED_COUNT = 60  # from this number of prints on, they cover a larger share of the area
+STEPS, SETTLE_STEPS = 420, 200
 PULL_X, PULL_Y, PULL_LINK, REPULSION, GAP = 0.03, 0.012, 0.008, 0.28, 0.1
-# A panorama or a ribbon would push its neighbors out of their time: beyond this it is cropped.
+# Limits of width / height. A very wide or tall print would push its neighbors far from their place in time,
+# so it is drawn cropped.
 ASPECTS = (0.4, 2.4)
 
 
 @dataclass(frozen=True)
 class Print:
-    """A memory to be placed: `n` counts from the oldest, intensity 0-10, aspect is width / height."""
+    """A memory to place. n: its number, 1 is the oldest. aspect: width / height. links: numbers of others."""
 
     n: int
     intensity: float
@@ -32,7 +34,7 @@ class Print:
 
 @dataclass(frozen=True)
 class Placed:
-    """Middle and size of a print in 0..1 of the map's width and height; tilt in radians."""
+    """The result: center and size of a print, in 0..1 of the map's width and height; tilt in radians."""
 
     n: int
     x: float
@@ -44,40 +46,42 @@ class Placed:
 
 @dataclass(slots=True)
 class _Body:
+    """A print in the simulation: center, size and the center it is pulled to, in pixels."""
+
     n: int
     x: float
     y: float
     w: float
     h: float
-    to_x: float
-    to_y: float
+    target_x: float
+    target_y: float
 
 
 def layout(prints: Sequence[Print], width: float = WIDTH, height: float = HEIGHT) -> list[Placed]:
-    """Place `prints` on a map of `width` by `height` pixels, in order of `n`. The same input lands the same.
+    """Return the places of `prints` on a map of `width` by `height` pixels, sorted by `n`.
 
-    Links to numbers that are not among the prints are ignored.
+    Without randomness: the same input gives the same result. Links to unknown numbers are ignored.
     """
     ordered = sorted(prints, key=lambda item: item.n)
     if not ordered:
         return []
     side = _side(len(ordered), width, height)
     bodies = [_body(item, i, len(ordered), side, width, height) for i, item in enumerate(ordered)]
-    place = {body.n: i for i, body in enumerate(bodies)}
+    index_of = {body.n: i for i, body in enumerate(bodies)}
     links = sorted(
         {
-            (min(place[item.n], place[other]), max(place[item.n], place[other]))
+            (min(index_of[item.n], index_of[other]), max(index_of[item.n], index_of[other]))
             for item in ordered
             for other in item.links
-            if other in place and other != item.n
+            if other in index_of and other != item.n
         }
     )
     gap = GAP * side
     cell = max(max(body.w, body.h) for body in bodies) + gap
     for step in range(STEPS):
-        # Towards the end the pulls let go, so that what still overlaps can come apart.
-        grip = min(1.0, (STEPS - step) / SETTLING)
-        _pull(bodies, links, grip)
+        # In the last SETTLE_STEPS the pulls fade out, so that prints that still overlap can separate.
+        strength = min(1.0, (STEPS - step) / SETTLE_STEPS)
+        _pull(bodies, links, strength)
         for a, b in _neighbors(bodies, cell):
             _push_apart(a, b, gap)
         for body in bodies:
@@ -96,9 +100,10 @@ def layout(prints: Sequence[Print], width: float = WIDTH, height: float = HEIGHT
 
 
 def _side(count: int, width: float, height: float) -> float:
-    share = 0.60 if count >= CROWDED else 0.50
-    free = max(1.0, width - LEFT - RIGHT) * max(1.0, height - TOP - BOTTOM)
-    return min(LARGEST, sqrt(free / count * share))
+    """Return the side of an average print in pixels."""
+    share = 0.60 if count >= CROWDED_COUNT else 0.50
+    free = max(1.0, width - MARGIN_LEFT - MARGIN_RIGHT) * max(1.0, height - MARGIN_TOP - MARGIN_BOTTOM)
+    return min(MAX_SIDE, sqrt(free / count * share))
 
 
 def _body(item: Print, rank: int, count: int, side: float, width: float, height: float) -> _Body:
@@ -107,23 +112,24 @@ def _body(item: Print, rank: int, count: int, side: float, width: float, height:
     w, h = sqrt(area * aspect), sqrt(area / aspect)
     across = (rank + 0.5) / count
     down = (item.n * GOLDEN) % 1
-    x = LEFT + across * (width - LEFT - RIGHT)
-    y = TOP + h / 2 + down * max(0.0, height - TOP - BOTTOM - h)
+    x = MARGIN_LEFT + across * (width - MARGIN_LEFT - MARGIN_RIGHT)
+    y = MARGIN_TOP + h / 2 + down * max(0.0, height - MARGIN_TOP - MARGIN_BOTTOM - h)
     return _Body(item.n, x, y, w, h, x, y)
 
 
 def _tilt(n: int) -> float:
-    """A tilt that looks thrown and is the same each time: Knuth's multiplicative hash of the number."""
-    return round(((n * 2654435761 % 2**32) / 2**31 - 1) * TILT, 4)
+    """Return a tilt that looks random but is the same each time: Knuth's multiplicative hash of n."""
+    return round(((n * 2654435761 % 2**32) / 2**31 - 1) * MAX_TILT, 4)
 
 
-def _pull(bodies: list[_Body], links: list[tuple[int, int]], grip: float) -> None:
+def _pull(bodies: list[_Body], links: list[tuple[int, int]], strength: float) -> None:
+    """Move each print towards its target, and linked prints towards each other. strength: 0..1."""
     for body in bodies:
-        body.x += (body.to_x - body.x) * PULL_X * grip
-        body.y += (body.to_y - body.y) * PULL_Y * grip
+        body.x += (body.target_x - body.x) * PULL_X * strength
+        body.y += (body.target_y - body.y) * PULL_Y * strength
     for i, j in links:
         a, b = bodies[i], bodies[j]
-        by_x, by_y = (b.x - a.x) * PULL_LINK * grip, (b.y - a.y) * PULL_LINK * grip
+        by_x, by_y = (b.x - a.x) * PULL_LINK * strength, (b.y - a.y) * PULL_LINK * strength
         a.x += by_x
         a.y += by_y
         b.x -= by_x
@@ -131,7 +137,7 @@ def _pull(bodies: list[_Body], links: list[tuple[int, int]], grip: float) -> Non
 
 
 def _neighbors(bodies: list[_Body], cell: float) -> Iterator[tuple[_Body, _Body]]:
-    """Pairs near enough to touch, by a grid whose cell no print exceeds."""
+    """Yield the pairs that may overlap, found by a grid whose cells are at least as large as any print."""
     grid: dict[tuple[int, int], list[_Body]] = {}
     for body in bodies:
         grid.setdefault((int(body.x // cell), int(body.y // cell)), []).append(body)
@@ -164,5 +170,11 @@ def _push_apart(a: _Body, b: _Body, gap: float) -> None:
 
 
 def _keep_inside(body: _Body, width: float, height: float) -> None:
-    body.x = min(max(body.x, LEFT + body.w / 2), max(LEFT + body.w / 2, width - RIGHT - body.w / 2))
-    body.y = min(max(body.y, TOP + body.h / 2), max(TOP + body.h / 2, height - BOTTOM - body.h / 2))
+    body.x = min(
+        max(body.x, MARGIN_LEFT + body.w / 2),
+        max(MARGIN_LEFT + body.w / 2, width - MARGIN_RIGHT - body.w / 2),
+    )
+    body.y = min(
+        max(body.y, MARGIN_TOP + body.h / 2),
+        max(MARGIN_TOP + body.h / 2, height - MARGIN_BOTTOM - body.h / 2),
+    )

@@ -1,4 +1,4 @@
-"""Locking a map: from then on it is exactly this that is consented to and erased, in this order."""
+"""Locks a map: the patient signs for exactly this map, and it is erased in exactly this order."""
 
 import hashlib
 from typing import Any
@@ -18,12 +18,12 @@ from patients.maps.layout import Print, layout
 from patients.memories.models import LockedMap, Memory, MemoryLink
 from patients.vault.sealed import read_many
 
-# Aspect ratio (width / height) of a memory that has no picture: an upright sheet of paper.
-SHEET = 0.77
+# Width / height of a memory that has no picture: a page in portrait format.
+PAGE_ASPECT = 0.77
 
 
 class CannotLock(Exception):
-    """The map is not ready; `obstacles` says why, one plain sentence each."""
+    """The map cannot be locked or unlocked. obstacles: the reasons, one sentence each."""
 
     def __init__(self, obstacles: list[str]) -> None:
         super().__init__(" ".join(obstacles))
@@ -31,12 +31,12 @@ class CannotLock(Exception):
 
 
 def obstacles(case: Case) -> list[str]:
-    """What still stands in the way of locking, in plain words; empty when the map is ready."""
+    """Return why the map cannot be locked yet, one sentence each; empty if it can."""
     if case.stage not in {Case.Stage.BRINGING, Case.Stage.REVIEW, Case.Stage.INTAKE}:
-        # Nothing else is looked at: after the night begins, words of memories open no more.
+        # Return at once: when a run has begun, some memories cannot be decrypted any more.
         return [_("The map is locked already.")]
     memories = list(Memory.objects.filter(case=case))
-    papers = read_many(memories)
+    fields = read_many(memories)
     keepsakes = Keepsake.objects.filter(case=case, gone_at__isnull=True)
     found: list[str] = []
     if not any(memory.zone == Memory.Zone.MAP and memory.fate == Memory.Fate.TARGET for memory in memories):
@@ -57,7 +57,7 @@ def obstacles(case: Case) -> list[str]:
             )
             % {"count": count}
         )
-    if count := sum(1 for memory in memories if memory.zone == Memory.Zone.MAP and not papers[memory.pk].day):
+    if count := sum(1 for memory in memories if memory.zone == Memory.Zone.MAP and not fields[memory.pk].day):
         found.append(
             ngettext(
                 "%(count)d memory has no date, not even a rough one.",
@@ -75,7 +75,7 @@ def obstacles(case: Case) -> list[str]:
 
 
 def map_body(case: Case) -> dict[str, Any]:
-    """Return what a locked map says, as plain data: opaque ids, numbers, fates. Nothing of the content."""
+    """Return the content of a locked map as plain data: random ids, numbers, zones, fates. No words."""
     memories = Memory.objects.filter(case=case).order_by("number", "pk").prefetch_related("keepsakes")
     return {
         "case": str(case.pk),
@@ -95,12 +95,12 @@ def map_body(case: Case) -> dict[str, Any]:
 
 
 def map_digest(body: dict[str, Any]) -> str:
-    """SHA-256 (hex) of the body as canonical JSON: sorted keys, no spaces, UTF-8."""
+    """Return the SHA-256 (hex) of the body as canonical JSON: sorted keys, no spaces, UTF-8."""
     return hashlib.sha256(dump(body)).hexdigest()
 
 
-def _drawn_from(case: Case) -> tuple[object, ...]:
-    """All that numbers, chapters and places are made from; equal as long as none of it was changed."""
+def _layout_inputs(case: Case) -> tuple[object, ...]:
+    """Return everything that numbers, chapters and places depend on, to see whether it has changed."""
     memories = Memory.objects.filter(case=case, zone=Memory.Zone.MAP).order_by("pk")
     links = MemoryLink.objects.filter(a__case=case).order_by("a", "b")
     keepsakes = Keepsake.objects.filter(case=case, gone_at__isnull=True).order_by("added_at", "pk")
@@ -112,10 +112,10 @@ def _drawn_from(case: Case) -> tuple[object, ...]:
     )
 
 
-def _numbered_and_placed(case: Case, memories: list[Memory]) -> list[Memory]:
-    """Number the memories on the map from the oldest, give each its chapter and its place; save nothing."""
-    papers = read_many(memories)
-    ordered = sorted(memories, key=lambda memory: (papers[memory.pk].day, memory.made_at, memory.pk))
+def _number_and_place(case: Case, memories: list[Memory]) -> list[Memory]:
+    """Set number (1 is the oldest), chapter and place of each memory. Return them in order; save nothing."""
+    fields = read_many(memories)
+    ordered = sorted(memories, key=lambda memory: (fields[memory.pk].day, memory.made_at, memory.pk))
     numbers = {memory.pk: place for place, memory in enumerate(ordered, start=1)}
     links: dict[Any, set[int]] = {memory.pk: set() for memory in ordered}
     for link in MemoryLink.objects.filter(a__in=memories, b__in=memories):
@@ -132,7 +132,7 @@ def _numbered_and_placed(case: Case, memories: list[Memory]) -> list[Memory]:
                 Print(
                     n=numbers[memory.pk],
                     intensity=memory.intensity or 0,
-                    aspect=aspects.get(memory.pk, SHEET),
+                    aspect=aspects.get(memory.pk, PAGE_ASPECT),
                     links=links[memory.pk],
                 )
                 for memory in ordered
@@ -150,7 +150,7 @@ def _numbered_and_placed(case: Case, memories: list[Memory]) -> list[Memory]:
             placed.h,
             placed.tilt,
         )
-        day = papers[memory.pk].day
+        day = fields[memory.pk].day
         memory.chapter = next(
             (i for i, span in enumerate(chapters) if span["from"] <= day <= span["to"]), None
         )
@@ -158,66 +158,67 @@ def _numbered_and_placed(case: Case, memories: list[Memory]) -> list[Memory]:
 
 
 def _save_places(case: Case, ordered: list[Memory]) -> None:
-    # Numbers are unique per case: clear them first, or two memories that swap places collide.
+    # Numbers are unique per case. Clear them first: two memories that swap numbers would collide.
     Memory.objects.filter(case=case).update(number=None)
     Memory.objects.bulk_update(ordered, ["number", "chapter", "x", "y", "w", "h", "tilt"])
 
 
 def lock_map(case: Case, *, by: User) -> LockedMap:
-    """Freeze order, places and digest. Errors: CannotLock.
+    """Lock the map of a case: store order, places and digest. Errors: CannotLock.
 
-    The layout (2.5 s for a large map) is made before the transaction that takes the log's head.
+    The layout takes 2.5 s for a large map. It is computed before the transaction, which locks the head of the
+    audit log.
     """
     if found := obstacles(case):
         raise CannotLock(found)
-    drawn_from = _drawn_from(case)
-    placed = _numbered_and_placed(case, list(Memory.objects.filter(case=case, zone=Memory.Zone.MAP)))
+    inputs = _layout_inputs(case)
+    placed = _number_and_place(case, list(Memory.objects.filter(case=case, zone=Memory.Zone.MAP)))
     with transaction.atomic():
         locked = Case.objects.select_for_update().get(pk=case.pk)
-        # Again, now that nobody can change the case: an upload may have ended meanwhile.
+        # Check again with the case locked: an upload may have finished meanwhile.
         if found := obstacles(locked):
             raise CannotLock(found)
-        if _drawn_from(locked) != drawn_from:
+        if _layout_inputs(locked) != inputs:
             raise CannotLock([_("The map has changed since you opened this page. Please look at it again.")])
         _save_places(locked, placed)
         body = map_body(locked)
         version = LockedMap.objects.filter(case=locked).count() + 1
-        mapped = LockedMap.objects.create(
+        locked_map = LockedMap.objects.create(
             case=locked, version=version, digest=map_digest(body), body=body, locked_by=by
         )
         Case.objects.filter(pk=locked.pk).update(stage=Case.Stage.MAPPED)
         record(
             Act(
                 "map.locked",
-                f"map:{mapped.pk}",
+                f"map:{locked_map.pk}",
                 actor=actor_of(by),
                 case=locked.pk,
-                details={"version": version, "digest": mapped.digest, "memories": len(body["memories"])},
+                details={"version": version, "digest": locked_map.digest, "memories": len(body["memories"])},
             )
         )
-    return mapped
+    return locked_map
 
 
 @transaction.atomic
 def unlock_map(case: Case, *, by: User) -> None:
-    """Open a locked map again. What was signed on it is void, so the patient has to be asked anew.
+    """Unlock a map. The patient's consent to it is superseded, so the patient must sign again.
 
-    Errors: CannotLock when a procedure is booked or running (cancel it first) or nothing is locked.
+    Errors: CannotLock if no map is locked, or if a procedure is booked (cancel it first) or running.
     """
     locked = Case.objects.select_for_update().get(pk=case.pk)
     if locked.stage not in {Case.Stage.MAPPED, Case.Stage.CONSENTED}:
         raise CannotLock([_("Only a locked map without a booked night can be opened again.")])
     now = timezone.now()
-    mapped = LockedMap.objects.get(case=locked, unlocked_at__isnull=True)
-    LockedMap.objects.filter(pk=mapped.pk).update(unlocked_at=now)
-    Signature.objects.in_force().filter(map=mapped).update(superseded_at=now)
+    locked_map = LockedMap.objects.get(case=locked, unlocked_at__isnull=True)
+    LockedMap.objects.filter(pk=locked_map.pk).update(unlocked_at=now)
+    Signature.objects.in_force().filter(map=locked_map).update(superseded_at=now)
     Case.objects.filter(pk=locked.pk).update(stage=Case.Stage.REVIEW)
     record(
         Act(
             "map.unlocked",
-            f"map:{mapped.pk}",
+            f"map:{locked_map.pk}",
             actor=actor_of(by),
             case=locked.pk,
-            details={"version": mapped.version},
+            details={"version": locked_map.version},
         )
     )

@@ -1,4 +1,7 @@
-"""What lies on the mapping bench: every keepsake with its memory, and what the map still lacks."""
+"""Data for the mapping bench, the page on which staff and patient go through the keepsakes one by one.
+
+It shows each keepsake with its memory, and what is missing before the map can be locked.
+"""
 
 import re
 from collections import defaultdict
@@ -19,14 +22,17 @@ from patients.keepsakes.models import Keepsake, KeepsakeFields
 from patients.memories.models import Memory, MemoryFields, MemoryLink
 from patients.vault.sealed import read_many
 
-NAMES = re.compile(r"[,;\n]+")
-# Undated memories lie behind all dated ones on the bench.
-LAST = "9999"
+NAME_SEPARATORS = re.compile(r"[,;\n]+")
+# Sort key of memories without a date: after all dated ones.
+AFTER_ALL_DATES = "9999"
 
 
 @dataclass(frozen=True)
 class Item:
-    """One thing on the bench: a keepsake with its memory, or a memory that has no keepsake."""
+    """One item of the bench: a keepsake with its memory, or a memory without keepsakes.
+
+    key: id of the keepsake, or else of the memory. paper, story: the decrypted fields of keepsake and memory.
+    """
 
     key: UUID
     keepsake: Keepsake | None
@@ -43,7 +49,7 @@ class Item:
 
     @property
     def lacks(self) -> list[str]:
-        """What is missing before the map can be locked, in a few words each."""
+        """What this item lacks before the map can be locked, in a few words each."""
         if self.memory is None:
             return [_("not placed in a memory")]
         return [
@@ -55,7 +61,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Linked:
-    """Another memory that this one calls up."""
+    """A memory linked to the one shown. key: of its first item on the bench."""
 
     memory: Memory
     title: str
@@ -64,7 +70,7 @@ class Linked:
 
 @dataclass(frozen=True)
 class Collateral:
-    """Somebody else who is in what will be erased: in how many keepsakes and memories."""
+    """Another person who appears in what will be erased, and in how many keepsakes and memories."""
 
     name: str
     keepsakes: int
@@ -85,7 +91,10 @@ class Collateral:
 
 @dataclass
 class Bench:
-    """Everything about one case's map, read once: rows, words, links."""
+    """Everything about one case's map, loaded once.
+
+    stories: decrypted fields by memory id. links: ids of linked memories by memory id.
+    """
 
     case: Case
     items: list[Item] = field(default_factory=list)
@@ -108,7 +117,7 @@ class Bench:
 
     @property
     def targets(self) -> list[Memory]:
-        """What would be erased, newest first."""
+        """The memories to be erased, newest first."""
         chosen = [memory for memory in self.on_map if memory.fate == Memory.Fate.TARGET]
         return sorted(chosen, key=lambda memory: (self.day(memory), memory.made_at), reverse=True)
 
@@ -119,14 +128,14 @@ class Bench:
         return (self.stories[memory.pk].title if memory.pk in self.stories else "") or _("Untitled")
 
     def at(self, key: str) -> Item | None:
-        """The item of that id or of the memory of that id, else the first that lacks something."""
+        """Return the item of this keepsake or memory; else the first that lacks something, or the first."""
         for item in self.items:
             if key and key in {str(item.key), str(item.memory.pk) if item.memory else ""}:
                 return item
         return next(iter(self.lacking), self.items[0] if self.items else None)
 
     def around(self, item: Item) -> tuple[Item | None, Item | None]:
-        """The items before and after `item`."""
+        """Return the items before and after `item`."""
         place = self.items.index(item)
         before = self.items[place - 1] if place else None
         return before, self.items[place + 1] if place + 1 < len(self.items) else None
@@ -140,7 +149,7 @@ class Bench:
         ]
 
     def isolated(self) -> list[Item]:
-        """Memories on the map that no other calls up, by their first item; none where there is only one."""
+        """Return the first item of each memory on the map without links. Empty for a map of one memory."""
         alone = {memory.pk for memory in self.on_map if not self.links[memory.pk]}
         seen: dict[UUID, Item] = {}
         for item in self.items:
@@ -149,50 +158,50 @@ class Bench:
         return list(seen.values()) if len(self.on_map) > 1 else []
 
     def uncovered(self) -> list[str]:
-        """Months between the first and the last memory that hold none, as spans in words.
+        """Return the months without a memory, between the first and the last memory, as periods in words.
 
-        Once a memory is erased nobody knows any more what its month held, so there are none.
+        Empty once a memory is erased: its date is lost, so its month would seem to have no memory.
         """
         if any(memory.fate == Memory.Fate.ERASED for memory in self.on_map):
             return []
         months = sorted({day[:7] for memory in self.on_map if (day := self.day(memory))})
-        return list(_gaps([(int(month[:4]), int(month[5:7])) for month in months]))
+        return list(_gaps_between([(int(month[:4]), int(month[5:7])) for month in months]))
 
     def collateral(self) -> list[Collateral]:
-        """Other people in what will be erased, most often met first. The subject is none of them."""
+        """Return the other people in what will be erased, the most frequent first, without the subject."""
         targets = {memory.pk for memory in self.targets}
         keepsakes: dict[str, set[UUID]] = defaultdict(set)
         memories: dict[str, set[UUID]] = defaultdict(set)
-        written: dict[str, str] = {}
+        spellings: dict[str, str] = {}
         for item in self.items:
             if item.memory is None or item.memory.pk not in targets:
                 continue
-            for name in NAMES.split(item.paper.others):
-                keepsakes[_known(name, written)].add(item.key)
+            for name in NAME_SEPARATORS.split(item.paper.others):
+                keepsakes[_count_key(name, spellings)].add(item.key)
             for name in item.story.people:
-                memories[_known(name, written)].add(item.memory.pk)
-        own = self.subject.casefold()
+                memories[_count_key(name, spellings)].add(item.memory.pk)
+        subject = self.subject.casefold()
         rows = [
             Collateral(shown, len(keepsakes[key]), len(memories[key]))
-            for key, shown in written.items()
-            if key not in {"", own}
+            for key, shown in spellings.items()
+            if key not in {"", subject}
         ]
         return sorted(rows, key=lambda row: (-row.keepsakes - row.memories, row.name.casefold()))
 
     @property
     def seconds(self) -> float:
-        """How long the night would take at the pace of the house, in seconds."""
+        """How long the run would take at the configured pace (LACUNA_PACE_SECONDS per memory), in seconds."""
         return len(self.targets) * float(settings.LACUNA_PACE_SECONDS)
 
 
-def _known(name: str, written: dict[str, str]) -> str:
-    """The name in the form it is counted under; its first spelling is the one that is shown."""
+def _count_key(name: str, spellings: dict[str, str]) -> str:
+    """Return the key under which a name is counted; add its first spelling to `spellings`, for display."""
     shown = " ".join(name.split())
-    written.setdefault(shown.casefold(), shown)
+    spellings.setdefault(shown.casefold(), shown)
     return shown.casefold()
 
 
-def _gaps(months: Sequence[tuple[int, int]]) -> Iterator[str]:
+def _gaps_between(months: Sequence[tuple[int, int]]) -> Iterator[str]:
     for (year, month), (next_year, next_month) in pairwise(months):
         missing = (next_year - year) * 12 + next_month - month - 1
         if missing < 1:
@@ -209,9 +218,9 @@ def _gaps(months: Sequence[tuple[int, int]]) -> Iterator[str]:
 
 
 def bench_of(case: Case) -> Bench:
-    """Read a case's memories, keepsakes and links, in the order of time; as many queries for any size.
+    """Load the bench of a case, its items in order of time. The number of queries is the same for any size.
 
-    What is erased lies on no bench; its number is still on the map.
+    An erased memory has no item, but it is in `memories`.
     """
     memories = list(Memory.objects.filter(case=case))
     keepsakes = list(
@@ -219,18 +228,18 @@ def bench_of(case: Case) -> Bench:
         .select_related("picture")
         .order_by("added_at")
     )
-    stories, papers = read_many(memories), read_many(keepsakes)
+    stories, fields = read_many(memories), read_many(keepsakes)
     bench = Bench(case, memories=memories, stories=stories, subject=case.read().subject_name)
     for link in MemoryLink.objects.filter(Q(a__case=case) | Q(b__case=case)):
         bench.links[link.a_id].add(link.b_id)
         bench.links[link.b_id].add(link.a_id)
     by_id = {memory.pk: memory for memory in memories}
-    held = {keepsake.memory_id for keepsake in keepsakes}
-    found = [
+    with_keepsake = {keepsake.memory_id for keepsake in keepsakes}
+    items = [
         Item(
             keepsake.pk,
             keepsake,
-            papers.get(keepsake.pk) or KeepsakeFields(),
+            fields.get(keepsake.pk) or KeepsakeFields(),
             by_id.get(keepsake.memory_id) if keepsake.memory_id else None,
             (stories.get(keepsake.memory_id) if keepsake.memory_id else None) or MemoryFields(),
         )
@@ -238,12 +247,12 @@ def bench_of(case: Case) -> Bench:
     ] + [
         Item(memory.pk, None, KeepsakeFields(), memory, stories.get(memory.pk) or MemoryFields())
         for memory in memories
-        if memory.pk not in held and memory.fate != Memory.Fate.ERASED
+        if memory.pk not in with_keepsake and memory.fate != Memory.Fate.ERASED
     ]
     bench.items = sorted(
-        found,
+        items,
         key=lambda item: (
-            item.story.day or LAST,
+            item.story.day or AFTER_ALL_DATES,
             item.memory.made_at.isoformat() if item.memory else "",
             item.keepsake.added_at.isoformat() if item.keepsake else "",
             str(item.key),

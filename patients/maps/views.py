@@ -1,4 +1,4 @@
-"""The mapping bench: one keepsake after another, its memory, its links; then the lock."""
+"""The mapping bench: staff go through the keepsakes one by one, with memory and links, and lock the map."""
 
 from typing import Any, cast
 from uuid import UUID
@@ -19,7 +19,7 @@ from patients.cases.models import Case
 from patients.cases.view_log import viewed
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.playback import original_of, with_player
-from patients.maps.changes import describe, name_chapters, place
+from patients.maps.changes import name_chapters, place_keepsake, update_memory
 from patients.maps.forms import BaseChapters, ChapterSet, MemoryForm
 from patients.maps.locking import CannotLock, lock_map, obstacles, unlock_map
 from patients.maps.mapping_page import Bench, Item, bench_of
@@ -31,12 +31,12 @@ from patients.vault.keys import KeyGone
 from patients.vault.objects import read
 
 
-def _whole(text: str, most: int) -> int:
-    return min(int(text), most) if text.isascii() and text.isdigit() and len(text) < 7 else 0
+def _parse_count(text: str, maximum: int) -> int:
+    return min(int(text), maximum) if text.isascii() and text.isdigit() and len(text) < 7 else 0
 
 
-def _letter(item: Item | None) -> str:
-    """The words of a letter; its picture is a rendering of them, and reading is the point of a bench."""
+def _letter_text(item: Item | None) -> str:
+    """Return the text of a plain-text letter, which is easier to read here than its picture; otherwise ""."""
     if item is None or item.keepsake is None or item.keepsake.form != Keepsake.Form.TEXT:
         return ""
     try:
@@ -53,13 +53,13 @@ def _chapters(case: Case) -> BaseChapters:
     return cast(BaseChapters, ChapterSet(initial=initial, prefix="chapters"))
 
 
-def _shown(
+def _context(
     request: HttpRequest, bench: Bench, item: Item | None, form: MemoryForm | None = None
 ) -> dict[str, Any]:
-    """Everything the bench shows with `item` on it."""
+    """Return the template context of the bench with `item` on it. form: a bound form with errors."""
     case, person = bench.case, request_user(request)
     before, after = bench.around(item) if item else (None, None)
-    gone = _whole(request.GET.get("gone", ""), len(bench.targets))
+    gone = _parse_count(request.GET.get("gone", ""), len(bench.targets))
     others = [one for one in bench.memories if item and one != item.memory]
     memory = item.memory if item else None
     may_change = allowed(person, "patients:mapping", {"case": case.pk}, "POST").allowed
@@ -67,9 +67,9 @@ def _shown(
         "case": case,
         "bench": bench,
         "item": item,
-        "letter": _letter(item),
+        "letter": _letter_text(item),
         "plays": original_of(item.keepsake) if item and item.keepsake else None,
-        "is_new": item is not None and _shown_before(request) != str(item.key),
+        "is_new": item is not None and _previous_item_key(request) != str(item.key),
         "before": before,
         "after": after,
         "place": bench.items.index(item) + 1 if item else 0,
@@ -92,31 +92,31 @@ def _shown(
     }
 
 
-def _shown_before(request: HttpRequest) -> str:
-    """The key of what lies on the bench in the browser that asks for a part of it; empty for a whole page."""
+def _previous_item_key(request: HttpRequest) -> str:
+    """Return the key of the item that the browser shows now, for an htmx request; otherwise ""."""
     asked_from = request.htmx.current_url if request.htmx else None  # type: ignore[attr-defined]
     return QueryDict((asked_from or "").partition("?")[2]).get("at", "")
 
 
 def _page(request: HttpRequest, context: dict[str, Any], status: int = 200) -> HttpResponse:
-    """The whole page, or the part htmx asks for; an item has an address of its own."""
+    """Return the whole page, or the part that htmx asks for. Each item has its own URL."""
     if wants_fragment(request):
         if request.headers.get("HX-Target") == "rehearsal":
             return render(request, "patients/maps/_rehearsal.html", context)
         response = render(request, "patients/maps/_mapping.html", context | {"fragment": True}, status=status)
         if context["item"]:
-            response["HX-Push-Url"] = _address(context["case"], context["item"].key)
+            response["HX-Push-Url"] = _item_url(context["case"], context["item"].key)
         return response
     context["chapter_forms"] = context.get("chapter_forms") or _chapters(context["case"])
     return render(request, "patients/maps/mapping.html", context, status=status)
 
 
-def _address(case: Case, at: object) -> str:
+def _item_url(case: Case, at: object) -> str:
     return f"{reverse('patients:mapping', args=[case.pk])}?at={at}"
 
 
-def _has_words(case: Case) -> bool:
-    """Whether the case's key is there: after the night there is nothing left to put on a bench."""
+def _case_key_exists(case: Case) -> bool:
+    """Return whether the case's key exists. After the run it is destroyed; the bench has nothing to show."""
     try:
         key_store().get(case.pk)
     except KeyGone:
@@ -128,9 +128,9 @@ def _has_words(case: Case) -> bool:
 @never_cache
 @with_player
 def mapping(request: HttpRequest, case: UUID) -> HttpResponse:
-    """Show one item; a POST writes what was found out about its memory and goes on to the next."""
+    """Show one item. A POST saves its memory's form and goes on to the next item."""
     row = case_or_404(case)
-    if not _has_words(row):
+    if not _case_key_exists(row):
         return render(request, "patients/maps/gone.html", {"case": row}, status=410)
     bench = bench_of(row)
     asked = request.POST if request.method == "POST" else request.GET
@@ -138,23 +138,23 @@ def mapping(request: HttpRequest, case: UUID) -> HttpResponse:
     if request.method != "POST":
         if not wants_fragment(request):
             viewed(row, "mapping", by=request_user(request))
-        return _page(request, _shown(request, bench, item))
+        return _page(request, _context(request, bench, item))
     if item is None or item.memory is None or asked.get("at") != str(item.key):
         messages.error(request, _("That is no longer on the bench."))
         return redirect("patients:mapping", case=row.pk)
     form = MemoryForm(request.POST)
     if not form.is_valid():
-        return _page(request, _shown(request, bench, item, form), status=422)
+        return _page(request, _context(request, bench, item, form), status=422)
     try:
-        describe(item.memory, form.words(), form.numbers(), by=request_user(request))
+        update_memory(item.memory, form.words(), form.numbers(), by=request_user(request))
     except CannotChange as refusal:
         form.add_error(None, str(refusal))
-        return _page(request, _shown(request, bench, item, form), status=409)
+        return _page(request, _context(request, bench, item, form), status=409)
     _before, after = bench.around(item)
-    return redirect(_address(row, after.key if after and "stay" not in asked else item.key))
+    return redirect(_item_url(row, after.key if after and "stay" not in asked else item.key))
 
 
-def _uuid(text: str) -> UUID | None:
+def _parse_uuid(text: str) -> UUID | None:
     try:
         return UUID(text)
     except ValueError:
@@ -163,9 +163,9 @@ def _uuid(text: str) -> UUID | None:
 
 @require_POST
 def links(request: HttpRequest, case: UUID) -> HttpResponse:
-    """Add or take away one link between two memories."""
+    """Add or remove one link between two memories."""
     row = case_or_404(case)
-    one, other = _uuid(request.POST.get("one", "")), _uuid(request.POST.get("other", ""))
+    one, other = _parse_uuid(request.POST.get("one", "")), _parse_uuid(request.POST.get("other", ""))
     change = unlink if request.POST.get("do") == "remove" else link
     try:
         if one is None or other is None:
@@ -173,35 +173,35 @@ def links(request: HttpRequest, case: UUID) -> HttpResponse:
         change(row, one, other, by=request_user(request))
     except CannotChange as refusal:
         messages.error(request, str(refusal))
-    return redirect(_address(row, request.POST.get("at", "")[:36]))
+    return redirect(_item_url(row, request.POST.get("at", "")[:36]))
 
 
 @require_POST
-def put(request: HttpRequest, case: UUID, keepsake: UUID) -> HttpResponse:
+def place(request: HttpRequest, case: UUID, keepsake: UUID) -> HttpResponse:
     """Place a keepsake in a memory, or in a new one."""
     row = case_or_404(case)
     thing = get_object_or_404(Keepsake, pk=keepsake, case=row, gone_at__isnull=True)
-    chosen = _uuid(request.POST.get("memory", ""))
+    chosen = _parse_uuid(request.POST.get("memory", ""))
     memory = Memory.objects.filter(case=row, pk=chosen).first() if chosen else None
     try:
         if request.POST.get("memory") and memory is None:
             raise CannotChange(_("That memory is not in this file."))
-        place(thing, memory, request.POST.get("title", "")[:200], by=request_user(request))
+        place_keepsake(thing, memory, request.POST.get("title", "")[:200], by=request_user(request))
     except CannotChange as refusal:
         messages.error(request, str(refusal))
-    return redirect(_address(row, thing.pk))
+    return redirect(_item_url(row, thing.pk))
 
 
 @require_POST
 def chapters(request: HttpRequest, case: UUID) -> HttpResponse:
-    """Write the spans the patient names."""
+    """Save the chapters."""
     row = case_or_404(case)
-    if not _has_words(row):
+    if not _case_key_exists(row):
         return render(request, "patients/maps/gone.html", {"case": row}, status=410)
     forms = cast(BaseChapters, ChapterSet(request.POST, prefix="chapters"))
     if not forms.is_valid():
         bench = bench_of(row)
-        context = _shown(request, bench, bench.at(""))
+        context = _context(request, bench, bench.at(""))
         return _page(request, context | {"chapter_forms": forms, "chapters_open": True}, status=422)
     try:
         name_chapters(row, forms.chapters(), by=request_user(request))
@@ -213,7 +213,7 @@ def chapters(request: HttpRequest, case: UUID) -> HttpResponse:
 
 @require_POST
 def lock(request: HttpRequest, case: UUID) -> HttpResponse:
-    """Freeze the map, or say what stands in the way."""
+    """Lock the map, or show why it cannot be locked."""
     row = case_or_404(case)
     try:
         lock_map(row, by=request_user(request))
@@ -227,7 +227,7 @@ def lock(request: HttpRequest, case: UUID) -> HttpResponse:
 
 @require_POST
 def unlock(request: HttpRequest, case: UUID) -> HttpResponse:
-    """Open a locked map again; what was signed on it is void."""
+    """Unlock the map; the consent to it is superseded."""
     row = case_or_404(case)
     try:
         unlock_map(row, by=request_user(request))

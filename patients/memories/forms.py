@@ -1,4 +1,4 @@
-"""What a patient says of one memory."""
+"""The form for one memory on the patient's pages."""
 
 from collections.abc import Collection
 from typing import Any
@@ -14,14 +14,14 @@ from patients.vault.sealed import read_many
 
 
 class WhenField(forms.CharField):
-    """A date as people say it; cleans to a When."""
+    """A date, exact or rough, in people's own words; cleans to a When."""
 
     def clean(self, value: Any) -> When:
-        said = super().clean(value)
-        if not said:
+        text = super().clean(value)
+        if not text:
             return When("", "")
         try:
-            return read_when(said)
+            return read_when(text)
         except ValueError as error:
             raise forms.ValidationError(str(error)) from error
 
@@ -74,7 +74,7 @@ class MemoryForm(forms.Form):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        others = named_memories(case, but=memory)
+        others = named_memories(case, exclude=memory)
         if others:
             self.fields["links"].choices = [  # type: ignore[attr-defined]
                 (str(row.pk), label) for row, label in others
@@ -84,21 +84,21 @@ class MemoryForm(forms.Form):
             del self.fields["links"]
 
     @staticmethod
-    def initial_of(memory: Memory, paper: MemoryFields) -> dict[str, Any]:
-        """What stands in the form of a memory that exists."""
+    def initial_of(memory: Memory, fields: MemoryFields) -> dict[str, Any]:
+        """Return the form's initial values for an existing memory."""
         return {
-            "title": paper.title,
-            "when": paper.when or paper.day,
-            "place": paper.place,
-            "people": ", ".join(paper.people),
+            "title": fields.title,
+            "when": fields.when or fields.day,
+            "place": fields.place,
+            "people": ", ".join(fields.people),
             "intensity": memory.intensity,
-            "story": paper.story,
+            "story": fields.story,
             "childhood": memory.zone == Memory.Zone.CHILDHOOD,
             "keep": memory.fate == Memory.Fate.PROTECTED,
         }
 
     def words(self) -> dict[str, Any]:
-        """Fields of MemoryFields."""
+        """Return the values for MemoryFields (the encrypted fields)."""
         data = self.cleaned_data
         people = [" ".join(name.split()) for name in data["people"].split(",")]
         return {
@@ -111,11 +111,11 @@ class MemoryForm(forms.Form):
         }
 
     def linked(self) -> set[UUID]:
-        """The memories it calls up."""
+        """Return the ids of the memories chosen as linked."""
         return {UUID(key) for key in self.cleaned_data.get("links", [])}
 
     def numbers(self) -> dict[str, Any]:
-        """Fields of Memory."""
+        """Return the values for the columns of Memory."""
         data = self.cleaned_data
         return {
             "intensity": data["intensity"],
@@ -124,15 +124,15 @@ class MemoryForm(forms.Form):
         }
 
 
-def named_memories(case: Case, but: Memory | None = None) -> list[tuple[Memory, str]]:
-    """The memories of a case that still have words, oldest first, each with its title and date."""
+def named_memories(case: Case, exclude: Memory | None = None) -> list[tuple[Memory, str]]:
+    """Return the memories of a case that are not erased, oldest first, each with a label (title and date)."""
     rows = list(Memory.objects.filter(case=case).exclude(fate=Memory.Fate.ERASED))
-    papers = read_many(rows)
-    there = [row for row in rows if row.pk in papers and row != but]
-    there.sort(key=lambda row: (papers[row.pk].day or "9999", row.made_at))
-    named = []
-    for row in there:
-        paper = papers[row.pk]
-        date = shown(paper.day, paper.when)
-        named.append((row, f"{paper.title}, {date}" if date else paper.title))
-    return named
+    fields = read_many(rows)
+    remaining = [row for row in rows if row.pk in fields and row != exclude]
+    remaining.sort(key=lambda row: (fields[row.pk].day or "9999", row.made_at))
+    labelled = []
+    for row in remaining:
+        memory_fields = fields[row.pk]
+        date = shown(memory_fields.day, memory_fields.when)
+        labelled.append((row, f"{memory_fields.title}, {date}" if date else memory_fields.title))
+    return labelled

@@ -1,4 +1,4 @@
-"""Links between memories: which one calls up which, until the map is locked."""
+"""Creates and removes links between memories. A link means that the two memories remind of each other."""
 
 from uuid import UUID
 
@@ -12,41 +12,41 @@ from patients.memories.models import Memory, MemoryLink
 
 
 class CannotChange(Exception):
-    """The map cannot be changed like this; the message says why in plain words."""
+    """This change of the map is not possible; the message says why."""
 
 
-def open_map_of(case: UUID) -> Case:
-    """Lock a case whose map is still open, and return it. Call inside a transaction. Errors: CannotChange."""
+def lock_case_with_open_map(case: UUID) -> Case:
+    """Lock a case's row and return it. Call in a transaction. Errors: CannotChange if its map is locked."""
     locked = Case.objects.select_for_update().get(pk=case)
     if not locked.takes_keepsakes:
         raise CannotChange(_("The map is locked. Open it again before changing it."))
     return locked
 
 
-def _pair(case: Case, one: UUID, other: UUID) -> tuple[UUID, UUID]:
+def _ordered_pair(case: Case, one: UUID, other: UUID) -> tuple[UUID, UUID]:
     if one == other:
         raise CannotChange(_("A memory is not linked to itself."))
     if Memory.objects.filter(case=case, pk__in=[one, other]).count() != 2:
         raise CannotChange(_("That memory is not in this file."))
-    # As the database compares them: a UUID is text of equal length in SQLite and bytes in PostgreSQL.
+    # The same order as in the database: SQLite compares UUIDs as text of equal length, PostgreSQL as bytes.
     return (one, other) if one.hex < other.hex else (other, one)
 
 
 @transaction.atomic
 def link(case: Case, one: UUID, other: UUID, *, by: User) -> None:
-    """Note that two memories call each other up. Linking them again changes nothing. Errors: CannotChange."""
-    locked = open_map_of(case.pk)
-    a, b = _pair(locked, one, other)
-    _link, made = MemoryLink.objects.get_or_create(a_id=a, b_id=b)
-    if made:
+    """Link two memories. Does nothing if they are linked already. Errors: CannotChange."""
+    locked = lock_case_with_open_map(case.pk)
+    a, b = _ordered_pair(locked, one, other)
+    _link, created = MemoryLink.objects.get_or_create(a_id=a, b_id=b)
+    if created:
         record(Act("map.linked", f"memory:{one}", actor=actor_of(by), case=case.pk, details={"with": other}))
 
 
 @transaction.atomic
 def unlink(case: Case, one: UUID, other: UUID, *, by: User) -> None:
-    """Take a link away. Errors: CannotChange."""
-    locked = open_map_of(case.pk)
-    a, b = _pair(locked, one, other)
+    """Remove the link between two memories, if there is one. Errors: CannotChange."""
+    locked = lock_case_with_open_map(case.pk)
+    a, b = _ordered_pair(locked, one, other)
     if MemoryLink.objects.filter(a_id=a, b_id=b).delete()[0]:
         record(
             Act("map.unlinked", f"memory:{one}", actor=actor_of(by), case=case.pk, details={"with": other})

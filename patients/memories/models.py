@@ -1,4 +1,4 @@
-"""Memories of a case and the links between them."""
+"""Memories of a case, the links between them, and the locked map."""
 
 import uuid
 from dataclasses import dataclass, field
@@ -16,11 +16,11 @@ from patients.vault.sealed import SealedModel
 
 @dataclass(frozen=True)
 class MemoryFields:
-    """What is sealed under the memory's own key, and goes with it."""
+    """The fields encrypted with the memory's own key. They are lost when that key is destroyed."""
 
     title: str = ""
     when: str = ""  # in the patient's words: "about 2003", "winter"
-    day: str = ""  # ISO day it is sorted by; the middle of a fuzzy span
+    day: str = ""  # ISO date to sort by; for a rough date, the middle of its period
     place: str = ""
     people: list[str] = field(default_factory=list)
     story: str = ""
@@ -33,7 +33,7 @@ class MemoryQuerySet(models.QuerySet["Memory"]):
 
 
 class Memory(SealedModel):
-    """One remembered moment. Its sealed part is written under a key of its own (the StoredObject `seal`)."""
+    """One remembered moment. Its words are encrypted with a key of its own (its StoredObject `seal`)."""
 
     class Zone(models.TextChoices):
         MAP = "map", _("on the map")
@@ -49,10 +49,10 @@ class Memory(SealedModel):
     zone = models.CharField(max_length=10, choices=Zone.choices, default=Zone.MAP)
     fate = models.CharField(max_length=10, choices=Fate.choices, default=Fate.TARGET)
     intensity = models.PositiveSmallIntegerField(null=True, validators=[MaxValueValidator(10)])
-    # Set when the map is locked: 1 is the oldest; childhood memories have none.
+    # Set when the map is locked: 1 is the oldest memory on the map. None for childhood memories.
     number = models.PositiveIntegerField(null=True)
-    chapter = models.PositiveSmallIntegerField(null=True)  # index into the case's chapters
-    # Place on the map, 0..1 of its area; tilt in radians (LOOK.md, Session view).
+    chapter = models.PositiveSmallIntegerField(null=True)  # index in CaseFields.chapters
+    # Set when the map is locked: center, width and height, in 0..1 of the map's size; tilt in radians.
     x = models.FloatField(null=True)
     y = models.FloatField(null=True)
     w = models.FloatField(null=True)
@@ -73,7 +73,7 @@ class Memory(SealedModel):
 
 
 class MemoryLink(models.Model):
-    """Two memories that call each other up; stored once, smaller id first."""
+    """Two memories that remind of each other. Stored once: `a` is the one with the smaller id."""
 
     a = models.ForeignKey(Memory, on_delete=models.CASCADE, related_name="links_from")
     b = models.ForeignKey(Memory, on_delete=models.CASCADE, related_name="links_to")
@@ -86,13 +86,13 @@ class MemoryLink(models.Model):
 
 
 class LockedMap(models.Model):
-    """A frozen map. Its digest covers opaque ids, order and fates only, so it may outlive the erasure."""
+    """A locked map. `body` has only random ids, order and fates, so it may be kept after the erasure."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="maps")
     version = models.PositiveIntegerField()
     digest = models.CharField(max_length=64)  # SHA-256 hex of `body`
-    body = models.JSONField()  # canonical content: see patients/maps/locking.py
+    body = models.JSONField()  # see map_body in patients/maps/locking.py
     locked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     locked_at = models.DateTimeField(default=timezone.now)
     unlocked_at = models.DateTimeField(null=True)

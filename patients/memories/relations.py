@@ -1,4 +1,4 @@
-"""How a person stands to a memory: as to its case."""
+"""A user's relations to a memory: the same as to its case."""
 
 from uuid import UUID
 
@@ -9,6 +9,6 @@ from patients.memories.models import Memory
 
 
 @relation("memory")
-def to_memory(user: User, value: UUID) -> frozenset[str] | None:
+def relations_to_memory(user: User, value: UUID) -> frozenset[str] | None:
     row = Memory.objects.filter(pk=value).select_related("case").first()
     return standing_to(user, row.case) if row else None

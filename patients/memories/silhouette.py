@@ -1,4 +1,8 @@
-"""A small map of a case without its pictures: where memories are, where they were, where the shore stands."""
+"""The silhouette: a small drawing of a case's map, with a rectangle (`Print`) for each memory, no pictures.
+
+Memories lie on the sea, the oldest at the left. What is erased becomes land, which grows from the right. The
+edge of the land is the shore. Corner brackets mark where erased memories were.
+"""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,19 +14,22 @@ from patients.memories.models import Memory
 
 TONES = ("#7c8b88", "#8f8377", "#a4aeb0", "#6d7c84", "#b09a86", "#87786c", "#596a75", "#9b8d90")
 PAPER, TEAL, ALARM = "#f7f9f8", "#1b5a5f", "#9d231c"
-# The session's map, on which the places were computed (LOOK.md: 1440x900 less panel, header and time strip).
+# Size in pixels of the map on the session page: a window of 1440x900 without panel, header and time strip.
+# patients/maps/layout.py computes the places for the same proportions.
 AREA = (933, 772)
-# Squeezed into a strip, prints keep their shape, give up some of their size and step aside for each other.
-CLOSER, STEPS, GAP = 0.84, 40, 2.0
-CORNER, RIGHTMOST = 0.22, 4.0
-# How corners age, from those by the shore to those far inland.
-AGES = (1.0, 0.7, 0.42)
+# On the small sheet, prints keep their shape and shrink by this factor. Then they are pushed apart, in so
+# many rounds, until they are GAP units apart.
+SHRINK, PUSH_ROUNDS, GAP = 0.84, 40, 2.0
+CORNER_SHARE = 0.22  # length of a bracket's arm, as a share of the print's shorter side
+SHORE_MARGIN = 4.0  # distance that the shore keeps from the right edge, even before the first erasure
+# Opacity of the brackets, from those by the shore (erased last) to those far inland.
+AGE_OPACITIES = (1.0, 0.7, 0.42)
 GOLDEN = 0.618034
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """How large a map is drawn, and how much of it is childhood, in its own units."""
+    """Size of a drawing, and the width of its childhood strip at the left, in SVG units."""
 
     width: int
     height: int
@@ -36,7 +43,7 @@ CERTIFICATE = Sheet(900, 268, 0)
 
 @dataclass(frozen=True)
 class Print:
-    """A memory that is still there; `x` and `y` are its upper left corner."""
+    """The rectangle of one memory. x, y: upper left corner. order: rank in the erasing order, or 0."""
 
     x: float
     y: float
@@ -49,7 +56,7 @@ class Print:
 
 @dataclass(frozen=True)
 class Corners:
-    """The corners of emptied places, one path, as dark as its age."""
+    """The corner brackets of a group of erased memories, as one SVG path."""
 
     path: str
     opacity: float
@@ -75,19 +82,22 @@ class Silhouette:
 
     @property
     def places(self) -> bool:
-        """Whether there is anything to draw."""
+        """Whether any memory has a place, so that there is something to draw."""
         return bool(self.memories)
 
 
 def silhouette(case: Case, sheet: Sheet = FILE, *, paper: bool = False) -> Silhouette:
-    """Draw the map of one case; an unlocked one has no places yet."""
+    """Return the drawing of one case's map. It is empty until the map was locked once."""
     return silhouettes([case.pk], sheet, paper=paper)[case.pk]
 
 
 def silhouettes(
     cases: Iterable[UUID], sheet: Sheet = FILE, *, held: Collection[UUID] = (), paper: bool = False
 ) -> dict[UUID, Silhouette]:
-    """Draw the maps of many cases in one query. `held`: ids of targets whose copy was found off the map."""
+    """Return the drawings of many cases' maps, with one query.
+
+    held: ids of targets of which a copy was found off the map. paper: see `draw`.
+    """
     rows: dict[UUID, list[Memory]] = {case: [] for case in cases}
     for memory in Memory.objects.filter(case__in=rows, x__isnull=False).order_by("number"):
         rows[memory.case_id].append(memory)
@@ -97,19 +107,24 @@ def silhouettes(
 def draw(
     memories: Sequence[Memory], sheet: Sheet = FILE, *, held: Collection[UUID] = (), paper: bool = False
 ) -> Silhouette:
-    """Draw `memories` (with their places, oldest first); `paper` draws them on white, without the sea."""
+    """Return the drawing of `memories`, which have their places and are sorted from the oldest.
+
+    held: see `silhouettes`. paper: for print: on white, without sea and shore.
+    """
     if not memories:
         return Silhouette(sheet, paper=paper)
-    fitted = list(zip(memories, _apart([_fit(memory, sheet) for memory in memories], sheet), strict=True))
-    gone = [print_ for memory, print_ in fitted if memory.fate == Memory.Fate.ERASED]
-    left = [print_ for memory, print_ in fitted if memory.fate != Memory.Fate.ERASED]
-    targets = sum(print_.fate == Memory.Fate.TARGET for print_ in left)
+    fitted = list(
+        zip(memories, _push_apart([_fit(memory, sheet) for memory in memories], sheet), strict=True)
+    )
+    gone = [rectangle for memory, rectangle in fitted if memory.fate == Memory.Fate.ERASED]
+    remaining = [rectangle for memory, rectangle in fitted if memory.fate != Memory.Fate.ERASED]
+    targets = sum(rectangle.fate == Memory.Fate.TARGET for rectangle in remaining)
     share = len(gone) / (len(gone) + targets) if gone or targets else 0.0
-    away = [print_ for memory, print_ in fitted if memory.pk in held]
-    off_map, trails = _off_map(away, sheet)
+    copied_targets = [rectangle for memory, rectangle in fitted if memory.pk in held]
+    off_map, trails = _off_map(copied_targets, sheet)
     return Silhouette(
         sheet=sheet,
-        prints=left,
+        prints=remaining,
         corners=_corners(gone),
         land="" if paper else _land(share, sheet),
         waterlines=[] if paper else _waterlines(share, sheet),
@@ -121,19 +136,20 @@ def draw(
 
 
 def rehearsal(days: Sequence[tuple[Memory, str]], gone: int = 0, sheet: Sheet = FILE) -> Silhouette:
-    """Draw a map that isn't locked yet, by (memory, ISO day), as it would be after `gone` erasures.
+    """Return the drawing of a map that is not locked yet, as it would look after `gone` erasures.
 
-    Places are those the layout starts from: time rank across, golden ratio down (LOOK.md, Session view).
+    days: memories with their ISO dates. Places are those from which patients/maps/layout.py starts: the rank
+    in time across, the golden ratio down.
     """
     ordered = [memory for memory, _day in sorted(days, key=lambda pair: (pair[1], pair[0].made_at))]
     targets = [memory.pk for memory in reversed(ordered) if memory.fate == Memory.Fate.TARGET]
-    turn = {pk: order for order, pk in enumerate(targets, start=1)}
+    order_of = {pk: order for order, pk in enumerate(targets, start=1)}
     side = min(0.16, sqrt(0.5 / max(1, len(ordered)))) * AREA[1]
     prints: list[Print] = []
     emptied: list[Print] = []
     for i, memory in enumerate(ordered):
         scale = side * (0.6 + 0.05 * (memory.intensity or 0))
-        rough = Memory(
+        placed = Memory(
             x=(i + 0.5) / len(ordered) * 0.94 + 0.03,
             y=(i * GOLDEN) % 1 * 0.8 + 0.1,
             w=scale / AREA[0],
@@ -141,8 +157,8 @@ def rehearsal(days: Sequence[tuple[Memory, str]], gone: int = 0, sheet: Sheet = 
             number=i + 1,
             fate=memory.fate,
         )
-        order = turn.get(memory.pk, 0)
-        (emptied if 0 < order <= gone else prints).append(_fit(rough, sheet, order))
+        order = order_of.get(memory.pk, 0)
+        (emptied if 0 < order <= gone else prints).append(_fit(placed, sheet, order))
     share = min(gone, len(targets)) / len(targets) if targets else 0.0
     return Silhouette(
         sheet=sheet,
@@ -155,8 +171,9 @@ def rehearsal(days: Sequence[tuple[Memory, str]], gone: int = 0, sheet: Sheet = 
 
 
 def _fit(memory: Memory, sheet: Sheet, order: int = 0) -> Print:
+    """Return the rectangle of a memory, scaled to the sheet."""
     sea = sheet.width - sheet.childhood
-    scale = CLOSER * sqrt(sea * sheet.height / (AREA[0] * AREA[1]))
+    scale = SHRINK * sqrt(sea * sheet.height / (AREA[0] * AREA[1]))
     width, height = (memory.w or 0) * AREA[0] * scale, (memory.h or 0) * AREA[1] * scale
     middle_x = sheet.childhood + (memory.x or 0) * sea
     middle_y = (memory.y or 0) * sheet.height
@@ -171,10 +188,10 @@ def _fit(memory: Memory, sheet: Sheet, order: int = 0) -> Print:
     )
 
 
-def _apart(prints: list[Print], sheet: Sheet) -> list[Print]:
-    """Push prints that lie on each other apart, each pair along its shorter way; the same each time."""
+def _push_apart(prints: list[Print], sheet: Sheet) -> list[Print]:
+    """Push overlapping prints apart, each pair along the axis with the smaller overlap. No randomness."""
     xs, ys = [one.x for one in prints], [one.y for one in prints]
-    for _step in range(STEPS):
+    for _round in range(PUSH_ROUNDS):
         order = sorted(range(len(prints)), key=lambda i: (xs[i], i))
         for place, i in enumerate(order):
             for j in order[place + 1 :]:
@@ -196,16 +213,16 @@ def _apart(prints: list[Print], sheet: Sheet) -> list[Print]:
 
 
 def _corners(emptied: Sequence[Print]) -> list[Corners]:
-    """Group emptied places, oldest (by the shore) first, into three ages."""
-    third = -(-len(emptied) // len(AGES)) or 1
+    """Group the places of erased memories, sorted from the oldest (by the shore), into three opacities."""
+    third = -(-len(emptied) // len(AGE_OPACITIES)) or 1
     return [
         Corners("".join(_bracket(place) for place in emptied[start : start + third]), opacity)
-        for opacity, start in zip(AGES, range(0, len(emptied), third), strict=False)
+        for opacity, start in zip(AGE_OPACITIES, range(0, len(emptied), third), strict=False)
     ]
 
 
 def _bracket(place: Print) -> str:
-    c = round(max(2.0, min(place.w, place.h) * CORNER), 1)
+    c = round(max(2.0, min(place.w, place.h) * CORNER_SHARE), 1)
     right, bottom = round(place.x + place.w, 1), round(place.y + place.h, 1)
     return (
         f"M{place.x} {place.y + c:.1f}V{place.y}h{c}M{right - c:.1f} {place.y}H{right}v{c}"
@@ -214,9 +231,12 @@ def _bracket(place: Print) -> str:
 
 
 def _edge(share: float, sheet: Sheet, inset: float = 0.0) -> str:
-    """Points of the shore from top to bottom: a line that wanders like cut paper, the same each time."""
+    """Return the points of the shore from top to bottom: a wavy line, the same each time.
+
+    share: of the targets that are erased, 0..1. inset: distance to the left of the shore.
+    """
     sea = sheet.width - sheet.childhood
-    line = min(sheet.childhood + sea * (1 - share), sheet.width - RIGHTMOST) - inset
+    line = min(sheet.childhood + sea * (1 - share), sheet.width - SHORE_MARGIN) - inset
     wander = 1.0 if share < 1 else 0.0
     points = []
     for y in range(0, sheet.height + 4, 4):
@@ -238,18 +258,18 @@ def _waterlines(share: float, sheet: Sheet) -> list[tuple[str, float]]:
     ]
 
 
-def _off_map(away: Sequence[Print], sheet: Sheet) -> tuple[list[Print], list[str]]:
-    """Where copies in childhood stand, and a dashed way from each to its target."""
+def _off_map(copied_targets: Sequence[Print], sheet: Sheet) -> tuple[list[Print], list[str]]:
+    """Return a rectangle in the childhood strip for each target's copy, and a curve from it to the target."""
     size = min(14.0, sheet.childhood / 2)
-    spots, trails = [], []
-    for i, target in enumerate(away):
+    copies, trails = [], []
+    for i, target in enumerate(copied_targets):
         x = (sheet.childhood - size) / 2
-        y = (sheet.height - size) * (i + 1) / (len(away) + 1)
+        y = (sheet.height - size) * (i + 1) / (len(copied_targets) + 1)
         to_x, to_y = target.x + target.w / 2, target.y + target.h / 2
         lift = min(y, to_y) - 26
-        spots.append(Print(round(x, 1), round(y, 1), size, round(size * 0.8, 1), ALARM, "copy"))
+        copies.append(Print(round(x, 1), round(y, 1), size, round(size * 0.8, 1), ALARM, "copy"))
         trails.append(
             f"M{x + size:.1f} {y + size / 2:.1f}Q{(x + to_x) / 2:.1f} {max(4, lift):.1f} "
             f"{to_x:.1f} {to_y:.1f}"
         )
-    return spots, trails
+    return copies, trails

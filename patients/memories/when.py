@@ -1,4 +1,4 @@
-"""Reading a date as people say it: exactly, or about."""
+"""Reads dates in people's own words, exact or rough, in English and Vietnamese."""
 
 import re
 import unicodedata
@@ -22,8 +22,8 @@ MONTHS = {
     )
     for name in names.split()
 }  # fmt: skip
-# Days in the middle of each part of a year, in the northern half of the world. Winter is counted to the year
-# in which most of it lies.
+# Month and day in the middle of each part of a year, for the northern hemisphere. An English winter belongs
+# to the year in which most of it lies.
 PARTS = {
     "spring": (4, 15), "summer": (7, 15), "fall": (10, 15), "autumn": (10, 15), "winter": (1, 15),
     "early": (2, 15), "beginning": (2, 15), "start": (2, 15), "late": (11, 15), "end": (11, 15),
@@ -34,43 +34,42 @@ EARLIEST = 1850
 
 
 class When(NamedTuple):
-    """A day to sort by (ISO), and the words as they were said; no words where the day is exact."""
+    """A date. day: the ISO date to sort by. words: the date as it was typed; empty if the day is exact."""
 
     day: str
     words: str
 
     @property
-    def said(self) -> str:
-        """What stands in the field when it is shown again."""
+    def field_value(self) -> str:
+        """Return the text for the form field when it is shown again."""
         return self.words or self.day
 
 
 def read_when(text: str) -> When:
-    """Understand "2003", "Feb 2003", "about 2003", "summer 2002", "14.2.2003", "tháng 2 năm 2003" and so on.
+    """Read "2003", "Feb 2003", "about 2003", "summer 2002", "14.2.2003", "tháng 2 năm 2003" and so on.
 
-    An exact day has no words; anything rougher keeps them and sorts by its middle. Errors: ValueError with a
-    sentence for the person.
+    For a rough date, `day` is the middle of its period. Errors: ValueError with a message for the person.
     """
-    said = " ".join(unicodedata.normalize("NFC", text).split())
-    plain = said.lower().replace(",", " ").replace("’", "'")
+    typed = " ".join(unicodedata.normalize("NFC", text).split())
+    plain = typed.lower().replace(",", " ").replace("’", "'")
     plain = " ".join(plain.split())
     if found := _exact(plain):
         if found > timezone.localdate():
             raise ValueError(_("That day has not come yet."))
         return When(found.isoformat(), "")
-    for reader in _ROUGH:
+    for reader in _ROUGH_READERS:
         if found := reader(plain):
-            return When(_middle(found).isoformat(), said)
+            return When(_middle(found).isoformat(), typed)
     raise ValueError(_("We could not read that date. Try “14 Feb 2003”, “summer 2002” or “about 2003”."))
 
 
 def shown(day: str, words: str) -> str:
-    """A When as a page shows it: the words as they were said, else the day in the reader's language."""
+    """Return a date for a page: the typed words, or else the day formatted in the reader's language."""
     return words or (date_format(date.fromisoformat(day), "SHORT_DATE_FORMAT") if day else "")
 
 
 def _middle(found: date) -> date:
-    """The middle of a span, or today where the span has not ended yet. Errors: ValueError."""
+    """Return the middle of a period, but today if that is earlier. Errors: ValueError for a later year."""
     today = timezone.localdate()
     if found.year > today.year:
         raise ValueError(_("That time has not come yet."))
@@ -84,8 +83,8 @@ def _day(year: int, month: int, day: int) -> date | None:
         return None
 
 
-def _sure(found: date | None) -> date:
-    """For what was certainly meant as a date. Errors: ValueError where the calendar has none such."""
+def _require_date(found: date | None) -> date:
+    """Return the date. Errors: ValueError if it is None: the text looks like a date, but is none."""
     if found is None:
         raise ValueError(_("There is no such day in the calendar."))
     return found
@@ -97,26 +96,26 @@ def _numbers(match: re.Match[str], one: int, two: int, three: int) -> tuple[int,
 
 def _exact(text: str) -> date | None:
     if match := re.fullmatch(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})", text):
-        return _sure(_day(*_numbers(match, 1, 2, 3)))
+        return _require_date(_day(*_numbers(match, 1, 2, 3)))
     if match := re.fullmatch(r"(\d{1,2})[.-] ?(\d{1,2})[.-] ?(\d{4})", text):
-        return _sure(_day(*_numbers(match, 3, 2, 1)))
+        return _require_date(_day(*_numbers(match, 3, 2, 1)))
     if match := re.fullmatch(r"(\d{1,2})/(\d{1,2})/(\d{4})", text):
-        return _sure(_slashes(*_numbers(match, 1, 2, 3)))
+        return _require_date(_with_slashes(*_numbers(match, 1, 2, 3)))
     if match := re.fullmatch(r"(\d{1,2})(?:st|nd|rd|th)?\.? (?:of )?([a-z]+)\.? (\d{4})", text):
-        return _named(match[2], match[1], match[3])
+        return _with_month_name(match[2], match[1], match[3])
     if match := re.fullmatch(r"([a-z]+)\.? (\d{1,2})(?:st|nd|rd|th)? (\d{4})", text):
-        return _named(match[1], match[2], match[3])
+        return _with_month_name(match[1], match[2], match[3])
     if match := re.fullmatch(r"(?:ngày )?(\d{1,2}) tháng (\d{1,2}) (?:năm )?(\d{4})", text):
-        return _sure(_day(*_numbers(match, 3, 2, 1)))
+        return _require_date(_day(*_numbers(match, 3, 2, 1)))
     return None
 
 
-def _named(month: str, day: str, year: str) -> date | None:
-    return _sure(_day(int(year), MONTHS[month], int(day))) if month in MONTHS else None
+def _with_month_name(month: str, day: str, year: str) -> date | None:
+    return _require_date(_day(int(year), MONTHS[month], int(day))) if month in MONTHS else None
 
 
-def _slashes(first: int, second: int, year: int) -> date | None:
-    """One order in America, the other elsewhere: a guess could be a wrong date that nobody notices."""
+def _with_slashes(first: int, second: int, year: int) -> date | None:
+    """Read day/month/year or month/day/year. Errors: ValueError if both are dates: a guess might be wrong."""
     one, other = _day(year, second, first), _day(year, first, second)
     if one and other and one != other:
         raise ValueError(
@@ -128,16 +127,16 @@ def _slashes(first: int, second: int, year: int) -> date | None:
 
 def _month(text: str) -> date | None:
     if match := re.search(r"\btháng (\d{1,2})\b.*?\b(\d{4})\b", text):
-        return _sure(_day(int(match[2]), int(match[1]), 15))
+        return _require_date(_day(int(match[2]), int(match[1]), 15))
     if match := re.search(r"\btháng (mười (?:một|hai)|[^\W\d]+) (?:năm )?(\d{4})\b", text):
         eleven = {"mười một": 11, "mười hai": 12}
         return _day(int(match[2]), eleven.get(match[1]) or MONTHS.get(match[1], 0), 15)
     if match := re.search(r"\b([a-z]+)\.? (?:of )?(\d{4})\b", text):
         return _day(int(match[2]), MONTHS.get(match[1], 0), 15)
     if match := re.fullmatch(r"(\d{1,2})[./-](\d{4})", text):
-        return _sure(_day(int(match[2]), int(match[1]), 15))
+        return _require_date(_day(int(match[2]), int(match[1]), 15))
     if match := re.fullmatch(r"(\d{4})[-/](\d{1,2})", text):
-        return _sure(_day(int(match[1]), int(match[2]), 15))
+        return _require_date(_day(int(match[1]), int(match[2]), 15))
     return None
 
 
@@ -152,7 +151,7 @@ def _part(text: str) -> date | None:
 
 
 def _years(text: str) -> date | None:
-    """One year, a decade, or a span of years: the middle of it."""
+    """Return the middle of a year, a decade, or the years from the first to the second that is named."""
     if match := re.search(r"\b(\d{3})0'?s\b", text):
         return _day(int(match[1]) * 10 + 5, 1, 1)
     years = [int(year) for year in re.findall(r"\b(\d{4})\b", text)]
@@ -163,4 +162,4 @@ def _years(text: str) -> date | None:
     return first + (last - first) / 2 + timedelta(days=181)
 
 
-_ROUGH: tuple[Callable[[str], date | None], ...] = (_month, _part, _years)
+_ROUGH_READERS: tuple[Callable[[str], date | None], ...] = (_month, _part, _years)

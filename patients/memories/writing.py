@@ -1,4 +1,4 @@
-"""What the patient writes of a memory, until the map is locked."""
+"""Creates and changes the patient's memories, until the map is locked."""
 
 import dataclasses
 from typing import Any
@@ -17,7 +17,7 @@ from patients.vault.objects import new_seal
 
 
 def links_of(memory: Memory) -> set[UUID]:
-    """The memories that this one calls up, or that call it up."""
+    """Return the ids of the memories linked to this one."""
     pairs = MemoryLink.objects.filter(Q(a=memory) | Q(b=memory)).values_list("a_id", "b_id")
     return {key for pair in pairs for key in pair} - {memory.pk}
 
@@ -32,10 +32,10 @@ def write_memory(
     links: set[UUID] | None = None,
     by: User,
 ) -> Memory:
-    """Make a memory, or change `memory`.
+    """Create a memory and return it, or change `memory`.
 
-    words: fields of MemoryFields. numbers: intensity, zone, fate. links: the memories it calls up; None
-    leaves them as they are.
+    words: values for MemoryFields. numbers: intensity, zone and fate, as MemoryForm.numbers() returns them.
+    links: ids of all linked memories; None leaves the links as they are.
 
     Errors: NotTaken once the map is locked.
     """
@@ -60,12 +60,12 @@ def write_memory(
 
 
 def _write_links(case: Case, row: Memory, links: set[UUID] | None, *, by: User) -> None:
-    there = links_of(row)
-    wanted = there if links is None else links
+    current = links_of(row)
+    wanted = current if links is None else links
     try:
-        for other in wanted - there:
+        for other in wanted - current:
             link(case, row.pk, other, by=by)
-        for other in there - wanted:
+        for other in current - wanted:
             unlink(case, row.pk, other, by=by)
     except CannotChange as refusal:
         raise NotTaken(str(refusal)) from refusal

@@ -1,4 +1,4 @@
-"""The patient's pages of memories."""
+"""The patient's pages to add, change and remove memories."""
 
 from uuid import UUID
 
@@ -23,7 +23,7 @@ from patients.vault.sealed import read_many
 
 
 def _save(request: HttpRequest, case: Case, form: MemoryForm, memory: Memory | None) -> bool:
-    """Write a valid form; False, and why in the form, where it cannot be."""
+    """Save the form and return True. If it is invalid or refused, add the error to the form; return False."""
     if not form.is_valid():
         return False
     try:
@@ -43,15 +43,15 @@ def _save(request: HttpRequest, case: Case, form: MemoryForm, memory: Memory | N
 
 
 def _open_memory_or_404(memory: UUID) -> Memory:
-    """A memory of a case that is open, and not erased: of the others nothing is shown. Errors: Http404."""
-    there = Memory.objects.exclude(fate=Memory.Fate.ERASED).select_related("case")
-    return get_object_or_404(there, pk=memory, case__in=Case.objects.current())
+    """Return a memory that is not erased, of a current case. Errors: Http404 for any other."""
+    existing = Memory.objects.exclude(fate=Memory.Fate.ERASED).select_related("case")
+    return get_object_or_404(existing, pk=memory, case__in=Case.objects.current())
 
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def memory_new(request: HttpRequest) -> HttpResponse:
-    """Write down a memory that has no keepsake yet, or will get one."""
+    """Add a memory. It needs no keepsake."""
     case = current_case_or_404(request)
     form = MemoryForm(request.POST if request.method == "POST" else None, case=case)
     if request.method == "POST" and _save(request, case, form, None):
@@ -63,10 +63,10 @@ def memory_new(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def memory(request: HttpRequest, memory: UUID) -> HttpResponse:
-    """Change what is said of a memory."""
+    """Change a memory."""
     row = _open_memory_or_404(memory)
     try:
-        paper = row.read()
+        fields = row.read()
     except KeyGone as error:
         raise Http404 from error
     form = MemoryForm(
@@ -74,25 +74,25 @@ def memory(request: HttpRequest, memory: UUID) -> HttpResponse:
         case=row.case,
         memory=row,
         linked=links_of(row),
-        initial=MemoryForm.initial_of(row, paper),
+        initial=MemoryForm.initial_of(row, fields),
     )
     if request.method == "POST" and _save(request, row.case, form, row):
         return redirect("patients:keepsakes")
     keepsakes = list(Keepsake.objects.filter(memory=row, gone_at__isnull=True).select_related("thumb"))
-    papers = read_many(keepsakes)
+    keepsake_fields = read_many(keepsakes)
     context = {
         "form": form,
         "case": row.case,
         "memory": row,
-        "title": paper.title,
-        "things": [(one, papers[one.pk]) for one in keepsakes if one.pk in papers],
+        "title": fields.title,
+        "things": [(one, keepsake_fields[one.pk]) for one in keepsakes if one.pk in keepsake_fields],
     }
     return render(request, "patients/portal/memory.html", context, status=422 if form.is_bound else 200)
 
 
 @require_POST
 def memory_remove(request: HttpRequest, memory: UUID) -> HttpResponse:
-    """Take an empty memory off the file."""
+    """Remove a memory that has no keepsakes."""
     row = _open_memory_or_404(memory)
     try:
         remove_memory(row, by=request_user(request))

@@ -1,4 +1,4 @@
-"""What stands above all else on the patient's own page. Higher rooms register what they have to say."""
+"""Notices at the top of the patient's portal. Other apps register functions that return them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,22 +8,22 @@ from clinic.accounts.models import User
 
 @dataclass(frozen=True)
 class Notice:
-    """One thing that waits for the patient: what it is, and where (`url`) they answer (`label`)."""
+    """Something that waits for the patient. url, label: the link to the page where they act."""
 
     text: str
     url: str
     label: str
 
 
-Speaker = Callable[[User], Notice | None]
-_speakers: dict[str, Speaker] = {}
+NoticeSource = Callable[[User], Notice | None]
+_sources: dict[str, NoticeSource] = {}
 
 
-def register_notice(name: str, speaker: Speaker) -> None:
-    """Let a higher room speak to a patient. Call it from AppConfig.ready; the same name replaces."""
-    _speakers[name] = speaker
+def register_notice(name: str, source: NoticeSource) -> None:
+    """Register a source of notices, or replace the one of that name. Call it from AppConfig.ready."""
+    _sources[name] = source
 
 
 def notices_for(patient: User) -> list[Notice]:
-    """All that waits for this patient, in the order in which the rooms registered."""
-    return [notice for speaker in _speakers.values() if (notice := speaker(patient)) is not None]
+    """Return all notices for a patient, in the order in which their sources were registered."""
+    return [notice for source in _sources.values() if (notice := source(patient)) is not None]

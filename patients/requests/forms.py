@@ -12,7 +12,7 @@ from patients.requests.tickets import read_ticket
 
 
 class RequestForm(forms.ModelForm[AppointmentRequest]):
-    """What a visitor says. No account is needed, and whom it is about may wait until they are here."""
+    """A visitor's request. It needs no account, and does not ask yet whom to forget."""
 
     message = forms.CharField(
         label=_("What would you like to tell us?"),
@@ -21,7 +21,7 @@ class RequestForm(forms.ModelForm[AppointmentRequest]):
         required=False,
         help_text=_("It is encrypted before it is kept. Only the front desk and the doctors read it."),
     )
-    # A field no person sees; programs that fill in everything fill it in too.
+    # Hidden from people. Spam programs fill in every field, so an answer here refuses the form.
     website = forms.CharField(
         label=_("Leave this empty"),
         required=False,
@@ -51,7 +51,7 @@ class RequestForm(forms.ModelForm[AppointmentRequest]):
 
 
 class DecisionForm(forms.Form):
-    """The front desk's answer."""
+    """The front desk's answer to a request."""
 
     decision = forms.ChoiceField(
         choices=[

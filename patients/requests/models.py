@@ -1,4 +1,4 @@
-"""Somebody asks for an appointment, before there is an account."""
+"""Requests for an appointment, by visitors who have no account yet."""
 
 import uuid
 from dataclasses import dataclass
@@ -14,13 +14,15 @@ from patients.vault.sealed import SealedModel
 
 @dataclass(frozen=True)
 class RequestFields:
+    """The fields encrypted with the request's own key."""
+
     message: str = ""
     decision: str = ""  # the reason given to the visitor
 
 
 class AppointmentRequestQuerySet(models.QuerySet["AppointmentRequest"]):
     def waiting(self) -> "AppointmentRequestQuerySet":
-        """Not answered yet, or held."""
+        """Return the requests that are new or on hold."""
         return self.filter(state__in=[AppointmentRequest.State.NEW, AppointmentRequest.State.HELD])
 
     def decided(self) -> "AppointmentRequestQuerySet":
@@ -28,7 +30,7 @@ class AppointmentRequestQuerySet(models.QuerySet["AppointmentRequest"]):
 
 
 class AppointmentRequest(SealedModel):
-    """A visitor's wish. Its message is sealed: people say there whom they want to forget."""
+    """A visitor's request for an appointment. Its message is encrypted: it may name whom to forget."""
 
     class State(models.TextChoices):
         NEW = "new", _("new")

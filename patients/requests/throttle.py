@@ -1,28 +1,28 @@
-"""How many requests one address may send, counted in the cache that all processes share."""
+"""Limits the requests for an appointment per network, counted in the cache that all processes share."""
 
 import ipaddress
 
 from django.core.cache import cache
 
-# Requests from one address within an hour; a family at one kitchen table fits, a program does not.
-MOST_PER_HOUR = 12
-HOUR = 3600
+# A family that shares one address stays below this; a program does not.
+MAX_PER_HOUR = 12
+HOUR_SECONDS = 3600
 
 
 def too_many(address: str) -> bool:
-    """Count one request from an IP address and say whether it is one too many.
+    """Count one request from an IP address. Return whether it is over the limit.
 
-    Each takes one of MOST_PER_HOUR places for an hour. `add` gives a place to one caller only, whatever
-    other processes do meanwhile; a counter that is read and written back would not.
+    Each request adds one of MAX_PER_HOUR cache keys for an hour. `cache.add` succeeds for one caller only,
+    even if processes race for a key; a counter that is read and written back would lose counts.
     """
-    place = _place(address)
+    network = _network_of(address)
     return not any(
-        cache.add(f"requests:{place}:{number}", 1, timeout=HOUR) for number in range(MOST_PER_HOUR)
+        cache.add(f"requests:{network}:{number}", 1, timeout=HOUR_SECONDS) for number in range(MAX_PER_HOUR)
     )
 
 
-def _place(address: str) -> str:
-    """The address, or for IPv6 its /64: one household has more addresses there than could be counted."""
+def _network_of(address: str) -> str:
+    """Return the address; for IPv6 its /64 network, as one household has countless addresses in it."""
     if ":" not in address:
         return address or "unknown"
     return str(ipaddress.IPv6Network((address, 64), strict=False).network_address)

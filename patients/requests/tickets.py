@@ -1,4 +1,4 @@
-"""A form's ticket: the id its request will have, given out by the house; sent twice, it makes one."""
+"""Tickets: a form carries the signed id of its future request, so sending it twice makes one request."""
 
 import uuid
 from uuid import UUID
@@ -6,14 +6,14 @@ from uuid import UUID
 from django.core import signing
 
 SALT = "patients.requests.ticket"
-LIFE = 12 * 3600  # seconds a form may lie open
+MAX_AGE = 12 * 3600  # seconds from showing a form to sending it
 
 
 def new_ticket() -> str:
-    """A signed random id. Signed, because an id of the sender's choice could be that of another row's key."""
+    """Return a signed random id. Unsigned, a client could choose an id that belongs to another row's key."""
     return signing.dumps(uuid.uuid4().hex, salt=SALT)
 
 
 def read_ticket(ticket: str) -> UUID:
-    """The id in a ticket. Errors: signing.BadSignature for one that is not ours or too old."""
-    return UUID(signing.loads(ticket, salt=SALT, max_age=LIFE))
+    """Return the id in a ticket. Errors: signing.BadSignature if it is forged or older than MAX_AGE."""
+    return UUID(signing.loads(ticket, salt=SALT, max_age=MAX_AGE))

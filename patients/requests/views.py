@@ -1,4 +1,4 @@
-"""Asking for an appointment, and the front desk's inbox."""
+"""The public form that asks for an appointment, and the front desk's inbox."""
 
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from clinic.accounts.models import Role, User
 from clinic.audit.context import client_address
 from clinic.mail import Unsent
 from clinic.people.views import request_user
-from patients.requests.decisions import Decided, ask, decide, invite_again
+from patients.requests.decisions import CannotDecide, create_request, decide, invite_again
 from patients.requests.forms import DecisionForm, RequestForm
 from patients.requests.models import AppointmentRequest
 from patients.requests.throttle import too_many
@@ -24,18 +24,18 @@ from patients.vault.keys import KeyGone
 from patients.vault.sealed import read_many
 
 
-def _caller(request: HttpRequest) -> User | None:
-    """The member of the front desk who writes for somebody on the telephone."""
+def _receptionist(request: HttpRequest) -> User | None:
+    """Return the receptionist who fills in the form for a caller on the telephone; None for a visitor."""
     user = request.user
     return user if isinstance(user, User) and user.has_role(Role.RECEPTIONIST) else None
 
 
-def _address(request: HttpRequest) -> str:
+def _client_address(request: HttpRequest) -> str:
     return client_address(request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", ""))
 
 
 def _form(request: HttpRequest) -> RequestForm:
-    """The form as asked for or sent; one that lay open for too long keeps its words and gets a new ticket."""
+    """Return the empty form, or the posted one. An expired ticket is replaced; the entries stay."""
     if request.method != "POST":
         return RequestForm(initial={"ticket": new_ticket()})
     data = request.POST.copy()
@@ -49,15 +49,15 @@ def _form(request: HttpRequest) -> RequestForm:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def ask_for_appointment(request: HttpRequest) -> HttpResponse:
-    """The public form; the front desk uses it for a caller too."""
-    form, by = _form(request), _caller(request)
+    """Show the public form; a POST stores the request. The front desk uses it for callers too."""
+    form, by = _form(request), _receptionist(request)
     if request.method == "POST" and form.is_valid():
-        if not by and too_many(_address(request)):
+        if not by and too_many(_client_address(request)):
             form.add_error(None, _("That was one request too many. Please call us, or come back later."))
             return render(request, "patients/requests/request.html", {"form": form, "by": by}, status=429)
         fields = {key: form.cleaned_data[key] for key in ("ticket", "name", "email", "phone", "message")}
         try:
-            ask(**fields, language=get_language() or "en", by=by)
+            create_request(**fields, language=get_language() or "en", by=by)
         except KeyGone:
             messages.error(request, _("This form was used before. Please fill in a new one."))
             return redirect("patients:request")
@@ -70,19 +70,19 @@ def ask_for_appointment(request: HttpRequest) -> HttpResponse:
 @login_not_required
 @require_safe
 def sent(request: HttpRequest) -> HttpResponse:
-    """Thank you."""
+    """Show the page that thanks the visitor."""
     return render(request, "patients/requests/sent.html")
 
 
 @require_safe
 @never_cache
 def inbox(request: HttpRequest) -> HttpResponse:
-    """Requests that wait, oldest first, and the last that were decided."""
+    """Show the open requests, oldest first, and the 20 decided last."""
     waiting = list(AppointmentRequest.objects.waiting().order_by("created_at", "pk"))
     decided = AppointmentRequest.objects.decided().select_related("invitation").order_by("-decided_at")[:20]
-    papers = read_many(waiting)
+    fields = read_many(waiting)
     context = {
-        "rows": [(row, papers.get(row.pk)) for row in waiting],
+        "rows": [(row, fields.get(row.pk)) for row in waiting],
         "decided": decided,
         "may_decide": request_user(request).has_role(Role.RECEPTIONIST),
     }
@@ -91,28 +91,28 @@ def inbox(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def decide_request(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Take the front desk's answer; through htmx only its row is drawn anew."""
+    """Apply the front desk's answer. An htmx request gets only the row of the request back."""
     row = get_object_or_404(AppointmentRequest, pk=pk)
-    refused = ""
+    error = ""
     try:
-        row = _decided(request, row)
-    except (Decided, Unsent) as why:
-        refused = str(why)
+        row = _apply_decision(request, row)
+    except (CannotDecide, Unsent) as refusal:
+        error = str(refusal)
         row.refresh_from_db()
     if request.htmx:  # type: ignore[attr-defined]
-        paper = read_many([row]).get(row.pk)
-        context = {"request_row": row, "paper": paper, "note": refused, "may_decide": True}
-        return render(request, "patients/requests/row.html", context, status=409 if refused else 200)
-    if refused:
-        messages.error(request, refused)
+        fields = read_many([row]).get(row.pk)
+        context = {"request_row": row, "paper": fields, "note": error, "may_decide": True}
+        return render(request, "patients/requests/row.html", context, status=409 if error else 200)
+    if error:
+        messages.error(request, error)
     return redirect("patients:requests")
 
 
-def _decided(request: HttpRequest, row: AppointmentRequest) -> AppointmentRequest:
-    """Do what the form says to a request and return it. Errors: Decided, also for an empty form; Unsent."""
+def _apply_decision(request: HttpRequest, row: AppointmentRequest) -> AppointmentRequest:
+    """Apply the posted form to a request and return it. Errors: CannotDecide (also if invalid), Unsent."""
     form, by, base = DecisionForm(request.POST), request_user(request), request.build_absolute_uri("/")
     if not form.is_valid():
-        raise Decided(_("Please choose accept, hold or decline."))
+        raise CannotDecide(_("Please choose accept, hold or decline."))
     if form.cleaned_data["decision"] == "again":
         return invite_again(row, by=by, base=base)
     return decide(row, form.cleaned_data["decision"], reason=form.cleaned_data["reason"], by=by, base=base)

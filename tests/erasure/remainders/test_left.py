@@ -81,14 +81,14 @@ def do(run: Run, name: str, user: User | None = None, **data: str) -> HttpRespon
 def test_what_any_end_left_half_gone_waits_for_the_patient(how: str) -> None:
     run = half_gone(how)
     patient = run.procedure.case.patient
-    (left,) = decisions.left_of(patient)
+    (left,) = decisions.partly_erased_of(patient)
     assert (left.memory_id, left.step.level, left.state) == (memory_of(run).pk, 3, "")
     portal = client_of(patient).get(reverse("patients:portal")).content.decode()
     assert reverse("erasure:left") in portal
     page = client_of(patient).get(reverse("erasure:left")).content.decode()
     assert "after pass 3 of" in page
     assert "Photo 1" in page
-    assert decisions.left_of(make_user(Role.PATIENT)) == []
+    assert decisions.partly_erased_of(make_user(Role.PATIENT)) == []
 
 
 def test_given_back_it_can_be_fetched_as_it_is_and_not_before() -> None:
@@ -136,7 +136,7 @@ def test_destroyed_means_that_no_key_of_it_exists() -> None:
     assert StoredObject.objects.filter(memory=other).live().exists(), "and nothing else went"
     assert Memory.objects.get(pk=memory.pk).fate == Memory.Fate.ERASED
     assert Remainder.objects.get().state == "destroyed"
-    assert decisions.left_of(run.procedure.case.patient) == []
+    assert decisions.partly_erased_of(run.procedure.case.patient) == []
     assert Entry.objects.filter(run=run.pk, action="remainder.destroyed").count() == 1
     do(run, "destroy", passphrase=PASSPHRASE)
     assert Entry.objects.filter(run=run.pk, action="remainder.destroyed").count() == 1
@@ -174,7 +174,7 @@ def test_untouched_memories_and_running_nights_are_not_half_gone() -> None:
     assert step
     make_pass(fence, step, due=run.next_due_at)
     control.protect(run.pk, step.memory_id, by=patient)
-    assert decisions.left_of(patient) == [], "the night goes on"
+    assert decisions.partly_erased_of(patient) == [], "the night goes on"
 
 
 def test_a_copy_off_the_map_that_faded_with_it_is_listed_given_back_and_destroyed() -> None:
@@ -199,7 +199,7 @@ def test_a_copy_off_the_map_that_faded_with_it_is_listed_given_back_and_destroye
         step.refresh_from_db()
     control.abort(run.pk, by=make_doctor(), reason="patient-asked")
     tick()
-    (left,) = decisions.left_of(case.patient)
+    (left,) = decisions.partly_erased_of(case.patient)
     assert {keepsake.pk for keepsake in left.keepsakes} == {
         copy.pk,
         Keepsake.objects.get(memory=step.memory).pk,
@@ -218,4 +218,4 @@ def test_a_copy_off_the_map_that_faded_with_it_is_listed_given_back_and_destroye
     assert other.picture
     assert read(other.picture)
     assert childhood.read().title == "Long ago"
-    assert decisions.left_of(case.patient) == []
+    assert decisions.partly_erased_of(case.patient) == []

@@ -8,7 +8,7 @@ from django.apps import apps
 
 from patients.consent.models import ConsentText
 from patients.consent.signing import text_digest
-from patients.consent.texts import FIRST
+from patients.consent.texts import FIRST_TEXTS
 
 # Of version 1, as signatures carry them. They never change.
 VERSION_1 = {
@@ -40,4 +40,4 @@ def test_version_1_is_what_it_was(published: None) -> None:
 def test_the_newest_version_is_the_one_in_the_code(published: None) -> None:
     newest = ConsentText.objects.order_by("-version").values_list("version", flat=True)[:1].get()
     rows = ConsentText.objects.filter(version=newest)
-    assert {(row.kind, row.language, row.body) for row in rows} == set(FIRST)
+    assert {(row.kind, row.language, row.body) for row in rows} == set(FIRST_TEXTS)

@@ -12,7 +12,7 @@ from clinic.audit.models import Entry
 from patients.cases.models import Case
 from patients.consent.models import ConsentText, Signature
 from patients.consent.signing import agreed_to_keep, current_text, text_digest
-from patients.consent.texts import FIRST, publish_first_texts
+from patients.consent.texts import FIRST_TEXTS, publish_first_texts
 from patients.maps.locking import lock_map
 from patients.memories.models import LockedMap, Memory
 from tests.factories import (
@@ -245,5 +245,7 @@ def test_only_the_patient_reads_and_signs(client: Client) -> None:
 def test_the_first_texts_are_there_in_both_languages_once() -> None:
     publish_first_texts(ConsentText)
     rows = ConsentText.objects.filter(version=1)
-    assert {(row.kind, row.language) for row in rows} == {(kind, language) for kind, language, _body in FIRST}
-    assert {row.digest for row in rows} == {text_digest(body) for _kind, _language, body in FIRST}
+    assert {(row.kind, row.language) for row in rows} == {
+        (kind, language) for kind, language, _body in FIRST_TEXTS
+    }
+    assert {row.digest for row in rows} == {text_digest(body) for _kind, _language, body in FIRST_TEXTS}

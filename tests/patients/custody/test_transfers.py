@@ -9,7 +9,7 @@ from clinic.audit.models import Entry
 from erasure.jobs.worker import advance
 from patients.cases.models import Case
 from patients.custody.models import Custody
-from patients.custody.transfers import CannotKeep, contradict, end, hand_over, receive, witness
+from patients.custody.transfers import CannotTransfer, contradict, end, hand_over, receive, witness
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.removal import remove_keepsake
 from tests.factories import make_case, make_keepsake, make_memory, make_other, make_run, make_user
@@ -63,7 +63,7 @@ def test_the_whole_way_of_a_thing_is_in_the_log(thing: Keepsake, mary: User, sta
 
 @pytest.mark.parametrize("shelf", ["", " ", "B 14", "-B", "B-", "B-1234567890123", "Kệ 3", "<b>", "B\n1"])
 def test_a_shelf_is_a_code_and_no_words(thing: Keepsake, mary: User, shelf: str) -> None:
-    with pytest.raises(CannotKeep, match="letters, digits and hyphens"):
+    with pytest.raises(CannotTransfer, match="letters, digits and hyphens"):
         receive(thing, shelf, by=mary)
     assert not Custody.objects.exists()
     assert not Entry.objects.filter(action__startswith="custody.").exists()
@@ -71,17 +71,17 @@ def test_a_shelf_is_a_code_and_no_words(thing: Keepsake, mary: User, shelf: str)
 
 def test_only_a_thing_that_is_there_is_received_and_once(thing: Keepsake, mary: User) -> None:
     photo = make_keepsake(thing.memory)
-    with pytest.raises(CannotKeep, match="no such thing"):
+    with pytest.raises(CannotTransfer, match="no such thing"):
         receive(photo, "B-14", by=mary)
     receive(thing, "B-14", by=mary)
-    with pytest.raises(CannotKeep, match="received before"):
+    with pytest.raises(CannotTransfer, match="received before"):
         receive(thing, "B-15", by=mary)
     assert Custody.objects.get().shelf == "B-14"
 
 
 def test_a_thing_that_was_taken_back_is_not_received(thing: Keepsake, mary: User) -> None:
     remove_keepsake(thing, by=thing.case.patient)
-    with pytest.raises(CannotKeep, match="no such thing"):
+    with pytest.raises(CannotTransfer, match="no such thing"):
         receive(thing, "B-14", by=mary)
     assert not Custody.objects.exists()
 
@@ -93,31 +93,31 @@ def test_nothing_is_done_with_what_was_never_received(thing: Keepsake, mary: Use
         lambda: witness(thing, by=mary),
         lambda: contradict(thing, by=mary),
     ):
-        with pytest.raises(CannotKeep, match="not received"):
+        with pytest.raises(CannotTransfer, match="not received"):
             act()
 
 
 def test_it_is_handed_over_when_a_night_is_booked_and_once(thing: Keepsake, mary: User) -> None:
     receive(thing, "B-14", by=mary)
-    with pytest.raises(CannotKeep, match="No night is booked"):
+    with pytest.raises(CannotTransfer, match="No night is booked"):
         hand_over(thing, by=mary)
     Case.objects.filter(pk=thing.case_id).update(stage=Case.Stage.BOOKED)
     hand_over(thing, by=mary)
     assert state(thing) == State.HANDED
-    with pytest.raises(CannotKeep, match="not on the shelf"):
+    with pytest.raises(CannotTransfer, match="not on the shelf"):
         hand_over(thing, by=mary)
 
 
 def test_it_is_not_destroyed_before_its_memory_is(thing: Keepsake, mary: User, stan: User) -> None:
     receive(thing, "B-14", by=mary)
-    with pytest.raises(CannotKeep, match="not erased yet"):
+    with pytest.raises(CannotTransfer, match="not erased yet"):
         end(thing, "destroyed", by=stan)
     Case.objects.filter(pk=thing.case_id).update(stage=Case.Stage.BOOKED)
     hand_over(thing, by=mary)
-    with pytest.raises(CannotKeep, match="not erased yet"):
+    with pytest.raises(CannotTransfer, match="not erased yet"):
         end(thing, "destroyed", by=stan)
     Keepsake.objects.filter(pk=thing.pk).update(level=1)  # the first pass of several
-    with pytest.raises(CannotKeep, match="not erased yet"):
+    with pytest.raises(CannotTransfer, match="not erased yet"):
         end(thing, "destroyed", by=stan)
     assert state(thing) == State.HANDED
 
@@ -127,7 +127,7 @@ def test_a_thing_still_on_the_shelf_was_not_destroyed(thing: Keepsake, mary: Use
     run = make_run(memories=0, case=thing.case)
     while advance(run.pk):
         continue
-    with pytest.raises(CannotKeep):
+    with pytest.raises(CannotTransfer):
         end(thing, "destroyed", by=stan)
     assert state(thing) == State.RECEIVED
 
@@ -138,7 +138,7 @@ def test_what_the_patient_took_back_is_given_back_and_never_destroyed(
     receive(thing, "B-14", by=mary)
     remove_keepsake(thing, by=thing.case.patient)
     Custody.objects.update(state=State.HANDED, handed_by=mary, handed_at=timezone.now())
-    with pytest.raises(CannotKeep, match="not erased yet"):
+    with pytest.raises(CannotTransfer, match="not erased yet"):
         end(thing, "destroyed", by=stan)
     end(thing, "returned", by=stan)
     witness(thing, by=mary)
@@ -148,7 +148,7 @@ def test_what_the_patient_took_back_is_given_back_and_never_destroyed(
 def test_how_a_thing_ended_is_said_once(thing: Keepsake, mary: User, stan: User) -> None:
     receive(thing, "B-14", by=mary)
     end(thing, "returned", by=mary)
-    with pytest.raises(CannotKeep, match="said already"):
+    with pytest.raises(CannotTransfer, match="said already"):
         end(thing, "returned", by=stan)
     assert Custody.objects.get().ended_by == mary
 
@@ -157,7 +157,7 @@ def test_nobody_witnesses_their_own_word(thing: Keepsake, mary: User) -> None:
     receive(thing, "B-14", by=mary)
     end(thing, "returned", by=mary)
     for act in (witness, contradict):
-        with pytest.raises(CannotKeep, match="Somebody else"):
+        with pytest.raises(CannotTransfer, match="Somebody else"):
             act(thing, by=mary)
     assert state(thing) == State.ENDING
 
@@ -171,7 +171,7 @@ def test_a_second_person_who_says_no_puts_it_back_where_it_was(
     custody = Custody.objects.get()
     assert (custody.state, custody.outcome, custody.ended_by) == (State.RECEIVED, "", None)
     assert Entry.objects.get(action="custody.contradicted").details["outcome"] == "returned"
-    with pytest.raises(CannotKeep, match="Nobody has said"):
+    with pytest.raises(CannotTransfer, match="Nobody has said"):
         witness(thing, by=stan)
 
 
@@ -185,7 +185,7 @@ def test_what_is_closed_stays_closed(thing: Keepsake, mary: User, stan: User) ->
         lambda: contradict(thing, by=stan),
         lambda: witness(thing, by=stan),
     ):
-        with pytest.raises(CannotKeep):
+        with pytest.raises(CannotTransfer):
             act()
     assert state(thing) == State.RETURNED
 
@@ -193,7 +193,7 @@ def test_what_is_closed_stays_closed(thing: Keepsake, mary: User, stan: User) ->
 def test_an_end_has_one_of_two_words(thing: Keepsake, mary: User) -> None:
     receive(thing, "B-14", by=mary)
     for word in ("", "lost", "received"):
-        with pytest.raises(CannotKeep, match="destroyed or given back"):
+        with pytest.raises(CannotTransfer, match="destroyed or given back"):
             end(thing, word, by=mary)
 
 

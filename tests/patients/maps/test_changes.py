@@ -9,7 +9,7 @@ from clinic.audit.models import Entry
 from patients.cases.models import Case
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.removal import remove_keepsake
-from patients.maps.changes import describe, name_chapters, place
+from patients.maps.changes import name_chapters, place_keepsake, update_memory
 from patients.memories.links import CannotChange, link, unlink
 from patients.memories.models import Memory, MemoryLink
 from patients.vault.models import StoredObject
@@ -38,10 +38,10 @@ def link_two(case: Case) -> None:
 
 
 CHANGES: dict[str, Callable[[Case], object]] = {
-    "describe": lambda case: describe(case.memories.all()[0], {"title": "X"}, {}, by=case.patient),
+    "describe": lambda case: update_memory(case.memories.all()[0], {"title": "X"}, {}, by=case.patient),
     "link": link_two,
     "unlink": lambda case: unlink(case, *memories_of(case), by=case.patient),
-    "place": lambda case: place(case.keepsakes.all()[0], None, "New", by=case.patient),
+    "place": lambda case: place_keepsake(case.keepsakes.all()[0], None, "New", by=case.patient),
     "chapters": lambda case: name_chapters(case, [], by=case.patient),
 }
 
@@ -106,14 +106,14 @@ def test_what_was_taken_back_is_placed_nowhere(case: Case) -> None:
     keepsake, other = case.keepsakes.all()
     remove_keepsake(keepsake, by=case.patient)
     with pytest.raises(CannotChange, match="The patient has taken this one back"):
-        place(keepsake, other.memory, by=case.patient)
+        place_keepsake(keepsake, other.memory, by=case.patient)
 
 
 def test_a_keepsake_is_placed_in_its_own_case_alone(case: Case) -> None:
     keepsake, _other = case.keepsakes.all()
     before = keepsake.memory
     with pytest.raises(CannotChange) as refusal:
-        place(keepsake, make_memory(make_case()), by=case.patient)
+        place_keepsake(keepsake, make_memory(make_case()), by=case.patient)
     assert str(refusal.value) == FOREIGN
     assert Keepsake.objects.get(pk=keepsake.pk).memory == before
 
@@ -121,13 +121,13 @@ def test_a_keepsake_is_placed_in_its_own_case_alone(case: Case) -> None:
 @pytest.mark.parametrize("title", ["", "  "])
 def test_a_new_memory_needs_a_title(case: Case, title: str) -> None:
     with pytest.raises(CannotChange, match=r"^Choose a memory, or give a new one a title\.$"):
-        place(case.keepsakes.all()[0], None, title, by=case.patient)
+        place_keepsake(case.keepsakes.all()[0], None, title, by=case.patient)
     assert Memory.objects.count() == 2
 
 
 def test_placing_a_keepsake_moves_its_objects_and_no_others(case: Case) -> None:
     keepsake, other = case.keepsakes.all()
-    memory = place(keepsake, None, " Three ", by=case.patient)
+    memory = place_keepsake(keepsake, None, " Three ", by=case.patient)
     assert memory.read().title == "Three"
     assert Keepsake.objects.get(pk=keepsake.pk).memory == memory
     assert Keepsake.objects.get(pk=other.pk).memory == other.memory
@@ -137,12 +137,12 @@ def test_placing_a_keepsake_moves_its_objects_and_no_others(case: Case) -> None:
 
 def test_describing_a_memory_says_when_its_fate_changes(case: Case) -> None:
     memory = case.memories.all()[0]
-    describe(memory, {"title": "Again"}, {"intensity": 3}, by=case.patient)
+    update_memory(memory, {"title": "Again"}, {"intensity": 3}, by=case.patient)
     row = Memory.objects.get(pk=memory.pk)
     assert (row.read().title, row.intensity, row.fate) == ("Again", 3, Memory.Fate.TARGET)
     assert not Entry.objects.filter(action__in=["memory.kept", "memory.released"]).exists()
-    describe(memory, {}, {"fate": Memory.Fate.PROTECTED}, by=case.patient)
-    describe(memory, {}, {"fate": Memory.Fate.TARGET}, by=case.patient)
+    update_memory(memory, {}, {"fate": Memory.Fate.PROTECTED}, by=case.patient)
+    update_memory(memory, {}, {"fate": Memory.Fate.TARGET}, by=case.patient)
     actions = Entry.objects.order_by("index").values_list("action", flat=True)
     assert [action for action in actions if action.startswith("memory.")] == [
         "memory.changed",
@@ -157,4 +157,4 @@ def test_a_memory_of_another_case_is_not_described(case: Case) -> None:
     memory = make_memory(make_case())
     memory.case = case
     with pytest.raises(Memory.DoesNotExist):
-        describe(memory, {"title": "Mine"}, {}, by=make_doctor())
+        update_memory(memory, {"title": "Mine"}, {}, by=make_doctor())

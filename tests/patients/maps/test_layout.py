@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from patients.maps.layout import TILT, Placed, Print, layout
+from patients.maps.layout import MAX_TILT, Placed, Print, layout
 
 WIDTH, HEIGHT = 900, 745
 
@@ -52,7 +52,7 @@ def test_every_print_is_placed_inside_the_map(count: int) -> None:
         assert 0 <= item.x - item.w / 2 < item.x + item.w / 2 <= 1
         # The counts stand in the top 48 pixels.
         assert 48 / HEIGHT - 1e-4 <= item.y - item.h / 2 < item.y + item.h / 2 <= 1
-        assert -TILT <= item.tilt <= TILT
+        assert -MAX_TILT <= item.tilt <= MAX_TILT
 
 
 @pytest.mark.parametrize("count", [40, 200])

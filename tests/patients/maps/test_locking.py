@@ -14,7 +14,7 @@ from patients.keepsakes.ingest import receive
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.removal import remove_keepsake
 from patients.maps import locking
-from patients.maps.changes import describe, name_chapters
+from patients.maps.changes import name_chapters, update_memory
 from patients.maps.locking import CannotLock, lock_map, map_body, map_digest, obstacles, unlock_map
 from patients.memories.links import link
 from patients.memories.models import LockedMap, Memory
@@ -58,14 +58,14 @@ def stage_of(case: Case) -> str:
 
 def during_the_layout(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
     """Let something happen while the map is laid out, which is seconds before it is locked."""
-    real = locking._numbered_and_placed
+    real = locking._number_and_place
 
     def layout(case: Case, memories: list[Memory]) -> list[Memory]:
         placed = real(case, memories)
         happens()
         return placed
 
-    monkeypatch.setattr(locking, "_numbered_and_placed", layout)
+    monkeypatch.setattr(locking, "_number_and_place", layout)
 
 
 def arrive(case: Case) -> Keepsake:
@@ -179,11 +179,11 @@ def test_an_upload_that_finishes_after_the_lock_is_refused_and_destroyed() -> No
 
 
 def change_date(case: Case) -> None:
-    describe(Memory.objects.filter(case=case)[0], {"day": "2009-01-01"}, {}, by=case.patient)
+    update_memory(Memory.objects.filter(case=case)[0], {"day": "2009-01-01"}, {}, by=case.patient)
 
 
 def change_intensity(case: Case) -> None:
-    describe(Memory.objects.filter(case=case)[0], {}, {"intensity": 9}, by=case.patient)
+    update_memory(Memory.objects.filter(case=case)[0], {}, {"intensity": 9}, by=case.patient)
 
 
 def link_both(case: Case) -> None:
@@ -230,10 +230,10 @@ def test_what_changes_in_another_case_stands_in_nobodys_way(monkeypatch: pytest.
 
 def test_a_second_lock_changes_nothing_of_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
     case = make_mappable()
-    real = locking._numbered_and_placed
+    real = locking._number_and_place
 
     def lock_first() -> None:
-        monkeypatch.setattr(locking, "_numbered_and_placed", real)
+        monkeypatch.setattr(locking, "_number_and_place", real)
         lock_map(case, by=make_doctor())
 
     during_the_layout(monkeypatch, lock_first)
@@ -271,9 +271,9 @@ def test_memories_get_other_numbers_when_an_opened_map_was_changed() -> None:
     lock_map(case, by=make_doctor())
     unlock_map(case, by=make_doctor())
     first, second, third = Memory.objects.filter(case=case).order_by("number")
-    describe(first, {}, {"zone": Memory.Zone.CHILDHOOD}, by=case.patient)
-    describe(second, {"day": "2003-02-04"}, {}, by=case.patient)
-    describe(third, {"day": "2003-02-02"}, {}, by=case.patient)
+    update_memory(first, {}, {"zone": Memory.Zone.CHILDHOOD}, by=case.patient)
+    update_memory(second, {"day": "2003-02-04"}, {}, by=case.patient)
+    update_memory(third, {"day": "2003-02-02"}, {}, by=case.patient)
     lock_map(case, by=make_doctor())
     titles = {memory.read().title: memory.number for memory in Memory.objects.filter(case=case)}
     assert titles == {"Day 1": None, "Day 2": 2, "Day 3": 1}

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from clinic.audit.models import Entry
 from patients.cases.models import Case
 from patients.keepsakes.models import Keepsake
-from patients.maps.changes import describe, name_chapters, place
+from patients.maps.changes import name_chapters, place_keepsake, update_memory
 from patients.maps.mapping_page import bench_of
 from patients.memories.links import CannotChange, link, unlink
 from patients.memories.models import Memory, MemoryLink
@@ -152,15 +152,15 @@ def test_a_keepsake_that_moves_does_not_end_with_its_old_memory() -> None:
     case, person = make_case(), make_user()
     old, new = make_memory(case), make_memory(case)
     keepsake = make_keepsake(old)
-    place(keepsake, new, by=person)
+    place_keepsake(keepsake, new, by=person)
     keepsake.refresh_from_db()
     assert keepsake.memory == new
     assert not StoredObject.objects.filter(keepsake=keepsake, memory=old).exists()
-    made = place(keepsake, None, "A new one", by=person)
+    made = place_keepsake(keepsake, None, "A new one", by=person)
     assert made.read().title == "A new one"
     assert Keepsake.objects.get(pk=keepsake.pk).memory == made
     with pytest.raises(CannotChange):
-        place(keepsake, make_memory(make_case()), by=person)
+        place_keepsake(keepsake, make_memory(make_case()), by=person)
 
 
 def test_nothing_changes_once_the_map_is_locked() -> None:
@@ -170,10 +170,10 @@ def test_nothing_changes_once_the_map_is_locked() -> None:
     make_signed(case)
     sealed = bytes(Memory.objects.get(pk=memory.pk).sealed)
     for change in (
-        lambda: describe(memory, {"title": "Other"}, {"intensity": 1}, by=person),
+        lambda: update_memory(memory, {"title": "Other"}, {"intensity": 1}, by=person),
         lambda: link(case, memory.pk, other.pk, by=person),
         lambda: unlink(case, memory.pk, other.pk, by=person),
-        lambda: place(keepsake, other, by=person),
+        lambda: place_keepsake(keepsake, other, by=person),
         lambda: name_chapters(case, [], by=person),
     ):
         with pytest.raises(CannotChange, match="locked"):

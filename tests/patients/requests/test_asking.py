@@ -14,7 +14,7 @@ from django.test import Client
 from clinic.accounts.models import Role
 from clinic.audit.models import Entry
 from patients.requests import throttle, tickets
-from patients.requests.decisions import ask
+from patients.requests.decisions import create_request
 from patients.requests.models import AppointmentRequest
 from patients.vault.configured import key_store
 from tests.factories import make_case, make_user
@@ -103,7 +103,7 @@ def test_the_same_form_at_the_same_moment_makes_one_request() -> None:
 
     def send(_number: int) -> object:
         try:
-            return ask(
+            return create_request(
                 ticket=ticket, name="J", email="j@lacuna.example", phone="", message=WORDS, language="en"
             ).pk
         finally:
@@ -134,7 +134,7 @@ def test_a_form_that_lay_open_for_long_keeps_its_words_and_can_be_sent(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     late = fields(client)
-    monkeypatch.setattr(tickets, "LIFE", -1)
+    monkeypatch.setattr(tickets, "MAX_AGE", -1)
     page = client.post(PAGE, late).content.decode()
     assert WORDS in page
     monkeypatch.undo()
@@ -162,7 +162,7 @@ def test_more_fields_than_asked_for_change_nothing(client: Client) -> None:
 def test_one_address_may_ask_so_often_and_others_are_spared(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(throttle, "MOST_PER_HOUR", 2)
+    monkeypatch.setattr(throttle, "MAX_PER_HOUR", 2)
     answers = [
         client.post(PAGE, fields(client), HTTP_X_FORWARDED_FOR=f"203.0.113.{n}").status_code for n in range(3)
     ]
@@ -173,14 +173,14 @@ def test_one_address_may_ask_so_often_and_others_are_spared(
 
 
 def test_one_household_on_ipv6_is_one_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(throttle, "MOST_PER_HOUR", 2)
+    monkeypatch.setattr(throttle, "MAX_PER_HOUR", 2)
     addresses = ["2001:db8:1:2::1", "2001:db8:1:2:ffff::9", "2001:db8:1:2::3", "2001:db8:1:3::1"]
     assert [throttle.too_many(address) for address in addresses] == [False, False, True, False]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a4_places_are_given_once_to_many_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(throttle, "MOST_PER_HOUR", 3)
+    monkeypatch.setattr(throttle, "MAX_PER_HOUR", 3)
 
     def one(_number: int) -> bool:
         try:

@@ -15,7 +15,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 from clinic.accounts.models import Invitation, Role, User
 from clinic.audit.models import Entry
 from patients.cases.models import Case
-from patients.requests.decisions import Decided, ask, decide
+from patients.requests.decisions import CannotDecide, create_request, decide
 from patients.requests.models import AppointmentRequest
 from patients.vault.configured import key_store
 from tests.factories import PASSPHRASE, make_user
@@ -33,7 +33,7 @@ def desk(client: Client) -> User:
 def asked(
     name: str = "Joel Barish", language: str = "en", message: str = "Soon, please."
 ) -> AppointmentRequest:
-    return ask(
+    return create_request(
         ticket=uuid4(),
         name=name,
         email="joel@lacuna.example",
@@ -122,7 +122,7 @@ def test_a_held_request_can_still_be_accepted_and_a_decided_one_not(desk: User, 
 def test_of_two_decisions_from_the_same_sight_one_counts(desk: User) -> None:
     row = asked()
     decide(AppointmentRequest.objects.get(), "accept", reason="", by=desk, base="http://testserver/")
-    with pytest.raises(Decided):
+    with pytest.raises(CannotDecide):
         decide(row, "decline", reason="", by=desk, base="http://testserver/")
     assert Invitation.objects.count() == 1
 
