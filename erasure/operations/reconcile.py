@@ -23,7 +23,7 @@ from clinic.calendar import bookings
 from erasure.backups.create import catalogue
 from erasure.backups.manifest import BackupRefused, read
 from erasure.backups.models import Backup
-from erasure.backups.restoring import Mark, mark_path, read_mark
+from erasure.backups.restoring import RestoreMark, mark_path, read_mark
 from erasure.operations.supervisor_loop import other_owners
 from erasure.procedures.models import Procedure
 from erasure.runs.events import NewEvent, emit
@@ -175,7 +175,7 @@ def _forget_visits() -> None:
     DBTaskResult.objects.all().delete()
 
 
-def _enter(mark: Mark) -> None:
+def _enter(mark: RestoreMark) -> None:
     """Catalogue the backup that was brought back, and say so in the log."""
     directory = Path(mark.directory)
     try:
