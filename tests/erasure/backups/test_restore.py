@@ -28,8 +28,8 @@ from erasure.jobs.certifying import certify
 from erasure.jobs.supervisor import certify_finished, tick
 from erasure.jobs.worker import advance, take_turn
 from erasure.operations.reconcile import keyless, reconcile_with_keys
-from erasure.operations.startup import check_keys, check_log, check_migrations, obey
-from erasure.operations.supervisor_loop import other_owners
+from erasure.operations.startup import check_keys, check_log, check_migrations, reconcile
+from erasure.operations.supervisor_loop import keys_used_elsewhere
 from erasure.procedures.models import Procedure
 from erasure.runs.lease import claim
 from erasure.runs.models import Run, Step
@@ -89,7 +89,7 @@ def open_house() -> None:
     check_migrations()
     check_log()
     check_keys()
-    obey()
+    reconcile()
 
 
 def kept_picture() -> tuple[Keepsake, bytes]:
@@ -345,7 +345,7 @@ def swept(times: int = 3) -> None:
     """As the supervisor goes round for half an hour and more."""
     rounds, now = Sweeper(), timezone.now()
     for turn in range(times):
-        rounds.sweep(other_owners(), now + 2 * turn * PATIENCE)
+        rounds.sweep(keys_used_elsewhere(), now + 2 * turn * PATIENCE)
 
 
 def test_the_wrong_backup_first_and_then_the_right_one(backup_at: Callable[[], Path], tmp_path: Path) -> None:
