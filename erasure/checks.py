@@ -1,4 +1,4 @@
-"""System checks: what this system lacks for verification and for the processes of `manage.py serve`."""
+"""System checks: what this operating system lacks for verification and for `manage.py serve`."""
 
 from typing import Any
 
@@ -11,14 +11,14 @@ from erasure.verification import confine, machine
 
 @register(SYSTEM)
 def verifier_is_confined(**kwargs: Any) -> list[CheckMessage]:
-    """Name what the verifier's process could still do, and what it cannot see."""
+    """Warn about what the verifier's process could still change, and what it cannot check."""
     found: list[CheckMessage] = []
     if confine.landlock_version() == 0:
         found.append(
             Warning(
                 "This system has no Landlock (Linux has it from 5.13 on), so the process that verifies an "
-                "erasure can write to no file but could rename or remove one; each verification records "
-                "that it was held by rlimit alone.",
+                "erasure can write to no file but could rename or remove one. Each verification records "
+                "that only rlimit confined it.",
                 id="erasure.W001",
             )
         )
@@ -35,13 +35,13 @@ def verifier_is_confined(**kwargs: Any) -> list[CheckMessage]:
 
 @register(SYSTEM)
 def children_end_with_their_parent(**kwargs: Any) -> list[CheckMessage]:
-    """Name what is left when `manage.py serve` is killed."""
+    """Warn if children of `manage.py serve` survive it when it is killed."""
     if process_tree.ENDS_WITH_PARENT:
         return []
     return [
         Warning(
             "This system does not end processes with their parent, so if serve is killed with SIGKILL its "
-            "web server and its workers go on, and have to be ended by hand before the next start.",
+            "web server and its workers keep running. Stop them before the next start.",
             id="erasure.W003",
         )
     ]

@@ -1,4 +1,4 @@
-"""The models of this room, named here so that Django finds them."""
+"""The models of this app, imported here so that Django finds them."""
 
 from erasure.backups.models import Backup, Drill
 from erasure.certificates.models import Certificate

@@ -1,4 +1,4 @@
-"""Addresses of this room, gathered from its nouns."""
+"""The URLs of this app, collected from its packages."""
 
 from erasure.backups.urls import urlpatterns as backups
 from erasure.certificates.urls import urlpatterns as certificates

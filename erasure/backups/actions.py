@@ -1,4 +1,4 @@
-"""What the log may say of this package."""
+"""Audit actions of this package."""
 
 from django.utils.translation import gettext_lazy as _
 
@@ -10,7 +10,7 @@ register(
         "backup.restored": (_("Backup restored"), "alarm"),
         "backup.drilled": (_("Backup tried: nothing erased opens"), "teal"),
         "backup.failed-drill": (_("Backup tried: it does not hold"), "alarm"),
-        # details: how many rows of each kind were marked erased again because their keys are gone
+        # details: how many rows of each kind were marked as erased again because their keys are gone
         "keys.obeyed": (_("Rows without keys marked erased again"), "alarm"),
     }
 )

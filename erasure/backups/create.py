@@ -1,4 +1,4 @@
-"""Making a backup while the house goes on: database first, then the ciphertext that it names. Never a key."""
+"""Make a backup while the site is in use: first the database, then the objects it names. Never a key."""
 
 import os
 import secrets
@@ -20,12 +20,13 @@ from patients.vault.objects import storage
 
 
 def make_backup(
-    directory: Path, *, tell: Callable[[str], None] = lambda text: None
+    directory: Path, *, report: Callable[[str], None] = lambda text: None
 ) -> tuple[Backup, Manifest]:
-    """Back up database and vault into `directory`, which must not exist; verified after writing, catalogued.
+    """Back up database and vault into `directory`, which must not exist, and add the backup to the catalogue.
 
-    Objects are immutable, so they may be copied after the database; one that was doomed in between may be
-    missing and is left out. On any failure nothing is left. Errors: BackupRefused, OSError.
+    Everything is read again after writing. Objects are immutable, so they can be copied after the database.
+    An object that was marked for destruction in between may be missing and is left out. report: called with a
+    line of text for each stage. After an error nothing is left on the disk. Errors: BackupRefused, OSError.
     """
     directory = directory.resolve()
     if directory.exists() or directory.is_symlink():
@@ -34,22 +35,23 @@ def make_backup(
     draft = directory.with_name(f".{directory.name}.{secrets.token_hex(4)}")
     draft.mkdir(mode=0o700)
     try:
-        tell("Copying the database")
-        made = _fill(draft, tell)
-        tell("Reading everything again")
+        report("Copying the database")
+        made = _write_content(draft, report)
+        report("Reading everything again")
         manifest.check(draft)
         _sync_tree(draft)
-        backup = _enter(draft, directory, made)
+        backup = _publish(draft, directory, made)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
     return backup, made
 
 
-def _fill(draft: Path, tell: Callable[[str], None]) -> Manifest:
+def _write_content(draft: Path, report: Callable[[str], None]) -> Manifest:
+    """Write database, objects and manifest into `draft`. Errors: BackupRefused, OSError."""
     made_at = timezone.now()
     taken = database.take(draft)
-    tell(f"Copying {len(taken.objects)} objects")
+    report(f"Copying {len(taken.objects)} objects")
     objects, missing = [], []
     for name in taken.objects:
         item = _copy(name, path_of(draft, name))
@@ -70,7 +72,7 @@ def _fill(draft: Path, tell: Callable[[str], None]) -> Manifest:
 
 
 def _copy(name: str, path: Path) -> Item | None:
-    """Copy one object; None where it has been destroyed meanwhile. Errors: OSError."""
+    """Copy one object; return None if its file no longer exists. Errors: OSError."""
     try:
         with storage().open(name) as source:
             return write_durably(path, iter(lambda: source.read(manifest.CHUNK), b""))
@@ -88,14 +90,14 @@ def _sync_tree(root: Path) -> None:
         sync_directory(path)
 
 
-def _enter(draft: Path, directory: Path, made: Manifest) -> Backup:
-    """Give the backup its name and the catalogue its row, both or neither."""
-    named = False
+def _publish(draft: Path, directory: Path, made: Manifest) -> Backup:
+    """Rename `draft` to `directory` and add the backup to the catalogue and the audit log: all or nothing."""
+    renamed = False
     try:
         with transaction.atomic():
             backup = catalogue(directory, made)
-            os.rename(draft, directory)  # noqa: PTH104 - refuses to take the place of anything but nothing
-            named = True
+            os.rename(draft, directory)  # noqa: PTH104 - fails if there is anything at `directory`
+            renamed = True
             sync_directory(directory.parent)
             record(
                 Act(
@@ -112,14 +114,14 @@ def _enter(draft: Path, directory: Path, made: Manifest) -> Backup:
                 )
             )
     except BaseException:
-        if named:
+        if renamed:
             shutil.rmtree(directory, ignore_errors=True)
         raise
     return backup
 
 
 def catalogue(directory: Path, made: Manifest) -> Backup:
-    """The catalogue's row of a backup, made where there is none: a restored database knows no later ones."""
+    """Return the backup's row in the catalogue; create it if a restored database does not have it."""
     return Backup.objects.update_or_create(
         digest=made.digest,
         defaults={"directory": str(directory)},

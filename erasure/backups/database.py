@@ -1,4 +1,4 @@
-"""The database as one file: taken at one moment while the house goes on, brought back whole or not."""
+"""Copy the database into one file as of one moment, and restore it from there, whole or not at all."""
 
 import os
 import secrets
@@ -22,14 +22,14 @@ from erasure.backups.manifest import BackupRefused
 from patients.vault.models import CaseKey, KeyHouse, WrappedKey
 
 NAMES = {"sqlite": "database.sqlite3", "postgresql": "database.dump"}
-# The key store of several machines: never in a backup, and there before one is brought back.
+# The key store of several machines. It is never in a backup, and must exist before a backup is restored.
 KEY_TABLES = frozenset(model._meta.db_table for model in (KeyHouse, CaseKey, WrappedKey))
-LIVE = "SELECT blob FROM patients_storedobject WHERE state = 'live' AND blob <> ''"
-SIZE = "SELECT size FROM clinic_treehead"
+LIVE_OBJECTS_SQL = "SELECT blob FROM patients_storedobject WHERE state = 'live' AND blob <> ''"
+LOG_SIZE_SQL = "SELECT size FROM clinic_treehead"
 
 
 class Cursor(Protocol):
-    """What both databases' cursors have in common, as far as a drill needs it."""
+    """The part of a database cursor that a drill needs, for SQLite and PostgreSQL."""
 
     @property
     def description(self) -> Sequence[Sequence[Any]] | None: ...
@@ -41,7 +41,7 @@ class Cursor(Protocol):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The database at one moment: its file, the vault's objects that it names, how long its log is."""
+    """A copy of the database: its file, the live objects that it names, the number of audit entries."""
 
     file: Path
     objects: list[str]
@@ -49,7 +49,7 @@ class Snapshot:
 
 
 def take(directory: Path) -> Snapshot:
-    """Write the database into `directory`, as it is at one moment, durable on return.
+    """Write a consistent copy of the database into `directory`. It is durable on return.
 
     Errors: BackupRefused, OSError.
     """
@@ -62,20 +62,24 @@ def take(directory: Path) -> Snapshot:
 
 
 def _take_sqlite(file: Path) -> tuple[list[str], int]:
-    """SQLite's own online backup: one read transaction, beside which others go on writing."""
+    """Copy by SQLite's online backup: in one read transaction, while others may write.
+
+    Return the names of live objects and the number of audit entries.
+    """
     source = f"file:{quote(str(connection.settings_dict['NAME']))}?mode=ro"
     try:
         with (
-            closing(sqlite3.connect(source, uri=True, timeout=20)) as living,
+            closing(sqlite3.connect(source, uri=True, timeout=20)) as original,
             closing(open_sqlite(file)) as copy,
         ):
-            living.backup(copy)
-            # The copy is one file, without a log of writes beside it.
+            original.backup(copy)
+            # So that the copy is one file, without a write-ahead log beside it.
             copy.execute("PRAGMA journal_mode=DELETE")
-            (sound,) = copy.execute("PRAGMA integrity_check").fetchone()
-            if sound != "ok":
-                raise BackupRefused(f"The copy of the database is not sound: {sound}")
-            return [name for (name,) in copy.execute(LIVE)], _one(copy.execute(SIZE).fetchone())
+            (result,) = copy.execute("PRAGMA integrity_check").fetchone()
+            if result != "ok":
+                raise BackupRefused(f"The copy of the database is damaged: {result}")
+            objects = [name for (name,) in copy.execute(LIVE_OBJECTS_SQL)]
+            return objects, _size_or_zero(copy.execute(LOG_SIZE_SQL).fetchone())
     except sqlite3.Error as error:
         raise BackupRefused(f"The database could not be copied: {error}.") from error
 
@@ -84,53 +88,62 @@ def open_sqlite(file: Path) -> sqlite3.Connection:
     return sqlite3.connect(file)
 
 
-def _one(row: tuple[int] | None) -> int:
+def _size_or_zero(row: tuple[int] | None) -> int:
     return row[0] if row else 0
 
 
 def _take_postgresql(file: Path) -> tuple[list[str], int]:
-    """`pg_dump` on a snapshot that this transaction exports, and in which it reads the names itself."""
+    """Copy by `pg_dump`, on a snapshot that this transaction exports and also reads the names from.
+
+    Return the names of live objects and the number of audit entries.
+    """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         cursor.execute("SELECT pg_export_snapshot()")
         (snapshot,) = cursor.fetchone()
-        _tool(
+        _run_tool(
             "pg_dump",
             "--format=custom",
             "--no-owner",
             "--no-privileges",
             f"--snapshot={snapshot}",
             f"--file={file}",
-            *_without_keys(),
+            *_options_without_keys(),
         )
-        cursor.execute(LIVE)
+        cursor.execute(LIVE_OBJECTS_SQL)
         objects = [name for (name,) in cursor.fetchall()]
-        cursor.execute(SIZE)
-        size = _one(cursor.fetchone())
-    _tool("pg_restore", "--list", str(file))  # a dump that was cut short has no readable end
+        cursor.execute(LOG_SIZE_SQL)
+        size = _size_or_zero(cursor.fetchone())
+    _run_tool("pg_restore", "--list", str(file))  # fails if the dump was cut short
     return objects, size
 
 
-def _keys_are_here() -> bool:
+def _keys_are_in_database() -> bool:
     return settings.LACUNA_KEYS == "database"
 
 
-def _without_keys() -> list[str]:
-    """What has pg_dump leave the key store out; where keys stand elsewhere its empty tables are laid out."""
-    option = "--exclude-table" if _keys_are_here() else "--exclude-table-data"
+def _options_without_keys() -> list[str]:
+    """Return the options that make pg_dump leave out the key store.
+
+    If the keys are not in the database, the empty tables are dumped, so that a restore creates them.
+    """
+    option = "--exclude-table" if _keys_are_in_database() else "--exclude-table-data"
     return [f"{option}={table}" for table in sorted(KEY_TABLES)]
 
 
-def _tool(name: str, *arguments: str, database: str = "") -> None:
-    """Run one of PostgreSQL's own programs on our database, or on `database` of the same server."""
+def _run_tool(name: str, *arguments: str, database: str = "") -> None:
+    """Run a PostgreSQL client program on our database, or on `database` of the same server.
+
+    Errors: BackupRefused if it is not installed or fails.
+    """
     program, chosen = shutil.which(name), connection.settings_dict
     if program is None:
         raise BackupRefused(f"{name} is not installed. It comes with PostgreSQL's client programs.")
-    named = {"PGHOST": "HOST", "PGPORT": "PORT", "PGUSER": "USER", "PGPASSWORD": "PASSWORD"}
-    given = {variable: str(chosen[key]) for variable, key in named.items() if chosen[key]}
+    variables = {"PGHOST": "HOST", "PGPORT": "PORT", "PGUSER": "USER", "PGPASSWORD": "PASSWORD"}
+    address = {variable: str(chosen[key]) for variable, key in variables.items() if chosen[key]}
     ended = subprocess.run(  # noqa: S603 - its arguments are ours
         [program, *arguments],
-        env={**os.environ, **given, "PGDATABASE": database or chosen["NAME"]},
+        env={**os.environ, **address, "PGDATABASE": database or chosen["NAME"]},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -141,15 +154,19 @@ def _tool(name: str, *arguments: str, database: str = "") -> None:
 
 
 def check_empty() -> None:
-    """Errors: BackupRefused where the database that the settings name holds anything, or lacks its keys."""
+    """Check that the configured database is empty, except for the key tables if the keys are stored in it.
+
+    Errors: BackupRefused.
+    """
     tables = set(connection.introspection.table_names())
-    keys = _keys_are_here() and tables >= KEY_TABLES and WrappedKey.objects.filter(live=True).exists()
+    in_database = _keys_are_in_database()
+    has_keys = in_database and tables >= KEY_TABLES and WrappedKey.objects.filter(live=True).exists()
     connections.close_all()
-    if _keys_are_here():
-        if not keys:
+    if in_database:
+        if not has_keys:
             raise BackupRefused(
-                "The keys of this house stand in tables of its database, which no backup holds. Bring these "
-                f"into the empty database first: {', '.join(sorted(KEY_TABLES))} (docs/keys.md)."
+                "The keys of this installation are in tables of its database, which no backup holds. Copy "
+                f"these into the empty database first: {', '.join(sorted(KEY_TABLES))} (docs/keys.md)."
             )
         tables -= KEY_TABLES
     if tables:
@@ -158,18 +175,18 @@ def check_empty() -> None:
         )
 
 
-def bring_back(file: Path) -> None:
-    """Make `file` the database that the settings name, which is empty; all of it or nothing.
+def restore(file: Path) -> None:
+    """Restore `file` into the configured database, which must be empty: all of it or nothing.
 
     Errors: BackupRefused, OSError.
     """
     if connection.vendor == "sqlite":
-        _bring_back_sqlite(file, Path(connection.settings_dict["NAME"]))
+        _restore_sqlite(file, Path(connection.settings_dict["NAME"]))
     else:
-        _load(file, connection.settings_dict["NAME"])
+        _restore_postgresql(file, connection.settings_dict["NAME"])
 
 
-def _bring_back_sqlite(file: Path, place: Path) -> None:
+def _restore_sqlite(file: Path, place: Path) -> None:
     connections.close_all()
     draft = place.with_name(f".{place.name}.{secrets.token_hex(4)}")
     try:
@@ -177,23 +194,23 @@ def _bring_back_sqlite(file: Path, place: Path) -> None:
         draft.chmod(0o600)
         with draft.open("rb") as written:
             durable.fsync(written.fileno())
-        for suffix in ("-wal", "-shm"):  # of the empty database that stood here: they would be replayed
+        for suffix in ("-wal", "-shm"):  # of the empty database here: SQLite would replay them
             place.with_name(place.name + suffix).unlink(missing_ok=True)
-        sync_directory(place.parent)  # or a power cut could leave the new database beside the old one's log
+        sync_directory(place.parent)  # else a power cut could leave the new database with the old one's log
         draft.replace(place)
         sync_directory(place.parent)
     finally:
         draft.unlink(missing_ok=True)
 
 
-def _load(file: Path, name: str) -> None:
-    whole = ("--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges")
-    _tool("pg_restore", *whole, f"--dbname={name}", str(file), database=name)
+def _restore_postgresql(file: Path, name: str) -> None:
+    options = ("--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges")
+    _run_tool("pg_restore", *options, f"--dbname={name}", str(file), database=name)
 
 
 @contextmanager
-def readable(error_type: type[Exception]) -> Iterator[None]:
-    """Errors: BackupRefused where the backup's tables are not as this version reads them."""
+def refusing_other_versions(error_type: type[Exception]) -> Iterator[None]:
+    """Turn `error_type` into BackupRefused: the backup's tables differ from those of this version."""
     try:
         yield
     except error_type as error:
@@ -201,25 +218,25 @@ def readable(error_type: type[Exception]) -> Iterator[None]:
 
 
 @contextmanager
-def scratch(file: Path, directory: Path) -> Iterator[Cursor]:
-    """A copy of the backup's database, yielded as a cursor on it, and gone afterwards.
+def scratch_copy(file: Path, directory: Path) -> Iterator[Cursor]:
+    """Make a temporary copy of the backup's database and yield a cursor on it.
 
-    Apart from Django's own connections, so that a backup of an older version can be read too. `directory`:
-    where SQLite's copy is put. PostgreSQL's is a database of its own beside ours, which our role must be
-    allowed to make. Errors: BackupRefused, OSError, django.db.Error.
+    It does not use Django's connections, so a backup of an older version can be read too. directory: for the
+    copy of a SQLite database. With PostgreSQL the copy is another database on our server, so our role needs
+    CREATEDB. Errors: BackupRefused, OSError, django.db.Error.
     """
     if connection.vendor == "sqlite":
-        place = directory / file.name
-        shutil.copyfile(file, place)
-        with closing(sqlite3.connect(place)) as opened, readable(sqlite3.Error):
-            yield opened.cursor()
+        path = directory / file.name
+        shutil.copyfile(file, path)
+        with closing(sqlite3.connect(path)) as copy, refusing_other_versions(sqlite3.Error):
+            yield copy.cursor()
         return
     name = f"lacuna_drill_{secrets.token_hex(6)}"
     quoted = connection.ops.quote_name(name)
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE {quoted} TEMPLATE template0")
     try:
-        _load(file, name)
+        _restore_postgresql(file, name)
         chosen = connection.settings_dict
         with (
             psycopg.connect(
@@ -228,10 +245,10 @@ def scratch(file: Path, directory: Path) -> Iterator[Cursor]:
                 port=chosen["PORT"] or None,
                 user=chosen["USER"] or None,
                 password=chosen["PASSWORD"] or None,
-            ) as scratched,
-            readable(psycopg.Error),
+            ) as copy,
+            refusing_other_versions(psycopg.Error),
         ):
-            yield scratched.cursor()
+            yield copy.cursor()
     finally:
         with connection.cursor() as cursor:
             cursor.execute(f"DROP DATABASE {quoted}")

@@ -1,4 +1,4 @@
-"""A drill: try to open everything that a backup holds, with the keys of today, on a scratch copy."""
+"""Drills: try to open everything in a backup with the current keys, on a temporary copy of its database."""
 
 import tempfile
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from django.db import connection, transaction
 
 from clinic.audit.record import Act, record
 from erasure.backups.create import catalogue
-from erasure.backups.database import Cursor, scratch
+from erasure.backups.database import Cursor, scratch_copy
 from erasure.backups.manifest import CHUNK, Manifest, check, path_of
 from erasure.backups.models import Drill
 from patients.keepsakes.staging import open_upload_keys
@@ -27,7 +27,7 @@ from patients.vault.stream import Reader, Tampered
 
 @dataclass
 class Tally:
-    """How many things that are kept, and that are erased, opened and did not."""
+    """Counts of objects and sealed rows: kept or erased today, and opened or closed (could not be opened)."""
 
     kept_opened: int = 0
     kept_closed: int = 0
@@ -45,40 +45,40 @@ class Tally:
         return Drill.Result.HOLDS if self.kept_opened else Drill.Result.UNCONTROLLED
 
 
-def living() -> set[UUID]:
-    """Ids of all that the house keeps today, by its own rows."""
+def kept_ids() -> set[UUID]:
+    """Return the ids of everything that is kept today, by the rows of the current database."""
     kept = set(StoredObject.objects.live().values_list("pk", flat=True)) | open_upload_keys()
     return kept | set(AppointmentRequest.objects.values_list("pk", flat=True))
 
 
 def hold_drill(directory: Path) -> Drill:
-    """Try everything in the backup at `directory`, record and log how it went.
+    """Try to open everything in the backup at `directory`; record the result, also in the audit log.
 
-    Errors: BackupRefused for what is no whole backup of ours; KeyStoreDamaged, OSError.
+    Errors: BackupRefused if it is not a complete backup of ours; KeyStoreDamaged, OSError.
     """
     directory = directory.resolve()
     manifest = check(directory)
-    before = living()
-    tried = list(_objects(directory, manifest))
+    before = kept_ids()
+    attempts = list(_try_objects(directory, manifest))
     with (
-        tempfile.TemporaryDirectory(prefix="drill-", dir=settings.LACUNA_DATA_DIR) as place,
-        scratch(directory / manifest.database.name, Path(place)) as cursor,
+        tempfile.TemporaryDirectory(prefix="drill-", dir=settings.LACUNA_DATA_DIR) as scratch,
+        scratch_copy(directory / manifest.database.name, Path(scratch)) as cursor,
     ):
-        tried += _papers(cursor)
-    return _enter(directory, manifest, _tally(tried, before, living()))
+        attempts += _try_sealed_rows(cursor)
+    return _record(directory, manifest, _tally(attempts, before, kept_ids()))
 
 
-def _tally(tried: list[tuple[UUID, bool]], before: set[UUID], after: set[UUID]) -> Tally:
-    """What ended while the drill went on counts on neither side."""
+def _tally(attempts: list[tuple[UUID, bool]], before: set[UUID], after: set[UUID]) -> Tally:
+    """Count the attempts. What was erased or created during the drill is not counted."""
     tally = Tally()
-    for key_id, opened in tried:
+    for key_id, opened in attempts:
         if (key_id in before) == (key_id in after):
             tally.count(kept=key_id in before, opened=opened)
     return tally
 
 
-def _objects(directory: Path, manifest: Manifest) -> Iterator[tuple[UUID, bool]]:
-    """Each object of the backup, and whether it opened to its last byte."""
+def _try_objects(directory: Path, manifest: Manifest) -> Iterator[tuple[UUID, bool]]:
+    """Yield the id of each object in the backup, and whether all of it could be decrypted."""
     for item in manifest.objects:
         key_id = UUID(item.name)
         yield key_id, _opens(path_of(directory, item.name), key_id)
@@ -97,8 +97,8 @@ def _opens(path: Path, key_id: UUID) -> bool:
     return True
 
 
-def _papers(cursor: Cursor) -> Iterator[tuple[UUID, bool]]:
-    """Each sealed row of the backup's database, and whether its words could be read."""
+def _try_sealed_rows(cursor: Cursor) -> Iterator[tuple[UUID, bool]]:
+    """Yield the key id of each sealed row in the backup's database, and whether it could be decrypted."""
     for model in apps.get_models():
         if not issubclass(model, SealedModel):
             continue
@@ -112,7 +112,7 @@ def _papers(cursor: Cursor) -> Iterator[tuple[UUID, bool]]:
 
 
 def _rows(cursor: Cursor, model: type[SealedModel]) -> list[SealedModel]:
-    """The sealed rows of a model, as far as the backup's version and this one have the same columns."""
+    """Return a model's sealed rows, with those columns that the backup's version and this one share."""
     cursor.execute(f"SELECT * FROM {connection.ops.quote_name(model._meta.db_table)}")  # noqa: S608 - a model's
     names = [column[0] for column in cursor.description or ()]
     fields = {field.column: field for field in model._meta.local_concrete_fields}
@@ -130,7 +130,7 @@ def _rows(cursor: Cursor, model: type[SealedModel]) -> list[SealedModel]:
 
 
 @transaction.atomic
-def _enter(directory: Path, manifest: Manifest, tally: Tally) -> Drill:
+def _record(directory: Path, manifest: Manifest, tally: Tally) -> Drill:
     result = tally.result
     drill = Drill.objects.create(backup=catalogue(directory, manifest), result=result, **vars(tally))
     broken = result == Drill.Result.BROKEN

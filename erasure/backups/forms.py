@@ -1,11 +1,11 @@
-"""The form by which an administrator decides over keys that are held after a restore."""
+"""The form by which an administrator destroys the keys that are held after a restore."""
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 
 class EndHeld(forms.Form):
-    """How many were shown, and the word that the backup was the right one."""
+    """seen: how many held keys the page showed. sure: the confirmation that the backup was the right one."""
 
     seen = forms.IntegerField(min_value=1, widget=forms.HiddenInput)
     sure = forms.BooleanField(

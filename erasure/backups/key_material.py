@@ -1,4 +1,4 @@
-"""Is there a key in a directory? Told by the names and the first bytes that the key store's files have."""
+"""Find keys in a directory, by the names and the first bytes of the key store's files."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,10 @@ NAMES = frozenset({"slots", "slots.new", "epochs", "epochs.new", "root-key", "si
 
 
 def key_material(directory: Path) -> list[str]:
-    """Paths below `directory`, as text, of files that are a key store's or a key; empty where it is none."""
+    """Return the paths, relative to `directory`, of files that look like a key or a part of a key store.
+
+    The list is empty if `directory` does not exist.
+    """
     return sorted(str(path.relative_to(directory)) for path in _suspects(directory))
 
 
@@ -17,12 +20,15 @@ def _suspects(directory: Path) -> Iterator[Path]:
     for path in directory.rglob("*"):
         if not path.is_file():
             continue
-        if path.name in NAMES or _begins_as_one(path):
+        if path.name in NAMES or _begins_like_keys(path):
             yield path
 
 
-def _begins_as_one(path: Path) -> bool:
-    """A slot file begins with its mark; a file of epoch keys has one in either of two blocks."""
+def _begins_like_keys(path: Path) -> bool:
+    """Return whether a file begins like a slot file, a file of epoch keys or a PEM file.
+
+    A file of epoch keys has its mark at the beginning of one of two blocks.
+    """
     with path.open("rb") as file:
         head = file.read(BLOCK + len(EPOCH_MARK))
     return head.startswith((HEADER_MARK, EPOCH_MARK, b"-----BEGIN")) or head[BLOCK:] == EPOCH_MARK

@@ -1,4 +1,4 @@
-"""What a backup says of itself: every file with its size and SHA-256, signed by the house."""
+"""The manifest of a backup: every file with its size and SHA-256, signed with the clinic's signing key."""
 
 import base64
 import binascii
@@ -26,7 +26,7 @@ CHUNK = 1024 * 1024
 
 
 class BackupRefused(Exception):
-    """The backup cannot be made, believed or brought back; the message says why in plain words."""
+    """The backup cannot be made, trusted or restored; the message tells the operator why."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A backup's contents. `missing`: objects that lived in the database and whose file was gone."""
+    """The contents of a backup. missing: objects whose row was live and whose file did not exist."""
 
     engine: str
     made_at: str
@@ -50,7 +50,7 @@ class Manifest:
     missing: list[str] = field(default_factory=list)
 
     def text(self) -> bytes:
-        """The bytes that are kept, signed and counted as the manifest's digest."""
+        """Return the bytes of the manifest file, which are signed and hashed."""
         return dump({"type": "lacuna.backup", "version": 1, **asdict(self)})
 
     @property
@@ -60,7 +60,7 @@ class Manifest:
 
     @property
     def size(self) -> int:
-        """Bytes of everything."""
+        """Size of database and objects, in bytes."""
         return self.database.size + sum(item.size for item in self.objects)
 
     @property
@@ -69,81 +69,81 @@ class Manifest:
 
 
 def path_of(directory: Path, name: str) -> Path:
-    """Where an object of a backup lies."""
+    """Return the path of an object in a backup."""
     return directory / OBJECTS / name[:2] / name
 
 
-def pieces(path: Path) -> Iterator[bytes]:
-    """A file in pieces, from the disk and not from what the system remembers of it. Errors: OSError."""
+def read_chunks(path: Path) -> Iterator[bytes]:
+    """Yield a file in chunks, read from the disk and not from the system's cache. Errors: OSError."""
     with path.open("rb") as file:
         durable.forget_cached(file.fileno(), 0, 0)
-        while piece := file.read(CHUNK):
-            yield piece
+        while chunk := file.read(CHUNK):
+            yield chunk
 
 
 def item_of(path: Path) -> Item:
-    """Read a file and say what it is. Errors: OSError."""
-    return _item(path.name, pieces(path))
+    """Read a file and return its name, size and digest. Errors: OSError."""
+    return _item(path.name, read_chunks(path))
 
 
 def _item(name: str, content: Iterable[bytes]) -> Item:
     digest, size = hashlib.sha256(), 0
-    for piece in content:
-        digest.update(piece)
-        size += len(piece)
+    for chunk in content:
+        digest.update(chunk)
+        size += len(chunk)
     return Item(name, size, digest.hexdigest())
 
 
 def write_durably(path: Path, content: Iterable[bytes]) -> Item:
-    """Write a new file, durable on return; what was written is returned. Errors: OSError."""
+    """Write a new file, durable on return; return its name, size and digest. Errors: OSError."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    def through() -> Iterator[bytes]:
+    def written() -> Iterator[bytes]:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            for piece in content:
-                file.write(piece)
-                yield piece
+            for chunk in content:
+                file.write(chunk)
+                yield chunk
             file.flush()
             durable.fsync(file.fileno())
 
-    return _item(path.name, through())
+    return _item(path.name, written())
 
 
 def write(directory: Path, manifest: Manifest) -> None:
-    """Lay manifest and signature beside what they speak of. Errors: OSError."""
+    """Write manifest and signature into the backup's directory. Errors: OSError."""
     write_durably(directory / MANIFEST, [manifest.text()])
     write_durably(directory / SIGNATURE, [base64.b64encode(sign(manifest.text()))])
 
 
 def read(directory: Path) -> Manifest:
-    """Return the manifest of a backup that this house signed; its files are not looked at yet.
+    """Return the manifest of a backup after checking its signature. The other files are not checked here.
 
     Errors: BackupRefused.
     """
-    if not Path(settings.LACUNA_SIGNING_KEY_FILE).exists():  # asking for it would make a new one
+    if not Path(settings.LACUNA_SIGNING_KEY_FILE).exists():  # public_key() would create a new one
         raise BackupRefused(
-            "The house's signing key is not here, so no backup can be believed. Bring it back."
+            "The clinic's signing key is not here, so no backup can be trusted. Put it back first."
         )
     try:
         text = (directory / MANIFEST).read_bytes()
         signature = base64.b64decode((directory / SIGNATURE).read_bytes(), validate=True)
     except FileNotFoundError as error:
         raise BackupRefused(
-            f"{directory} is no whole backup: {Path(error.filename).name} is missing."
+            f"{directory} is not a complete backup: {Path(error.filename).name} is missing."
         ) from error
     except binascii.Error as error:
-        raise BackupRefused("The backup's signature is not one.") from error
-    if not any(_signed(key, signature, text) for key in (public_key(), *_former(text))):
-        raise BackupRefused("The backup's manifest is not as this house signed it.")
-    said: dict[str, Any] = json.loads(text)
-    if (said.pop("type"), said.pop("version")) != ("lacuna.backup", 1):
-        raise BackupRefused("The backup is of a kind that this version does not know.")
-    said["database"] = Item(**said["database"])
-    said["objects"] = [Item(**item) for item in said["objects"]]
-    return Manifest(**said)
+        raise BackupRefused("The backup's signature is not valid base64.") from error
+    if not any(_is_signed_by(key, signature, text) for key in (public_key(), *_former_keys_for(text))):
+        raise BackupRefused("The backup's manifest is not as this clinic signed it.")
+    fields: dict[str, Any] = json.loads(text)
+    if (fields.pop("type"), fields.pop("version")) != ("lacuna.backup", 1):
+        raise BackupRefused("The backup has a format that this version does not know.")
+    fields["database"] = Item(**fields["database"])
+    fields["objects"] = [Item(**item) for item in fields["objects"]]
+    return Manifest(**fields)
 
 
-def _signed(key: Ed25519PublicKey, signature: bytes, text: bytes) -> bool:
+def _is_signed_by(key: Ed25519PublicKey, signature: bytes, text: bytes) -> bool:
     try:
         key.verify(signature, text)
     except InvalidSignature:
@@ -151,8 +151,11 @@ def _signed(key: Ed25519PublicKey, signature: bytes, text: bytes) -> bool:
     return True
 
 
-def _former(text: bytes) -> Iterator[Ed25519PublicKey]:
-    """Former keys that may vouch for a backup of so long a log; nothing of the text is believed yet."""
+def _former_keys_for(text: bytes) -> Iterator[Ed25519PublicKey]:
+    """Yield the former signing keys that were not yet replaced when the log had the manifest's `log_size`.
+
+    text: the manifest, not verified yet, so anything in it may be wrong.
+    """
     try:
         size = int(json.loads(text)["log_size"])
     except (ValueError, TypeError, KeyError):
@@ -161,7 +164,10 @@ def _former(text: bytes) -> Iterator[Ed25519PublicKey]:
 
 
 def check_files(directory: Path, manifest: Manifest) -> None:
-    """Read every file again. Errors: BackupRefused for one that is missing, other or too many; OSError."""
+    """Read every file and compare it with the manifest.
+
+    Errors: BackupRefused if a file is missing, changed or not in the manifest, or looks like a key; OSError.
+    """
     wanted = {path_of(directory, item.name): item for item in manifest.objects}
     wanted[directory / manifest.database.name] = manifest.database
     for path, item in wanted.items():
@@ -174,11 +180,11 @@ def check_files(directory: Path, manifest: Manifest) -> None:
     if others:
         raise BackupRefused(f"{min(others).relative_to(directory)} does not belong to the backup.")
     if keys := key_material(directory):
-        raise BackupRefused(f"The backup holds what looks like a key: {keys[0]}. No backup may.")
+        raise BackupRefused(f"The backup holds what looks like a key: {keys[0]}. No backup may hold one.")
 
 
 def check(directory: Path) -> Manifest:
-    """Return the manifest of a backup that is whole, unchanged, ours and without a key.
+    """Return the manifest of a backup after checking it: complete, unchanged, signed by us, without keys.
 
     Errors: BackupRefused, OSError.
     """

@@ -1,4 +1,4 @@
-"""The catalogue of backups, and the drills that were held with them."""
+"""The catalogue of backups, and the results of drills."""
 
 import uuid
 
@@ -11,14 +11,14 @@ from django.utils.translation import gettext_lazy as _
 class Backup(models.Model):
     """One backup that was made and verified: database and ciphertext in a directory, and never a key.
 
-    A row restored from an older backup knows of no later ones; the one it came from is entered again.
+    After a restore the catalogue has no rows of later backups. The restored backup is added again.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     directory = models.CharField(max_length=500)
     made_at = models.DateTimeField()
     digest = models.CharField(max_length=64)  # SHA-256 (hex) of the manifest
-    log_size = models.BigIntegerField()  # entries of the log that are in it
+    log_size = models.BigIntegerField()  # audit entries in the backup
     objects_count = models.PositiveIntegerField()
     size = models.BigIntegerField()  # bytes, of database and ciphertext
     restored_at = models.DateTimeField(null=True)
@@ -29,12 +29,12 @@ class Backup(models.Model):
 
 
 class Drill(models.Model):
-    """One attempt to open what a backup holds, with the keys of the day."""
+    """One attempt to open everything in a backup with the keys of that day."""
 
     class Result(models.TextChoices):
         HOLDS = "holds", _("nothing erased opens")
         BROKEN = "broken", _("it does not hold")
-        # Nothing in the backup is kept any more, so nothing showed that opening would have worked.
+        # Nothing in the backup is still kept, so nothing shows that opening would have worked.
         UNCONTROLLED = "uncontrolled", _("nothing opens, and nothing was left to compare")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

@@ -1,4 +1,4 @@
-"""Who may use the URLs of this package."""
+"""Access rules for the URLs of this package."""
 
 from clinic.access.policy import READERS, Row, register, roles
 from clinic.accounts.models import Role

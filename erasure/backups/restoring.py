@@ -1,4 +1,4 @@
-"""Bringing a backup back into an empty house, which obeys its keys before it serves anyone."""
+"""Restore a backup into an empty installation. `reconcile_with_keys` then runs before the server starts."""
 
 import json
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ from patients.vault.objects import storage
 
 
 @dataclass(frozen=True)
-class Mark:
-    """Left by a restore for the next opening of the house, which declares it in the log."""
+class RestoreMark:
+    """A note that `restore` leaves for the next start, which then declares the restore in the audit log."""
 
     directory: str
     digest: str
@@ -26,18 +26,18 @@ def mark_path() -> Path:
     return Path(settings.LACUNA_DATA_DIR) / "restored.json"
 
 
-def read_mark() -> Mark | None:
-    """The restore that no opening has declared yet, if there was one."""
+def read_mark() -> RestoreMark | None:
+    """Return the note of a restore that is not yet declared in the log, or None."""
     try:
-        return Mark(**json.loads(mark_path().read_text()))
+        return RestoreMark(**json.loads(mark_path().read_text()))
     except FileNotFoundError:
         return None
 
 
 def restore(directory: Path) -> Manifest:
-    """Bring back database and ciphertext from `directory` into an empty database; keys are not touched.
+    """Restore database and ciphertext from `directory`. The database must be empty. Keys are not touched.
 
-    Objects that are in the vault already stay as they are. On any failure what was brought is taken away
+    Objects that are already in the vault are not changed. After an error everything restored is removed
     again. Errors: BackupRefused, OSError.
     """
     directory = directory.resolve()
@@ -46,33 +46,34 @@ def restore(directory: Path) -> Manifest:
         raise BackupRefused(f"This backup is of another database ({manifest.engine}) than the settings name.")
     database.check_empty()
     _check_vault(directory, manifest)
-    brought: list[str] = []
+    restored: list[str] = []
     mark_path().unlink(missing_ok=True)
     try:
         for item in manifest.objects:
             if not storage().exists(item.name):
-                brought.append(item.name)
-                _bring(path_of(directory, item.name), item)
+                restored.append(item.name)
+                _restore_object(path_of(directory, item.name), item)
         mark = json.dumps({"directory": str(directory), "digest": manifest.digest}).encode()
-        keep_once(mark_path(), mark, 0o600)  # before the database: nobody opens it without the mark
-        database.bring_back(directory / manifest.database.name)
+        keep_once(mark_path(), mark, 0o600)  # first: the server must not start without the mark
+        database.restore(directory / manifest.database.name)
     except BaseException:
         mark_path().unlink(missing_ok=True)
-        for name in brought:
+        for name in restored:
             storage().delete(name)
         raise
     return manifest
 
 
 def _check_vault(directory: Path, manifest: Manifest) -> None:
-    """Errors: BackupRefused where the vault holds another object under one of the backup's names."""
+    """Check that objects already in the vault have the size of those in the backup. Errors: BackupRefused."""
     for item in manifest.objects:
         if storage().exists(item.name) and storage().size(item.name) != item.size:
             raise BackupRefused(f"The vault holds another object named {item.name}; it is not overwritten.")
 
 
-def _bring(path: Path, item: Item) -> None:
+def _restore_object(path: Path, item: Item) -> None:
+    """Copy one object into the vault. Errors: BackupRefused, OSError."""
     with path.open("rb") as file:
         storage().save(item.name, File(file, item.name))
     if item_of(path) != item:
-        raise BackupRefused(f"{item.name} has changed while it was brought back.")
+        raise BackupRefused(f"{item.name} has changed while it was restored.")

@@ -1,6 +1,7 @@
-"""The page of backups and drills. Made and held by command, where the disks are; read here.
+"""The page that lists backups and drills. Both are run by commands on the server.
 
-What is decided here is what becomes of keys that a restored database does not know.
+The page also lets an administrator destroy the keys that are held because a restored database has no row for
+them.
 """
 
 from datetime import timedelta
@@ -22,14 +23,14 @@ from erasure.backups.models import Backup, Drill
 from patients.vault.models import HeldKey
 from patients.vault.unknown_keys import NotAsShown, end_held
 
-# A drill older than this says little of the backups of today.
+# The page warns if the last drill is older than this.
 STALE = timedelta(days=31)
 
 
 @require_safe
 @never_cache
 def backups(request: HttpRequest) -> HttpResponse:
-    """Every known backup with its last drill, and how the last of all went."""
+    """Show the catalogue of backups with their drills, the last drill, and the held keys."""
     page = Paginator(Backup.objects.prefetch_related("drills"), 25).get_page(request.GET.get("page"))
     last = Drill.objects.select_related("backup").first()
     held = HeldKey.objects.aggregate(count=Count("pk"), since=Min("since"))
@@ -47,14 +48,14 @@ def backups(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def end_held_keys(request: HttpRequest) -> HttpResponse:
-    """Destroy the keys that no row accounts for since a restore."""
+    """Destroy the held keys: those without a row since a restore."""
     form = EndHeld(request.POST)
     if not form.is_valid():
         messages.error(request, " ".join(str(text) for texts in form.errors.values() for text in texts))
         return redirect("erasure:backups")
     try:
-        ended = end_held(form.cleaned_data["seen"], by=actor_of(request.user))
-        messages.success(request, _("Destroyed: %(count)d keys.") % {"count": ended})
+        destroyed = end_held(form.cleaned_data["seen"], by=actor_of(request.user))
+        messages.success(request, _("Destroyed: %(count)d keys.") % {"count": destroyed})
     except NotAsShown as refusal:
         messages.error(request, str(refusal))
     return redirect("erasure:backups")

@@ -1,7 +1,7 @@
-"""One process tree: a parent that does nothing but start, restart and stop its children.
+"""The process tree of `manage.py serve`: a parent that only starts, restarts and stops its children.
 
-The parent listens, so that a restarted web server finds its visitors waiting. A dead worker's leases are
-freed at once. Whatever ends the parent, even SIGKILL, ends the children with it, on Linux.
+The parent owns the listening socket, so connections wait in it while the web server restarts. The leases of a
+dead worker are freed at once. On Linux the children end with the parent, even if it is killed with SIGKILL.
 """
 
 import ctypes
@@ -26,9 +26,9 @@ from erasure.runs.lease import free_holder
 log = logging.getLogger("lacuna.serve")
 
 LONGEST_BACKOFF = 2.0  # seconds
-STEADY = 10.0  # seconds of life after which a child's next restart is immediate again
-ASK_TWICE = 2.5  # seconds after the first SIGTERM a second one: a worker then gives its run back in mid-slice
-PATIENCE = 3.8  # seconds after which what still runs is killed
+STABLE_AFTER = 10.0  # a child that lived longer than these seconds is restarted without a delay
+SECOND_SIGTERM_AFTER = 2.5  # seconds after the first SIGTERM; a second one makes a worker stop inside a slice
+KILL_AFTER = 3.8  # seconds after the first SIGTERM; children that still run are then killed
 PR_SET_PDEATHSIG = 1
 ENDS_WITH_PARENT = sys.platform == "linux"  # elsewhere nothing ends a child whose parent was killed
 STOPPING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
@@ -38,7 +38,10 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @dataclass
 class Child:
-    """One place in the tree, and the process that fills it now."""
+    """One child and its current process.
+
+    passed: file descriptors that the process inherits. holds_runs: whether it is a worker and takes leases.
+    """
 
     name: str
     arguments: list[str]
@@ -47,7 +50,7 @@ class Child:
     process: subprocess.Popen[bytes] | None = None
     worker_id: str = ""
     started_at: float = 0.0
-    due_at: float = 0.0  # monotonic: when it may be started again
+    due_at: float = 0.0  # monotonic time of the next start, if there is no process
     backoff: float = 0.0
 
     def start(self, parent: int) -> None:
@@ -59,21 +62,21 @@ class Child:
             stdin=subprocess.DEVNULL,
             pass_fds=self.passed,
             process_group=0,  # so that a terminal's Ctrl-C reaches the parent alone
-            preexec_fn=lambda: become_child(parent),  # noqa: PLW1509 - the parent has one thread
+            preexec_fn=lambda: prepare_child(parent),  # noqa: PLW1509 - the parent has one thread
         )
 
-    def died(self) -> bool:
-        """Whether the process has ended; then says when the next may start."""
+    def has_ended(self) -> bool:
+        """Return whether the process has ended; if so, set when the next one may start."""
         if self.process is None or self.process.poll() is None:
             return False
         now = time.monotonic()
-        steady = now - self.started_at > STEADY
-        self.backoff = 0.0 if steady else min(LONGEST_BACKOFF, self.backoff * 2 or 0.1)
+        stable = now - self.started_at > STABLE_AFTER
+        self.backoff = 0.0 if stable else min(LONGEST_BACKOFF, self.backoff * 2 or 0.1)
         self.due_at = now + self.backoff
         return True
 
     def signal(self, number: int) -> None:
-        """Send a signal to the child, and SIGKILL to whatever it started itself as well."""
+        """Send a signal to the child. SIGKILL also goes to the processes that the child started."""
         if self.process is None or self.process.poll() is not None:
             return
         try:
@@ -90,76 +93,76 @@ class Tree:
     """The children of this process."""
 
     children: list[Child]
-    to_free: list[str] = field(default_factory=list)  # dead workers whose leases could not be freed yet
+    unfreed: list[str] = field(default_factory=list)  # ids of dead workers whose leases are not freed yet
 
-    def run(self, on_open: Callable[[], None] = lambda: None) -> None:
-        """Keep the children alive until SIGINT, SIGTERM or SIGHUP, then stop them all.
+    def run(self, on_started: Callable[[], None] = lambda: None) -> None:
+        """Start the children, restart those that end, and stop all on SIGINT, SIGTERM or SIGHUP.
 
-        on_open: called once, when all have been started.
+        on_started: called once, after all have been started.
         """
-        no_core()
+        disable_core_dumps()
         with SignalPipe({*STOPPING, signal.SIGCHLD}) as signals:
             try:
                 for child in self.children:
                     child.start(os.getpid())
-                on_open()
+                on_started()
                 while not self.wait(signals):
-                    self.look_after()
+                    self.restart_ended()
             finally:
                 self.stop(signals)
 
     def wait(self, signals: SignalPipe) -> bool:
-        """Wait until something is to be done; return whether that is to stop."""
+        """Wait for a signal or the next due start, at most one second; return whether to stop."""
         now = time.monotonic()
         due = [child.due_at - now for child in self.children if child.process is None]
         timeout = max(0.0, min([1.0, *due]))
         return bool(signals.wait(timeout) & STOPPING)
 
-    def look_after(self) -> None:
-        """Note who has died, free what they held, start who is due."""
+    def restart_ended(self) -> None:
+        """Free the leases of workers that have ended, and start the children that are due."""
         for child in self.children:
-            if child.died() and child.process is not None:
+            if child.has_ended() and child.process is not None:
                 log.warning("%s ended with %s and is started again", child.name, child.process.returncode)
                 child.process = None
                 if child.holds_runs:
-                    self.to_free.append(child.worker_id)
-        self.free()
+                    self.unfreed.append(child.worker_id)
+        self.free_leases()
         for child in self.children:
             if child.process is None and time.monotonic() >= child.due_at:
                 child.start(os.getpid())
 
-    def free(self) -> None:
-        """Free the leases of the dead; what the database refuses now is tried again with the next look."""
-        while self.to_free:
+    def free_leases(self) -> None:
+        """Free the leases of dead workers. After a database error it is tried again on the next call."""
+        while self.unfreed:
             try:
-                free_holder(self.to_free[0])
+                free_holder(self.unfreed[0])
             except Error:
                 log.exception("a dead worker's leases could not be freed yet")
                 break
             else:
-                self.to_free.pop(0)
+                self.unfreed.pop(0)
             finally:
-                connections.close_all()  # a child must not inherit it, and the next look may be far
+                connections.close_all()  # a child must not inherit them, and the next call may be much later
 
     def stop(self, signals: SignalPipe) -> None:
-        """Stop every child: ask, ask again, and at last do not ask. Returns when all have ended."""
+        """Stop every child: SIGTERM, SIGTERM again, then SIGKILL. Returns when all have ended."""
         began = time.monotonic()
-        self.tell(signal.SIGTERM)
-        asked_twice = False
-        while self.alive() and time.monotonic() - began < PATIENCE:
+        self.signal_all(signal.SIGTERM)
+        sent_twice = False
+        while self.alive() and time.monotonic() - began < KILL_AFTER:
             signals.wait(0.05)
-            if not asked_twice and time.monotonic() - began > ASK_TWICE:
-                asked_twice = True
-                self.tell(signal.SIGTERM)
-        self.tell(signal.SIGKILL)
+            if not sent_twice and time.monotonic() - began > SECOND_SIGTERM_AFTER:
+                sent_twice = True
+                self.signal_all(signal.SIGTERM)
+        self.signal_all(signal.SIGKILL)
         for child in self.children:
             if child.process is not None:
                 child.process.wait()
                 if child.holds_runs and child.process.returncode:
-                    self.to_free.append(child.worker_id)
-        self.free()
+                    self.unfreed.append(child.worker_id)
+        self.free_leases()
 
-    def tell(self, number: int) -> None:
+    def signal_all(self, number: int) -> None:
         for child in self.children:
             child.signal(number)
 
@@ -167,59 +170,65 @@ class Tree:
         return any(child.process is not None and child.process.poll() is None for child in self.children)
 
 
-def become_child(parent: int) -> None:
-    """Runs in the child before its program: it dies with its parent, dumps no core, hears every signal."""
-    signal.set_wakeup_fd(-1)  # the pipe is the parent's
+def prepare_child(parent: int) -> None:
+    """Make this process end with its parent, dump no core and block no signal.
+
+    Called in the child process before its program is executed. parent: the parent's process id.
+    """
+    signal.set_wakeup_fd(-1)  # the pipe belongs to the parent
     if ENDS_WITH_PARENT:
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # the parent died before the line above
         os._exit(1)
-    no_core()
+    disable_core_dumps()
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def no_core() -> None:
-    """A core dump would put keys and pictures on a disk."""
+def disable_core_dumps() -> None:
+    """Disable core dumps of this process: they would write keys and pictures to the disk."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def environment(worker_id: str) -> Mapping[str, str]:
-    """Return this process's environment, with what a child needs to be one of this house."""
-    found_in = [str(settings.BASE_DIR), *filter(None, [os.environ.get("PYTHONPATH")])]
+    """Return the environment for a child: this process's, with the settings module and a worker id."""
+    python_path = [str(settings.BASE_DIR), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {
         **os.environ,
         "LACUNA_WORKER": worker_id,
-        "PYTHONPATH": os.pathsep.join(found_in),
+        "PYTHONPATH": os.pathsep.join(python_path),
         "DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE", "clinic.settings"),
     }
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket. Errors: OSError where the address is in use or not ours."""
+    """Return a listening socket. Errors: OSError if the address is in use or not of this machine."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind((host, port))
-        listening.listen(2048)
+        listener.bind((host, port))
+        listener.listen(2048)
     except OSError:
-        listening.close()
+        listener.close()
         raise
-    listening.set_inheritable(True)
-    return listening
+    listener.set_inheritable(True)
+    return listener
 
 
-def manage(*words: str) -> list[str]:
-    """The command line of one of the house's own commands."""
-    return [sys.executable, "-m", "django", *words, "--skip-checks"]
+def manage(*arguments: str) -> list[str]:
+    """Return the command line of one of our management commands."""
+    return [sys.executable, "-m", "django", *arguments, "--skip-checks"]
 
 
-def house(listening: socket.socket | None, workers: int, *, redis: bool) -> Tree:
-    """Return the tree of a house: its web server where `listening` is given, `workers`, and a supervisor."""
+def server_tree(listener: socket.socket | None, workers: int, *, redis: bool) -> Tree:
+    """Return the process tree: a web server if there is a listener, the workers, and a supervisor.
+
+    workers: how many. redis: whether Redis wakes them.
+    """
     children = []
-    if listening is not None:
-        web = [sys.executable, "-m", "erasure.operations.web", str(listening.fileno())]
-        children.append(Child("web", web, passed=(listening.fileno(),)))
+    if listener is not None:
+        web = [sys.executable, "-m", "erasure.operations.web", str(listener.fileno())]
+        children.append(Child("web", web, passed=(listener.fileno(),)))
     work = manage("work_by_redis" if redis else "work")
     children += [Child(f"worker{i + 1}", list(work), holds_runs=True) for i in range(workers)]
     children.append(Child("supervisor", manage("supervise")))

@@ -1,8 +1,8 @@
-"""After a restore the key store is the authority: what has no key is erased, whatever a row says.
+"""Reconcile a restored database with the key store: what has no key is erased, whatever its row says.
 
-A restored database knows nothing of what was destroyed after it was made, and nothing of a consent that was
-taken back since. So before anyone is served every row whose key is gone is marked erased again, runs that
-were under way are stopped or ended, and what the patients signed for a night is asked for anew.
+A backup contains neither the destructions nor the withdrawals of consent that came after it. So before the
+server starts, every row whose key is gone is marked as erased again, unfinished runs are stopped or finished,
+and the patients' consents to booked procedures are voided, so that they must be asked again.
 """
 
 from collections import Counter
@@ -23,8 +23,8 @@ from clinic.calendar import bookings
 from erasure.backups.create import catalogue
 from erasure.backups.manifest import BackupRefused, read
 from erasure.backups.models import Backup
-from erasure.backups.restoring import Mark, mark_path, read_mark
-from erasure.operations.supervisor_loop import other_owners
+from erasure.backups.restoring import RestoreMark, mark_path, read_mark
+from erasure.operations.supervisor_loop import keys_used_elsewhere
 from erasure.procedures.models import Procedure
 from erasure.runs.events import NewEvent, emit
 from erasure.runs.finishing import close_gone_steps, finish
@@ -45,99 +45,107 @@ ACTOR = "system:startup"
 
 
 @dataclass
-class Reconciled:
-    """What was marked erased again, and what was stopped: numbers by kind, as the log takes them."""
+class Reconciliation:
+    """How many rows of each kind were changed; these are the audit details."""
 
     counts: Counter[str] = field(default_factory=Counter)
 
 
-def reconcile_with_keys() -> Reconciled | None:
-    """Mark erased what has no key, settle what a restore left under way; None where there is nothing to do.
+def reconcile_with_keys() -> Reconciliation | None:
+    """Mark everything without a key as erased, and end what a restore left unfinished.
 
-    Keys that no row accounts for are held, until somebody says that it was the right backup. May be
-    repeated, and is safe beside a working house: an object that lives has its key, always.
-    Errors: KeyStoreDamaged, OSError, django.db.Error.
+    Return None if there was nothing to do. Keys without a row are held, until somebody confirms that it was
+    the right backup. It may be repeated, and is safe while the site is in use, because a live object always
+    has its key. Errors: KeyStoreDamaged, OSError, django.db.Error.
     """
-    mark, gone, obeyed = read_mark(), keyless(), Reconciled()
+    mark, gone, result = read_mark(), keyless(), Reconciliation()
     if mark is None and not gone:
-        # Put back by hand, and nothing was erased since; or the log's end was cut, which verify_log says.
+        # A short log without a mark: somebody restored a database without the command and nothing was erased
+        # since, or the end of the log was cut off, which verify_log reports.
         if _log_is_short():
             with transaction.atomic():
-                _hold(obeyed)
-        return obeyed if obeyed.counts["held"] else None
-    # Before anything else is written. The command brought back a log as the house had signed it.
+                _hold_unknown_keys(result)
+        return result if result.counts["held"] else None
+    # This must be written first. whole: the restore command restored a log as it was signed.
     declare_restored(ACTOR, whole=mark is not None)
     with transaction.atomic():
-        runs = _erase_again(gone, obeyed)
-        runs |= _stop_runs(gone, obeyed)
-        _ask_anew(obeyed)
-        _forget_visits()
+        runs = _mark_erased(gone, result)
+        runs |= _stop_runs(gone, result)
+        _void_consents(result)
+        _delete_sessions_and_tasks()
         if mark is not None:
-            _enter(mark)
-        _hold(obeyed)
-        record(Act("keys.obeyed", "keys:store", ACTOR, details=dict(obeyed.counts)))
-    destroy(StoredObject.objects.all())  # all that is doomed, an earlier and broken-off opening's too
+            _record_restore(mark)
+        _hold_unknown_keys(result)
+        record(Act("keys.obeyed", "keys:store", ACTOR, details=dict(result.counts)))
+    destroy(StoredObject.objects.all())  # all that is marked, also by an earlier start that was interrupted
     for run_id in runs:
         close_gone_steps(run_id)
         finish(run_id)
-    _end_uploads()
+    _discard_uploads()
     mark_path().unlink(missing_ok=True)
-    return obeyed
+    return result
 
 
 def keyless() -> set[UUID]:
-    """Objects and requests that live by their row and have no key: no crash leaves such a thing."""
+    """Return objects and requests whose row is live and whose key is gone. No crash leaves any."""
     rows = set(StoredObject.objects.live().values_list("pk", flat=True))
     requests = AppointmentRequest.objects.exclude(sealed=b"").values_list("pk", flat=True)
-    # The rows first: what is made later has its key and is not looked at, what is destroyed is caught below.
+    # Rows are listed before keys, so a row created meanwhile is not mistaken for one without a key. An object
+    # destroyed meanwhile may be listed, but is not changed: its row is no longer live.
     return (rows | set(requests)) - set(key_store().ids())
 
 
 def _log_is_short() -> bool:
-    """Whether the log is shorter than one that was signed."""
+    """Return whether the log is shorter than the newest checkpoint outside the database says."""
     newest = newest_outside()
     return newest is not None and newest.size > head_size()
 
 
-def _hold(obeyed: Reconciled) -> None:
-    """Hold the keys that the restored rows do not know: it may be the wrong backup."""
-    if count := hold(other_owners()):
-        obeyed.counts["held"] += count
+def _hold_unknown_keys(result: Reconciliation) -> None:
+    """Hold the keys that have no row, instead of destroying them: it may be the wrong backup."""
+    if count := hold(keys_used_elsewhere()):
+        result.counts["held"] += count
         record(Act("keys.held", "keys:store", ACTOR, details={"keys": count}))
 
 
-def _erase_again(gone: set[UUID], obeyed: Reconciled) -> set[UUID]:
-    """Mark rows erased; returns the runs whose steps were found done. Inside the caller's transaction."""
+def _mark_erased(gone: set[UUID], result: Reconciliation) -> set[UUID]:
+    """Mark rows without a key as erased; return the ids of runs whose steps this completes.
+
+    Call it inside a transaction.
+    """
     now = timezone.now()
-    mine = StoredObject.objects.filter(pk__in=gone, state="live")
+    objects = StoredObject.objects.filter(pk__in=gone, state="live")
     ended = [Step.State.DESTROYED, Step.State.SPARED]
     steps = Step.objects.filter(memory__in=gone).exclude(state__in=ended)
     steps = steps.exclude(run__state=Run.State.FINISHED)
     for step in steps:
-        # Counted by the step that destroyed them, as far as anyone can still tell.
-        theirs = Q(memory=step.memory_id) | Q(keepsake__memory=step.memory_id)
-        obeyed.counts["objects"] += doom(mine.filter(theirs), f"step:{step.pk}")
-    obeyed.counts["objects"] += doom(mine, "restored")
-    without = Q(picture__in=gone) | Q(thumb__in=gone) | Q(pk__in=gone)
-    obeyed.counts["keepsakes"] += Keepsake.objects.filter(without, gone_at__isnull=True).update(
+        # Each object is counted for the step that probably destroyed it.
+        of_step = Q(memory=step.memory_id) | Q(keepsake__memory=step.memory_id)
+        result.counts["objects"] += doom(objects.filter(of_step), f"step:{step.pk}")
+    result.counts["objects"] += doom(objects, "restored")
+    has_lost_key = Q(picture__in=gone) | Q(thumb__in=gone) | Q(pk__in=gone)
+    result.counts["keepsakes"] += Keepsake.objects.filter(has_lost_key, gone_at__isnull=True).update(
         picture=None, thumb=None, gone_at=now
     )
     erased = Memory.objects.filter(pk__in=gone).exclude(fate=Memory.Fate.ERASED)
-    obeyed.counts["memories"] += erased.update(fate=Memory.Fate.ERASED)
-    over = [Case.Stage.CLOSED, Case.Stage.WITHDRAWN]
-    closed = Case.objects.filter(pk__in=gone).exclude(stage__in=over)
-    obeyed.counts["cases"] += closed.update(stage=Case.Stage.CLOSED, closed_at=now)
+    result.counts["memories"] += erased.update(fate=Memory.Fate.ERASED)
+    ended_stages = [Case.Stage.CLOSED, Case.Stage.WITHDRAWN]
+    closed = Case.objects.filter(pk__in=gone).exclude(stage__in=ended_stages)
+    result.counts["cases"] += closed.update(stage=Case.Stage.CLOSED, closed_at=now)
     requests = AppointmentRequest.objects.filter(pk__in=gone)
-    obeyed.counts["requests"] += requests.exclude(sealed=b"").update(sealed=b"")
-    done = list(steps)
-    Step.objects.filter(pk__in=[step.pk for step in done]).update(state=Step.State.FADING, level=GONE)
-    return {step.run_id for step in done}
+    result.counts["requests"] += requests.exclude(sealed=b"").update(sealed=b"")
+    erased_steps = list(steps)
+    Step.objects.filter(pk__in=[step.pk for step in erased_steps]).update(state=Step.State.FADING, level=GONE)
+    return {step.run_id for step in erased_steps}
 
 
-def _stop_runs(gone: set[UUID], obeyed: Reconciled) -> set[UUID]:
-    """Stop every run that still has something to fade: nobody knows what was said since. Returns all open."""
-    under_way = Run.objects.select_for_update().exclude(state=Run.State.FINISHED)
-    for run in under_way:
+def _stop_runs(gone: set[UUID], result: Reconciliation) -> set[UUID]:
+    """Stop every unfinished run that has memories left; return the ids of all unfinished runs.
+
+    Nobody knows what was decided after the backup, so nothing more may be faded.
+    """
+    unfinished = Run.objects.select_for_update().exclude(state=Run.State.FINISHED)
+    for run in unfinished:
         left = Step.objects.filter(run=run, level__lt=GONE).exclude(
             state__in=[Step.State.DESTROYED, Step.State.SPARED]
         )
@@ -148,49 +156,46 @@ def _stop_runs(gone: set[UUID], obeyed: Reconciled) -> set[UUID]:
         elif run.state == Run.State.PAUSED and not left.exists():
             fields |= {"state": Run.State.RUNNING, "why": ""}
         Run.objects.filter(pk=run.pk).update(**fields)
-        obeyed.counts["runs"] += 1
-    return set(under_way.values_list("pk", flat=True))
+        result.counts["runs"] += 1
+    return set(unfinished.values_list("pk", flat=True))
 
 
-def _ask_anew(obeyed: Reconciled) -> None:
-    """Void what was signed for nights that have not been, and give those nights back.
+def _void_consents(result: Reconciliation) -> None:
+    """Cancel booked procedures and void the consents to procedures that have not taken place.
 
-    A withdrawal after the backup is lost with the log's end, and nothing may fade that was not agreed to.
+    A withdrawal after the backup is lost with the end of the log, and nothing may be faded without consent.
     """
     for procedure in Procedure.objects.filter(state=Procedure.State.BOOKED).select_related("booking"):
         bookings.cancel(procedure.booking)
         Procedure.objects.filter(pk=procedure.pk).update(state=Procedure.State.CANCELED)
-        obeyed.counts["nights"] += 1
+        result.counts["nights"] += 1
     signed = Signature.objects.in_force().filter(text__kind=ConsentText.Kind.PROCEDURE)
-    # A run that is stopped or over keeps the consent it had; it fades nothing any more.
+    # A stopped or finished run keeps its consent, because it fades nothing any more.
     signed = signed.exclude(procedures__run__isnull=False, procedures__state=Procedure.State.DONE)
-    obeyed.counts["consents"] += signed.update(superseded_at=timezone.now())
+    result.counts["consents"] += signed.update(superseded_at=timezone.now())
     waiting = Case.objects.filter(stage__in=[Case.Stage.CONSENTED, Case.Stage.BOOKED])
     waiting.update(stage=Case.Stage.MAPPED)
 
 
-def _forget_visits() -> None:
-    """End every session, of which some were ended before, and drop tasks that were queued then."""
+def _delete_sessions_and_tasks() -> None:
+    """Delete every session and task in the backup: some of the sessions had ended before the restore."""
     Session.objects.all().delete()
     DBTaskResult.objects.all().delete()
 
 
-def _enter(mark: Mark) -> None:
-    """Catalogue the backup that was brought back, and say so in the log."""
+def _record_restore(mark: RestoreMark) -> None:
+    """Add the restored backup to the catalogue, and the restore to the audit log."""
     directory = Path(mark.directory)
     try:
         backup = catalogue(directory, read(directory))
         Backup.objects.filter(pk=backup.pk).update(restored_at=timezone.now())
-    except (
-        BackupRefused,
-        OSError,
-    ):  # it is not within reach any more; that it was restored is true all the same
+    except (BackupRefused, OSError):  # the backup cannot be read any more; record the restore all the same
         pass
     record(Act("backup.restored", f"backup:{mark.digest[:16]}", ACTOR, details={"digest": mark.digest}))
 
 
-def _end_uploads() -> None:
-    """End uploads on their way of which nothing is here: no backup holds half a file."""
+def _discard_uploads() -> None:
+    """Discard unfinished uploads without a staged file: a backup does not contain staged files."""
     for upload in Upload.objects.filter(keepsake__isnull=True):
         if not staging_path(upload.pk).exists():
             try:

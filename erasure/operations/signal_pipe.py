@@ -1,4 +1,4 @@
-"""Signals of this process, read from a pipe."""
+"""Receive signals of this process through a pipe."""
 
 import os
 import select
@@ -9,9 +9,10 @@ from typing import Self
 
 
 class SignalPipe:
-    """While it is open, each watched signal is a byte in a pipe and does nothing else.
+    """A context manager in which each watched signal only writes a byte into a pipe.
 
-    A wait for signals can so have a time limit on every system: macOS has no sigtimedwait. Main thread only.
+    This makes waiting for signals with a time limit possible on every system; macOS has no sigtimedwait. Use
+    it in the main thread only.
     """
 
     def __init__(self, watched: Iterable[int]) -> None:
@@ -21,7 +22,7 @@ class SignalPipe:
         self._reading, self._writing = os.pipe()
         os.set_blocking(self._reading, False)
         os.set_blocking(self._writing, False)
-        self._former = signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
+        self._previous_fd = signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
         self._handlers = {number: signal.signal(number, do_nothing) for number in self.watched}
         return self
 
@@ -30,12 +31,12 @@ class SignalPipe:
     ) -> None:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
-        signal.set_wakeup_fd(self._former)
+        signal.set_wakeup_fd(self._previous_fd)
         os.close(self._reading)
         os.close(self._writing)
 
     def wait(self, seconds: float) -> set[int]:
-        """The watched signals that have come since the last call; waits at most `seconds` for the first."""
+        """Return the watched signals received since the last call; wait at most `seconds` for the first."""
         select.select([self._reading], [], [], seconds)
         try:
             return set(os.read(self._reading, 4096)) & self.watched
@@ -44,4 +45,4 @@ class SignalPipe:
 
 
 def do_nothing(number: int, frame: FrameType | None) -> None:
-    """A handler, because the byte is written for signals that have one."""
+    """Handle a signal by doing nothing. The byte is written only for signals that have a handler."""

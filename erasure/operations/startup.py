@@ -1,4 +1,4 @@
-"""What must be true before the first request is served."""
+"""Checks and preparations before the server starts."""
 
 import logging
 import os
@@ -28,51 +28,54 @@ log = logging.getLogger("lacuna.serve")
 
 
 class CannotOpen(Exception):
-    """The house cannot be opened; the message says why, and what to do, in a plain sentence."""
+    """The server must not start. The message tells the operator why, and what to do."""
 
 
 def prepare() -> None:
-    """Check what the house stands on, and lay out its static files. Errors: CannotOpen, django.db.Error."""
-    for sentence in lacking():
-        log.warning("%s", sentence)
+    """Run all checks, reconcile a restored database, collect static files.
+
+    Errors: CannotOpen, django.db.Error.
+    """
+    for warning in lacking():
+        log.warning("%s", warning)
     check_redis()
     check_migrations()
     check_log()
     check_signature()
     check_keys()
     check_storage()
-    obey()
-    lay_out_static()
+    reconcile()
+    collect_static()
 
 
 def check_migrations() -> None:
-    """Errors: CannotOpen where the tables are not those of this version."""
+    """Check that all migrations are applied. Errors: CannotOpen."""
     executor = MigrationExecutor(connection)
     if plan := executor.migration_plan(executor.loader.graph.leaf_nodes()):
         first = f"{plan[0][0].app_label}.{plan[0][0].name}"
         raise CannotOpen(
-            f"The database is not that of this version: it lacks {first} and {len(plan) - 1} more. "
+            f"The database is not that of this version: it lacks migration {first} and {len(plan) - 1} more. "
             "Run: manage.py migrate"
         )
 
 
 def check_log() -> None:
-    """Errors: CannotOpen where the database would let the log be changed."""
-    if lacking := triggers.missing(connection):
+    """Check that the triggers that protect the audit log exist. Errors: CannotOpen."""
+    if missing := triggers.missing(connection):
         raise CannotOpen(
-            f"The database would let the audit log be changed: its trigger {lacking[0]} is missing. "
+            f"The database would let the audit log be changed: its trigger {missing[0]} is missing. "
             "Find out why, then run: manage.py verify_audit --install-triggers"
         )
 
 
 def check_signature() -> None:
-    """Errors: CannotOpen where this machine would sign with another key than the log was signed with."""
+    """Check that this machine's signing key is the one that signed the log. Errors: CannotOpen."""
     newest = Checkpoint.objects.order_by("pk").last()
     if newest is None:
         return
     path = Path(settings.LACUNA_SIGNING_KEY_FILE)
     why = "there is none"
-    if path.exists():  # asking for it would make a new one
+    if path.exists():  # else public_key() would create a new one
         try:
             verify_note(newest.note, public_key())
         except (ValueError, OSError) as error:
@@ -80,29 +83,29 @@ def check_signature() -> None:
         else:
             return
     raise CannotOpen(
-        f"The log was signed with another key than the one in {path}: {why}. Bring that one here. "
-        "All machines of a house share it (LACUNA_SIGNING_KEY_FILE)."
+        f"The log was signed with another key than the one in {path}: {why}. Put that key there. "
+        "All machines of an installation share it (LACUNA_SIGNING_KEY_FILE)."
     )
 
 
 def check_keys() -> None:
-    """Warn where what is overwritten may survive.
+    """Check that the key store can be read and belongs to this database.
 
-    Errors: CannotOpen where the key store cannot be read, or is not the one the rows were made with.
+    Also warn if overwritten keys may survive on its volume. Errors: CannotOpen.
     """
-    living = StoredObject.objects.live().count()
-    # Asked before the store is opened, which would lay out a new one in an empty place.
+    live = StoredObject.objects.live().count()
+    # Checked before the store is opened: opening creates a new one in an empty directory.
     directory = Path(settings.LACUNA_KEYS_DIR)
     in_slots = settings.LACUNA_KEYS == "slots"
-    if in_slots and living and not any((directory / name).exists() for name in ("slots", "epochs")):
+    if in_slots and live and not any((directory / name).exists() for name in ("slots", "epochs")):
         raise CannotOpen(
-            f"The key directory {directory} is empty, but the database holds {living} things that only its "
+            f"The key directory {directory} is empty, but the database holds {live} things that only its "
             "keys open. Bring the key volume back. With new keys all of them would be lost for good."
         )
-    if not in_slots and living and not WrappedKey.objects.filter(live=True).exists():
+    if not in_slots and live and not WrappedKey.objects.filter(live=True).exists():
         raise CannotOpen(
-            f"The tables of keys are empty, but the database holds {living} things that only they open. "
-            "Bring them back from the database's replica. With new keys all of them would be lost for good."
+            f"The tables of keys are empty, but the database holds {live} things that only they open. "
+            "Restore them from the database's replica. With new keys all of them would be lost for good."
         )
     try:
         state = key_store().state()
@@ -111,7 +114,7 @@ def check_keys() -> None:
     except (KeyStoreDamaged, OSError) as error:
         raise CannotOpen(f"The key store cannot be opened: {error}") from error
     if in_slots:
-        check_age(state, living)
+        check_age(state, live)
     for warning in state.warnings:
         log.warning(
             "KEYS MAY OUTLIVE THEIR ERASURE. %s (%s, on %s.) Certificates will say so. See docs/keys.md.",
@@ -122,10 +125,10 @@ def check_keys() -> None:
 
 
 def check_redis() -> None:
-    """Errors: CannotOpen where Redis is to wake workers and does not answer."""
+    """Check that Redis answers, if it is configured. Errors: CannotOpen."""
     if not settings.REDIS_URL:
         return
-    from redis import Redis, RedisError  # a house without Redis does not load it
+    from redis import Redis, RedisError  # imported only if Redis is configured
 
     try:
         Redis.from_url(settings.REDIS_URL).ping()
@@ -136,31 +139,34 @@ def check_redis() -> None:
 
 
 def check_storage() -> None:
-    """Keep a byte, read it and destroy it. Errors: CannotOpen where any of that cannot be done."""
+    """Check the vault's storage by storing, reading and destroying one byte. Errors: CannotOpen."""
     if objection := storage().objection():
         raise CannotOpen(objection)
-    name, byte = os.urandom(16).hex(), os.urandom(1)
+    name, content = os.urandom(16).hex(), os.urandom(1)
     try:
-        storage().save(name, ContentFile(byte))
+        storage().save(name, ContentFile(content))
         try:
             with storage().open(name) as file:
                 read = file.read()
         finally:
             storage().delete(name)
-        left = name in storage().traces()
+        remains = name in storage().traces()
     except OSError as error:
         raise CannotOpen(f"What people bring could not be stored and destroyed. {error}") from error
-    if read != byte or left:
-        raise CannotOpen("The storage of the vault does not give back what it took, or keeps what it gave.")
+    if read != content or remains:
+        raise CannotOpen("The storage of the vault does not return what was stored, or does not destroy it.")
 
 
-def check_age(state: KeyStoreState, living: int) -> None:
-    """Errors: CannotOpen where the slot file is a new one, or an old one brought back."""
+def check_age(state: KeyStoreState, live: int) -> None:
+    """Check that the key store is neither new nor an older copy. live: how many objects have live rows.
+
+    Errors: CannotOpen.
+    """
     directory = settings.LACUNA_KEYS_DIR
-    if living and (state.epoch, state.live, state.destroyed) == (1, 0, 0):
+    if live and (state.epoch, state.live, state.destroyed) == (1, 0, 0):
         raise CannotOpen(
-            f"The key store in {directory} is new, but the database holds {living} things that were sealed "
-            "with another one's keys. Bring that one back."
+            f"The key store in {directory} is new, but the database holds {live} things that were sealed "
+            "with the keys of another one. Bring that one back."
         )
     rolled = Entry.objects.filter(action="keys.rolled").order_by("index").last()
     if rolled and state.epoch < int(rolled.details["epoch"]):
@@ -170,21 +176,22 @@ def check_age(state: KeyStoreState, living: int) -> None:
         )
 
 
-def obey() -> None:
-    """Mark erased again what a restored backup brought back without its keys. Errors: CannotOpen."""
+def reconcile() -> None:
+    """Reconcile a restored database with the key store. Errors: CannotOpen."""
     try:
-        obeyed = reconcile_with_keys()
+        reconciliation = reconcile_with_keys()
     except (KeyStoreDamaged, OSError) as error:
-        raise CannotOpen(f"What was erased could not be marked so again: {error}") from error
-    if obeyed is not None:
-        told = ", ".join(f"{count} {kind}" for kind, count in sorted(obeyed.counts.items()) if count)
-        log.warning("a restored database obeyed the key store: %s", told or "nothing had to change")
+        raise CannotOpen(f"Erased rows could not be marked as erased again: {error}") from error
+    if reconciliation is not None:
+        counts = sorted(reconciliation.counts.items())
+        changes = ", ".join(f"{count} {kind}" for kind, count in counts if count)
+        log.warning("a restored database was reconciled with the key store: %s", changes or "no changes")
 
 
-def lay_out_static() -> None:
-    """Collect the static files where any is newer than the last collection."""
+def collect_static() -> None:
+    """Collect the static files if any of them is newer than the last collection."""
     manifest = settings.STATIC_ROOT / "staticfiles.json"
-    laid_out = manifest.stat().st_mtime if manifest.exists() else 0.0
+    collected_at = manifest.stat().st_mtime if manifest.exists() else 0.0
     newest = max(
         (
             storage.get_modified_time(path).timestamp()
@@ -193,5 +200,5 @@ def lay_out_static() -> None:
         ),
         default=0.0,
     )
-    if newest >= laid_out:
+    if newest >= collected_at:
         call_command("collectstatic", interactive=False, verbosity=0)

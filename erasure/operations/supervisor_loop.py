@@ -1,7 +1,9 @@
-"""The supervisor's own life: quick rounds all the time, slow ones now and then, and no error ends it.
+"""The supervisor: three loops, each with frequent quick rounds and rare slow ones.
 
-What may take long has a thread of its own, so that it holds up no night: a mail server that does not answer,
-the verification of a run in a large house, a walk through its vault.
+Errors of the database, the disk or another service do not end a loop.
+
+Work that may take long has its own thread, so that it delays no run: mail, if the mail server does not
+answer; the verification of a run in an installation with many files; sweeping its vault.
 """
 
 import logging
@@ -27,51 +29,54 @@ from patients.vault.sweep import Sweeper
 
 log = logging.getLogger("lacuna.supervisor")
 
-SLOW = 60.0  # seconds between two walks through the vault
+SLOW_INTERVAL = 60.0  # seconds between two slow rounds
 LONGEST_BACKOFF = 2.0  # seconds
-POST = 0.5  # seconds between two looks whether a message waits
+MAIL_INTERVAL = 0.5  # seconds between two checks for unsent notices
 
 
-def other_owners() -> set[UUID]:
-    """Keys that no row of the vault accounts for: of uploads on their way in, and of visitors' requests."""
+def keys_used_elsewhere() -> set[UUID]:
+    """Return the ids of keys in use without a stored object: those of uploads and of appointment requests."""
     return open_upload_keys() | set(AppointmentRequest.objects.values_list("pk", flat=True))
 
 
 @dataclass
 class Supervision:
-    """Repeats the rounds. interval: seconds between two quick ones."""
+    """The main loop of quick and slow rounds, and the base of the others.
+
+    interval: seconds between two quick rounds.
+    """
 
     interval: float = 0.15
-    slow_due: float = 0.0  # monotonic
-    failures: Counter[str] = field(default_factory=Counter)  # in a row, of each kind of round
+    slow_due: float = 0.0  # monotonic time of the next slow round
+    failures: Counter[str] = field(default_factory=Counter)  # consecutive failures, by kind of round
 
     def quick_round(self) -> object:
         return tick()
 
     def slow_round(self) -> None:
-        """Remove old task rows and expired sessions, sign what is to be signed."""
+        """Delete old task rows and expired sessions, sign the checkpoints that are due."""
         forget_old_tasks()
         remove_expired()
         sign_unsigned()
         sign_daily()
 
     def once(self) -> float:
-        """Do what is due, whatever fails; return the seconds until the next time."""
+        """Run the rounds that are due and return the seconds until the next call. Failures are logged."""
         close_old_connections()
         failures = self._attempt("quick", self.quick_round)
         if time.monotonic() >= self.slow_due:
-            self.slow_due = time.monotonic() + SLOW
+            self.slow_due = time.monotonic() + SLOW_INTERVAL
             self._attempt("slow", self.slow_round)
         return min(LONGEST_BACKOFF, self.interval * 2**failures) if failures else self.interval
 
     def _attempt(self, name: str, work: Callable[[], object]) -> int:
-        """Do `work`; return how often in a row it has failed."""
+        """Call `work`; return its number of consecutive failures, at most 10."""
         failed = self.failures[name]
-        level = logging.DEBUG if failed else logging.ERROR  # once per trouble, not five times a second
+        level = logging.DEBUG if failed else logging.ERROR  # one error line, not five in a second
         try:
             work()
-        except ServiceUnavailable as away:
-            log.log(level, "%s", away)
+        except ServiceUnavailable as error:
+            log.log(level, "%s", error)
         except (Error, OSError, KeyStoreDamaged):
             log.log(level, "a round failed", exc_info=True)
         else:
@@ -82,19 +87,19 @@ class Supervision:
         return self.failures[name]
 
     def run(self, stopping: threading.Event) -> None:
-        """Go on until `stopping` is set."""
+        """Repeat the rounds until `stopping` is set."""
         try:
             while not stopping.wait(self.once()):
                 pass
         finally:
-            # Also where it ends by an error of the code: the process then begins anew, with every thread.
+            # After an unexpected exception the other threads stop too, and the parent restarts the process.
             stopping.set()
             connections.close_all()
 
 
 @dataclass
-class Upkeep(Supervision):
-    """Brings finished runs to their certificates; ends abandoned uploads and sweeps the vault."""
+class UpkeepLoop(Supervision):
+    """Verifies finished runs and issues their certificates; discards expired uploads and sweeps the vault."""
 
     vault: Sweeper = field(default_factory=Sweeper)
 
@@ -103,14 +108,14 @@ class Upkeep(Supervision):
 
     def slow_round(self) -> None:
         discard_expired()
-        self.vault.sweep(other_owners())
+        self.vault.sweep(keys_used_elsewhere())
 
 
 @dataclass
-class Post(Supervision):
-    """Hands over mail: calls for a doctor at once, checkpoints that leave in the slow rounds."""
+class MailLoop(Supervision):
+    """Sends mail: notices of doctor calls in quick rounds, checkpoints of the log in slow rounds."""
 
-    interval: float = POST
+    interval: float = MAIL_INTERVAL
 
     def quick_round(self) -> object:
         return send_due()
@@ -120,9 +125,12 @@ class Post(Supervision):
 
 
 def supervise(interval: float, stopping: threading.Event) -> None:
-    """Go round, with upkeep and mail beside it, until `stopping` is set and upkeep has done what it is at."""
-    threading.Thread(target=Post().run, args=[stopping], daemon=True).start()
-    upkeep = threading.Thread(target=Upkeep(interval=interval).run, args=[stopping], daemon=True)
+    """Run the three loops until `stopping` is set; then wait for the upkeep loop to end its round.
+
+    interval: seconds between two quick rounds of the main loop and of the upkeep loop.
+    """
+    threading.Thread(target=MailLoop().run, args=[stopping], daemon=True).start()
+    upkeep = threading.Thread(target=UpkeepLoop(interval=interval).run, args=[stopping], daemon=True)
     upkeep.start()
     Supervision(interval=interval).run(stopping)
     upkeep.join()

@@ -1,4 +1,4 @@
-"""The web child: uvicorn on a socket that its parent listens on; run as a module with its descriptor."""
+"""The web server process: uvicorn on the parent's listening socket. The argument is its file descriptor."""
 
 import resource
 import socket
@@ -10,13 +10,13 @@ from django.template import Engine
 from django.template.loader import get_template
 from django.urls import reverse
 
-GRACE = 3  # seconds for open requests; streams end at once (clinic/http/router.py)
+SHUTDOWN_TIMEOUT = 3  # seconds for open requests; streams end at once (clinic/http/router.py)
 
 
 def main(descriptor: int) -> None:
-    """Serve until told to stop."""
+    """Serve until a signal stops the process. descriptor: of the listening socket."""
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # Each viewer of a session is one open file.
+    # Each viewer of a session page needs one open file.
     resource.setrlimit(resource.RLIMIT_NOFILE, (most_open_files(hard, sys.platform), hard))
     config = uvicorn.Config(
         "clinic.asgi:application",
@@ -27,22 +27,22 @@ def main(descriptor: int) -> None:
         log_level="error",
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # whose word counts is clinic.audit.context.client_address's to say
-        timeout_graceful_shutdown=GRACE,
+        proxy_headers=False,  # clinic.audit.context.client_address decides which proxies to trust
+        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
     )
-    config.load()  # the application: Django is set up from here on
-    warm()
+    config.load()  # imports the application, which sets up Django
+    preload()
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
 
 
 def most_open_files(hard: int, system: str) -> int:
-    """How many files this process may open at once. hard: the system's limit; system: as sys.platform."""
-    # macOS says that there is no limit, and refuses more than its OPEN_MAX.
+    """Return how many files this process may open. hard: the system's limit; system: as sys.platform."""
+    # macOS reports no limit, but refuses more than its OPEN_MAX.
     return min(hard, 10240) if system == "darwin" else hard
 
 
-def warm() -> None:
-    """Load every view and every template now: the first person to come would wait for them."""
+def preload() -> None:
+    """Load every view and template, so that the first request does not wait for them."""
     reverse("home")
     for folder in Engine.get_default().dirs:
         for path in Path(folder).rglob("*.html"):

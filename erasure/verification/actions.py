@@ -1,4 +1,4 @@
-"""What the log may say of this package."""
+"""Audit actions of this package."""
 
 from django.utils.translation import gettext_lazy as _
 
@@ -6,11 +6,12 @@ from clinic.audit.actions import register
 
 register(
     {
-        # details: what each place gave, the process's bonds, as erasure/verification/places.py flattens them
+        # details: the result of each place and how the process was confined, flattened by `Findings.figures`
         "run.verified": (_("Destruction verified"), "teal"),
-        # details: why the verifier came to no end (a word), and the number of the attempt
+        # details: why the verifier gave no result (one word), and the number of the attempt
         "run.unverified": (_("Verifier gave no answer"), "alarm"),
-        # The same, by an operator after the certificate; a certificate speaks of the first alone.
+        # The same, started by an operator after the certificate was issued. A certificate states only the
+        # verification that was recorded before it.
         "run.verified-by-hand": (_("Destruction verified by hand"), "teal"),
         "run.unverified-by-hand": (_("Verifier started by hand gave no answer"), "alarm"),
     }

@@ -1,4 +1,4 @@
-"""Backups that the house knows of: they may hold rows and ciphertext of what is gone, and never a key."""
+"""Check the backups in the catalogue. They may hold rows and ciphertext of what is gone, but never a key."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from erasure.verification.places import Place, Subject
 
 
 def backups(subject: Subject) -> Place:
-    """No backup that was made before the end of the run holds key material of any kind."""
+    """Check that no backup made before the end of the run holds key material of any kind."""
     made = Backup.objects.all()
     if subject.run.finished_at:
         made = made.filter(made_at__lte=subject.run.finished_at)
@@ -17,5 +17,5 @@ def backups(subject: Subject) -> Place:
         f"backup:{directory.name}:{name}" for directory in directories for name in key_material(directory)
     ]
     if not found and not all(directory.is_dir() for directory in directories):
-        return Place.closed("catalogue", "elsewhere")
-    return Place.of("catalogue", found, len(directories), why="" if directories else "none-here")
+        return Place.not_checkable("catalogue", "elsewhere")
+    return Place.checked("catalogue", found, len(directories), why="" if directories else "none-here")

@@ -1,7 +1,7 @@
-"""Looking, after a run, whether anything of it is left where it should not be: every place there is.
+"""Check every place where something that a run destroyed could have survived.
 
-Every check is structural: it asks by name, needs no secret and no sample of what was destroyed, which would
-itself be a copy. What only a search for the content itself could show is reported as not checkable here.
+Each check searches by id or name. It needs no secret, and no sample of what was destroyed: a sample would
+itself be a copy. A place that only a search for the content could check is reported as not checkable.
 """
 
 from collections.abc import Callable
@@ -46,16 +46,16 @@ EVERY = (*CHECKS, *BEYOND)
 
 
 def verify_run(run: Run) -> Findings:
-    """Look at every place for what `run` destroyed. Changes nothing.
+    """Check every place for what `run` destroyed. Changes nothing.
 
-    Errors: KeyStoreDamaged, OSError, django.db.Error; then nothing is known, and nothing is clean.
+    Errors: KeyStoreDamaged, OSError, django.db.Error. After an error no place may be called clean.
     """
     subject = Subject(run)
     places = [check(subject) for check in CHECKS.values()]
-    places += [Place.closed(name, "needs-a-sample") for name in BEYOND]
+    places += [Place.not_checkable(name, "needs-a-sample") for name in BEYOND]
     return Findings(places)
 
 
 def statement(figures: dict[str, Any]) -> dict[str, Any]:
-    """What the log holds of a verification, as the certificate states it; see `places.statement`."""
+    """Return a verification's audit details in the form of the certificate; see `places.statement`."""
     return _statement(figures, EVERY)

@@ -1,9 +1,9 @@
-"""Taking from this process, for good, the ability to change anything: files first, then the database.
+"""Take from this process, for good, the ability to change files and the database.
 
-A verifier that could write might repair what it was to find, or be made to. Landlock (Linux 5.13) refuses
-every way of changing a file, for this process and all it starts, root included, and cannot be undone. Where
-the kernel has none, no file may grow by a byte (RLIMIT_FSIZE), which still leaves unlinking: the weaker
-answer is said as what it is.
+A verifier that could write might remove what it should find, or be made to do so. Landlock (Linux 5.13)
+refuses every way of changing a file, for this process and all it starts, root included, and cannot be undone.
+On a kernel without Landlock no file may grow by a byte (RLIMIT_FSIZE), but files can still be removed. This
+is weaker, so the result says which of the two was used.
 """
 
 import ctypes
@@ -19,10 +19,11 @@ from django.conf import settings
 from django.db import Error, connection
 
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
-# linux/landlock.h; the numbers of the calls are the same on every architecture.
+# From linux/landlock.h; these system call numbers are the same on every architecture.
 CREATE_RULESET, RESTRICT_SELF = 444, 446
 QUERY_VERSION = 1
-# Writing, removing and making of every kind (bits 1 and 4 to 12); bits that later versions added.
+# Writing files, and removing and creating entries of every kind (bits 1 and 4 to 12). Later versions of
+# Landlock added the rights in the line below.
 WRITES = 1 << 1 | sum(1 << bit for bit in range(4, 13))
 REFER, TRUNCATE = 1 << 13, 1 << 14
 
@@ -30,31 +31,31 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class StillWrites(Exception):
-    """This process could still change something; what it would say is not independent."""
+    """This process could still change something, so its result would not be independent."""
 
 
 def confine() -> str:
-    """Give up writing to any file, now and for ever. Returns what holds it: "landlock-<version>" or "rlimit".
+    """Give up writing files for good; return the means: "landlock-<version>" or "rlimit".
 
-    Errors: StillWrites where an attempt to write succeeds all the same.
+    Errors: StillWrites if a test write still succeeds.
     """
     sys.dont_write_bytecode = True
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write past the limit is an error then, no death
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # so that a write past the limit only fails
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     if sys.platform == "linux":
-        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # nobody waits for an answer whose asker is dead
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # nobody reads the result after the parent has died
         if _libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
-            raise StillWrites("the process could gain rights")
+            raise StillWrites("the process could gain privileges")
     version = landlock()
-    attempt()
+    check_write_fails()
     return f"landlock-{version}" if version else "rlimit"
 
 
 def landlock() -> int:
-    """Refuse all changes to the file system; returns the kernel's version of Landlock, 0 where it has none.
+    """Forbid all changes to files by Landlock; return its version, or 0 if the kernel has none.
 
-    Errors: StillWrites where the kernel has it and refuses.
+    Errors: StillWrites if the kernel has Landlock but a call fails.
     """
     version = landlock_version()
     if version == 0:
@@ -65,7 +66,7 @@ def landlock() -> int:
     if ruleset < 0:
         raise StillWrites(os.strerror(ctypes.get_errno()))
     try:
-        if _libc.syscall(RESTRICT_SELF, ruleset, 0):  # with no rule in it: nothing is allowed
+        if _libc.syscall(RESTRICT_SELF, ruleset, 0):  # without rules: nothing is allowed
             raise StillWrites(os.strerror(ctypes.get_errno()))
     finally:
         os.close(ruleset)
@@ -73,35 +74,36 @@ def landlock() -> int:
 
 
 def landlock_version() -> int:
-    """The kernel's version of Landlock; 0 where it has none, or was started without it."""
+    """Return the kernel's version of Landlock; 0 if it has none, or was started without it."""
     if sys.platform != "linux":
         return 0
     return max(0, int(_libc.syscall(CREATE_RULESET, None, ctypes.c_size_t(0), QUERY_VERSION)))
 
 
-def attempt() -> None:
-    """Try to write a byte beside the keys. Errors: StillWrites where that succeeds."""
-    keys = Path(settings.LACUNA_KEYS_DIR)  # not there where the keys are in a database
-    beside = next(path for path in (keys, *keys.parents) if path.is_dir())
-    place = beside / f"attempt-{os.getpid()}"
+def check_write_fails() -> None:
+    """Try to write a byte into the key directory. Errors: StillWrites if that succeeds."""
+    keys = Path(settings.LACUNA_KEYS_DIR)  # does not exist if the keys are in a database
+    directory = next(path for path in (keys, *keys.parents) if path.is_dir())
+    file = directory / f"attempt-{os.getpid()}"
     try:
-        place.write_bytes(b"?")
+        file.write_bytes(b"?")
     except OSError as refusal:
         if refusal.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.EFBIG}:
-            if refusal.errno == errno.EFBIG:  # the file was made before its first byte was refused
-                place.unlink(missing_ok=True)
+            if refusal.errno == errno.EFBIG:  # the file was created before its first byte was refused
+                file.unlink(missing_ok=True)
             return
         raise
-    place.unlink()
+    file.unlink()
     raise StillWrites("a file could be written")
 
 
 def confine_database() -> str:
-    """Open the database for reading only, and show that it refuses a write; returns how.
+    """Make the database connection read-only, check that a write fails, and return "read-only".
 
-    Call it before the first query and before `confine`, and leave the connection open: SQLite's readers share
-    an index of its log (-shm) that they must be able to open for writing, or a house in which nobody else is
-    connected cannot be read at all ("attempt to write a readonly database"). Errors: StillWrites.
+    Call it before the first query and before `confine`, and leave the connection open. SQLite's readers open
+    the shared index of the write-ahead log (-shm) for writing. After `confine` they could not, and if nobody
+    else is connected the database could then not be read at all ("attempt to write a readonly database").
+    Errors: StillWrites.
     """
     connection.close()
     chosen = connection.settings_dict

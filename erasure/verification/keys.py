@@ -1,4 +1,4 @@
-"""The key store's own files, slot by slot in each copy, read without its root key and without writing."""
+"""Check the key store's files, in each copy, without its root key and without writing."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -17,12 +17,12 @@ CHUNK = 8192  # slots read at a time
 
 
 def in_database() -> bool:
-    """Whether keys are rows, wrapped under what only a token holds, and not slots in files."""
+    """Return whether keys are rows, wrapped under a key that only a token holds, and not slots in files."""
     return str(settings.LACUNA_KEYS) == "database"
 
 
 def copies() -> list[tuple[str, Path]]:
-    """The store's directory and its mirrors, by the names of KeyStoreState's warnings."""
+    """Return the store's directory and its mirrors, with the names that warnings in KeyStoreState use."""
     mirrors = [Path(place) for place in settings.LACUNA_KEY_MIRRORS]
     return [("keys", Path(settings.LACUNA_KEYS_DIR))] + [
         (f"mirror-{number}", place) for number, place in enumerate(mirrors, 1)
@@ -30,8 +30,8 @@ def copies() -> list[tuple[str, Path]]:
 
 
 @contextmanager
-def opened(directory: Path) -> Iterator[tuple[Replica, Header]]:
-    """One copy, opened for reading. Errors: KeyStoreDamaged, OSError."""
+def open_copy(directory: Path) -> Iterator[tuple[Replica, Header]]:
+    """Open one copy for reading. Errors: KeyStoreDamaged, OSError."""
     replica = Replica(directory, writable=False)
     try:
         yield replica, replica.open()
@@ -40,8 +40,8 @@ def opened(directory: Path) -> Iterator[tuple[Replica, Header]]:
 
 
 @contextmanager
-def held() -> Iterator[None]:
-    """Nobody writes to the store within. Errors: KeyStoreDamaged where there is none."""
+def read_lock() -> Iterator[None]:
+    """Lock the store against writers. Errors: KeyStoreDamaged if there is no store."""
     lock = StoreLock(Path(settings.LACUNA_KEYS_DIR), writable=False)
     try:
         with lock.held(exclusive=False):
@@ -52,9 +52,9 @@ def held() -> Iterator[None]:
 
 
 def live_keys(directory: Path) -> set[UUID]:
-    """Ids of the live keys in one copy; a slot of any epoch counts. Errors: KeyStoreDamaged, OSError."""
+    """Return the ids of the live keys in one copy, of every epoch. Errors: KeyStoreDamaged, OSError."""
     found = set()
-    with opened(directory) as (replica, header):
+    with open_copy(directory) as (replica, header):
         for first in range(1, header.capacity + 1, CHUNK):
             data = replica.read(first, min(CHUNK, header.capacity + 1 - first))
             for _index, record in records(data, first):
@@ -65,50 +65,53 @@ def live_keys(directory: Path) -> set[UUID]:
 
 
 def all_live_keys() -> set[UUID]:
-    """Ids of the live keys in the store itself. Errors: KeyStoreDamaged, OSError, django.db.Error."""
+    """Return the ids of the live keys in the store, not its mirrors.
+
+    Errors: KeyStoreDamaged, OSError, django.db.Error.
+    """
     if in_database():
         with closing(key_observer()) as store:
             return set(store.ids())
-    with held():
+    with read_lock():
         return live_keys(copies()[0][1])
 
 
 def keys(subject: Subject) -> Place:
-    """No key of what is destroyed has a live slot in the store."""
+    """Check that the store has no live key of a destroyed object."""
     wanted = {row.pk for row in subject.objects}
-    return Place.of("keys", sorted(all_live_keys() & wanted), len(wanted))
+    return Place.checked("keys", sorted(all_live_keys() & wanted), len(wanted))
 
 
 def mirrors(subject: Subject) -> Place:
-    """Nor in any mirror; and each mirror is the store's very copy, so that none of them remembers more."""
+    """Check that no mirror has a live key of a destroyed object, and that each mirror equals the store."""
     wanted, found = {row.pk for row in subject.objects}, []
     (_name, primary), *others = copies()
     if in_database() or not others:
-        return Place.of("mirrors", [], why="none-here")
-    with held(), opened(primary) as (original, header):
+        return Place.checked("mirrors", [], why="none-here")
+    with read_lock(), open_copy(primary) as (original, header):
         for name, directory in others:
             found += [f"{name}:{key}" for key in sorted(live_keys(directory) & wanted)]
-            with opened(directory) as (replica, theirs):
-                if theirs != header or not replica.same_as(original, header):
+            with open_copy(directory) as (replica, mirror_header):
+                if mirror_header != header or not replica.same_as(original, header):
                     found.append(f"{name}:differs")
-    return Place.of("mirrors", found, len(wanted) * len(others))
+    return Place.checked("mirrors", found, len(wanted) * len(others))
 
 
 def epochs(subject: Subject) -> Place:
-    """The key that the old slots were wrapped under is nowhere, and no roll was left half done."""
-    if in_database():  # the keys above are a token's, which says nothing of them to who has no PIN
-        return Place.closed("epochs", "elsewhere")
+    """Check that no copy has the key of an older epoch, and that no roll was left unfinished."""
+    if in_database():  # the wrapping keys are in a token, which cannot be read without its PIN
+        return Place.not_checkable("epochs", "elsewhere")
     rolled = Entry.objects.filter(run=subject.run.pk, action="keys.rolled").last()
     expected, found = int(rolled.details["epoch"]) if rolled else 1, []
-    with held():
+    with read_lock():
         (_name, primary), *_mirrors = copies()
-        with opened(primary) as (_replica, header):
-            if header.epoch < expected:  # an older store was put back
+        with open_copy(primary) as (_replica, header):
+            if header.epoch < expected:  # somebody restored an older store
                 found.append(f"keys:epoch-{header.epoch}")
         for name, directory in copies():
-            with opened(directory) as (replica, _theirs):
-                kept = {epoch_of(record) for record in replica.read_epochs()} - {None, header.epoch}
+            with open_copy(directory) as (replica, _header):
+                older = {epoch_of(record) for record in replica.read_epochs()} - {None, header.epoch}
                 drafts = (replica.draft, directory / "epochs.new")
-                found += [f"{name}:key-of-epoch-{epoch}" for epoch in sorted(filter(None, kept))]
+                found += [f"{name}:key-of-epoch-{epoch}" for epoch in sorted(filter(None, older))]
                 found += [f"{name}:{draft.name}" for draft in drafts if draft.exists()]
-    return Place.of("epochs", found, expected)
+    return Place.checked("epochs", found, expected)

@@ -1,4 +1,4 @@
-"""What the machine itself could keep: dumps of our processes, swapped pages, what browsers were told."""
+"""Check what the machine and browsers could store: core dumps, swapped memory, cached pages."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -13,21 +13,22 @@ from clinic.http.guard import house_headers
 from erasure.verification.places import Place, Subject
 
 PROC = Path("/proc")
-# Words of a command line by which a process of the house is known (erasure/operations/process_tree.py).
+# A process with one of these words in its command line is ours (erasure/operations/process_tree.py).
 PROCESS_WORDS = frozenset(
     {"erasure.operations.web", "work", "db_worker", "work_by_redis", "supervise", "serve"}
 )
-# Positions of the map as a sheet: numbers that say nothing without the page, which is not stored.
+# The style sheet with the positions of memories: numbers that mean nothing without the page, which is not
+# stored.
 STORABLE = frozenset({"erasure:map-css"})
 
 
 def processes_are_shown() -> bool:
-    """Whether this system has /proc, as Linux has."""
+    """Return whether this system has /proc, as Linux has."""
     return (PROC / "self").exists()
 
 
-def house_processes() -> Iterator[Path]:
-    """Directories in /proc of the living processes that work in this house's data directory."""
+def installation_processes() -> Iterator[Path]:
+    """Yield the /proc directories of our other processes that use this installation's data directory."""
     for place in PROC.glob("[0-9]*"):
         try:
             words = set((place / "cmdline").read_bytes().decode(errors="replace").split("\0"))
@@ -35,12 +36,12 @@ def house_processes() -> Iterator[Path]:
                 continue
             if data_directory_of(place) == Path(settings.LACUNA_DATA_DIR).resolve():
                 yield place
-        except OSError:  # it has ended, or is somebody else's
+        except OSError:  # it has ended, or belongs to another user
             continue
 
 
 def data_directory_of(process: Path) -> Path:
-    """Where a process of ours keeps its data. Errors: OSError."""
+    """Return the data directory of one of our processes. Errors: OSError."""
     environment = dict(
         line.split("=", 1)
         for line in (process / "environ").read_bytes().decode(errors="replace").split("\0")
@@ -50,11 +51,11 @@ def data_directory_of(process: Path) -> Path:
 
 
 def cores(subject: Subject) -> Place:
-    """No process of the house may dump its memory, and none has left a dump where it works."""
+    """Check that none of our processes may dump core, and that there is no core dump in our directories."""
     if not processes_are_shown():
-        return Place.closed("cores", "no-proc")
+        return Place.not_checkable("cores", "no-proc")
     found, looked = [], 0
-    for process in house_processes():
+    for process in installation_processes():
         try:
             limit = core_limit((process / "limits").read_text())
         except OSError:
@@ -64,11 +65,11 @@ def cores(subject: Subject) -> Place:
             found.append(f"process:{process.name}")
     places = {Path(settings.LACUNA_DATA_DIR), Path(settings.BASE_DIR), Path.cwd()}
     dumps = {path for place in places for path in place.glob("core*") if _is_dump(path)}
-    return Place.of("cores", found + [f"file:{path.name}" for path in sorted(dumps)], looked)
+    return Place.checked("cores", found + [f"file:{path.name}" for path in sorted(dumps)], looked)
 
 
 def core_limit(limits: str) -> str:
-    """The soft limit of a process's core file, from the text of its /proc/PID/limits."""
+    """Return the soft limit of a process's core file, from the text of its /proc/PID/limits."""
     for line in limits.splitlines():
         if line.startswith("Max core file size"):
             return line.removeprefix("Max core file size").split()[0]
@@ -85,21 +86,21 @@ def _is_dump(path: Path) -> bool:
 
 
 def swap_devices(swaps: str) -> list[str]:
-    """Devices and files in use, from the text of /proc/swaps."""
+    """Return the swap devices and files in use, from the text of /proc/swaps."""
     return [line.split()[0] for line in swaps.splitlines()[1:] if line.strip()]
 
 
 def swap(subject: Subject) -> Place:
-    """Without swap no page of memory ever left it; with swap nobody can say which did."""
+    """Report swap: clean if there is none, else not checkable, because nobody can tell what was swapped."""
     try:
         devices = swap_devices((PROC / "swaps").read_text())
     except OSError:
-        return Place.closed("swap", "no-proc")
-    return Place.closed("swap", "swap-on") if devices else Place.of("swap", [])
+        return Place.not_checkable("swap", "no-proc")
+    return Place.not_checkable("swap", "swap-on") if devices else Place.checked("swap", [])
 
 
 def browsers(subject: Subject) -> Place:
-    """Every page about a case tells the browser not to store it: looked up in the code that answers."""
+    """Check that every page about a case forbids browsers to store it, by inspecting the views."""
     wanted = {
         name
         for name, row in TABLE.items()
@@ -107,21 +108,21 @@ def browsers(subject: Subject) -> Place:
     }
     views = {name: view for name, view in _views() if name in wanted}
     found = [name for name, view in sorted(views.items()) if name not in STORABLE and not never_stored(view)]
-    beside = dict(house_headers("text/plain"))
-    if b"no-store" not in beside.get(b"cache-control", b""):
+    asgi_headers = dict(house_headers("text/plain"))
+    if b"no-store" not in asgi_headers.get(b"cache-control", b""):
         found.append("asgi-routes")
     found += [f"file:{name}" for name in service_workers()]
-    return Place.of("browser_cache", found, len(wanted))
+    return Place.checked("browser_cache", found, len(wanted))
 
 
 def service_workers() -> list[str]:
-    """Scripts of ours that would install a service worker, which keeps what it likes whatever headers say."""
+    """Return our scripts that mention a service worker. It could store pages whatever their headers say."""
     scripts = (path for place in settings.STATICFILES_DIRS for path in Path(place).rglob("*.js"))
     return sorted(path.name for path in scripts if b"serviceWorker" in path.read_bytes())
 
 
 def never_stored(view: Callable[..., Any] | None) -> bool:
-    """Whether Django's `never_cache` stands around a view: its wrapper's code keeps its name."""
+    """Return whether a view is decorated with `never_cache`, by the qualified name of the wrapper's code."""
     while view is not None:
         code = getattr(view, "__code__", None)
         if code is not None and code.co_qualname.startswith("never_cache."):
@@ -130,9 +131,11 @@ def never_stored(view: Callable[..., Any] | None) -> bool:
     return False
 
 
-def _views(resolver: URLResolver | None = None, space: str = "") -> Iterator[tuple[str, Callable[..., Any]]]:
+def _views(
+    resolver: URLResolver | None = None, namespace: str = ""
+) -> Iterator[tuple[str, Callable[..., Any]]]:
     for pattern in (resolver or get_resolver()).url_patterns:
         if isinstance(pattern, URLResolver):
-            yield from _views(pattern, f"{space}{pattern.namespace}:" if pattern.namespace else space)
+            yield from _views(pattern, f"{namespace}{pattern.namespace}:" if pattern.namespace else namespace)
         elif isinstance(pattern, URLPattern) and pattern.name:
-            yield f"{space}{pattern.name}", pattern.callback
+            yield f"{namespace}{pattern.name}", pattern.callback

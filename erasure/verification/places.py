@@ -1,4 +1,4 @@
-"""What a verification says: one finding for each place where a byte of what was destroyed could survive."""
+"""Results of a verification: one for each place where something that was destroyed could survive."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,21 +16,23 @@ from patients.vault.models import StoredObject
 
 CLEAN, FOUND, UNCHECKABLE = "clean", "found", "not-checkable"
 RESULTS = frozenset({CLEAN, FOUND, UNCHECKABLE})
-UNFIT = str.maketrans(dict.fromkeys("/ \\()[]<>'\"@+=,;%#&?!*|~^`{}", "-"))
+# Characters that audit details do not accept in a word, each replaced by "-".
+REPLACED = str.maketrans(dict.fromkeys("/ \\()[]<>'\"@+=,;%#&?!*|~^`{}", "-"))
 
 
 def word(text: object) -> str:
-    """`text` as a word that the log takes: lower case, no space, at most 80 characters."""
-    lowered = str(text).lower().translate(UNFIT)[-80:]
+    """Return `text` as a word that audit details accept: lower case, no space, the last 80 characters."""
+    lowered = str(text).lower().translate(REPLACED)[-80:]
     return lowered if WORD.fullmatch(lowered) else "unnamed"
 
 
 @dataclass(frozen=True)
 class Place:
-    """One place: what was looked for there, how much of it was found, and where, or why nobody can say.
+    """The result for one place.
 
-    `looked_for` counts what was asked for by name. `where` names the first thing found, as a word. `why` is a
-    code of erasure/verification/result_texts.py where a place is not checkable, or does not exist here.
+    looked_for: how many things were searched for by name. found: how many of them were found. where: the
+    first thing found, as a word. why: a code of erasure/verification/result_texts.py if the place is not
+    checkable or does not exist in this installation.
     """
 
     name: str
@@ -41,22 +43,26 @@ class Place:
     why: str = ""
 
     @classmethod
-    def of(cls, name: str, found: Iterable[object], looked_for: int = 0, why: str = "") -> Self:
-        """A place that was looked into: clean if nothing was `found`."""
+    def checked(cls, name: str, found: Iterable[object], looked_for: int = 0, why: str = "") -> Self:
+        """Return the result for a place that was checked: clean if nothing was `found`."""
         things = list(found)
         if not things:
             return cls(name, CLEAN, looked_for, why=why)
         return cls(name, FOUND, looked_for, len(things), word(things[0]))
 
     @classmethod
-    def closed(cls, name: str, why: str) -> Self:
-        """A place that cannot be looked into from here."""
+    def not_checkable(cls, name: str, why: str) -> Self:
+        """Return the result for a place that this process cannot check."""
         return cls(name, UNCHECKABLE, why=why)
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What one verification found, place by place, and what held it from writing."""
+    """The results of one verification.
+
+    confined: what kept the process from writing files (see `confine`). database: what kept it from writing to
+    the database (see `confine_database`). Both are empty if the process was not confined.
+    """
 
     places: Sequence[Place]
     confined: str = ""
@@ -67,28 +73,29 @@ class Findings:
         return all(place.result != FOUND for place in self.places)
 
     def figures(self) -> dict[str, Detail]:
-        """Numbers and short words only, flat, as the log takes them; `statement` reads them back."""
-        out: dict[str, Detail] = {"result": CLEAN if self.clean else FOUND}
+        """Return the results as audit details, a flat dict of numbers and words. `statement` reads it."""
+        details: dict[str, Detail] = {"result": CLEAN if self.clean else FOUND}
         for name, value in (("confined", self.confined), ("database", self.database)):
             if value:
-                out[name] = value
+                details[name] = value
         for place in self.places:
-            out[place.name] = place.result
-            for part in ("looked_for", "found", "where", "why"):
-                if value := getattr(place, part):
-                    out[f"{place.name}_{part}"] = value
-        return out
+            details[place.name] = place.result
+            for field in ("looked_for", "found", "where", "why"):
+                if value := getattr(place, field):
+                    details[f"{place.name}_{field}"] = value
+        return details
 
 
 def statement(figures: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """What the log holds of a verification, as a certificate states it.
+    """Return a verification's audit details in the form of the certificate; empty if there are none.
 
-    `names`: every place there is, in order. {"result", "confined", "database", "places": [{"place", "found",
-    "why", "looked-for", "count"}]}, and each place's result by its name.
+    figures: as `Findings.figures` returns them. names: all places, in order. The result has "result",
+    "confined", "database", "places": [{"place", "found", "why", "looked-for", "count"}], and each place's
+    result under the place's name.
     """
     if not figures:
         return {}
-    told = [name for name in names if name in figures]
+    recorded = [name for name in names if name in figures]
     places = [
         {
             "place": name,
@@ -97,15 +104,15 @@ def statement(figures: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any
             "looked-for": figures.get(f"{name}_looked_for", 0),
             "count": figures.get(f"{name}_found", 0),
         }
-        for name in told
+        for name in recorded
     ]
     head = {name: figures[name] for name in ("result", "confined", "database") if name in figures}
-    return {**head, **{name: figures[name] for name in told}, "places": places}
+    return {**head, **{name: figures[name] for name in recorded}, "places": places}
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What a run, and the case it belongs to, has destroyed: opaque ids, all that a verifier may know."""
+    """What a run and its case have destroyed, as ids. A verifier may know nothing else of it."""
 
     run: Run
 
@@ -115,7 +122,7 @@ class Subject:
 
     @cached_property
     def objects(self) -> list[StoredObject]:
-        """Every object of the case that its row says is destroyed, or doomed and so to be."""
+        """Objects of the case whose row says that they are destroyed or marked for destruction."""
         of_case = StoredObject.objects.filter(case_id=self.case_id)
         return list(of_case.filter(state__in=[StoredObject.State.DOOMED, StoredObject.State.DESTROYED]))
 
@@ -125,7 +132,7 @@ class Subject:
 
     @cached_property
     def memories(self) -> set[UUID]:
-        """Memories that are gone: those of this run, and whatever of the case is erased."""
+        """Ids of erased memories: those that this run destroyed, and all others of the case."""
         erased = Memory.objects.filter(case_id=self.case_id, fate=Memory.Fate.ERASED)
         return {step.memory_id for step in self.steps} | set(erased.values_list("pk", flat=True))
 
@@ -138,21 +145,21 @@ class Subject:
 
     @cached_property
     def ids(self) -> set[UUID]:
-        """Ids of everything that is gone: objects, memories, keepsakes."""
+        """Ids of all objects, memories and keepsakes that are gone."""
         return {row.pk for row in self.objects} | self.memories | self.keepsakes
 
 
-def speaks(value: object) -> bool:
-    """Whether `value` holds what could be a sentence: text with a space in it, or bytes.
+def may_be_text(value: object) -> bool:
+    """Return whether `value` contains what could be a sentence: a string with a space in it, or bytes.
 
-    Ids, states, numbers, times and addresses of pages do not; a name of one word would pass unseen.
+    Ids, states, numbers, times and URLs are not reported. A name of one word is not reported either.
     """
     if isinstance(value, str):
         return len(value.split()) > 1 or len(value) > 400
     if isinstance(value, bytes | bytearray | memoryview):
         return True
     if isinstance(value, Mapping):
-        return any(speaks(part) for pair in value.items() for part in pair)
+        return any(may_be_text(part) for pair in value.items() for part in pair)
     if isinstance(value, list | tuple | set | frozenset):
-        return any(speaks(part) for part in value)
+        return any(may_be_text(part) for part in value)
     return False

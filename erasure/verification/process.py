@@ -1,7 +1,7 @@
-"""The verifier as a process of its own: started without the root key, held from writing, asked for JSON.
+"""Run the verifier as a separate process: without the root key, unable to write, with a report in JSON.
 
-What it says is believed only whole: every place there is, each with a result that is one. Anything else, a
-crash, a kill, silence, is `NotVerified`, which is never clean.
+A report is accepted only if it names every place with a valid result. Anything else (a crash, a kill, no
+output) raises `NotVerified` and never counts as clean.
 """
 
 import json
@@ -19,8 +19,8 @@ from django.db import connection
 from erasure.verification.checks import EVERY
 from erasure.verification.places import FOUND, RESULTS, Findings, Place, word
 
-LONGEST = 900.0  # seconds after which a verifier is taken for hung and killed
-# What a verifier must not have: whoever opens nothing needs no key.
+TIMEOUT = 900.0  # seconds after which a verifier is killed
+# Environment variables that a verifier does not get: it decrypts nothing, so it needs no key.
 WITHHELD = (
     "LACUNA_ROOT_KEY",
     "LACUNA_ROOT_KEY_FILE",
@@ -32,7 +32,7 @@ WITHHELD = (
 
 
 class NotVerified(Exception):
-    """The verifier did not come to an end that can be believed; `why` is a word for the log."""
+    """The verifier gave no report that can be accepted. why: one word for the audit details."""
 
     def __init__(self, why: str, text: str = "") -> None:
         super().__init__(f"the verifier gave no answer: {why}. {text}".rstrip(". ") + ".")
@@ -40,25 +40,25 @@ class NotVerified(Exception):
 
 
 def report(findings: Findings, run_id: UUID) -> str:
-    """What the verifier prints: one line of JSON."""
+    """Return the verifier's report: one line of JSON."""
     places = [asdict(place) for place in findings.places]
-    said = {"run": str(run_id), "confined": findings.confined, "database": findings.database}
-    return json.dumps({**said, "places": places})
+    head = {"run": str(run_id), "confined": findings.confined, "database": findings.database}
+    return json.dumps({**head, "places": places})
 
 
 def read_report(text: str, run_id: UUID) -> Findings:
-    """Take a report apart without believing it. Errors: NotVerified where it is not whole and of this run."""
+    """Parse and validate a report. Errors: NotVerified if it is incomplete, invalid or of another run."""
     try:
-        said: dict[str, Any] = json.loads(text)
-        places = [Place(**place) for place in said["places"]]
-        whole = said["run"] == str(run_id) and tuple(place.name for place in places) == EVERY
-        sound = all(
+        data: dict[str, Any] = json.loads(text)
+        places = [Place(**place) for place in data["places"]]
+        complete = data["run"] == str(run_id) and tuple(place.name for place in places) == EVERY
+        valid = all(
             place.result in RESULTS and (place.result == FOUND) == bool(place.found) for place in places
         )
-        confined, database = said["confined"], said["database"]
+        confined, database = data["confined"], data["database"]
     except (ValueError, TypeError, KeyError) as error:
         raise NotVerified("no-report") from error
-    if not whole or not sound or not confined or not database:
+    if not complete or not valid or not confined or not database:
         raise NotVerified("half-a-report")
     return Findings(
         [
@@ -67,21 +67,21 @@ def read_report(text: str, run_id: UUID) -> Findings:
                 place.result,
                 place.looked_for,
                 place.found,
-                *map(_short, (place.where, place.why)),
+                *map(_word_or_empty, (place.where, place.why)),
             )
             for place in places
         ],
-        confined=_short(confined),
-        database=_short(database),
+        confined=_word_or_empty(confined),
+        database=_word_or_empty(database),
     )
 
 
-def _short(text: str) -> str:
+def _word_or_empty(text: str) -> str:
     return word(text) if text else ""
 
 
 def verify_apart(run_id: UUID) -> Findings:
-    """Start a verifier for a run, wait for it, return what it found. Errors: NotVerified."""
+    """Run a verifier in its own process and return its findings. Errors: NotVerified."""
     command = [sys.executable, "-m", "django", "verify_erasure", str(run_id), "--json"]
     try:
         ended = subprocess.run(  # noqa: S603 - our own interpreter and our own command
@@ -91,7 +91,7 @@ def verify_apart(run_id: UUID) -> Findings:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=LONGEST,
+            timeout=TIMEOUT,
             check=False,
         )
     except subprocess.TimeoutExpired as error:
@@ -107,13 +107,13 @@ def verify_apart(run_id: UUID) -> Findings:
 
 
 def environment() -> dict[str, str]:
-    """Return the environment in which another process looks at this very house, the root key left out."""
-    kept = {name: value for name, value in os.environ.items() if name not in WITHHELD}
-    found_in = [str(settings.BASE_DIR), *filter(None, [os.environ.get("PYTHONPATH")])]
+    """Return the environment for a process that uses this installation's data, without keys and PINs."""
+    inherited = {name: value for name, value in os.environ.items() if name not in WITHHELD}
+    python_path = [str(settings.BASE_DIR), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {
-        **kept,
+        **inherited,
         "DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE", "clinic.settings"),
-        "PYTHONPATH": os.pathsep.join(found_in),
+        "PYTHONPATH": os.pathsep.join(python_path),
         "PYTHONDONTWRITEBYTECODE": "1",
         "LACUNA_SECRET_KEY": settings.SECRET_KEY,
         "LACUNA_DATABASE": database_address(),
@@ -126,7 +126,7 @@ def environment() -> dict[str, str]:
 
 
 def database_address() -> str:
-    """Where the database is, as the settings of another process take it."""
+    """Return the database as a URL for LACUNA_DATABASE."""
     chosen = connection.settings_dict
     if connection.vendor == "sqlite":
         return f"sqlite:///{chosen['NAME']}"

@@ -1,4 +1,4 @@
-"""What places are called, and why some cannot be looked into. Certificates keep the English."""
+"""Names of the places, and why some cannot be checked. Certificates store the English texts."""
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -35,8 +35,8 @@ NAMES: dict[str, str | Promise] = {
     "catalogue": gettext_lazy("keys in known backups"),
 }
 
-# The places a byte could survive that nobody can look into by name (ERASURE.md's list). English here,
-# translated where they are shown: certificates keep them as they are.
+# Places where a byte could survive and that nobody can check by id or name. Certificates store the English
+# text, so it is marked for translation here and translated where it is shown.
 BEYOND = {
     "database_pages": gettext_noop(
         "freed pages and journals of the database: what lies there is sealed under destroyed keys"
@@ -63,7 +63,7 @@ WHY: dict[str, str | Promise] = {
 
 
 def told(result: str, why: str) -> str:
-    """One result in words: clean, something is left and where, or not checkable and why."""
+    """Describe one result. why: the first thing found, or a code of WHY, which explains the result."""
     reason = str(WHY.get(why, why))
     if result == CLEAN:
         return f"{_('clean')}, {reason}" if why else _("clean")

@@ -1,4 +1,4 @@
-"""The database: rows that should say nothing any more, and what a database keeps beside its rows."""
+"""Check the database: rows about what was destroyed, and what a database stores besides its rows."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -13,20 +13,21 @@ from clinic.audit.canonical import check_details
 from clinic.audit.models import Entry
 from erasure.runs.models import Event, Run
 from erasure.verification.keys import all_live_keys
-from erasure.verification.places import Place, Subject, speaks
+from erasure.verification.places import Place, Subject, may_be_text
 from patients.cases.models import Case
 from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory
 from patients.vault.sealed import SealedModel
 
-ROOMS = ("patients", "erasure")
-# Tables about what is brought and destroyed: none of their plain columns ever holds a sentence.
-WORDLESS = ("memory", "keepsake", "upload", "storedobject", "memorylink", "step", "hold", "run", "event")
-TEXTS = {"text", "character varying", "varchar", "character", "jsonb", "json"}
+APPS = ("patients", "erasure")
+# Names of models about keepsakes and their destruction: none of their unencrypted columns may contain a
+# sentence.
+TEXT_FREE = ("memory", "keepsake", "upload", "storedobject", "memorylink", "step", "hold", "run", "event")
+TEXT_TYPES = {"text", "character varying", "varchar", "character", "jsonb", "json"}
 
 
 def _sealed_rows(subject: Subject) -> Iterator[SealedModel]:
-    """Every row, whatever its model, with a sealed part of a memory or a keepsake that is gone."""
+    """Yield rows of every model with sealed fields that belong to a memory or keepsake that is gone."""
     for model in apps.get_models():
         if not issubclass(model, SealedModel):
             continue
@@ -46,27 +47,34 @@ def _sealed_rows(subject: Subject) -> Iterator[SealedModel]:
 
 
 def seals(subject: Subject) -> Place:
-    """Titles, stories, captions, file names, and after a whole night the name: no key opens them any more."""
+    """Check that no key opens titles, stories, captions and file names any more.
+
+    After a run that was not stopped this includes the name of the forgotten person, which is sealed in the
+    case.
+    """
     rows = [row for row in _sealed_rows(subject) if row.sealed]
     live = all_live_keys()
     found = [f"{row._meta.model_name}:{row.pk}" for row in rows if row.seal_key_id in live]
-    return Place.of("seals", found, len(rows))
+    return Place.checked("seals", found, len(rows))
 
 
 def rows(subject: Subject) -> Place:
-    """What rows say in clear of this run is ids, numbers and states; and the memories are said to be gone."""
+    """Check that rows about this run hold no unencrypted text.
+
+    Memories that are not marked as erased, and columns that no model has, are reported too.
+    """
     found: list[object] = []
-    unsaid = Memory.objects.filter(pk__in=[step.memory_id for step in subject.steps])
-    found += [f"memory:{pk}" for pk in unsaid.exclude(fate=Memory.Fate.ERASED).values_list("pk", flat=True)]
+    memories = Memory.objects.filter(pk__in=[step.memory_id for step in subject.steps])
+    found += [f"memory:{pk}" for pk in memories.exclude(fate=Memory.Fate.ERASED).values_list("pk", flat=True)]
     events = Event.objects.filter(run=subject.run)
-    found += [f"event:{event.seq}" for event in events if speaks(event.data)]
+    found += [f"event:{event.seq}" for event in events if may_be_text(event.data)]
     entries = Entry.objects.filter(Q(run=subject.run.pk) | Q(case=subject.case_id))
-    found += [f"entry:{entry.index}" for entry in entries if not _plain(entry)]
+    found += [f"entry:{entry.index}" for entry in entries if not _has_valid_details(entry)]
     found += unknown_columns()
-    return Place.of("rows", found, len(subject.memories))
+    return Place.checked("rows", found, len(subject.memories))
 
 
-def _plain(entry: Entry) -> bool:
+def _has_valid_details(entry: Entry) -> bool:
     try:
         return check_details(entry.details) == entry.details
     except (ValueError, AttributeError):
@@ -74,19 +82,19 @@ def _plain(entry: Entry) -> bool:
 
 
 def _models() -> Iterator[type[Model]]:
-    return (model for app in ROOMS for model in apps.get_app_config(app).get_models())
+    return (model for app in APPS for model in apps.get_app_config(app).get_models())
 
 
 def unknown_columns() -> list[str]:
-    """Columns of our tables that no model has: somebody may have put words into them."""
+    """Return columns of our tables that no model has: somebody may have added them and stored text there."""
     found = []
     with connection.cursor() as cursor:
         for model in _models():
             table = model._meta.db_table
-            # Asked of an empty answer: Django's own description parses each table's SQL, a second in all.
+            # Django's introspection parses each table's SQL, which takes a second in all.
             cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)} LIMIT 0")  # noqa: S608 - a model's
-            there = {column[0] for column in cursor.description}
-            found += [f"{table}.{name}" for name in sorted(there - _columns(model))]
+            columns = {column[0] for column in cursor.description}
+            found += [f"{table}.{name}" for name in sorted(columns - _columns(model))]
     return found
 
 
@@ -95,29 +103,30 @@ def _columns(model: type[Model]) -> set[str]:
 
 
 def sqlite_state(subject: Subject) -> Place:
-    """How the house's own connections write: freed pages are overwritten, and the log of writes is one."""
+    """Check that the settings make SQLite overwrite freed pages and keep no rollback journal."""
     if connection.vendor != "sqlite":
-        return Place.of("sqlite", [], why="none-here")
+        return Place.checked("sqlite", [], why="none-here")
     options: dict[str, Any] = settings.DATABASES["default"].get("OPTIONS", {})
-    trial = sqlite3.connect(":memory:")
+    configured = sqlite3.connect(":memory:")
     try:
-        trial.executescript(options.get("init_command", ""))
-        (overwrites,) = trial.execute("PRAGMA secure_delete").fetchone()
+        configured.executescript(options.get("init_command", ""))
+        (overwrites,) = configured.execute("PRAGMA secure_delete").fetchone()
     finally:
-        trial.close()
+        configured.close()
     with connection.cursor() as cursor:
         (mode,) = cursor.execute("PRAGMA journal_mode").fetchone()
         (auto_vacuum,) = cursor.execute("PRAGMA auto_vacuum").fetchone()
     found = [] if overwrites == 1 else ["secure-delete-off"]
-    # A rollback journal that is kept or only cut short lies beside the database with whole old pages in it.
+    # A rollback journal that is kept (persist) or cut short (truncate) stays beside the database, with whole
+    # old pages in it.
     found += [] if mode in {"wal", "delete", "memory"} else [f"journal-{mode}"]
-    return Place.of("sqlite", found, why="" if not auto_vacuum else "pages-move")
+    return Place.checked("sqlite", found, why="" if not auto_vacuum else "pages-move")
 
 
 def statistics(subject: Subject) -> Place:
-    """PostgreSQL keeps samples of columns beside them: none is of a column that holds words."""
+    """Check that the column samples in PostgreSQL's statistics are not of columns that contain text."""
     if connection.vendor != "postgresql":
-        return Place.of("statistics", [], why="none-here")
+        return Place.checked("statistics", [], why="none-here")
     tables = {model._meta.db_table: model for model in _models()}
     found, looked = [], 0
     with connection.cursor() as cursor:
@@ -131,19 +140,22 @@ def statistics(subject: Subject) -> Place:
         for table, column, kind, *samples in cursor.fetchall():
             looked += 1
             model = tables[table]
-            wordless = model._meta.model_name in WORDLESS and kind in TEXTS - {"json", "jsonb"}
-            if column not in _columns(model) or (wordless and any(_sentences(text) for text in samples)):
+            text_free = model._meta.model_name in TEXT_FREE and kind in TEXT_TYPES - {"json", "jsonb"}
+            if column not in _columns(model) or (text_free and any(_has_sentence(text) for text in samples)):
                 found.append(f"{table}.{column}")
-    return Place.of("statistics", found, looked)
+    return Place.checked("statistics", found, looked)
 
 
-def _sentences(samples: str | None) -> bool:
-    """Whether an array of PostgreSQL's, as text, has an element with a space in it: such are quoted."""
+def _has_sentence(samples: str | None) -> bool:
+    """Return whether a PostgreSQL array, as text, may have an element with a space in it.
+
+    PostgreSQL puts such elements in quotation marks.
+    """
     return '"' in (samples or "") and " " in (samples or "")
 
 
 def indexes(subject: Subject) -> Place:
-    """A full-text index would keep every word: there is none."""
+    """Check that there is no full-text index, which would store every word."""
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             cursor.execute(
@@ -159,18 +171,18 @@ def indexes(subject: Subject) -> Place:
                 " WHERE table_schema = current_schema() AND data_type = 'tsvector'"
             )
         found = sorted(name for (name,) in cursor.fetchall())
-    return Place.of("indexes", found)
+    return Place.checked("indexes", found)
 
 
 def replicas(subject: Subject) -> Place:
-    """Another server that follows this one holds what this one held; what it is sealed under is gone."""
+    """Report replication as not checkable: a replica holds the same rows, sealed under destroyed keys."""
     if connection.vendor != "postgresql":
-        return Place.of("replicas", [], why="none-here")
+        return Place.checked("replicas", [], why="none-here")
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT (SELECT count(*) FROM pg_stat_replication), count(*) FROM pg_replication_slots"
         )
         following, slots = cursor.fetchone()
     if following or slots:
-        return Place.closed("replicas", "replica-follows")
-    return Place.of("replicas", [], why="none-here")
+        return Place.not_checkable("replicas", "replica-follows")
+    return Place.checked("replicas", [], why="none-here")

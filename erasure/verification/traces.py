@@ -1,4 +1,4 @@
-"""What programs leave behind in passing: sessions, cache, queue, mail, logs, temporary files."""
+"""Check what programs store as a side effect: sessions, cache, task queue, mail, logs, temporary files."""
 
 import base64
 import os
@@ -21,46 +21,46 @@ from django_tasks_db.models import DBTaskResult
 
 from clinic.outbox.models import Mail
 from clinic.unavailable import redis_errors
-from erasure.verification.machine import house_processes
-from erasure.verification.places import Place, Subject, speaks
+from erasure.verification.machine import installation_processes
+from erasure.verification.places import Place, Subject, may_be_text
 
-# A line as settings.LOGGING writes it; any other is the rest of a traceback, which echoes values.
-LINE = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (DEBUG|INFO|WARNING|ERROR|CRITICAL) [\w.-]+ ")
-LOG_READ = 64 * 1024 * 1024  # bytes of a log's end that are read
-# What an upload handler, a mail or a spreadsheet leaves; our own code makes no temporary file at all.
-TEMPORARY = ("*.upload", "*.upload.*", "lacuna-*")
+# The beginning of a line as settings.LOGGING writes it. Other lines belong to tracebacks, which quote values.
+LOG_LINE = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (DEBUG|INFO|WARNING|ERROR|CRITICAL) [\w.-]+ ")
+LOG_TAIL = 64 * 1024 * 1024  # bytes read from the end of each log
+# Files that an upload handler, a mail or a spreadsheet leaves. Our own code creates no temporary files there.
+TEMPORARY_FILES = ("*.upload", "*.upload.*", "lacuna-*")
 
-# What RQ writes of a task whose worker was killed.
+# The error that RQ records for a task whose worker was killed.
 ABANDONED = "Moved to FailedJobRegistry, due to AbandonedJobError"
 
 
 def sessions(subject: Subject) -> Place:
-    """Sessions hold who is signed in and since when, no sentence."""
+    """Check that sessions store who is signed in and since when, but no text."""
     store = import_string(f"{settings.SESSION_ENGINE}.SessionStore")()
     found, looked = [], 0
     for session in Session.objects.iterator():
         looked += 1
         try:
             data: Any = signing.loads(session.session_data, salt=store.key_salt, serializer=store.serializer)
-        except signing.BadSignature:  # of an older secret, or not a session: nobody can say what it holds
+        except signing.BadSignature:  # signed with an older secret, or no session: unknown content
             data = session.session_data.encode()
-        if speaks(data):
+        if may_be_text(data):
             found.append(session.session_key[:8])
-    return Place.of("sessions", found, looked)
+    return Place.checked("sessions", found, looked)
 
 
 def admin(subject: Subject) -> Place:
-    """Django's admin keeps the name of every object it touched: it is not installed and has no table."""
+    """Check that Django's admin is not installed and has no table: it stores names of edited objects."""
     found = ["django.contrib.admin"] if apps.is_installed("django.contrib.admin") else []
     found += [name for name in connection.introspection.table_names() if name == "django_admin_log"]
-    return Place.of("admin", found)
+    return Place.checked("admin", found)
 
 
 def cache(subject: Subject) -> Place:
-    """The cache holds counters and moments of throttles, no sentence.
+    """Check that the cache holds the counters and times of throttles, but no text.
 
-    What is stored is read where it lies: asked for a value, a cache in the database would take out what has
-    expired, which this process cannot, and would not say what lies there until then.
+    Stored values are read from the table or from Redis directly. Django's database cache would not show
+    expired values, and would try to delete them, which this process cannot.
     """
     backend = caches["default"]
     if isinstance(backend, DatabaseCache):
@@ -69,33 +69,33 @@ def cache(subject: Subject) -> Place:
         try:
             stored = _cached_in_redis()
         except redis_errors():
-            return Place.closed("cache", "elsewhere")
+            return Place.not_checkable("cache", "elsewhere")
     else:
-        return Place.closed("cache", "elsewhere")
+        return Place.not_checkable("cache", "elsewhere")
     found = []
     for name, value in stored:
         key = name.split(":", 2)[-1]
-        if speaks(key) or speaks(_pickled(value)):
+        if may_be_text(key) or may_be_text(_pickled_values(value)):
             found.append(key)
-    return Place.of("cache", found, len(stored))
+    return Place.checked("cache", found, len(stored))
 
 
 def _cached_in_database() -> list[tuple[str, bytes]]:
     with connection.cursor() as cursor:
         table = connection.ops.quote_name(settings.CACHES["default"]["LOCATION"])
         cursor.execute(f"SELECT cache_key, value FROM {table}")  # noqa: S608 - a name of the settings, quoted
-        return [(name, _plain_or_decoded(value)) for name, value in cursor.fetchall()]
+        return [(name, _decoded_or_raw(value)) for name, value in cursor.fetchall()]
 
 
-def _plain_or_decoded(value: str) -> bytes:
+def _decoded_or_raw(value: str) -> bytes:
     try:
         return base64.b64decode(value, validate=True)
-    except ValueError:  # nothing that Django's cache wrote
+    except ValueError:  # not written by Django's cache
         return value.encode()
 
 
 def _cached_in_redis() -> list[tuple[str, bytes]]:
-    from redis import Redis  # without Redis there is no cache to import it for
+    from redis import Redis  # imported only if Redis is configured
 
     chosen = settings.CACHES["default"]
     with Redis.from_url(chosen["LOCATION"]) as redis:
@@ -103,72 +103,75 @@ def _cached_in_redis() -> list[tuple[str, bytes]]:
         return [(name.decode(errors="replace"), redis.get(name) or b"") for name in names]
 
 
-def _pickled(value: bytes) -> list[object]:
-    """Every text, number and byte string in a pickled value, which is read and not run."""
-    if value.removeprefix(b"-").isdigit() or not value:  # Redis counts in numbers as they are
+def _pickled_values(value: bytes) -> list[object]:
+    """Return every string, number and byte string in a pickled value, without unpickling it."""
+    if value.removeprefix(b"-").isdigit() or not value:  # Redis stores counters as plain digits
         return []
     try:
-        return [part for _, part, _ in pickletools.genops(value)]
-    except ValueError:  # no pickle at all: nobody can say what it holds
+        return [argument for _, argument, _ in pickletools.genops(value)]
+    except ValueError:  # not a pickle: unknown content
         return [value]
 
 
 def queue(subject: Subject) -> Place:
-    """Tasks carry an id and nothing else, and what they answered or died of says no more."""
+    """Check that tasks hold one id and no text, and neither do their results and errors."""
     if settings.REDIS_URL:
         try:
             return _queue_in_redis()
         except redis_errors():
-            return Place.closed("queue", "elsewhere")
+            return Place.not_checkable("queue", "elsewhere")
     found, looked = [], 0
     for row in DBTaskResult.objects.iterator():
         looked += 1
-        if speaks(row.args_kwargs) or speaks(row.return_value) or _echoes(row.exception_class_path):
+        values = (row.args_kwargs, row.return_value)
+        if may_be_text(values) or _may_quote_values(row.exception_class_path):
             found.append(f"task:{row.pk}")
-    return Place.of("queue", found, looked)
+    return Place.checked("queue", found, looked)
 
 
 def _queue_in_redis() -> Place:
-    """As RQ keeps it: each task by its id, waiting, under way, done or failed."""
-    from erasure.task_queue.redis_queue import every_job  # without Redis there is no queue to import it for
+    """Check RQ's jobs: waiting, running, finished and failed."""
+    from erasure.task_queue.redis_queue import every_job  # imported only if Redis is configured
 
     found, looked = [], 0
     for job in every_job():
         looked += 1
         results = job.results()
-        said = [job.description, job.args, job.kwargs, *(result.return_value for result in results)]
-        died = [result.exc_string or "" for result in results]
-        if speaks(said) or any(_echoes(why) and not why.startswith(ABANDONED) for why in died):
+        values = [job.description, job.args, job.kwargs, *(result.return_value for result in results)]
+        errors = [result.exc_string or "" for result in results]
+        if may_be_text(values) or any(
+            _may_quote_values(error) and not error.startswith(ABANDONED) for error in errors
+        ):
             found.append(f"task:{job.id}")
-    return Place.of("queue", found, looked)
+    return Place.checked("queue", found, looked)
 
 
-def _echoes(exception: str) -> bool:
-    """Whether an exception's text may hold what it met; those of database, disk and our own do not."""
-    ours = ("clinic.", "patients.", "erasure.", "django.db.", "sqlite3.", "psycopg.", "redis.")
+def _may_quote_values(exception: str) -> bool:
+    """Return whether an exception's text may quote a value; database, disk and our own code do not."""
+    harmless = ("clinic.", "patients.", "erasure.", "django.db.", "sqlite3.", "psycopg.", "redis.")
     return bool(exception) and not (
-        exception.startswith(ours)
+        exception.startswith(harmless)
         or exception in {"builtins.OSError", "OSError", "builtins.SystemExit", "SystemExit"}
     )
 
 
 def outbox(subject: Subject) -> Place:
-    """Mail that waits in the house names nothing of what is gone, and no page of it."""
+    """Check that stored mail contains no id of what is gone, so no link to one of its pages either."""
     names = [form for key in subject.ids for form in (str(key), key.hex)]
     found = []
     for mail in Mail.objects.iterator():
         text = f"{mail.subject}\n{mail.body}"
         if any(name in text for name in names):
             found.append(f"mail:{mail.pk}")
-    return Place.of("outbox", found, len(subject.ids))
+    return Place.checked("outbox", found, len(subject.ids))
 
 
 def log_files() -> list[Path]:
-    """Our own log files: those the settings name, and plain files that processes of this house write to."""
+    """Return our log files: those named in the settings, and the stdout and stderr files of our processes."""
     chosen: dict[str, Any] = settings.LOGGING
     handlers = chosen.get("handlers", {}).values()
     found = {Path(handler["filename"]).resolve() for handler in handlers if "filename" in handler}
-    for process in house_processes():
+    for process in installation_processes():
         for stream in (1, 2):
             try:
                 target = (process / "fd" / str(stream)).readlink()
@@ -179,37 +182,37 @@ def log_files() -> list[Path]:
     return sorted(found)
 
 
-def _foreign_lines(path: Path) -> Iterator[int]:
-    """Offsets of lines that are not as the house writes them, in the last LOG_READ bytes."""
+def _unexpected_lines(path: Path) -> Iterator[int]:
+    """Yield the offsets of lines that settings.LOGGING did not write, in the last LOG_TAIL bytes."""
     with path.open("rb") as file:
-        start = max(0, path.stat().st_size - LOG_READ)
+        start = max(0, path.stat().st_size - LOG_TAIL)
         file.seek(start)
         if start:
             start += len(file.readline())
         for line in file:
-            if line.strip() and not LINE.match(line):
+            if line.strip() and not LOG_LINE.match(line):
                 yield start
             start += len(line)
 
 
 def logs(subject: Subject) -> Place:
-    """Our logs hold lines of ours and no traceback, which would echo the values it met."""
+    """Check that our logs hold only our own lines and no traceback, which would quote values."""
     paths = log_files()
     if not paths:
-        return Place.closed("logs", "elsewhere")
+        return Place.not_checkable("logs", "elsewhere")
     found = []
     for path in paths:
         try:
-            found += [f"{path.name}:{offset}" for offset in _foreign_lines(path)]
-        except FileNotFoundError:  # named, and not written yet
+            found += [f"{path.name}:{offset}" for offset in _unexpected_lines(path)]
+        except FileNotFoundError:  # in the settings, but not written yet
             continue
-    return Place.of("logs", found, len(paths))
+    return Place.checked("logs", found, len(paths))
 
 
 def temporary(subject: Subject) -> Place:
-    """No upload was spooled into the directory for temporary files."""
-    # Not tempfile.gettempdir(), which chooses by writing.
+    """Check that no upload was written to the directory for temporary files."""
+    # tempfile.gettempdir() cannot be used: it writes a file to test a directory.
     chosen = (os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
-    directory = Path(next(filter(None, chosen), "/tmp"))  # noqa: S108 - looked into, nothing is put there
-    found = {path.name for pattern in TEMPORARY for path in directory.glob(pattern) if path.is_file()}
-    return Place.of("temporary", [f"file:{name}" for name in sorted(found)])
+    directory = Path(next(filter(None, chosen), "/tmp"))  # noqa: S108 - only read
+    found = {path.name for pattern in TEMPORARY_FILES for path in directory.glob(pattern) if path.is_file()}
+    return Place.checked("temporary", [f"file:{name}" for name in sorted(found)])

@@ -1,4 +1,4 @@
-"""The vault's files, the rows that name them, and what is on its way into it."""
+"""Check the vault's files, the rows that name them, and unfinished uploads."""
 
 import time
 from uuid import UUID
@@ -13,27 +13,28 @@ from patients.requests.models import AppointmentRequest
 from patients.vault.models import HeldKey, StoredObject
 from patients.vault.objects import storage
 
-# A key is durable a moment before the row that names it can be seen: what has none is looked at twice.
-SECOND_LOOK = 1.0  # seconds
+# A new key is durable shortly before its row is committed, so a key without a row is checked again after
+# this.
+RECHECK_AFTER = 1.0  # seconds
 
 
 def files(subject: Subject) -> Place:
-    """No destroyed object has its file, by the name it had by construction and not by what its row says.
+    """Check that no destroyed object still has a file. The name comes from the object's id, not from its row.
 
-    In a bucket an older version, or a part of an upload that came to no end, is a file as well.
+    In an S3 bucket an older version, or a part of an unfinished upload, counts as a file too.
     """
     names = [row.pk.hex for row in subject.objects]
-    return Place.of("files", sorted(storage().traces() & set(names)), len(names))
+    return Place.checked("files", sorted(storage().traces() & set(names)), len(names))
 
 
 def stray_files() -> list[str]:
-    """Files of the vault that no row ever named. Listed before the rows, which are always older."""
+    """Return files of the vault without a row. Files are listed first: a row is older than its file."""
     names = storage().traces()
     return sorted(names - {key.hex for key in StoredObject.objects.values_list("pk", flat=True)})
 
 
 def stray_keys() -> list[UUID]:
-    """Live keys that no row ever named; those whose row says that they are destroyed are `keys.keys`'s."""
+    """Return live keys without a row. `keys.keys` reports those of destroyed objects."""
     found = all_live_keys()
     for owners in (
         StoredObject.objects.all(),
@@ -45,27 +46,27 @@ def stray_keys() -> list[UUID]:
 
 
 def missing_files(subject: Subject) -> list[UUID]:
-    """Objects of the case whose row says that they live and whose file is gone."""
+    """Return live objects of the case whose file is gone."""
     rows = StoredObject.objects.filter(case_id=subject.case_id).live().exclude(blob="")
     lost = [row.pk for row in rows if not storage().exists(row.blob)]
     return sorted(rows.filter(pk__in=lost).values_list("pk", flat=True))
 
 
 def orphans(subject: Subject) -> Place:
-    """Files without row, keys without row, rows without file."""
+    """Check for files without a row, keys without a row and rows without a file."""
     strays = stray_keys()
     if strays:
-        time.sleep(SECOND_LOOK)
+        time.sleep(RECHECK_AFTER)
         strays = sorted(set(strays) & set(stray_keys()))
     found = [f"file:{name}" for name in stray_files()]
     held = set(HeldKey.objects.values_list("pk", flat=True))
     found += [f"{'held-key' if key in held else 'key'}:{key}" for key in strays]
     found += [f"row:{row}" for row in missing_files(subject)]
-    return Place.of("orphans", found)
+    return Place.checked("orphans", found)
 
 
 def _remaining(subject: Subject) -> list[StoredObject]:
-    """Objects that still live of keepsakes that are gone, and what a damaged one has beside its one frame."""
+    """Return remaining objects of keepsakes that are gone, and older frames of partly faded keepsakes."""
     mine = StoredObject.objects.filter(case_id=subject.case_id).remaining()
     gone = mine.filter(Q(memory__in=subject.memories) | Q(keepsake__in=subject.keepsakes))
     older = mine.filter(keepsake__level__gt=0, keepsake__gone_at__isnull=True).exclude(
@@ -75,29 +76,29 @@ def _remaining(subject: Subject) -> list[StoredObject]:
 
 
 def frames(subject: Subject) -> Place:
-    """No older frame, original or rendition lives on beside the frame that is shown, or after the last."""
+    """Check that no original, rendition or frame remains, except a partly faded keepsake's current frame."""
     found = [row for row in _remaining(subject) if row.role not in {"thumb", "seal"}]
-    return Place.of("frames", [f"{row.role}:{row.pk}" for row in found])
+    return Place.checked("frames", [f"{row.role}:{row.pk}" for row in found])
 
 
 def thumbs(subject: Subject) -> Place:
-    """No small picture either: the one most often forgotten."""
-    return Place.of("thumbs", [row.pk for row in _remaining(subject) if row.role == "thumb"])
+    """Check the same for thumbnails."""
+    return Place.checked("thumbs", [row.pk for row in _remaining(subject) if row.role == "thumb"])
 
 
 def pointers(subject: Subject) -> Place:
-    """No keepsake shows what is destroyed."""
+    """Check that no keepsake refers to a destroyed object, and that erased keepsakes are marked as gone."""
     ids = [row.pk for row in subject.objects]
     shown = Keepsake.objects.filter(Q(picture__in=ids) | Q(thumb__in=ids)).values_list("pk", flat=True)
-    unsaid = Keepsake.objects.filter(pk__in=subject.keepsakes, gone_at__isnull=True)
-    return Place.of("pointers", sorted({*shown, *unsaid.values_list("pk", flat=True)}), len(ids))
+    not_marked = Keepsake.objects.filter(pk__in=subject.keepsakes, gone_at__isnull=True)
+    return Place.checked("pointers", sorted({*shown, *not_marked.values_list("pk", flat=True)}), len(ids))
 
 
 def staging(subject: Subject) -> Place:
-    """No upload of the case is on its way, and no staged file is left of one that arrived or was given up."""
-    under_way = Upload.objects.filter(case=subject.case_id, keepsake__isnull=True)
-    found = [f"upload:{key}" for key in under_way.values_list("pk", flat=True)]
+    """Check for unfinished uploads of the case, and for staged files without an unfinished upload."""
+    unfinished = Upload.objects.filter(case=subject.case_id, keepsake__isnull=True)
+    found = [f"upload:{key}" for key in unfinished.values_list("pk", flat=True)]
     directory = staging_path(UUID(int=0)).parent
     names = {path.name for path in directory.iterdir()} if directory.is_dir() else set()
     known = {key.hex for key in Upload.objects.filter(keepsake__isnull=True).values_list("pk", flat=True)}
-    return Place.of("staging", found + [f"file:{name}" for name in sorted(names - known)])
+    return Place.checked("staging", found + [f"file:{name}" for name in sorted(names - known)])

@@ -10,18 +10,18 @@ from erasure.backups.manifest import BackupRefused
 
 
 class Command(BaseCommand):
-    help = "Back up database and ciphertext into a new directory, while the house goes on. Never a key."
+    help = "Back up database and ciphertext into a new directory, while the site is in use. Never a key."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("directory", type=Path, help="made by this; must not exist")
+        parser.add_argument("directory", type=Path, help="the directory to create; must not exist")
 
     def handle(self, *args: Any, directory: Path, **options: Any) -> None:
         try:
-            backup, made = make_backup(directory, tell=self.stdout.write)
+            backup, made = make_backup(directory, report=self.stdout.write)
         except (BackupRefused, OSError, Error) as error:
             raise CommandError(f"No backup was made: {error}") from error
         self.stdout.write(f"{backup.objects_count} objects, {backup.size} bytes, in {backup.directory}")
         if made.missing:
             self.stderr.write(
-                f"{len(made.missing)} objects live by their row and have no file: {made.missing[0]} ..."
+                f"{len(made.missing)} objects have a live row and no file: {made.missing[0]} ..."
             )

@@ -16,8 +16,8 @@ from erasure.demo.people_and_rooms import PASSPHRASE, PEOPLE
 
 
 class Command(BaseCommand):
-    help = "Load the demonstration clinic into its own database, start its night, and serve it."
-    requires_system_checks: list[str] = []  # `serve` says what this system lacks
+    help = "Load the demonstration clinic into its own database, start a run, and start the server."
+    requires_system_checks: list[str] = []  # `serve` reports what this system lacks
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--port", type=int, default=8004)
@@ -26,14 +26,14 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, port: int, host: str, no_serve: bool, **options: Any) -> None:
         try:
-            has_older = check_ownership()
+            has_previous = check_ownership()
         except NotDemonstration as error:
             raise CommandError(str(error)) from error
-        if has_older:
-            self.report("Clearing the demonstration of last time\n")
+        if has_previous:
+            self.report("Clearing the previous demonstration\n")
             clear_demonstration()
         mark_as_demonstration()
-        self.report("Laying out the database\n")
+        self.report("Creating the database\n")
         call_command("migrate", verbosity=0, interactive=False)
         run = load_demonstration(self.report)
         base = f"http://{host}:{port}"

@@ -13,12 +13,12 @@ from patients.vault.keys import KeyStoreDamaged
 
 class Command(BaseCommand):
     help = (
-        "Try to open everything in a backup with the keys of today: the kept must open, the erased must not."
+        "Try to open everything in a backup with the current keys: the kept must open, the erased must not."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "directory", type=Path, nargs="?", help="by default the newest backup that is known"
+            "directory", type=Path, nargs="?", help="of the backup; by default the newest in the catalogue"
         )
 
     def handle(self, *args: Any, directory: Path | None, **options: Any) -> None:
@@ -33,13 +33,11 @@ class Command(BaseCommand):
         if drill.result == Drill.Result.BROKEN:
             raise CommandError("It does not hold.")
         if drill.result == Drill.Result.UNCONTROLLED:
-            self.stdout.write(
-                "Nothing in it is kept any more, so nothing shows that opening would have worked."
-            )
+            self.stdout.write("Nothing in it is still kept, so nothing shows that opening would have worked.")
 
 
 def newest() -> Path:
-    """Where the newest backup is. Errors: CommandError where none is known."""
+    """Return the directory of the newest backup. Errors: CommandError if the catalogue is empty."""
     backup = Backup.objects.first()
     if backup is None:
         raise CommandError("No backup is known. Make one: manage.py backup DIRECTORY")

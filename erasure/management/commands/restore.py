@@ -11,10 +11,10 @@ from erasure.backups.restoring import restore
 
 class Command(BaseCommand):
     help = (
-        "Bring a backup back into an empty database. Keys are not touched: what they no longer open "
-        "is marked erased again when the house is next opened, before anyone is served."
+        "Restore a backup into an empty database. Keys are not touched: what they no longer open is marked "
+        "as erased again at the next start of the server, before it answers any request."
     )
-    requires_system_checks: list[str] = []  # they would ask a database that is empty
+    requires_system_checks: list[str] = []  # they would query the empty database
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("directory", type=Path)
@@ -25,6 +25,6 @@ class Command(BaseCommand):
         except (BackupRefused, OSError, Error) as error:
             raise CommandError(f"Nothing was restored: {error}") from error
         self.stdout.write(
-            f"As of {manifest.made_at}: {len(manifest.objects)} objects, {manifest.log_size} log lines. "
+            f"As of {manifest.made_at}: {len(manifest.objects)} objects, {manifest.log_size} audit entries. "
             "Now: manage.py migrate, then manage.py serve"
         )

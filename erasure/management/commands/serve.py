@@ -1,4 +1,4 @@
-"""`manage.py serve`: the whole house in one process tree."""
+"""`manage.py serve`: web server, workers and supervisor in one process tree."""
 
 from typing import Any
 
@@ -6,12 +6,12 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error, connections
 
-from erasure.operations.process_tree import house, listen
+from erasure.operations.process_tree import listen, server_tree
 from erasure.operations.startup import CannotOpen, prepare
 
 
 class Command(BaseCommand):
-    help = "Open the house: web server, workers and supervisor, each started again when it dies."
+    help = "Start web server, workers and supervisor, and restart each that ends."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -19,29 +19,32 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=8000)
         parser.add_argument("--workers", type=int, default=2, help="processes that work on runs")
         parser.add_argument(
-            "--no-web", action="store_false", dest="web", help="work on runs only, for a further machine"
+            "--no-web",
+            action="store_false",
+            dest="web",
+            help="workers and supervisor only, for a further machine",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             prepare()
-            listening = listen(options["host"], options["port"]) if options["web"] else None
+            listener = listen(options["host"], options["port"]) if options["web"] else None
         except (CannotOpen, Error) as error:
             raise CommandError(str(error)) from error
         except OSError as error:
             where = f"{options['host']} port {options['port']}"
-            raise CommandError(f"Nobody can listen at {where}: {error.strerror}.") from error
+            raise CommandError(f"The server cannot listen at {where}: {error.strerror}.") from error
         finally:
             connections.close_all()
-        tree = house(listening, options["workers"], redis=bool(settings.REDIS_URL))
+        tree = server_tree(listener, options["workers"], redis=bool(settings.REDIS_URL))
 
-        def say() -> None:
-            if listening is not None:
-                host, port = listening.getsockname()[:2]
+        def greet() -> None:
+            if listener is not None:
+                host, port = listener.getsockname()[:2]
                 shown = f"[{host}]" if ":" in host else host
                 self.stdout.write(f"Lacuna is open at http://{shown}:{port}/ (Ctrl-C closes it)")
             else:
                 self.stdout.write("Lacuna works on runs here (Ctrl-C ends it)")
             self.stdout.flush()
 
-        tree.run(say)
+        tree.run(greet)

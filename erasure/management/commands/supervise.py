@@ -1,4 +1,4 @@
-"""`manage.py supervise`: wake due runs, free dead leases, settle what ended, sweep the vault."""
+"""`manage.py supervise`: the supervisor process, normally started by `manage.py serve`."""
 
 import signal
 import threading
@@ -10,10 +10,12 @@ from erasure.operations.supervisor_loop import supervise
 
 
 class Command(BaseCommand):
-    help = "Wake due runs, free the leases of silent workers, settle what has ended, sweep the vault."
+    help = (
+        "Wake due runs, free the leases of silent workers, certify finished runs, send mail, sweep the vault."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--interval", type=float, default=0.15, help="seconds between two rounds")
+        parser.add_argument("--interval", type=float, default=0.15, help="seconds between two quick rounds")
 
     def handle(self, *args: Any, **options: Any) -> None:
         stopping = threading.Event()

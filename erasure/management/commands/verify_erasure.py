@@ -21,9 +21,8 @@ from patients.vault.keys import KeyStoreDamaged
 
 class Command(BaseCommand):
     help = (
-        "Look through every place where something of a finished run could have survived. A process of its "
-        "own does it, without the root key, which gives up writing before it begins; what it says is "
-        "recorded."
+        "Check every place where something that a finished run destroyed could have survived. A separate "
+        "process does this. It has no root key and cannot write. Its result is recorded in the audit log."
     )
     requires_system_checks: list[str] = []
 
@@ -32,18 +31,20 @@ class Command(BaseCommand):
         parser.add_argument(
             "--unrecorded",
             action="store_true",
-            help="look in this very process and record nothing: for whoever may not write to the database",
+            help="check in this process and record nothing, for users who may not write to the database",
         )
-        parser.add_argument("--json", action="store_true", help="unrecorded, one line of JSON for programs")
+        parser.add_argument(
+            "--json", action="store_true", help="like --unrecorded, but print one line of JSON"
+        )
 
     def handle(self, *args: Any, run: UUID, unrecorded: bool, json: bool, **options: Any) -> None:
         try:
             if json or unrecorded:
                 database, confined = confine_database(), confine()
                 hit("verifying")
-                found = replace(self.look(run), confined=confined, database=database)
+                found = replace(self.check_run(run), confined=confined, database=database)
             else:
-                found = self.recorded(run)
+                found = self.verify_and_record(run)
         except Run.DoesNotExist as error:
             raise CommandError("There is no run with this id.") from error
         except StillWrites as error:
@@ -57,37 +58,38 @@ class Command(BaseCommand):
             name = NAMES.get(place.name, BEYOND.get(place.name, place.name))
             looked = f" ({place.looked_for})" if place.looked_for else ""
             self.stdout.write(f"{name}{looked}: {told(place.result, place.where or place.why)}")
-        self.stdout.write(f"Held from writing by {found.confined}; the database is {found.database}.")
+        self.stdout.write(f"Kept from writing by {found.confined}; the database is {found.database}.")
         if not found.clean:
             raise CommandError("Something is left.")
 
-    def finished(self, run: UUID) -> Run:
-        """Errors: Run.DoesNotExist; CommandError where it goes on still."""
+    def finished_run(self, run: UUID) -> Run:
+        """Return the run. Errors: Run.DoesNotExist; CommandError if it is not finished."""
         row = Run.objects.select_related("procedure").get(pk=run)
         if row.state != Run.State.FINISHED:
             raise CommandError("This run is not finished, so there is nothing to verify yet.")
         return row
 
-    def look(self, run: UUID) -> Findings:
-        """What is found after a run. Errors: as `verify_run` and `finished`."""
-        return verify_run(self.finished(run))
+    def check_run(self, run: UUID) -> Findings:
+        """Verify a run in this process. Errors: as `verify_run` and `finished_run`."""
+        return verify_run(self.finished_run(run))
 
-    def recorded(self, run: UUID) -> Findings:
-        """Have a confined process look, and record what it says: this one may write, and looks at nothing.
+    def verify_and_record(self, run: UUID) -> Findings:
+        """Verify a run in a confined process and record the result in this one.
 
-        A finding after the certificate is what an auditor must not miss, and looking until it pleases would
-        leave no trace otherwise. Errors: as `finished`; NotVerified, which is recorded too.
+        Each verification is recorded: an auditor must see what is found after the certificate, and nobody may
+        repeat a verification unnoticed until the result pleases.
+        Errors: as `finished_run`; NotVerified, which is recorded too.
         """
-        row = self.finished(run)
+        row = self.finished_run(run)
         try:
             found = verify_apart(run)
         except NotVerified as failure:
-            self.say(row, "run.unverified-by-hand", {"why": failure.why})
+            self.record_result(row, "run.unverified-by-hand", {"why": failure.why})
             raise
-        self.say(row, "run.verified-by-hand", found.figures())
+        self.record_result(row, "run.verified-by-hand", found.figures())
         return found
 
     @transaction.atomic
-    def say(self, run: Run, action: str, details: Mapping[str, Detail]) -> None:
+    def record_result(self, run: Run, action: str, details: Mapping[str, Detail]) -> None:
         case = run.procedure.case_id
         record(Act(action, f"run:{run.pk}", "system:operator", case=case, run=run.pk, details=details))

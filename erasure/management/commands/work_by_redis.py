@@ -1,4 +1,4 @@
-"""`manage.py work_by_redis`: a worker that Redis wakes, as `work` is one that the database wakes."""
+"""`manage.py work_by_redis`: a worker that takes tasks from Redis; `work` takes them from the database."""
 
 from typing import Any
 
@@ -7,11 +7,13 @@ from django.core.management.base import BaseCommand, CommandError
 
 
 class Command(BaseCommand):
-    help = "Work on runs as Redis asks for it (LACUNA_REDIS); silent unless something fails."
+    help = (
+        "Execute tasks from Redis (LACUNA_REDIS), which work on runs. Prints nothing unless something fails."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.REDIS_URL:
             raise CommandError("LACUNA_REDIS is not set. Run: manage.py work")
-        from erasure.task_queue.redis_worker import work  # without Redis there is no queue to import it for
+        from erasure.task_queue.redis_worker import work  # imported only if Redis is configured
 
         work()

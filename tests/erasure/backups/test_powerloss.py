@@ -51,7 +51,7 @@ def test_a_database_that_was_brought_back_is_whole_or_not_there(
     for suffix in ("-wal", "-shm"):
         place.with_name(place.name + suffix).write_bytes(b"of the empty one")
     monkeypatch.setattr(database, "connections", DatabasesLeftOpen())
-    looked = left_by_crashes(house, monkeypatch, lambda: database._bring_back_sqlite(backup, place))
+    looked = left_by_crashes(house, monkeypatch, lambda: database._restore_sqlite(backup, place))
     for done, files in looked:
         whole = backup.read_bytes()
         assert files[place.name] in ([whole] if done else [whole, b"an empty one"])

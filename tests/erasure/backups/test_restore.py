@@ -28,8 +28,8 @@ from erasure.jobs.certifying import certify
 from erasure.jobs.supervisor import certify_finished, tick
 from erasure.jobs.worker import advance, take_turn
 from erasure.operations.reconcile import keyless, reconcile_with_keys
-from erasure.operations.startup import check_keys, check_log, check_migrations, obey
-from erasure.operations.supervisor_loop import other_owners
+from erasure.operations.startup import check_keys, check_log, check_migrations, reconcile
+from erasure.operations.supervisor_loop import keys_used_elsewhere
 from erasure.procedures.models import Procedure
 from erasure.runs.lease import claim
 from erasure.runs.models import Run, Step
@@ -89,7 +89,7 @@ def open_house() -> None:
     check_migrations()
     check_log()
     check_keys()
-    obey()
+    reconcile()
 
 
 def kept_picture() -> tuple[Keepsake, bytes]:
@@ -285,7 +285,7 @@ def test_a_restore_by_hand_is_noticed_by_its_keys(tmp_path: Path, backup_at: Cal
     directory = backup_at()
     advance(run.pk)
     with empty_house(tmp_path):
-        database.bring_back(directory / database.NAMES[connection.vendor])
+        database.restore(directory / database.NAMES[connection.vendor])
         open_house()
         all_gone(run)
         assert Entry.objects.filter(actor="system:startup")[0].action == "audit.restored"
@@ -345,7 +345,7 @@ def swept(times: int = 3) -> None:
     """As the supervisor goes round for half an hour and more."""
     rounds, now = Sweeper(), timezone.now()
     for turn in range(times):
-        rounds.sweep(other_owners(), now + 2 * turn * PATIENCE)
+        rounds.sweep(keys_used_elsewhere(), now + 2 * turn * PATIENCE)
 
 
 def test_the_wrong_backup_first_and_then_the_right_one(backup_at: Callable[[], Path], tmp_path: Path) -> None:
@@ -392,7 +392,7 @@ def test_a_database_put_back_by_hand_is_noticed_by_a_longer_log_outside(
         record(Act("file.viewed", f"case:{case.pk}", "system:test"))
     checkpoint("daily")
     with empty_house(tmp_path):
-        database.bring_back(directory / database.NAMES[connection.vendor])
+        database.restore(directory / database.NAMES[connection.vendor])
         open_house()
         assert HeldKey.objects.exists()
         keys = set(key_store().ids())
@@ -431,10 +431,10 @@ SPOILT: dict[str, tuple[Callable[[Path], object], str]] = {
     "object gone": (lambda d: an_object(d).unlink(), "The backup lacks objects/"),
     "database cut": (lambda d: cut(next(d.glob("database.*"))), "is not what was backed up"),
     "database edited": (lambda d: edit(next(d.glob("database.*"))), "is not what was backed up"),
-    "manifest edited": (lambda d: edit(d / MANIFEST), "not as this house signed it"),
+    "manifest edited": (lambda d: edit(d / MANIFEST), "not as this clinic signed it"),
     "manifest gone": (lambda d: (d / MANIFEST).unlink(), "manifest.json is missing"),
     "signature gone": (lambda d: (d / SIGNATURE).unlink(), "manifest.sig is missing"),
-    "signature nonsense": (lambda d: (d / SIGNATURE).write_bytes(b"?"), "signature is not one"),
+    "signature nonsense": (lambda d: (d / SIGNATURE).write_bytes(b"?"), "signature is not valid base64"),
     "something added": (lambda d: (d / "more").write_bytes(b"?"), "more does not belong to the backup"),
     "signing key away": (
         lambda d: Path(django_settings.LACUNA_SIGNING_KEY_FILE).unlink(),
@@ -479,7 +479,7 @@ def test_a_restore_that_fails_leaves_nothing(
 
     with empty_house(tmp_path) as house:
         with monkeypatch.context() as patched:
-            patched.setattr(database, "bring_back", full)
+            patched.setattr(database, "restore", full)
             with pytest.raises(OSError, match="No space left"):
                 restore(backup)
         assert storage().listdir("")[1] == []

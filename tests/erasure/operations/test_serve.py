@@ -99,4 +99,6 @@ def test_it_does_not_open_where_somebody_listens() -> None:
     with listen("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
         said = refusal("--port", str(port))
-    assert said == f"CommandError: Nobody can listen at 127.0.0.1 port {port}: Address already in use.\n"
+    assert (
+        said == f"CommandError: The server cannot listen at 127.0.0.1 port {port}: Address already in use.\n"
+    )

@@ -22,7 +22,7 @@ from erasure.operations.startup import (
     check_redis,
     check_signature,
     check_storage,
-    lay_out_static,
+    collect_static,
 )
 from patients.vault import configured, slots
 from patients.vault.configured import key_store
@@ -66,7 +66,7 @@ def test_a_machine_with_a_signing_key_of_its_own_may_not_and_makes_none(settings
     own = Path(settings.LACUNA_SIGNING_KEY_FILE)
     settings.LACUNA_SIGNING_KEY_FILE = own.with_name("another-machines")
     with pytest.raises(
-        CannotOpen, match=r"there is none\. Bring that one here\. All machines of a house share"
+        CannotOpen, match=r"there is none\. Put that key there\. All machines of an installation share"
     ):
         check_signature()
     assert not settings.LACUNA_SIGNING_KEY_FILE.exists()
@@ -189,14 +189,14 @@ def test_static_files_are_laid_out_once_and_again_when_one_is_newer(
     settings.STORAGES = settings.STORAGES | {
         "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}
     }
-    lay_out_static()
+    collect_static()
     manifest = tmp_path / "static" / "staticfiles.json"
     first = manifest.read_text()
     manifest.touch()
     (tmp_path / "static" / "a.css").unlink()
-    lay_out_static()
+    collect_static()
     assert not (tmp_path / "static" / "a.css").exists()
     (ours / "b.css").write_text("b{}")
-    lay_out_static()
+    collect_static()
     assert (tmp_path / "static" / "b.css").exists()
     assert manifest.read_text() != first

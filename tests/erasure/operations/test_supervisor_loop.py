@@ -13,7 +13,14 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from erasure.operations import supervisor_loop
-from erasure.operations.supervisor_loop import SLOW, Post, Supervision, Upkeep, other_owners, supervise
+from erasure.operations.supervisor_loop import (
+    SLOW_INTERVAL,
+    MailLoop,
+    Supervision,
+    UpkeepLoop,
+    keys_used_elsewhere,
+    supervise,
+)
 from erasure.runs.calls import send_due
 from erasure.runs.control import call_doctor
 from erasure.runs.models import CallNotice, Run
@@ -55,14 +62,14 @@ def test_an_error_in_the_code_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) 
 
 def test_the_slow_round_sweeps_the_vault_once_in_a_while() -> None:
     first, second = (make_keepsake(make_memory(make_case())) for _ in range(2))
-    upkeep = Upkeep()
+    upkeep = UpkeepLoop()
     doom(StoredObject.objects.filter(keepsake=first), "test")
     upkeep.once()
     assert not StoredObject.objects.filter(keepsake=first).remaining().exists()
     doom(StoredObject.objects.filter(keepsake=second), "test")
     upkeep.once()
     assert StoredObject.objects.filter(keepsake=second).doomed().exists()
-    upkeep.slow_due -= SLOW
+    upkeep.slow_due -= SLOW_INTERVAL
     upkeep.once()
     assert not StoredObject.objects.filter(keepsake=second).remaining().exists()
 
@@ -81,7 +88,7 @@ def test_keys_of_uploads_and_requests_belong_to_somebody() -> None:
         case=case, by=case.patient, length=10, expires_at=timezone.now() + timedelta(hours=1)
     )
     request = AppointmentRequest.objects.create(name="A visitor", email="visitor@lacuna.example")
-    assert other_owners() == {upload.pk, request.pk}
+    assert keys_used_elsewhere() == {upload.pk, request.pk}
 
 
 def test_it_ends_when_told() -> None:
@@ -167,5 +174,5 @@ def test_an_error_of_the_code_in_one_thread_ends_the_other(monkeypatch: pytest.M
     monkeypatch.setattr(supervisor_loop, "send_due", lambda: 1 / 0)
     stopping = threading.Event()
     with pytest.raises(ZeroDivisionError):
-        Post().run(stopping)
+        MailLoop().run(stopping)
     assert stopping.is_set()

@@ -3,7 +3,7 @@
 from django.template import Engine, TemplateDoesNotExist
 from django.template.loaders import cached
 
-from erasure.operations.web import most_open_files, warm
+from erasure.operations.web import most_open_files, preload
 
 
 def loaded() -> set[str]:
@@ -21,7 +21,7 @@ def test_every_template_is_compiled_before_anybody_asks() -> None:
     (loader,) = Engine.get_default().template_loaders
     loader.reset()
     assert loaded() == set()
-    warm()
+    preload()
     assert {"erasure/session/session.html", "account/login.html", "components/number.html"} <= loaded()
 
 

@@ -333,7 +333,7 @@ def test_a_worker_that_may_dump_its_memory_is_found(monkeypatch: pytest.MonkeyPa
         try:
             assert process.stdout
             process.stdout.readline()
-            until(lambda: len(list(machine.house_processes())) == 1, "the process is seen")
+            until(lambda: len(list(machine.installation_processes())) == 1, "the process is seen")
             assert found_in(run) == expected
         finally:
             process.kill()

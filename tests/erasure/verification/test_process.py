@@ -175,7 +175,7 @@ def test_half_a_report_is_none(spoiled: str, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_what_the_log_keeps_is_what_was_found() -> None:
-    place = Place.of("files", ["some where/ELSE (1)"], 3)
+    place = Place.checked("files", ["some where/ELSE (1)"], 3)
     assert place.where == "some-where-else--1-"
     assert word("ö") == "unnamed"
     figures = {"result": "found", "files": "found", "files_found": 1, "files_where": "a"}
