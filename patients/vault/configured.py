@@ -1,4 +1,4 @@
-"""The key store that the settings name."""
+"""The key store that the settings choose."""
 
 import os
 from pathlib import Path
@@ -16,16 +16,16 @@ from patients.vault.slots import SlotFileKeyStore
 if TYPE_CHECKING:
     from patients.vault.token import Token
 
-# By process, because a child must not share what its parent holds in mid-change, and by directory.
+# By process id, because the parent may be changing its store while a child is forked, and by directory.
 _stores: dict[tuple[int, str], KeyStore] = {}
 
 
 def open_store() -> KeyStore:
-    """Open the store that LACUNA_KEYS names, with the token or the root key that the settings name.
+    """Open and return the store that LACUNA_KEYS chooses, with the token or the root key from the settings.
 
-    A root key file is made on first use, but never for a store that exists: it would open nothing; and never
-    where there is a token. Errors: ImproperlyConfigured, its text a sentence for whoever starts the house;
-    KeyStoreDamaged, OSError.
+    A missing root key file is created on first use, but not if the store exists (a new key would open
+    nothing), and not if there is a token. Errors: ImproperlyConfigured, whose message is a sentence for the
+    operator; KeyStoreDamaged, OSError.
     """
     check_settings()
     token = configured_token()
@@ -35,23 +35,31 @@ def open_store() -> KeyStore:
         return DatabaseKeyStore(connection.settings_dict, token, at=hit)
     directory, root_file = Path(settings.LACUNA_KEYS_DIR), Path(settings.LACUNA_ROOT_KEY_FILE)
     source: Literal["environment", "file"] = "environment" if settings.LACUNA_ROOT_KEY else "file"
-    root_key = before = None
+    root_key = old_root_key = None
     if token is None or settings.LACUNA_ROOT_KEY or root_file.exists():
         new = not (directory / "epochs").exists()
         root_key = root_key_from(root_file, settings.LACUNA_ROOT_KEY, create=new)
     if settings.LACUNA_ROOT_KEY_FILE_BEFORE:
-        before = root_key_from(Path(settings.LACUNA_ROOT_KEY_FILE_BEFORE))
+        old_root_key = root_key_from(Path(settings.LACUNA_ROOT_KEY_FILE_BEFORE))
     try:
         mirrors = [Path(mirror) for mirror in settings.LACUNA_KEY_MIRRORS]
-        return SlotFileKeyStore(directory, root_key, mirrors, token=token, before=before, root=source, at=hit)
+        return SlotFileKeyStore(
+            directory,
+            root_key,
+            mirrors,
+            token=token,
+            old_root_key=old_root_key,
+            root_key_source=source,
+            at=hit,
+        )
     finally:
-        for key in (root_key, before):
+        for key in (root_key, old_root_key):
             if key is not None:
                 key[:] = bytes(len(key))
 
 
 def key_observer() -> KeyStore:
-    """A store to look at, for a process that may not change it and holds no secret: `attest`, `ids`, `state`.
+    """Return a store without keys, for a process that may only read: `attest`, `ids` and `state` work.
 
     Errors: as `open_store`.
     """
@@ -65,15 +73,16 @@ def key_observer() -> KeyStore:
 
 
 def check_settings() -> None:
-    """Errors: ImproperlyConfigured for settings under which keys would not be safe, or not be found."""
+    """Check the key settings. Errors: ImproperlyConfigured if keys would not be safe, or not be found."""
     if settings.LACUNA_KEYS not in {"slots", "database"}:
         raise ImproperlyConfigured("LACUNA_KEYS is neither slots nor database.")
     if settings.LACUNA_KEYS == "slots":
         if settings.LACUNA_SEVERAL_MACHINES:
             raise ImproperlyConfigured(
-                "Several machines serve this house, as LACUNA_SEVERAL_MACHINES or Redis on another host "
-                "says, but LACUNA_KEYS=slots keeps the keys in a file of one. Set LACUNA_KEYS=database and a "
-                "token, or LACUNA_SEVERAL_MACHINES=0 where this machine is the only one (docs/keys.md)."
+                "Several machines serve this installation, as LACUNA_SEVERAL_MACHINES or Redis on another "
+                "host says, but LACUNA_KEYS=slots keeps the keys in a file of one machine. Set "
+                "LACUNA_KEYS=database and a token, or LACUNA_SEVERAL_MACHINES=0 where this machine is the "
+                "only one (docs/keys.md)."
             )
         return
     if connection.vendor != "postgresql":
@@ -83,7 +92,7 @@ def check_settings() -> None:
     if not settings.LACUNA_TOKEN_MODULE:
         raise ImproperlyConfigured(
             "LACUNA_KEYS=database needs a PKCS#11 token: a database cannot forget a row, so the keys of "
-            "cases must stand elsewhere. Set LACUNA_TOKEN_MODULE (docs/keys.md)."
+            "cases must be stored elsewhere. Set LACUNA_TOKEN_MODULE (docs/keys.md)."
         )
     if settings.LACUNA_KEY_MIRRORS:
         raise ImproperlyConfigured(
@@ -93,10 +102,10 @@ def check_settings() -> None:
 
 
 def configured_token() -> "Token | None":
-    """The token that the settings name, if any; nothing is opened yet. Errors: ImproperlyConfigured."""
+    """Return the token from the settings, or None. It is not opened yet. Errors: ImproperlyConfigured."""
     if not settings.LACUNA_TOKEN_MODULE:
         return None
-    from patients.vault.token import Token  # a house without a token needs no PKCS#11
+    from patients.vault.token import Token  # without a token no PKCS#11 library is needed
 
     pin = settings.LACUNA_TOKEN_PIN
     if not pin and settings.LACUNA_TOKEN_PIN_FILE:
@@ -112,16 +121,16 @@ def configured_token() -> "Token | None":
 
 
 def key_store() -> KeyStore:
-    """This process's key store, opened at its first use in the process. Errors: as `open_store`."""
-    mine = (os.getpid(), str(settings.LACUNA_KEYS_DIR))
-    store = _stores.get(mine)
+    """Return this process's key store, opened at its first use. Errors: as `open_store`."""
+    this_store = (os.getpid(), str(settings.LACUNA_KEYS_DIR))
+    store = _stores.get(this_store)
     if store is None:
-        store = _stores[mine] = open_store()
+        store = _stores[this_store] = open_store()
     return store
 
 
 def reset() -> None:
-    """Forget the open store, so that changed settings are read; for tests."""
+    """Close this process's stores, so that changed settings are read; for tests."""
     for (pid, _), store in _stores.items():
         if pid == os.getpid():
             store.close()

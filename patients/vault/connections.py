@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL beside Django's: what is done on them holds whatever a caller rolls back."""
+"""Connections to PostgreSQL apart from Django's: a rollback by the caller does not undo work on them."""
 
 import threading
 from collections.abc import Iterator, Mapping
@@ -9,18 +9,18 @@ import psycopg
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 Connection = psycopg.Connection[tuple[Any, ...]]
-# What Django adds to a connection's options and PostgreSQL does not know.
+# Options of Django that PostgreSQL does not know.
 DJANGO_OPTIONS = {"pool", "isolation_level", "server_side_binding", "assume_role"}
 
 
 class DatabaseUnreachable(OSError):
-    """The database doesn't answer, or refused. Nothing was promised; the call may be repeated."""
+    """The database doesn't answer, or refused. The effect of the call is unknown; it may be repeated."""
 
 
 class OwnConnections:
-    """A few connections to the database that `settings`, Django's dictionary of one, names.
+    """A pool of a few connections to the database in `settings`, a Django dictionary of database settings.
 
-    For one process, all its threads. A commit on them waits for the disk. Errors: DatabaseUnreachable.
+    For one process with all its threads. A commit waits for the disk. Errors: DatabaseUnreachable.
     """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
@@ -30,27 +30,27 @@ class OwnConnections:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """One transaction, durable when this ends."""
-        with self.single() as db, db.transaction():
+        """Run one transaction, durable when this ends."""
+        with self.autocommit() as db, db.transaction():
             yield db
 
     @contextmanager
-    def single(self) -> Iterator[Connection]:
-        """For single statements, each a transaction of its own."""
+    def autocommit(self) -> Iterator[Connection]:
+        """Provide a connection for single statements, each a transaction of its own."""
         try:
-            with self._opened().connection() as db:
+            with self._open_pool().connection() as db:
                 yield db
         except (psycopg.Error, PoolTimeout, PoolClosed) as error:
-            raise DatabaseUnreachable(f"the database of keys: {type(error).__name__}") from error
+            raise DatabaseUnreachable(f"the key database cannot be used: {type(error).__name__}") from error
 
     def close(self) -> None:
-        """They are opened again when they are used again."""
+        """Close the connections. They are opened again when they are used again."""
         with self._opening:
             if self._pool is not None:
                 self._pool.close()
             self._pool = None
 
-    def _opened(self) -> ConnectionPool[Connection]:
+    def _open_pool(self) -> ConnectionPool[Connection]:
         with self._opening:
             if self._pool is None:
                 self._pool = ConnectionPool(
@@ -66,7 +66,7 @@ class OwnConnections:
 
 
 def _parameters(database: Mapping[str, Any]) -> dict[str, Any]:
-    said = {
+    named = {
         "dbname": database["NAME"],
         "user": database["USER"],
         "password": database["PASSWORD"],
@@ -75,16 +75,16 @@ def _parameters(database: Mapping[str, Any]) -> dict[str, Any]:
         "application_name": "lacuna-keys",
     }
     options = {name: value for name, value in database["OPTIONS"].items() if name not in DJANGO_OPTIONS}
-    return {name: value for name, value in said.items() if value} | options
+    return {name: value for name, value in named.items() if value} | options
 
 
 def _configure(db: Connection) -> None:
-    """A commit that the disk may not have seen is no promise; remote_write and remote_apply promise more."""
-    if value_of(db, "SELECT current_setting(%s)", "synchronous_commit") in {"off", "local"}:
+    """Make commits wait for the disk. `remote_write` and `remote_apply` promise more, so they stay."""
+    if fetch_value(db, "SELECT current_setting(%s)", "synchronous_commit") in {"off", "local"}:
         db.execute("SET synchronous_commit TO on")
 
 
-def value_of(db: Connection, query: Any, value: Any) -> Any:
-    """The first column of the first row; None if there is none."""
+def fetch_value(db: Connection, query: Any, value: Any) -> Any:
+    """Return the first column of the first row, or None if there is no row."""
     row = db.execute(query, [value]).fetchone()
     return row[0] if row else None

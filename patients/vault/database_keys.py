@@ -1,16 +1,18 @@
-"""The key store of several machines: data keys in PostgreSQL, under a key per case that a token alone holds.
+"""The key store for several machines: data keys in PostgreSQL, each under a case key that only a token has.
 
 A database can't forget a row: what `destroy` erases stays in heap, write-ahead log, replicas and backups
-(ERASURE.md has the figures). So at the end of each step `roll_case` wraps the case's survivors under a new
-key and destroys the old one inside the token, and with it every residue of the case, wherever it lies.
+(ERASURE.md has the figures). So at the end of each step `roll_case` wraps the live data keys of the case
+under a new case key and destroys the old one inside the token. After that no residue of the case can be
+opened, wherever it is.
 
-Order of a roll: the new key, in the token; the survivors' rows and the new key's name, in one transaction,
-whose commit decides; the old key's end. Whatever died in between left a key in the token that no row names;
-it is destroyed when the case is rolled next, and when a store is opened.
+Order of a roll: 1. Make the new case key in the token. 2. In one transaction, rewrite the rows of the live
+data keys and store the new key's name; the commit decides. 3. Destroy the old case key. A crash in between
+leaves a key in the token that no row names. It is destroyed at the next roll of the case, and whenever a
+store is opened.
 
-Its connections are its own: what it promises holds whatever becomes of the caller's transaction. Locks are
-taken in one order: a case's advisory lock (held by whoever makes or destroys its keys in the token), its row,
-its keys'.
+The store has connections of its own, so a rollback of the caller's transaction does not affect it. Locks are
+taken in this order: the case's advisory lock (needed to make or destroy its keys in the token), the row of
+its case key, the rows of its data keys.
 """
 
 import os
@@ -21,7 +23,7 @@ from uuid import UUID, uuid4
 
 from psycopg.errors import UniqueViolation
 
-from patients.vault.connections import Connection, OwnConnections, value_of
+from patients.vault.connections import Connection, OwnConnections, fetch_value
 from patients.vault.keys import (
     Attestation,
     KeyExists,
@@ -37,24 +39,24 @@ from patients.vault.replicas import DEK, Kek, unwrapped
 if TYPE_CHECKING:
     from patients.vault.token import Token
 
-HOUSE = b"house"
-HANDLES = 4096  # keys in the token whose handles are remembered
+STORE_KEY_NAME = b"house"  # a key of this name marks the token as the one of this store
+MAX_HANDLES = 4096  # cached handles of keys in the token
 
-OF_ID = """
+SELECT_LIVE_KEYS = """
     SELECT k.id, c.id, c.name, k.nonce, k.wrapped
     FROM patients_wrappedkey k JOIN patients_casekey c ON c.id = k.case_key_id
     WHERE k.live AND k.id = ANY(%s)"""
-ANY_LEFT = "SELECT EXISTS (SELECT FROM patients_wrappedkey WHERE case_key_id = %s AND live)"
+HAS_LIVE_KEYS = "SELECT EXISTS (SELECT FROM patients_wrappedkey WHERE case_key_id = %s AND live)"
 
 
 class DatabaseKeyStore:
     """A `KeyStore` for any number of machines, on one PostgreSQL database and one token (a network HSM).
 
-    `database` is Django's dictionary of the connection; `token` None for a store to look at, which neither
-    writes nor opens a key. An object serves one process, all its threads; `slot` is None in what it attests.
-    `at` is called with the name of each point a crash may fall on.
+    `database` is a Django dictionary of database settings. `token` is None for an observer, which neither
+    writes nor opens a key. One object serves one process with all its threads. `slot` is None in its
+    attestations. `at` is called with the name of each point where a crash may happen.
 
-    Errors: KeyStoreDamaged also where the token is not the one that holds this database's keys.
+    Errors: KeyStoreDamaged also if the token is not the one that holds this database's keys.
     """
 
     def __init__(
@@ -68,19 +70,19 @@ class DatabaseKeyStore:
         self._token = token
         self._at = at
         self._handles: dict[str, Kek] = {}
-        self._house = UUID(int=0)
+        self._store_id = UUID(int=0)
         try:
-            self._begin()
+            self._open()
         except BaseException:
             self.close()
             raise
 
     def create(self, key_id: UUID, case: UUID | None = None) -> bytes:
         owner, dek = case or key_id, os.urandom(DEK)
-        self._opened()
+        self._require_token()
         while True:
             with self._transaction() as db:
-                name = value_of(db, "SELECT name FROM patients_casekey WHERE id = %s FOR SHARE", owner)
+                name = fetch_value(db, "SELECT name FROM patients_casekey WHERE id = %s FOR SHARE", owner)
                 if name:
                     self._insert(db, key_id, owner, name, dek)
                     self._at("create.written")
@@ -97,16 +99,17 @@ class DatabaseKeyStore:
 
     def get_many(self, ids: Iterable[UUID]) -> dict[UUID, bytes]:
         left, found, names = list(ids), {}, dict[UUID, str]()
-        self._opened()
+        self._require_token()
         while left:
-            with self._database.single() as db:
-                rows = db.execute(OF_ID, [left]).fetchall()
+            with self._database.autocommit() as db:
+                rows = db.execute(SELECT_LIVE_KEYS, [left]).fetchall()
             left = []
             for key_id, case, name, nonce, wrapped in rows:
                 try:
-                    found[key_id] = bytes(self._unwrapped(key_id, case, name, nonce, wrapped))
+                    found[key_id] = bytes(self._unwrap(key_id, case, name, nonce, wrapped))
                 except NotInToken as error:
-                    # Rolled since the row was read? Then it has another key by now; else the token lost it.
+                    # The case may have been rolled since the row was read. Then the row names another key
+                    # now; if it still names this one, the token has lost it.
                     if names.get(key_id) == name:
                         raise KeyStoreDamaged(
                             f"the token does not hold the key that key {key_id} is wrapped under"
@@ -116,9 +119,9 @@ class DatabaseKeyStore:
         return found
 
     def destroy(self, key_id: UUID) -> bool:
-        self._opened()
+        self._require_token()
         with self._transaction() as db:
-            case = value_of(db, "SELECT case_key_id FROM patients_wrappedkey WHERE id = %s", key_id)
+            case = fetch_value(db, "SELECT case_key_id FROM patients_wrappedkey WHERE id = %s", key_id)
             if case is None:
                 return False
             db.execute("SELECT FROM patients_casekey WHERE id = %s FOR UPDATE", [case])
@@ -129,20 +132,22 @@ class DatabaseKeyStore:
             ).rowcount
             if ended:
                 db.execute("UPDATE patients_casekey SET dirty = true WHERE id = %s", [case])
-            left = value_of(db, ANY_LEFT, case)
+            left = fetch_value(db, HAS_LIVE_KEYS, case)
             self._at("destroy.written")
         self._at("destroy.durable")
         if not left:
-            self._roll(case)  # nothing survives it, so nothing has to wait for the step's end
+            self._roll(
+                case
+            )  # the case has no live key, so there is no reason to wait for the end of the step
         return bool(ended)
 
     def roll_case(self, case: UUID) -> int:
-        self._opened()
+        self._require_token()
         return self._roll(case)
 
     def roll_epoch(self) -> Rolled:
-        """Roll every case that something was destroyed of, and forget the ids of destroyed keys."""
-        self._opened()
+        """Roll every case in which a key was destroyed, and delete the ids of destroyed keys."""
+        self._require_token()
         with self._transaction() as db:
             cases = db.execute(
                 "SELECT c.id FROM patients_casekey c WHERE c.dirty OR (c.name <> '' AND NOT EXISTS"
@@ -151,7 +156,7 @@ class DatabaseKeyStore:
         survivors = sum(self._roll(case) for (case,) in cases)
         self._destroy_leftovers()
         with self._transaction() as db:
-            # What was destroyed meanwhile left its case dirty, and stays for the next roll.
+            # A key destroyed since then made its case dirty again; its id stays until the next roll.
             dropped = db.execute(
                 "DELETE FROM patients_wrappedkey k USING patients_casekey c"
                 " WHERE c.id = k.case_key_id AND NOT c.dirty AND NOT k.live"
@@ -160,21 +165,21 @@ class DatabaseKeyStore:
                 "DELETE FROM patients_casekey c WHERE c.name = '' AND NOT EXISTS"
                 " (SELECT FROM patients_wrappedkey k WHERE k.case_key_id = c.id)"
             )
-            epoch = value_of(
+            epoch = fetch_value(
                 db, "UPDATE patients_keyhouse SET epoch = epoch + 1 WHERE id = %s RETURNING epoch", 1
             )
         return Rolled(epoch, survivors, dropped)
 
     def attest(self, key_id: UUID) -> Attestation:
         with self._transaction() as db:
-            live = value_of(db, "SELECT live FROM patients_wrappedkey WHERE id = %s", key_id)
-            epoch = value_of(db, "SELECT epoch FROM patients_keyhouse WHERE id = %s", 1)
+            live = fetch_value(db, "SELECT live FROM patients_wrappedkey WHERE id = %s", key_id)
+            epoch = fetch_value(db, "SELECT epoch FROM patients_keyhouse WHERE id = %s", 1)
         if live is None:
             return Attestation(key_id, "absent", None, epoch)
         return Attestation(key_id, "live" if live else "destroyed", None, epoch)
 
     def ids(self) -> Iterator[UUID]:
-        with self._database.single() as db:
+        with self._database.autocommit() as db:
             rows = db.execute("SELECT id FROM patients_wrappedkey WHERE live").fetchall()
         return iter([key_id for (key_id,) in rows])
 
@@ -184,8 +189,8 @@ class DatabaseKeyStore:
                 "SELECT count(*) FILTER (WHERE live), count(*) FILTER (WHERE NOT live)"
                 " FROM patients_wrappedkey"
             ).fetchone() or (0, 0)
-            epoch = value_of(db, "SELECT epoch FROM patients_keyhouse WHERE id = %s", 1)
-            synced = value_of(db, "SELECT current_setting('fsync') = %s", "on")
+            epoch = fetch_value(db, "SELECT epoch FROM patients_keyhouse WHERE id = %s", 1)
+            synced = fetch_value(db, "SELECT current_setting('fsync') = %s", "on")
         return KeyStoreState(
             epoch=epoch,
             live=live,
@@ -197,28 +202,28 @@ class DatabaseKeyStore:
             token=self._token.maker() if self._token else "",
         )
 
-    def lost(self) -> list[UUID]:
-        """Live rows that no key in the token opens: a restored database brings them back.
+    def unopenable(self) -> list[UUID]:
+        """Return the ids of live rows whose case key is not in the token.
 
-        Their data keys ended with the roll that destroyed the key they are wrapped under.
+        A restored database brings such rows back. The roll that destroyed the case key ended the data keys.
         """
-        token, lost = self._opened(), []
+        token, unopenable = self._require_token(), []
         with self._transaction() as db:
             rows = db.execute(
                 "SELECT c.id, c.name, array_agg(k.id) FROM patients_wrappedkey k"
                 " JOIN patients_casekey c ON c.id = k.case_key_id WHERE k.live GROUP BY c.id, c.name"
             ).fetchall()
         for case, name, ids in rows:
-            if bytes.fromhex(name) not in token.names(self._owner(case)):
-                lost += ids
-        return lost
+            if bytes.fromhex(name) not in token.names(self._token_owner(case)):
+                unopenable += ids
+        return unopenable
 
     def close(self) -> None:
         self._database.close()
         self._handles.clear()
 
-    def _begin(self) -> None:
-        """Learn this house's name, or give it one; look that the token is its own; end what crashes left."""
+    def _open(self) -> None:
+        """Read or create the store's id, check that the token is its own, destroy what crashes left in it."""
         with self._transaction() as db:
             if self._token is not None:
                 db.execute(
@@ -226,21 +231,21 @@ class DatabaseKeyStore:
                     " ON CONFLICT DO NOTHING",
                     [uuid4()],
                 )
-            house = value_of(db, "SELECT name FROM patients_keyhouse WHERE id = %s", 1)
-            if house is None:
+            store_id = fetch_value(db, "SELECT name FROM patients_keyhouse WHERE id = %s", 1)
+            if store_id is None:
                 raise KeyStoreDamaged("there is no key store in this database")
-            self._house = house
+            self._store_id = store_id
             if self._token is None:
                 return
-            if HOUSE not in self._token.names(self._owner(house)):
-                if value_of(db, "SELECT EXISTS (SELECT FROM patients_casekey WHERE name <> %s)", ""):
+            if STORE_KEY_NAME not in self._token.names(self._token_owner(store_id)):
+                if fetch_value(db, "SELECT EXISTS (SELECT FROM patients_casekey WHERE name <> %s)", ""):
                     raise KeyStoreDamaged("the token is not the one that holds this database's keys")
-                self._token.make(self._owner(house), HOUSE)
+                self._token.make(self._token_owner(store_id), STORE_KEY_NAME)
         self._destroy_leftovers()
 
     def _insert(self, db: Connection, key_id: UUID, case: UUID, name: str, dek: bytes) -> None:
         nonce = os.urandom(12)
-        wrapped = self._key(case, name).encrypt(nonce, dek, self._bound(case, name, key_id))
+        wrapped = self._case_key(case, name).encrypt(nonce, dek, self._associated_data(case, name, key_id))
         try:
             with db.transaction():
                 db.execute(
@@ -249,11 +254,11 @@ class DatabaseKeyStore:
                     [key_id, case, nonce, wrapped],
                 )
         except UniqueViolation:
-            live = value_of(db, "SELECT live FROM patients_wrappedkey WHERE id = %s", key_id)
+            live = fetch_value(db, "SELECT live FROM patients_wrappedkey WHERE id = %s", key_id)
             raise (KeyExists(key_id) if live else KeyGone(key_id)) from None
 
     def _make_case_key(self, case: UUID) -> None:
-        """Make the key of a case that has none; durable on return."""
+        """Make the token key of a case that has none. It is durable on return."""
         with self._transaction() as db:
             _lock(db, case)
             db.execute(
@@ -261,24 +266,28 @@ class DatabaseKeyStore:
                 " ON CONFLICT DO NOTHING",
                 [case],
             )
-            if value_of(db, "SELECT name FROM patients_casekey WHERE id = %s FOR UPDATE", case):
+            if fetch_value(db, "SELECT name FROM patients_casekey WHERE id = %s FOR UPDATE", case):
                 return
-            self._keep_only(case, "")
+            self._destroy_token_keys_except(case, "")
             name = os.urandom(16).hex()
-            self._opened().make(self._owner(case), bytes.fromhex(name))
+            self._require_token().make(self._token_owner(case), bytes.fromhex(name))
             self._at("begin.key-made")
             db.execute("UPDATE patients_casekey SET name = %s WHERE id = %s", [name, case])
         self._at("begin.committed")
 
     def _roll(self, case: UUID) -> int:
-        token, new = self._opened(), ""
+        """End the case's token key if it is dirty or wraps no live key; wrap the live keys under a new one.
+
+        Return how many live keys were wrapped again.
+        """
+        token, new = self._require_token(), ""
         with self._transaction() as db:
             _lock(db, case)
             row = db.execute(
                 "SELECT name, dirty FROM patients_casekey WHERE id = %s FOR UPDATE", [case]
             ).fetchone()
             old, dirty = row or ("", False)
-            self._keep_only(case, old)  # what a roll that was broken off left
+            self._destroy_token_keys_except(case, old)  # an interrupted roll may have left others
             rows = db.execute(
                 "SELECT id, nonce, wrapped FROM patients_wrappedkey WHERE case_key_id = %s AND live"
                 " ORDER BY id FOR UPDATE",
@@ -288,7 +297,7 @@ class DatabaseKeyStore:
                 return 0
             if rows:
                 new = os.urandom(16).hex()
-                self._handles[new] = token.make(self._owner(case), bytes.fromhex(new))
+                self._handles[new] = token.make(self._token_owner(case), bytes.fromhex(new))
                 self._at("roll.key-made")
                 self._rewrap(db, case, old, new, rows)
                 self._at("roll.rows-written")
@@ -297,78 +306,86 @@ class DatabaseKeyStore:
                 [new, case],
             )
         self._at("roll.committed")
-        # This one alone: another roll of the case may have made its next key by now.
-        token.destroy(self._owner(case), bytes.fromhex(old))
+        # Destroy only this key: another roll of the case may have made its new key by now.
+        token.destroy(self._token_owner(case), bytes.fromhex(old))
         self._handles.pop(old, None)
         self._at("roll.old-key-destroyed")
         return len(rows)
 
     def _rewrap(self, db: Connection, case: UUID, old: str, new: str, rows: list[tuple[Any, ...]]) -> None:
-        """Errors: KeyStoreDamaged for a live key that does not open: a roll would lose it for good."""
-        kek, fresh = self._key(case, new), []
+        """Wrap the data keys in `rows` under the case key `new`.
+
+        Errors: KeyStoreDamaged for a live key that does not open: a roll would lose it for good.
+        """
+        kek, updates = self._case_key(case, new), []
         for key_id, nonce, wrapped in rows:
-            dek, number = self._unwrapped(key_id, case, old, nonce, wrapped), os.urandom(12)
-            fresh.append((number, kek.encrypt(number, dek, self._bound(case, new, key_id)), key_id))
+            dek, new_nonce = self._unwrap(key_id, case, old, nonce, wrapped), os.urandom(12)
+            new_wrapped = kek.encrypt(new_nonce, dek, self._associated_data(case, new, key_id))
+            updates.append((new_nonce, new_wrapped, key_id))
             dek[:] = bytes(DEK)
         with db.cursor() as cursor:
-            cursor.executemany("UPDATE patients_wrappedkey SET nonce = %s, wrapped = %s WHERE id = %s", fresh)
+            cursor.executemany(
+                "UPDATE patients_wrappedkey SET nonce = %s, wrapped = %s WHERE id = %s", updates
+            )
 
-    def _keep_only(self, case: UUID, name: str) -> None:
-        """Destroy the case's keys in the token but one. For whoever holds the case's advisory lock."""
-        token = self._opened()
-        for other in token.names(self._owner(case)) - {bytes.fromhex(name)}:
-            token.destroy(self._owner(case), other)
+    def _destroy_token_keys_except(self, case: UUID, name: str) -> None:
+        """Destroy the case's keys in the token except `name`. The caller holds the case's advisory lock."""
+        token = self._require_token()
+        for other in token.names(self._token_owner(case)) - {bytes.fromhex(name)}:
+            token.destroy(self._token_owner(case), other)
 
     def _destroy_leftovers(self) -> None:
-        prefix = f"lacuna {self._house.hex} "
-        for owner in self._opened().owners(prefix):
+        """Destroy the keys in the token that no row names."""
+        prefix = f"lacuna {self._store_id.hex} "
+        for owner in self._require_token().owners(prefix):
             case = UUID(owner.removeprefix(prefix))
-            if case == self._house:
+            if case == self._store_id:
                 continue
             with self._transaction() as db:
                 _lock(db, case)
-                named = value_of(db, "SELECT name FROM patients_casekey WHERE id = %s", case)
-                self._keep_only(case, named or "")
+                name = fetch_value(db, "SELECT name FROM patients_casekey WHERE id = %s", case)
+                self._destroy_token_keys_except(case, name or "")
 
-    def _unwrapped(self, key_id: UUID, case: UUID, name: str, nonce: bytes, wrapped: bytes) -> bytearray:
+    def _unwrap(self, key_id: UUID, case: UUID, name: str, nonce: bytes, wrapped: bytes) -> bytearray:
         try:
-            key = self._key(case, name)
-            return unwrapped(key, nonce, wrapped, self._bound(case, name, key_id), f"key {key_id}")
+            key = self._case_key(case, name)
+            return unwrapped(key, nonce, wrapped, self._associated_data(case, name, key_id), f"key {key_id}")
         except NotInToken:
             self._handles.pop(name, None)
             raise
 
-    def _key(self, case: UUID, name: str) -> Kek:
+    def _case_key(self, case: UUID, name: str) -> Kek:
         kek = self._handles.get(name)
         if kek is None:
-            kek = self._opened().key(self._owner(case), bytes.fromhex(name))
-            if len(self._handles) >= HANDLES:
+            kek = self._require_token().key(self._token_owner(case), bytes.fromhex(name))
+            if len(self._handles) >= MAX_HANDLES:
                 self._handles.clear()
             self._handles[name] = kek
         return kek
 
-    def _owner(self, case: UUID) -> str:
-        return f"lacuna {self._house.hex} {case.hex}"
+    def _token_owner(self, case: UUID) -> str:
+        return f"lacuna {self._store_id.hex} {case.hex}"
 
-    def _bound(self, case: UUID, name: str, key_id: UUID) -> bytes:
-        return b"lacuna case key" + self._house.bytes + case.bytes + bytes.fromhex(name) + key_id.bytes
+    def _associated_data(self, case: UUID, name: str, key_id: UUID) -> bytes:
+        return b"lacuna case key" + self._store_id.bytes + case.bytes + bytes.fromhex(name) + key_id.bytes
 
-    def _opened(self) -> "Token":
+    def _require_token(self) -> "Token":
+        """Return the token. Errors: PermissionError in an observer."""
         if self._token is None:
-            raise PermissionError("this store was opened to look at, without its keys")
+            raise PermissionError("this store is an observer without keys")
         return self._token
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
-        """One transaction, durable when this ends. Errors: DatabaseUnreachable, and what is done in it."""
+        """Run one transaction, durable when this ends. Errors: DatabaseUnreachable, and those of its body."""
         try:
             with self._database.transaction() as db:
                 yield db
         except OSError:
-            self._handles.clear()  # the token may have begun a new session, which knows no old handle
+            self._handles.clear()  # old handles are not valid in a new token session
             raise
 
 
 def _lock(db: Connection, case: UUID) -> None:
-    """Hold the case's advisory lock until the transaction ends."""
+    """Take the case's advisory lock. It is held until the transaction ends."""
     db.execute("SELECT pg_advisory_xact_lock(%s)", [int.from_bytes(case.bytes[:8], "big", signed=True)])

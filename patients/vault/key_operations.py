@@ -1,4 +1,4 @@
-"""What an operator does with the keys by hand, each with its entry in the log."""
+"""Key operations that an operator starts, each with its audit entry."""
 
 from collections.abc import Mapping
 
@@ -11,12 +11,12 @@ from patients.vault.keys import Rolled
 
 
 def roll(*, by: str) -> Rolled:
-    """Roll the epoch outside of any night: after a change of root key or token, or whenever in doubt.
+    """Roll the epoch outside of a run: after a change of root key or token, or in case of doubt.
 
-    `by`: the actor, as the log takes it. Errors: as of the key store; then nothing was rolled.
+    `by`: the actor for the audit entry. Errors: those of the key store; then there is no audit entry.
     """
     rolled = key_store().roll_epoch()
-    _say(
+    _record_entry(
         "keys.rolled-by-hand",
         by,
         {
@@ -30,21 +30,22 @@ def roll(*, by: str) -> Rolled:
 
 
 def strike(*, by: str) -> int:
-    """End the rows that no key in the token opens, which a restored database brings back; return how many.
+    """Destroy the data key rows that no key in the token opens; return how many.
 
-    Their data keys ended with the roll that destroyed the key they are wrapped under. Nothing with a slot
-    file, which no backup takes. Errors: as of the key store.
+    A restored database brings such rows back. The roll that destroyed their case key ended their data keys.
+    With a slot file there are none, because backups leave it out. `by`: the actor for the audit entry.
+    Errors: those of the key store.
     """
     from patients.vault.database_keys import DatabaseKeyStore  # a store in a file needs no psycopg
 
     store = key_store()
-    lost = store.lost() if isinstance(store, DatabaseKeyStore) else []
-    struck = sum(store.destroy(key_id) for key_id in lost)
-    _say("keys.struck", by, {"keys": struck})
+    unopenable = store.unopenable() if isinstance(store, DatabaseKeyStore) else []
+    struck = sum(store.destroy(key_id) for key_id in unopenable)
+    _record_entry("keys.struck", by, {"keys": struck})
     return struck
 
 
 @transaction.atomic
-def _say(action: str, by: str, details: Mapping[str, Detail]) -> None:
-    """What the store did is done and cannot be taken back; this transaction is the entry's alone."""
+def _record_entry(action: str, by: str, details: Mapping[str, Detail]) -> None:
+    """Write the audit entry in a transaction of its own: the key operation cannot be undone any more."""
     record(Act(action, "keys:store", actor=by, details=details))

@@ -1,4 +1,4 @@
-"""What a key store promises. Whoever keeps the data keys, the rest of the house knows only this."""
+"""The interface of a key store. The rest of the project uses only this, wherever the data keys are stored."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ Reason = Literal[
 
 
 class KeyGone(Exception):
-    """There is no such key: it was destroyed, or never made. What it sealed can't be read again."""
+    """The key does not exist: it was destroyed, or never created. What it encrypted can't be read again."""
 
     def __init__(self, key_id: UUID) -> None:
         super().__init__(f"key {key_id} is gone")
@@ -19,7 +19,7 @@ class KeyGone(Exception):
 
 
 class KeyExists(Exception):
-    """A key of this id is in use."""
+    """There is a live key with this id."""
 
     def __init__(self, key_id: UUID) -> None:
         super().__init__(f"key {key_id} exists")
@@ -27,14 +27,14 @@ class KeyExists(Exception):
 
 
 class KeyStoreDamaged(Exception):
-    """The store can't be trusted as it is: cut short, altered, without its epoch key, or mirrors disagree.
+    """The store can't be trusted: it is cut off or altered, has no epoch key, or its mirrors differ.
 
-    Never taken for erasure: a missing key is `KeyGone`, a store that can't tell is this.
+    Never treat this as erasure. A missing key is `KeyGone`; this means that the store can't tell.
     """
 
 
 class NotInToken(KeyStoreDamaged):
-    """The token answers, and holds no such key."""
+    """The token answered that it has no such key."""
 
     def __init__(self, name: bytes) -> None:
         super().__init__(f"the token holds no key {name.hex()}")
@@ -42,15 +42,16 @@ class NotInToken(KeyStoreDamaged):
 
 
 class TokenUnreachable(OSError):
-    """The token does not answer, or refuses. Nothing was promised; the call may be repeated."""
+    """The token does not answer, or refuses. The effect of the call is unknown; it may be repeated."""
 
 
 @dataclass(frozen=True)
 class Attestation:
-    """What the store says of one key, read from every copy of the store.
+    """What the store records about one key, read from every copy of the store.
 
-    `slot` counts from 1 within `epoch`, the store's present one; None when absent. A destroyed key is
-    `destroyed` until the epoch is rolled, and `absent` from then on: its slot no longer exists.
+    `epoch` is the store's present epoch. `slot` counts from 1 within it; it is None for an absent key, and in
+    a store without slots. A destroyed key is `destroyed` until the epoch is rolled, and `absent` after that:
+    its slot no longer exists.
     """
 
     key_id: UUID
@@ -61,9 +62,10 @@ class Attestation:
 
 @dataclass(frozen=True)
 class Rolled:
-    """An epoch's end: `epoch` began, the key of the one before is destroyed.
+    """Result of rolling the epoch. `epoch` is the new one; the key of the previous one is destroyed.
 
-    `survivors` keys were wrapped anew, `dropped` slots of destroyed keys were left behind.
+    `survivors`: how many live keys were wrapped again under a new key. `dropped`: how many records of
+    destroyed keys were left behind.
     """
 
     epoch: int
@@ -75,10 +77,10 @@ class Rolled:
 class VolumeWarning:
     """Why an overwritten byte might survive on the volume that holds a copy of the store.
 
-    `place` is "keys" or "mirror 1", "mirror 2", ..., or "database"; `filesystem` as the kernel names it.
-    `reason`: copy-on-write, data-journal, overlay, snapshot (each may keep the old block), network (its
-    server may), volatile (keys end with the machine's memory), unsynced (the database doesn't wait for its
-    disk) or unknown.
+    `place`: "keys", "mirror 1", "mirror 2", ..., or "database". `filesystem`: its type in the kernel's words.
+    `reason`: copy-on-write, data-journal, overlay or snapshot (the old block may be kept), network (the
+    server may keep it), volatile (the keys are lost when the machine stops), unsynced (the database doesn't
+    wait for its disk) or unknown.
     """
 
     place: str
@@ -88,13 +90,14 @@ class VolumeWarning:
 
 @dataclass(frozen=True)
 class KeyStoreState:
-    """Facts for certificates and start-up checks.
+    """Facts about a key store, for certificates and start-up checks.
 
-    `destroyed` counts the destroyed keys of this epoch, `mirrors` the further copies that acknowledge every
-    write, `custody` where the epoch key stands: `wrapped-slot` is a slot of its own under a root key (its
-    residue and a copy of the root key together would be the weakest point), `token` a PKCS#11 token.
-    `kind` is where data keys stand, `root` where the root key came from ("" for none), `token` the token's
-    maker and model as it says itself ("" for none). What all this limits: patients/vault/limits.py.
+    `destroyed`: number of keys destroyed in this epoch. `mirrors`: number of further copies; each must
+    acknowledge every write. `custody`: where the epoch key is. `wrapped-slot` is a slot of its own on disk,
+    wrapped under a root key (a residue of the slot and a copy of the root key together would be the weakest
+    point); `token` is a PKCS#11 token. `kind`: where the data keys are. `root`: where the root key came from
+    ("" for none). `token`: the token's maker and model as the token reports them ("" for none). What these
+    facts mean for a claim of erasure: patients/vault/limits.py.
     """
 
     epoch: int
@@ -109,49 +112,50 @@ class KeyStoreState:
 
 
 class KeyStore(Protocol):
-    """Holds 32-byte data keys by id. Safe for many threads and processes at once.
+    """Stores 32-byte data keys by id. Safe for many threads and processes at once.
 
-    All methods raise KeyStoreDamaged as said there, and OSError where the disk does: then nothing was
-    promised, and the call may be repeated; only `create` then wants a new id, and the old one `destroy`.
+    Every method raises KeyStoreDamaged for the reasons given there, and OSError if a disk, database or token
+    fails. After an OSError the effect of the call is unknown, and it may be repeated, except `create`: call
+    that with a new id, and `destroy` the old one.
     """
 
     def create(self, key_id: UUID, case: UUID | None = None) -> bytes:
-        """Make a random key and return it once it is durable in every copy of the store.
+        """Make a random key; return it once it is durable in every copy of the store.
 
-        `case`: whose it is; None for what belongs to no case, such as a request for an appointment.
-        Errors: KeyExists; KeyGone for an id destroyed in this epoch (an erased thing is not brought back).
+        `case`: the case it belongs to; None for something without a case, such as an appointment request.
+        Errors: KeyExists; KeyGone for an id destroyed in this epoch (what was erased is not brought back).
         """
 
     def get(self, key_id: UUID) -> bytes:
         """Return a live key. Errors: KeyGone."""
 
     def get_many(self, ids: Iterable[UUID]) -> dict[UUID, bytes]:
-        """Return those of `ids` that are live; the gone are left out."""
+        """Return the live keys among `ids` by id. Keys that do not exist are left out."""
 
     def destroy(self, key_id: UUID) -> bool:
-        """Destroy a key in every copy of the store and check that it is. May be repeated.
+        """Destroy a key in every copy of the store and check that it is destroyed. May be repeated.
 
-        Returns True if this call ended a live key, False if there was none.
+        Return True if this call destroyed a live key, False if there was none.
         """
 
     def roll_epoch(self) -> Rolled:
-        """Wrap the survivors under a new epoch key, then destroy the old one."""
+        """Wrap the live keys under a new epoch key, then destroy the old one."""
 
     def roll_case(self, case: UUID) -> int | None:
-        """What a step's end asks for: leave nothing destroyed of `case` that a residue could open.
+        """Ensure that no residue of a destroyed key of `case` can be opened. Called at the end of a step.
 
-        Returns the number of survivors wrapped anew, or None where that is done by `roll_epoch` alone: a slot
-        is overwritten where it stands, a row of a database is not.
+        Return the number of live keys that were wrapped again, or None if only `roll_epoch` wraps keys again:
+        a slot is overwritten in place, but a row of a database is not.
         """
 
     def attest(self, key_id: UUID) -> Attestation:
-        """Say what the store holds of a key. Needs no key of its own."""
+        """Return what the store records about a key. Works without epoch key and token."""
 
     def ids(self) -> Iterator[UUID]:
-        """Every live key's id, as at the time of the call."""
+        """Return the ids of all keys that are live at the time of the call."""
 
     def state(self) -> KeyStoreState:
-        """Facts about the store as a whole."""
+        """Return facts about the whole store."""
 
     def close(self) -> None:
-        """Give back files and connections. The store opens them again when it is used again."""
+        """Close files and connections. The store opens them again when it is used again."""

@@ -1,7 +1,7 @@
-"""What the way keys are kept means for a claim of erasure, in words: for certificates, the start of the house
-and `manage.py keys status`.
+"""Sentences on what the way of storing keys means for a claim of erasure.
 
-English here, translated where they are shown: certificates keep them as they are.
+They appear on certificates, at start-up and in `manage.py keys status`. They are English here and in stored
+certificates, and translated where they are shown.
 """
 
 from django.utils.translation import gettext_noop
@@ -60,20 +60,20 @@ VOLUMES: dict[Reason, str] = {
 
 
 def method(state: KeyStoreState) -> str:
-    """How a key was destroyed."""
+    """Return the phrase that says how a key was destroyed."""
     if state.kind == "database":
         return DATABASE_METHOD
     return TOKEN_METHOD if state.custody == "token" else SLOTS_METHOD
 
 
 def limits(state: KeyStoreState) -> list[str]:
-    """What the claim rests on, the weakest first; each sentence stands alone."""
-    said = [VOLUMES[reason] for reason in dict.fromkeys(warning.reason for warning in state.warnings)]
+    """Return what the claim depends on, the weakest point first. Each sentence stands alone."""
+    sentences = [VOLUMES[reason] for reason in dict.fromkeys(warning.reason for warning in state.warnings)]
     if state.custody == "token":
-        said += [TOKEN_IS_A_PROGRAM] if "softhsm" in state.token.lower() else []
-        said.append(IN_TOKEN)
+        sentences += [TOKEN_IS_A_PROGRAM] if "softhsm" in state.token.lower() else []
+        sentences.append(IN_TOKEN)
     else:
-        said.append(ROOT_IN_ENVIRONMENT if state.root == "environment" else ROOT_IN_FILE)
+        sentences.append(ROOT_IN_ENVIRONMENT if state.root == "environment" else ROOT_IN_FILE)
     if state.kind == "database":
-        return [*said, UNTIL_THE_STEPS_END]
-    return [*said, OTHER_COPIES, OLD_BLOCKS]
+        return [*sentences, UNTIL_THE_STEPS_END]
+    return [*sentences, OTHER_COPIES, OLD_BLOCKS]

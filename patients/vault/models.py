@@ -1,4 +1,4 @@
-"""What the vault holds: one row for every object that has, or had, a key of its own."""
+"""The vault's tables: StoredObject has one row for every object that has or had a key of its own."""
 
 import uuid
 
@@ -12,17 +12,19 @@ class StoredObjectQuerySet(models.QuerySet["StoredObject"]):
         return self.filter(state=StoredObject.State.LIVE)
 
     def doomed(self) -> "StoredObjectQuerySet":
+        """Return the objects that are marked for destruction."""
         return self.filter(state=StoredObject.State.DOOMED)
 
     def remaining(self) -> "StoredObjectQuerySet":
-        """Objects whose key may still exist."""
+        """Return the objects whose key may still exist."""
         return self.exclude(state=StoredObject.State.DESTROYED)
 
 
 class StoredObject(models.Model):
-    """One ciphertext and its key, or (role `seal`) a key alone, under which a row's sealed part lies.
+    """An encrypted file and its key, or, with role `seal`, only the key of another row's sealed fields.
 
-    The row's id is the key's id in the key store. The row outlives what it names: a certificate counts it.
+    The row's id is also the key's id in the key store. The row stays when key and file are destroyed, because
+    certificates count it.
     """
 
     class Role(models.TextChoices):
@@ -33,10 +35,10 @@ class StoredObject(models.Model):
         SEAL = "seal"
 
     class State(models.TextChoices):
-        # Made by a pass that has not committed yet, or by an upload that has not ended.
+        # Created by a pass that has not committed yet, or by an upload that is not finished.
         PENDING = "pending"
         LIVE = "live"
-        # Its end is committed: whoever finds it destroys the key, again and again until it is gone.
+        # Its destruction is committed. Any process that finds the row retries until the key is gone.
         DOOMED = "doomed"
         DESTROYED = "destroyed"
 
@@ -48,14 +50,14 @@ class StoredObject(models.Model):
     )
     role = models.CharField(max_length=10, choices=Role.choices)
     state = models.CharField(max_length=10, choices=State.choices, default=State.LIVE)
-    # Name in STORAGES["vault"]; random, says nothing. Empty for a seal, and once the file is unlinked.
+    # File name in STORAGES["vault"]: random, reveals nothing. Empty for a seal and once the file is deleted.
     blob = models.CharField(max_length=120, blank=True)
     media_type = models.CharField(max_length=40, blank=True)
     size = models.BigIntegerField(default=0)  # plaintext bytes
-    width = models.PositiveIntegerField(default=0)  # pixels; 0 for what is no picture
+    width = models.PositiveIntegerField(default=0)  # pixels; 0 if it is not a picture
     height = models.PositiveIntegerField(default=0)
-    level = models.PositiveSmallIntegerField(default=0)
-    # At most this many bits of what a person could see are in it: the honest measure of what is left.
+    level = models.PositiveSmallIntegerField(default=0)  # fade level; 0: not faded
+    # Upper bound, in bits, of what a person could see in it: the honest measure of what is left.
     capacity = models.BigIntegerField(default=0)
     made_at = models.DateTimeField(default=timezone.now)
     doomed_at = models.DateTimeField(null=True)
@@ -83,20 +85,21 @@ class StoredObject(models.Model):
 
 
 class HeldKey(models.Model):
-    """A live key that no row accounted for when a restored database was opened: kept until somebody decides.
+    """A live key that had no row when a restored database was opened. It is kept until somebody decides.
 
-    The restored database is older than the key. It may be the wrong one, and then this key opens what was
-    brought since.
+    The restored database is older than the key. If it is the wrong backup, this key opens something that was
+    uploaded after that backup.
     """
 
-    id = models.UUIDField(primary_key=True, editable=False)  # the key's
+    id = models.UUIDField(primary_key=True, editable=False)  # the id of the key
     since = models.DateTimeField(default=timezone.now)
 
 
 class KeyHouse(models.Model):
-    """One row: which house the keys in a token belong to, and how often it has rolled. Not used with slots.
+    """The key store in this database, in a single row. Not used with a slot file.
 
-    This table and the next two are the key store of several machines (database_keys.py). No backup takes it.
+    `name` identifies the store in the token; `epoch` goes up by one with each roll. This table and the next
+    two are the key store for several machines (database_keys.py). Backups leave them out.
     """
 
     name = models.UUIDField(default=uuid.uuid4, unique=True)
@@ -104,18 +107,18 @@ class KeyHouse(models.Model):
 
 
 class CaseKey(models.Model):
-    """A key that lives in a token alone; it wraps the data keys of a case, or of one thing without a case."""
+    """A key that exists only in a token. It wraps the data keys of a case, or of one thing without a case."""
 
     id = models.UUIDField(primary_key=True, editable=False)
-    # The key's name in the token, made anew with each roll; empty when there is none.
+    # The key's name in the token, a new one with each roll. Empty if there is no key.
     name = models.CharField(max_length=32, blank=True)
     rolls = models.PositiveBigIntegerField(default=0)
-    # Something wrapped under the present key was destroyed: residues of it still open, until the next roll.
+    # A data key wrapped under it was destroyed. Residues of that can be opened until the next roll.
     dirty = models.BooleanField(default=False)
 
 
 class WrappedKey(models.Model):
-    """A data key under its case's key. A destroyed one stays as an id alone until the epoch's end."""
+    """A data key, wrapped under its case's key. Of a destroyed one the id stays until the epoch ends."""
 
     id = models.UUIDField(primary_key=True, editable=False)
     case_key = models.ForeignKey(CaseKey, on_delete=models.PROTECT, related_name="wrapped")

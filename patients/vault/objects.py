@@ -1,9 +1,9 @@
-"""Putting bytes into the vault, reading them, and ending them.
+"""Store, read and destroy objects of the vault.
 
-The order is always: row (pending), key (durable), ciphertext (durable), and only then a pointer in a
-transaction of the caller's. So nothing can hold a key without a row that names it, and whatever a crash
-leaves is found by `orphans` and ended like anything else. The other way round a row is doomed in the
-caller's transaction, and `destroy` may be repeated by anyone until it is done.
+To store one, the order is always: row (pending), key (durable), ciphertext (durable), and last a reference to
+the row, in a transaction of the caller. So every key has a row that names it, and `orphans` finds whatever a
+crash leaves. To destroy one, the caller's transaction marks its row as doomed. After that any process may
+call `destroy`, again and again until it is done.
 """
 
 from collections.abc import Iterable
@@ -26,25 +26,25 @@ if TYPE_CHECKING:
     from patients.vault.s3 import S3Vault
     from patients.vault.storage import VaultStorage
 
-# A pending object this old belongs to nobody: its maker is dead or was fenced off. Longer than any lease.
+# A pending object this old is abandoned: its creator died or lost its lease. Longer than any lease.
 ORPHAN_AGE = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
 class Destroyed:
-    """What one call of `destroy` ended: objects and their plaintext bytes."""
+    """Result of `destroy`: the number of objects destroyed, and their plaintext size in bytes."""
 
     objects: int = 0
     size: int = 0
 
 
 def storage() -> "VaultStorage | S3Vault":
-    """Where ciphertext lies."""
+    """Return the storage for ciphertext."""
     return cast("VaultStorage | S3Vault", storages["vault"])
 
 
 def associated_data(object_id: UUID) -> bytes:
-    """Bind a ciphertext to its id: swapped files must not open under each other's rows."""
+    """Return the data that binds a ciphertext to its id, so that swapped files do not open."""
     return b"lacuna object " + object_id.bytes
 
 
@@ -62,8 +62,9 @@ def put(
 ) -> StoredObject:
     """Encrypt `data` under a key of its own and return its PENDING row.
 
-    The caller makes it live (`publish`) in the transaction that points to it. Errors: OSError from the
-    storage or the key store; the row then stays pending and is swept.
+    The caller makes it live (`publish`) in the transaction that refers to it. `size` is width and height in
+    pixels, `level` the fade level, `capacity` as in StoredObject. Errors: OSError from the storage or the key
+    store; the row then stays pending, and the sweep destroys it.
     """
     row = StoredObject.objects.create(
         case_id=case_id,
@@ -93,7 +94,10 @@ def put(
 
 
 def publish(rows: Iterable[StoredObject]) -> bool:
-    """Make pending rows live; False if any was doomed meanwhile. Call inside the pointing transaction."""
+    """Make pending rows live; return False if any was doomed meanwhile.
+
+    Call it inside the transaction that refers to them.
+    """
     ids = [row.pk for row in rows]
     pending = StoredObject.objects.filter(pk__in=ids, state=StoredObject.State.PENDING)
     return pending.update(state=StoredObject.State.LIVE) == len(ids)
@@ -102,7 +106,7 @@ def publish(rows: Iterable[StoredObject]) -> bool:
 def new_seal(
     *, case_id: UUID, seal_id: UUID, memory_id: UUID | None = None, keepsake_id: UUID | None = None
 ) -> None:
-    """Create the key under which one row's sealed part will lie, and its row. Call inside a transaction."""
+    """Create the key for one row's sealed fields, and the key's own row. Call it inside a transaction."""
     StoredObject.objects.create(
         id=seal_id,
         case_id=case_id,
@@ -114,7 +118,7 @@ def new_seal(
 
 
 def reader(row: StoredObject) -> Reader:
-    """Open an object for reading, seekable. Errors: KeyGone, FileNotFoundError, Tampered."""
+    """Return a seekable file of an object's plaintext. Errors: KeyGone, FileNotFoundError, Tampered."""
     key = key_store().get(row.pk)
     return Reader(storage().open(row.blob), key, associated_data(row.pk))
 
@@ -126,17 +130,20 @@ def read(row: StoredObject) -> bytes:
 
 
 def doom(rows: StoredObjectQuerySet, by: str) -> int:
-    """Doom objects inside the caller's transaction; its commit is their end. Returns how many."""
+    """Mark objects for destruction; return how many.
+
+    Call it inside a transaction. From its commit on, the objects are lost for good.
+    """
     return rows.filter(state__in=[StoredObject.State.PENDING, StoredObject.State.LIVE]).update(
         state=StoredObject.State.DOOMED, doomed_at=timezone.now(), doomed_by=by
     )
 
 
 def destroy(rows: StoredObjectQuerySet) -> Destroyed:
-    """Destroy the key and unlink the file of every doomed object in `rows`, then record it.
+    """Destroy the key and delete the file of every doomed object in `rows`, then record it.
 
-    Idempotent, safe to run from any process at any time, also twice at once. Key first: from that moment
-    the file is noise, wherever copies of it are. Errors: OSError; what was not ended stays doomed.
+    Idempotent. Any process may call it at any time, also two at once. The key goes first: from then on the
+    file and all its copies are unreadable. Errors: OSError; objects that were not destroyed stay doomed.
     """
     ended = size = 0
     for row in rows.doomed():
@@ -154,6 +161,9 @@ def destroy(rows: StoredObjectQuerySet) -> Destroyed:
 
 
 def orphans(now: datetime | None = None) -> StoredObjectQuerySet:
-    """Pending objects whose maker is gone, except those an upload that is still open owns."""
+    """Return the pending objects that are older than ORPHAN_AGE, so that their creator must be gone.
+
+    An open upload is not among them: it has a key, and gets its row in its last step.
+    """
     before = (now or timezone.now()) - ORPHAN_AGE
     return StoredObject.objects.filter(Q(state=StoredObject.State.PENDING) & Q(made_at__lt=before))

@@ -1,8 +1,8 @@
-"""One copy of the key store on one volume: its layout on disk, and writing that can be believed.
+"""One copy of the key store on one volume: its layout on disk, and writes that are read back.
 
-A directory holds `slots`, a header and 128-byte slots, one for each data key; `epochs`, two places for epoch
-keys, used in turn, each in a block of its own; and in the first copy `lock`. All are overwritten in place;
-only a new epoch puts a new `slots` in the old one's place.
+A directory holds these files: `slots`, a header and 128-byte slots, one for each data key; `epochs`, two
+places for epoch keys, used in turn, each in a block of its own; and, only in the first copy, `lock`. All are
+overwritten in place; only a new epoch replaces `slots` by a new file.
 """
 
 import errno
@@ -31,16 +31,16 @@ class Kek(Protocol):
     def decrypt_into(self, nonce: bytes, data: bytes, aad: bytes, buffer: bytearray, /) -> int: ...
 
 
-# Slots are aligned to 128 bytes, so none crosses a disk sector (512 or more), which is written whole or not.
+# Slots are aligned to 128 bytes, so none crosses a disk sector (512 or more), and a sector is written whole.
 SLOT = 128
 BLOCK = 4096
 DEK = 32
 FREE = bytes(SLOT)
 HEADER_MARK, LIVE_MARK, GONE_MARK = b"lacuna-1", b"live-key", b"gone-key"
-EPOCH_MARK, TOKEN_MARK = b"epochkey", b"tokenkey"  # the key itself, wrapped; or that it stands in a token
+EPOCH_MARK, TOKEN_MARK = b"epochkey", b"tokenkey"  # a wrapped key; or a note that it is in a token
 _HEADER = struct.Struct(">8sQQQ16s32s")
 _SLOT = struct.Struct(">8sQ16s12s48s")
-SUM = 16  # bytes of SHA-256 after these, so that a slot that was altered is not taken for another's
+CHECKSUM = 16  # bytes of SHA-256 after the fields, so that an altered slot is not taken for another key's
 
 
 def padded(record: bytes) -> bytes:
@@ -51,7 +51,8 @@ def padded(record: bytes) -> bytes:
 class Header:
     """The first 128 bytes of `slots`.
 
-    `capacity` counts the slots after it, `mirrors` the further copies in use; `store` is a random name.
+    `capacity`: number of slots after it. `mirrors`: number of further copies in use. `store`: a random id of
+    the store.
     """
 
     epoch: int
@@ -69,13 +70,13 @@ class Header:
             raise KeyStoreDamaged("the slot file is cut off in its header")
         mark, epoch, capacity, mirrors, store, digest = _HEADER.unpack_from(record)
         if mark != HEADER_MARK or hashlib.sha256(record[:48]).digest() != digest:
-            raise KeyStoreDamaged("the slot file's header is not one")
+            raise KeyStoreDamaged("the slot file's header is not valid")
         return cls(epoch, capacity, mirrors, store)
 
 
 @dataclass(frozen=True, repr=False)
 class Slot:
-    """A slot as read: what it holds, for whom. One torn while it was made has a `mark` of neither kind."""
+    """A slot as read. If writing was interrupted, its `mark` is neither LIVE_MARK nor GONE_MARK."""
 
     mark: bytes
     epoch: int
@@ -89,63 +90,69 @@ class Slot:
         mark, epoch, key_id, nonce, wrapped = _SLOT.unpack_from(record)
         return cls(mark, epoch, UUID(bytes=key_id), nonce, wrapped, record)
 
-    def whole(self, epoch: int) -> bool:
-        """Is it as it was written in `epoch`, live or gone? What a destroyed one holds is noise."""
+    def intact(self, epoch: int) -> bool:
+        """Return whether the slot is as written in `epoch`, live or destroyed.
+
+        The noise in a destroyed slot is not checked.
+        """
         if self.epoch != epoch or self.mark not in {LIVE_MARK, GONE_MARK}:
             return False
-        return not self.live or self.record[_SLOT.size :][:SUM] == _sum(self.record)
+        return not self.live or self.record[_SLOT.size :][:CHECKSUM] == _checksum(self.record)
 
     @property
     def live(self) -> bool:
         return self.mark == LIVE_MARK
 
     def unwrap(self, kek: Kek, store: bytes, index: int) -> bytearray:
-        """The data key. Errors: KeyStoreDamaged where this slot was not written so under `kek`."""
-        bound = _bound(store, self.epoch, index, self.key_id)
-        return unwrapped(kek, self.nonce, self.wrapped, bound, f"slot {index} of key {self.key_id}")
+        """Return the data key. Errors: KeyStoreDamaged if `kek` does not open this slot."""
+        aad = _slot_aad(store, self.epoch, index, self.key_id)
+        return unwrapped(kek, self.nonce, self.wrapped, aad, f"slot {index} of key {self.key_id}")
 
 
-def unwrapped(kek: Kek, nonce: bytes, wrapped: bytes, bound: bytes, what: str) -> bytearray:
-    """The data key in `wrapped`, which is bound to its place. Errors: KeyStoreDamaged, naming `what`."""
+def unwrapped(kek: Kek, nonce: bytes, wrapped: bytes, aad: bytes, what: str) -> bytearray:
+    """Return the data key in `wrapped`, which `aad` binds to its place.
+
+    Errors: KeyStoreDamaged, with `what` in the message.
+    """
     dek = bytearray(DEK)
     try:
-        kek.decrypt_into(nonce, wrapped, bound, dek)
+        kek.decrypt_into(nonce, wrapped, aad, dek)
     except InvalidTag:
         raise KeyStoreDamaged(f"{what} does not open") from None
     return dek
 
 
 def live_slot(kek: Kek, store: bytes, epoch: int, index: int, key_id: UUID, dek: bytes | bytearray) -> bytes:
-    """The record that holds `dek` in slot `index`, wrapped under the epoch's key and bound to its place."""
+    """Return the record of `dek` for slot `index`, wrapped under the epoch key and bound to its place."""
     nonce = os.urandom(12)
-    wrapped = kek.encrypt(nonce, dek, _bound(store, epoch, index, key_id))
+    wrapped = kek.encrypt(nonce, dek, _slot_aad(store, epoch, index, key_id))
     fields = _SLOT.pack(LIVE_MARK, epoch, key_id.bytes, nonce, wrapped)
-    return padded(fields + _sum(fields))
+    return padded(fields + _checksum(fields))
 
 
-def _sum(record: bytes) -> bytes:
-    return hashlib.sha256(record[: _SLOT.size]).digest()[:SUM]
+def _checksum(record: bytes) -> bytes:
+    return hashlib.sha256(record[: _SLOT.size]).digest()[:CHECKSUM]
 
 
 def gone_slot(epoch: int, key_id: UUID) -> bytes:
-    """The record that takes a key's place: its id, which is no secret, and noise."""
+    """Return the record that replaces a destroyed key: its id, which is no secret, and noise."""
     return struct.pack(">8sQ16s", GONE_MARK, epoch, key_id.bytes) + os.urandom(SLOT - 32)
 
 
-def _bound(store: bytes, epoch: int, index: int, key_id: UUID) -> bytes:
+def _slot_aad(store: bytes, epoch: int, index: int, key_id: UUID) -> bytes:
     return b"lacuna data key" + store + struct.pack(">QQ", epoch, index) + key_id.bytes
 
 
 def epoch_record(root: AESGCM, store: bytes, epoch: int, kek: bytearray) -> bytes:
-    """The record that holds an epoch's key, wrapped under the root key."""
+    """Return the record of an epoch key, wrapped under the root key."""
     nonce = os.urandom(12)
     return padded(
-        _SLOT.pack(EPOCH_MARK, epoch, store, nonce, root.encrypt(nonce, kek, _epoch_bound(store, epoch)))
+        _SLOT.pack(EPOCH_MARK, epoch, store, nonce, root.encrypt(nonce, kek, _epoch_aad(store, epoch)))
     )
 
 
 def token_record(store: bytes, epoch: int) -> bytes:
-    """The record of an epoch whose key stands in a token."""
+    """Return the record of an epoch whose key is in a token."""
     return padded(struct.pack(">8sQ16s", TOKEN_MARK, epoch, store))
 
 
@@ -154,19 +161,19 @@ def in_token(record: bytes) -> bool:
 
 
 def epoch_of(record: bytes) -> int | None:
-    """The epoch whose key `record` holds; None for a place that is empty or was destroyed."""
+    """Return the epoch of the key in `record`, or None if the place is empty or its key was destroyed."""
     mark, epoch = struct.unpack_from(">8sQ", record)
     return epoch if mark in {EPOCH_MARK, TOKEN_MARK} else None
 
 
 def epoch_key(root: AESGCM, store: bytes, epoch: int, record: bytes) -> AESGCM:
-    """Unwrap an epoch's key. Errors: KeyStoreDamaged if it isn't there or the root key is another."""
+    """Return the unwrapped epoch key. Errors: KeyStoreDamaged if it is missing or the root key is another."""
     if epoch_of(record) != epoch:
         raise KeyStoreDamaged(f"the key of epoch {epoch} is missing")
     _mark, _epoch, _store, nonce, wrapped = _SLOT.unpack_from(record)
     kek = bytearray(DEK)
     try:
-        root.decrypt_into(nonce, wrapped, _epoch_bound(store, epoch), kek)
+        root.decrypt_into(nonce, wrapped, _epoch_aad(store, epoch), kek)
         return AESGCM(kek)
     except InvalidTag:
         raise KeyStoreDamaged("the root key does not open the epoch key") from None
@@ -174,12 +181,12 @@ def epoch_key(root: AESGCM, store: bytes, epoch: int, record: bytes) -> AESGCM:
         kek[:] = bytes(DEK)
 
 
-def _epoch_bound(store: bytes, epoch: int) -> bytes:
+def _epoch_aad(store: bytes, epoch: int) -> bytes:
     return b"lacuna epoch key" + store + struct.pack(">Q", epoch)
 
 
 class Replica:
-    """The files of one copy. Callers hold the store's lock.
+    """The files of one copy. The caller holds the store's lock.
 
     Errors: OSError, and KeyStoreDamaged for files that are missing or too short.
     """
@@ -194,7 +201,7 @@ class Replica:
         self._epochs_fd = -1
 
     def open(self) -> Header:
-        """Open both files and return the header, after checking that the file is as long as it says."""
+        """Open both files, check that the slot file is as long as its header says, and return the header."""
         self.close()
         try:
             self._fd = os.open(self.slots, self._mode)
@@ -213,16 +220,19 @@ class Replica:
         self._fd = self._epochs_fd = -1
 
     def stale(self, header: Header) -> bool:
-        """Has another file taken the opened one's place? Errors: KeyStoreDamaged if gone or cut short."""
+        """Return whether the opened slot file was replaced.
+
+        Errors: KeyStoreDamaged if the slot file is missing or cut off.
+        """
         if self._fd < 0:
             return True
         try:
-            there = self.slots.stat()
+            current = self.slots.stat()
         except FileNotFoundError:
             raise KeyStoreDamaged("the slot file is missing") from None
-        if (there.st_ino, there.st_dev) != (os.fstat(self._fd).st_ino, os.fstat(self._fd).st_dev):
+        if (current.st_ino, current.st_dev) != (os.fstat(self._fd).st_ino, os.fstat(self._fd).st_dev):
             return True
-        if there.st_size < (header.capacity + 1) * SLOT:
+        if current.st_size < (header.capacity + 1) * SLOT:
             raise KeyStoreDamaged("the slot file is cut off")
         return False
 
@@ -230,55 +240,56 @@ class Replica:
         return Header.parsed(os.pread(self._fd, SLOT, 0))
 
     def read(self, index: int, count: int = 1) -> bytes:
-        """`count` slots from slot `index` on; 0 is the header."""
+        """Return `count` slots from slot `index` on; 0 is the header."""
         data = os.pread(self._fd, count * SLOT, index * SLOT)
         if len(data) != count * SLOT:
             raise KeyStoreDamaged("the slot file is cut off")
         return data
 
     def read_epochs(self) -> list[bytes]:
-        """The two records of epoch keys, by epoch number modulo 2."""
+        """Return the two records of epoch keys, by epoch number modulo 2."""
         records = [os.pread(self._epochs_fd, SLOT, place * BLOCK) for place in (0, 1)]
         if any(len(record) != SLOT for record in records):
             raise KeyStoreDamaged("the file of epoch keys is cut off")
         return records
 
     def write(self, index: int, records: bytes) -> None:
-        """Overwrite in place; durable after `sync`."""
+        """Overwrite slots in place, from slot `index` on; durable after `sync`."""
         _overwrite(self._fd, records, index * SLOT)
 
     def sync(self) -> None:
         durable.fdatasync(self._fd)
 
-    def prove(self, index: int, record: bytes) -> None:
-        """Read a synced slot back from the disk, not from the page cache. Errors: OSError if it differs."""
-        _prove(self._fd, record, index * SLOT)
+    def verify_on_disk(self, index: int, record: bytes) -> None:
+        """Read a synced slot from the disk, not from the page cache. Errors: OSError if it differs."""
+        _verify_on_disk(self._fd, record, index * SLOT)
 
     def write_epoch(self, place: int, record: bytes) -> None:
-        """Put `record` in place 0 or 1 for epoch keys, durable and read back when this returns."""
+        """Write `record` to place 0 or 1 for epoch keys. It is durable and read back when this returns."""
         _overwrite(self._epochs_fd, record, place * BLOCK)
         durable.fdatasync(self._epochs_fd)
-        _prove(self._epochs_fd, record, place * BLOCK)
+        _verify_on_disk(self._epochs_fd, record, place * BLOCK)
 
     def write_draft(self, content: bytes | bytearray) -> None:
-        """Lay a whole new slot file beside the present one, durable when this returns."""
+        """Write a complete new slot file beside the present one, durable when this returns."""
         _write_new(self.draft, content)
 
     def put_draft_in_place(self) -> None:
+        """Replace the slot file by the draft, durably."""
         self.draft.replace(self.slots)
         sync_directory(self.directory)
 
-    def make_epochs(self, first: int, record: bytes) -> None:
-        """Make the file of epoch keys, with `record` as its only one."""
+    def make_epochs(self, epoch: int, record: bytes) -> None:
+        """Create the file of epoch keys, with `record` of `epoch` as its only one."""
         content = bytearray(2 * BLOCK)
-        content[first % 2 * BLOCK : first % 2 * BLOCK + SLOT] = record
+        content[epoch % 2 * BLOCK : epoch % 2 * BLOCK + SLOT] = record
         draft = self.directory / "epochs.new"
         _write_new(draft, content)
         draft.replace(self.epochs)
         sync_directory(self.directory)
 
-    def take_over(self, original: "Replica", header: Header) -> None:
-        """Become a copy of `original`, whose header is given. Overwrites in place what differs, where it can.
+    def copy_from(self, original: "Replica", header: Header) -> None:
+        """Become a copy of `original`, whose header is given. Overwrite what differs, in place if possible.
 
         Errors: KeyStoreDamaged if this directory holds another store.
         """
@@ -307,36 +318,38 @@ class Replica:
         return self.header()
 
     def _overwrite_differences(self, content: bytes) -> None:
-        mine = os.pread(self._fd, len(content), 0)
-        if mine == content and os.fstat(self._fd).st_size == len(content):
+        present = os.pread(self._fd, len(content), 0)
+        if present == content and os.fstat(self._fd).st_size == len(content):
             return
         for start in range(0, len(content), BLOCK):
-            if mine[start : start + BLOCK] != content[start : start + BLOCK]:
+            if present[start : start + BLOCK] != content[start : start + BLOCK]:
                 _overwrite(self._fd, content[start : start + BLOCK], start)
         os.ftruncate(self._fd, len(content))
         durable.fsync(self._fd)
 
-    def heal_from(self, other: "Replica", header: Header) -> None:
-        """Take from a copy of the same epoch each slot that is whole there and hurt here, or gone there.
+    def repair_from(self, other: "Replica", header: Header) -> None:
+        """Copy from another copy of the same epoch each slot that is damaged here, or destroyed there.
 
-        What one copy says is gone was to be destroyed in all; no hurt slot is copied over a whole one.
+        A key that is destroyed in one copy was to be destroyed in all. Only intact slots are copied.
         """
         if not other.slots.exists():
             return
         with other.slots.open("rb") as file:
-            theirs = file.read((header.capacity + 1) * SLOT)
-        if len(theirs) < SLOT or theirs[:SLOT] != header.packed():
+            other_content = file.read((header.capacity + 1) * SLOT)
+        if len(other_content) < SLOT or other_content[:SLOT] != header.packed():
             return
-        mine = self.read(0, header.capacity + 1)
-        if mine == theirs:
+        own_content = self.read(0, header.capacity + 1)
+        if own_content == other_content:
             return
-        for start in range(SLOT, len(theirs) - SLOT + 1, SLOT):
-            ours, their = mine[start : start + SLOT], theirs[start : start + SLOT]
-            if ours in (their, FREE) or not (slot := Slot.parsed(their)).whole(header.epoch):
+        for start in range(SLOT, len(other_content) - SLOT + 1, SLOT):
+            own, other_record = own_content[start : start + SLOT], other_content[start : start + SLOT]
+            if own in (other_record, FREE) or not (theirs := Slot.parsed(other_record)).intact(header.epoch):
                 continue
-            here = Slot.parsed(ours)
-            if not here.whole(header.epoch) or (here.live and not slot.live and here.key_id == slot.key_id):
-                self.write(start // SLOT, their)
+            ours = Slot.parsed(own)
+            if not ours.intact(header.epoch) or (
+                ours.live and not theirs.live and ours.key_id == theirs.key_id
+            ):
+                self.write(start // SLOT, other_record)
         self.sync()
 
     def same_as(self, other: "Replica", header: Header) -> bool:
@@ -347,7 +360,7 @@ class Replica:
 
 
 def records(data: bytes, first: int) -> Iterator[tuple[int, bytes]]:
-    """The used slots in `data`, which starts at slot `first`, with their numbers."""
+    """Yield the used slots in `data`, which starts at slot `first`, with their numbers."""
     for start in range(0, len(data), SLOT):
         record = data[start : start + SLOT]
         if record != FREE:
@@ -370,7 +383,7 @@ def _overwrite(fd: int, data: bytes | bytearray, start: int) -> None:
             done += os.pwrite(fd, view[done:], start + done)
 
 
-def _prove(fd: int, data: bytes, start: int) -> None:
+def _verify_on_disk(fd: int, data: bytes, start: int) -> None:
     block = start - start % BLOCK
     durable.forget_cached(fd, block, BLOCK)
     if os.pread(fd, len(data), start) != data:

@@ -1,8 +1,8 @@
-"""Ciphertext in S3-compatible storage, under the same names as on a disk, and ended there as truly.
+"""Ciphertext in S3-compatible storage, under the same names as on a disk and deleted as completely.
 
-A bucket can keep what it was told to delete: as an older version, or as the parts of an upload that came to
-no end. So an object is sent in one piece, of which there is all or nothing; deleting takes every version and
-part of it; and `traces` lists those beside what is there.
+A bucket can keep what it was asked to delete: as an older version, or as the parts of an unfinished upload.
+So an object is sent in one request, which stores all of it or nothing; `delete` removes every version and
+part; and `traces` lists these as well as the present objects.
 """
 
 import io
@@ -23,65 +23,65 @@ from patients.vault.storage import NAME
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-# What S3 takes as one piece; a larger object would have to go in parts, which a crash leaves behind.
-ONE_PIECE = 5 * 1024**3
-WINDOW = 1024 * 1024  # bytes fetched at once; almost every object is smaller
-WINDOWS = 3  # kept of one object while it is read: its first, its last and the one between that is read
-GONE = {"404", "NoSuchKey"}
-# What a service says that keeps no versions, or takes nothing in parts, and so has none to list.
-HAS_NONE = {"NotImplemented", "501", "MethodNotAllowed", "405"}
+# The most that S3 accepts in one request. A larger object would need parts, which a crash leaves behind.
+MAX_PUT_BYTES = 5 * 1024**3
+WINDOW = 1024 * 1024  # bytes fetched in one request; almost every object is smaller
+MAX_WINDOWS = 3  # cached while one object is read: its first, its last and the one that is being read
+NOT_FOUND_CODES = {"404", "NoSuchKey"}
+# Answers of a service without versions or without uploads in parts, which has none of them to list.
+UNSUPPORTED_CODES = {"NotImplemented", "501", "MethodNotAllowed", "405"}
 CONFIG = Config(
     connect_timeout=5,
     read_timeout=30,
     retries={"mode": "standard", "total_max_attempts": 3},
-    # Every object proves itself by its seal; many services refuse the checksums that AWS has added.
+    # Decryption detects any change to an object; many services refuse the checksums that AWS has added.
     request_checksum_calculation="when_required",
     response_checksum_validation="when_required",
 )
 
 
-class HasNone(Exception):
-    """The service does not know what it was asked for, so there is none of it."""
+class Unsupported(Exception):
+    """The service does not support the operation, so it has nothing of that kind."""
 
 
 @contextmanager
-def answered(bucket: str, name: str = "") -> Iterator[None]:
-    """Turn what the service says into what callers of a storage know.
+def translated_errors(bucket: str, name: str = "") -> Iterator[None]:
+    """Translate errors of the S3 client into those of a storage.
 
-    Errors: FileNotFoundError for what is not there; HasNone; else ServiceUnavailable, whose message is a
-    sentence for whoever runs the installation.
+    Errors: FileNotFoundError if there is no such object; Unsupported; otherwise ServiceUnavailable, whose
+    message is a sentence for the operator.
     """
     try:
         yield
     except ClientError as error:
-        said = error.response.get("Error", {})
-        code = str(said.get("Code", ""))
-        if code in GONE:
+        details = error.response.get("Error", {})
+        code = str(details.get("Code", ""))
+        if code in NOT_FOUND_CODES:
             raise FileNotFoundError(name) from error
-        if code in HAS_NONE:
-            raise HasNone from error
-        text = said.get("Message") or "no reason given"
+        if code in UNSUPPORTED_CODES:
+            raise Unsupported from error
+        text = details.get("Message") or "no reason given"
         raise ServiceUnavailable(f"The S3 bucket {bucket} cannot be used: {text} ({code}).") from error
     except BotoCoreError as error:
         raise ServiceUnavailable(f"The S3 bucket {bucket} cannot be reached: {error}") from error
 
 
-def checked(name: str) -> str:
-    """`name`, if it is one of the vault's. Errors: SuspiciousFileOperation."""
+def checked_name(name: str) -> str:
+    """Return `name` if it is the name of a vault file. Errors: SuspiciousFileOperation."""
     if not NAME.fullmatch(name):
-        raise SuspiciousFileOperation("that is no name of the vault")
+        raise SuspiciousFileOperation("this is not the name of a vault file")
     return name
 
 
 class S3Vault(S3Storage):
-    """The vault's storage in a bucket; names, contract and errors as `VaultStorage`.
+    """The vault's storage in a bucket, with the names, behaviour and errors of `VaultStorage`.
 
-    `save` never overwrites: FileExistsError. `delete` ends every version and every unfinished part.
-    Errors of all: SuspiciousFileOperation for any other name; ServiceUnavailable, which is an OSError.
+    `save` never overwrites: FileExistsError. `delete` removes every version and every unfinished upload.
+    Errors of all methods: SuspiciousFileOperation for any other name; ServiceUnavailable, an OSError.
     """
 
     def get_default_settings(self) -> dict[str, Any]:
-        # No access list is sent: a bucket without them, which is AWS's default, would refuse it.
+        # Send no ACL: a bucket with ACLs disabled, which is AWS's default, would refuse it.
         given: dict[str, Any] = super().get_default_settings()
         return given | {"client_config": CONFIG, "default_acl": None}
 
@@ -91,51 +91,51 @@ class S3Vault(S3Storage):
         return self.connection.meta.client
 
     def save(self, name: str | None, content: IO[Any], max_length: int | None = None) -> str:
-        name = checked(name or os.urandom(16).hex())
+        name = checked_name(name or os.urandom(16).hex())
         if self.exists(name):
             raise FileExistsError(name)
-        body = getattr(content, "file", content)  # the plain file that Django's classes wrap
+        body = getattr(content, "file", content)  # the plain file inside Django's wrapper
         body.seek(0)
-        with answered(self.bucket_name, name):
+        with translated_errors(self.bucket_name, name):
             self.client.put_object(Bucket=self.bucket_name, Key=name, Body=body)
         return name
 
     def open(self, name: str, mode: str = "rb") -> IO[bytes]:
-        """Open for reading, seekable; what is not read is not fetched.
+        """Open for reading, seekable. Only what is read is fetched.
 
         Errors: FileNotFoundError, ServiceUnavailable.
         """
-        return cast(IO[bytes], Fetched(self, checked(name)))
+        return cast(IO[bytes], S3File(self, checked_name(name)))
 
     def exists(self, name: str) -> bool:
-        return any(True for _entry in self._entries("list_objects_v2", "Contents", checked(name)))
+        return any(True for _entry in self._entries("list_objects_v2", "Contents", checked_name(name)))
 
     def size(self, name: str) -> int:
-        # Not HEAD, which does not tell a missing object from a missing bucket.
-        for entry in self._entries("list_objects_v2", "Contents", checked(name)):
+        # Not HEAD: its answer is the same for a missing object and a missing bucket.
+        for entry in self._entries("list_objects_v2", "Contents", checked_name(name)):
             return int(entry["Size"])
         raise FileNotFoundError(name)
 
     def delete(self, name: str) -> None:
         for kind in ("Versions", "DeleteMarkers"):
-            for version in self._entries("list_object_versions", kind, checked(name)):
-                self._end("delete_object", name, VersionId=version["VersionId"])
-        if self.exists(name):  # where versions are unknown
-            self._end("delete_object", name)
+            for version in self._entries("list_object_versions", kind, checked_name(name)):
+                self._delete_one("delete_object", name, VersionId=version["VersionId"])
+        if self.exists(name):  # in a service without versions
+            self._delete_one("delete_object", name)
         for upload in self._entries("list_multipart_uploads", "Uploads", name):
-            self._end("abort_multipart_upload", name, UploadId=upload["UploadId"])
+            self._delete_one("abort_multipart_upload", name, UploadId=upload["UploadId"])
 
     def listdir(self, path: str) -> tuple[list[str], list[str]]:
-        """No directories, and every name there is; `path` is "".
+        """Return no directories and all file names.
 
-        Errors: SuspiciousFileOperation, ServiceUnavailable.
+        Errors: SuspiciousFileOperation unless `path` is "", ServiceUnavailable.
         """
         if path:
-            raise SuspiciousFileOperation("the vault has one list")
+            raise SuspiciousFileOperation("the vault has no directories")
         return [], sorted(self._names("list_objects_v2", "Contents"))
 
     def traces(self) -> set[str]:
-        """Every name of which a byte is stored, older versions and parts of unfinished uploads included."""
+        """Return every name under which a byte is stored, also in older versions and unfinished uploads."""
         return (
             self._names("list_objects_v2", "Contents")
             | self._names("list_object_versions", "Versions")
@@ -143,16 +143,18 @@ class S3Vault(S3Storage):
         )
 
     def url(self, name: str | None, *args: Any, **kwargs: Any) -> str:
-        raise ValueError("nothing in the vault has an address")
+        raise ValueError("a vault file has no URL")
 
     def objection(self) -> str:
-        """Why the vault must not stand on this bucket, in a sentence; empty where it may."""
-        if settings.LACUNA_UPLOAD_MAX_BYTES > ONE_PIECE // 2:
-            return f"LACUNA_UPLOAD_MAX_BYTES is beyond {ONE_PIECE // 2} bytes, the most for one piece in S3."
+        """Return why the vault must not use this bucket, in a sentence; "" if it may."""
+        if settings.LACUNA_UPLOAD_MAX_BYTES > MAX_PUT_BYTES // 2:
+            return (
+                f"LACUNA_UPLOAD_MAX_BYTES is beyond {MAX_PUT_BYTES // 2} bytes, the most for one piece in S3."
+            )
         try:
-            with answered(self.bucket_name):
+            with translated_errors(self.bucket_name):
                 found = self.client.get_object_lock_configuration(Bucket=self.bucket_name)
-        except (ServiceUnavailable, HasNone):  # there is no lock, or nobody says
+        except (ServiceUnavailable, Unsupported):  # there is no lock, or the service doesn't tell
             return ""
         if found.get("ObjectLockConfiguration", {}).get("ObjectLockEnabled") != "Enabled":
             return ""
@@ -162,42 +164,42 @@ class S3Vault(S3Storage):
         )
 
     def read_range(self, name: str, start: int) -> tuple[bytes, int]:
-        """At most WINDOW bytes from `start`, and the whole length.
+        """Return at most WINDOW bytes from `start`, and the length of the whole object.
 
         Errors: FileNotFoundError, ServiceUnavailable.
         """
         span = f"bytes={start}-{start + WINDOW - 1}"
-        with answered(self.bucket_name, name):
+        with translated_errors(self.bucket_name, name):
             found = self.client.get_object(Bucket=self.bucket_name, Key=name, Range=span)
             data: bytes = found["Body"].read()
         return data, int(found.get("ContentRange", f"/{len(data)}").rpartition("/")[2])
 
     def _entries(self, operation: str, field: str, name: str = "") -> Iterator[dict[str, Any]]:
-        """What a listing holds, of one name or of all that are the vault's."""
+        """Yield the entries of a listing, for one name or for all vault files."""
         try:
-            with answered(self.bucket_name, name):
+            with translated_errors(self.bucket_name, name):
                 pages = self.client.get_paginator(operation).paginate(Bucket=self.bucket_name, Prefix=name)
                 for page in pages:
                     for entry in page.get(field, ()):
                         if NAME.fullmatch(entry["Key"]):
                             yield entry
-        except HasNone:
+        except Unsupported:
             return
 
     def _names(self, operation: str, field: str) -> set[str]:
         return {entry["Key"] for entry in self._entries(operation, field)}
 
-    def _end(self, operation: str, name: str, **what: str) -> None:
-        """Delete one thing, which somebody else may have deleted already."""
+    def _delete_one(self, operation: str, name: str, **identifier: str) -> None:
+        """Delete one version or upload, unless another process has already deleted it."""
         try:
-            with answered(self.bucket_name, name):
-                getattr(self.client, operation)(Bucket=self.bucket_name, Key=name, **what)
+            with translated_errors(self.bucket_name, name):
+                getattr(self.client, operation)(Bucket=self.bucket_name, Key=name, **identifier)
         except FileNotFoundError:
             return
 
 
-class Fetched(io.RawIOBase):
-    """An object as a seekable file, fetched window by window.
+class S3File(io.RawIOBase):
+    """An object as a seekable file, fetched in windows of WINDOW bytes.
 
     Errors: FileNotFoundError, ServiceUnavailable.
     """
@@ -235,7 +237,7 @@ class Fetched(io.RawIOBase):
 
     def _window(self, index: int) -> bytes:
         if index not in self._windows:
-            if len(self._windows) == WINDOWS:
-                self._windows.pop(list(self._windows)[1])  # the first is read again and again
+            if len(self._windows) == MAX_WINDOWS:
+                self._windows.pop(list(self._windows)[1])  # not the first, which is read again and again
             self._windows[index], _length = self._storage.read_range(self._name, index * WINDOW)
         return self._windows[index]

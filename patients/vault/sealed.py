@@ -1,7 +1,7 @@
-"""Words under a key: what a row says in clear can never be destroyed, so what matters is sealed in it.
+"""Encrypted fields of a row. What a row holds in plain text can't be destroyed, so private fields are sealed.
 
-A sealed model keeps its words in one column, encrypted under a key of the key store. When the key goes, the
-words go, in this row and in every copy of it.
+A sealed model has these fields in one column, encrypted under a key of the key store. When the key is
+destroyed, they are lost in this row and in every copy of it.
 """
 
 import dataclasses
@@ -22,38 +22,38 @@ from patients.vault.stream import Tampered
 
 VERSION = b"\x01"
 NONCE = 12
-STEP = 128  # sizes are multiples of this, so that they say little about the words
+PADDING_UNIT = 128  # bytes; sizes are padded to multiples of this, so that they reveal little
 
 
 def seal(key: Buffer, aad: bytes, data: bytes) -> bytes:
     """Encrypt a short text under a 32-byte key: version, nonce, and AES-256-GCM of the padded data.
 
-    `aad` binds the place it belongs to; many texts may be sealed under one key.
+    `aad` binds it to the place where it is stored. Many texts may be sealed under one key.
     """
     length = len(data).to_bytes(4, "big")
-    padding = bytes(-(len(length) + len(data)) % STEP)
+    padding = bytes(-(len(length) + len(data)) % PADDING_UNIT)
     nonce = os.urandom(NONCE)
     return VERSION + nonce + AESGCM(key).encrypt(nonce, length + data + padding, VERSION + aad)
 
 
 def unseal(key: Buffer, aad: bytes, sealed: Buffer) -> bytes:
-    """Return what `seal` was given. Errors: Tampered for another key, place, version or a changed byte."""
+    """Return what `seal` was given. Errors: Tampered for another key, place or version, or a changed byte."""
     sealed = bytes(sealed)
     if sealed[:1] != VERSION:
-        raise Tampered("sealed by a version that is not known here")
+        raise Tampered("the sealed data has an unknown version")
     nonce = sealed[1 : 1 + NONCE]
     try:
         padded = AESGCM(key).decrypt(nonce, sealed[1 + NONCE :], VERSION + aad)
     except (InvalidTag, ValueError):
-        raise Tampered("not sealed so, or not for this place") from None
+        raise Tampered("not sealed under this key, or not for this place") from None
     return padded[4 : 4 + int.from_bytes(padded[:4], "big")]
 
 
 class SealedModel(models.Model):
-    """A row whose words are sealed.
+    """A row with sealed fields.
 
-    `sealed_fields` is a frozen dataclass; JSON can hold its fields, and each has a default. The key
-    must exist before the first `write`; this class neither makes nor destroys one.
+    `sealed_fields` is a frozen dataclass. JSON can represent its fields, and each has a default. The key must
+    exist before the first `write`; this class neither creates nor destroys one.
     """
 
     sealed = models.BinaryField(default=b"", editable=False)
@@ -65,34 +65,34 @@ class SealedModel(models.Model):
 
     @property
     def seal_key_id(self) -> UUID:
-        """The key the words lie under: the row's own id, unless a model says otherwise."""
+        """The id of the key for the fields: the row's own id, unless a model overrides this."""
         return typing.cast(UUID, self.pk)
 
     def read(self) -> Any:
-        """Return the words as `sealed_fields`; its defaults when nothing was written.
+        """Return the fields as `sealed_fields`, with its defaults if nothing was written.
 
-        Errors: KeyGone when the key is destroyed, Tampered when this was not sealed for this row.
+        Errors: KeyGone if the key is destroyed, Tampered if the data was not sealed for this row.
         """
         if not self.sealed:
             return self.sealed_fields()
-        return self._unsealed(key_store().get(self.seal_key_id))
+        return self._unseal(key_store().get(self.seal_key_id))
 
     def write(self, fields: Any) -> None:
-        """Seal the words into `sealed`; saving is the caller's. Errors: KeyGone."""
+        """Seal `fields` into the column. The caller saves the row. Errors: KeyGone."""
         data = json.dumps(dataclasses.asdict(fields), ensure_ascii=False).encode()
-        self.sealed = seal(key_store().get(self.seal_key_id), self._place(), data)
+        self.sealed = seal(key_store().get(self.seal_key_id), self._associated_data(), data)
 
-    def _place(self) -> bytes:
+    def _associated_data(self) -> bytes:
         return f"{self._meta.label_lower}:{self.pk}".encode()
 
-    def _unsealed(self, key: bytes) -> Any:
-        return _fields_from(self.sealed_fields, json.loads(unseal(key, self._place(), self.sealed)))
+    def _unseal(self, key: bytes) -> Any:
+        return _fields_from(self.sealed_fields, json.loads(unseal(key, self._associated_data(), self.sealed)))
 
 
 def read_many(instances: Iterable[SealedModel]) -> dict[Any, Any]:
-    """The words of many rows by primary key; those whose key is gone are left out.
+    """Return the fields of many rows by primary key. Rows whose key is gone are left out.
 
-    One look into the key store, however many rows. Errors: Tampered.
+    The key store is asked once, however many rows there are. Errors: Tampered.
     """
     rows = list(instances)
     keys = key_store().get_many({row.seal_key_id for row in rows if row.sealed})
@@ -101,14 +101,14 @@ def read_many(instances: Iterable[SealedModel]) -> dict[Any, Any]:
         if not row.sealed:
             found[row.pk] = row.sealed_fields()
         elif key := keys.get(row.seal_key_id):
-            found[row.pk] = row._unsealed(key)
+            found[row.pk] = row._unseal(key)
     return found
 
 
-def _fields_from(kind: type[Any], words: dict[str, Any]) -> Any:
-    """Return the fields of a row of any age. Unknown ones are ignored, missing ones take their defaults."""
+def _fields_from(kind: type[Any], stored: dict[str, Any]) -> Any:
+    """Return `stored` as `kind`. Unknown fields are ignored, missing ones get their defaults."""
     hints = typing.get_type_hints(kind)
-    known = {field.name: words[field.name] for field in dataclasses.fields(kind) if field.name in words}
+    known = {field.name: stored[field.name] for field in dataclasses.fields(kind) if field.name in stored}
     for name, value in known.items():
         if isinstance(value, list) and typing.get_origin(hints[name]) is tuple:
             known[name] = tuple(value)  # JSON has no tuples

@@ -1,4 +1,4 @@
-"""Ciphertext on local disk. Names say nothing; a file is durable before anyone is told that it is there."""
+"""Ciphertext on local disk. File names reveal nothing; a file is durable when `save` returns."""
 
 import os
 import re
@@ -14,33 +14,33 @@ from django.core.files.storage import FileSystemStorage
 from clinic import durable
 from clinic.durable import make_directory, sync_directory
 
-# 32 hexadecimal digits at random; nothing else, so that no one's words ever stand in a file name.
+# 32 random hexadecimal digits and nothing else, so that no text from a user ever gets into a file name.
 NAME = re.compile(r"[0-9a-f]{32}")
 
 
 class VaultStorage(FileSystemStorage):
-    """Files named by 32 hexadecimal digits, fanned out over two levels of directories.
+    """Files named by 32 hexadecimal digits, in two levels of subdirectories.
 
-    They lie at `location`, by default LACUNA_VAULT_DIR/blobs.
+    `location` is the directory, by default LACUNA_VAULT_DIR/blobs.
 
-    `save` makes file and directories durable, and moves a file that is staged on the same volume (one with
-    `temporary_file_path`) instead of copying it. It never overwrites: FileExistsError.
-    `delete` makes the absence durable. Directories are 0700, files 0600. There are no URLs.
+    `save` makes the file and its directories durable. It moves a staged file on the same volume (one with
+    `temporary_file_path`) instead of copying it. It never overwrites: FileExistsError. `delete` makes the
+    deletion durable. Directories have mode 0700, files 0600. There are no URLs.
     Errors: SuspiciousFileOperation for any other name.
     """
 
     def __init__(self, location: str | Path | None = None) -> None:
         super().__init__(file_permissions_mode=0o600, directory_permissions_mode=0o700)
-        self._given = location
-        self._synced: set[Path] = set()  # directories whose names are durable
+        self._custom_location = location
+        self._synced: set[Path] = set()  # directories that are known to be durable
 
     @property
     def location(self) -> str:
-        return str(self._given or Path(settings.LACUNA_VAULT_DIR) / "blobs")
+        return str(self._custom_location or Path(settings.LACUNA_VAULT_DIR) / "blobs")
 
     def path(self, name: str) -> str:
         if not NAME.fullmatch(name):
-            raise SuspiciousFileOperation("that is no name of the vault")
+            raise SuspiciousFileOperation("this is not the name of a vault file")
         return str(Path(self.location, name[:2], name[2:4], name))
 
     def save(self, name: str | None, content: IO[Any], max_length: int | None = None) -> str:
@@ -49,7 +49,7 @@ class VaultStorage(FileSystemStorage):
         self._make_directories(path.parent)
         staged = getattr(content, "temporary_file_path", None)
         if staged is not None:
-            self._take(Path(staged()), path)
+            self._move_into_place(Path(staged()), path)
         else:
             self._write(path, content if isinstance(content, File) else File(content, name))
         sync_directory(path.parent)
@@ -59,26 +59,26 @@ class VaultStorage(FileSystemStorage):
         path = Path(self.path(name))
         path.unlink(missing_ok=True)
         if path.parent.is_dir():
-            sync_directory(path.parent)  # also when it was gone: an earlier call may have ended before this
+            sync_directory(path.parent)  # also if it was gone: an earlier call may have stopped before this
 
     def listdir(self, path: str) -> tuple[list[str], list[str]]:
-        """No directories, and every name there is; `path` is "". Errors: SuspiciousFileOperation."""
+        """Return no directories and all file names. Errors: SuspiciousFileOperation unless `path` is ""."""
         if path:
-            raise SuspiciousFileOperation("the vault has one list")
+            raise SuspiciousFileOperation("the vault has no directories")
         return [], sorted(
             file.name for file in Path(self.location).glob("??/??/*") if NAME.fullmatch(file.name)
         )
 
     def traces(self) -> set[str]:
-        """Every name of which a byte is stored."""
+        """Return every name under which a byte is stored."""
         return set(self.listdir("")[1])
 
     def objection(self) -> str:
-        """Why the vault must not stand here: a disk has none of its own."""
+        """Return why the vault must not use this storage: never a reason for a disk."""
         return ""
 
     def url(self, name: str | None) -> str:
-        raise ValueError("nothing in the vault has an address")
+        raise ValueError("a vault file has no URL")
 
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
         return name
@@ -89,7 +89,7 @@ class VaultStorage(FileSystemStorage):
             if level in self._synced and level.is_dir():
                 continue
             level.mkdir(mode=0o700, exist_ok=True)
-            sync_directory(level.parent)  # also where it was there: its maker may not have come to this yet
+            sync_directory(level.parent)  # also if it existed: its creator may not have synced it yet
             self._synced.add(level)
 
     @staticmethod
@@ -106,13 +106,13 @@ class VaultStorage(FileSystemStorage):
             raise
 
     @staticmethod
-    def _take(staged: Path, path: Path) -> None:
+    def _move_into_place(staged: Path, path: Path) -> None:
         fd = os.open(staged, os.O_RDWR | os.O_CLOEXEC)
         try:
             os.fchmod(fd, 0o600)
             durable.fsync(fd)
         finally:
             os.close(fd)
-        os.link(staged, path)  # unlike a renaming, it refuses to overwrite
+        os.link(staged, path)  # unlike a rename, it refuses to overwrite
         staged.unlink()
         sync_directory(staged.parent)

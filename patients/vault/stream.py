@@ -1,10 +1,10 @@
-"""Tink's AES256-GCM-HKDF streaming encryption with 64 KB segments, written and read piece by piece.
+"""Tink's AES256-GCM-HKDF streaming encryption with 64 KB segments, written and read in pieces.
 
-A ciphertext is a header (its own length, a salt, a nonce prefix) and segments of 65,536 bytes, the header
-counted into the first; each ends with a 16-byte tag. A segment's nonce holds its number and whether it is
-the last, so that nothing can be cut off, put in, or moved. The layout is the one Google Tink publishes for
-`AesGcmHkdfStreamingKey` (derived key 32 bytes, HKDF-SHA256, first segment offset 0), and Tink is the oracle
-of its tests; its own Python reader cannot seek, and a Range request has to.
+A ciphertext is a header (its own length, a salt, a nonce prefix) and segments of 65,536 bytes. The header
+counts as part of the first segment. Each segment ends with a 16-byte tag. Its nonce contains its number and
+whether it is the last, so nothing can be cut off, inserted or moved. The layout is the one that Google Tink
+publishes for `AesGcmHkdfStreamingKey` (derived key 32 bytes, HKDF-SHA256, first segment offset 0), and the
+tests compare with Tink. Tink's own Python reader is not used: it cannot seek, and a Range request needs that.
 """
 
 import io
@@ -24,29 +24,29 @@ KEY = 32
 SEGMENT = 64 * 1024
 HEADER = 40  # length byte, 32-byte salt, 7-byte nonce prefix
 TAG = 16
-FIRST = SEGMENT - HEADER - TAG
-NEXT = SEGMENT - TAG
+FIRST = SEGMENT - HEADER - TAG  # plaintext bytes in the first segment
+NEXT = SEGMENT - TAG  # plaintext bytes in each later segment but the last, which may have fewer
 
 
 class Tampered(Exception):
-    """The ciphertext is not, whole and in order, what was encrypted under this key and associated data."""
+    """The ciphertext is not exactly what was encrypted under this key and associated data."""
 
 
 def plaintext_of(segments: int) -> int:
-    """Plaintext bytes carried by the first `segments` segments when none of them is the last."""
+    """Return the number of plaintext bytes in the first `segments` segments, none of them the last."""
     return FIRST + (segments - 1) * NEXT if segments else 0
 
 
 def ciphertext_size(plaintext: int) -> int:
-    """Bytes that `plaintext` bytes become: the header, and a tag for each segment."""
+    """Return the size of the ciphertext of `plaintext` bytes, with its header and a tag for each segment."""
     segments = 1 + max(0, -(-(plaintext - FIRST) // NEXT))
     return HEADER + plaintext + segments * TAG
 
 
 def plaintext_size(ciphertext: int) -> int:
-    """Bytes that a ciphertext of `ciphertext` bytes holds.
+    """Return the size of the plaintext in a ciphertext of `ciphertext` bytes.
 
-    Errors: Tampered for a size that no plaintext has.
+    Errors: Tampered if no plaintext has a ciphertext of this size.
     """
     plaintext = ciphertext - HEADER - TAG * -(-ciphertext // SEGMENT)
     if plaintext < 0 or ciphertext_size(plaintext) != ciphertext:
@@ -71,10 +71,10 @@ def _nonce(header: bytes, index: int, last: bool) -> bytes:
 class Encryptor:
     """Encrypts one object as its bytes arrive.
 
-    Everything `update` returns is whole segments, so what was written and fsynced so far is always a multiple
-    of `SEGMENT` bytes and can be continued by `resume`.
+    `update` returns only whole segments, so what was written and fsynced so far is always a multiple of
+    `SEGMENT` bytes, and `resume` can continue it.
 
-    `key` is the object's 32-byte data key, used for this object alone; `aad` binds the object's id.
+    `key` is the object's 32-byte data key, used for no other object. `aad` is associated data with its id.
     """
 
     def __init__(self, key: Buffer, aad: bytes) -> None:
@@ -82,11 +82,11 @@ class Encryptor:
 
     @classmethod
     def resume(cls, key: Buffer, aad: bytes, header: bytes, segments: int) -> "Encryptor":
-        """Continue an object after its first `segments` whole segments, none of them the last.
+        """Return an encryptor that continues an object after its first `segments` segments, none the last.
 
-        The next byte to give is number `plaintext_of(segments)`. Ciphertext beyond those segments must be cut
-        off first and must come from the same plaintext: a segment's nonce depends on its number alone.
-        Errors: Tampered for a header that is not one.
+        The next plaintext byte to pass is number `plaintext_of(segments)`. The caller must cut off any
+        ciphertext after those segments, and must pass the same plaintext as before: a segment's nonce depends
+        only on its number. Errors: Tampered if `header` is not a vault object's.
         """
         if len(header) != HEADER or header[0] != HEADER:
             raise Tampered("this is not the header of a vault object")
@@ -99,30 +99,30 @@ class Encryptor:
         self.segments = segments
         self.finished = False
         self._cipher = _segment_cipher(key, aad, header)
-        self._held = bytearray()
+        self._buffer = bytearray()
 
     @property
-    def _room(self) -> int:
+    def _segment_capacity(self) -> int:
         return NEXT if self.segments else FIRST
 
     def update(self, data: Buffer) -> bytes:
-        """Take more plaintext; return the segments it completes, which may be none.
+        """Encrypt more plaintext; return the segments it completes, which may be none.
 
-        A segment leaves only when a byte beyond it is known, because the last one is marked as the last.
+        A segment is returned only when a byte after it is known, because the last segment is marked.
         Errors: ValueError after `finish`.
         """
         if self.finished:
             raise ValueError("this object is finished")
-        self._held += data
+        self._buffer += data
         out = bytearray()
         start = 0
-        with memoryview(self._held) as held:
-            while len(held) - start > self._room:
-                end = start + self._room
-                out += self._seal(held[start:end], last=False)
+        with memoryview(self._buffer) as view:
+            while len(view) - start > self._segment_capacity:
+                end = start + self._segment_capacity
+                out += self._seal(view[start:end], last=False)
                 start = end
-        self._held[:start] = bytes(start)
-        del self._held[:start]
+        self._buffer[:start] = bytes(start)
+        del self._buffer[:start]
         return bytes(out)
 
     def finish(self) -> bytes:
@@ -130,9 +130,9 @@ class Encryptor:
         if self.finished:
             raise ValueError("this object is finished")
         self.finished = True
-        with memoryview(self._held) as held:
-            out = self._seal(held, last=True)
-        self._held[:] = bytes(len(self._held))
+        with memoryview(self._buffer) as view:
+            out = self._seal(view, last=True)
+        self._buffer[:] = bytes(len(self._buffer))
         return out
 
     def _seal(self, plaintext: memoryview, *, last: bool) -> bytes:
@@ -144,8 +144,8 @@ class Encryptor:
 class Reader(io.RawIOBase):
     """Reads an encrypted object as a seekable file, decrypting only the segments it is asked for.
 
-    Opening it checks the last segment, and with it the object's length, before any byte can be served; later
-    reads check the segments they touch. Closing it closes `raw`.
+    Opening it checks the last segment, and so the object's length, before any byte is served. Later reads
+    check the segments they touch. Closing it closes `raw`.
 
     `raw` is a seekable binary file with the ciphertext; `key` and `aad` are those of the `Encryptor`.
     Errors: Tampered, at opening or reading.
@@ -153,7 +153,7 @@ class Reader(io.RawIOBase):
 
     def __init__(self, raw: IO[bytes], key: Buffer, aad: bytes) -> None:
         super().__init__()
-        # Both before anything can fail, because `close` needs them, also when it is called by the destructor.
+        # Set these before anything can fail: `close` needs them, and the destructor calls it too.
         self._raw = raw
         self._plain = bytearray(NEXT)
         self._length = raw.seek(0, os.SEEK_END)
@@ -179,7 +179,7 @@ class Reader(io.RawIOBase):
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size}[whence]
         if base + offset < 0:
-            raise ValueError("a position is not negative")
+            raise ValueError("the position would be negative")
         self._position = base + offset
         return self._position
 
@@ -190,7 +190,7 @@ class Reader(io.RawIOBase):
         with memoryview(buffer).cast("B") as target:
             wanted = min(len(target), max(0, self.size - self._position))
             while done < wanted:
-                index, within = self._place(self._position)
+                index, within = self._locate(self._position)
                 available = self._load(index)
                 count = min(available - within, wanted - done)
                 target[done : done + count] = memoryview(self._plain)[within : within + count]
@@ -208,14 +208,14 @@ class Reader(io.RawIOBase):
         super().close()
 
     @staticmethod
-    def _place(position: int) -> tuple[int, int]:
+    def _locate(position: int) -> tuple[int, int]:
         if position < FIRST:
             return 0, position
         index, within = divmod(position - FIRST, NEXT)
         return index + 1, within
 
     def _load(self, index: int) -> int:
-        """Decrypt segment `index` into the buffer; return its plaintext's length."""
+        """Decrypt segment `index` into `_plain`, unless it is there; return the length of its plaintext."""
         start = index * SEGMENT if index else HEADER
         length = min((index + 1) * SEGMENT, self._length) - start
         if self._loaded != index:
@@ -225,7 +225,7 @@ class Reader(io.RawIOBase):
                 try:
                     self._cipher.decrypt_into(nonce, self._read_exactly(start, length), None, plain)
                 except InvalidTag:
-                    raise Tampered(f"segment {index} was not encrypted so") from None
+                    raise Tampered(f"segment {index} does not decrypt") from None
             self._loaded = index
         return length - TAG
 

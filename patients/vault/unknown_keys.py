@@ -1,8 +1,8 @@
-"""Keys that a restored database does not know: held until an administrator says that the backup was right.
+"""Keys that a restored database does not know. They are held until an administrator confirms the backup.
 
-After a restore the rows of all that was brought since the backup are missing, and the sweep would end their
-keys within minutes. If it was the wrong backup, that would erase what nobody asked to erase. So these keys
-are written down when the house is opened, and stay until somebody has looked.
+After a restore, everything uploaded since the backup has no row, and the sweep would destroy its keys within
+minutes. If it was the wrong backup, that would erase what nobody asked to erase. So these keys are recorded
+as held when the installation is opened after a restore, and stay until an administrator has decided.
 """
 
 from uuid import UUID
@@ -15,21 +15,21 @@ from clinic.audit.record import Act, record
 from patients.vault.configured import key_store
 from patients.vault.models import HeldKey
 from patients.vault.objects import storage
-from patients.vault.sweep import owned
+from patients.vault.sweep import owned_keys
 
 
 class NotAsShown(Exception):
-    """Other keys are held than whoever decided has seen; the message says so in plain words."""
+    """The held keys have changed since they were shown. The message says so to the user."""
 
 
 def hold(extra_owners: set[UUID]) -> int:
-    """Hold every live key that no row accounts for; return how many came to be held. In a transaction.
+    """Hold every live key that has no row; return how many are newly held. Call it inside a transaction.
 
-    `extra_owners`: as of the sweep. What was held and is gone, or has its row again, is held no more.
+    `extra_owners`: as for the sweep. Held keys that no longer exist, or whose row is back, are released.
     """
-    # The keys first: what is made later has its row before anyone looks for it.
+    # List the keys before the rows, so that a key created meanwhile is not mistaken for one without a row.
     live = set(key_store().ids())
-    unowned = live - owned(extra_owners)
+    unowned = live - owned_keys(extra_owners)
     before, now = dict(HeldKey.objects.values_list("pk", "since")), timezone.now()
     if unowned != before.keys():
         HeldKey.objects.all().delete()
@@ -39,10 +39,11 @@ def hold(extra_owners: set[UUID]) -> int:
 
 
 def end_held(seen: int, *, by: str) -> int:
-    """Destroy the keys that are held, and the files they open; return how many.
+    """Destroy the held keys and the files they open; return how many.
 
-    `seen`: how many were shown to whoever decided. `by`: the actor, as the log takes it. What a crash leaves
-    is ended by the sweep, as it is held no more. Errors: NotAsShown; KeyStoreDamaged, OSError.
+    `seen`: how many were shown to the person who decided. `by`: the actor for the audit entry. After a crash
+    the sweep destroys the remaining keys, as they are no longer held. Errors: NotAsShown; KeyStoreDamaged,
+    OSError.
     """
     with transaction.atomic():
         held = set(HeldKey.objects.select_for_update().values_list("pk", flat=True))
@@ -52,7 +53,7 @@ def end_held(seen: int, *, by: str) -> int:
                 _("%(now)d keys are held now, and not %(seen)d. Look again.")
                 % {"now": len(held), "seen": seen}
             )
-        doomed = held - owned(set())  # one that has a row after all is merely held no more
+        doomed = held - owned_keys(set())  # a key that has a row after all is only released
         record(Act("keys.let-go", "keys:store", by, details={"keys": len(doomed)}))
     for key in sorted(doomed):
         key_store().destroy(key)

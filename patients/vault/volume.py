@@ -1,9 +1,8 @@
-"""Does the volume under a directory overwrite in place? Read from the kernel's own table of mounts.
+"""Find out whether the volume of a directory overwrites in place, from the kernel's table of mounts.
 
-What the kernel can't tell is not warned of here and said on every certificate instead (limits.py): a disk,
-flash above all, may write elsewhere than it was told to and keep the old block. XFS overwrites in place,
-except where a file shares its blocks with a copy made by reflink, and that copy would be a copy of the keys
-anyway.
+What the kernel can't tell gets no warning here; every certificate states it instead (limits.py): a disk,
+flash above all, may write to another place and keep the old block. XFS overwrites in place, except where a
+file shares its blocks with a reflink copy, and such a copy would be a copy of the keys anyway.
 """
 
 import re
@@ -21,29 +20,29 @@ IN_PLACE = {"ext2", "ext3", "ext4", "xfs", "vfat", "jfs"}
 
 
 def _unescaped(field: str) -> str:
-    """The kernel writes space, tab, newline and backslash as octal."""
+    """Decode the octal escapes that the kernel writes for space, tab, newline and backslash."""
     return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), field)
 
 
 def mount_of(directory: Path, mountinfo: str) -> tuple[str, str, str]:
-    """File system type, super options and device (major:minor) of the mount that `directory` is on.
+    """Return file system type, super options and device (major:minor) of the mount that `directory` is on.
 
-    `mountinfo` is the text of /proc/self/mountinfo (proc_pid_mountinfo(5)). Of several mounts on one place
-    the last hides the others. Returns ("unknown", "", "") when no mount contains the directory.
+    `mountinfo` is the text of /proc/self/mountinfo (proc_pid_mountinfo(5)). Of several mounts on one
+    directory, the last hides the others. Return ("unknown", "", "") when no mount contains the directory.
     """
     found, depth = ("unknown", "", ""), -1
     for line in mountinfo.splitlines():
         before, _, after = line.partition(" - ")
         fields = before.split(" ")
-        place = Path(_unescaped(fields[4]))
-        if directory.is_relative_to(place) and len(place.parts) >= depth:
+        mount_point = Path(_unescaped(fields[4]))
+        if directory.is_relative_to(mount_point) and len(mount_point.parts) >= depth:
             filesystem, _source, options = (*after.split(" "), "", "")[:3]
-            found, depth = (filesystem, options, fields[2]), len(place.parts)
+            found, depth = (filesystem, options, fields[2]), len(mount_point.parts)
     return found
 
 
 def reason_against(filesystem: str, options: str) -> Reason | None:
-    """Why overwriting on such a file system can't be relied on, or None."""
+    """Return why overwriting in place can't be relied on with this file system, or None if it can."""
     if filesystem.startswith("fuse") and filesystem not in REASONS:
         return "unknown"
     if filesystem in {"ext3", "ext4"} and "data=journal" in options.split(","):
@@ -52,10 +51,10 @@ def reason_against(filesystem: str, options: str) -> Reason | None:
 
 
 def snapshotted(device: str, devices: Path) -> bool:
-    """Is the block device (major:minor) a volume of LVM that keeps old blocks: snapshotted, or thin?
+    """Return whether a block device (major:minor) is an LVM volume that keeps old blocks (snapshotted, thin).
 
-    `devices` is /sys/dev/block. LVM lays such a volume over a device whose uuid ends in -real (the origin of
-    a snapshot), -cow (a snapshot) or -tpool (a pool of thin volumes); see dmsetup(8) and lvmthin(7).
+    `devices` is /sys/dev/block. LVM puts such a volume on top of a device whose uuid ends in -real (the
+    origin of a snapshot), -cow (a snapshot) or -tpool (a pool of thin volumes): dmsetup(8), lvmthin(7).
     """
     return any(
         uuid.read_text().strip().endswith(("-real", "-cow", "-tpool"))
@@ -68,7 +67,7 @@ def volume_warnings(
     mounts: Path = Path("/proc/self/mountinfo"),
     devices: Path = Path("/sys/dev/block"),
 ) -> tuple[VolumeWarning, ...]:
-    """Warnings for directories by the name to report them under; empty when all overwrite in place."""
+    """Return warnings for `places`, the directories by the name to report; none if all overwrite in place."""
     try:
         mountinfo = mounts.read_text()
     except OSError:  # not Linux, or no /proc
@@ -79,7 +78,7 @@ def volume_warnings(
         reason = reason_against(filesystem, options)
         image = devices / device / "loop" / "backing_file"
         if reason is None and device and image.exists():
-            # An image in a file is as good as the volume that the file lies on.
+            # A loop device on an image file is as good as the volume that the file is on.
             backing, options, device = mount_of(Path(image.read_text().strip()), mountinfo)
             reason = reason_against(backing, options)
         if reason is None and device and snapshotted(device, devices):

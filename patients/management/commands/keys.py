@@ -1,4 +1,4 @@
-"""`manage.py keys`: where the keys stand, what that limits, and rolling them by hand."""
+"""`manage.py keys`: show where the keys are stored and what that limits, or roll or destroy them."""
 
 from typing import Any
 
@@ -15,21 +15,21 @@ from patients.vault.unknown_keys import NotAsShown, end_held
 
 
 class Command(BaseCommand):
-    help = "Show where the keys stand and what that limits, or roll them (docs/keys.md)."
+    help = "Show where the keys are stored and what that limits, or roll or destroy them (docs/keys.md)."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "what",
             choices=["status", "roll", "strike", "held"],
-            help="status: look; roll: wrap survivors anew and destroy the key above them; strike: after a "
-            "restore of the database, end the rows that no key in the token opens; held: show keys that a "
-            "restored database does not know",
+            help="status: show where the keys are stored; roll: wrap the live keys again under a new key and "
+            "destroy the old one; strike: after a restore of the database, destroy the rows that no key in "
+            "the token opens; held: show the keys that a restored database does not know",
         )
         parser.add_argument(
             "--destroy",
             type=int,
             metavar="NUMBER",
-            help="with held: it was the right backup, destroy them, so many as were shown",
+            help="with held: destroy these keys, as it was the right backup; NUMBER is how many were shown",
         )
 
     def handle(self, *, what: str, destroy: int | None, **options: Any) -> None:
@@ -51,15 +51,15 @@ class Command(BaseCommand):
 
     def status(self) -> None:
         state = key_store().state()
-        where = "rows of PostgreSQL" if state.kind == "database" else "a slot file"
-        above = f"under a root key ({state.root})"
+        data_keys_in = "rows of PostgreSQL" if state.kind == "database" else "a slot file"
+        upper_keys_in = f"under a root key ({state.root})"
         if state.custody == "token":
-            above = f"inside the token ({state.token})"
+            upper_keys_in = f"inside the token ({state.token})"
         self.stdout.write(
-            f"Data keys: {state.live}, in {where}, mirrors: {state.mirrors}; epoch {state.epoch}"
+            f"Data keys: {state.live}, in {data_keys_in}, mirrors: {state.mirrors}; epoch {state.epoch}"
         )
         self.stdout.write(f"Destroyed since the last roll: {state.destroyed}")
-        self.stdout.write(f"Keys above them: {above}")
+        self.stdout.write(f"Keys above them: {upper_keys_in}")
         self.stdout.write(f"A key is destroyed so: {method(state)}.")
         for warning in state.warnings:
             self.stdout.write(

@@ -158,7 +158,7 @@ def test_a_vault_that_cannot_be_written_may_not(settings: Settings, tmp_path: Pa
 
 def test_keys_of_one_machine_for_several_may_not(settings: Settings) -> None:
     settings.LACUNA_SEVERAL_MACHINES = True
-    with pytest.raises(CannotOpen, match=r"^Several machines serve this house"):
+    with pytest.raises(CannotOpen, match=r"^Several machines serve this installation"):
         check_keys()
 
 

@@ -90,7 +90,7 @@ def test_a_token_without_a_pin_is_refused(tmp_path: Path, settings: object, toke
 def test_several_machines_on_a_file_of_one_are_refused(tmp_path: Path, settings: object) -> None:
     settings.LACUNA_SEVERAL_MACHINES = True
     for opening in (key_store, key_observer):
-        with pytest.raises(ImproperlyConfigured, match="Several machines serve this house"):
+        with pytest.raises(ImproperlyConfigured, match="Several machines serve this installation"):
             opening()
     assert not (tmp_path / "keys").exists()
     settings.LACUNA_SEVERAL_MACHINES = False

@@ -250,11 +250,11 @@ def test_a_key_that_the_token_lost_is_damage_and_not_erasure(opened: Open, token
     store, case = opened(), uuid4()
     keys = filled(store, case, 2)
     (name,) = case_keys(token)[case]
-    token.destroy(store._owner(case), name)
+    token.destroy(store._token_owner(case), name)
     for reader in (store, opened()):
         with pytest.raises(KeyStoreDamaged, match="does not hold the key that key"):
             reader.get(next(iter(keys)))
-        assert set(reader.lost()) == set(keys)
+        assert set(reader.unopenable()) == set(keys)
     store.destroy(next(iter(keys)))
     with pytest.raises(KeyStoreDamaged):
         store.roll_case(case)
@@ -265,10 +265,10 @@ def test_what_was_destroyed_is_not_lost(opened: Open, token: Token) -> None:
     keys = filled(store, case, 2)
     store.destroy(gone := next(iter(keys)))
     store.destroy(next(iter(filled(store, over, 1))))
-    assert store.lost() == []
+    assert store.unopenable() == []
     (name,) = case_keys(token)[case]
-    token.destroy(store._owner(case), name)
-    assert store.lost() == [key_id for key_id in keys if key_id != gone]
+    token.destroy(store._token_owner(case), name)
+    assert store.unopenable() == [key_id for key_id in keys if key_id != gone]
 
 
 def test_a_row_that_was_altered_or_swapped_opens_with_nothing(opened: Open) -> None:
@@ -294,9 +294,9 @@ def test_a_wrapped_key_opens_in_its_own_place_alone(opened: Open, place: str) ->
     store, case, key_id, name = opened(), uuid4(), uuid4(), "ab" * 16
     store.create(key_id, case)  # which reads the name of the house
     kek, nonce, dek = AESGCM(bytes(range(32))), bytes(12), bytes(range(32))
-    wrapped = kek.encrypt(nonce, dek, store._bound(case, name, key_id))
+    wrapped = kek.encrypt(nonce, dek, store._associated_data(case, name, key_id))
     store._handles[name] = store._handles["cd" * 16] = kek
-    assert store._unwrapped(key_id, case, name, nonce, wrapped) == dek
+    assert store._unwrap(key_id, case, name, nonce, wrapped) == dek
     moved = {
         "house": (key_id, case, name),
         "case": (key_id, uuid4(), name),
@@ -304,9 +304,9 @@ def test_a_wrapped_key_opens_in_its_own_place_alone(opened: Open, place: str) ->
         "key id": (uuid4(), case, name),
     }
     if place == "house":
-        store._house = uuid4()
+        store._store_id = uuid4()
     with pytest.raises(KeyStoreDamaged, match="does not open"):
-        store._unwrapped(*moved[place], nonce, wrapped)
+        store._unwrap(*moved[place], nonce, wrapped)
 
 
 def test_one_who_looks_needs_no_token_and_changes_nothing(opened: Open) -> None:
@@ -337,7 +337,7 @@ def test_a_database_that_is_away_is_an_error_that_passes(opened: Open) -> None:
         )
     assert store.get_many(keys) == keys  # the pool looks before it lends
     nowhere = {**connection.settings_dict, "PORT": "1"}
-    with pytest.raises(OSError, match="database of keys"):
+    with pytest.raises(OSError, match="key database cannot be used"):
         DatabaseKeyStore(nowhere, None)
 
 

@@ -11,7 +11,7 @@ from patients.vault.epochs import EpochKeys
 from patients.vault.keys import KeyGone, KeyStoreDamaged, TokenUnreachable
 from patients.vault.replicas import BLOCK, EPOCH_MARK, SLOT, TOKEN_MARK, Slot
 from patients.vault.slots import SlotFileKeyStore
-from patients.vault.token import Token, forget_tokens
+from patients.vault.token import Token, end_sessions
 from tests.patients.vault.tokens import MODULE, new_token, token
 
 __all__ = ["token"]
@@ -102,7 +102,7 @@ def test_a_store_moves_into_a_token_with_a_roll(tmp_path: Path, token: Token) ->
     for place in ("keys", "mirror"):
         assert EPOCH_MARK not in (tmp_path / place / "epochs").read_bytes()
     assert opened(tmp_path, token).get_many(keys) == keys  # the root key is needed no longer
-    with pytest.raises(KeyStoreDamaged, match="stands in a token"):
+    with pytest.raises(KeyStoreDamaged, match="is in a token"):
         opened(tmp_path, None, ROOT)
 
 
@@ -123,7 +123,7 @@ def test_another_token_is_damage_and_not_erasure_and_changes_nothing(
         opened(tmp_path, other)
     assert in_token(other) == {}
     monkeypatch.setenv("SOFTHSM2_CONF", here)
-    forget_tokens()
+    end_sessions()
     assert opened(tmp_path, token).get_many(keys) == keys
 
 
@@ -178,7 +178,7 @@ def test_a_token_record_of_another_place_is_damage_and_not_an_error_that_passes(
 def test_who_looks_makes_no_epoch_key(tmp_path: Path) -> None:
     keys = EpochKeys([], None, None, None, lambda point: None)
     assert not keys.usable
-    with pytest.raises(PermissionError, match="opened to look at"):
+    with pytest.raises(PermissionError, match="is an observer"):
         keys.make(bytes(16), 2)
 
 

@@ -15,7 +15,7 @@ from patients.vault.replicas import BLOCK, SLOT, epoch_of
 from patients.vault.rootkey import root_key_from
 from patients.vault.slots import SlotFileKeyStore
 from patients.vault.storage import VaultStorage
-from patients.vault.token import Token, forget_tokens
+from patients.vault.token import Token, end_sessions
 from tests.patients.vault.tokens import token
 from tests.powerloss import Change, Disk, crashes, laid_out, left_by_crashes, recorded
 
@@ -194,7 +194,7 @@ def test_a_roll_inside_a_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     for moment, state in crashes(before, log):
         shutil.rmtree(tokens)
         shutil.copytree(kept / str(sum(change.kind == "mark" for change in log[:moment])), tokens)
-        forget_tokens()
+        end_sessions()
         laid_out(state, tmp_path / "found")
         found = opened(tmp_path / "found", token)
         (names,) = (token.names(owner) for owner in token.owners("lacuna epochs"))

@@ -82,13 +82,13 @@ def test_an_epoch_key_opens_in_its_own_place_alone(place: str) -> None:
 
 def test_a_header_of_another_layout_is_none() -> None:
     fields = pack(">8sQQQ16s", b"lacuna-2", 1, 8, 0, bytes(16))
-    with pytest.raises(KeyStoreDamaged, match="header is not one"):
+    with pytest.raises(KeyStoreDamaged, match="header is not valid"):
         Header.parsed(padded(fields + sha256(fields).digest()))
 
 
 def test_a_slot_is_whole_in_its_own_epoch_alone() -> None:
     slot = Slot.parsed(live_slot(AESGCM(bytes(32)), bytes(16), 3, 5, UUID(int=7), bytes(32)))
-    assert [slot.whole(epoch) for epoch in (2, 3, 4)] == [False, True, False]
+    assert [slot.intact(epoch) for epoch in (2, 3, 4)] == [False, True, False]
 
 
 def test_a_file_that_is_cut_while_it_is_read_is_damage(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_who_looks_says_that_a_roll_was_broken_off(tmp_path: Path) -> None:
     record[15] = 2  # the next epoch's key, which no slot is wrapped under yet
     content[:SLOT] = record
     path.write_bytes(content)
-    with pytest.raises(KeyStoreDamaged, match="a roll was broken off"):
+    with pytest.raises(KeyStoreDamaged, match="a roll was interrupted"):
         SlotFileKeyStore.observer(tmp_path / "keys")
 
 

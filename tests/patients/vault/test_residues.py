@@ -106,7 +106,7 @@ def opened_with(token: Token, store: DatabaseKeyStore, residues: set[Residue]) -
     keys = [token.key(owner, name) for owner in token.owners("lacuna ") for name in token.names(owner)]
     found = set()
     for residue in residues:
-        bound = store._bound(residue.case, residue.name, residue.key_id)
+        bound = store._associated_data(residue.case, residue.name, residue.key_id)
         for key in keys:
             try:
                 unwrapped(key, residue.nonce, residue.wrapped, bound, "residue")
@@ -138,7 +138,7 @@ def test_residues_are_found_everywhere_and_open_with_nothing(cluster: Cluster, t
         store.roll_case(case)
         with store._transaction() as db:
             db.execute("SELECT pg_switch_wal()")
-        with store._database.single() as db:
+        with store._database.autocommit() as db:
             db.execute("CHECKPOINT")
         later = base_backup(cluster, "later")
 

@@ -15,7 +15,7 @@ from clinic.unavailable import ServiceUnavailable
 from patients.vault.configured import key_store
 from patients.vault.models import StoredObject
 from patients.vault.objects import destroy, doom, put, read, reader, storage
-from patients.vault.s3 import ONE_PIECE, WINDOW
+from patients.vault.s3 import MAX_PUT_BYTES, WINDOW
 from tests.factories import make_case
 from tests.servers import Bucket, S3Server, use_bucket
 
@@ -65,7 +65,7 @@ def test_other_names_are_refused(bad: str) -> None:
     for act in (storage().open, storage().exists, storage().size, storage().delete):
         with pytest.raises(SuspiciousFileOperation):
             act(bad)
-    with pytest.raises(ValueError, match="has an address"):
+    with pytest.raises(ValueError, match="has no URL"):
         storage().url(name())
 
 
@@ -170,7 +170,7 @@ def test_an_object_is_put_read_and_destroyed(bucket: Bucket) -> None:
 
 def test_a_bucket_that_keeps_what_is_deleted_is_objected_to(bucket: Bucket, settings: Settings) -> None:
     assert storage().objection() == ""
-    settings.LACUNA_UPLOAD_MAX_BYTES = ONE_PIECE
+    settings.LACUNA_UPLOAD_MAX_BYTES = MAX_PUT_BYTES
     assert "LACUNA_UPLOAD_MAX_BYTES" in storage().objection()
     settings.LACUNA_UPLOAD_MAX_BYTES = 1024
     bucket.client.create_bucket(Bucket="locked", ObjectLockEnabledForBucket=True)

@@ -178,7 +178,7 @@ def test_residue_of_the_slot_file_opens_with_nothing_after_a_roll(tmp_path: Path
 
 def opening(versions: list[bytes], store: SlotFileKeyStore) -> set[UUID]:
     """The ids in any of `versions` whose slot opens with the live epoch key, bound to any epoch or place."""
-    kek, found = store._opened(), set()
+    kek, found = store._epoch_key(), set()
     for version in versions:
         name = Header.parsed(version[:SLOT]).store
         for start in range(SLOT, len(version), SLOT):

@@ -139,5 +139,5 @@ def test_only_the_whole_vault_is_listed(tmp_path: Path) -> None:
 
 
 def test_there_are_no_addresses(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="has an address"):
+    with pytest.raises(ValueError, match="has no URL"):
         VaultStorage(tmp_path).url(name())

@@ -40,7 +40,7 @@ def test_what_a_key_wrapped_it_opens_at_its_place_alone(token: Token) -> None:
 
 def test_a_key_cannot_be_read_or_wrapped_out(token: Token) -> None:
     token.make("owner", b"one")
-    (found,) = token._found("owner", b"one")
+    (found,) = token._find("owner", b"one")
     with pytest.raises(AttributeSensitive):
         found[Attribute.VALUE]
     assert found[Attribute.EXTRACTABLE] is False
@@ -57,16 +57,16 @@ def test_a_key_that_could_leave_the_token_is_refused(token: Token) -> None:
         store=True,
         template={Attribute.EXTRACTABLE: True, Attribute.SENSITIVE: False},
     )
-    with pytest.raises(KeyStoreDamaged, match="not as this house made it"):
+    with pytest.raises(KeyStoreDamaged, match="is not unique, or could leave"):
         token.key("owner", b"loose")
 
 
 def test_a_token_that_makes_keys_which_could_leave_keeps_none(
     token: Token, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loose = {**token_module.TEMPLATE, Attribute.EXTRACTABLE: True}
-    monkeypatch.setattr(token_module, "TEMPLATE", loose)
-    monkeypatch.setattr(token_module, "WAITS", (0.0,))
+    loose = {**token_module.KEY_TEMPLATE, Attribute.EXTRACTABLE: True}
+    monkeypatch.setattr(token_module, "KEY_TEMPLATE", loose)
+    monkeypatch.setattr(token_module, "RETRY_DELAYS", (0.0,))
     with pytest.raises(KeyStoreDamaged, match="made a key that could leave it"):
         token.make("owner", b"one")
     assert token.names("owner") == set()
@@ -76,14 +76,14 @@ def test_a_key_that_stays_though_it_was_destroyed_is_an_error(
     token: Token, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token.make("owner", b"one")
-    real = Token._found
+    real = Token._find
 
     class Stubborn:
         def destroy(self) -> None:
             raise ObjectHandleInvalid
 
     with monkeypatch.context() as patched:
-        patched.setattr(Token, "_found", lambda *asked: [Stubborn() for _key in real(*asked)])
+        patched.setattr(Token, "_find", lambda *asked: [Stubborn() for _key in real(*asked)])
         with pytest.raises(TokenUnreachable, match="still holds a key"):
             token.destroy("owner", b"one")
     assert token.names("owner") == {b"one"}

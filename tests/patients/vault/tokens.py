@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from patients.vault.token import Token, forget_tokens
+from patients.vault.token import Token, end_sessions
 from tests.packages import COMMAND, find_softhsm
 
 MODULE = find_softhsm()
@@ -28,7 +28,7 @@ def new_token(place: Path, monkeypatch: pytest.MonkeyPatch) -> Token:
     monkeypatch.setenv("SOFTHSM2_CONF", str(configuration))
     begin = ["softhsm2-util", "--init-token", "--free", "--label", "lacuna", "--pin", PIN, "--so-pin", PIN]
     subprocess.run(begin, check=True, capture_output=True, env=os.environ)  # noqa: S603
-    forget_tokens()
+    end_sessions()
     return Token(MODULE, "lacuna", PIN)
 
 
@@ -36,4 +36,4 @@ def new_token(place: Path, monkeypatch: pytest.MonkeyPatch) -> Token:
 def token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Token]:
     """A fresh token, whose library this process knows."""
     yield new_token(tmp_path / "token", monkeypatch)
-    forget_tokens()
+    end_sessions()
