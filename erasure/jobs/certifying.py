@@ -14,7 +14,7 @@ from clinic.audit.record import Act, record
 from clinic.failpoints import hit
 from erasure.certificates.issuing import issue
 from erasure.runs.events import NewEvent, emit
-from erasure.runs.lease import HOLDER, free_now, lease_end
+from erasure.runs.lease import HOLDER, lease_end, unleased
 from erasure.runs.models import Run
 from erasure.verification.process import NotVerified, verify_apart
 from patients.vault.configured import key_store
@@ -38,7 +38,7 @@ def certify(run_id: UUID) -> bool:
     run = Run.objects.select_related("procedure").get(pk=run_id)
     if run.state != Run.State.FINISHED or hasattr(run, "certificate") or not _verifier_due(run):
         return False
-    mine = Run.objects.filter(free_now(), pk=run_id).update(lease_until=lease_end(), lease_holder=HOLDER)
+    mine = Run.objects.filter(unleased(), pk=run_id).update(lease_until=lease_end(), lease_holder=HOLDER)
     if not mine:
         return False
     try:

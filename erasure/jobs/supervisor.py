@@ -18,7 +18,7 @@ from erasure.jobs.tasks import ask_for
 from erasure.procedures.models import Procedure
 from erasure.runs import calls, presence
 from erasure.runs.finishing import close_gone_steps, finish
-from erasure.runs.lease import free_expired, free_now
+from erasure.runs.lease import free_expired, unleased
 from erasure.runs.models import Run
 from erasure.runs.planning import CannotStart, start_run
 from erasure.runs.run_actions import after
@@ -36,7 +36,7 @@ def wake_due() -> int:
     Errors: ServiceUnavailable where the engine does not answer; it is asked again after ASK_AGAIN.
     """
     not_asked = Q(woken_at__isnull=True) | Q(woken_at__lt=after(-ASK_AGAIN))
-    due = Run.objects.filter(free_now(), not_asked, state=Run.State.RUNNING, next_due_at__lte=Now())
+    due = Run.objects.filter(unleased(), not_asked, state=Run.State.RUNNING, next_due_at__lte=Now())
     woken = 0
     for run in due:
         # Conditional, so that of two supervisors one asks.
