@@ -101,7 +101,7 @@ def test_a_worker_is_asked_when_a_run_is_due(
     go_wrong: GoWrong, seconds: float, asks: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[object] = []
-    monkeypatch.setattr(supervisor, "ask_for", asked.append)
+    monkeypatch.setattr(supervisor, "enqueue_run", asked.append)
     make_run(1)
     go_wrong()
     Run.objects.update(next_due_at=after(seconds))
