@@ -1,4 +1,4 @@
-"""What follows the end of a run, until its certificate is signed."""
+"""Take a finished run to its signed certificate: destroy, roll the keys, verify, issue."""
 
 import logging
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from clinic.audit.record import Act, record
 from clinic.failpoints import hit
 from erasure.certificates.issuing import issue
 from erasure.runs.events import NewEvent, emit
-from erasure.runs.lease import HOLDER, free_now, lease_end
+from erasure.runs.lease import HOLDER, lease_end, unleased
 from erasure.runs.models import Run
 from erasure.verification.process import NotVerified, verify_apart
 from patients.vault.configured import key_store
@@ -23,22 +23,22 @@ from patients.vault.objects import destroy
 
 log = logging.getLogger("lacuna.worker")
 
-# After a verifier that came to no end the next is started this much later, doubled each time.
+# After a failed verifier the next one is started this much later; the wait doubles with each failure.
 FIRST_WAIT = timedelta(seconds=1)
 LONGEST_WAIT = timedelta(minutes=5)
 
 
 def certify(run_id: UUID) -> bool:
-    """Carry a finished run to its certificate; False if something is not ready. May be repeated and raced.
+    """Issue the certificate of a finished run. Returns False if it has one already or something is not ready.
 
-    Destroy what is still doomed, roll the key epoch, have it verified, issue the certificate with its
-    checkpoint. Each part looks first whether it has been done, so a crash anywhere only costs repeating it.
-    One process at a time does it, by a lease like that of a running run.
+    Destroy what is still doomed, roll the key epoch, run the verifier, issue the certificate with its
+    checkpoint. Each part first checks whether it was done before, so after a crash the function can be called
+    again. Several processes may call it at once: a lease, as for a running run, lets one of them work.
     """
     run = Run.objects.select_related("procedure").get(pk=run_id)
     if run.state != Run.State.FINISHED or hasattr(run, "certificate") or not _verifier_due(run):
         return False
-    mine = Run.objects.filter(free_now(), pk=run_id).update(lease_until=lease_end(), lease_holder=HOLDER)
+    mine = Run.objects.filter(unleased(), pk=run_id).update(lease_until=lease_end(), lease_holder=HOLDER)
     if not mine:
         return False
     try:
@@ -48,51 +48,51 @@ def certify(run_id: UUID) -> bool:
 
 
 def _certify(run: Run) -> bool:
-    of_run = StoredObject.objects.filter(case_id=run.procedure.case_id)
-    destroy(of_run)
-    if of_run.doomed().exists():
+    objects = StoredObject.objects.filter(case_id=run.procedure.case_id)
+    destroy(objects)
+    if objects.doomed().exists():
         return False
     if not _recorded(run, "keys.rolled"):
         rolled = key_store().roll_epoch()
-        _say(run, "keys.rolled", {"epoch": rolled.epoch, "survivors": rolled.survivors})
+        _record_once(run, "keys.rolled", {"epoch": rolled.epoch, "survivors": rolled.survivors})
     hit("rolled")
-    if not _recorded(run, "run.verified") and not _verified(run):
+    if not _recorded(run, "run.verified") and not _verify(run):
         return False
     hit("verified")
     issue(run)
     return True
 
 
-def _verified(run: Run) -> bool:
-    """Have the run verified by a process of its own and record what it says; False if it said nothing.
+def _verify(run: Run) -> bool:
+    """Run the verifier in its own process and record its result. Returns False if it gave none.
 
-    A verifier that crashed, was killed or hung is recorded as such: the run is not verified, and is not
-    certified before another has come to an end.
+    A verifier that crashed, was killed or hung is recorded as failed. The run is then not verified, and it is
+    not certified before another verifier has given a result.
     """
-    failed = _attempts(run).count()
+    failed = _failed_attempts(run).count()
     try:
-        found = verify_apart(run.pk)
+        findings = verify_apart(run.pk)
     except NotVerified as failure:
         log.error("run %s: %s", run.pk, failure)
         with transaction.atomic():
             Run.objects.select_for_update().get(pk=run.pk)
-            if _attempts(run).count() == failed:  # else another process has said it meanwhile
-                _tell(run, "run.unverified", {"why": failure.why, "attempt": failed + 1})
+            if _failed_attempts(run).count() == failed:  # else another process has recorded it meanwhile
+                _emit_and_record(run, "run.unverified", {"why": failure.why, "attempt": failed + 1})
         return False
-    _say(run, "run.verified", found.figures())
+    _record_once(run, "run.verified", findings.figures())
     return True
 
 
-def _attempts(run: Run) -> EntryQuerySet:
-    """The log's lines of verifiers that came to no end."""
+def _failed_attempts(run: Run) -> EntryQuerySet:
+    """The audit entries of verifiers that gave no result."""
     return Entry.objects.filter(run=run.pk, action="run.unverified")
 
 
 def _verifier_due(run: Run) -> bool:
-    """Whether a failed verifier is to be followed by the next already."""
-    if _recorded(run, "run.verified") or (last := _attempts(run).order_by("index").last()) is None:
+    """Whether to go on now: the verifier is done, never failed, or its wait after a failure is over."""
+    if _recorded(run, "run.verified") or (last := _failed_attempts(run).order_by("index").last()) is None:
         return True
-    wait = FIRST_WAIT * 2 ** min(_attempts(run).count() - 1, 20)
+    wait = FIRST_WAIT * 2 ** min(_failed_attempts(run).count() - 1, 20)
     return timezone.now() - last.at >= min(wait, LONGEST_WAIT)
 
 
@@ -101,14 +101,15 @@ def _recorded(run: Run, action: str) -> bool:
 
 
 @transaction.atomic
-def _say(run: Run, action: str, details: Mapping[str, Detail]) -> None:
+def _record_once(run: Run, action: str, details: Mapping[str, Detail]) -> None:
+    """Emit and record `action`, unless another process has recorded it already."""
     Run.objects.select_for_update().get(pk=run.pk)
     if not _recorded(run, action):
-        _tell(run, action, details)
+        _emit_and_record(run, action, details)
 
 
-def _tell(run: Run, action: str, details: Mapping[str, Detail]) -> None:
-    """Event and log entry of one part of the end; the last thing in its transaction."""
+def _emit_and_record(run: Run, action: str, details: Mapping[str, Detail]) -> None:
+    """Emit an event and write its audit entry. Must be the last call in the transaction."""
     emit(run.pk, NewEvent(action.replace(".", "-"), dict(details)))
     record(
         Act(

@@ -1,8 +1,8 @@
-"""The rounds of the supervisor: any number may run at once, because every act is conditional.
+"""What a supervisor does in each round. Any number may run at once, because every change is conditional.
 
-It wakes runs that are due, frees leases of the silent, starts procedures at their time, ends what was stopped
-and settles what ended, asks whether somebody is with the patient, and calls until somebody answers. It works
-on no memory itself.
+It ends expired leases, starts procedures at their time, finishes stopped runs, certifies finished ones, asks
+whether somebody is with the patient, reminds doctors of open calls, and wakes workers for runs that are due.
+It erases no memory itself.
 """
 
 import logging
@@ -14,59 +14,59 @@ from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
 from erasure.jobs.certifying import certify
-from erasure.jobs.tasks import ask_for
+from erasure.jobs.tasks import enqueue_run
 from erasure.procedures.models import Procedure
 from erasure.runs import calls, presence
 from erasure.runs.finishing import close_gone_steps, finish
-from erasure.runs.lease import free_expired, free_now
+from erasure.runs.lease import free_expired, unleased
 from erasure.runs.models import Run
 from erasure.runs.planning import CannotStart, start_run
 from erasure.runs.run_actions import after
 
 log = logging.getLogger("lacuna.supervisor")
 
-# A worker that was asked and did not come within these seconds is asked again: the engine may have lost the
-# message, or died with it.
+# Seconds after which a worker is asked again if none has claimed the run: the task engine may have lost the
+# message, or crashed with it.
 ASK_AGAIN = 3.0
 
 
 def wake_due() -> int:
-    """Ask a worker to come for each run that is due and that nobody holds; returns how many.
+    """Ask for a worker for each run that is due and has no lease; returns for how many.
 
-    Errors: ServiceUnavailable where the engine does not answer; it is asked again after ASK_AGAIN.
+    Errors: ServiceUnavailable if the task engine does not answer; it is asked again after ASK_AGAIN.
     """
-    not_asked = Q(woken_at__isnull=True) | Q(woken_at__lt=after(-ASK_AGAIN))
-    due = Run.objects.filter(free_now(), not_asked, state=Run.State.RUNNING, next_due_at__lte=Now())
+    not_asked_lately = Q(woken_at__isnull=True) | Q(woken_at__lt=after(-ASK_AGAIN))
+    due = Run.objects.filter(unleased(), not_asked_lately, state=Run.State.RUNNING, next_due_at__lte=Now())
     woken = 0
     for run in due:
-        # Conditional, so that of two supervisors one asks.
-        if Run.objects.filter(not_asked, pk=run.pk, epoch=run.epoch).update(woken_at=Now()) == 1:
-            ask_for(run.pk)
+        # Conditional, so that only one of two supervisors asks.
+        if Run.objects.filter(not_asked_lately, pk=run.pk, epoch=run.epoch).update(woken_at=Now()) == 1:
+            enqueue_run(run.pk)
             woken += 1
     return woken
 
 
 def end_stopped() -> int:
-    """Carry paused and stopping runs as far as they go without a worker; returns how many ended."""
-    ended = 0
+    """Close faded steps of paused and stopping runs, finish stopping runs; returns how many finished."""
+    finished = 0
     for run in Run.objects.filter(state__in=[Run.State.PAUSED, Run.State.STOPPING]):
         close_gone_steps(run.pk)
         if run.state == Run.State.STOPPING:
-            ended += finish(run.pk)
-    return ended
+            finished += finish(run.pk)
+    return finished
 
 
 def certify_finished() -> int:
-    """Carry finished runs to their certificates; returns how many got one.
+    """Certify finished runs; returns how many certificates were issued.
 
-    Not a part of `tick`: a verification takes as long as the vault is large.
+    Not part of `tick`, because the time of a verification grows with the size of the vault.
     """
     finished = Run.objects.filter(state=Run.State.FINISHED, certificate__isnull=True)
     return sum(certify(run.pk) for run in finished)
 
 
 def start_due() -> int:
-    """Start procedures whose time has come; one that may not start stays booked and says why in the log."""
+    """Start the procedures that are due; returns how many. If one may not start, log why; it stays booked."""
     due = Procedure.objects.filter(
         state=Procedure.State.BOOKED,
         booking__starts_at__lte=Now(),
@@ -84,18 +84,18 @@ def start_due() -> int:
 
 
 def forget_old_tasks() -> None:
-    """Drop the engine's rows of slices that ended: they say nothing a run's own rows do not."""
+    """Delete the task engine's rows older than 5 minutes: the rows of the runs say all that they say."""
     before = timezone.now() - timedelta(minutes=5)
     DBTaskResult.objects.filter(Q(finished_at__lt=before) | Q(started_at__lt=before)).delete()
 
 
 def tick() -> int:
-    """One quick round; returns how many runs were started, moved or woken.
+    """Do one quick round; returns how many changes it made (starts, finishes, checks, reminders, wakes).
 
-    Waking comes last: all that the database alone decides is done before the engine may raise
+    Waking is last: everything that needs only the database is done before the task engine may raise
     ServiceUnavailable.
     """
     free_expired()
-    moved = start_due() + end_stopped()
-    moved += presence.release_absent() + presence.miss_due() + presence.ask_due()
-    return moved + calls.remind_due() + wake_due()
+    changes = start_due() + end_stopped()
+    changes += presence.release_absent() + presence.miss_due() + presence.ask_due()
+    return changes + calls.remind_due() + wake_due()

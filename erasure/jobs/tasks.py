@@ -1,4 +1,4 @@
-"""What the task engine runs. It only wakes: whether there is work, and whose it is, the database says."""
+"""The task that the engine runs. It only wakes a worker; the database decides what is due and who does it."""
 
 import logging
 from uuid import UUID
@@ -12,20 +12,20 @@ log = logging.getLogger("lacuna.worker")
 
 @task()
 def advance_run(run_id: str) -> bool:
-    """Work one slice on a run, and come again if there is more. The payload is an id, nothing else."""
+    """Work on a run for one time slice, and enqueue the next if there is more. The payload is the id only."""
     more = advance(UUID(run_id))
     if more:
         try:
-            ask_for(UUID(run_id))
-        except ServiceUnavailable as away:  # the supervisor asks again
-            log.info("run %s: %s", run_id, away)
+            enqueue_run(UUID(run_id))
+        except ServiceUnavailable as error:  # the supervisor enqueues it again
+            log.info("run %s: %s", run_id, error)
     return more
 
 
-def ask_for(run_id: UUID) -> None:
-    """Ask the task engine for a worker.
+def enqueue_run(run_id: UUID) -> None:
+    """Ask the task engine for a worker for the run.
 
-    Errors: ServiceUnavailable where the engine is Redis and does not answer; django.db.Error.
+    Errors: ServiceUnavailable if the engine is Redis and does not answer; django.db.Error.
     """
     try:
         advance_run.enqueue(str(run_id))

@@ -1,4 +1,4 @@
-"""A slice of work on one run: claim it, do what is due, give it back."""
+"""Work on one run for a time slice: claim it, do what is due, release it."""
 
 import logging
 import time
@@ -22,7 +22,7 @@ log = logging.getLogger("lacuna.worker")
 
 
 def next_step(run_id: UUID) -> Step | None:
-    """The step to work on: the newest memory that is neither done nor held."""
+    """Return the step to work on: the newest memory that is waiting or fading, or None."""
     return (
         Step.objects.filter(run_id=run_id, state__in=[Step.State.FADING, Step.State.WAITING])
         .select_related("memory", "run__procedure")
@@ -32,21 +32,22 @@ def next_step(run_id: UUID) -> Step | None:
 
 
 def advance(run_id: UUID, *, holder: str = "") -> bool:
-    """Work on a run for one slice; True if there is more to do at once.
+    """Work on a run for one time slice. Returns True if there is more to do at once.
 
-    Never sleeps: when the next pass is not due yet the run is given back and the supervisor wakes it.
+    Never sleeps: if the next pass is not due yet, the run is released, and the supervisor wakes a worker
+    when it is.
     """
     fence = claim(run_id, holder)
     if fence is None:
         return False
     hit("claimed")
-    started = beat = time.monotonic()
+    started = last_heartbeat = time.monotonic()
     try:
         while time.monotonic() - started < settings.LACUNA_SLICE_SECONDS:
-            if time.monotonic() - beat > settings.LACUNA_LEASE_SECONDS / 3:
+            if time.monotonic() - last_heartbeat > settings.LACUNA_LEASE_SECONDS / 3:
                 if not heartbeat(fence):
                     return False
-                beat = time.monotonic()
+                last_heartbeat = time.monotonic()
             if not take_turn(fence):
                 return False
         return True
@@ -55,7 +56,7 @@ def advance(run_id: UUID, *, holder: str = "") -> bool:
 
 
 def take_turn(fence: Fence) -> bool:
-    """Do the one thing that is due; False when nothing is due now."""
+    """Do the one thing that is due for the run. Returns False if nothing is due now."""
     run = Run.objects.select_related("procedure").annotate(now=Now()).get(pk=fence.run_id)
     if run.epoch != fence.epoch or run.state != Run.State.RUNNING or run.next_due_at > run.now:
         return False
@@ -68,28 +69,34 @@ def take_turn(fence: Fence) -> bool:
     if step.level == 0 and hold(fence, step, copies_off_the_map(step)):
         return True
     interval = timedelta(seconds=run.procedure.pace_seconds / GONE)
-    # Counted from when this pass was due, so that the night keeps its pace; at most one pass is caught up.
+    # Counted from when this pass was due, so that the run keeps its pace; at most one late pass is caught up.
     due = max(run.next_due_at, run.now - interval) + interval
     try:
         make_pass(fence, step, due=due)
     except Refused as refusal:
-        # The loop looks again: another epoch, a pause or a protected memory each show in the rows.
+        # The next turn reads the rows again and finds the cause: another epoch, a pause, a protected memory.
         log.info("run %s: pass refused, %s", run.pk, refusal)
-        return withdrawn_or_again(fence)
+        return may_continue(fence)
     if step.level + 1 == GONE:
         close_step(Step.objects.select_related("memory").get(pk=step.pk))
     return True
 
 
-def withdrawn_or_again(fence: Fence) -> bool:
-    """After a refused fence: go on only if the run is still ours, still running and still wanted."""
+def may_continue(fence: Fence) -> bool:
+    """Whether to go on after a refused pass: the run is still ours and running.
+
+    Stops the run first if consent was withdrawn.
+    """
     if not Signature.objects.in_force().filter(procedures__run=fence.run_id).exists():
         stop_unconsented(fence.run_id)
     return Run.objects.filter(pk=fence.run_id, epoch=fence.epoch, state=Run.State.RUNNING).exists()
 
 
 def finish_if_over(run: Run) -> bool:
-    """Finish a run that has no step left; one whose last steps are held waits for the doctor (`finish`)."""
+    """Finish and certify a run without a step to work on; always returns False.
+
+    If steps are held, `finish` does nothing: the run waits for the doctor.
+    """
     if finish(run.pk):
         certify(run.pk)
     return False

@@ -1,4 +1,4 @@
-"""Booking the night: doctor, technicians and a room or home kit together, bound to a consent and its map."""
+"""Book, move and cancel a procedure: its team and a room or home kit, bound to a consent and its map."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,7 +18,7 @@ from patients.consent.signing import may_start_from
 
 
 class CannotBook(Exception):
-    """The night cannot be booked like this; `sentences` say why. `stale`: it changed since it was shown."""
+    """The procedure cannot be booked like this. sentences: why. stale: it has changed since it was shown."""
 
     def __init__(self, *sentences: str, stale: bool = False) -> None:
         super().__init__(" ".join(sentences))
@@ -27,15 +27,18 @@ class CannotBook(Exception):
 
 
 def team_faults(case: Case, place: str, resources: Sequence[Resource]) -> list[str]:
-    """What is wrong with a team: it has a doctor, a technician and a place; nobody treats themselves."""
+    """Return what is wrong with the chosen resources, one sentence each; [] if nothing is.
+
+    There must be one doctor, a technician and one place, no person twice, and not the patient.
+    """
     kinds = [resource.kind for resource in resources]
     faults = []
     if kinds.count(Resource.Kind.DOCTOR) != 1:
         faults.append(_("Choose one doctor."))
     if Resource.Kind.TECHNICIAN not in kinds:
         faults.append(_("Choose at least one technician."))
-    where = Resource.Kind.HOME_KIT if place == Procedure.Place.HOME else Resource.Kind.ROOM
-    if kinds.count(where) != 1 or {Resource.Kind.HOME_KIT, Resource.Kind.ROOM} - {where} & set(kinds):
+    wanted = Resource.Kind.HOME_KIT if place == Procedure.Place.HOME else Resource.Kind.ROOM
+    if kinds.count(wanted) != 1 or {Resource.Kind.HOME_KIT, Resource.Kind.ROOM} - {wanted} & set(kinds):
         faults.append(_("Choose one home kit.") if place == Procedure.Place.HOME else _("Choose one room."))
     people = [resource.user_id for resource in resources if resource.user_id]
     if len(set(people)) < len(people):
@@ -56,10 +59,10 @@ def book_procedure(
     pace_seconds: float | None = None,
     by: User,
 ) -> Procedure:
-    """Book the erasure of a consented map, all or nothing.
+    """Book the erasure of a map to which the patient has consented: all resources, or none.
 
-    pace_seconds: seconds per memory, by default the policy of the house. Errors: CannotBook, with a sentence
-    for each clash; nothing is then booked.
+    pace_seconds: seconds per memory, by default the setting. Errors: CannotBook, with a sentence for each
+    clash; nothing is booked then.
     """
     locked = Case.objects.select_for_update().get(pk=case.pk)
     consent = (
@@ -106,7 +109,7 @@ def book_procedure(
 
 @transaction.atomic
 def cancel_procedure(procedure: Procedure, *, by: User) -> None:
-    """Give the night back. The consent stays in force. Errors: CannotBook once it has started."""
+    """Cancel a procedure and its booking. Consent stays in force. Errors: CannotBook once it has started."""
     locked = Procedure.objects.select_for_update(of=("self",)).select_related("booking").get(pk=procedure.pk)
     if locked.state != Procedure.State.BOOKED:
         raise CannotBook(_("This procedure was started or canceled before."))
@@ -120,9 +123,10 @@ def cancel_procedure(procedure: Procedure, *, by: User) -> None:
 def move_procedure(
     procedure: Procedure, *, starts_at: datetime, ends_at: datetime, expected_start: datetime, by: User
 ) -> Procedure:
-    """Give a booked night other hours, with the same people and things.
+    """Move a booked procedure to another time, with the same resources.
 
-    expected_start: the beginning as the mover saw it. Errors: CannotBook, `stale` where it has changed since.
+    expected_start: the start that the user saw. Errors: CannotBook, with `stale` if the start has changed
+    since then.
     """
     locked = (
         Procedure.objects.select_for_update(of=("self",))
@@ -133,7 +137,7 @@ def move_procedure(
         raise CannotBook(_("This procedure was started or canceled before."))
     if starts_at < may_start_from(locked.consent):
         raise CannotBook(_("The night falls into the time the patient has to think it over."))
-    before = locked.booking.starts_at
+    previous_start = locked.booking.starts_at
     try:
         locked.booking = bookings.move(
             locked.booking, starts_at=starts_at, ends_at=ends_at, expected_start=expected_start
@@ -150,7 +154,7 @@ def move_procedure(
             f"procedure:{locked.pk}",
             actor=actor_of(by),
             case=locked.case_id,
-            details={"from": before, "to": locked.booking.starts_at},
+            details={"from": previous_start, "to": locked.booking.starts_at},
         )
     )
     return locked

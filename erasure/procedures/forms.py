@@ -1,4 +1,4 @@
-"""The forms that book a night and move it."""
+"""The forms that book and move a procedure."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from clinic.calendar.models import Booking, Resource
 from erasure.procedures.models import Procedure
 from patients.cases.models import Case
 
-LONGEST = timedelta(hours=16)
+MAX_DURATION = timedelta(hours=16)
 
 
 class OneResource(forms.ModelChoiceField):
@@ -27,9 +27,10 @@ class SeveralResources(forms.ModelMultipleChoiceField):
 
 
 def clinic_moment(day: date, clock: time, *, late: bool = False) -> datetime:
-    """The moment (UTC) at which the clinic's clocks show `clock` on `day`.
+    """Return the moment (UTC) at which the clinic's clocks show `clock` on `day`.
 
-    `late`: the second one in an hour they show twice. Errors: ValidationError in an hour they leave out.
+    late: if the clocks show that time twice, return the second moment. Errors: ValidationError if they never
+    show it, because they go forward.
     """
     zone = timezone.get_default_timezone()
     local = datetime.combine(day, clock, tzinfo=zone).replace(fold=int(late))
@@ -40,7 +41,7 @@ def clinic_moment(day: date, clock: time, *, late: bool = False) -> datetime:
 
 
 class HoursForm(forms.Form):
-    """When. Times are the clinic's own; the end may be on the next morning."""
+    """Start and end of a procedure, in the clinic's time zone; the end may be on the next morning."""
 
     day = forms.DateField(
         label=_("Night of"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
@@ -64,15 +65,15 @@ class HoursForm(forms.Form):
         data = super().clean() or {}
         if not {"day", "begins", "ends"} <= data.keys():
             return data
-        last = data["day"] if data["ends"] > data["begins"] else data["day"] + timedelta(days=1)
-        for name, day in {"begins": data["day"], "ends": last}.items():
+        end_day = data["day"] if data["ends"] > data["begins"] else data["day"] + timedelta(days=1)
+        for name, day in {"begins": data["day"], "ends": end_day}.items():
             try:
-                # In an hour that is shown twice a night takes all of it: from the first to the second.
+                # If the clocks show a time twice, start at the first moment and end at the second.
                 data[f"{name}_at"] = clinic_moment(day, data[name], late=name == "ends")
             except ValidationError as error:
                 self.add_error(name, error)
         if {"begins_at", "ends_at"} <= data.keys():
-            if data["ends_at"] - data["begins_at"] > LONGEST:
+            if data["ends_at"] - data["begins_at"] > MAX_DURATION:
                 self.add_error("ends", _("A night has at most 16 hours."))
             if data["ends_at"] <= timezone.now():
                 self.add_error("day", _("This night is over already."))
@@ -80,7 +81,7 @@ class HoursForm(forms.Form):
 
 
 class BookingForm(HoursForm):
-    """Who, where and when."""
+    """Team, place and time of a procedure."""
 
     place = forms.ChoiceField(label=_("Where"), choices=Procedure.Place.choices, initial=Procedure.Place.HOME)
     doctor = OneResource(label=_("Doctor"), queryset=Resource.objects.none())
@@ -107,19 +108,19 @@ class BookingForm(HoursForm):
             self.fields[name].queryset = usable.filter(kind__in=kinds)  # type: ignore[attr-defined]
 
     def resources(self) -> list[Resource]:
-        """Everything that is taken together."""
+        """Return all chosen resources: doctor, technicians, room or home kit."""
         data = self.cleaned_data
         return [data["doctor"], *data["technicians"], data["room"]]
 
 
 class MoveForm(HoursForm):
-    """Other hours for a booked night, and the beginning that was seen when the form was made."""
+    """A new time for a booked procedure, and the start that was shown when the form was made."""
 
     expected_start = forms.DateTimeField(widget=forms.HiddenInput)
 
     @staticmethod
     def initial_of(booking: Booking) -> dict[str, Any]:
-        """The hours as they are."""
+        """Return the initial values of the form: the booking as it is now."""
         start, end = timezone.localtime(booking.starts_at), timezone.localtime(booking.ends_at)
         return {
             "day": start.date(),

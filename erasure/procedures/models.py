@@ -15,7 +15,7 @@ from patients.memories.models import LockedMap
 
 
 class Procedure(models.Model):
-    """When, where, by whom and of what; started at its own time by the supervisor, or now by a person."""
+    """When, where and by whom a map is erased. The supervisor starts it at its time, or a person earlier."""
 
     class Place(models.TextChoices):
         CLINIC = "clinic", _("in the clinic")
@@ -36,8 +36,8 @@ class Procedure(models.Model):
     state = models.CharField(max_length=10, choices=State.choices, default=State.BOOKED)
     pace_seconds = models.FloatField(
         validators=[MinValueValidator(0)]
-    )  # seconds per memory; 0 as fast as it goes
-    # Minutes between two presence checks; none: the policy of the house, 0: no checks.
+    )  # seconds per memory; 0: as fast as possible
+    # Minutes between two presence checks. null: as in the settings, 0: no checks.
     presence_minutes = models.FloatField(null=True, blank=True, validators=[MinValueValidator(0)])
     booked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     booked_at = models.DateTimeField(default=timezone.now)

@@ -1,4 +1,4 @@
-"""Who may use the URLs of this package."""
+"""Which roles may read and post to the URLs of this package."""
 
 from clinic.access.policy import Row, register, roles
 from clinic.accounts.models import Role

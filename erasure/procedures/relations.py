@@ -1,4 +1,4 @@
-"""How a person stands to a procedure: as to its case."""
+"""The relations of a user to a procedure: the same as to its case."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""Booking, moving and canceling a procedure."""
+"""Views that book, move and cancel a procedure."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -27,8 +27,8 @@ from patients.cases.models import Case
 HOURS = ("day", "begins", "ends")
 
 
-def _chosen(form: HoursForm) -> Span | None:
-    """The hours in a form, once they are whole; those it proposes while nobody has touched it."""
+def _chosen_span(form: HoursForm) -> Span | None:
+    """Return the time in the form (its initial values if it is unbound), or None if that is not valid."""
     if not form.is_bound:
         form = HoursForm({name: form.get_initial_for_field(form.fields[name], name) for name in HOURS})
     form.is_valid()
@@ -38,8 +38,8 @@ def _chosen(form: HoursForm) -> Span | None:
     return None
 
 
-def _picked(form: BookingForm, data: QueryDict) -> list[Resource]:
-    """The resources ticked so far; all that could be ticked while there are none."""
+def _picked_resources(form: BookingForm, data: QueryDict) -> list[Resource]:
+    """Return the resources selected so far; all selectable ones if none is selected."""
     ids = {*data.getlist("technicians"), data.get("doctor"), data.get("room")}
     fields = (form.fields[name] for name in ("room", "doctor", "technicians"))
     usable = [row for field in fields for row in field.queryset.select_related("user")]  # type: ignore[attr-defined]
@@ -47,38 +47,40 @@ def _picked(form: BookingForm, data: QueryDict) -> list[Resource]:
 
 
 def _blocks(form: HoursForm, resources: Sequence[Resource], viewer: User, day: str) -> list[Block]:
-    """Day and night of `day` for `resources`, or the one of them in which all the chosen hours lie."""
-    blocks = taken(asked_day(day), resources, viewer, _chosen(form))
-    within = [block for block in blocks if block.chosen]
-    return within if len(within) == 1 else blocks
+    """Return day and night of `day` for `resources`; only one of them if the chosen time lies within it."""
+    blocks = taken(asked_day(day), resources, viewer, _chosen_span(form))
+    touched = [block for block in blocks if block.chosen]
+    return touched if len(touched) == 1 else blocks
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def book(request: HttpRequest, case: UUID) -> HttpResponse:
-    """Show and take the form that books a night; a clash is named in the answer. GET may carry a draft."""
+    """Show the booking form and book the procedure; the response names every clash. GET may carry a draft."""
     row = case_or_404(case)
     today = timezone.localdate()
     draft = request.POST if request.method == "POST" else request.GET
     initial = {"day": today, "begins": "20:00", "ends": "06:00"}
     form = BookingForm(draft if draft or request.method == "POST" else None, case=row, initial=initial)
     valid = form.is_valid()
-    if request.method == "POST" and valid and _books(request, row, form):
+    if request.method == "POST" and valid and _try_booking(request, row, form):
         messages.success(request, _("The night is booked."))
         return redirect("patients:case", case=row.pk)
-    blocks = _blocks(form, _picked(form, draft), request_user(request), draft.get("day") or today.isoformat())
+    blocks = _blocks(
+        form, _picked_resources(form, draft), request_user(request), draft.get("day") or today.isoformat()
+    )
     if wants_fragment(request) and request.method != "POST":
         return render(request, "erasure/procedures/_taken.html", {"blocks": blocks})
-    if request.method != "POST" and draft:  # a draft is shown as it is, and scolded only when it is sent
-        form = BookingForm(None, case=row, initial=initial | _draft(draft))
-    return render(request, "erasure/procedures/book.html", _booking(row, form, blocks), status=_status(form))
+    if request.method != "POST" and draft:  # a draft is shown without errors until it is posted
+        form = BookingForm(None, case=row, initial=initial | _draft_values(draft))
+    return render(request, "erasure/procedures/book.html", _context(row, form, blocks), status=_status(form))
 
 
-def _draft(data: QueryDict) -> dict[str, Any]:
+def _draft_values(data: QueryDict) -> dict[str, Any]:
     return {key: data.getlist(key) if key == "technicians" else data[key] for key in data}
 
 
-def _books(request: HttpRequest, case: Case, form: BookingForm) -> bool:
+def _try_booking(request: HttpRequest, case: Case, form: BookingForm) -> bool:
     data = form.cleaned_data
     try:
         book_procedure(
@@ -98,13 +100,13 @@ def _books(request: HttpRequest, case: Case, form: BookingForm) -> bool:
 
 
 def _status(form: HoursForm) -> int:
-    """409 where the house cannot do what was asked for, 422 where it was not asked for rightly."""
+    """Return the response's status: 422 if a field is invalid, 409 if the booking is refused, else 200."""
     if not form.is_bound or not form.errors:
         return 200
     return 409 if form.non_field_errors() else 422
 
 
-def _booking(case: Case, form: BookingForm, blocks: list[Block]) -> dict[str, Any]:
+def _context(case: Case, form: BookingForm, blocks: list[Block]) -> dict[str, Any]:
     targets = case.memories.filter(zone="map", fate="target").count()
     pace = settings.LACUNA_PACE_SECONDS
     return {
@@ -120,7 +122,7 @@ def _booking(case: Case, form: BookingForm, blocks: list[Block]) -> dict[str, An
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def move(request: HttpRequest, procedure: UUID) -> HttpResponse:
-    """Give a booked night other hours. A move from hours that are not its hours any more is refused (409)."""
+    """Show the form and move a booked procedure; refuse it (409) if its time has changed in the meantime."""
     row = get_object_or_404(Procedure.objects.select_related("case__patient", "booking"), pk=procedure)
     initial = MoveForm.initial_of(row.booking)
     draft = request.POST if request.method == "POST" else request.GET
@@ -143,19 +145,21 @@ def move(request: HttpRequest, procedure: UUID) -> HttpResponse:
         else:
             messages.success(request, _("The night is moved."))
             return redirect("patients:case", case=row.case_id)
-    held = list(row.booking.resources.select_related("user").order_by("kind", "label"))
-    blocks = _blocks(form, held, request_user(request), draft.get("day") or initial["day"].isoformat())
+    resources = list(row.booking.resources.select_related("user").order_by("kind", "label"))
+    blocks = _blocks(form, resources, request_user(request), draft.get("day") or initial["day"].isoformat())
     if wants_fragment(request) and request.method != "POST":
         return render(request, "erasure/procedures/_taken.html", {"blocks": blocks})
     if request.method != "POST" and draft:
-        form = MoveForm(None, initial=initial | _draft(draft) | {"expected_start": initial["expected_start"]})
+        form = MoveForm(
+            None, initial=initial | _draft_values(draft) | {"expected_start": initial["expected_start"]}
+        )
     context = {"procedure": row, "case": row.case, "form": form, "blocks": blocks}
     return render(request, "erasure/procedures/move.html", context, status=_status(form))
 
 
 @require_POST
 def cancel(request: HttpRequest, procedure: UUID) -> HttpResponse:
-    """Give the night back."""
+    """Cancel a booked procedure."""
     row = get_object_or_404(Procedure, pk=procedure)
     try:
         cancel_procedure(row, by=request_user(request))

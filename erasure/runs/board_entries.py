@@ -1,4 +1,4 @@
-"""What this room tells the day board: whose nights they are, how they go, and what they still lack."""
+"""The erasure app's entries on the calendar's day board: patient, progress and what prevents a start."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
@@ -24,11 +24,14 @@ from patients.cases.models import Case
 from patients.consent.signing import may_start_from
 from patients.memories.silhouette import FILE, WALL, silhouettes
 
-DRAWN_BY = "components/silhouette.html"
+SILHOUETTE_TEMPLATE = "components/silhouette.html"
 
 
 def consent_fault(procedure: Procedure) -> str:
-    """Why a booked night (with `consent` and `map` loaded) cannot begin as things stand, or nothing."""
+    """Return why a booked procedure cannot start as things stand, or "" if it can.
+
+    The procedure should be loaded with `consent`, `map` and `booking`.
+    """
     consent = procedure.consent
     if procedure.state != Procedure.State.BOOKED:
         return ""
@@ -41,12 +44,12 @@ def consent_fault(procedure: Procedure) -> str:
     return ""
 
 
-def _visible(viewer: User, cases: Collection[UUID]) -> set[UUID]:
+def _visible_cases(viewer: User, cases: Collection[UUID]) -> set[UUID]:
     return set(Case.objects.visible_to(viewer).filter(pk__in=cases).values_list("pk", flat=True))
 
 
 def describe_bookings(bookings: Sequence[Booking], viewer: User) -> dict[UUID, BookingLabel]:
-    """Say of each booked night whose it is, where, and of how many memories."""
+    """Return labels by booking id: patient, place, number of memories; only "Erasure" for hidden cases."""
     procedures = list(
         Procedure.objects.filter(booking__in=bookings)
         .exclude(state=Procedure.State.CANCELED)
@@ -57,13 +60,13 @@ def describe_bookings(bookings: Sequence[Booking], viewer: User) -> dict[UUID, B
             )
         )
     )
-    known = _visible(viewer, [procedure.case_id for procedure in procedures])
-    return {procedure.booking_id: _told(procedure, procedure.case_id in known) for procedure in procedures}
+    visible = _visible_cases(viewer, [procedure.case_id for procedure in procedures])
+    return {procedure.booking_id: _label(procedure, procedure.case_id in visible) for procedure in procedures}
 
 
-def _told(procedure: Procedure, known: bool) -> BookingLabel:
+def _label(procedure: Procedure, visible: bool) -> BookingLabel:
     fault = consent_fault(procedure)
-    if not known:
+    if not visible:
         return BookingLabel(what=_("Erasure"), held=bool(fault))
     if fault:
         what = _("Held, %(why)s") % {"why": fault}
@@ -83,38 +86,42 @@ def _told(procedure: Procedure, known: bool) -> BookingLabel:
 
 
 @dataclass
-class Night:
-    """What is counted of one run, gathered for many at once."""
+class RunCounts:
+    """Counts for one run; `_count_runs` loads them for many runs in three queries.
+
+    steps: number of steps by state. passes_done: committed passes of its unfinished steps. off_map: id and
+    number of each memory with an open hold. called_at: when the open doctor call was made.
+    """
 
     steps: Counter[str] = field(default_factory=Counter)
-    levels: int = 0
-    off: list[tuple[UUID, int | None]] = field(default_factory=list)
-    called: datetime | None = None
+    passes_done: int = 0
+    off_map: list[tuple[UUID, int | None]] = field(default_factory=list)
+    called_at: datetime | None = None
 
 
-def _nights(runs: Sequence[Run]) -> dict[UUID, Night]:
-    nights: dict[UUID, Night] = defaultdict(Night)
+def _count_runs(runs: Sequence[Run]) -> dict[UUID, RunCounts]:
+    counts: dict[UUID, RunCounts] = defaultdict(RunCounts)
     for run, state, level in Step.objects.filter(run__in=runs).values_list("run_id", "state", "level"):
-        nights[run].steps[state] += 1
-        nights[run].levels += level if state in {Step.State.WAITING, Step.State.FADING} else 0
+        counts[run].steps[state] += 1
+        counts[run].passes_done += level if state in {Step.State.WAITING, Step.State.FADING} else 0
     holds = Hold.objects.filter(step__run__in=runs, state=Hold.State.OPEN)
     for run, memory, number in holds.values_list("step__run_id", "step__memory_id", "step__memory__number"):
-        nights[run].off.append((memory, number))
+        counts[run].off_map.append((memory, number))
     calls = DoctorCall.objects.filter(run__in=runs, acknowledged_at__isnull=True)
-    for run, called in calls.values_list("run_id", "called_at"):
-        nights[run].called = called
-    return nights
+    for run, called_at in calls.values_list("run_id", "called_at"):
+        counts[run].called_at = called_at
+    return counts
 
 
 def _clock(moment: datetime) -> str:
     return date_format(timezone.localtime(moment), "H:i")
 
 
-def _state(run: Run, night: Night) -> dict[str, object]:
-    """The word for a run with its mark and colour."""
-    if night.off:
+def _state(run: Run, counts: RunCounts) -> dict[str, object]:
+    """Return the state fields of a run's Progress: word, mark, colour."""
+    if counts.off_map:
         return {"state": _("Off the map"), "mark": "alarm", "kind": "alarm", "alarm": True}
-    if night.called:
+    if counts.called_at:
         return {"state": _("Doctor called"), "mark": "call", "kind": "alarm", "alarm": True}
     if run.state == Run.State.PAUSED:
         return {"state": _("Paused"), "mark": "paused", "kind": "amber"}
@@ -130,35 +137,37 @@ def _state(run: Run, night: Night) -> dict[str, object]:
     return {"state": _("Erasing")}
 
 
-def _text(run: Run, night: Night) -> str:
-    gone, total = night.steps[Step.State.DESTROYED], run.expected_steps
-    said = [_("%(gone)d of %(total)d") % {"gone": gone, "total": total}]
-    if night.off:
+def _text(run: Run, counts: RunCounts) -> str:
+    gone, total = counts.steps[Step.State.DESTROYED], run.expected_steps
+    parts = [_("%(gone)d of %(total)d") % {"gone": gone, "total": total}]
+    if counts.off_map:
         numbers = " ".join(
-            f"[{number}]" for _memory, number in sorted(night.off, key=lambda row: row[1] or 0)
+            f"[{number}]" for _memory, number in sorted(counts.off_map, key=lambda row: row[1] or 0)
         )
-        said = [_("a copy of %(numbers)s is in childhood") % {"numbers": numbers}]
-    if night.called:
-        said.append(_("doctor called %(time)s") % {"time": _clock(night.called)})
+        parts = [_("a copy of %(numbers)s is in childhood") % {"numbers": numbers}]
+    if counts.called_at:
+        parts.append(_("doctor called %(time)s") % {"time": _clock(counts.called_at)})
     elif run.state == Run.State.PAUSED and run.held_at:
-        said.append(_("since %(time)s") % {"time": _clock(run.held_at)})
+        parts.append(_("since %(time)s") % {"time": _clock(run.held_at)})
     elif run.state == Run.State.FINISHED and run.finished_at:
-        said.append(_("ended %(time)s") % {"time": _clock(run.finished_at)})
-    elif (pace := run.procedure.pace_seconds) and run.state == Run.State.RUNNING and not night.off:
-        left = night.steps[Step.State.WAITING] + night.steps[Step.State.FADING]
-        said.append(
-            _("%(time)s left") % {"time": lasting(max(0.0, left * pace - night.levels * pace / GONE))}
-        )
-    return ", ".join(said)
+        parts.append(_("ended %(time)s") % {"time": _clock(run.finished_at)})
+    elif (pace := run.procedure.pace_seconds) and run.state == Run.State.RUNNING and not counts.off_map:
+        left = counts.steps[Step.State.WAITING] + counts.steps[Step.State.FADING]
+        seconds = max(0.0, left * pace - counts.passes_done * pace / GONE)
+        parts.append(_("%(time)s left") % {"time": lasting(seconds)})
+    return ", ".join(parts)
 
 
 def initials(name: str) -> str:
-    """'J. B.' for a screen that anyone may pass by."""
+    """Return initials such as 'J. B.', for the public screen."""
     return " ".join(f"{word[0]}." for word in name.split()[:2] if word)
 
 
 def progress(span: Span, viewer: User, wall: bool) -> Sequence[Progress]:
-    """Every run under way, those that ended in `span`, and on the wall the nights still to come."""
+    """Return every run under way and those that finished in `span`.
+
+    wall: for the public screen. It shows the runs of all patients and the procedures still to come.
+    """
     now = timezone.now()
     under_way = Q(state__in=[Run.State.RUNNING, Run.State.PAUSED, Run.State.STOPPING])
     ended = Q(finished_at__gte=span.start, finished_at__lt=span.end)
@@ -167,22 +176,22 @@ def progress(span: Span, viewer: User, wall: bool) -> Sequence[Progress]:
         Run.objects.filter(shown).select_related("procedure__case__patient").order_by("started_at", "pk")
     )
     if not wall:
-        known = _visible(viewer, [run.procedure.case_id for run in runs])
-        runs = [run for run in runs if run.procedure.case_id in known]
-    nights = _nights(runs)
-    ahead = _ahead(span, now) if wall else []
-    held = {memory for night in nights.values() for memory, _number in night.off}
-    cases = [run.procedure.case_id for run in runs] + [procedure.case_id for procedure in ahead]
-    maps = silhouettes(cases, WALL if wall else FILE, held=held)
+        visible = _visible_cases(viewer, [run.procedure.case_id for run in runs])
+        runs = [run for run in runs if run.procedure.case_id in visible]
+    counts = _count_runs(runs)
+    upcoming = _upcoming(span, now) if wall else []
+    off_map_memories = {memory for one in counts.values() for memory, _number in one.off_map}
+    cases = [run.procedure.case_id for run in runs] + [procedure.case_id for procedure in upcoming]
+    maps = silhouettes(cases, WALL if wall else FILE, held=off_map_memories)
     return [
         Progress(
             name=run.procedure.case.patient.short_name,
             initials=initials(run.procedure.case.patient.name),
-            text=_text(run, nights[run.pk]),
+            text=_text(run, counts[run.pk]),
             url=reverse("erasure:session", args=[run.pk]),
             drawing=maps[run.procedure.case_id],
-            template=DRAWN_BY,
-            **_state(run, nights[run.pk]),  # type: ignore[arg-type]
+            template=SILHOUETTE_TEMPLATE,
+            **_state(run, counts[run.pk]),  # type: ignore[arg-type]
         )
         for run in runs
     ] + [
@@ -194,13 +203,13 @@ def progress(span: Span, viewer: User, wall: bool) -> Sequence[Progress]:
             text=fault or _("begins %(time)s") % {"time": _clock(procedure.booking.starts_at)},
             open=False,
             drawing=maps[procedure.case_id],
-            template=DRAWN_BY,
+            template=SILHOUETTE_TEMPLATE,
         )
-        for procedure in ahead
+        for procedure in upcoming
     ]
 
 
-def _ahead(span: Span, now: datetime) -> list[Procedure]:
+def _upcoming(span: Span, now: datetime) -> list[Procedure]:
     booked = Procedure.objects.filter(
         state=Procedure.State.BOOKED, booking__starts_at__lt=span.end, booking__ends_at__gt=now
     )
@@ -210,7 +219,7 @@ def _ahead(span: Span, now: datetime) -> list[Procedure]:
 
 
 def needs(span: Span, viewer: User) -> Sequence[Need]:
-    """What the nights that begin in `span` lack, and nights whose hour has passed without a beginning."""
+    """Return a need for each booked procedure in `span` that cannot start or is over 5 minutes late."""
     booked = (
         Procedure.objects.filter(
             state=Procedure.State.BOOKED, booking__starts_at__lt=span.end, booking__ends_at__gt=span.start
@@ -218,21 +227,21 @@ def needs(span: Span, viewer: User) -> Sequence[Need]:
         .select_related("case__patient", "consent", "map", "booking")
         .order_by("booking__starts_at", "pk")
     )
-    known = _visible(viewer, [procedure.case_id for procedure in booked])
-    late = timezone.now() - timedelta(minutes=5)
-    out = []
+    visible = _visible_cases(viewer, [procedure.case_id for procedure in booked])
+    overdue_before = timezone.now() - timedelta(minutes=5)
+    found = []
     for procedure in booked:
-        if procedure.case_id not in known:
+        if procedure.case_id not in visible:
             continue
         if fault := consent_fault(procedure):
             text = _("Tonight is held: %(why)s.") % {"why": fault}
-        elif procedure.booking.starts_at < late:
+        elif procedure.booking.starts_at < overdue_before:
             text = _("Was to begin at %(time)s and has not.") % {"time": _clock(procedure.booking.starts_at)}
         else:
             continue
         url = reverse("erasure:start", args=[procedure.pk])
-        out.append(Need(procedure.case.patient.short_name, text, url, late=True))
-    return out
+        found.append(Need(procedure.case.patient.short_name, text, url, late=True))
+    return found
 
 
 LANE = Lane(describe_bookings=describe_bookings, progress=progress, needs=needs)

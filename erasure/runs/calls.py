@@ -1,8 +1,8 @@
-"""The doctor is wanted: told at once, told again, and when nobody answers everybody who could is told.
+"""Doctor calls: notify the doctors booked, remind them until one answers, then escalate to all others.
 
-All of it stands in rows and is compared with the database's clock. So any supervisor goes on where another
-died, and two of them tell nobody twice for one round. Messages go out at least once: a row is taken, sent,
-and marked as sent.
+The whole state is in database rows, and times are compared with the database's clock. So a supervisor can
+continue where another one crashed, and two supervisors never notify anyone twice for the same reminder.
+Messages are sent at least once: a sender claims the row, sends the message and marks the row as sent.
 """
 
 import logging
@@ -28,27 +28,34 @@ from patients.cases.relations import standing_to
 
 log = logging.getLogger("lacuna.calls")
 
-TAKEN = 30.0  # seconds a sender may take over one message before another tries it
-# Calls that a person made, or that are about the patient's safety, outweigh that a copy was found.
-PRESSING = {DoctorCall.Why.ASKED, DoctorCall.Why.SAFE_WORD, DoctorCall.Why.PRESENCE}
+SEND_LEASE = 30.0  # after this many seconds another sender may claim the message
+# Made by a person or about the patient's safety. Such a call replaces an open HOLD call (a copy was found).
+REPLACES_HOLD_CALL = {DoctorCall.Why.ASKED, DoctorCall.Why.SAFE_WORD, DoctorCall.Why.PRESENCE}
 
 
-def again() -> float:
-    """Seconds between two rounds of messages while nobody answers."""
+def reminder_interval() -> float:
+    """Return the seconds between two reminders while nobody answers."""
     return max(1.0, settings.LACUNA_CALL_AGAIN_SECONDS)
 
 
 def unanswered() -> "QuerySet[DoctorCall]":
-    """Calls that still want an answer: also after the end, but for copies on which nothing hangs any more."""
+    """Calls that nobody has acknowledged.
+
+    They stay open after the run has finished, except HOLD calls, which no longer matter then.
+    """
     return DoctorCall.objects.filter(acknowledged_at__isnull=True).exclude(
         why=DoctorCall.Why.HOLD, run__state=Run.State.FINISHED
     )
 
 
 def open_call(run: Run, *, by: User | None, why: str) -> Done:
-    """Call the doctor of this night. Call under the run's lock, last in the transaction."""
+    """Open a doctor call and queue messages to the doctors booked. Changes nothing if a call is open already.
+
+    Except: an open HOLD call takes a reason of REPLACES_HOLD_CALL and is repeated at once. The caller holds
+    the run lock. Must be the last call in the transaction.
+    """
     call = DoctorCall.objects.filter(run=run, acknowledged_at__isnull=True).first()
-    if call is not None and (call.why != DoctorCall.Why.HOLD or why not in PRESSING):
+    if call is not None and (call.why != DoctorCall.Why.HOLD or why not in REPLACES_HOLD_CALL):
         return UNCHANGED
     if call is None:
         call = DoctorCall.objects.create(
@@ -56,43 +63,44 @@ def open_call(run: Run, *, by: User | None, why: str) -> Done:
             called_by=by,
             why=why,
             called_at=Now(),
-            remind_at=after(again()),
+            remind_at=after(reminder_interval()),
             escalate_at=after(settings.LACUNA_CALL_ESCALATE_SECONDS),
         )
-        told = _write(call, _doctors_of(run, by), CallNotice.Kind.FIRST)
-        if not told:  # there is nobody to wait for
+        notified = _queue_notices(call, _booked_doctors(run, exclude=by), CallNotice.Kind.FIRST)
+        if not notified:  # there is no doctor whose answer could be waited for
             DoctorCall.objects.filter(pk=call.pk).update(escalate_at=Now())
     else:
         DoctorCall.objects.filter(pk=call.pk).update(why=why, remind_at=Now())
-        told = []
+        notified = []
     done = record_run_event(run, "doctor-called", by, {"why": str(why)})
-    _record_told(run, told, CallNotice.Kind.FIRST)
+    _record_notified(run, notified, CallNotice.Kind.FIRST)
     return done
 
 
-def _doctors_of(run: Run, but: User | None) -> list[User]:
+def _booked_doctors(run: Run, *, exclude: User | None) -> list[User]:
     people = User.objects.filter(
         is_active=True, grants__role=Role.DOCTOR, resources__bookings=run.procedure.booking_id
     )
-    return [person for person in people.distinct() if but is None or person.pk != but.pk]
+    return [person for person in people.distinct() if exclude is None or person.pk != exclude.pk]
 
 
-def _everybody_else(run: Run, told: set[UUID]) -> list[User]:
-    """Every other doctor and the administrators, but for those the case is about."""
+def _escalation_recipients(run: Run, *, exclude: set[UUID]) -> list[User]:
+    """All other doctors and the administrators, except those with a conflict of interest in the case."""
     people = User.objects.filter(is_active=True, grants__role__in=[Role.DOCTOR, Role.ADMINISTRATOR]).exclude(
-        pk__in=told
+        pk__in=exclude
     )
     case = run.procedure.case
     return [person for person in people.distinct() if CONFLICT not in standing_to(person, case)]
 
 
-def _write(call: DoctorCall, people: Iterable[User], kind: str) -> list[User]:
-    found = sorted(people, key=lambda person: person.pk)
-    CallNotice.objects.bulk_create(CallNotice(call=call, user=user, kind=kind, at=Now()) for user in found)
-    return found
+def _queue_notices(call: DoctorCall, people: Iterable[User], kind: str) -> list[User]:
+    """Create one unsent message for each person; `send_due` sends them."""
+    users = sorted(people, key=lambda person: person.pk)
+    CallNotice.objects.bulk_create(CallNotice(call=call, user=user, kind=kind, at=Now()) for user in users)
+    return users
 
 
-def _record_told(run: Run, people: Iterable[User], kind: str) -> None:
+def _record_notified(run: Run, people: Iterable[User], kind: str) -> None:
     record(
         *(
             Act(
@@ -109,24 +117,30 @@ def _record_told(run: Run, people: Iterable[User], kind: str) -> None:
 
 
 def remind_due() -> int:
-    """Do one round for each call that is due for one; returns how many people were told."""
+    """Send a reminder or an escalation for every call that is due; returns how many messages were queued."""
     due = unanswered().filter(Q(remind_at__lte=Now()) | Q(escalated_at__isnull=True, escalate_at__lte=Now()))
-    return sum(_round(pk, run_id) for pk, run_id in due.values_list("pk", "run_id"))
+    return sum(_remind(pk, run_id) for pk, run_id in due.values_list("pk", "run_id"))
 
 
 @transaction.atomic
-def _round(call_id: int, run_id: UUID) -> int:
-    run = lock(run_id, over=True)
-    # Asked again under the lock: somebody may have answered, or another supervisor been faster.
+def _remind(call_id: int, run_id: UUID) -> int:
+    run = lock(run_id, allow_finished=True)
+    # Checked again under the lock: a doctor may have answered, or another supervisor may have been faster.
     mine = unanswered().filter(pk=call_id)
     escalating = mine.filter(escalated_at__isnull=True, escalate_at__lte=Now()).update(escalated_at=Now())
-    if not mine.filter(remind_at__lte=Now()).update(remind_at=after(again())) and not escalating:
+    if not mine.filter(remind_at__lte=Now()).update(remind_at=after(reminder_interval())) and not escalating:
         return 0
     call = mine.get()
-    known = User.objects.filter(is_active=True, pk__in=CallNotice.objects.filter(call=call).values("user_id"))
-    told = _write(call, known, CallNotice.Kind.AGAIN)
+    already_notified = User.objects.filter(
+        is_active=True, pk__in=CallNotice.objects.filter(call=call).values("user_id")
+    )
+    reminded = _queue_notices(call, already_notified, CallNotice.Kind.AGAIN)
     new = (
-        _write(call, _everybody_else(run, {person.pk for person in told}), CallNotice.Kind.ESCALATED)
+        _queue_notices(
+            call,
+            _escalation_recipients(run, exclude={person.pk for person in reminded}),
+            CallNotice.Kind.ESCALATED,
+        )
         if escalating
         else []
     )
@@ -134,40 +148,43 @@ def _round(call_id: int, run_id: UUID) -> int:
         run,
         "doctor-escalated" if escalating else "doctor-called-again",
         None,
-        {"told": len(told) + len(new)},
+        {"told": len(reminded) + len(new)},
     )
-    _record_told(run, told, CallNotice.Kind.AGAIN)
-    _record_told(run, new, CallNotice.Kind.ESCALATED)
-    return len(told) + len(new)
+    _record_notified(run, reminded, CallNotice.Kind.AGAIN)
+    _record_notified(run, new, CallNotice.Kind.ESCALATED)
+    return len(reminded) + len(new)
 
 
 @transaction.atomic
 def acknowledge(run_id: UUID, *, by: User) -> Done:
-    """A doctor answers the call. Errors: NotNow when nobody called."""
-    run = lock(run_id, over=True)
-    open_one = DoctorCall.objects.filter(run=run, acknowledged_at__isnull=True)
-    if open_one.update(acknowledged_by=by, acknowledged_at=Now()) == 1:
+    """Acknowledge the open call as the doctor `by`. Errors: NotNow if there was never a call."""
+    run = lock(run_id, allow_finished=True)
+    open_call_row = DoctorCall.objects.filter(run=run, acknowledged_at__isnull=True)
+    if open_call_row.update(acknowledged_by=by, acknowledged_at=Now()) == 1:
         return record_run_event(run, "doctor-acknowledged", by)
     if DoctorCall.objects.filter(run=run).exists():
         return UNCHANGED
     raise NotNow(_("Nobody is calling at the moment."))
 
 
-def answered_by_deciding(run: Run, *, by: User) -> None:
-    """A doctor who decides on the last copy has come: the call for it is answered. Under the run's lock."""
-    open_one = DoctorCall.objects.filter(run=run, acknowledged_at__isnull=True, why=DoctorCall.Why.HOLD)
-    if open_one.update(acknowledged_by=by, acknowledged_at=Now()):
+def acknowledge_hold_call(run: Run, *, by: User) -> None:
+    """Acknowledge the open HOLD call, because a doctor has decided on the last copy.
+
+    The caller holds the run lock.
+    """
+    open_call_row = DoctorCall.objects.filter(run=run, acknowledged_at__isnull=True, why=DoctorCall.Why.HOLD)
+    if open_call_row.update(acknowledged_by=by, acknowledged_at=Now()):
         record_run_event(run, "doctor-acknowledged", by)
 
 
 def send_due() -> int:
-    """Send the messages that wait; returns how many went out. One that fails is tried again."""
+    """Send the queued messages; returns how many were sent. One that fails is tried again later."""
     free = Q(taken_until__isnull=True) | Q(taken_until__lt=Now())
     waiting = CallNotice.objects.filter(free, sent_at__isnull=True, call__acknowledged_at__isnull=True)
     sent = 0
     for notice in waiting.select_related("user", "call"):
         mine = CallNotice.objects.filter(free, pk=notice.pk, sent_at__isnull=True)
-        if mine.update(taken_until=after(TAKEN)) != 1:
+        if mine.update(taken_until=after(SEND_LEASE)) != 1:
             continue
         try:
             _send(notice)
@@ -180,7 +197,7 @@ def send_due() -> int:
 
 
 def _send(notice: CallNotice) -> None:
-    """A mail names nobody: whoever reads over a shoulder learns that a doctor is wanted, no more."""
+    """Send one message. It names nobody: a stranger who sees it learns only that a doctor is wanted."""
     with translation.override(settings.LANGUAGE_CODE):
         since = time_format(timezone.localtime(notice.call.called_at), "H:i")
         lines = [_("A doctor has been wanted at a session since %(at)s.") % {"at": since}]

@@ -1,7 +1,7 @@
-"""What people may do to a run while it goes on. Each takes the run row's lock first, as every pass does.
+"""User actions on a run that is under way. Each locks the run row first, as every pass does.
 
-So each of these and the next pass have one winner: either the pass committed before, and is shown so, or
-it never happens and the frame is byte for byte as before. Doing what is done already changes nothing.
+So an action and the next pass cannot both win: either the pass committed first, and its frame is shown, or
+it never happens and the frame stays the same byte for byte. Repeating an action changes nothing.
 """
 
 from uuid import UUID
@@ -16,17 +16,17 @@ from clinic.audit.canonical import Detail
 from erasure.runs import calls
 from erasure.runs.models import DoctorCall, Run, Step
 from erasure.runs.passes import GONE
-from erasure.runs.run_actions import UNCHANGED, Done, NotNow, lock, only_in_charge, record_run_event
+from erasure.runs.run_actions import UNCHANGED, Done, NotNow, check_in_charge, lock, record_run_event
 from patients.memories.models import Memory
 
 __all__ = ["NotNow", "abort", "call_doctor", "pause", "protect", "resume", "safe_word", "stop_unconsented"]
 
-# What a run that is paused may come to be paused for: these say more than that somebody pressed pause.
-STRONGER = {Run.Why.SAFE_WORD, Run.Why.ABORT}
+# These reasons replace the one for which a run is already paused, because they matter more.
+OVERRIDING = {Run.Why.SAFE_WORD, Run.Why.ABORT}
 
 
-def stood_at(run: Run) -> dict[str, Detail]:
-    """Where the fade stands: number, committed passes and all passes of the memory at work, if any."""
+def fade_position(run: Run) -> dict[str, Detail]:
+    """Return number, committed passes and total passes of the fading memory; {} if none is fading."""
     step = (
         Step.objects.filter(run=run, state=Step.State.FADING, level__lt=GONE)
         .select_related("memory")
@@ -38,27 +38,34 @@ def stood_at(run: Run) -> dict[str, Detail]:
 
 @transaction.atomic
 def pause(run_id: UUID, *, by: User | None, why: str = Run.Why.STAFF) -> Done:
-    """Stop the fade before its next pass. Everybody entitled may, also while a doctor has taken over."""
+    """Pause the run before its next pass. Also allowed while a doctor has taken over.
+
+    Errors: NotNow if the run is finished or being stopped.
+    """
     run = lock(run_id)
     if run.state == Run.State.STOPPING:
         raise NotNow(_("This session is being stopped."))
     if run.state == Run.State.PAUSED:
-        if run.why == why or why not in STRONGER:
+        if run.why == why or why not in OVERRIDING:
             return UNCHANGED
-        by_first, since = run.held_by, run.held_at
+        paused_by, paused_at = run.held_by, run.held_at
     else:
-        by_first, since = by, None
-    run.state, run.why, run.held_by = Run.State.PAUSED, why, by_first or by
-    run.held_at = since or timezone.now()
+        paused_by, paused_at = by, None
+    run.state, run.why, run.held_by = Run.State.PAUSED, why, paused_by or by
+    run.held_at = paused_at or timezone.now()
     run.save(update_fields=["state", "why", "held_by", "held_at"])
-    return record_run_event(run, "paused", by, {"why": str(why), **stood_at(run)})
+    return record_run_event(run, "paused", by, {"why": str(why), **fade_position(run)})
 
 
 @transaction.atomic
 def resume(run_id: UUID, *, by: User) -> Done:
-    """Go on after a pause. Errors: NotNow while it is stopped, or another than `by` is in charge."""
+    """Resume a paused run.
+
+    Errors: NotNow if the run is stopping or finished, nobody is responsible for it, or a doctor other than
+    `by` has taken over.
+    """
     run = lock(run_id)
-    only_in_charge(run, by)
+    check_in_charge(run, by)
     if run.state == Run.State.RUNNING:
         return UNCHANGED
     if run.state != Run.State.PAUSED:
@@ -77,13 +84,14 @@ def resume(run_id: UUID, *, by: User) -> Done:
 
 @transaction.atomic
 def protect(run_id: UUID, memory_id: UUID, *, by: User) -> Done:
-    """Keep a memory, as whole as it still is. Errors: NotNow when it is gone, or another is in charge.
+    """Protect a memory: what is left of it now stays.
 
-    The patient's own word always counts.
+    Errors: NotNow if nothing is left, or a doctor other than `by` has taken over. The patient may always
+    protect, even then.
     """
     run = lock(run_id)
     if by.pk != run.procedure.case.patient_id:
-        only_in_charge(run, by)
+        check_in_charge(run, by)
     step = (
         Step.objects.select_for_update(of=("self",))
         .select_related("memory")
@@ -107,13 +115,13 @@ def protect(run_id: UUID, memory_id: UUID, *, by: User) -> Done:
 
 @transaction.atomic
 def call_doctor(run_id: UUID, *, by: User | None) -> Done:
-    """Ask the doctor to come. One open call at a time; calling again while it is open changes nothing."""
+    """Call the doctor. A run has one open call at a time: calling again while it is open changes nothing."""
     return calls.open_call(lock(run_id), by=by, why=DoctorCall.Why.ASKED)
 
 
 @transaction.atomic
 def safe_word(run_id: UUID, *, by: User | None) -> Done:
-    """The patient or their companion said it: everything halts, and the doctor is called."""
+    """Pause the run and call the doctor, because the patient or their companion said the safe word."""
     paused = pause(run_id, by=by, why=Run.Why.SAFE_WORD)
     called = calls.open_call(lock(run_id), by=by, why=DoctorCall.Why.SAFE_WORD)
     return called if called.changed else paused
@@ -121,13 +129,13 @@ def safe_word(run_id: UUID, *, by: User | None) -> Done:
 
 @transaction.atomic
 def abort(run_id: UUID, *, by: User | None, reason: str) -> Done:
-    """End the run for good. What is gone stays gone; what is damaged stays, sealed, until the patient says.
+    """Stop the run for good. Damaged memories stay, encrypted, until the patient decides about them.
 
-    reason: a code of AbortReason (erasure/session/forms.py); free words have no place in the log.
-    Errors: NotNow when it is over, or another than `by` is in charge.
+    reason: a code of AbortReason (erasure/session/forms.py); the log takes no free text.
+    Errors: NotNow if the run is finished, or a doctor other than `by` has taken over.
     """
     run = lock(run_id)
-    only_in_charge(run, by)
+    check_in_charge(run, by)
     if run.state == Run.State.STOPPING:
         return UNCHANGED
     _stop(run, Run.Why.ABORT)
@@ -142,8 +150,8 @@ def _stop(run: Run, why: str) -> None:
 
 @transaction.atomic
 def stop_unconsented(run_id: UUID, *, by: User | None = None) -> None:
-    """Stop a run whose consent is withdrawn, before its next pass. A run that is over stays as it is."""
-    run = lock(run_id, over=True)
+    """Stop a run before its next pass, because consent was withdrawn. Ignores finished and stopping runs."""
+    run = lock(run_id, allow_finished=True)
     if run.state not in {Run.State.RUNNING, Run.State.PAUSED}:
         return
     _stop(run, Run.Why.WITHDRAWN)

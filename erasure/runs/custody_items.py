@@ -1,7 +1,7 @@
-"""Things that can be held: what a run says of the objects behind the photographs it faded.
+"""What a certificate says of the physical objects whose photographs a run faded.
 
-No key destroys a thing. It is destroyed or given back by two people, and a certificate says that they said
-so; what they have not said yet is open, whatever became of the photograph.
+Destroying a key does not destroy an object. Two people destroy it or give it back, and the certificate says
+that they signed for it. Until they have, the object is open, whatever happened to its photograph.
 """
 
 from datetime import UTC, datetime
@@ -15,35 +15,35 @@ OPEN, WITH_PATIENT = "open", "with-the-patient"
 
 
 def custody_items(run: Run) -> list[dict[str, Any]]:
-    """Every thing of the memories that `run` worked on, by memory number: its mark, and how it stands.
+    """Return one item for each object of the memories that `run` worked on, ordered by memory number.
 
-    `state`: "destroyed" or "returned" where two people signed for it, "open" where the clinic still has it,
-    "with-the-patient" where it was never brought. `proof` is "witnessed" for the first two: never
-    cryptographic.
+    `thing`: the object's tag. `state`: "destroyed" or "returned" if two people signed for it, "open" if the
+    clinic still has it, "with-the-patient" if it was never brought. `proof`: "witnessed" for the first two,
+    else "none"; it is never cryptographic.
     """
     steps = Step.objects.filter(run=run).values("memory")
-    things = Keepsake.objects.filter(memory__in=steps, kind=Keepsake.Kind.OBJECT).select_related(
+    objects = Keepsake.objects.filter(memory__in=steps, kind=Keepsake.Kind.OBJECT).select_related(
         "memory", "custody__ended_by", "custody__witnessed_by", "custody__received_by"
     )
-    return [_item(row) for row in things.order_by("memory__number", "added_at", "pk")]
+    return [_item(row) for row in objects.order_by("memory__number", "added_at", "pk")]
 
 
 def _item(row: Keepsake) -> dict[str, Any]:
     custody: Custody | None = getattr(row, "custody", None)
-    said = {"memory": row.memory.number if row.memory else None, "thing": row.tag}
+    item = {"memory": row.memory.number if row.memory else None, "thing": row.tag}
     if custody is None:
-        return {**said, "state": WITH_PATIENT, "proof": "none"}
-    said["received"] = _at(custody.received_at)
+        return {**item, "state": WITH_PATIENT, "proof": "none"}
+    item["received"] = _isoformat(custody.received_at)
     if not custody.closed or custody.ended_by is None or custody.witnessed_by is None:
-        return {**said, "state": OPEN, "proof": "none"}
+        return {**item, "state": OPEN, "proof": "none"}
     return {
-        **said,
+        **item,
         "state": str(custody.state),
         "proof": "witnessed",
-        "ended": _at(custody.ended_at),
+        "ended": _isoformat(custody.ended_at),
         "witnesses": [custody.ended_by.name, custody.witnessed_by.name],
     }
 
 
-def _at(moment: datetime | None) -> str | None:
+def _isoformat(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).isoformat(timespec="seconds") if moment else None

@@ -1,6 +1,6 @@
-"""Words for what happens in a run. Events hold ids and numbers; a title is unsealed when it is shown.
+"""Sentences for the events of a run. Events hold ids and numbers only; titles are unsealed when shown.
 
-So a line that named a memory names it no more once the memory is gone, in a log that is read again as well.
+So once a memory is destroyed no line names it any more, not even when an old log is read again.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,6 +16,7 @@ from patients.vault.sealed import read_many
 
 Titles = Mapping[int, str]
 
+# By event kind: sentences that need no data, then those that need only the memory.
 SIMPLE: dict[str, str | Promise] = {
     "resumed": gettext_lazy("The fade goes on."),
     "doctor-called": gettext_lazy("The doctor has been called."),
@@ -45,6 +46,7 @@ OF_MEMORY: dict[str, str | Promise] = {
     "verified": gettext_lazy("%(memory)s: its destruction is verified."),
     "held": gettext_lazy("%(memory)s is held: a copy was found off the map. The doctor decides."),
 }
+# By the run's reason (Run.Why); any other reason was a pause by the team.
 PAUSED: dict[str, str | Promise] = {
     "patient": gettext_lazy("Paused by the patient."),
     "safe-word": gettext_lazy("The safe word was said. Everything has stopped."),
@@ -54,7 +56,7 @@ PAUSED: dict[str, str | Promise] = {
 
 
 def line(event: Event, names: Titles) -> str:
-    """Say in one plain sentence, in the active language, what happened.
+    """Return one plain sentence in the active language that says what happened.
 
     names: titles of memories by number, empty for a viewer who sees none; see `titles`.
     """
@@ -64,8 +66,8 @@ def line(event: Event, names: Titles) -> str:
     memory = _memory(number, names)
     if event.kind in OF_MEMORY:
         return str(OF_MEMORY[event.kind]) % {"memory": memory}
-    teller = TELLERS.get(event.kind)
-    return teller(event.data, memory) if teller else event.kind
+    formatter = FORMATTERS.get(event.kind)
+    return formatter(event.data, memory) if formatter else event.kind
 
 
 def _memory(number: int | None, names: Titles) -> str:
@@ -84,20 +86,20 @@ def _started(data: dict[str, Any], memory: str) -> str:
 
 
 def _pass(data: dict[str, Any], memory: str) -> str:
-    said = {"memory": memory, "level": data.get("level", 0), "levels": data.get("levels", 0)}
-    return _("%(memory)s fades: pass %(level)d of %(levels)d.") % said
+    values = {"memory": memory, "level": data.get("level", 0), "levels": data.get("levels", 0)}
+    return _("%(memory)s fades: pass %(level)d of %(levels)d.") % values
 
 
 def _destroyed(data: dict[str, Any], memory: str) -> str:
     copies = data.get("copies", 0)
-    said = {"memory": memory, "copies": copies}
+    values = {"memory": memory, "copies": copies}
     return (
         ngettext(
             "%(memory)s is gone: %(copies)d object destroyed.",
             "%(memory)s is gone: %(copies)d objects destroyed.",
             copies,
         )
-        % said
+        % values
     )
 
 
@@ -120,12 +122,12 @@ def _paused(data: dict[str, Any], memory: str) -> str:
 def _finished(data: dict[str, Any], memory: str) -> str:
     destroyed, spared = data.get("destroyed", 0), data.get("spared", 0)
     if data.get("outcome") == "stopped":
-        said = _("The session was stopped: %(gone)d destroyed, %(kept)d not.")
+        sentence = _("The session was stopped: %(gone)d destroyed, %(kept)d not.")
     elif spared:
-        said = _("It is over: %(gone)d destroyed, %(kept)d kept.")
+        sentence = _("It is over: %(gone)d destroyed, %(kept)d kept.")
     else:
-        said = _("It is over: %(gone)d destroyed.")
-    return said % {"gone": destroyed, "kept": spared}
+        sentence = _("It is over: %(gone)d destroyed.")
+    return sentence % {"gone": destroyed, "kept": spared}
 
 
 def _keys_rolled(data: dict[str, Any], memory: str) -> str:
@@ -140,7 +142,7 @@ def _run_verified(data: dict[str, Any], memory: str) -> str:
     return _("The whole run was verified, and something was found. The certificate says what.")
 
 
-TELLERS: dict[str, Callable[[dict[str, Any], str], str]] = {
+FORMATTERS: dict[str, Callable[[dict[str, Any], str], str]] = {
     "started": _started,
     "pass": _pass,
     "destroyed": _destroyed,
@@ -154,31 +156,31 @@ TELLERS: dict[str, Callable[[dict[str, Any], str], str]] = {
 
 
 def titles(run: Run, events: Iterable[Event]) -> dict[int, str]:
-    """Unseal the titles of the memories that `events` speak of; those that are gone are left out."""
+    """Return the titles, by number, of the memories that `events` are about; destroyed memories have none."""
     numbers = {n for event in events if (n := event.data.get("n")) is not None}
     if not numbers:
         return {}
     rows = list(
         Memory.objects.filter(case=run.procedure.case_id, number__in=numbers).exclude(fate=Memory.Fate.ERASED)
     )
-    papers = read_many(rows)
+    unsealed = read_many(rows)
     return {
-        row.number: papers[row.pk].title
+        row.number: unsealed[row.pk].title
         for row in rows
-        if row.number is not None and row.pk in papers and papers[row.pk].title
+        if row.number is not None and row.pk in unsealed and unsealed[row.pk].title
     }
 
 
 def lines(run: Run, events: Sequence[Event], *, names: bool) -> list[dict[str, Any]]:
-    """Return `events` as the log shows them, in the order given. names: whether the viewer sees titles."""
-    known = titles(run, events) if names else {}
+    """Return `events` as the session log shows them, in the same order. names: the viewer may see titles."""
+    titles_shown = titles(run, events) if names else {}
     return [
         {
             "seq": event.seq,
             "at": event.at.isoformat(),
             "kind": event.kind,
             "n": event.data.get("n"),
-            "text": line(event, known),
+            "text": line(event, titles_shown),
         }
         for event in events
     ]

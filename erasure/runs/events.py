@@ -1,4 +1,4 @@
-"""Events of a run: numbered without gaps, in the transaction that makes them true."""
+"""Events of a run: numbered without gaps and written in the transaction of the change they describe."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,28 +13,28 @@ from erasure.runs.models import Event, Run
 
 @dataclass(frozen=True)
 class NewEvent:
-    """What happened, in ids and numbers. Words are put to it for each viewer, at the moment of showing."""
+    """An event to emit. `data` holds ids and numbers; sentences are made for each viewer when it is shown."""
 
     kind: str
     data: dict[str, Any] = field(default_factory=dict)
 
 
-def emit(run_id: UUID, *news: NewEvent) -> int:
-    """Append events under the run row's lock, which this takes if the caller has not; return the last seq.
+def emit(run_id: UUID, *new_events: NewEvent) -> int:
+    """Append events and return the last seq. Locks the run row, unless the caller has done so.
 
-    A cursor on a serial primary key lost events on PostgreSQL, because ids are given before commit; a
-    number counted up in the run's own row cannot (LIVE.md).
+    Readers with a cursor on a serial primary key missed events on PostgreSQL, because it assigns ids before
+    the commit. With a counter in the run's own row this cannot happen (LIVE.md).
     """
-    Run.objects.filter(pk=run_id).update(last_seq=F("last_seq") + len(news))
+    Run.objects.filter(pk=run_id).update(last_seq=F("last_seq") + len(new_events))
     last = Run.objects.values_list("last_seq", flat=True).get(pk=run_id)
     now = timezone.now()
-    first = last - len(news) + 1
+    first = last - len(new_events) + 1
     Event.objects.bulk_create(
         Event(run_id=run_id, seq=first + i, kind=item.kind, at=now, data=item.data)
-        for i, item in enumerate(news)
+        for i, item in enumerate(new_events)
     )
     if connection.vendor == "postgresql":
-        # Told at the commit, and dropped with a rollback. Only whose run it was; what happened is read.
+        # Sent at commit, dropped by a rollback. It carries only the run's id; listeners read the events.
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_notify('lacuna_live', %s)", [str(run_id)])
     return last

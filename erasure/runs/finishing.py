@@ -1,4 +1,4 @@
-"""Closing a step, and ending a run."""
+"""Close a step, and finish a run."""
 
 import logging
 from uuid import UUID
@@ -22,16 +22,17 @@ log = logging.getLogger("lacuna.worker")
 
 
 def close_step(step: Step) -> bool:
-    """Record that a memory is gone, once nothing of it is left; False if another process did it first.
+    """Destroy what is doomed of a memory, then record that it is destroyed.
 
-    Anyone may do this, also while the run is paused or stopping: the last pass has committed, what is left
-    is to say so. The entry, the step's end and the event are one transaction; a step has one entry.
+    Returns False if something of it is left, or another process recorded it first. Any process may call it,
+    also while the run is paused or stopping: the last pass has committed, only the record is missing. The
+    audit entry, the step's new state and the event are one transaction; a step has exactly one entry.
     """
     doomed = StoredObject.objects.filter(doomed_by=f"step:{step.pk}")
     destroy(doomed)
     if doomed.remaining().exists():
         return False
-    key_store().roll_case(step.memory.case_id)  # before the log says that it is gone
+    key_store().roll_case(step.memory.case_id)  # before the log says that the memory is destroyed
     hit("case-rolled")
     with transaction.atomic():
         Run.objects.select_for_update().get(pk=step.run_id)
@@ -67,14 +68,17 @@ def close_step(step: Step) -> bool:
 
 
 def close_gone_steps(run_id: UUID) -> None:
-    """Close every step whose last pass has committed: a pause or an abort does not leave it unsaid."""
-    ended = Step.objects.filter(run_id=run_id, state=Step.State.FADING, level=GONE)
-    for step in ended.select_related("memory"):
+    """Close every step whose last pass has committed, so that a pause or an abort leaves none unrecorded."""
+    faded = Step.objects.filter(run_id=run_id, state=Step.State.FADING, level=GONE)
+    for step in faded.select_related("memory"):
         close_step(step)
 
 
 def outcome_of(run: Run) -> str:
-    """Complete only if every memory that was to go is gone and no copy was left; never silently 'done'."""
+    """Return the outcome of a run: COMPLETE only if every target was destroyed and no copy was spared.
+
+    A find that the doctor judged to be no copy does not count.
+    """
     if run.state == Run.State.STOPPING:
         return Run.Outcome.STOPPED
     spared = Step.objects.filter(run=run, state=Step.State.SPARED).exists()
@@ -84,7 +88,7 @@ def outcome_of(run: Run) -> str:
 
 @transaction.atomic
 def finish(run_id: UUID) -> bool:
-    """End a run whose steps are all done, or that was stopped; False if it may not end yet."""
+    """Finish a run whose steps are all done, or that was stopped. Returns False if it may not finish yet."""
     run = Run.objects.select_for_update().select_related("procedure").get(pk=run_id)
     open_steps = Step.objects.filter(
         run=run, state__in=[Step.State.WAITING, Step.State.FADING, Step.State.HELD]
@@ -101,7 +105,7 @@ def finish(run_id: UUID) -> bool:
         state=Run.State.FINISHED, outcome=outcome, finished_at=now, lease_until=None, lease_holder=""
     )
     Procedure.objects.filter(pk=run.procedure_id).update(state=Procedure.State.DONE)
-    after_case(run, outcome)
+    update_case(run, outcome)
     counts = Step.objects.filter(run=run)
     destroyed = counts.filter(state=Step.State.DESTROYED).count()
     spared = counts.filter(state=Step.State.SPARED).count()
@@ -119,8 +123,11 @@ def finish(run_id: UUID) -> bool:
     return True
 
 
-def after_case(run: Run, outcome: str) -> None:
-    """What the end means for the case: after a night that was not stopped, the house forgets the subject."""
+def update_case(run: Run, outcome: str) -> None:
+    """Unless the run was stopped, close the case and doom the seal of its data: the subject is forgotten.
+
+    If the run was stopped, the case is MAPPED again, except that a withdrawal sets the stage itself.
+    """
     case = Case.objects.filter(pk=run.procedure.case_id)
     if outcome != Run.Outcome.STOPPED:
         case.update(stage=Case.Stage.CLOSED, closed_at=timezone.now())

@@ -1,7 +1,7 @@
-"""Who answers for the night: handed from one technician to another, and taken over by a doctor.
+"""Who is responsible for a run: handover to another technician, and takeover by a doctor.
 
-Every part of it is on the record, and under the run row's lock. A technician who was not booked for this
-night becomes part of its team by accepting: the calendar's own constraint decides whether they are free.
+Every action is recorded and locks the run row. A technician who was not booked for the run is added to its
+booking by accepting; the calendar's unique constraint decides whether they are free.
 """
 
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ from clinic.access.relations import CONFLICT
 from clinic.accounts.models import Role, User
 from clinic.calendar.models import Booking, Reservation, Resource, quarters
 from erasure.runs.models import Handover, Run
-from erasure.runs.run_actions import UNCHANGED, Done, NotNow, lock, only_in_charge, record_run_event
+from erasure.runs.run_actions import UNCHANGED, Done, NotNow, check_in_charge, lock, record_run_event
 from patients.cases.relations import standing_to
 
 
 def open_offer(run: Run) -> Handover | None:
-    """The offer that waits for an answer, if there is one."""
+    """Return the offer that waits for an answer, or None."""
     return (
         Handover.objects.filter(run=run, state=Handover.State.OFFERED)
         .select_related("offered_by", "offered_to")
@@ -30,14 +30,14 @@ def open_offer(run: Run) -> Handover | None:
 
 
 def first_responsible(booking: Booking) -> User | None:
-    """The technician a night begins with: the first of those booked for it, by the name on the board."""
+    """Return the technician who is responsible at the start: the first one booked, ordered by label."""
     booked = booking.resources.filter(kind=Resource.Kind.TECHNICIAN, user__is_active=True)
     resource = booked.select_related("user").order_by("label").first()
     return resource.user if resource else None
 
 
 def candidates(run: Run) -> list[User]:
-    """Technicians who could take the night now: those booked for it, then those free until its end."""
+    """Return the technicians who could take over now: first those booked for the run, then those free."""
     resources = (
         Resource.objects.filter(
             kind=Resource.Kind.TECHNICIAN,
@@ -50,31 +50,31 @@ def candidates(run: Run) -> list[User]:
         .order_by("label")
     )
     booked = set(run.procedure.booking.resources.values_list("pk", flat=True))
-    taken = _taken(run.procedure.booking)
+    busy = _busy_resources(run.procedure.booking)
     found = sorted(resources, key=lambda resource: (resource.pk not in booked, resource.label))
     return [
         resource.user
         for resource in found
         if resource.user
-        and (resource.pk in booked or resource.pk not in taken)
+        and (resource.pk in booked or resource.pk not in busy)
         and CONFLICT not in standing_to(resource.user, run.procedure.case)
     ]
 
 
-def _taken(booking: Booking) -> set[UUID]:
-    """Resources that something else holds at some time between now and the night's end."""
-    left = Reservation.objects.filter(quarter__in=list(quarters(timezone.now(), booking.ends_at)))
-    return set(left.exclude(booking=booking).values_list("resource_id", flat=True))
+def _busy_resources(booking: Booking) -> set[UUID]:
+    """Ids of the resources that another booking reserves at some time between now and the end of this one."""
+    reservations = Reservation.objects.filter(quarter__in=list(quarters(timezone.now(), booking.ends_at)))
+    return set(reservations.exclude(booking=booking).values_list("resource_id", flat=True))
 
 
 @transaction.atomic
 def offer(run_id: UUID, to: UUID, *, by: User) -> Done:
-    """Ask the technician `to` to answer for the night. A new offer takes the place of one that waits.
+    """Offer responsibility for the run to the technician `to`. A new offer replaces an open one.
 
-    Errors: NotNow where `by` has nothing to hand over or `to` cannot take it.
+    Errors: NotNow if `by` may not hand over or `to` cannot take over.
     """
     run = lock(run_id)
-    only_in_charge(run, by)
+    check_in_charge(run, by)
     if run.responsible and run.responsible_id != by.pk and not by.has_role(Role.DOCTOR):
         raise NotNow(
             _("%(who)s is responsible now. Only they, or a doctor, can hand over.")
@@ -87,21 +87,22 @@ def offer(run_id: UUID, to: UUID, *, by: User) -> Done:
     if waiting and (waiting.offered_to_id, waiting.offered_by_id) == (to, by.pk):
         return UNCHANGED
     if waiting:
-        _end(waiting, Handover.State.WITHDRAWN)
+        _close_offer(waiting, Handover.State.WITHDRAWN)
     Handover.objects.create(run=run, offered_by=by, offered_to=person, offered_at=Now())
     return record_run_event(run, "handover-offered", by, {"to": str(person.pk)})
 
 
-def _end(offered: Handover, state: str) -> None:
+def _close_offer(offered: Handover, state: str) -> None:
     Handover.objects.filter(pk=offered.pk).update(state=state, ended_at=Now())
 
 
 @transaction.atomic
 def accept(run_id: UUID, *, by: User) -> Done:
-    """Answer for the night from now on. Errors: NotNow where it is not offered to `by`, or they are not free.
+    """Accept the offer: `by` is responsible for the run from now on.
 
-    The account is locked too: one that is being closed takes nothing over, and one that took over before
-    it was closed is found by the supervisor (erasure/runs/presence.py, release_absent).
+    Errors: NotNow if it is not offered to `by`, or they are not a technician who is free. The user row is
+    locked too: an account that is being closed cannot accept. An account that is closed after it accepted
+    is found by the supervisor (erasure/runs/presence.py, release_absent).
     """
     run = lock(run_id)
     if run.responsible_id == by.pk:
@@ -112,16 +113,16 @@ def accept(run_id: UUID, *, by: User) -> Done:
     person = User.objects.select_for_update().get(pk=by.pk)
     if not person.is_active or not person.has_role(Role.TECHNICIAN):
         raise NotNow(_("Only a technician of the house can take over."))
-    _join(run.procedure.booking, person)
-    before = run.responsible_id
+    _join_team(run.procedure.booking, person)
+    previous = run.responsible_id
     run.responsible = person
     run.save(update_fields=["responsible"])
-    _end(offered, Handover.State.ACCEPTED)
-    return record_run_event(run, "handover-accepted", by, {"before": str(before)} if before else {})
+    _close_offer(offered, Handover.State.ACCEPTED)
+    return record_run_event(run, "handover-accepted", by, {"before": str(previous)} if previous else {})
 
 
-def _join(booking: Booking, person: User) -> None:
-    """Make `person` part of the night's team. Errors: NotNow where the calendar holds them elsewhere."""
+def _join_team(booking: Booking, person: User) -> None:
+    """Add `person` to the booking from now to its end. Errors: NotNow if they are booked elsewhere."""
     if booking.resources.filter(user=person).exists():
         return
     resource = (
@@ -131,13 +132,13 @@ def _join(booking: Booking, person: User) -> None:
     )
     if resource is None:
         raise NotNow(_("Only a technician of the house can take over."))
-    hours: Sequence[Reservation] = [
+    reservations: Sequence[Reservation] = [
         Reservation(resource=resource, quarter=quarter, booking=booking)
         for quarter in quarters(timezone.now(), booking.ends_at)
     ]
     try:
         with transaction.atomic():
-            Reservation.objects.bulk_create(hours)
+            Reservation.objects.bulk_create(reservations)
     except IntegrityError as error:
         raise NotNow(_("You are booked elsewhere before this night ends.")) from error
     booking.resources.add(resource)
@@ -145,42 +146,44 @@ def _join(booking: Booking, person: User) -> None:
 
 @transaction.atomic
 def decline(run_id: UUID, *, by: User) -> Done:
-    """Leave things as they are: said by who was asked, or taken back by who asked. Errors: NotNow."""
-    run = lock(run_id, over=True)
+    """Close the open offer: `by` declines it, or withdraws their own. Errors: NotNow for anyone else."""
+    run = lock(run_id, allow_finished=True)
     offered = open_offer(run)
     if offered is None:
         return UNCHANGED
     if by.pk not in {offered.offered_to_id, offered.offered_by_id}:
         raise NotNow(_("This night is not offered to you any more."))
     own = by.pk == offered.offered_by_id
-    _end(offered, Handover.State.WITHDRAWN if own else Handover.State.DECLINED)
+    _close_offer(offered, Handover.State.WITHDRAWN if own else Handover.State.DECLINED)
     return record_run_event(run, "handover-declined", by)
 
 
 @transaction.atomic
 def take_over(run_id: UUID, *, by: User) -> Done:
-    """From now on only this doctor's controls act; pause, safe word and the patient's own word stay.
+    """Put the doctor `by` in charge of the run.
 
-    Another doctor may take over from one who has; both are on the record. Errors: NotNow.
+    From now on only they may act. Others can still pause and say the safe word, and the patient can still
+    protect memories. One doctor may take over from another; both are recorded. Errors: NotNow if `by` is not
+    a doctor, or the run is finished.
     """
     run = lock(run_id)
     if not by.has_role(Role.DOCTOR):
         raise NotNow(_("Only a doctor takes over."))
     if run.taken_over_by_id == by.pk:
         return UNCHANGED
-    before = run.taken_over_by_id
+    previous = run.taken_over_by_id
     run.taken_over_by, run.taken_over_at = by, timezone.now()
     run.save(update_fields=["taken_over_by", "taken_over_at"])
-    return record_run_event(run, "taken-over", by, {"before": str(before)} if before else {})
+    return record_run_event(run, "taken-over", by, {"before": str(previous)} if previous else {})
 
 
 @transaction.atomic
 def hand_back(run_id: UUID, *, by: User) -> Done:
-    """Give the controls back to the team. Errors: NotNow where another doctor has taken over."""
+    """Give control back to the team. Errors: NotNow if a doctor other than `by` has taken over."""
     run = lock(run_id)
     if run.taken_over_by_id is None:
         return UNCHANGED
-    only_in_charge(run, by)
+    check_in_charge(run, by)
     run.taken_over_by, run.taken_over_at = None, None
     run.save(update_fields=["taken_over_by", "taken_over_at"])
     return record_run_event(run, "handed-back", by)

@@ -1,4 +1,4 @@
-"""One execution of a procedure: the run, its steps, what held them, and what was said about it live."""
+"""One execution of a procedure: the run, its steps and holds, its calls, checks, handovers and events."""
 
 import uuid
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from patients.memories.models import Memory
 
 
 class Run(models.Model):
-    """The row every pass and every control action locks first: that order is what makes one of them win."""
+    """One execution of a procedure. Passes and user actions lock this row first, so that one of them wins."""
 
     class State(models.TextChoices):
         RUNNING = "running", _("erasing")
         PAUSED = "paused", _("paused")
-        # Aborted or withdrawn: nothing fades any more, what was doomed before is still to be swept.
+        # Aborted or withdrawn: nothing fades any more, but what is doomed must still be destroyed.
         STOPPING = "stopping", _("stopping")
         FINISHED = "finished", _("finished")
 
@@ -46,32 +46,33 @@ class Run(models.Model):
     state = models.CharField(max_length=10, choices=State.choices, default=State.RUNNING)
     outcome = models.CharField(max_length=10, choices=Outcome.choices, blank=True)
     why = models.CharField(max_length=12, choices=Why.choices, blank=True)
+    # While the run is paused: who paused it, and when.
     held_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
     held_at = models.DateTimeField(null=True)
     expected_steps = models.PositiveIntegerField()
-    # The fence: a worker holds the run only while this is the number it claimed with.
+    # The fence: a worker may write only while this is still the number it got when it claimed the run.
     epoch = models.PositiveIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
     lease_holder = models.CharField(max_length=64, blank=True)
     next_due_at = models.DateTimeField(default=timezone.now)
-    woken_at = models.DateTimeField(null=True)  # when a worker was last asked to come
+    woken_at = models.DateTimeField(null=True)  # when a worker was last asked to work on it
     last_seq = models.PositiveIntegerField(default=0)
     started_at = models.DateTimeField(default=timezone.now)
     finished_at = models.DateTimeField(null=True)
     started_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
-    # Time spent paused, so that elapsed and remaining can be honest.
+    # Seconds of all earlier pauses, so that elapsed and remaining time can leave them out.
     paused_seconds = models.FloatField(default=0)
-    # The technician who answers for this night now; nobody's name where nobody was assigned.
+    # The technician who is responsible for the run now; null if there is none.
     responsible = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
-    # When somebody of the team last showed that they are there, by the database's clock.
+    # When a member of the team last showed that they are with the patient, by the database's clock.
     attended_at = models.DateTimeField(default=timezone.now)
-    # While a doctor has formally taken over, only they act (erasure/runs/run_actions.py).
+    # The doctor who has taken over, if any; then only they may act (run_actions.check_in_charge).
     taken_over_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
@@ -106,10 +107,10 @@ class Step(models.Model):
     spared_because = models.CharField(max_length=20, blank=True)
     started_at = models.DateTimeField(null=True)
     done_at = models.DateTimeField(null=True)
-    # What went, counted when the step closed: bytes of plaintext and number of objects.
+    # What was destroyed, counted when the step was closed: bytes of plaintext and number of objects.
     bytes_destroyed = models.BigIntegerField(default=0)
     objects_destroyed = models.PositiveIntegerField(default=0)
-    # The log's line for this step. One-to-one by constraint: a step is never recorded twice.
+    # The audit entry for this step. One-to-one, so that a step is never recorded twice.
     entry = models.OneToOneField(Entry, on_delete=models.PROTECT, null=True, related_name="+")
 
     class Meta:
@@ -125,7 +126,7 @@ class Step(models.Model):
 
 
 class Hold(models.Model):
-    """A copy of a target found off the map: the step waits for the doctor."""
+    """A copy of a target found off the map: the step waits until the doctor decides."""
 
     class State(models.TextChoices):
         OPEN = "open", _("waiting for the doctor")
@@ -156,9 +157,9 @@ class Hold(models.Model):
 
 
 class DoctorCall(models.Model):
-    """The doctor is wanted at a session. Open until acknowledged; meanwhile people are told again and again.
+    """A call for the doctor. It is open until acknowledged; until then people are notified again and again.
 
-    All times are compared with the database's clock, so that no supervisor's own clock can stall a call.
+    All times are compared with the database's clock, so that a supervisor's wrong clock cannot delay a call.
     """
 
     class Why(models.TextChoices):
@@ -173,8 +174,8 @@ class DoctorCall(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
     called_at = models.DateTimeField(default=timezone.now)
-    remind_at = models.DateTimeField(default=timezone.now)  # when the next round of messages is due
-    escalate_at = models.DateTimeField(default=timezone.now)  # from when on everybody else is told too
+    remind_at = models.DateTimeField(default=timezone.now)  # when the next reminder is due
+    escalate_at = models.DateTimeField(default=timezone.now)  # when everybody else is notified too
     escalated_at = models.DateTimeField(null=True)
     acknowledged_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
@@ -195,7 +196,7 @@ class DoctorCall(models.Model):
 
 
 class CallNotice(models.Model):
-    """One message to one person that a doctor is wanted. The row is the message's way past any crash."""
+    """One message to one person that a doctor is wanted. As a row it survives a crash before it is sent."""
 
     class Kind(models.TextChoices):
         FIRST = "first", _("called")
@@ -206,7 +207,7 @@ class CallNotice(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     kind = models.CharField(max_length=10, choices=Kind.choices)
     at = models.DateTimeField(default=timezone.now)
-    # A sender takes it for a while before it sends, and marks it after: at least once, whoever is killed.
+    # A sender sets `taken_until`, sends, then sets `sent_at`. If it is killed, another sender sends again.
     taken_until = models.DateTimeField(null=True)
     sent_at = models.DateTimeField(null=True)
 
@@ -216,10 +217,10 @@ class CallNotice(models.Model):
 
 
 class PresenceCheck(models.Model):
-    """ "Are you there?": one question to the team, answered or missed, never both."""
+    """One question to the team whether somebody is with the patient. It is answered or missed, never both."""
 
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="presence_checks")
-    # The strong memory it was asked for; none where the timer asked.
+    # The step of the strong memory that caused the check; null if the timer did.
     step = models.OneToOneField(Step, on_delete=models.PROTECT, null=True, related_name="presence_check")
     asked_at = models.DateTimeField(default=timezone.now)
     due_at = models.DateTimeField()
@@ -244,7 +245,7 @@ class PresenceCheck(models.Model):
 
 
 class Handover(models.Model):
-    """One technician asks another to answer for the night from now on."""
+    """One technician's offer to another to become responsible for the run."""
 
     class State(models.TextChoices):
         OFFERED = "offered", _("offered")
@@ -267,7 +268,7 @@ class Handover(models.Model):
 
 
 class Attendance(models.Model):
-    """Somebody who has a session's page open; who was not heard of for a while has left."""
+    """A person with the session page open. Without a recent `seen_at` they have left (open_pages.py)."""
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="attendances")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
@@ -278,7 +279,7 @@ class Attendance(models.Model):
 
 
 class Remainder(models.Model):
-    """What the patient decided about a memory that a night left half gone."""
+    """What the patient decided about a memory that a run left partly erased."""
 
     class State(models.TextChoices):
         GIVEN_BACK = "given-back", _("given back")
@@ -293,7 +294,7 @@ class Remainder(models.Model):
 
 
 class Event(models.Model):
-    """One thing that happened in a run, in order. Ids and numbers only; pages put the words to it."""
+    """One thing that happened in a run. `data` holds only ids and numbers; sentences are made when shown."""
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="events")
     seq = models.PositiveIntegerField()
@@ -308,7 +309,7 @@ class Event(models.Model):
 
 @dataclass(frozen=True)
 class Fence:
-    """What a worker must still hold for its writes to count."""
+    """A worker's claim on a run. Its writes are accepted only while the run still has this epoch."""
 
     run_id: uuid.UUID
     epoch: int

@@ -1,10 +1,10 @@
-"""One pass: every keepsake of one memory goes one frame down the chain, or none does.
+"""One pass: every keepsake of one memory goes from frame k to frame k+1, or none does.
 
-1. compute frame k+1 from frame k, store it under a new durable key (pending);
-2. one short transaction: the fence, the pointers, the doom of everything replaced. Its commit is the point
-   of no return: pause, protect, withdrawal and abort win before it and never after it;
-3. destroy what is doomed;
-4. record it. Steps 3 and 4 may be repeated by anyone.
+1. Compute frame k+1 from frame k and store it under a new durable key (pending).
+2. One short transaction: check the fence, point the keepsakes to the new frames, doom everything replaced.
+   Its commit is the point of no return: a pause, protection, withdrawal or abort before it prevents the pass.
+3. Destroy what is doomed.
+4. Record it. Any process may repeat steps 3 and 4.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from django.utils import timezone
 from clinic.failpoints import hit
 from erasure.fade import letter, pages, photo
 from erasure.runs.events import NewEvent, emit
-from erasure.runs.lease import held
+from erasure.runs.lease import claimed_run
 from erasure.runs.models import Fence, Hold, Run, Step
 from patients.consent.models import Signature
 from patients.keepsakes.models import Keepsake
@@ -31,7 +31,7 @@ from patients.vault.objects import destroy, doom, publish, put, read
 
 FRAMES = photo.FRAMES
 JPEG = "image/jpeg"
-# The last transition stores nothing: what is left after it is the constant blank, the same for everyone.
+# Number of passes. The last one stores nothing: after it the same constant blank is shown for all.
 GONE = FRAMES + 1
 
 
@@ -41,7 +41,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class NextFrame:
-    """What one keepsake will show once the pass commits; both None when nothing is left to show."""
+    """What one keepsake will show once the pass has committed; both are None if nothing is left to show."""
 
     keepsake: Keepsake
     picture: StoredObject | None
@@ -53,7 +53,7 @@ class NextFrame:
 
 
 def keepsakes_of(step: Step) -> list[Keepsake]:
-    """The keepsakes that fade together in `step`: the memory's own, and copies the doctor put on the map."""
+    """Return the keepsakes that fade in `step`: the memory's own, and copies the doctor put on the map."""
     extended = Hold.objects.filter(step=step, state=Hold.State.EXTENDED).values("copy")
     return list(
         Keepsake.objects.filter(Q(memory_id=step.memory_id) | Q(pk__in=extended), gone_at__isnull=True)
@@ -63,28 +63,28 @@ def keepsakes_of(step: Step) -> list[Keepsake]:
 
 
 def capacity_bits(keepsakes: Sequence[Keepsake]) -> int:
-    """At most this many bits of these keepsakes are still stored in what can be seen of them.
+    """Return the largest number of bits that the visible frames of these keepsakes can still hold.
 
-    A picture of w x h pixels holds at most w * h * 24 bits; a letter 8 for each byte of its words. Sound and
-    moving pictures are not in it: the first pass destroys them whole. It falls with every pass by
+    A picture of w x h pixels holds at most w * h * 24 bits, a letter 8 for each byte of its text. Sound and
+    video are not counted: the first pass destroys them completely. The number falls with every pass by
     construction; file sizes do not, because grain compresses badly (ERASURE.md, Fade).
     """
     return sum(keepsake.picture.capacity for keepsake in keepsakes if keepsake.picture)
 
 
 def clear_leftovers(step: Step, keepsakes: Sequence[Keepsake]) -> None:
-    """End what a killed predecessor made: a second noisy copy of a frame would average the noise away."""
+    """Destroy frames that a killed worker left: averaging two noisy copies of a frame removes the noise."""
     mine = StoredObject.objects.filter(keepsake__in=keepsakes)
     doom(mine.filter(state=StoredObject.State.PENDING), f"step:{step.pk}")
     destroy(mine)
 
 
 def next_frame(keepsake: Keepsake, *, last: bool) -> NextFrame:
-    """Compute and store frame k+1 of a keepsake from its frame k; none if it is the `last` transition.
+    """Compute frame k+1 of a keepsake from its frame k and store it; store nothing in the `last` pass.
 
-    Its rows are pending until the commit. A keepsake that an earlier, stopped run has damaged is ahead of
-    its step and is blank before it. What it is made of decides how it fades: a recording is its waveform, a
-    video its first frame, a thing its photograph; what they were made from goes at the first pass.
+    The new rows are pending until the commit. A keepsake that an earlier, stopped run damaged is further
+    than its step, and is blank earlier. The form decides how it fades: a recording fades as its waveform, a
+    video as its first frame, an object as its photograph. The first pass destroys what these were made from.
     """
     if last or keepsake.level + 1 > FRAMES or keepsake.picture is None:
         return NextFrame(keepsake, None, None)
@@ -98,15 +98,15 @@ def next_frame(keepsake: Keepsake, *, last: bool) -> NextFrame:
     current = read(keepsake.picture)
     if keepsake.form == Keepsake.Form.TEXT:
         words = letter.fade(current.decode(), keepsake.level)
-        text = partial(put, words.encode(), media_type="text/plain", capacity=letter.capacity_bits(words))
-        sheet = partial(put, letter.page(words), media_type=JPEG, size=letter.PAGE_SIZE)
-        return NextFrame(keepsake, text(**owner), sheet(**owner))
+        put_text = partial(put, words.encode(), media_type="text/plain", capacity=letter.capacity_bits(words))
+        put_page = partial(put, letter.page(words), media_type=JPEG, size=letter.PAGE_SIZE)
+        return NextFrame(keepsake, put_text(**owner), put_page(**owner))
     if keepsake.form == Keepsake.Form.PAGES:
         state = pages.fade(current, keepsake.level)
-        one = pages.first(state, keepsake.level + 1)
-        size, bits = (one.width, one.height), pages.capacity_bits(state, keepsake.level + 1)
-        all_of_it = partial(put, state, media_type=pages.MEDIA_TYPE, size=size, capacity=bits)
-        return NextFrame(keepsake, all_of_it(**owner), put(one.data, media_type=JPEG, size=size, **owner))
+        first = pages.first(state, keepsake.level + 1)
+        size, bits = (first.width, first.height), pages.capacity_bits(state, keepsake.level + 1)
+        put_pages = partial(put, state, media_type=pages.MEDIA_TYPE, size=size, capacity=bits)
+        return NextFrame(keepsake, put_pages(**owner), put(first.data, media_type=JPEG, size=size, **owner))
     focus = keepsake.read().focus
     frame = photo.fade(
         current,
@@ -124,11 +124,14 @@ def next_frame(keepsake: Keepsake, *, last: bool) -> NextFrame:
     return NextFrame(keepsake, row, row)
 
 
-def point(frames: Sequence[NextFrame], step: Step) -> None:
-    """Move the pointers and doom what they leave behind. Errors: Refused when any of it has moved."""
-    fresh = [row for frame in frames for row in frame.objects]
-    if not publish(fresh):
-        raise Refused("a new frame was swept")
+def replace_frames(frames: Sequence[NextFrame], step: Step) -> None:
+    """Point the keepsakes to their new frames and doom what is replaced. Call it inside the transaction.
+
+    Errors: Refused if a keepsake or a new frame has changed meanwhile.
+    """
+    new_rows = [row for frame in frames for row in frame.objects]
+    if not publish(new_rows):
+        raise Refused("a new frame was doomed")
     for frame in frames:
         moved = Keepsake.objects.filter(
             pk=frame.keepsake.pk, level=frame.keepsake.level, gone_at__isnull=True
@@ -141,31 +144,31 @@ def point(frames: Sequence[NextFrame], step: Step) -> None:
         if moved != 1:
             raise Refused("another pass was faster")
     replaced = StoredObject.objects.filter(keepsake__in=[frame.keepsake for frame in frames]).exclude(
-        pk__in=[row.pk for row in fresh]
+        pk__in=[row.pk for row in new_rows]
     )
     if step.level + 1 < GONE:
         replaced = replaced.exclude(role=StoredObject.Role.SEAL)
     else:
-        whole = StoredObject.objects.filter(
+        everything = StoredObject.objects.filter(
             Q(memory_id=step.memory_id) | Q(keepsake__memory_id=step.memory_id)
         )
-        doom(whole, f"step:{step.pk}")
+        doom(everything, f"step:{step.pk}")
         Memory.objects.filter(pk=step.memory_id).update(fate=Memory.Fate.ERASED)
     doom(replaced, f"step:{step.pk}")
 
 
 def commit(fence: Fence, step: Step, frames: Sequence[NextFrame], due: datetime) -> None:
-    """Transaction (2). `due`: when the run's next pass is. Errors: Refused; then nothing changed."""
+    """Run transaction 2 of the pass. due: when the next pass is due. Errors: Refused (nothing is changed)."""
     with transaction.atomic():
-        run = held(fence).filter(state=Run.State.RUNNING)
-        # This update takes the run row's lock; whoever controls the run takes the same one first.
+        run = claimed_run(fence).filter(state=Run.State.RUNNING)
+        # This update locks the run row; every user action on the run locks it first, too.
         if run.update(next_due_at=due) != 1:
-            raise Refused("not ours any more, or not running")
+            raise Refused("the worker has lost the run, or it is not running")
         consent = Signature.objects.in_force().filter(procedures__run=fence.run_id)
         if not consent.select_for_update(of=("self",)).exists():
             raise Refused("no consent in force")
         if not Memory.objects.targets().filter(pk=step.memory_id).exists():
-            raise Refused("the memory is kept")
+            raise Refused("the memory is no target")
         moved = Step.objects.filter(
             pk=step.pk, level=step.level, state__in=[Step.State.WAITING, Step.State.FADING]
         ).update(
@@ -174,32 +177,32 @@ def commit(fence: Fence, step: Step, frames: Sequence[NextFrame], due: datetime)
             started_at=step.started_at or timezone.now(),
         )
         if moved != 1:
-            raise Refused("the step has moved")
-        point(frames, step)
-        emit(fence.run_id, *news(step, frames))
+            raise Refused("the step has changed")
+        replace_frames(frames, step)
+        emit(fence.run_id, *pass_events(step, frames))
         hit("before-commit")
 
 
-def news(step: Step, frames: Sequence[NextFrame]) -> list[NewEvent]:
-    """What watchers are told of this pass: the frame that exists now, and how much it can hold at most."""
-    after = [Keepsake(kind=frame.keepsake.kind, picture=frame.picture) for frame in frames]
+def pass_events(step: Step, frames: Sequence[NextFrame]) -> list[NewEvent]:
+    """Return the events of this pass: which frame is shown now, and how many bits it can hold at most."""
+    after_pass = [Keepsake(kind=frame.keepsake.kind, picture=frame.picture) for frame in frames]
     shown: UUID | None = next((frame.thumb.pk for frame in frames if frame.thumb), None)
-    passed = NewEvent(
+    pass_event = NewEvent(
         "pass",
         {
             "n": step.memory.number,
             "level": step.level + 1,
             "levels": GONE,
-            "bits": capacity_bits(after),
+            "bits": capacity_bits(after_pass),
             "picture": str(shown) if shown else None,
         },
     )
     started = NewEvent("memory-started", {"n": step.memory.number})
-    return [started, passed] if step.level == 0 else [passed]
+    return [started, pass_event] if step.level == 0 else [pass_event]
 
 
 def make_pass(fence: Fence, step: Step, *, due: datetime) -> None:
-    """Take `step` one frame further. Errors: Refused (nothing changed), OSError from the vault."""
+    """Take `step` one frame further. Errors: Refused (nothing is changed), OSError from the vault."""
     keepsakes = keepsakes_of(step)
     clear_leftovers(step, keepsakes)
     frames = [next_frame(keepsake, last=step.level + 1 == GONE) for keepsake in keepsakes]
@@ -207,11 +210,11 @@ def make_pass(fence: Fence, step: Step, *, due: datetime) -> None:
     try:
         commit(fence, step, frames, due)
     except Refused:
-        # What was computed in vain must not live on beside the frame that stays. Only ours: a worker that
-        # was fenced off must not end the frame its successor is making.
-        vain = StoredObject.objects.filter(pk__in=[row.pk for frame in frames for row in frame.objects])
-        doom(vain, f"step:{step.pk}")
-        destroy(vain)
+        # The new frames are not used and must not remain beside the current ones. Only our own are destroyed:
+        # a worker that has lost the run must not destroy a frame that its successor is making.
+        unused = StoredObject.objects.filter(pk__in=[row.pk for frame in frames for row in frame.objects])
+        doom(unused, f"step:{step.pk}")
+        destroy(unused)
         raise
     hit("after-commit")
     destroy(StoredObject.objects.filter(doomed_by=f"step:{step.pk}"))

@@ -1,4 +1,4 @@
-"""From a booked procedure to a run with its steps."""
+"""Start a booked procedure: create its run and steps."""
 
 from uuid import UUID
 
@@ -21,18 +21,18 @@ from patients.memories.models import Memory
 
 
 class CannotStart(Exception):
-    """The procedure may not start now; the message says why in plain words."""
+    """The procedure may not start now; the message tells the user why."""
 
 
 def obstacle(procedure: Procedure) -> str:
-    """Say in plain words what forbids the start, or nothing."""
+    """Return a sentence for the user that says why the procedure may not start, or "" if it may."""
     consent = procedure.consent
     if procedure.state != Procedure.State.BOOKED:
         return _("This procedure was started or canceled before.")
     if consent.withdrawn_at or consent.superseded_at:
         return _("The patient's consent is no longer in force.")
-    over = after(-3600 * settings.LACUNA_COOLING_OFF_HOURS)
-    if not Signature.objects.filter(pk=consent.pk, signed_at__lte=over).exists():
+    signed_before = after(-3600 * settings.LACUNA_COOLING_OFF_HOURS)
+    if not Signature.objects.filter(pk=consent.pk, signed_at__lte=signed_before).exists():
         return _("The patient is still within the time to think it over.")
     if procedure.map.unlocked_at or consent.map_digest != procedure.map.digest:
         return _("The map has changed since the patient signed.")
@@ -43,7 +43,7 @@ def obstacle(procedure: Procedure) -> str:
 
 @transaction.atomic
 def start_run(procedure_id: UUID, *, by: User | None) -> Run:
-    """Create the run and one step for each target, newest first. `by`: None when it is the supervisor.
+    """Create the run and one step for each target, newest first. by: None if the supervisor starts it.
 
     Errors: CannotStart.
     """

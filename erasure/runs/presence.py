@@ -1,7 +1,8 @@
-"""Is somebody with the patient? Asked by a timer and for strong memories; a miss pauses and calls.
+"""Presence checks: the team is asked whether somebody is with the patient.
 
-Asking and missing are the supervisor's, by the database's clock; answering is a person's. All take the run
-row's lock, so an answer and a miss in the same moment have one winner.
+A timer or a strong memory causes a check. A missed check pauses the run and calls the doctor. The supervisor
+asks, and marks checks as missed, by the database's clock. All functions lock the run row, so if an answer and
+a miss come at the same moment, only one of them counts.
 """
 
 from uuid import UUID
@@ -18,23 +19,31 @@ from erasure.runs.calls import open_call
 from erasure.runs.control import pause
 from erasure.runs.models import DoctorCall, PresenceCheck, Run, Step
 from erasure.runs.passes import GONE
-from erasure.runs.run_actions import UNCHANGED, Done, NotNow, after, lock, of_the_team, record_run_event
+from erasure.runs.run_actions import (
+    UNCHANGED,
+    Done,
+    NotNow,
+    after,
+    counts_as_attending,
+    lock,
+    record_run_event,
+)
 from patients.memories.models import MemoryLink
 
 
-def minutes_of(run: Run) -> float:
-    """Minutes between two checks: the procedure's own, else the policy of the house. 0: none are made."""
+def check_interval(run: Run) -> float:
+    """Return the minutes between two checks: the procedure's own, else the setting. 0 means no checks."""
     own: float | None = run.procedure.presence_minutes
     return settings.LACUNA_PRESENCE_CHECK_MINUTES if own is None else own
 
 
 def unsettled() -> "QuerySet[PresenceCheck]":
-    """Questions that are neither answered nor missed."""
+    """Checks that are neither answered nor missed."""
     return PresenceCheck.objects.filter(answered_at__isnull=True, missed_at__isnull=True)
 
 
 def strong_step(run: Run) -> Step | None:
-    """The memory that fades now, if it is strong (intensity x links) and was not asked about yet."""
+    """Return the step that fades now if its memory is strong (intensity x links) and had no check yet."""
     step = (
         Step.objects.filter(run=run, state=Step.State.FADING, level__lt=GONE, presence_check__isnull=True)
         .select_related("memory")
@@ -47,26 +56,26 @@ def strong_step(run: Run) -> Step | None:
 
 
 def ask_due() -> int:
-    """Ask the team of every run that is due for it; returns how many were asked."""
+    """Ask the team of every run whose check is due; returns how many were asked."""
     asked = 0
-    quiet = Run.objects.filter(state=Run.State.RUNNING).exclude(pk__in=unsettled().values("run_id"))
-    for run in quiet.select_related("procedure"):
-        if minutes_of(run) > 0 and (_long_ago(run) or strong_step(run)):
+    unasked = Run.objects.filter(state=Run.State.RUNNING).exclude(pk__in=unsettled().values("run_id"))
+    for run in unasked.select_related("procedure"):
+        if check_interval(run) > 0 and (_timer_due(run) or strong_step(run)):
             asked += _ask(run.pk)
     return asked
 
 
-def _long_ago(run: Run) -> bool:
-    return Run.objects.filter(pk=run.pk, attended_at__lte=after(-60 * minutes_of(run))).exists()
+def _timer_due(run: Run) -> bool:
+    return Run.objects.filter(pk=run.pk, attended_at__lte=after(-60 * check_interval(run))).exists()
 
 
 @transaction.atomic
 def _ask(run_id: UUID) -> bool:
-    run = lock(run_id, over=True)
+    run = lock(run_id, allow_finished=True)
     if run.state != Run.State.RUNNING or unsettled().filter(run=run).exists():
         return False
     step = strong_step(run)
-    if step is None and not _long_ago(run):
+    if step is None and not _timer_due(run):
         return False
     PresenceCheck.objects.create(
         run=run, step=step, asked_at=Now(), due_at=after(settings.LACUNA_PRESENCE_GRACE_SECONDS)
@@ -77,12 +86,12 @@ def _ask(run_id: UUID) -> bool:
 
 @transaction.atomic
 def answer(run_id: UUID, *, by: User) -> Done:
-    """Somebody of the team is there. Whoever is first, this or the miss, wins; the other changes nothing.
+    """Record that `by`, a member of the team, is with the patient. A second answer changes nothing.
 
-    Errors: NotNow when the question was missed, when none is open, or for who does not sit with the patient.
+    Errors: NotNow if the check was marked as missed first, no check was made, or `by` is not on the team.
     """
     run = lock(run_id)
-    if not of_the_team(run, by):
+    if not counts_as_attending(run, by):
         raise NotNow(_("A technician answers this, or the doctor who has taken over."))
     if unsettled().filter(run=run).update(answered_by=by, answered_at=Now()) == 1:
         return record_run_event(run, "presence-answered", by)
@@ -95,32 +104,32 @@ def answer(run_id: UUID, *, by: User) -> Done:
 
 
 def miss_due() -> int:
-    """Pause the runs whose team did not answer in time, and call their doctors; returns how many."""
+    """Mark overdue checks as missed, pause their runs and call the doctors; returns how many."""
     due = unsettled().filter(due_at__lte=Now(), run__state__in=[Run.State.RUNNING, Run.State.PAUSED])
     return sum(_miss(pk, run_id) for pk, run_id in due.values_list("pk", "run_id"))
 
 
 @transaction.atomic
 def _miss(check_id: int, run_id: UUID) -> bool:
-    run = lock(run_id, over=True)
+    run = lock(run_id, allow_finished=True)
     if run.state not in {Run.State.RUNNING, Run.State.PAUSED}:
         return False
     if unsettled().filter(pk=check_id, due_at__lte=Now()).update(missed_at=Now()) != 1:
         return False
     record_run_event(run, "presence-missed", None)
-    _stand_still(run)
+    _pause_and_call(run)
     return True
 
 
-def _stand_still(run: Run) -> None:
+def _pause_and_call(run: Run) -> None:
     pause(run.pk, by=None, why=Run.Why.PRESENCE)
     open_call(lock(run.pk), by=None, why=DoctorCall.Why.PRESENCE)
 
 
 def release_absent() -> int:
-    """Take the night from people who may work here no longer; returns how many runs were touched.
+    """Remove people who may no longer work here from their runs; returns how many runs were changed.
 
-    A night nobody answers for stands still until somebody does.
+    Such a run is paused and its doctor called; it stays paused until somebody is responsible for it.
     """
     works = User.objects.filter(is_active=True)
     technician = RoleGrant.objects.filter(role=Role.TECHNICIAN, user=OuterRef("responsible"))
@@ -128,29 +137,29 @@ def release_absent() -> int:
     left = (Q(responsible__isnull=False) & (~Q(responsible__in=works) | ~Exists(technician))) | (
         Q(taken_over_by__isnull=False) & (~Q(taken_over_by__in=works) | ~Exists(doctor))
     )
-    going_on = Run.objects.filter(left, state__in=[Run.State.RUNNING, Run.State.PAUSED])
-    return sum(_release(pk) for pk in going_on.values_list("pk", flat=True))
+    affected = Run.objects.filter(left, state__in=[Run.State.RUNNING, Run.State.PAUSED])
+    return sum(_release(pk) for pk in affected.values_list("pk", flat=True))
 
 
-def _gone(person: User | None, role: str) -> bool:
+def _no_longer_works(person: User | None, role: str) -> bool:
     return person is not None and not (person.is_active and person.has_role(role))
 
 
 @transaction.atomic
 def _release(run_id: UUID) -> bool:
-    run = lock(run_id, over=True)
+    run = lock(run_id, allow_finished=True)
     if run.state not in {Run.State.RUNNING, Run.State.PAUSED}:
         return False
-    told = False
-    if _gone(run.taken_over_by, Role.DOCTOR):
+    changed = False
+    if _no_longer_works(run.taken_over_by, Role.DOCTOR):
         run.taken_over_by, run.taken_over_at = None, None
         run.save(update_fields=["taken_over_by", "taken_over_at"])
-        told = record_run_event(run, "handed-back", None).changed
-    if _gone(run.responsible, Role.TECHNICIAN):
+        changed = record_run_event(run, "handed-back", None).changed
+    if _no_longer_works(run.responsible, Role.TECHNICIAN):
         run.responsible = None
         run.save(update_fields=["responsible"])
-        told = record_run_event(run, "responsible-left", None).changed
-        _stand_still(run)
-    elif told:
-        _stand_still(run)
-    return told
+        changed = record_run_event(run, "responsible-left", None).changed
+        _pause_and_call(run)
+    elif changed:
+        _pause_and_call(run)
+    return changed

@@ -1,4 +1,4 @@
-"""How a person stands to a run, and the rules of the access policy that ask for it."""
+"""The relations of a user to a run, and the access rules that require one."""
 
 from uuid import UUID
 
@@ -8,7 +8,7 @@ from clinic.accounts.models import Role, User
 from erasure.runs.models import Handover, Run
 from patients.cases.relations import standing_to
 
-# Somebody who is asked to take the night over.
+# A technician to whom responsibility for the run is offered.
 OFFERED_TECHNICIAN = with_relation(Role.TECHNICIAN, "offered")
 
 
@@ -17,7 +17,7 @@ def to_run(user: User, value: UUID) -> frozenset[str] | None:
     row = Run.objects.filter(pk=value).select_related("procedure__case").first()
     if row is None:
         return None
-    standing = standing_to(user, row.procedure.case)
-    # Somebody who is asked to take the night over may answer that, and see no more before they have.
+    relations = standing_to(user, row.procedure.case)
+    # They may answer the offer, and see nothing more of the run before they have accepted.
     offered = Handover.objects.filter(run=row, offered_to=user, state=Handover.State.OFFERED).exists()
-    return standing | {"offered"} if offered else standing
+    return relations | {"offered"} if offered else relations

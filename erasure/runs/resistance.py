@@ -1,6 +1,7 @@
-"""What the machine will not do alone: a copy of a target found off the map holds that memory's step.
+"""Copies of a target found off the map: the target's step is put on hold until a doctor decides.
 
-Fingerprints are read from the sealed parts and compared in memory, within one case; none is stored bare.
+Fingerprints are read from the sealed fields and compared in memory, within one case; none is stored
+unencrypted.
 """
 
 from dataclasses import dataclass
@@ -13,11 +14,11 @@ from django.utils.translation import gettext_lazy as _
 
 from clinic.accounts.models import User
 from clinic.audit.record import Act, actor_of, record
-from erasure.runs.calls import answered_by_deciding, open_call
+from erasure.runs.calls import acknowledge_hold_call, open_call
 from erasure.runs.events import NewEvent, emit
-from erasure.runs.lease import held
+from erasure.runs.lease import claimed_run
 from erasure.runs.models import DoctorCall, Fence, Hold, Run, Step
-from erasure.runs.run_actions import lock, only_in_charge
+from erasure.runs.run_actions import check_in_charge, lock
 from patients.keepsakes.duplicates import bits_apart
 from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory
@@ -25,7 +26,7 @@ from patients.vault.sealed import read_many
 
 
 class Reason(models.TextChoices):
-    """Why a doctor decided as they did; codes, because the log keeps them for ever."""
+    """Why a doctor decided as they did. Codes and no free text, because the log keeps them for ever."""
 
     CLAUSE = "clause", _("the patient signed for it beforehand")
     PATIENT_ASKED = "patient-asked", _("the patient asked for it")
@@ -36,7 +37,7 @@ class Reason(models.TextChoices):
 
 @dataclass(frozen=True)
 class Likeness:
-    """A keepsake of a target and one off the map that looks the same; `bits` of 64 differ."""
+    """A keepsake of a target, and one that stays and looks the same. bits: how many of 64 bits differ."""
 
     keepsake: Keepsake
     copy: Keepsake
@@ -44,7 +45,7 @@ class Likeness:
 
 
 def copies_off_the_map(step: Step) -> list[Likeness]:
-    """Compare the step's keepsakes with all that stay: protected memories and everything off the map."""
+    """Compare the step's keepsakes with all that stay: those of protected memories and all off the map."""
     own = list(Keepsake.objects.filter(memory_id=step.memory_id, gone_at__isnull=True))
     others = list(
         Keepsake.objects.filter(memory__case_id=step.memory.case_id, gone_at__isnull=True)
@@ -53,23 +54,26 @@ def copies_off_the_map(step: Step) -> list[Likeness]:
     )
     if not own or not others:
         return []
-    papers = read_many(own + others)
+    unsealed = read_many(own + others)
     return [
         Likeness(keepsake, other, bits)
         for keepsake in own
         for other in others
-        if keepsake.pk in papers and other.pk in papers
-        if (bits := bits_apart(papers[keepsake.pk], papers[other.pk])) is not None
+        if keepsake.pk in unsealed and other.pk in unsealed
+        if (bits := bits_apart(unsealed[keepsake.pk], unsealed[other.pk])) is not None
     ]
 
 
 @transaction.atomic
 def hold(fence: Fence, step: Step, found: list[Likeness]) -> bool:
-    """Hold `step` for the doctor because of copies not yet decided on; False if there was nothing new."""
-    if held(fence).filter(state=Run.State.RUNNING).update(woken_at=None) != 1:
+    """Put `step` on hold for every copy in `found` that has no hold yet, and call the doctor.
+
+    Returns False if there is none, or the worker has lost the run.
+    """
+    if claimed_run(fence).filter(state=Run.State.RUNNING).update(woken_at=None) != 1:
         return False
-    known = set(Hold.objects.filter(step=step).values_list("copy_id", flat=True))
-    fresh = [item for item in found if item.copy.pk not in known]
+    copies_on_hold = set(Hold.objects.filter(step=step).values_list("copy_id", flat=True))
+    fresh = [item for item in found if item.copy.pk not in copies_on_hold]
     if not fresh:
         return False
     holds = Hold.objects.bulk_create(
@@ -103,14 +107,14 @@ def hold(fence: Fence, step: Step, found: list[Likeness]) -> bool:
 
 @transaction.atomic
 def decide(run_id: UUID, hold_id: UUID, *, extend: bool, reason: str, by: User) -> Hold:
-    """Record the doctor's decision: put the copy on the map, or spare it. The step then comes back.
+    """Record the doctor's decision on a hold: put the copy on the map, or spare it.
 
-    Errors: Hold.DoesNotExist; ValueError where it was decided before, the reason is unknown, or the map may
-    not be extended because the patient did not sign for it (they are asleep and cannot be asked); NotNow
-    where another doctor has taken over.
+    The step continues once it has no open hold. Errors: Hold.DoesNotExist; ValueError if the hold was decided
+    before, the reason is unknown, or the patient did not sign that the map may be extended (they are asleep
+    and cannot be asked); NotNow if a doctor other than `by` has taken over.
     """
-    run = lock(run_id, over=True)
-    only_in_charge(run, by)
+    run = lock(run_id, allow_finished=True)
+    check_in_charge(run, by)
     item = Hold.objects.select_related("step__memory", "step__run__procedure__consent").get(
         pk=hold_id, step__run_id=run_id
     )
@@ -147,6 +151,6 @@ def decide(run_id: UUID, hold_id: UUID, *, extend: bool, reason: str, by: User) 
         )
     )
     if not Hold.objects.filter(step__run=run, state=Hold.State.OPEN).exists():
-        answered_by_deciding(run, by=by)
+        acknowledge_hold_call(run, by=by)
     item.refresh_from_db()
     return item

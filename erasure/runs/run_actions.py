@@ -1,4 +1,4 @@
-"""What every act on a run shares: the row's lock, who may act now, the event and the log entry."""
+"""Helpers for every user action on a run: row lock, who may act now, event and audit entry."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from erasure.runs.models import Run
 
 
 class NotNow(Exception):
-    """The run is in a state in which this cannot be done; the message says so in plain words."""
+    """The run's state does not allow this action now; the message tells the user why."""
 
 
 @dataclass(frozen=True)
 class Done:
-    """What an act came to. `changed` is False where it was so already; `seq`: the event that says it."""
+    """Result of an action. changed: False if nothing had to change; seq: number of the emitted event."""
 
     changed: bool
     seq: int = 0
@@ -32,23 +32,23 @@ UNCHANGED = Done(changed=False)
 
 
 def after(seconds: float) -> ExpressionWrapper:
-    """A moment so many seconds from now (or before), by the database's clock."""
+    """Return now plus `seconds` as an expression, by the database's clock. Negative seconds: in the past."""
     return ExpressionWrapper(Now() + timedelta(seconds=seconds), output_field=DateTimeField())
 
 
-def lock(run_id: UUID, *, over: bool = False) -> Run:
-    """Take the run row's lock, inside a transaction. Errors: NotNow when the run is over, unless `over`."""
+def lock(run_id: UUID, *, allow_finished: bool = False) -> Run:
+    """Lock the run row and return the run. Call it inside a transaction.
+
+    Errors: NotNow if the run is finished, unless `allow_finished`.
+    """
     run = Run.objects.select_for_update(of=("self",)).select_related("procedure__case").get(pk=run_id)
-    if run.state == Run.State.FINISHED and not over:
+    if run.state == Run.State.FINISHED and not allow_finished:
         raise NotNow(_("This session is over."))
     return run
 
 
-def only_in_charge(run: Run, by: User | None) -> None:
-    """Let only the doctor act who has taken over, while one has; the system itself always may.
-
-    Errors: NotNow.
-    """
+def check_in_charge(run: Run, by: User | None) -> None:
+    """Raise NotNow if a doctor other than `by` has taken over. The system (by=None) may always act."""
     if run.taken_over_by is not None and by is not None and by.pk != run.taken_over_by_id:
         raise NotNow(
             _("%(who)s has taken over, so only they do this now. Pausing and the safe word stay yours.")
@@ -56,8 +56,8 @@ def only_in_charge(run: Run, by: User | None) -> None:
         )
 
 
-def of_the_team(run: Run, by: User | None) -> bool:
-    """Whether `by` is somebody whose acts show that the patient is not alone."""
+def counts_as_attending(run: Run, by: User | None) -> bool:
+    """Whether an action of `by` shows that a member of the team is with the patient."""
     if by is None or by.pk == run.procedure.case.patient_id:
         return False
     return by.has_role(Role.TECHNICIAN) or by.pk == run.taken_over_by_id
@@ -72,13 +72,14 @@ def record_run_event(
     action: str = "",
     system: str = "supervisor",
 ) -> Done:
-    """Event and log entry of one act; the last thing in its transaction.
+    """Emit the event of an action and write its audit entry. Must be the last call in the transaction.
 
-    data: ids and numbers, for both. action: the log's word, else "run.<kind>". system: who acts without `by`.
+    data: ids and numbers, for the event and the entry. action: code of the audit action, by default
+    "run.<kind>". system: the actor if `by` is None.
     """
     data = data or {}
     who = {"by": str(by.pk)} if by else {}
-    if of_the_team(run, by):
+    if counts_as_attending(run, by):
         Run.objects.filter(pk=run.pk).update(attended_at=Now())
     seq = emit(run.pk, NewEvent(kind, {**who, **data}))
     record(

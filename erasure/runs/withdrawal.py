@@ -1,4 +1,4 @@
-"""What a withdrawn consent means for this room."""
+"""Stop the run and cancel the booking of a case whose consent is withdrawn."""
 
 from clinic.accounts.models import User
 from erasure.procedures.booking import cancel_procedure
@@ -9,10 +9,10 @@ from patients.cases.models import Case
 
 
 def stop_case(case: Case, *, by: User) -> None:
-    """Stop the case's run and give back its night.
+    """Stop the case's run and cancel its booked procedure.
 
-    Called by patients/consent inside the withdrawal's transaction, before the signature's row is touched:
-    the run row is locked first everywhere, or two transactions could wait for each other.
+    patients/consent calls this in the withdrawal's transaction, before it changes the signature's row. All
+    code locks the run row first; otherwise two transactions could wait for each other.
     """
     under_way = Run.objects.filter(procedure__case=case).exclude(state=Run.State.FINISHED)
     for run_id in under_way.values_list("pk", flat=True):

@@ -1,7 +1,7 @@
 """Django's Tasks API on RQ: a task becomes an RQ job with the same name and arguments.
 
-Only what Lacuna uses: a task is put into the one queue and is called once. Results, priorities and later
-times are not needed, because the database says what is due and whose it is.
+It covers only what Lacuna uses: a task is put into the one queue and is called once. Results, priorities and
+scheduling are not needed, because the database decides what is due and which worker does it.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,12 +16,13 @@ from rq.job import Job
 
 from erasure.task_queue.task_api import BaseTaskBackend, Task, TaskResult, TaskResultStatus
 
-# A slice is short, but the last one of a run waits for the verifier: RQ's own 180 seconds would end it.
+# A time slice is short, but the last one of a run waits for the verifier; RQ's default of 180 seconds would
+# kill it.
 JOB_TIMEOUT = 3600  # seconds
 
 
 class TaskJob(Job):
-    """An RQ job that calls a task. RQ alone would call any function that a job in Redis names."""
+    """An RQ job that can only call a task. A plain RQ job calls any function that is named in Redis."""
 
     @property
     def func(self) -> Callable[..., Any]:
@@ -32,7 +33,7 @@ class TaskJob(Job):
 
 
 class RedisBackend(BaseTaskBackend):
-    """Puts tasks into the queue in Redis. Errors of `enqueue`: RedisError where Redis does not answer."""
+    """Puts tasks into the queue in Redis. `enqueue` raises RedisError if Redis does not answer."""
 
     def enqueue(self, task: Any, args: Any, kwargs: Any) -> TaskResult:
         self.validate_task(task)
@@ -54,7 +55,7 @@ class RedisBackend(BaseTaskBackend):
 
 
 def open_queue() -> Queue:
-    """The queue at LACUNA_REDIS, with a connection of its own; connects on first use."""
+    """Return the queue at LACUNA_REDIS, with its own connection, which is opened on first use."""
     return Queue(
         "default",
         connection=Redis.from_url(settings.REDIS_URL),
@@ -64,7 +65,7 @@ def open_queue() -> Queue:
 
 
 def every_job() -> Iterator[Job]:
-    """Every task that Redis keeps: waiting, under way, done or failed. Errors: RedisError."""
+    """Yield every job that Redis keeps: waiting, started, finished or failed. Errors: RedisError."""
     queue = open_queue()
     registries = (queue.started_job_registry, queue.finished_job_registry, queue.failed_job_registry)
     ids = {*queue.job_ids, *(name for registry in registries for name in registry.get_job_ids(cleanup=False))}

@@ -1,7 +1,7 @@
-"""The worker that Redis wakes: RQ's own, in one process, with the house's manners.
+"""The worker for tasks from Redis: RQ's SimpleWorker, in one process.
 
-RQ would fork for each task. A fork shares its parent's connections, open key store and token, and outlives
-it: a house that is closed would leave somebody at work.
+RQ's default worker forks for each task. A fork shares its parent's connections, open key store and token, and
+it outlives the parent: it would still be at work after the server was stopped.
 """
 
 import logging
@@ -23,11 +23,11 @@ from erasure.task_queue.redis_queue import TaskJob, open_queue
 log = logging.getLogger("lacuna.worker")
 
 RETRY = 1.0  # seconds between two attempts to reach Redis
-FAILED_TTL = 300  # seconds for which Redis keeps that a task failed
+FAILED_TTL = 300  # seconds for which Redis keeps a failed job
 
 
 class Worker(SimpleWorker):
-    """Works on one task after the other. Of one that failed a single word is written down."""
+    """Runs one task after the other. If one fails, only the name of the exception class is recorded."""
 
     max_connection_wait_time = 2.0
     stopping = threading.Event()
@@ -58,33 +58,36 @@ class Worker(SimpleWorker):
         exc_string: str = "",
         execution: Execution | None = None,
     ) -> None:
-        # RQ's own text is a traceback, which would echo into Redis whatever it met.
+        # RQ would store a traceback in Redis, which may hold anything: record the class name instead.
         super().handle_job_failure(job, queue, started_job_registry, self.failure, execution)
 
 
-def quiet(record: logging.LogRecord) -> bool:
-    """Whether RQ may say it: that Redis is away it would say every two seconds, or with a traceback."""
+def is_no_outage(record: logging.LogRecord) -> bool:
+    """Logging filter that drops RQ's records about an unreachable Redis.
+
+    RQ logs those every two seconds, or with a traceback; `work` logs an outage once.
+    """
     error = record.exc_info[1] if record.exc_info else None
     return "could not connect to Redis" not in str(record.msg) and not isinstance(error, RedisError)
 
 
 def work() -> None:
-    """Work until told to stop; where Redis is away, wait for it. Errors: SystemExit where RQ gave up."""
-    logging.getLogger("rq.worker").addFilter(quiet)
-    said = False
+    """Work until a signal stops it; wait while Redis is unreachable. Errors: SystemExit if RQ gave up."""
+    logging.getLogger("rq.worker").addFilter(is_no_outage)
+    outage_logged = False
     while not Worker.stopping.is_set():
-        # RQ's worker puts its own in their place while it works.
+        # RQ's worker replaces these handlers while it works.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: Worker.stopping.set())
         queue = open_queue()
-        try:  # the worker says its name to Redis when it is made
+        try:  # creating the worker registers it in Redis, too
             worker = Worker([queue], connection=queue.connection, job_class=TaskJob)
             worker.work(logging_level="ERROR")
         except RedisError as error:
-            log.log(logging.DEBUG if said else logging.ERROR, "%s", redis_is_unavailable(error))
-            said = True
+            log.log(logging.DEBUG if outage_logged else logging.ERROR, "%s", redis_is_unavailable(error))
+            outage_logged = True
             Worker.stopping.wait(RETRY)
         else:
-            said = False
+            outage_logged = False
             if not Worker.stopping.is_set():
                 raise SystemExit(1)

@@ -1,10 +1,10 @@
-"""Django's Tasks API: part of Django from 6.0 on, the package django-tasks before."""
+"""Django's Tasks API: from Django itself since 6.0, from the package django-tasks before."""
 
 from typing import TYPE_CHECKING
 
 import django
 
-# The type checker knows the API by the stubs for Django 6.
+# The type checker always takes the first branch: its stubs are for Django 6.
 if TYPE_CHECKING or django.VERSION >= (6, 0):
     from django.tasks import Task, TaskResult, TaskResultStatus, task
     from django.tasks.backends.base import BaseTaskBackend

@@ -10,7 +10,7 @@ from django_tasks_db.models import DBTaskResult
 
 from erasure.jobs import supervisor
 from erasure.jobs.supervisor import forget_old_tasks, wake_due
-from erasure.jobs.tasks import ask_for
+from erasure.jobs.tasks import enqueue_run
 from erasure.runs.lease import claim
 from erasure.runs.models import Run
 from tests.factories import make_run
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_a_worker_is_asked_once_for_each_night_that_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
     runs = [make_run(1), make_run(1)]
     asked: list[UUID] = []
-    monkeypatch.setattr(supervisor, "ask_for", asked.append)
+    monkeypatch.setattr(supervisor, "enqueue_run", asked.append)
     assert wake_due() == 2
     assert sorted(asked) == sorted(run.pk for run in runs)
 
@@ -45,7 +45,7 @@ def test_nobody_is_asked_for_a_night_that_another_has_seen_to(
         if len(asked) == 1:
             meanwhile()
 
-    monkeypatch.setattr(supervisor, "ask_for", ask)
+    monkeypatch.setattr(supervisor, "enqueue_run", ask)
     assert wake_due() == 1
     assert len(asked) == len(set(asked))
 
@@ -54,7 +54,7 @@ def test_the_engines_rows_are_forgotten_when_they_are_old_and_not_before() -> No
     now = timezone.now()
     old, new = now - timedelta(minutes=6), now - timedelta(minutes=1)
     for _row in range(5):
-        ask_for(uuid4())
+        enqueue_run(uuid4())
     waiting, at_work, done, lost, forgotten = DBTaskResult.objects.values_list("pk", flat=True)
     for row, started, finished in [
         (at_work, new, None),

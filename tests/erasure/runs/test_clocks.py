@@ -12,7 +12,7 @@ from erasure.jobs import supervisor
 from erasure.jobs.worker import advance, take_turn
 from erasure.procedures.models import Procedure
 from erasure.runs import calls, control, presence
-from erasure.runs.lease import claim, free_expired, heartbeat, held
+from erasure.runs.lease import claim, claimed_run, free_expired, heartbeat
 from erasure.runs.models import PresenceCheck, Run
 from erasure.runs.open_pages import attend, attending
 from erasure.runs.planning import CannotStart, start_run
@@ -63,7 +63,7 @@ def test_a_lease_lasts_as_long_as_it_should(go_wrong: GoWrong, settings: LazySet
     fence = claim(run.pk)
     assert fence
     assert ends_in_time(run, 60)
-    assert held(fence).exists()
+    assert claimed_run(fence).exists()
     assert claim(run.pk) is None
     assert free_expired() == 0
     Run.objects.update(lease_until=after(1))
@@ -101,7 +101,7 @@ def test_a_worker_is_asked_when_a_run_is_due(
     go_wrong: GoWrong, seconds: float, asks: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[object] = []
-    monkeypatch.setattr(supervisor, "ask_for", asked.append)
+    monkeypatch.setattr(supervisor, "enqueue_run", asked.append)
     make_run(1)
     go_wrong()
     Run.objects.update(next_due_at=after(seconds))

@@ -8,7 +8,7 @@ from clinic.accounts.models import User
 from erasure.runs import control, handover
 from erasure.runs.models import DoctorCall, Run, Step
 from erasure.runs.passes import GONE
-from erasure.runs.run_actions import NotNow, of_the_team
+from erasure.runs.run_actions import NotNow, counts_as_attending
 from patients.memories.models import Memory
 from tests.erasure.runs.nights import acts, doctor_of, kinds, technician_of, unattended
 from tests.factories import make_doctor, make_run, make_technician, make_user
@@ -167,17 +167,17 @@ def test_a_withdrawal_stops_what_goes_on_and_nothing_else(state: str) -> None:
 def test_who_of_the_team_is_with_the_patient() -> None:
     run = make_run(1)
     doctor = doctor_of(run)
-    assert of_the_team(run, technician_of(run))
-    assert not of_the_team(run, doctor)
-    assert not of_the_team(run, None)
-    assert not of_the_team(run, run.procedure.case.patient)
+    assert counts_as_attending(run, technician_of(run))
+    assert not counts_as_attending(run, doctor)
+    assert not counts_as_attending(run, None)
+    assert not counts_as_attending(run, run.procedure.case.patient)
     handover.take_over(run.pk, by=doctor)
     run = Run.objects.select_related("procedure__case").get()
-    assert of_the_team(run, doctor)
-    assert not of_the_team(run, make_doctor())
+    assert counts_as_attending(run, doctor)
+    assert not counts_as_attending(run, make_doctor())
     patient = run.procedure.case.patient
     patient.grants.create(role="technician")
-    assert not of_the_team(run, User.objects.get(pk=patient.pk)), "nobody watches over themselves"
+    assert not counts_as_attending(run, User.objects.get(pk=patient.pk)), "nobody watches over themselves"
 
 
 def test_an_offer_is_accepted_by_whom_it_was_made_to() -> None:

@@ -12,7 +12,7 @@ from erasure.jobs.worker import finish_if_over, next_step, take_turn
 from erasure.procedures.models import Procedure
 from erasure.runs import control, finishing, lease
 from erasure.runs.finishing import close_gone_steps, close_step, finish
-from erasure.runs.lease import claim, free_expired, free_holder, heartbeat, held, release
+from erasure.runs.lease import claim, claimed_run, free_expired, free_holder, heartbeat, release
 from erasure.runs.models import Fence, Run, Step
 from erasure.runs.passes import GONE, make_pass
 from erasure.runs.run_actions import after
@@ -196,18 +196,18 @@ def test_a_lease_is_one_workers() -> None:
     run, other = make_run(1), make_run(1)
     fence = make_fence(run)
     assert claim(run.pk) is None
-    assert held(fence).get() == run
-    assert not held(Fence(run.pk, fence.epoch - 1)).exists()
+    assert claimed_run(fence).get() == run
+    assert not claimed_run(Fence(run.pk, fence.epoch - 1)).exists()
     assert not heartbeat(Fence(run.pk, fence.epoch - 1))
     release(Fence(run.pk, fence.epoch - 1))
-    assert held(fence).exists()
+    assert claimed_run(fence).exists()
     Run.objects.filter(pk=other.pk).update(epoch=fence.epoch, lease_until=after(60), lease_holder="x")
     release(fence)
     row = Run.objects.get(pk=other.pk)
     assert (row.lease_holder, row.lease_until is None) == ("x", False)
     again = make_fence(run)
     assert again.epoch == fence.epoch + 1
-    assert not held(fence).exists()
+    assert not claimed_run(fence).exists()
 
 
 @pytest.mark.parametrize("state", [Run.State.PAUSED, Run.State.STOPPING, Run.State.FINISHED])

@@ -45,22 +45,22 @@ def gone(keepsakes: "type[Keepsake]") -> None:
 
 
 STOPS: dict[str, tuple[Callable[[], object], str]] = {
-    "another worker": (lambda: Run.objects.update(epoch=F("epoch") + 1), "not ours any more"),
-    "its lease is over": (lambda: Run.objects.update(lease_until=after(-1)), "not ours any more"),
-    "paused": (lambda: Run.objects.update(state=Run.State.PAUSED), "not ours any more"),
-    "stopping": (lambda: Run.objects.update(state=Run.State.STOPPING), "not ours any more"),
+    "another worker": (lambda: Run.objects.update(epoch=F("epoch") + 1), "the worker has lost the run"),
+    "its lease is over": (lambda: Run.objects.update(lease_until=after(-1)), "the worker has lost the run"),
+    "paused": (lambda: Run.objects.update(state=Run.State.PAUSED), "the worker has lost the run"),
+    "stopping": (lambda: Run.objects.update(state=Run.State.STOPPING), "the worker has lost the run"),
     "withdrawn": (lambda: Signature.objects.update(withdrawn_at=timezone.now()), "no consent in force"),
     "superseded": (lambda: Signature.objects.update(superseded_at=timezone.now()), "no consent in force"),
-    "protected": (lambda: Memory.objects.update(fate=Memory.Fate.PROTECTED), "the memory is kept"),
-    "off the map": (lambda: Memory.objects.update(zone=Memory.Zone.CHILDHOOD), "the memory is kept"),
-    "held": (lambda: Step.objects.update(state=Step.State.HELD), "the step has moved"),
-    "spared": (lambda: Step.objects.update(state=Step.State.SPARED), "the step has moved"),
-    "a step ahead": (lambda: Step.objects.update(level=F("level") + 1), "the step has moved"),
+    "protected": (lambda: Memory.objects.update(fate=Memory.Fate.PROTECTED), "the memory is no target"),
+    "off the map": (lambda: Memory.objects.update(zone=Memory.Zone.CHILDHOOD), "the memory is no target"),
+    "held": (lambda: Step.objects.update(state=Step.State.HELD), "the step has changed"),
+    "spared": (lambda: Step.objects.update(state=Step.State.SPARED), "the step has changed"),
+    "a step ahead": (lambda: Step.objects.update(level=F("level") + 1), "the step has changed"),
     "a keepsake ahead": (lambda: Keepsake.objects.update(level=F("level") + 1), "another pass was faster"),
     "a keepsake gone": (lambda: gone(Keepsake), "another pass was faster"),
     "swept": (
         lambda: doom(StoredObject.objects.filter(state=State.PENDING), "orphan"),
-        "a new frame was swept",
+        "a new frame was doomed",
     ),
 }
 
@@ -109,7 +109,7 @@ def test_a_memory_that_is_kept_stays_beside_others_that_go() -> None:
     run = make_run(2)
     step = step_of(run)
     Memory.objects.filter(pk=step.memory_id).update(fate=Memory.Fate.PROTECTED)
-    with pytest.raises(Refused, match="the memory is kept"):
+    with pytest.raises(Refused, match="the memory is no target"):
         one_pass(run, make_fence(run))
 
 

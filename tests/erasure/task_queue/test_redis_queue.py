@@ -17,7 +17,7 @@ def test_a_job_calls_the_task_it_names() -> None:
     assert job("erasure.jobs.tasks.advance_run").func == advance_run.call
 
 
-@pytest.mark.parametrize("name", ["os.getcwd", "erasure.jobs.tasks.ask_for"])
+@pytest.mark.parametrize("name", ["os.getcwd", "erasure.jobs.tasks.enqueue_run"])
 def test_a_job_that_names_another_function_is_refused(name: str) -> None:
     with pytest.raises(SuspiciousOperation, match=f"^{name} is not a task$"):
         _ = job(name).func

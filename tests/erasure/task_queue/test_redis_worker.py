@@ -11,7 +11,7 @@ from django.conf import LazySettings
 from redis.exceptions import ConnectionError as NoConnection
 
 from erasure.task_queue import redis_worker
-from erasure.task_queue.redis_worker import Worker, quiet, work
+from erasure.task_queue.redis_worker import Worker, is_no_outage, work
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,9 @@ def test_a_house_without_redis_is_not_told_so_by_rq(
     message: str, error: Exception | None, heard: bool
 ) -> None:
     raised = (type(error), error, None) if error else None
-    assert quiet(logging.LogRecord("rq.worker", logging.ERROR, __file__, 1, message, (), raised)) is heard
+    assert (
+        is_no_outage(logging.LogRecord("rq.worker", logging.ERROR, __file__, 1, message, (), raised)) is heard
+    )
 
 
 @pytest.fixture

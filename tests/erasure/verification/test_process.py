@@ -54,14 +54,14 @@ def test_what_the_process_finds_is_on_the_page_the_log_and_the_certificate(
     monkeypatch: pytest.MonkeyPatch, client: Client
 ) -> None:
     planted = uuid4().hex
-    roll = certifying._say
+    roll = certifying._record_once
 
     def say_and_plant(run: Run, action: str, details: Any) -> None:
         roll(run, action, details)
         if action == "keys.rolled":
             storage().save(planted, ContentFile(b"?"))
 
-    monkeypatch.setattr(certifying, "_say", say_and_plant)
+    monkeypatch.setattr(certifying, "_record_once", say_and_plant)
     run = make_run(memories=1)
     advance(run.pk)
     details = Entry.objects.get(run=run.pk, action="run.verified").details
