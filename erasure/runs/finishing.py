@@ -126,11 +126,12 @@ def finish(run_id: UUID) -> bool:
 def update_case(run: Run, outcome: str) -> None:
     """Unless the run was stopped, close the case and doom the seal of its data: the subject is forgotten.
 
-    If the run was stopped, the case is MAPPED again, except that a withdrawal sets the stage itself.
+    If the run was stopped, the case is MAPPED again, except that a withdrawal sets the stage itself: before the
+    run was stopped, or while it was stopping for another reason.
     """
     case = Case.objects.filter(pk=run.procedure.case_id)
     if outcome != Run.Outcome.STOPPED:
         case.update(stage=Case.Stage.CLOSED, closed_at=timezone.now())
         doom(StoredObject.objects.filter(pk=run.procedure.case_id), f"run:{run.pk}")
     elif run.why != Run.Why.WITHDRAWN:
-        case.update(stage=Case.Stage.MAPPED)
+        case.exclude(stage=Case.Stage.WITHDRAWN).update(stage=Case.Stage.MAPPED)

@@ -18,6 +18,7 @@ from erasure.runs.passes import GONE, make_pass
 from erasure.runs.run_actions import after
 from patients.cases.models import Case
 from patients.consent.models import Signature
+from patients.consent.signing import withdraw
 from patients.keepsakes.models import Keepsake
 from patients.vault.models import StoredObject
 from patients.vault.objects import doom, put
@@ -181,6 +182,16 @@ def test_a_case_that_was_withdrawn_stays_so() -> None:
     Case.objects.update(stage=Case.Stage.WITHDRAWN)
     assert finish(run.pk)
     assert Case.objects.get().stage == Case.Stage.WITHDRAWN
+
+
+def test_a_case_that_is_withdrawn_while_its_run_is_being_aborted_stays_so() -> None:
+    run = make_run(1)
+    patient = run.procedure.case.patient
+    assert control.abort(run.pk, by=doctor_of(run), reason="patient").changed
+    withdraw(run.procedure.case, by=patient)
+    assert finish(run.pk)
+    case = Case.objects.get()
+    assert (case.stage, case.closed_at is None) == (Case.Stage.WITHDRAWN, False)
 
 
 def test_a_paused_night_has_what_is_gone_closed_and_does_not_end() -> None:
