@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django_htmx.middleware import HtmxDetails
 
 from clinic.accounts.models import User
-from clinic.audit.canonical import Telling
+from clinic.audit.canonical import DetailInput
 from clinic.audit.checkpoints import NoteInvalid
 from clinic.audit.compare import compare
 from clinic.audit.export import export
@@ -153,7 +153,7 @@ def audit_verify(request: HtmxRequest) -> HttpResponse:
 def recorded(report: Report) -> bool:
     """Record a verification; False where the log is too broken to take an entry."""
     action = "audit.verified" if report.ok else "audit.broken"
-    details: dict[str, Telling] = {
+    details: dict[str, DetailInput] = {
         "size": report.size,
         "root": report.root.hex(),
         "checkpoints": report.checkpoints,
