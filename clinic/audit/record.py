@@ -24,7 +24,7 @@ REASON_LENGTH = Entry._meta.get_field("reason").max_length or 0
 SUBJECT_LENGTH = Entry._meta.get_field("subject").max_length or 0
 
 # These three statements run in every recorded transaction, while it has the tree head locked. They are
-# prepared SQL because building them with the ORM each time took longer than running them. Values still go
+# written as SQL because building them with the ORM each time took longer than running them. Values still go
 # through the model fields.
 COLUMNS = Entry._meta.concrete_fields
 FRONTIER = TreeHead._meta.get_field("frontier")
