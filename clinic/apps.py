@@ -8,8 +8,10 @@ class ClinicConfig(AppConfig):
 
     def ready(self) -> None:
         import clinic.audit.checks  # noqa: F401
-        from clinic.access.session_limits import begin
+        from clinic.access.session_limits import set_session_start
         from clinic.registration import register_packages
 
         register_packages("clinic")
-        user_logged_in.connect(begin, dispatch_uid="clinic.access.session_limits.begin")
+        user_logged_in.connect(
+            set_session_start, dispatch_uid="clinic.access.session_limits.set_session_start"
+        )

@@ -1,4 +1,4 @@
-"""The way in for an ASGI server: `uvicorn clinic.asgi:application`."""
+"""The ASGI application: `uvicorn clinic.asgi:application`."""
 
 import os
 import warnings
@@ -8,8 +8,8 @@ from django.utils.module_loading import import_string
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clinic.settings")
 
-# WhiteNoise answers with a synchronous file. Django reads it in a thread, which is right for small files.
+# WhiteNoise responds with a synchronous file. Django reads it in a thread, which is fine for small files.
 warnings.filterwarnings("ignore", "StreamingHttpResponse must consume synchronous iterators", Warning)
 pages = get_asgi_application()
-# By name, because what it imports needs the models that the line above has loaded.
+# Imported only here, because the router's imports need the models that the line above loads.
 application = import_string("clinic.http.router.Router")(pages)

@@ -1,7 +1,7 @@
-"""What the operating system lacks, of what Lacuna relies on: Django system checks with a tag of their own.
+"""Django system checks with the tag "system": which features that Lacuna needs the operating system lacks.
 
-Each app registers its own (patients/checks.py, erasure/checks.py). `manage.py check` prints them, and so does
-`manage.py serve` when it starts.
+Each app registers its own checks (patients/checks.py, erasure/checks.py). `manage.py check` prints them, and
+`manage.py serve` prints them when it starts.
 """
 
 from django.core.checks import run_checks
@@ -10,6 +10,6 @@ SYSTEM = "system"
 
 
 def lacking() -> list[str]:
-    """A sentence for each thing that this system lacks, with what follows from it."""
+    """Return a sentence for each missing feature of this system, with its consequence."""
     found = [message for message in run_checks(tags=[SYSTEM]) if not message.is_silenced()]
     return [str(message.msg) for message in sorted(found, key=lambda message: message.id or "")]

@@ -1,8 +1,8 @@
-"""Making files, and the names of files, durable.
+"""Durable writes of files and of their directory entries.
 
-On macOS fsync returns while the disk still holds the data in its own memory; only the command F_FULLFSYNC
-waits for the disk. Linux waits with fsync and fdatasync. A synced file is lost if its name, which stands in
-the directory, was not synced too.
+On macOS fsync returns while the data may still be in the disk's cache; only fcntl F_FULLFSYNC waits for the
+disk. On Linux fsync and fdatasync wait for it. A synced file is lost in a crash if its directory was not
+synced too.
 """
 
 import errno
@@ -13,8 +13,8 @@ from pathlib import Path
 
 FULL_SYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
 CAN_FORGET = hasattr(os, "posix_fadvise")
-# A file system that does not know F_FULLFSYNC, as one of another machine, says one of these.
-UNKNOWN = {errno.EINVAL, errno.ENOTSUP, errno.ENOTTY}
+# The errors of a file system that does not support F_FULLFSYNC, such as a network file system.
+UNSUPPORTED = {errno.EINVAL, errno.ENOTSUP, errno.ENOTTY}
 
 
 def fsync(fd: int) -> None:
@@ -30,30 +30,30 @@ def fdatasync(fd: int) -> None:
 
 
 def _full_sync(fd: int) -> bool:
-    """Whether F_FULLFSYNC was possible and done. Errors: OSError where it failed."""
+    """Sync with F_FULLFSYNC. Return False if it is not supported here. Errors: OSError if it fails."""
     if FULL_SYNC is None:
         return False
     try:
         fcntl.fcntl(fd, FULL_SYNC, 0)
     except OSError as error:
-        if error.errno in UNKNOWN:
+        if error.errno in UNSUPPORTED:
             return False
         raise
     return True
 
 
 def forget_cached(fd: int, start: int, length: int) -> None:
-    """Let the system drop its copy of a part of a file, so that the next read asks the disk.
+    """Ask the system to drop a part of a file from the page cache, so that the next read comes from the disk.
 
-    start, length: in bytes, whole pages count; length 0 is up to the end. Does nothing where the system has
-    no such call; patients/checks.py says so.
+    start, length: in bytes; only whole pages are dropped; length 0 means up to the end. Does nothing on
+    systems without this call; patients/checks.py warns about it.
     """
     if CAN_FORGET:
         os.posix_fadvise(fd, start, length, os.POSIX_FADV_DONTNEED)
 
 
 def sync_directory(directory: Path) -> None:
-    """Make names made, changed or removed in `directory` durable."""
+    """Make created, renamed and removed entries of `directory` durable."""
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fsync(fd)
@@ -62,9 +62,9 @@ def sync_directory(directory: Path) -> None:
 
 
 def make_directory(directory: Path) -> None:
-    """Make a directory, readable by its owner alone, and the ones above it; durable on return.
+    """Create a directory and its parents, durably, with access only for the owner.
 
-    Errors: OSError; NotADirectoryError where a file has its name.
+    Errors: OSError; NotADirectoryError if there is a file of that name.
     """
     if not directory.is_dir():
         make_directory(directory.parent)

@@ -1,4 +1,7 @@
-"""Removal of rows that have expired. Django reads such a row as absent, but deletes it only when asked to."""
+"""Deletion of expired rows.
+
+Django treats an expired session or cache row as absent, but does not delete it.
+"""
 
 from django.conf import settings
 from django.core.cache import caches
@@ -9,9 +12,9 @@ from django.utils.module_loading import import_string
 
 
 def remove_expired() -> None:
-    """Delete expired sessions, which hold a person's id, and expired cache rows, which hold addresses."""
+    """Delete expired sessions, which contain user ids, and expired cache rows, which contain addresses."""
     import_string(f"{settings.SESSION_ENGINE}.SessionStore").clear_expired()
-    if isinstance(caches["default"], DatabaseCache):  # Redis removes its own
+    if isinstance(caches["default"], DatabaseCache):  # Redis deletes expired keys itself
         table = connection.ops.quote_name(settings.CACHES["default"]["LOCATION"])
         now = connection.ops.adapt_datetimefield_value(timezone.now())
         with connection.cursor() as cursor:

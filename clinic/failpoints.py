@@ -1,19 +1,20 @@
-"""Labelled places in the code at which a test may kill or stop the process.
+"""Labelled points in the code at which a test can kill or freeze the process.
 
-Crash safety is a claim about every instant between two writes, so the instants have names. In a running
-house `reached` costs one comparison: the environment variable is read once, when the module is loaded.
+Crash safety has to hold at every moment between two writes, so tests need a label for each of these moments.
+In production `hit` costs one comparison: the environment variable is read once, when the module is imported.
 """
 
 import os
 import signal
 
-# "<label>" or "<label>:<n>" for the n-th time it is reached; "STOP" in LACUNA_POINT_SIGNAL freezes instead.
+# LACUNA_POINT is "<label>", or "<label>:<n>" for the n-th time that the point is reached. The process is
+# killed, or frozen if LACUNA_POINT_SIGNAL is "STOP".
 _label, _, _count = os.environ.get("LACUNA_POINT", "").partition(":")
 _countdown = iter(range(int(_count or 1) - 1, -1, -1))
 _signal = signal.SIGSTOP if os.environ.get("LACUNA_POINT_SIGNAL") == "STOP" else signal.SIGKILL
 
 
 def hit(label: str) -> None:
-    """Send this process the chosen signal if `label` is the chosen place, else do nothing."""
+    """Send the signal to this process if `label` is that of LACUNA_POINT; else do nothing."""
     if label == _label and next(_countdown, -1) == 0:
         os.kill(os.getpid(), _signal)

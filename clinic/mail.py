@@ -1,4 +1,4 @@
-"""Handing mail over to the mail server, which may be away."""
+"""Sending mail, with an error of its own if the mail server is unavailable."""
 
 from smtplib import SMTPException
 
@@ -9,11 +9,11 @@ from clinic.unavailable import ServiceUnavailable
 
 
 class Unsent(ServiceUnavailable):
-    """A mail was not taken. What it tells of is done all the same; the message is a sentence for a person."""
+    """A mail could not be sent. What it was about is done anyway. The message is a sentence for the user."""
 
 
 def send(subject: str, body: str, to: str) -> None:
-    """Hand over one mail to the address `to`. Errors: Unsent."""
+    """Send one mail to the address `to`. Errors: Unsent."""
     try:
         send_mail(subject, body, None, [to])
     except (SMTPException, OSError) as error:

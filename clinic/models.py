@@ -1,4 +1,4 @@
-"""The models of this room, named here so that Django finds them."""
+"""Imports the models of this app's packages, so that Django finds them."""
 
 from clinic.accounts.models import Invitation, RoleGrant, User
 from clinic.audit.models import Checkpoint, Delivery, Entry, Subtree, TreeHead

@@ -1,10 +1,8 @@
-"""Lets every package of an app register what it has.
-
-A package states each in a module of its own, whose import registers it:
+"""Imports the modules with which each package of an app registers something. All of them are optional:
 
 policy.py: the rows of the access policy for the package's URLs (clinic/access/policy.py).
-relations.py: how a person stands to an object that a URL names (clinic/access/relations.py).
-actions.py: the audit actions, with their words (clinic/audit/actions.py).
+relations.py: the relations of users to objects in URLs (clinic/access/relations.py).
+actions.py: the audit actions and their words (clinic/audit/actions.py).
 """
 
 from importlib import import_module

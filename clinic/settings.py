@@ -1,6 +1,7 @@
-"""The one settings file. Everything a deployment may change is read from the environment here.
+"""The only settings file. Everything that a deployment may change is read here from environment variables.
 
-docs/settings.md lists the variables; every default is safe for one machine on loopback.
+docs/settings.md lists the variables. The defaults are safe for one machine that serves only itself
+(loopback).
 """
 
 import os
@@ -17,7 +18,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 
 def flag(name: str, *, default: bool) -> bool:
-    """Read a yes/no variable. Errors: ImproperlyConfigured for a word that is neither."""
+    """Return a yes/no variable. Errors: ImproperlyConfigured for any other word."""
     word = os.environ.get(name, "1" if default else "0").strip().lower()
     if word in {"1", "yes", "true", "on"}:
         return True
@@ -27,12 +28,12 @@ def flag(name: str, *, default: bool) -> bool:
 
 
 def words(name: str, default: str = "") -> list[str]:
-    """Read a comma-separated variable."""
+    """Return the values of a comma-separated variable."""
     return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
 
 
 def number(name: str, default: float) -> float:
-    """Read a number. Errors: ImproperlyConfigured for anything else."""
+    """Return a variable as a number. Errors: ImproperlyConfigured if it is not one."""
     try:
         return float(os.environ.get(name) or default)
     except ValueError as error:
@@ -40,7 +41,10 @@ def number(name: str, default: float) -> float:
 
 
 def kept_secret(path: Path) -> str:
-    """Return the secret in `path`, made on first use so that a fresh clone starts without questions."""
+    """Return the secret in the file `path`.
+
+    The first call creates it, so that a new clone starts without setup.
+    """
     try:
         return path.read_text().strip()
     except FileNotFoundError:
@@ -48,7 +52,7 @@ def kept_secret(path: Path) -> str:
         try:
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 file.write(secrets.token_urlsafe(50))
-        except FileExistsError:  # another process of the same tree was first
+        except FileExistsError:  # another process created it at the same time
             pass
         return path.read_text().strip()
 
@@ -59,7 +63,7 @@ DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
 DEBUG = flag("LACUNA_DEBUG", default=False)
 SECRET_KEY = os.environ.get("LACUNA_SECRET_KEY") or kept_secret(DATA_DIR / "secret-key")
 ALLOWED_HOSTS = words("LACUNA_HOSTS", "localhost,127.0.0.1,[::1]")
-# Behind a proxy that speaks TLS: cookies get __Host- names and HSTS is sent.
+# Set it behind a proxy that does TLS: then cookie names begin with __Host- and HSTS is sent.
 HTTPS = flag("LACUNA_HTTPS", default=False)
 CSRF_TRUSTED_ORIGINS = words("LACUNA_ORIGINS")
 
@@ -88,7 +92,7 @@ MIDDLEWARE = [
     "django_permissions_policy.PermissionsPolicyMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.middleware.common.CommonMiddleware",  # refuses other host names, for static files too
-    "whitenoise.middleware.WhiteNoiseMiddleware",  # after all that set headers on every answer
+    "whitenoise.middleware.WhiteNoiseMiddleware",  # after all middleware that sets headers on every response
     "django.contrib.sessions.middleware.SessionMiddleware",
     "clinic.access.session_limits.SessionLimitsMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -105,7 +109,7 @@ MIDDLEWARE = [
 
 ROOT_URLCONF = "clinic.urls"
 ASGI_APPLICATION = "clinic.asgi.application"
-# Answered beside Django, not by it: prefix of the path to ASGI application (clinic/asgi.py).
+# ASGI applications that answer requests instead of Django, by path prefix (clinic/http/router.py).
 ASGI_ROUTES = {
     "/live/": "erasure.live.app.app",
     "/pictures/": "patients.keepsakes.pictures.pictures",
@@ -139,19 +143,19 @@ DATABASES = {
 ON_SQLITE = DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3"
 if ON_SQLITE:
     # With Django's defaults four writers met 'database is locked' 1315 times; with these, never (ERASURE.md).
-    # secure_delete overwrites what a row leaves behind; it is a courtesy, the destroyed key is the proof.
+    # secure_delete overwrites deleted rows. Erasure does not depend on it: the destroyed key is the proof.
     DATABASES["default"]["OPTIONS"] = {
         "timeout": 20,
         "transaction_mode": "IMMEDIATE",
         "init_command": (
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;"
             "PRAGMA foreign_keys=ON; PRAGMA wal_autocheckpoint=400;"
-            # On macOS alone: F_FULLFSYNC (clinic/durable.py).
+            # These two have an effect only on macOS: F_FULLFSYNC (clinic/durable.py).
             "PRAGMA fullfsync=ON; PRAGMA checkpoint_fullfsync=ON"
         ),
     }
 else:
-    # Under ASGI each request thread would open its own connection; the pool bounds them (LIVE.md).
+    # Under ASGI each request thread would open its own connection; the pool limits their number (LIVE.md).
     DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 12, "timeout": 10}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -167,27 +171,29 @@ if REDIS_URL:
     }
 else:
     TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
-    # Throttles and one-time codes must hold across processes, so never the per-process memory cache.
+    # Rate limits and one-time codes must be shared by all processes, so the local-memory cache is not
+    # possible.
     CACHES = {
         "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "clinic_cache"}
     }
 
-# --- The vault: ciphertext through STORAGES, keys in a file of their own that no backup takes -------------
+# --- The vault: ciphertext through STORAGES, keys in a separate file that is never backed up --------------
 LACUNA_VAULT_DIR = DATA_DIR / "vault"
 LACUNA_KEYS_DIR = Path(os.environ.get("LACUNA_KEYS_DIR", DATA_DIR / "keys"))
 LACUNA_ROOT_KEY = os.environ.get("LACUNA_ROOT_KEY", "")
 LACUNA_ROOT_KEY_FILE = Path(os.environ.get("LACUNA_ROOT_KEY_FILE", DATA_DIR / "root-key"))
-# The root key that the one above takes over from, until the next roll.
+# The previous root key, which is still needed until the next roll of the root key.
 LACUNA_ROOT_KEY_FILE_BEFORE = os.environ.get("LACUNA_ROOT_KEY_FILE_BEFORE", "")
-# Where data keys stand: "slots", a file that serves one machine, or "database", which needs a token.
+# Where data keys are stored: "slots", a file for one machine, or "database", which needs a PKCS#11 token.
 LACUNA_KEYS = os.environ.get("LACUNA_KEYS", "slots")
-# A PKCS#11 token, by its library: keys above the data keys are made, used and destroyed inside it.
+# Path of a PKCS#11 token's library. The keys that encrypt data keys are created, used and destroyed in the
+# token.
 LACUNA_TOKEN_MODULE = os.environ.get("LACUNA_TOKEN_MODULE", "")
 LACUNA_TOKEN_LABEL = os.environ.get("LACUNA_TOKEN_LABEL", "lacuna")
 LACUNA_TOKEN_PIN = os.environ.get("LACUNA_TOKEN_PIN", "")
 LACUNA_TOKEN_PIN_FILE = os.environ.get("LACUNA_TOKEN_PIN_FILE", "")
-# Redis on another host is there to wake workers on further machines; ciphertext in S3 and PostgreSQL
-# elsewhere serve one machine as well, so they imply nothing.
+# Redis on another host means that it wakes workers on several machines. S3 and a remote PostgreSQL imply
+# nothing: they are also used with one machine.
 LACUNA_SEVERAL_MACHINES = flag(
     "LACUNA_SEVERAL_MACHINES",
     default=bool(REDIS_URL) and urlsplit(REDIS_URL).hostname not in {None, "localhost", "127.0.0.1", "::1"},
@@ -207,29 +213,30 @@ if S3_BUCKET:
             "endpoint_url": os.environ.get("LACUNA_S3_ENDPOINT") or None,
         },
     }
-# The signing key of the log's checkpoints and of certificates; its public half is printed by `verify_audit`.
+# The key that signs checkpoints of the audit log and certificates. `verify_audit` prints its public key.
 LACUNA_SIGNING_KEY_FILE = Path(os.environ.get("LACUNA_SIGNING_KEY_FILE", DATA_DIR / "signing-key"))
 LACUNA_WITNESS_DIR = Path(os.environ.get("LACUNA_WITNESS_DIR", DATA_DIR / "witness"))
-# Addresses outside the house that get each newest checkpoint by mail, with commas.
+# Outside mail addresses, comma-separated, to which the newest checkpoint is mailed.
 LACUNA_WITNESS_MAIL = words("LACUNA_WITNESS_MAIL")
 LACUNA_LOG_ORIGIN = os.environ.get("LACUNA_LOG_ORIGIN", "lacuna.example/audit")
 
-# No keepsake reaches Django's request body (uploads have their own endpoint), so bodies here are small forms.
+# Keepsakes are not uploaded through Django (uploads have their own ASGI route), so bodies are small forms.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 FILE_UPLOAD_HANDLERS: list[str] = []
 LACUNA_UPLOAD_MAX_BYTES = int(number("LACUNA_UPLOAD_MAX_BYTES", 512 * 1024 * 1024))
-# A video passes through the memory of the process that opens it, twice over.
+# The process that decodes a video has it in memory twice.
 LACUNA_VIDEO_MAX_BYTES = int(number("LACUNA_VIDEO_MAX_BYTES", 256 * 1024 * 1024))
 LACUNA_MEDIA_MAX_SECONDS = int(number("LACUNA_MEDIA_MAX_SECONDS", 2 * 3600))
 LACUNA_PDF_MAX_PAGES = int(number("LACUNA_PDF_MAX_PAGES", 30))
 LACUNA_CASE_MAX_BYTES = int(number("LACUNA_CASE_MAX_BYTES", 8 * 1024**3))
 LACUNA_CASE_MAX_KEEPSAKES = int(number("LACUNA_CASE_MAX_KEEPSAKES", 2000))
 
-# --- Policies of the house (the demonstration sets its own and says so) -----------------------------------
+# --- Policies of the clinic (the demonstration has its own, and its certificates say so) ------------------
 LACUNA_DEMO = flag("LACUNA_DEMO", default=False)
 LACUNA_COOLING_OFF_HOURS = number("LACUNA_COOLING_OFF_HOURS", 0 if LACUNA_DEMO else 72)
 LACUNA_PRESENCE_CHECK_MINUTES = number("LACUNA_PRESENCE_MINUTES", 0 if LACUNA_DEMO else 20)
-# A memory whose intensity times links reaches this is strong: somebody has to be there when it fades.
+# A memory is strong if its intensity times its number of links is at least this. Somebody must be present
+# when a strong memory fades.
 LACUNA_PRESENCE_STRENGTH = number("LACUNA_PRESENCE_STRENGTH", 30)
 LACUNA_PRESENCE_GRACE_SECONDS = number("LACUNA_PRESENCE_GRACE_SECONDS", 90)
 LACUNA_CALL_AGAIN_SECONDS = number("LACUNA_CALL_AGAIN_SECONDS", 60)
@@ -241,7 +248,7 @@ LACUNA_SLICE_SECONDS = number("LACUNA_SLICE_SECONDS", 20)
 
 # --- People -----------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "clinic.User"
-# The address is unique whatever its case: a constraint on Lower("email"), which the check does not see.
+# auth.W004 wants a unique e-mail field. Ours is unique regardless of case, by a constraint on Lower("email").
 SILENCED_SYSTEM_CHECKS = ["auth.W004"]
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 PASSWORD_HASHERS = [
@@ -263,12 +270,12 @@ ACCOUNT_ADAPTER = "clinic.people.adapter.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
-ACCOUNT_EMAIL_VERIFICATION = "none"  # an account is born from an invitation that already proved the address
+ACCOUNT_EMAIL_VERIFICATION = "none"  # accounts come from invitations, which prove the address
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_PREVENT_ENUMERATION = "strict"
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 600
-# Per account, not per address alone: a clinic's whole staff sits behind one address (SECURITY.md A3).
+# Limited per account too, because the whole staff of a clinic may have the same IP address (SECURITY.md A3).
 ACCOUNT_RATE_LIMITS = {
     "login": "300/m/ip",
     "login_failed": "10/5m/key,300/5m/ip",
@@ -284,7 +291,7 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
 
-# --- What we send -----------------------------------------------------------------------------------------
+# --- Response headers and mail ----------------------------------------------------------------------------
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'none'"],
@@ -313,16 +320,17 @@ if HTTPS:
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-session", "__Host-csrf"
 
-# Mail waits in an outbox that staff can read in the demonstration; a real house sets LACUNA_MAIL.
+# By default mail is stored in an outbox, which staff can read in the demonstration. An installation that
+# sends mail sets LACUNA_MAIL_BACKEND.
 MAIL_BACKEND = os.environ.get("LACUNA_MAIL_BACKEND", "clinic.outbox.backend.OutboxBackend")
 MAIL_SERVER = {
     "host": os.environ.get("LACUNA_MAIL_HOST", "localhost"),
     "port": int(number("LACUNA_MAIL_PORT", 25)),
-    # Seconds that connecting, and each answer, may take. Whoever waits for it is a person at a form.
+    # Seconds for connecting and for each reply. It is short because a person waits for the form's response.
     "timeout": 5,
 }
 if django.VERSION >= (6, 1):
-    # A backend refuses options that it does not know, and the outbox knows none.
+    # A backend raises an error for unknown options, and the outbox has no options.
     to_server = MAIL_BACKEND.endswith(".smtp.EmailBackend") or "LACUNA_MAIL_HOST" in os.environ
     MAILERS = {"default": {"BACKEND": MAIL_BACKEND, "OPTIONS": MAIL_SERVER if to_server else {}}}
 else:
@@ -330,7 +338,7 @@ else:
     EMAIL_HOST, EMAIL_PORT, EMAIL_TIMEOUT = MAIL_SERVER.values()
 DEFAULT_FROM_EMAIL = os.environ.get("LACUNA_MAIL_FROM", "Lacuna <front-desk@lacuna.example>")
 
-# --- Words, time, files -----------------------------------------------------------------------------------
+# --- Languages, time, static files ------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("vi", _("Vietnamese"))]
 LOCALE_PATHS = [
@@ -340,7 +348,7 @@ LOCALE_PATHS = [
 ]
 USE_I18N = USE_TZ = True
 FORMAT_MODULE_PATH = ["clinic.formats"]
-# What "Call us" dials on patients' pages; without it nobody is told to call.
+# The telephone number of "Call us" on patients' pages. Without a number these pages do not mention calling.
 LACUNA_CLINIC_PHONE = os.environ.get("LACUNA_CLINIC_PHONE", "212-555-0142" if LACUNA_DEMO else "")
 TIME_ZONE = os.environ.get("LACUNA_TIME_ZONE", "America/New_York")
 STATIC_URL = "/static/"
@@ -366,9 +374,10 @@ LOGGING = {
     },
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
-        # An error mail or a traceback with locals would carry what was in memory; lines only.
+        # Only lines to stderr: error mails and tracebacks with locals would contain patients' data from
+        # memory.
         "django": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
-        # It warns with what it met in a body, which is what people brought.
+        # Its warnings contain parts of request bodies, which are patients' data.
         "python_multipart": {"handlers": [], "level": "CRITICAL", "propagate": False},
         "lacuna": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
     },

@@ -1,4 +1,4 @@
-"""What the house stands on and cannot reach: a person is told so in plain words, on a page that says 503."""
+"""The error for services that are unavailable (Redis, the mail server and others), and its 503 page."""
 
 import logging
 import sys
@@ -17,25 +17,26 @@ RETRY_AFTER = 30  # seconds
 
 
 class ServiceUnavailable(OSError):
-    """Something the house stands on does not answer, or refuses; the message says what, in a sentence."""
+    """A service that we depend on does not answer or refuses. The message says which, in a sentence."""
 
 
 def redis_errors() -> "tuple[type[RedisError], ...]":
-    """What redis raises, for an `except`; nothing where redis is not loaded, and so raises nothing.
+    """Return the exception classes of redis for an `except` clause; () if redis is not imported.
 
-    Loading it takes a fifth of the time in which a process starts, and most installations have no Redis.
+    It is not imported here: that takes a fifth of a process's start-up time, and most installations have no
+    Redis.
     """
     redis = sys.modules.get("redis.exceptions")
     return (redis.RedisError,) if redis else ()
 
 
 def redis_is_unavailable(error: Exception) -> str:
-    """Say in a sentence that Redis is away. Its messages name host and port, never the password."""
+    """Return a sentence that Redis is unavailable. Messages of redis have host and port, but no password."""
     return f"Redis does not answer as LACUNA_REDIS says: {error}"
 
 
 class ServiceUnavailableMiddleware:
-    """Answers for a view that met something that is away."""
+    """Answers with a 503 page if a view raises `ServiceUnavailable` or an error of Redis."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -44,7 +45,7 @@ class ServiceUnavailableMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """The page for `ServiceUnavailable` and for Redis; None for any other error."""
+        """Return the 503 page for `ServiceUnavailable` and errors of Redis; None for other errors."""
         if not isinstance(error, (ServiceUnavailable, *redis_errors())):
             return None
         log.error("%s", error if isinstance(error, ServiceUnavailable) else redis_is_unavailable(error))

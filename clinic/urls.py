@@ -1,4 +1,4 @@
-"""The house's addresses: with clinic/settings.py the only place that names every room."""
+"""The root URLconf. Only this file and clinic/settings.py name all apps."""
 
 from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path

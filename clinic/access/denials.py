@@ -1,4 +1,4 @@
-"""Every denied attempt is written down, once."""
+"""Records denied requests in the audit log, one entry for each attempt."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +15,10 @@ from clinic.audit.record import Act, actor_of, record
 def record_denial(
     user: User, name: str, kwargs: Mapping[str, Any], method: str, decision: Decision, address: str = ""
 ) -> None:
-    """Write that `user` was refused the URL `name`. Object ids are kept; an id that names nothing is too."""
+    """Record that `user` was denied the URL `name` with the URL arguments `kwargs`.
+
+    The entry has every UUID of `kwargs`, also those of objects that do not exist.
+    """
     ids = {key: value for key, value in kwargs.items() if isinstance(value, UUID)}
     record(
         Act(

@@ -1,4 +1,4 @@
-"""Holds every page to the table in clinic/access/policy.py."""
+"""Enforces the policy table of clinic/access/policy.py for every view."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,10 @@ from clinic.accounts.models import User
 
 
 class PolicyMiddleware:
-    """Decides before the view runs. Stands last, so that sign-in and context are known."""
+    """Allows or denies a request before its view runs.
+
+    In MIDDLEWARE it comes after what sets `request.user` and the audit context: it needs both.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -23,7 +26,11 @@ class PolicyMiddleware:
     def process_view(
         self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: dict[str, Any]
     ) -> HttpResponseBase | None:
-        """Errors: PermissionDenied, or Http404 where existence is not theirs to know."""
+        """Return None to let the view run, or a 405 response for a method that the URL does not have.
+
+        Sets `request.relations` (see clinic/access/relations.py). Errors: PermissionDenied, or Http404 where
+        the user must not learn whether the object exists.
+        """
         name = request.resolver_match.view_name if request.resolver_match else ""
         method = request.method or "GET"
         decision = allowed(request.user, name, kwargs, method)

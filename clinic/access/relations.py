@@ -1,11 +1,14 @@
-"""How a person stands to the object a URL names. Rooms that own the objects teach it here."""
+"""The relations of a user to the objects in a URL, such as "own" or "assigned".
+
+Each app registers a resolver for the URL arguments that are ids of its objects.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from clinic.accounts.models import User
 
-# The person is the patient, or the subject, of the case they would act on as staff.
+# The user is the patient or the subject of the case. Staff roles do not count there (policy.allowed).
 CONFLICT = "conflict"
 
 Resolver = Callable[[User, Any], frozenset[str] | None]
@@ -13,7 +16,11 @@ _resolvers: dict[str, Resolver] = {}
 
 
 def relation(keyword: str) -> Callable[[Resolver], Resolver]:
-    """Register how people stand to objects named by `keyword` in URLs; None means there is no such object."""
+    """Return a decorator that registers the resolver for the URL argument `keyword`.
+
+    The resolver gets the user and the argument's value. It returns the user's relations to that object, or
+    None if the object does not exist.
+    """
 
     def register(resolver: Resolver) -> Resolver:
         _resolvers[keyword] = resolver
@@ -23,18 +30,18 @@ def relation(keyword: str) -> Callable[[Resolver], Resolver]:
 
 
 def relations_to(user: User, kwargs: Mapping[str, Any]) -> frozenset[str] | None:
-    """How `user` stands to all the objects in `kwargs` at once; None where one of them does not exist.
+    """Return the relations of `user` to all objects in `kwargs`, or None if one of them does not exist.
 
-    Where a URL names several, only what holds towards each of them counts (a child under another's parent
-    gains nothing by its parent), while a conflict with one is a conflict with all.
+    With several objects, only relations to every one of them count: otherwise the id of somebody else's
+    object under a URL of one's own would open it. CONFLICT with any one of them counts.
     """
-    standings = []
+    found = []
     for keyword, value in kwargs.items():
         if resolver := _resolvers.get(keyword):
-            standing = resolver(user, value)
-            if standing is None:
+            relations = resolver(user, value)
+            if relations is None:
                 return None
-            standings.append(standing)
-    if not standings:
+            found.append(relations)
+    if not found:
         return frozenset()
-    return frozenset.intersection(*standings) | (frozenset().union(*standings) & {CONFLICT})
+    return frozenset.intersection(*found) | (frozenset().union(*found) & {CONFLICT})

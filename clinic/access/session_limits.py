@@ -1,7 +1,7 @@
-"""How long a session lives: until nobody has used it for a while, and never past its absolute end.
+"""Session lifetime: a session ends when it was idle too long, and at the latest at its absolute end.
 
-Both ends are kept in the session's row as its expiry, so whatever reads sessions (pages, streams, uploads)
-finds one that has ended gone, and nothing but a person's own use moves the end.
+The earlier of both is stored as the session row's expiry date, so every reader of sessions (pages, streams,
+uploads) treats an ended session as absent. Only a person's own requests move the idle end.
 """
 
 from collections.abc import Callable
@@ -17,12 +17,13 @@ from django.utils import timezone
 from clinic.access.policy import TABLE
 
 SINCE, SEEN = "since", "seen"
-# A row written for every page would cost more than it tells; a session may end this many seconds early.
-GRAIN = 60
+# The time of last use is written at most once in this many seconds, to save a write for each page. So a
+# session may end that much too early.
+SEEN_INTERVAL = 60
 
 
 class SessionStore(DatabaseSessions):
-    """Sessions in the database that end on their own. Times in their data are seconds since 1970."""
+    """Database sessions with an idle limit and an absolute limit. SINCE and SEEN are seconds since 1970."""
 
     def get_expiry_date(self, **kwargs: Any) -> datetime:
         since, seen = self.get(SINCE), self.get(SEEN)
@@ -35,13 +36,13 @@ class SessionStore(DatabaseSessions):
         return self.get_expiry_date(**kwargs)
 
 
-def begin(request: HttpRequest, **_signal: Any) -> None:
-    """Start a session's clock when somebody signs in (connected to `user_logged_in` in clinic/apps.py)."""
+def set_session_start(request: HttpRequest, **_signal: Any) -> None:
+    """Set the start and last use of a session. Connected to `user_logged_in` in clinic/apps.py."""
     request.session[SINCE] = request.session[SEEN] = int(timezone.now().timestamp())
 
 
 class SessionLimitsMiddleware:
-    """Notes that a person used their session; stands after SessionMiddleware."""
+    """Records in a session when a person last used it. In MIDDLEWARE it comes after SessionMiddleware."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -52,15 +53,15 @@ class SessionLimitsMiddleware:
         if SESSION_KEY not in session:
             return response
         now = int(timezone.now().timestamp())
-        if SINCE not in session:  # made by a release that kept no clock
-            begin(request)
-        elif now - session[SEEN] >= GRAIN and not happens_by_itself(request):
+        if SINCE not in session:  # made by a release that did not record these times
+            set_session_start(request)
+        elif now - session[SEEN] >= SEEN_INTERVAL and not is_automatic(request):
             session[SEEN] = now
         return response
 
 
-def happens_by_itself(request: HttpRequest) -> bool:
-    """Whether a page asked, not a person: a board that polls, or a view of the night that follows along."""
+def is_automatic(request: HttpRequest) -> bool:
+    """Return whether a page sent this request by itself: it polls, or its policy row is `quiet`."""
     if "Poll" in request.headers or request.headers.get("HX-Trigger-Name") == "poll":
         return True
     row = TABLE.get(request.resolver_match.view_name) if request.resolver_match else None

@@ -1,11 +1,11 @@
-"""The access policy as a page of documentation: `manage.py access_table` prints it, docs/access.md is it."""
+"""The access policy as a page of documentation: `manage.py access_table` prints it for docs/access.md."""
 
 from itertools import groupby
 
 from clinic.access.policy import TABLE, Rule, Who
 from clinic.accounts.models import Role
 
-HEAD = """# Who may do what
+INTRODUCTION = """# Who may do what
 
 Each row is one URL, by its name. A role in *reads* may open it, a role in *changes* may send to it. In
 brackets: only towards cases, nights and keepsakes that the person stands in that relation to. Nobody else is
@@ -23,14 +23,14 @@ let in. Nobody uses a staff role on a case whose patient they are, or which is a
 
 
 def access_table() -> str:
-    """Return docs/access.md: all rows of the policy, app by app, in the order of their names."""
-    parts = [HEAD]
+    """Return the text of docs/access.md: all rows of the policy, sorted by app and URL name."""
+    parts = [INTRODUCTION]
     names = sorted(TABLE, key=lambda name: (_app_of(name), name))
     for app, group in groupby(names, key=_app_of):
         parts.append(f"\n## {app}\n\n| URL | reads | changes |\n|---|---|---|\n")
         for name in group:
             row = TABLE[name]
-            parts.append(f"| `{name}` | {_words(row.read)} | {_words(row.write)} |\n")
+            parts.append(f"| `{name}` | {_allowed_text(row.read)} | {_allowed_text(row.write)} |\n")
     return "".join(parts)
 
 
@@ -38,13 +38,13 @@ def _app_of(name: str) -> str:
     return name.partition(":")[0] if ":" in name else "clinic"
 
 
-def _words(who: Who) -> str:
+def _allowed_text(who: Who) -> str:
     if isinstance(who, str):
         return {"public": "everybody", "signed-in": "everybody signed in"}[who]
     order = list(Role.values)
     rules = sorted(who, key=lambda rule: order.index(rule.role))
-    return ", ".join(map(_rule, rules)) or "nobody"
+    return ", ".join(map(_rule_text, rules)) or "nobody"
 
 
-def _rule(rule: Rule) -> str:
+def _rule_text(rule: Rule) -> str:
     return f"{rule.role} ({' or '.join(sorted(rule.relations))})" if rule.relations else rule.role

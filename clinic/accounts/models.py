@@ -1,4 +1,4 @@
-"""Who works here and who comes here."""
+"""User accounts of staff and patients, their roles, and invitations."""
 
 import uuid
 from datetime import datetime
@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Role(models.TextChoices):
-    """DESIGN.md, People. A person may hold several; a member of staff can also be a patient."""
+    """The roles (DESIGN.md, People). A user may have several; a member of staff can also be a patient."""
 
     RECEPTIONIST = "receptionist", _("front desk")
     TECHNICIAN = "technician", _("technician")
@@ -26,7 +26,7 @@ STAFF_ROLES = frozenset({Role.RECEPTIONIST, Role.TECHNICIAN, Role.DOCTOR, Role.A
 
 
 class UserManager(BaseUserManager["User"]):
-    """Accounts are found by e-mail address, whatever its case."""
+    """Finds accounts by e-mail address, case-insensitively."""
 
     def get_by_natural_key(self, username: str | None) -> "User":
         return self.get(email__iexact=username or "")
@@ -41,9 +41,9 @@ class UserManager(BaseUserManager["User"]):
         roles: tuple[str, ...] = (),
         **more: Any,
     ) -> "User":
-        """Create an account holding `roles`. Errors: IntegrityError where the address is taken.
+        """Create an account with `roles`. Errors: IntegrityError if the address is already used.
 
-        The address is kept in small letters: allauth looks accounts up by exactly that.
+        The address is stored in lower case, because allauth searches for the lower-case address.
         """
         user = self.model(email=email.strip().lower(), name=name, **more)
         user.set_password(password)
@@ -53,13 +53,16 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser):
-    """A person with an account. Log-in is by e-mail; what they may do stands in their role grants."""
+    """A person with an account.
+
+    They sign in with the e-mail address; their rights follow from their roles.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     email = models.EmailField(_("e-mail address"), max_length=254)
     name = models.CharField(_("name"), max_length=120)
     is_active = models.BooleanField(default=True)
-    # Part of the session's hash: raising it ends every session of this person on the server.
+    # Part of the session hash: raising it ends all sessions of this user.
     stamp = models.PositiveIntegerField(default=0, editable=False)
     joined_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -74,7 +77,7 @@ class User(AbstractBaseUser):
 
     @property
     def roles(self) -> frozenset[str]:
-        """The roles held now; read once per instance, so once per request."""
+        """The user's roles. Read once per instance, so once per request."""
         held: frozenset[str] | None = self.__dict__.get("_roles")
         if held is None:
             held = frozenset(self.grants.values_list("role", flat=True))
@@ -82,7 +85,7 @@ class User(AbstractBaseUser):
         return held
 
     def has_role(self, *roles: str) -> bool:
-        """Whether this person holds any of `roles`."""
+        """Return whether the user has any of `roles`."""
         return not self.roles.isdisjoint(roles)
 
     @property
@@ -90,24 +93,24 @@ class User(AbstractBaseUser):
         return self.has_role(*STAFF_ROLES)
 
     def shown_roles(self) -> list[Role]:
-        """The roles a colleague may see: that one of them is also a patient is nobody's business."""
+        """Return the roles that colleagues may see: not that a member of staff is also a patient."""
         held = {grant.role for grant in self.grants.all()}
         return [role for role in Role if role in held and (role != Role.PATIENT or held == {Role.PATIENT})]
 
     @property
     def short_name(self) -> str:
-        """'Stan F.' on boards that a passer-by could read."""
+        """A name such as 'Stan F.', for boards that a passer-by could read."""
         first, _space, rest = self.name.partition(" ")
         return f"{first} {rest[0]}." if rest else first
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
-        # Django makes both the current hash and those of older SECRET_KEYs through this one method.
+        # Django calls this method for the current hash and for those of SECRET_KEY_FALLBACKS.
         hashed: str = super()._get_session_auth_hash(secret=secret)  # type: ignore[misc]
         return f"{hashed}.{self.stamp}"
 
     @transaction.atomic
     def set_roles(self, roles: set[str], *, by: "User | None") -> None:
-        """Replace the roles held, and end this person's sessions: power never outlives its grant."""
+        """Replace the roles and end the user's sessions, so that no session keeps revoked rights."""
         self.grants.exclude(role__in=roles).delete()
         for role in roles - set(self.grants.values_list("role", flat=True)):
             self.grants.create(role=role, granted_by=by)
@@ -115,17 +118,17 @@ class User(AbstractBaseUser):
         self.end_sessions()
 
     def forget_roles(self) -> None:
-        """Read the roles anew next time: a grant was changed."""
+        """Clear the cached roles. Call it after a role grant was changed."""
         self.__dict__.pop("_roles", None)
 
     def end_sessions(self) -> None:
-        """Make every session of this person void from its next request on."""
+        """End all sessions of this user: each is invalid from its next request on."""
         User.objects.filter(pk=self.pk).update(stamp=models.F("stamp") + 1)
         self.refresh_from_db(fields=["stamp"])
 
 
 class RoleGrant(models.Model):
-    """One role that one person holds, and who gave it."""
+    """One role of one user, and who granted it."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="grants")
     role = models.CharField(max_length=20, choices=Role.choices)
@@ -137,9 +140,10 @@ class RoleGrant(models.Model):
 
 
 class Invitation(models.Model):
-    """A way in for one person: single use, expiring, bound to an address and a role.
+    """An invitation to open an account: for one address and one role, can be used once, and expires.
 
-    The token itself stands only in the mail; here lies its SHA-256, so a copied database opens no account.
+    The token is only in the mail. Here is its SHA-256 digest, so nobody can use it from a copy of the
+    database.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -154,4 +158,5 @@ class Invitation(models.Model):
     used_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="invitations")
 
     def is_open(self, now: datetime) -> bool:
+        """Return whether the invitation can still be used."""
         return self.used_at is None and now < self.expires_at

@@ -1,4 +1,4 @@
-"""Every action the log may name, with the phrase a person reads and its tone on the page."""
+"""The registry of audit actions: each has the words that the audit page shows, and a tone (style)."""
 
 from collections.abc import Mapping
 from typing import Literal, NamedTuple, TypeAlias
@@ -10,7 +10,7 @@ Tone: TypeAlias = Literal["plain", "teal", "alarm", "destroyed"]
 
 
 class Phrase(NamedTuple):
-    """How an action is told: its words and its tone."""
+    """How the audit page shows an action."""
 
     words: str | Promise
     tone: Tone = "plain"
@@ -20,10 +20,11 @@ ACTIONS: dict[str, Phrase] = {}
 
 
 def register(actions: Mapping[str, tuple[str | Promise, Tone]]) -> None:
-    """Add the actions of a room: `register({"memory.destroyed": (_("Memory destroyed"), "destroyed")})`.
+    """Add the actions of a package: `register({"memory.destroyed": (_("Memory destroyed"), "destroyed")})`.
 
-    Call it at import time of a module that is always loaded (the room's models or its AppConfig.ready).
-    Errors: ValueError where an action is already there with other words or another tone.
+    Call it at import time of a module that is always loaded, such as the package's actions.py
+    (clinic/registration.py). Errors: ValueError if an action is already registered with other words or
+    another tone.
     """
     for action, phrase in actions.items():
         if ACTIONS.setdefault(action, Phrase(*phrase)) != Phrase(*phrase):
@@ -38,8 +39,8 @@ register(
         "audit.exported": (_("Log exported"), "plain"),
         # details: both public keys (hex) and the signatures of both, as clinic/audit/keyring.py writes them
         "audit.key-rotated": (_("Signing key replaced"), "alarm"),
-        # details: size and root (hex) of the newest checkpoint of the log before a backup was restored, or of
-        # an end that an earlier restore had begun and a later one gave up
+        # details: size and root (hex) of the newest checkpoint from before the restore, or of one that was
+        # signed after an earlier restore and whose entries a later restore dropped
         "audit.restored": (_("Backup restored, the log's end lost"), "alarm"),
     }
 )

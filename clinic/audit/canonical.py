@@ -1,4 +1,4 @@
-"""The one way an entry is written as bytes, so that two programs hash the same thing."""
+"""Canonical JSON of entries: the same entry always gives the same bytes, and so the same hash."""
 
 import json
 import re
@@ -9,13 +9,14 @@ from uuid import UUID
 
 from clinic.audit.merkle import leaf_hash
 
-Detail: TypeAlias = int | bool | str  # as kept
-Telling: TypeAlias = Detail | UUID | datetime  # as given
+Detail: TypeAlias = int | bool | str  # as stored
+DetailInput: TypeAlias = Detail | UUID | datetime  # as passed to `Act`
 
-# RFC 8785 asks the same: beyond it, programs that read numbers as doubles would hash other bytes.
+# The limit of RFC 8785. Programs that read JSON numbers as doubles would round larger ones and hash other
+# bytes.
 LARGEST_INT = 2**53 - 1
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
-# No space and no capital: a person's name or a sentence doesn't fit, an id, a state or a URL's name does.
+# Without spaces and capitals: allows ids, states and URL names, but no person's name and no sentence.
 WORD = re.compile(r"[a-z0-9_.:-]{0,80}")
 TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{3,6})?)?(Z|[+-]\d\d:\d\d)?)?", re.ASCII)
 
@@ -36,38 +37,38 @@ class Leaf(Protocol):
 
 
 def moment(at: datetime) -> str:
-    """Write a time as UTC with microseconds, always in 27 characters. Errors: ValueError without a zone."""
+    """Return a time as text: UTC with microseconds, 27 characters. Errors: ValueError if it is naive."""
     if at.tzinfo is None:
-        raise ValueError("a time without a zone has no one meaning")
+        raise ValueError("a time without a zone is ambiguous")
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
 
 
 def check_details(details: Mapping[str, object]) -> dict[str, Detail]:
-    """Return `details` as they may be kept for ever.
+    """Return `details` as they are stored.
 
-    Only whole numbers, truth values, words of `[a-z0-9_.:-]{0,80}`, ids and ISO 8601 times: no name and no
-    caption can slip in. Members of enumerations, UUIDs and aware datetimes are kept as their text.
-    Errors: ValueError for anything else, floats, lists and nothing (None) included.
+    Allowed are integers, booleans, words of `[a-z0-9_.:-]{0,80}`, ids and ISO 8601 times: so no name and no
+    caption can get in. Enum members, UUIDs and aware datetimes are stored as their text.
+    Errors: ValueError for anything else, such as floats, lists and None.
     """
-    kept: dict[str, Detail] = {}
+    stored: dict[str, Detail] = {}
     for name, value in details.items():
         if not NAME.fullmatch(name):
             raise ValueError(f"{name!r} is no name for a detail")
         if isinstance(value, datetime):
-            kept[name] = moment(value)
+            stored[name] = moment(value)
         elif isinstance(value, int) and abs(value) <= LARGEST_INT:
-            kept[name] = value if isinstance(value, bool) else int(value)
+            stored[name] = value if isinstance(value, bool) else int(value)
         elif isinstance(value, UUID) or (
             isinstance(value, str) and (WORD.fullmatch(value) or is_time(value))
         ):
-            kept[name] = str(value)
+            stored[name] = str(value)
         else:
             raise ValueError(f"detail {name!r} is neither a number, a word, an id nor a time")
-    return kept
+    return stored
 
 
 def is_time(text: str) -> bool:
-    """Whether `text` is an ISO 8601 date or time that exists."""
+    """Return whether `text` is an ISO 8601 date or time that exists in the calendar."""
     if not TIME.fullmatch(text):
         return False
     try:
@@ -78,9 +79,9 @@ def is_time(text: str) -> bool:
 
 
 def canonical(entry: Leaf) -> bytes:
-    """Return an entry as canonical JSON: UTF-8, keys sorted, no space, no floats, times as of `moment`.
+    """Return an entry as canonical JSON: UTF-8, keys sorted, no spaces, no floats, times as from `moment`.
 
-    Errors: ValueError for a float or a text that UTF-8 cannot write.
+    Errors: ValueError for a float or for text that cannot be encoded as UTF-8.
     """
     fields = {
         "v": 1,
@@ -99,23 +100,26 @@ def canonical(entry: Leaf) -> bytes:
 
 
 def dump(value: object) -> bytes:
-    """Return `value` as canonical JSON. Errors: ValueError for floats (languages write them differently)."""
-    refuse_floats(value)
+    """Return `value` as canonical JSON.
+
+    Errors: ValueError for floats, which programming languages write differently.
+    """
+    check_no_floats(value)
     return json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     ).encode()
 
 
-def refuse_floats(value: object) -> None:
-    """Errors: ValueError where a float hides anywhere in `value`."""
+def check_no_floats(value: object) -> None:
+    """Check that no float is anywhere in `value`. Errors: ValueError."""
     if isinstance(value, float):
         raise ValueError("canonical JSON has no floats")
     if isinstance(value, dict):
         for inner in value.values():
-            refuse_floats(inner)
+            check_no_floats(inner)
     elif isinstance(value, list | tuple):
         for inner in value:
-            refuse_floats(inner)
+            check_no_floats(inner)
 
 
 def leaf_of(entry: Leaf) -> bytes:

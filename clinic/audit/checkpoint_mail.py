@@ -1,4 +1,4 @@
-"""How checkpoints leave the house by themselves: one at least each day, and by mail where that is set."""
+"""Automatic checkpoints: signs the log once a day, and mails checkpoints if LACUNA_WITNESS_MAIL is set."""
 
 import logging
 from datetime import timedelta
@@ -20,23 +20,23 @@ DAILY = timedelta(days=1)
 
 
 def sign_daily() -> Checkpoint | None:
-    """Sign the log once a day has passed since the newest checkpoint, if it has grown; None if not due."""
+    """Sign the log if it has grown and the newest checkpoint is a day old. Return the checkpoint or None."""
     newest = Checkpoint.objects.order_by("at").last()
     size = head_size()
     if not size or (newest and (newest.at > timezone.now() - DAILY or newest.size == size)):
         return None
     try:
         keep_subtrees(size)
-    except LookupError as gap:  # verify_log tells it in full; here it must not hold up the signature
+    except LookupError as gap:  # verify_log reports it in detail; here it must not prevent the signature
         log.error("the log has gaps: %s", gap)
     return checkpoint("daily")
 
 
 def send_newest() -> int:
-    """Mail the newest checkpoint to each address of LACUNA_WITNESS_MAIL that hasn't had it; return how many.
+    """Mail the newest checkpoint to each address of LACUNA_WITNESS_MAIL that has not got it. Return how many.
 
-    The newest alone: its log begins with those of all before it, which whoever compares the two can check.
-    A mail that cannot be handed over is tried again in the next round.
+    The newest is enough: its log contains those of all earlier checkpoints, and a recipient can check that by
+    comparing two of them. If a mail cannot be sent, the next call tries again.
     """
     newest = Checkpoint.objects.order_by("size", "pk").last()
     if newest is None:
@@ -53,14 +53,14 @@ def send_newest() -> int:
         try:
             with transaction.atomic():
                 Delivery.objects.create(checkpoint=newest, address=address, at=timezone.now())
-        except IntegrityError:  # another supervisor sent it too: two copies do no harm
+        except IntegrityError:  # another supervisor sent it at the same time; two mails do no harm
             continue
         sent += 1
     return sent
 
 
 def message(row: Checkpoint, address: str) -> EmailMessage:
-    """Return the mail: the note as it is, with a sentence on what to do with it."""
+    """Return the mail with the note, in the text and as attachment, and a sentence on what it is for."""
     words = _(
         "This is a signed checkpoint of the clinic's audit log. Keep it: with it you can tell, at any later"
         " time, whether a line written before it was changed, removed or added."

@@ -1,7 +1,8 @@
-"""The house's signature, and signed statements of the log that leave it.
+"""The signing key of this installation, and signed checkpoints of the log.
 
 A checkpoint is a C2SP signed note (c2sp.org/signed-note, c2sp.org/tlog-checkpoint): origin, size and root,
-each on a line, and an Ed25519 signature. Whoever holds one can tell when the log was cut or rewritten.
+each on a line, and an Ed25519 signature. Whoever has a copy can detect that the log was cut or rewritten
+later.
 """
 
 import base64
@@ -36,12 +37,12 @@ SIGNATURE = re.compile(r"— (?P<name>[^\s+]+) (?P<blob>[A-Za-z0-9+/]+={0,2})")
 
 
 class NoteInvalid(ValueError):
-    """A note that is malformed or that the key didn't sign; its text says which."""
+    """A note is malformed, or the key did not sign it. The message says which."""
 
 
 @dataclass(frozen=True)
 class Note:
-    """What a signed note says. `signatures` are (key name, key id, signature) as they stand, unchecked."""
+    """The content of a signed note. signatures: (key name, key id, signature) of each, not verified."""
 
     origin: str
     size: int
@@ -51,9 +52,9 @@ class Note:
 
 
 def signing_key() -> Ed25519PrivateKey:
-    """Return the key in LACUNA_SIGNING_KEY_FILE, made on first use, readable by its owner alone.
+    """Return the key in LACUNA_SIGNING_KEY_FILE. The first call creates it, readable only by its owner.
 
-    Errors: ValueError where the file holds no Ed25519 key.
+    Errors: ValueError if the file has no Ed25519 key.
     """
     path: Path = settings.LACUNA_SIGNING_KEY_FILE
     try:
@@ -61,7 +62,7 @@ def signing_key() -> Ed25519PrivateKey:
     except FileNotFoundError:
         fresh = Ed25519PrivateKey.generate()
         keep_once(path, fresh.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), 0o600)
-        pem = path.read_bytes()  # of two processes that are first at once, one key stays
+        pem = path.read_bytes()  # read again: if two processes create it at once, only one key is kept
     key = load_pem_private_key(pem, password=None)
     if not isinstance(key, Ed25519PrivateKey):
         raise ValueError("the signing key is not an Ed25519 key")
@@ -74,23 +75,23 @@ def public_key() -> Ed25519PublicKey:
 
 
 def sign(data: Buffer) -> bytes:
-    """Return the house's Ed25519 signature of `data`, 64 bytes."""
+    """Return the Ed25519 signature of `data` with our key, 64 bytes."""
     return signing_key().sign(data)
 
 
 def key_id(name: str, key: Ed25519PublicKey) -> bytes:
-    """Return the four bytes by which C2SP notes name a key."""
+    """Return the four bytes that identify a key in C2SP notes."""
     return hashlib.sha256(name.encode() + b"\n" + ED25519 + key.public_bytes_raw()).digest()[:4]
 
 
 def verifier_key(key: Ed25519PublicKey | None = None) -> str:
-    """Return a key (by default ours) as C2SP writes it for verifiers: name+id+base64."""
+    """Return a public key (by default ours) as a C2SP verifier key: name+id+base64."""
     key, name = key or public_key(), settings.LACUNA_LOG_ORIGIN
     return f"{name}+{key_id(name, key).hex()}+{base64.b64encode(ED25519 + key.public_bytes_raw()).decode()}"
 
 
 def read_verifier_key(text: str) -> Ed25519PublicKey:
-    """Return the key that `verifier_key` wrote. Errors: ValueError where it wrote no such thing."""
+    """Return the public key of a C2SP verifier key. Errors: ValueError if it is malformed."""
     name, _, rest = text.strip().partition("+")
     stated, _, blob = rest.partition("+")
     raw = base64.b64decode(blob, validate=True)
@@ -98,12 +99,12 @@ def read_verifier_key(text: str) -> Ed25519PublicKey:
         raise ValueError("this is no Ed25519 verifier key")
     key = Ed25519PublicKey.from_public_bytes(raw[1:])
     if key_id(name, key).hex() != stated:
-        raise ValueError("the verifier key's id is not its own")
+        raise ValueError("the verifier key's id does not match the key")
     return key
 
 
 def write_note(size: int, root: bytes) -> str:
-    """Return a note that states `size` (entries) and `root` (32 bytes), signed with the house's key."""
+    """Return a note over `size` entries with `root` (32 bytes), signed with our key."""
     origin, key = settings.LACUNA_LOG_ORIGIN, signing_key()
     body = f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n"
     blob = key_id(origin, key.public_key()) + key.sign(body.encode())
@@ -111,7 +112,7 @@ def write_note(size: int, root: bytes) -> str:
 
 
 def read_note(note: str) -> Note:
-    """Take a note apart without believing it. Errors: NoteInvalid where its form is wrong."""
+    """Parse a note without verifying its signatures. Errors: NoteInvalid if it is malformed."""
     body, _gap, signed = note.rpartition("\n\n")
     lines = body.split("\n")
     if len(lines) < 3 or not signed.endswith("\n") or re.search(r"[\x00-\x09\x0b-\x1f\x7f]", note):
@@ -135,30 +136,32 @@ def read_note(note: str) -> Note:
 
 
 def verify_note(note: str, key: Ed25519PublicKey) -> Note:
-    """Return what a note says, once `key` is shown to have signed it for this log's origin.
+    """Return the content of a note after checking that `key` signed it for this log's origin.
 
-    Signatures of other keys are passed over, as C2SP has it. Errors: NoteInvalid.
+    Signatures of other keys are ignored, as C2SP requires. Errors: NoteInvalid.
     """
-    said, origin = read_note(note), settings.LACUNA_LOG_ORIGIN
-    if said.origin != origin:
+    parsed, origin = read_note(note), settings.LACUNA_LOG_ORIGIN
+    if parsed.origin != origin:
         raise NoteInvalid("the note speaks of another log")
-    ours = [blob for name, number, blob in said.signatures if (name, number) == (origin, key_id(origin, key))]
+    ours = [
+        blob for name, number, blob in parsed.signatures if (name, number) == (origin, key_id(origin, key))
+    ]
     if not ours:
         raise NoteInvalid("the note is not signed with this key")
     try:
         for blob in ours:
-            key.verify(blob, said.body)
+            key.verify(blob, parsed.body)
     except InvalidSignature as error:
         raise NoteInvalid("the note's signature is not of this text") from error
-    return said
+    return parsed
 
 
 def checkpoint(reason: str) -> Checkpoint:
-    """Sign the log as it stands: a row, and a file in LACUNA_WITNESS_DIR that is on the disk on return.
+    """Sign the log in its present state. Return the new row and write its note to LACUNA_WITNESS_DIR.
 
-    reason: a word, such as "run-finished". The file's name begins with the size. It is there before the row
-    is, so that a row whose file is missing means that someone took the file.
-    Errors: RuntimeError inside a transaction, which might still take back what the checkpoint states.
+    reason: a word, such as "run-finished". The file is durable when this returns. It is written before the
+    row, so if a row has no file, somebody removed the file. Errors: RuntimeError inside a transaction,
+    because entries that are signed could still be rolled back.
     """
     with transaction.atomic(durable=True):
         head = TreeHead.objects.filter(pk=1).first() or TreeHead()
@@ -171,12 +174,15 @@ def checkpoint(reason: str) -> Checkpoint:
 
 
 def witness_name(note: Note) -> str:
-    """Return the file name of a note: its size, then what tells two notes of one size apart."""
+    """Return the file name of a note: its size, and parts of root and signature to tell notes apart."""
     return f"{note.size:012d}-{note.root.hex()[:8]}-{note.signatures[0][1].hex()}.note"
 
 
 def keep_once(path: Path, content: bytes, mode: int) -> None:
-    """Write a file whole and durably, unless it is there: nobody meets half of one, none is replaced."""
+    """Write a file durably, unless it exists already.
+
+    Readers never see an incomplete file. mode: permissions of the new file.
+    """
     make_directory(path.parent)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
@@ -188,4 +194,4 @@ def keep_once(path: Path, content: bytes, mode: int) -> None:
             os.link(draft, path)
     finally:
         draft.unlink(missing_ok=True)
-    sync_directory(path.parent)  # also where it was there: whoever wrote it may not have come to this yet
+    sync_directory(path.parent)  # also if the file existed: its writer may not have synced the directory yet

@@ -1,4 +1,4 @@
-"""Start-up check: the database still refuses to change the log."""
+"""System check: the triggers that make the audit log append-only are installed."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,11 +14,11 @@ MIGRATION = ("clinic", "0002_audit_triggers")
 
 @register(Tags.database)
 def log_is_guarded(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """Name each trigger of the log that is missing though its migration has run."""
+    """Return an error for each missing trigger of the log, once the migration that installs them has run."""
     errors: list[CheckMessage] = []
     for alias in databases or []:
         connection = connections[alias]
-        # Before the migration the tables may not exist; and this check must not stand in its way.
+        # Before that migration the tables may not exist, and this check must not prevent migrating.
         if MIGRATION not in MigrationRecorder(connection).applied_migrations():
             continue
         errors += [

@@ -1,4 +1,7 @@
-"""The log as a file that proves itself: JSON lines, signed, each entry's line the very bytes of its leaf."""
+"""Export of the log as signed JSON lines that can be verified without the database.
+
+The line of an entry is exactly the bytes that its leaf hash is computed from.
+"""
 
 import base64
 import hashlib
@@ -12,30 +15,31 @@ from django.db.models import QuerySet
 from clinic.audit.canonical import canonical, dump, moment
 from clinic.audit.checkpoints import sign, verifier_key
 from clinic.audit.models import Checkpoint, EntryQuerySet
-from clinic.audit.proofs import BATCH, Tree, head_size, keep_subtrees, texts
+from clinic.audit.proofs import BATCH, Tree, head_size, hex_digests, keep_subtrees
 
 KIND = "lacuna-audit-export"
 
 
 def export(entries: EntryQuerySet, asked: Mapping[str, str], at: datetime) -> bytes:
-    """Return `entries` as signed JSON lines, oldest first, and the whole log around them as hashes.
+    """Return `entries` as signed JSON lines, oldest first, and the other entries of the log as hashes.
 
-    asked: the filters that chose them, as text. at: when. The first line says what this is. Each line up to
-    the last is one entry in canonical form, so that SHA-256(0x00 || line) is its leaf; or, for entries that
-    were not chosen or are not this reader's to see, the roots of the perfect subtrees they make, left to
-    right. So whoever has the file can compute the root of the whole log, and of the log at each checkpoint,
-    whatever was left out. The last line carries every checkpoint and the signature of every byte before it.
-    Errors: LookupError where the log has gaps.
+    asked: the filters that selected `entries`, as text. at: time of the export. The first line describes the
+    export. Each line between the first and the last is one entry in canonical form, so that its leaf hash is
+    SHA-256(0x00 || line); or it stands for a range of entries that were not selected or that this reader may
+    not see, and has the roots of their perfect subtrees, left to right. So the root of the whole log, and of
+    the log at each checkpoint, can be computed from the file, whatever was left out. The last line has every
+    checkpoint and the signature of all bytes before it. Errors: LookupError if the log has gaps.
     """
     size = head_size()
     body = b"".join(_body(entries, asked, at, size))
-    return body + _foot(hashlib.sha256(body).hexdigest(), sign(body), size)
+    return body + _last_line(hashlib.sha256(body).hexdigest(), sign(body), size)
 
 
 def export_to(file: BinaryIO, entries: EntryQuerySet, at: datetime) -> int:
-    """Write what `export` returns into an empty file on a disk, open for writing and reading.
+    """Write the same as `export` returns into `file` and return the number of bytes.
 
-    However long the log is, little of it is in memory. Returns the number of bytes. Errors: also OSError.
+    file: an empty file on a disk, open for writing and reading. Only a small part of the log is in memory at
+    a time. Errors: LookupError, OSError.
     """
     size, digest = head_size(), hashlib.sha256()
     for line in _body(entries, {}, at, size):
@@ -44,13 +48,13 @@ def export_to(file: BinaryIO, entries: EntryQuerySet, at: datetime) -> int:
     file.flush()
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as body, memoryview(body) as text:
         signature = sign(text)
-    file.write(_foot(digest.hexdigest(), signature, size))
+    file.write(_last_line(digest.hexdigest(), signature, size))
     file.flush()
     return file.tell()
 
 
 def _body(entries: EntryQuerySet, asked: Mapping[str, str], at: datetime, size: int) -> Iterator[bytes]:
-    """Yield every line but the last."""
+    """Yield all lines except the last."""
     keep_subtrees(size)
     chosen = {name: value for name, value in sorted(asked.items()) if value}
     yield dump({"kind": KIND, "v": 2, "at": moment(at), "filters": chosen, "log": size}) + b"\n"
@@ -59,44 +63,49 @@ def _body(entries: EntryQuerySet, asked: Mapping[str, str], at: datetime, size: 
         yield line + b"\n"
 
 
-def _foot(digest: str, signature: bytes, size: int) -> bytes:
-    # One of two checkpoints over the same log says nothing new, and none over a longer one can be shown here.
+def _last_line(digest: str, signature: bytes, size: int) -> bytes:
+    """Return the last line."""
+    # Equal notes are listed once. A checkpoint over a longer log cannot be checked with this file.
     notes = list(dict.fromkeys(_checkpoints(size).values_list("note", flat=True)))
-    foot = {
+    line = {
         "kind": "signature",
         "key": verifier_key(),
         "sha256": digest,
         "signature": base64.b64encode(signature).decode(),
         "checkpoints": notes,
     }
-    return dump(foot) + b"\n"
+    return dump(line) + b"\n"
 
 
 def _checkpoints(size: int) -> QuerySet[Checkpoint]:
+    """Return the checkpoints over at most `size` entries."""
     return Checkpoint.objects.filter(size__lte=size).order_by("size", "pk")
 
 
 def lines(entries: EntryQuerySet, size: int, sizes: list[int]) -> Iterator[bytes]:
-    """Yield the lines of the log of `size` entries; runs of hidden ones end at each of `sizes`."""
-    tree, done = Tree(), 0
+    """Yield the lines of a log with `size` entries, those not in `entries` as ranges of hidden ones.
+
+    A hidden range is cut at each of `sizes` (those of the checkpoints), so that their roots can be computed.
+    """
+    tree, next_index = Tree(), 0
     for entry in entries.order_by("index").iterator(chunk_size=BATCH):
-        yield from hidden(tree, done, entry.index, sizes)
+        yield from hidden_lines(tree, next_index, entry.index, sizes)
         yield canonical(entry)
-        done = entry.index + 1
-    yield from hidden(tree, done, size, sizes)
+        next_index = entry.index + 1
+    yield from hidden_lines(tree, next_index, size, sizes)
 
 
-def hidden(tree: Tree, start: int, stop: int, sizes: list[int]) -> Iterator[bytes]:
-    """Yield what stands for the entries [start, stop)."""
+def hidden_lines(tree: Tree, start: int, stop: int, sizes: list[int]) -> Iterator[bytes]:
+    """Yield the lines that stand for the hidden entries [start, stop), cut at each of `sizes`."""
     for end in [*(size for size in sizes if start < size < stop), stop]:
         if start < end:
-            roots = [tree.root(first, first + width) for first, width in perfect(start, end)]
-            yield dump({"kind": "hidden", "from": start, "to": end, "roots": texts(roots)})
+            roots = [tree.root(first, first + width) for first, width in perfect_subtrees(start, end)]
+            yield dump({"kind": "hidden", "from": start, "to": end, "roots": hex_digests(roots)})
         start = end
 
 
-def perfect(start: int, stop: int) -> Iterator[tuple[int, int]]:
-    """Yield (first, width) of the perfect subtrees of which [start, stop) consists, left to right."""
+def perfect_subtrees(start: int, stop: int) -> Iterator[tuple[int, int]]:
+    """Yield (first, width) of the perfect subtrees that make up [start, stop), left to right."""
     while start < stop:
         width = start & -start or 1 << (stop - start).bit_length()
         while width > stop - start:

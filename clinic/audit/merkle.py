@@ -1,6 +1,6 @@
-"""The Merkle tree of RFC 6962 over leaf hashes, with the proof algorithms of RFC 9162; no database, no clock.
+"""The Merkle tree of RFC 6962 over leaf hashes, with the proof algorithms of RFC 9162. Uses no database.
 
-Every hash is 32 bytes of SHA-256. A tree is named by its size; leaf indexes count from 0.
+Every hash is a SHA-256 digest of 32 bytes. A tree is identified by its size; leaf indexes count from 0.
 """
 
 import hashlib
@@ -9,31 +9,31 @@ from dataclasses import dataclass
 
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 
-# `range_root(start, stop)` gives the root of the leaves [start, stop) as a tree of its own. Proofs are made
-# of such ranges, so a caller who keeps subtree roots need not read every leaf again.
+# `range_root(start, stop)` returns the root of the leaves [start, stop) as a separate tree. Proofs consist of
+# such roots, so a caller that stores the roots of subtrees need not read every leaf again.
 RangeRoot = Callable[[int, int], bytes]
 
 
 def leaf_hash(data: bytes) -> bytes:
-    """Hash one entry; the prefix keeps a leaf from passing for an inner node (RFC 6962, 2.1)."""
+    """Return the hash of one entry. The prefix 0 tells a leaf from an inner node (RFC 6962, 2.1)."""
     return hashlib.sha256(b"\x00" + data).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
-    """Hash two child roots into their parent."""
+    """Return the hash of an inner node from its two children."""
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
 def split(size: int) -> int:
-    """Return the largest power of two below `size` (at least 2): where RFC 6962 cuts a tree in two."""
+    """Return the size of the left subtree: the largest power of two below `size` (RFC 6962, 2.1)."""
     return 1 << ((size - 1).bit_length() - 1)
 
 
 @dataclass(frozen=True)
 class Frontier:
-    """The roots of a tree's perfect subtrees, left to right: all that appending needs, O(log n) of it.
+    """The roots of a tree's perfect subtrees, left to right: O(log n) hashes, enough to append leaves.
 
-    `peaks` holds one root per 1 bit of `size`, largest subtree first.
+    peaks: one root for each 1 bit of `size`, largest subtree first.
     """
 
     size: int = 0
@@ -51,14 +51,14 @@ class Frontier:
         return Frontier(self.size + 1, (*peaks, carry))
 
     def extend(self, leaves: Iterable[bytes]) -> "Frontier":
-        """Return the frontier after `leaves`, in order."""
+        """Return the frontier with `leaves` (hashes) appended in order."""
         frontier = self
         for leaf in leaves:
             frontier = frontier.append(leaf)
         return frontier
 
     def root(self) -> bytes:
-        """Return the root of the whole tree; of no leaves at all, the hash of nothing."""
+        """Return the root of the tree; for an empty tree, the hash of no bytes (RFC 6962, 2.1)."""
         if not self.peaks:
             return EMPTY_ROOT
         root = self.peaks[-1]
@@ -68,14 +68,14 @@ class Frontier:
 
 
 def ranges_of(leaves: Sequence[bytes]) -> RangeRoot:
-    """Return the `RangeRoot` of leaf hashes held in memory."""
+    """Return a `RangeRoot` over a list of leaf hashes."""
     return lambda start, stop: Frontier().extend(leaves[start:stop]).root()
 
 
 def inclusion_proof(index: int, size: int, range_root: RangeRoot) -> list[bytes]:
-    """Return the siblings that lead from leaf `index` to the root of the tree of `size`, leaf end first.
+    """Return the sibling hashes on the path from leaf `index` up to the root of the tree of `size` leaves.
 
-    Errors: ValueError when the tree has no such leaf.
+    The leaf's own sibling comes first. Errors: ValueError if the tree has no such leaf.
     """
     if not 0 <= index < size:
         raise ValueError(f"a tree of {size} leaves has no leaf {index}")
@@ -93,7 +93,7 @@ def inclusion_proof(index: int, size: int, range_root: RangeRoot) -> list[bytes]
 
 
 def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
-    """Say whether `proof` places leaf hash `leaf` at `index` of the tree (size, root) (RFC 9162, 2.1.3.2)."""
+    """Return whether `proof` shows that `leaf` is leaf `index` of tree (size, root) (RFC 9162, 2.1.3.2)."""
     if not 0 <= index < size:
         return False
     node, last, result = index, size - 1, leaf
@@ -111,7 +111,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
 
 
 def consistency_proof(old: int, new: int, range_root: RangeRoot) -> list[bytes]:
-    """Return the nodes that show the tree of `old` leaves to be a prefix of the tree of `new` leaves.
+    """Return the nodes that prove that the tree of `old` leaves is a prefix of the tree of `new` leaves.
 
     Errors: ValueError unless 0 < old <= new. For equal sizes the proof is empty.
     """
@@ -127,33 +127,33 @@ def consistency_proof(old: int, new: int, range_root: RangeRoot) -> list[bytes]:
         else:
             path.append(range_root(start, middle))
             start, whole = middle, False
-    # A part of the old tree that isn't all of it must be told; the old root itself is known to who asks.
+    # If the node reached is the whole old tree, it is left out: the verifier knows the old root.
     return ([] if whole else [range_root(start, stop)]) + path[::-1]
 
 
 def verify_consistency(old: int, new: int, proof: Sequence[bytes], old_root: bytes, new_root: bytes) -> bool:
-    """Say whether `proof` makes the tree (old, old_root) a prefix of (new, new_root) (RFC 9162, 2.1.4.2)."""
+    """Return whether `proof` shows (old, old_root) to be a prefix of (new, new_root) (RFC 9162, 2.1.4.2)."""
     if not 0 < old <= new:
         return False
     if old == new:
         return not proof and old_root == new_root
     nodes = list(proof)
-    if old & (old - 1) == 0:  # a perfect tree is a node of the new one, so its root isn't repeated
+    if old & (old - 1) == 0:  # a perfect old tree is itself a node of the new tree; the proof leaves it out
         nodes.insert(0, old_root)
     if not nodes:
         return False
     node, last = old - 1, new - 1
     while node & 1:
         node, last = node >> 1, last >> 1
-    of_old = of_new = nodes[0]
+    old_result = new_result = nodes[0]
     for sibling in nodes[1:]:
         if last == 0:
             return False
         if node & 1 or node == last:
-            of_old, of_new = node_hash(sibling, of_old), node_hash(sibling, of_new)
+            old_result, new_result = node_hash(sibling, old_result), node_hash(sibling, new_result)
             while not node & 1 and node:
                 node, last = node >> 1, last >> 1
         else:
-            of_new = node_hash(of_new, sibling)
+            new_result = node_hash(new_result, sibling)
         node, last = node >> 1, last >> 1
-    return last == 0 and of_old == old_root and of_new == new_root
+    return last == 0 and old_result == old_root and new_result == new_root

@@ -1,4 +1,4 @@
-"""The record: what was done, by whom, to what. Rows are only ever added."""
+"""The audit log: what was done, by whom, to what. Entries are never changed or deleted (triggers.py)."""
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -9,7 +9,7 @@ from clinic.audit.merkle import Frontier
 
 class EntryQuerySet(models.QuerySet["Entry"]):
     def visible_to(self, user: AbstractBaseUser) -> "EntryQuerySet":
-        """What `user` may read: nobody audits a case in which they are the patient."""
+        """Return the entries that `user` may read: all but those of cases in which they are the patient."""
         own = get_user_model().objects.filter(pk=user.pk, cases__isnull=False)
         return self.exclude(case__in=own.values("cases"))
 
@@ -17,8 +17,8 @@ class EntryQuerySet(models.QuerySet["Entry"]):
 class Entry(models.Model):
     """One line of the log; leaf `index` of the Merkle tree.
 
-    Carries opaque ids, sizes, the actor and a reason: never a name, a caption or a hash of content, because
-    a line of this log outlives what it speaks of.
+    Has opaque ids, sizes, the actor and a reason. Never a name, a caption or a hash of content: an entry
+    stays when the thing it describes has been erased.
     """
 
     index = models.BigIntegerField(primary_key=True)
@@ -42,7 +42,7 @@ class Entry(models.Model):
 
 
 class TreeHead(models.Model):
-    """The one row that says how long the log is; locked last in every transaction that writes to it."""
+    """The only row of its table: size and frontier of the log. A transaction that records locks it last."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     size = models.BigIntegerField(default=0)
@@ -53,12 +53,12 @@ class TreeHead(models.Model):
         constraints = [models.CheckConstraint(condition=models.Q(id=1), name="one_tree_head")]
 
     def as_frontier(self) -> Frontier:
-        """Return the tree as `merkle` knows it. Errors: ValueError where the row's fields contradict."""
+        """Return the tree as a `Frontier`. Errors: ValueError if size and frontier contradict each other."""
         return Frontier(self.size, tuple(bytes.fromhex(peak) for peak in self.frontier))
 
 
 class Checkpoint(models.Model):
-    """A signed statement of size and root (C2SP signed note), also written outside the database."""
+    """A signed statement of the log's size and root (C2SP signed note). Also a file in LACUNA_WITNESS_DIR."""
 
     size = models.BigIntegerField()
     root = models.BinaryField(max_length=32)
@@ -71,7 +71,7 @@ class Checkpoint(models.Model):
 
 
 class Delivery(models.Model):
-    """A checkpoint that was handed to the mail for an address outside: what was sent is not sent again."""
+    """Records that a checkpoint was mailed to an outside address, so that it is not mailed there again."""
 
     checkpoint = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, related_name="deliveries")
     address = models.EmailField()
@@ -82,10 +82,10 @@ class Delivery(models.Model):
 
 
 class Subtree(models.Model):
-    """The root of one full block of entries, kept so that a proof need not read all of a long log.
+    """The root of one full block of entries: a cache, so that a proof need not read all of a long log.
 
-    Derived from the entries, made with each checkpoint; verify_log compares it with them, and no proof is
-    handed out that doesn't lead to the checkpoint's root.
+    Computed from the entries with each daily checkpoint, export and certificate. verify_log compares it with
+    the entries, and every proof is checked against the checkpoint's root before it is given out.
     """
 
     block = models.BigIntegerField(primary_key=True)  # of the entries [block * BLOCK, (block + 1) * BLOCK)

@@ -1,4 +1,4 @@
-"""Proofs about the stored log: that an entry is in it, that an older log is a beginning of it."""
+"""Proofs from the stored log: that an entry is in it, and that it begins with all of an older log."""
 
 from collections.abc import Iterator, Sequence
 from typing import TypedDict
@@ -7,12 +7,13 @@ from clinic.audit import merkle
 from clinic.audit.models import Entry, Subtree, TreeHead
 
 BATCH = 2000
-# Entries under one kept root: a power of two. A proof reads two such blocks and one row for each other.
+# Entries in one block, a power of two. A proof reads the entries of two blocks and the stored roots of the
+# others.
 BLOCK = 256
 
 
 class Inclusion(TypedDict):
-    """An inclusion proof as a certificate embeds it; hashes in hex, the proof from the leaf's end."""
+    """An inclusion proof as a certificate contains it. Hashes are hex; the proof begins at the leaf."""
 
     index: int
     size: int
@@ -22,7 +23,7 @@ class Inclusion(TypedDict):
 
 
 class Consistency(TypedDict):
-    """A consistency proof between two sizes; hashes in hex."""
+    """A consistency proof between two sizes of the log. Hashes are hex."""
 
     old_size: int
     new_size: int
@@ -32,9 +33,10 @@ class Consistency(TypedDict):
 
 
 def leaves(start: int, stop: int) -> Iterator[bytes]:
-    """Yield the stored leaves [start, stop) in order, in short reads: an open one would grow SQLite's WAL.
+    """Yield the stored leaf hashes [start, stop) in order.
 
-    Errors: LookupError where one is missing.
+    Reads in short queries: SQLite's WAL would grow as long as one query is open. Errors: LookupError if a
+    leaf is missing.
     """
     while start < stop:
         until = min(stop, start + BATCH)
@@ -47,20 +49,21 @@ def leaves(start: int, stop: int) -> Iterator[bytes]:
 
 
 class Tree:
-    """The stored log as a tree, for as many proofs as are asked of it at one time.
+    """The stored log as a Merkle tree, for any number of proofs.
 
-    It reads each block of entries once at most, and of blocks that no proof goes into only their kept roots.
-    Call it outside transactions. Errors of every method: LookupError where the log has gaps or isn't so long.
+    Reads each block of entries at most once. Of a block that no proof needs in detail it reads only the
+    stored root. Use it outside transactions. Errors of every method: LookupError if the log has gaps or is
+    too short.
     """
 
     def __init__(self, *, kept: bool = True) -> None:
-        """kept: whether to believe the kept roots; without, every entry below is read."""
+        """kept: whether to use the stored roots of blocks. If False, all needed entries are read."""
         self._blocks: dict[int, list[bytes]] = {}
         self._known: dict[tuple[int, int], bytes] = {}
         self._kept: dict[int, bytes] | None = None if kept else {}
 
     def root(self, start: int, stop: int) -> bytes:
-        """Return the root of the entries [start, stop) as a tree of its own; `merkle.RangeRoot`."""
+        """Return the root of the entries [start, stop) as a separate tree (a `merkle.RangeRoot`)."""
         if stop - start <= 0:
             return merkle.EMPTY_ROOT
         known = self._known.get((start, stop))
@@ -71,12 +74,12 @@ class Tree:
     def inclusion(self, index: int, size: int) -> list[bytes]:
         """Return the inclusion proof of entry `index` in the log of `size` entries.
 
-        Errors: ValueError where that log has no such entry.
+        Errors: ValueError if that log has no such entry.
         """
         return merkle.inclusion_proof(index, size, self.root)
 
     def consistency(self, old: int, new: int) -> list[bytes]:
-        """Return the proof that the log of `old` entries began that of `new`. Errors: ValueError."""
+        """Return the proof that the log of `new` entries begins with that of `old`. Errors: ValueError."""
         return merkle.consistency_proof(old, new, self.root)
 
     def _compute(self, start: int, stop: int) -> bytes:
@@ -96,7 +99,10 @@ class Tree:
         return self._kept.get(block)
 
     def _block(self, block: int, least: int) -> list[bytes]:
-        """Return the leaves of a block as far as the log goes, those below `least` at least."""
+        """Return the leaf hashes of a block up to the log's end.
+
+        Errors: LookupError if one below `least` is missing.
+        """
         start = block * BLOCK
         found = self._blocks.get(block, [])
         if start + len(found) < least:
@@ -110,9 +116,10 @@ class Tree:
 
 
 def tree_of(size: int, root: bytes) -> Tree:
-    """Return the stored log as a tree whose first `size` entries have `root`, so that its proofs hold.
+    """Return the stored log as a tree, after checking that its first `size` entries have `root`.
 
-    Errors: LookupError where the stored entries are not those that `root` was made of.
+    If the stored roots of blocks give another root, they are not used. Errors: LookupError if the stored
+    entries do not have `root`.
     """
     for tree in (Tree(), Tree(kept=False)):
         if tree.root(0, size) == root:
@@ -121,9 +128,9 @@ def tree_of(size: int, root: bytes) -> Tree:
 
 
 def keep_subtrees(size: int) -> int:
-    """Keep the root of every full block below `size` that has none yet; return how many were added.
+    """Store the root of every full block below `size` that has none yet. Return how many were added.
 
-    Any number of processes may do it at once. Errors: LookupError where the log has gaps.
+    Several processes may call it at the same time. Errors: LookupError if the log has gaps.
     """
     last = Subtree.objects.order_by("block").last()
     first = last.block + 1 if last else 0
@@ -136,14 +143,14 @@ def keep_subtrees(size: int) -> int:
 
 
 def range_root(start: int, stop: int) -> bytes:
-    """Return the root of the stored leaves [start, stop), every one of them read."""
+    """Return the root of the stored leaf hashes [start, stop), reading all of them."""
     return merkle.Frontier().extend(leaves(start, stop)).root()
 
 
 def inclusion(index: int, size: int | None = None) -> Inclusion:
-    """Prove that entry `index` is in the log of `size` entries (by default the present one).
+    """Return a proof that entry `index` is in the log of `size` entries (by default the present size).
 
-    Errors: ValueError where that log has no such entry; LookupError where the log has gaps.
+    Errors: ValueError if that log has no such entry; LookupError if the log has gaps.
     """
     size, tree = head_size() if size is None else size, Tree()
     proof = tree.inclusion(index, size)
@@ -152,14 +159,14 @@ def inclusion(index: int, size: int | None = None) -> Inclusion:
         size=size,
         leaf=tree.root(index, index + 1).hex(),
         root=tree.root(0, size).hex(),
-        proof=texts(proof),
+        proof=hex_digests(proof),
     )
 
 
 def consistency(old: int, new: int | None = None) -> Consistency:
-    """Prove that the log of `old` entries is a beginning of the log of `new` (by default the present one).
+    """Return a proof that the log of `new` entries (by default the present size) begins with that of `old`.
 
-    Errors: ValueError unless 0 < old <= new; LookupError where the log has gaps or isn't so long.
+    Errors: ValueError unless 0 < old <= new; LookupError if the log has gaps or is too short.
     """
     new, tree = head_size() if new is None else new, Tree()
     proof = tree.consistency(old, new)
@@ -168,15 +175,15 @@ def consistency(old: int, new: int | None = None) -> Consistency:
         new_size=new,
         old_root=tree.root(0, old).hex(),
         new_root=tree.root(0, new).hex(),
-        proof=texts(proof),
+        proof=hex_digests(proof),
     )
 
 
-def texts(nodes: Sequence[bytes]) -> list[str]:
+def hex_digests(nodes: Sequence[bytes]) -> list[str]:
     """Return hashes as hex."""
     return [node.hex() for node in nodes]
 
 
 def head_size() -> int:
-    """Return how many entries the log has."""
+    """Return how many entries the log has, according to the tree head."""
     return TreeHead.objects.values_list("size", flat=True).first() or 0

@@ -1,4 +1,4 @@
-"""Writing to the log: `record(Act(...))`, the last statement of the transaction it speaks of."""
+"""Writing to the audit log: call `record(Act(...))` last in the transaction that makes the change."""
 
 import ipaddress
 import json
@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from clinic.audit.actions import ACTIONS, Phrase, register
-from clinic.audit.canonical import Telling, check_details, leaf_of
+from clinic.audit.canonical import DetailInput, check_details, leaf_of
 from clinic.audit.context import acting, actor_of, current
 from clinic.audit.models import Entry, TreeHead
 
@@ -23,30 +23,32 @@ SUBJECT = re.compile(r"[a-z][a-z0-9-]*:[a-z0-9_.:-]+")
 REASON_LENGTH = Entry._meta.get_field("reason").max_length or 0
 SUBJECT_LENGTH = Entry._meta.get_field("subject").max_length or 0
 
-# Every act of the house pays for these three statements while it holds the head, so they are written out:
-# having the ORM build them anew each time took longer than running them. Values still go through the fields.
+# These three statements run in every recorded transaction, while it has the tree head locked. They are
+# written as SQL because building them with the ORM each time took longer than running them. Values still go
+# through the model fields.
 COLUMNS = Entry._meta.concrete_fields
 FRONTIER = TreeHead._meta.get_field("frontier")
-NAMES = ", ".join(f'"{field.column}"' for field in COLUMNS)
-INSERT = f"INSERT INTO {Entry._meta.db_table} ({NAMES}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"  # noqa: S608
-LOCK = f"SELECT size, frontier FROM {TreeHead._meta.db_table} WHERE id = 1"  # noqa: S608 - the models' own names
-MOVE = f"UPDATE {TreeHead._meta.db_table} SET size = %s, frontier = %s WHERE id = 1 AND size = %s"  # noqa: S608
+COLUMN_NAMES = ", ".join(f'"{field.column}"' for field in COLUMNS)
+INSERT_ENTRY = (
+    f"INSERT INTO {Entry._meta.db_table} ({COLUMN_NAMES}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"  # noqa: S608
+)
+SELECT_HEAD = f"SELECT size, frontier FROM {TreeHead._meta.db_table} WHERE id = 1"  # noqa: S608 - the models' own names
+UPDATE_HEAD = f"UPDATE {TreeHead._meta.db_table} SET size = %s, frontier = %s WHERE id = 1 AND size = %s"  # noqa: S608
 
 
 class LogBroken(RuntimeError):
-    """The log's head and its entries contradict each other, so nothing may be added."""
+    """The tree head and the entries of the log contradict each other, so no entry can be added."""
 
 
 @dataclass(frozen=True)
 class Act:
-    """One thing that was done, checked on making so that nothing personal can enter the log.
+    """One action to be recorded. Its fields are checked on creation, so that no personal data enters the log.
 
-    action: a key of `ACTIONS`. subject: "<noun>:<id>", lower case without spaces. actor: "user:<uuid>",
-    "system:<name>" or "visitor" (see `actor_of`); empty takes the request's or `acting`'s. case, run: ids,
-    where the act belongs to one. details: numbers, words, ids and times only (`check_details`).
-    reason: what a person gave as reason, at most 500 characters. address: an IP address; empty takes the
-    request's.
-    Errors: ValueError for an unknown action or a field that isn't of this form.
+    action: a key of `ACTIONS`. subject: what was acted on, as "<noun>:<id>", lower case without spaces.
+    actor: "user:<uuid>", "system:<name>" or "visitor" (see `actor_of`); if empty, that of the request or of
+    `acting`. case, run: ids, if the action belongs to one. details: only numbers, words, ids and times
+    (`check_details`). reason: as a person typed it, at most 500 characters. address: an IP address; if empty,
+    that of the request. Errors: ValueError for an unknown action or a field that does not have this form.
     """
 
     action: str
@@ -54,7 +56,7 @@ class Act:
     actor: str = ""
     case: UUID | None = None
     run: UUID | None = None
-    details: Mapping[str, Telling] = field(default_factory=dict)
+    details: Mapping[str, DetailInput] = field(default_factory=dict)
     reason: str = ""
     address: str = ""
 
@@ -62,20 +64,20 @@ class Act:
         if self.action not in ACTIONS:
             raise ValueError(f"no action {self.action!r} is registered")
         if not SUBJECT.fullmatch(self.subject) or len(self.subject) > SUBJECT_LENGTH:
-            raise ValueError('a subject reads "<noun>:<id>"')
+            raise ValueError('a subject has the form "<noun>:<id>"')
         if self.actor and not ACTOR.fullmatch(self.actor):
             raise ValueError("an actor is a user's id, a system's name or a visitor")
         if len(self.reason) > REASON_LENGTH or "\0" in self.reason:
             raise ValueError(f"a reason has at most {REASON_LENGTH} characters, none of them NUL")
-        self.reason.encode()  # half a surrogate pair cannot be written, here or in a database
+        self.reason.encode()  # raises ValueError for half a surrogate pair, which no database can store
         if self.address:
             ipaddress.ip_address(self.address)
         object.__setattr__(self, "details", check_details(self.details))
 
     def entry(self, index: int, at: datetime) -> Entry:
-        """Return the act as line `index` of the log, its leaf computed, not yet saved.
+        """Return an unsaved entry with this index and its leaf hash.
 
-        Errors: ValueError where neither the act nor the context says who acted.
+        Errors: ValueError if neither the act nor the context has an actor.
         """
         context = current()
         actor = self.actor or (context.actor() if context else "")
@@ -98,13 +100,13 @@ class Act:
 
 
 def record(*acts: Act) -> list[Entry]:
-    """Append `acts` to the log within the caller's transaction and return their entries, in order.
+    """Append `acts` to the log and return their entries, in order.
 
-    Call it as the transaction's last statement: it locks the tree's head, which every writer needs, until the
-    commit (locked first, the same work ran at an eighth of the speed: ERASURE.md). If the entries cannot be
-    written, what was done in the transaction is undone with them.
-    Errors: TransactionManagementError outside a transaction; ValueError where nobody acts; LogBroken where
-    head and entries contradict each other; IntegrityError where an index is already taken.
+    Call it last in the transaction that makes the change: it locks the tree head, which every writer needs,
+    until the commit (locked first, the same work ran at an eighth of the speed: ERASURE.md). If the entries
+    cannot be written, it raises, and the change is rolled back with them. Errors: TransactionManagementError
+    outside a transaction; ValueError if there is no actor; LogBroken if the head and the entries contradict
+    each other; IntegrityError if an index is already used.
     """
     connection = transaction.get_connection()
     if not connection.in_atomic_block:
@@ -123,9 +125,9 @@ def record(*acts: Act) -> list[Entry]:
             [field.get_db_prep_save(field.pre_save(entry, add=True), connection) for field in COLUMNS]
             for entry in entries
         ]
-        cursor.executemany(INSERT, rows)
+        cursor.executemany(INSERT_ENTRY, rows)
         peaks = FRONTIER.get_db_prep_save([peak.hex() for peak in frontier.peaks], connection)
-        cursor.execute(MOVE, [frontier.size, peaks, head.size])
+        cursor.execute(UPDATE_HEAD, [frontier.size, peaks, head.size])
         if cursor.rowcount != 1:
             raise LogBroken(f"the head moved on from {head.size} while its row was locked")
     for entry in entries:
@@ -134,19 +136,21 @@ def record(*acts: Act) -> list[Entry]:
 
 
 def locked_head() -> TreeHead:
-    """Return the head's row, locked until the transaction ends (SQLite's BEGIN IMMEDIATE has locked all).
+    """Return the tree head, with its row locked until the transaction ends.
 
-    Errors: LogBroken where the head is gone though there are entries.
+    On SQLite the transaction's BEGIN IMMEDIATE has locked the database already. Errors: LogBroken if there
+    are entries but no head.
     """
     connection = transaction.get_connection()
     with connection.cursor() as cursor:
-        cursor.execute(LOCK + " FOR UPDATE" * connection.features.has_select_for_update)
+        cursor.execute(SELECT_HEAD + " FOR UPDATE" * connection.features.has_select_for_update)
         found = cursor.fetchone()
     if found is not None:
         size, frontier = found
         return TreeHead(size=size, frontier=json.loads(frontier))
-    # Of two that are first at once, one makes the head; the other waits for its commit, and finds it.
-    _head, made = TreeHead.objects.get_or_create(pk=1)
-    if made and Entry.objects.exists():
+    # If two first writers come here at once, one creates the head; the other waits for its commit and reads
+    # it.
+    _head, created = TreeHead.objects.get_or_create(pk=1)
+    if created and Entry.objects.exists():
         raise LogBroken("the log has entries and no head")
     return locked_head()

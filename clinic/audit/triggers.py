@@ -1,16 +1,17 @@
-"""What makes the database itself refuse to change the log, whatever program asks.
+"""Database triggers that make the audit log append-only for every program.
 
-Entries and checkpoints can be added and read. Migrations install the triggers, each with its own copy of
-the SQL of its time: a change here needs a new one. SQLite drops a table's triggers when a migration remakes
-the table, so `missing` is asked at start (checks.py) and by `manage.py verify_audit`.
+Entries and checkpoints can be added and read, but not changed or deleted. Migrations install the triggers,
+and each migration has its own copy of the SQL: a change here needs a new migration. SQLite drops a table's
+triggers when a migration rebuilds the table, so the start-up check (checks.py) and `manage.py verify_audit`
+call `missing`.
 """
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-TABLES = {"clinic_entry": "index", "clinic_checkpoint": "id"}  # and their primary keys
+TABLES = {"clinic_entry": "index", "clinic_checkpoint": "id"}  # table: primary key column
 REFUSAL = "the audit log is append-only"
 
-# INSERT OR REPLACE deletes the old row without asking the DELETE trigger, so it is met before it inserts.
+# INSERT OR REPLACE deletes the old row without firing the DELETE trigger, so an INSERT trigger refuses it.
 SQLITE = {
     "{table}_no_update": """
         CREATE TRIGGER {name} BEFORE UPDATE ON {table} BEGIN SELECT RAISE(ABORT, '{refusal}'); END""",
@@ -21,7 +22,7 @@ SQLITE = {
         WHEN EXISTS (SELECT 1 FROM {table} WHERE rowid = NEW.rowid OR "{key}" = NEW."{key}")
         BEGIN SELECT RAISE(ABORT, '{refusal}'); END""",
 }
-# ALWAYS: a session that plays a replica (session_replication_role) would skip an ordinary trigger.
+# ENABLE ALWAYS: an ordinary trigger does not fire in a session with session_replication_role = replica.
 POSTGRESQL_FUNCTION = """
     CREATE OR REPLACE FUNCTION clinic_log_refuses() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN RAISE EXCEPTION '{refusal}' USING ERRCODE = 'restrict_violation'; END $$"""
@@ -38,7 +39,7 @@ POSTGRESQL = {
 
 
 def wanted(connection: BaseDatabaseWrapper) -> dict[str, str]:
-    """Return the triggers this database should have, name to SQL."""
+    """Return the SQL of the triggers that this database should have, by name."""
     patterns = SQLITE if connection.vendor == "sqlite" else POSTGRESQL
     return {
         (name := pattern.format(table=table)): sql.format(name=name, table=table, key=key, refusal=REFUSAL)
@@ -48,9 +49,9 @@ def wanted(connection: BaseDatabaseWrapper) -> dict[str, str]:
 
 
 def present(connection: BaseDatabaseWrapper) -> set[str]:
-    """Return the names of the triggers on the log's tables that fire."""
+    """Return the names of the triggers on the log's tables that are installed and enabled."""
     if connection.vendor == "sqlite":
-        # The text counts too: a trigger of the right name that does nothing is as good as none.
+        # The SQL is compared too: somebody could install a trigger of the right name that does nothing.
         query = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
     else:
         query = (
@@ -67,35 +68,36 @@ def present(connection: BaseDatabaseWrapper) -> set[str]:
 
 
 def missing(connection: BaseDatabaseWrapper) -> list[str]:
-    """Return the names of triggers that should be there and aren't, or that are switched off."""
+    """Return the names of triggers that are not installed or are disabled."""
     return sorted(wanted(connection).keys() - present(connection))
 
 
 def put(connection: BaseDatabaseWrapper) -> None:
-    """Put every missing trigger in place."""
-    lacking = missing(connection)
+    """Install every missing trigger."""
+    names = missing(connection)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            # It alters no table while deferred foreign keys to it wait for the commit: look at them now.
+            # PostgreSQL cannot alter a table while deferred constraints on it are pending: check them now.
             connection.check_constraints()
             cursor.execute(POSTGRESQL_FUNCTION.format(refusal=REFUSAL))
         for name, sql in wanted(connection).items():
-            if name in lacking:
-                cursor.execute(dropping(connection, name))
+            if name in names:
+                cursor.execute(drop_sql(connection, name))
                 cursor.execute(sql)
 
 
 def take_away(connection: BaseDatabaseWrapper) -> None:
-    """Remove the triggers: for tests that tamper or flush."""
+    """Remove the triggers, for tests that tamper with the log or flush the database."""
     if connection.vendor == "postgresql":
         connection.check_constraints()
     with connection.cursor() as cursor:
         for name in wanted(connection):
-            cursor.execute(dropping(connection, name))
+            cursor.execute(drop_sql(connection, name))
         if connection.vendor == "postgresql":
             cursor.execute("DROP FUNCTION IF EXISTS clinic_log_refuses()")
 
 
-def dropping(connection: BaseDatabaseWrapper, name: str) -> str:
+def drop_sql(connection: BaseDatabaseWrapper, name: str) -> str:
+    """Return the SQL that drops the trigger `name` if it exists."""
     on = f" ON {name.rpartition('_no_')[0]}" if connection.vendor == "postgresql" else ""
     return f"DROP TRIGGER IF EXISTS {name}{on}"

@@ -1,6 +1,6 @@
-"""Reading the whole log against itself, against its head and against every checkpoint that left.
+"""Verification of the whole log: its entries, its tree head, and every stored or witness checkpoint.
 
-Problems are told in plain sentences, in English: they are quoted in reports and read out by a command.
+Problems are English sentences, because they are quoted in reports and printed by a command.
 """
 
 from collections.abc import Iterator
@@ -23,18 +23,23 @@ from clinic.audit.proofs import BATCH, BLOCK, inclusion
 
 __all__ = ["Report", "inclusion", "verify_log"]
 
-MOST_PROBLEMS = 100  # a report is for reading; a log rewritten whole would fill memory with sentences
+# Sentences in a report: those of a log that was rewritten completely would fill the memory.
+MOST_PROBLEMS = 100
 
 
 @dataclass
 class Report:
-    """What a verification found. `size` and `root` are those the rows give, whatever the head says."""
+    """The result of a verification.
+
+    size, root: computed from the entries, not taken from the tree head. checkpoints: how many were checked.
+    unlisted: how many problems there are beyond MOST_PROBLEMS.
+    """
 
     size: int = 0
     root: bytes = b""
     checkpoints: int = 0
     problems: list[str] = field(default_factory=list)
-    # What was lost and declared: a restored backup, named with the newest checkpoint of the log before it.
+    # Checkpoints that do not match the log, as an entry "audit.restored" explains: not problems.
     declared: list[str] = field(default_factory=list)
     unlisted: int = 0
 
@@ -50,7 +55,7 @@ class Report:
 
 
 class Statement(NamedTuple):
-    """A checkpoint that somebody holds, its signature already checked."""
+    """A checkpoint whose signature has been checked. place: where it was found, as text."""
 
     size: int
     root: bytes
@@ -59,26 +64,29 @@ class Statement(NamedTuple):
 
 @dataclass(frozen=True)
 class Restored:
-    """An entry that declares the log's end lost: entries [index, size) were of a log that is gone."""
+    """An entry "audit.restored": the former entries [index, size) were lost when a backup was restored.
+
+    index: of this entry. size, root (hex): of the newest checkpoint over the lost log.
+    """
 
     index: int
     size: int
     root: str
 
     def explains(self, statement: Statement) -> bool:
-        """Whether a checkpoint that today's log doesn't give was signed over the log that is gone."""
+        """Return whether a checkpoint that does not match the log was signed over the lost entries."""
         newest = (statement.size, statement.root.hex()) == (self.size, self.root)
         return newest or self.index < statement.size < self.size
 
 
 def verify_log(*, witness: Path | None = None, key: Ed25519PublicKey | None = None) -> Report:
-    """Verify the log from its rows up; changes nothing.
+    """Verify the whole log and return what was found. Changes nothing.
 
-    witness: the directory of notes that left the database, by default LACUNA_WITNESS_DIR; there alone a
-    missing note of a known checkpoint is a problem. key: the public key to check signatures with, by default
-    the house's own, each former one for what was signed before it was replaced. Entries are read in batches,
-    in constant memory; checkpoints are held, 100 bytes each. The log may grow meanwhile: what is verified is
-    the log at the moment of the call.
+    witness: a directory with notes of checkpoints, by default LACUNA_WITNESS_DIR; only in that default
+    directory is it a problem if the note of a stored checkpoint is missing. key: the public key to check
+    signatures with; by default our own keys, each former key for what was signed before it was replaced.
+    Entries are read in batches, in constant memory; checkpoints stay in memory, 100 bytes each. The log may
+    grow meanwhile: entries recorded after the start are not verified.
     """
     report = Report()
     statements = read_statements(report, witness, key)
@@ -93,11 +101,13 @@ def verify_log(*, witness: Path | None = None, key: Ed25519PublicKey | None = No
 
 
 def read_entries(report: Report, size: int, wanted: set[int]) -> tuple[dict[int, bytes], list[Restored]]:
-    """Recompute the tree from the rows; return its root at each size of `wanted`, and declared restores.
+    """Recompute the tree from the entries.
 
-    After a gap there is no tree any more, so no root from there on.
+    Return its root at each size of `wanted`, and the declared restores.
+
+    After a gap the tree cannot be computed, so there are no roots from there on.
     """
-    frontier, whole, roots, restored = Frontier(), True, {}, []
+    frontier, unbroken, roots, restored = Frontier(), True, {}, []
     kept, block = (
         dict(Subtree.objects.filter(block__lt=size // BLOCK).values_list("block", "root")),
         Frontier(),
@@ -111,31 +121,31 @@ def read_entries(report: Report, size: int, wanted: set[int]) -> tuple[dict[int,
             continue
         if entry.index != expected:
             report.add(f"{span(expected, entry.index)} missing.")
-            whole = False
+            unbroken = False
         expected = entry.index + 1
         leaf = leaf_from(report, entry)
         frontier, block = frontier.append(leaf), block.append(leaf)
         if block.size == BLOCK:
             stored, found, block = kept.get(entry.index // BLOCK), block.root(), Frontier()
-            if whole and stored is not None and bytes(stored) != found:
+            if unbroken and stored is not None and bytes(stored) != found:
                 report.add(f"The kept root of block {entry.index // BLOCK} is not that of its entries.")
-        if whole and frontier.size in wanted:
+        if unbroken and frontier.size in wanted:
             roots[frontier.size] = frontier.root()
         match entry.action, entry.details:
             case "audit.restored", {"size": int(lost), "root": str(root)}:
                 restored.append(Restored(entry.index, lost, root))
     if expected < size:
         report.add(f"{span(expected, size)} missing at the end: the tail was cut.")
-        whole = False
-    report.size, report.root = frontier.size, frontier.root() if whole else b""
+        unbroken = False
+    report.size, report.root = frontier.size, frontier.root() if unbroken else b""
     return roots, restored
 
 
 def leaf_from(report: Report, entry: Entry) -> bytes:
-    """Return the leaf that the entry's fields give, and report where the stored one is another."""
+    """Return the leaf hash computed from the entry's fields; report if the stored one differs."""
     try:
         leaf = leaf_of(entry)
-    except (ValueError, TypeError, AttributeError):  # a tampered field need not even have its type
+    except (ValueError, TypeError, AttributeError):  # a tampered field may even have the wrong type
         report.add(f"Entry {entry.index} was changed: it holds what no entry may hold.")
         return bytes(entry.leaf)
     if leaf != bytes(entry.leaf):
@@ -144,7 +154,7 @@ def leaf_from(report: Report, entry: Entry) -> bytes:
 
 
 def entries(size: int) -> Iterator[Entry]:
-    """Yield the entries below `size`, negative ones included, in short reads (see `proofs.leaves`)."""
+    """Yield the entries with an index below `size`, also negative, in short queries (see `proofs.leaves`)."""
     after: int | None = None
     while True:
         rows = Entry.objects.filter(index__lt=size).order_by("index")
@@ -156,13 +166,14 @@ def entries(size: int) -> Iterator[Entry]:
 
 
 def span(start: int, stop: int) -> str:
-    """Return the subject and verb of a sentence on the entries [start, stop)."""
+    """Return the beginning of a sentence about the entries [start, stop): "Entry 5 is"."""
     return f"Entry {start} is" if stop == start + 1 else f"Entries {start} to {stop - 1} are"
 
 
 def check_head(report: Report, head: TreeHead) -> None:
-    """Compare the stored head with what the rows gave, and look for rows beyond it."""
-    # Read in this order: a head is committed with its entries, so none is beyond a head that is read later.
+    """Compare the tree head with the root of the entries, and report entries beyond the head."""
+    # The last entry is read before the head. A head is committed together with its entries, so an entry
+    # recorded meanwhile cannot appear to be beyond the head.
     last = Entry.objects.aggregate(last=Max("index"))["last"]
     if last is not None and last >= (TreeHead.objects.first() or TreeHead()).size:
         report.add(f"Entry {last} stands beyond the log's end: it was inserted without being recorded.")
@@ -176,51 +187,53 @@ def check_head(report: Report, head: TreeHead) -> None:
 
 
 def read_statements(report: Report, witness: Path | None, key: Ed25519PublicKey | None) -> list[Statement]:
-    """Return the checkpoints that `key`, or the house, signed, wherever they lie; report the others."""
+    """Return the validly signed checkpoints from the directory and the database; report the others."""
     folder = witness or settings.LACUNA_WITNESS_DIR
     found: dict[tuple[int, bytes], Statement] = {}
-    held: set[str] = set()
+    witness_notes: set[str] = set()
     for path in sorted(folder.glob("*.note")):
         note = path.read_bytes().decode(errors="replace")
-        held.add(note)
-        said = believe(report, note, f"The checkpoint in the witness file {path.name}", key)
-        if said is not None:
-            found.setdefault(said[:2], said)
+        witness_notes.add(note)
+        stated = checked_statement(report, note, f"The checkpoint in the witness file {path.name}", key)
+        if stated is not None:
+            found.setdefault(stated[:2], stated)
     for row in Checkpoint.objects.order_by("pk"):
         place = f"Checkpoint {row.pk} in the database"
-        if witness is None and row.note not in held:
+        if witness is None and row.note not in witness_notes:
             report.add(f"{place}, of {row.size} entries, has no file in the witness directory any more.")
-        said = believe(report, row.note, place, key)
-        if said is None:
+        stated = checked_statement(report, row.note, place, key)
+        if stated is None:
             continue
-        found.setdefault(said[:2], said)
-        if said[:2] != (row.size, bytes(row.root)):
+        found.setdefault(stated[:2], stated)
+        if stated[:2] != (row.size, bytes(row.root)):
             report.add(f"{place} was changed: its row and its signed note say different things.")
     report.checkpoints = len(found)
     return sorted(found.values())
 
 
-def believe(report: Report, note: str, place: str, key: Ed25519PublicKey | None) -> Statement | None:
-    """Return what a note states if `key`, or the house, signed it, else report it."""
+def checked_statement(
+    report: Report, note: str, place: str, key: Ed25519PublicKey | None
+) -> Statement | None:
+    """Return the statement of a note if `key` (by default one of our keys) signed it; else report it."""
     try:
-        said = verify_note(note, key) if key else verify_ours(note)
+        stated = verify_note(note, key) if key else verify_ours(note)
     except NoteInvalid as error:
         report.add(f"{place} is not to be believed: {error}.")
         return None
-    return Statement(said.size, said.root, place)
+    return Statement(stated.size, stated.root, place)
 
 
 def check_statement(
     report: Report, statement: Statement, roots: dict[int, bytes], restored: list[Restored]
 ) -> None:
-    """Compare one checkpoint with the tree; a declared restore explains what was signed before it."""
+    """Compare one checkpoint with the tree. A declared restore may explain why it does not match."""
     root = roots.get(statement.size)
     if root == statement.root:
         return
-    for gap in restored:
-        if gap.explains(statement):
+    for restore in restored:
+        if restore.explains(statement):
             report.declared.append(
-                f"{statement.place} is of a log whose end a restore lost, as entry {gap.index} declares."
+                f"{statement.place} is of a log whose end a restore lost, as entry {restore.index} declares."
             )
             return
     signed = f"{statement.place} was signed over {statement.size} entries"

@@ -1,7 +1,7 @@
-"""The day board: day and night on one scale, what runs now, and what is missing before anyone sleeps.
+"""The day board: the bookings of a day and its night, the runs in progress, and what is still to be done.
 
-This room knows bookings and who is in them. Whose night it is, how it goes and what it still lacks is told
-by higher rooms, which register what they know (`register_lane`).
+The clinic app knows only the bookings and their resources. The apps above it know whose bookings they are,
+how the runs progress and what is missing. They provide it through a `Lane` (`register_lane`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,30 +19,34 @@ from clinic.accounts.models import User
 from clinic.calendar.models import QUARTER, Booking, Resource
 
 MORNING, EVENING = time(8), time(20)
-# Beyond these a clock of the clinic has no meaning, and dates next to the calendar's ends overflow.
+# The range of dates that the board accepts. Dates near the ends of Python's calendar would overflow.
 FIRST, LAST = date(1970, 1, 2), date(2199, 12, 30)
 PLACES = (Resource.Kind.ROOM, Resource.Kind.HOME_KIT)
 
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of time, from `start` (aware) up to and without `end`."""
+    """A time span from `start` to `end` (aware); `end` is not part of it."""
 
     start: datetime
     end: datetime
 
     @property
     def quarters(self) -> int:
-        """How many quarters of an hour really pass in it: 44 or 52 in a night that changes the clock."""
+        """The number of quarters of an hour in it: 44 or 52 in a night in which the clocks change."""
         return int((self.end - self.start) / QUARTER)
 
     def holds(self, moment: datetime) -> bool:
+        """Return whether `moment` lies in the span."""
         return self.start <= moment < self.end
 
 
 @dataclass(frozen=True)
 class BookingLabel:
-    """What a higher room says about one booking. `who` and `url` stay empty for whom it is none of."""
+    """What an app above says about one booking, for one viewer.
+
+    who, url: empty if the viewer may not know whose booking it is. held: the consent does not let it start.
+    """
 
     who: str = ""
     what: str | Promise = ""
@@ -53,9 +57,10 @@ class BookingLabel:
 
 @dataclass(frozen=True)
 class Progress:
-    """One night as it goes: its state in a word (`mark`, `kind` as in components/state.html) and its map.
+    """One run that is in progress, has ended or (on the wall) is booked, with its state and map.
 
-    `template` draws `drawing` (as `map`). The wall shows `initials` and never `name`.
+    mark, kind: of the state, as in components/state.html. template: draws `drawing`, which it gets as `map`.
+    The wall shows `initials`, never `name`. open: the run has begun and has not ended.
     """
 
     name: str
@@ -73,7 +78,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Need:
-    """Something to see to: whose it is, and where (`url`) it is done. `late`: before tonight."""
+    """Something that staff must do. who: the patient. url: the page to do it. late: due before tonight."""
 
     who: str
     text: str | Promise
@@ -83,7 +88,7 @@ class Need:
 
 @dataclass(frozen=True)
 class Lane:
-    """What one higher room knows: each is asked once per page, however many bookings there are."""
+    """The functions with which an app above fills the board. Each is called once per page."""
 
     describe_bookings: Callable[[Sequence[Booking], User], Mapping[UUID, BookingLabel]] | None = None
     progress: Callable[[Span, User, bool], Sequence[Progress]] | None = None
@@ -94,20 +99,21 @@ _lanes: dict[str, Lane] = {}
 
 
 def register_lane(name: str, lane: Lane) -> None:
-    """Let a higher room speak on the board. Call it from AppConfig.ready; the same name replaces."""
+    """Register the lane of an app. Call it from AppConfig.ready. A lane of the same name is replaced."""
     _lanes[name] = lane
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A booking on its row: `at` and `span` in quarters from the block's beginning.
+    """A booking on the row of one resource.
 
-    `again`: it began in the block before, where it stands already. A scale shows it go on; a list, as on a
-    telephone, would name it twice.
+    at: its start in quarters of an hour from the start of the block. span: its length in quarters. again: it
+    began in the previous block of the board and is shown there too. The scale shows that it continues; the
+    list for narrow screens leaves it out here.
     """
 
     booking: Booking
-    told: BookingLabel
+    label: BookingLabel
     kind: str
     at: int
     span: int
@@ -115,11 +121,12 @@ class Bar:
 
     @property
     def until(self) -> str:
-        """The hour at which it ends."""
+        """The time at which it ends, as text."""
         return date_format(timezone.localtime(self.booking.ends_at), "H:i")
 
     @property
     def hours(self) -> str:
+        """Its start and end, as text."""
         start, end = timezone.localtime(self.booking.starts_at), timezone.localtime(self.booking.ends_at)
         return _("%(start)s to %(end)s") % {
             "start": date_format(start, "H:i"),
@@ -129,14 +136,14 @@ class Bar:
 
 @dataclass
 class Row:
-    """One resource with what holds it."""
+    """One resource with its bookings."""
 
     resource: Resource
     bars: list[Bar] = field(default_factory=list)
 
     @property
     def people(self) -> str:
-        """Who is booked into it here, once each, in the order of their hours."""
+        """The short names of the staff booked together with this resource, each once, in order of time."""
         names: dict[str, None] = {}
         for bar in self.bars:
             for resource in bar.booking.resources.all():
@@ -147,19 +154,20 @@ class Row:
 
 @dataclass(frozen=True)
 class Block:
-    """A day or a night of the board."""
+    """A day (08:00 to 20:00) or a night of the board, with a row for each resource."""
 
     key: str
     title: str
     span: Span
     rows: list[Row]
     now: datetime
-    # Hours that somebody is choosing, in quarters from the beginning: where, and how many.
+    # The time span that a user is choosing for a booking: start and length in quarters from the block's
+    # start.
     chosen: tuple[int, int] | None = None
 
     @property
     def hours(self) -> list[str]:
-        """The hours on the scale, as the clinic's clocks show them: 01 stands twice when they go back."""
+        """The hours of the scale in local time. When the clocks go back, 01 appears twice."""
         at, out = self.span.start.astimezone(UTC), []
         while at < self.span.end:
             out.append(date_format(timezone.localtime(at), "H"))
@@ -168,12 +176,13 @@ class Block:
 
     @property
     def now_at(self) -> int | None:
+        """The present time in quarters from the block's start; None if it is not in the block."""
         return int((self.now - self.span.start) / QUARTER) if self.span.holds(self.now) else None
 
 
 @dataclass(frozen=True)
 class Board:
-    """One day with everything on it."""
+    """All that the board shows for one day."""
 
     day: date
     now: datetime
@@ -187,7 +196,7 @@ class Board:
 
 
 def asked_day(text: str) -> date:
-    """The day in `text` (ISO), or today's where it is none."""
+    """Return the date in `text` (ISO), or today if it is not a date between FIRST and LAST."""
     try:
         day = date.fromisoformat(text)
     except ValueError:
@@ -196,12 +205,13 @@ def asked_day(text: str) -> date:
 
 
 def at_clock(day: date, clock: time) -> datetime:
-    """The moment a clock of the clinic shows `clock` on `day`; the first of two when it shows it twice."""
-    # In UTC: Python subtracts two times of one zone as if their clock had never changed.
+    """Return the moment (UTC) when local time is `clock` on `day`; the first, if it is so twice."""
+    # In UTC, because Python ignores clock changes when it subtracts two times of the same zone.
     return datetime.combine(day, clock, tzinfo=timezone.get_default_timezone()).astimezone(UTC)
 
 
 def _spans(day: date) -> dict[str, Span]:
+    """Return the spans of the previous night ("before"), the day and the night of `day`."""
     before, after = day - timedelta(days=1), day + timedelta(days=1)
     morning, evening = at_clock(day, MORNING), at_clock(day, EVENING)
     return {
@@ -212,64 +222,67 @@ def _spans(day: date) -> dict[str, Span]:
 
 
 def bookings_in(span: Span) -> list[Booking]:
-    """What is booked in `span`, with its resources, in the order of time."""
+    """Return the bookings in `span` with their resources, in order of time."""
     rows = Booking.objects.filter(canceled_at__isnull=True, starts_at__lt=span.end, ends_at__gt=span.start)
     people = Prefetch("resources", Resource.objects.select_related("user").order_by("kind", "label"))
     return list(rows.order_by("starts_at", "pk").prefetch_related(people))
 
 
 def describe_bookings(bookings: Sequence[Booking], viewer: User) -> dict[UUID, BookingLabel]:
-    """Ask every lane what the bookings are, for this viewer."""
-    said: dict[UUID, BookingLabel] = {}
+    """Return the labels that all lanes give to these bookings for this viewer, by booking id."""
+    labels: dict[UUID, BookingLabel] = {}
     for lane in _lanes.values():
         if lane.describe_bookings:
-            said.update(lane.describe_bookings(bookings, viewer))
-    return said
+            labels.update(lane.describe_bookings(bookings, viewer))
+    return labels
 
 
 def _quarters_in(span: Span, starts_at: datetime, ends_at: datetime) -> tuple[int, int]:
-    """Where a stretch lies on the scale of `span`, and for how many quarters, begun ones counted whole."""
+    """Return start (from that of `span`) and length in quarters.
+
+    A quarter that has begun counts as a whole.
+    """
     at = int((max(starts_at, span.start) - span.start) / QUARTER)
     until = -((span.start - min(ends_at, span.end)) // QUARTER)
     return at, max(1, until - at)
 
 
-def _bar(booking: Booking, told: BookingLabel, span: Span, *, first: bool) -> Bar:
+def _bar(booking: Booking, label: BookingLabel, span: Span, *, first: bool) -> Bar:
     kind = {Booking.Kind.MAPPING: "mapping", Booking.Kind.ERASURE: "night"}.get(
         Booking.Kind(booking.kind), ""
     )
     return Bar(
         booking,
-        told,
-        "held" if told.held else kind,
+        label,
+        "held" if label.held else kind,
         *_quarters_in(span, booking.starts_at, booking.ends_at),
         again=not first and booking.starts_at < span.start,
     )
 
 
-def _default(booking: Booking) -> BookingLabel:
+def _default_label(booking: Booking) -> BookingLabel:
     return BookingLabel(what=booking.get_kind_display().capitalize())
 
 
 def rows_of(
     bookings: Sequence[Booking],
-    said: Mapping[UUID, BookingLabel],
+    labels: Mapping[UUID, BookingLabel],
     span: Span,
     always: Sequence[Resource] = (),
     *,
     first: bool = False,
 ) -> list[Row]:
-    """One row per place with what is booked there in `span`; per person for what has no place.
+    """Return rows with the bookings in `span`: of places, and of staff for bookings without a place.
 
-    `always`: resources that get a row though nothing is booked in them. `first`: no block stands before.
+    always: resources that get a row even without bookings. first: this is the first block of the board.
     """
     rows = {resource.pk: Row(resource) for resource in always}
     for booking in bookings:
         if booking.starts_at >= span.end or booking.ends_at <= span.start:
             continue
-        held = list(booking.resources.all())
-        bar = _bar(booking, said.get(booking.pk) or _default(booking), span, first=first)
-        for resource in [one for one in held if one.kind in PLACES] or held:
+        resources = list(booking.resources.all())
+        bar = _bar(booking, labels.get(booking.pk) or _default_label(booking), span, first=first)
+        for resource in [one for one in resources if one.kind in PLACES] or resources:
             rows.setdefault(resource.pk, Row(resource)).bars.append(bar)
     order = [Resource.Kind.ROOM, Resource.Kind.HOME_KIT, Resource.Kind.DOCTOR, Resource.Kind.TECHNICIAN]
     return sorted(
@@ -278,10 +291,10 @@ def rows_of(
 
 
 def blocks_of(day: date, viewer: User, now: datetime) -> list[Block]:
-    """Day and night of `day`, and before them what is left of the night that began the evening before."""
+    """Return day and night of `day`, and before them the previous night if it has bookings after 00:00."""
     spans = _spans(day)
     bookings = bookings_in(Span(spans["before"].start, spans["night"].end))
-    said = describe_bookings(bookings, viewer)
+    labels = describe_bookings(bookings, viewer)
     places = list(Resource.objects.filter(in_use=True, kind__in=PLACES).order_by("label"))
     midnight = at_clock(day, time(0))
     early = [one for one in bookings if one.starts_at < spans["before"].end and one.ends_at > midnight]
@@ -294,24 +307,24 @@ def blocks_of(day: date, viewer: User, now: datetime) -> list[Block]:
                     "before",
                     _("Last night"),
                     spans["before"],
-                    rows_of(early, said, spans["before"], first=True),
+                    rows_of(early, labels, spans["before"], first=True),
                     now,
                 )
             ]
             if early
             else []
         ),
-        Block("day", _("Day"), spans["day"], rows_of(bookings, said, spans["day"], rooms), now),
-        Block("night", _("Night"), spans["night"], rows_of(bookings, said, spans["night"], kits), now),
+        Block("day", _("Day"), spans["day"], rows_of(bookings, labels, spans["day"], rooms), now),
+        Block("night", _("Night"), spans["night"], rows_of(bookings, labels, spans["night"], kits), now),
     ]
 
 
 def taken(day: date, resources: Sequence[Resource], viewer: User, chosen: Span | None = None) -> list[Block]:
-    """Day and night of `day` with a row for each of `resources`, and the hours somebody is choosing."""
+    """Return day and night of `day` with a row for each of `resources`. chosen: a span to highlight."""
     spans = _spans(day)
     wanted = {resource.pk for resource in resources}
     bookings = bookings_in(Span(spans["day"].start, spans["night"].end))
-    said = describe_bookings(bookings, viewer)
+    labels = describe_bookings(bookings, viewer)
     blocks = []
     for key, title in {"day": _("Day"), "night": _("Night")}.items():
         span = spans[key]
@@ -319,8 +332,8 @@ def taken(day: date, resources: Sequence[Resource], viewer: User, chosen: Span |
         for booking in bookings:
             if booking.starts_at < span.end and booking.ends_at > span.start:
                 for pk in wanted & {resource.pk for resource in booking.resources.all()}:
-                    told = said.get(booking.pk) or _default(booking)
-                    rows[pk].bars.append(_bar(booking, told, span, first=key == "day"))
+                    label = labels.get(booking.pk) or _default_label(booking)
+                    rows[pk].bars.append(_bar(booking, label, span, first=key == "day"))
         meets = chosen and chosen.start < span.end and chosen.end > span.start
         place = _quarters_in(span, chosen.start, chosen.end) if chosen and meets else None
         blocks.append(Block(key, title, span, list(rows.values()), timezone.now(), place))
@@ -328,7 +341,7 @@ def taken(day: date, resources: Sequence[Resource], viewer: User, chosen: Span |
 
 
 def board_of(day: date, viewer: User, *, now: datetime | None = None, wall: bool = False) -> Board:
-    """Return the board of one day as `viewer` may see it; `wall`: with large maps and no blocks."""
+    """Return the board of one day for `viewer`. wall: for a public screen, with large maps and no blocks."""
     now = now or timezone.now()
     spans = _spans(day)
     span = Span(at_clock(day, time(0)), spans["night"].end)

@@ -1,4 +1,4 @@
-"""Taking several resources for one span, all or nothing, moving them, and giving them back."""
+"""Booking several resources for a time span, all or none; moving and canceling bookings."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -13,14 +13,14 @@ from clinic.calendar.models import Booking, Reservation, Resource, quarters
 
 
 class Clash(Exception):
-    """Something is taken. `taken` are the bookings in the way, with the resource each holds."""
+    """A resource is booked already. taken: (resource, booking) of each conflict."""
 
     def __init__(self, taken: Sequence[tuple[Resource, Booking]]) -> None:
         self.taken = list(taken)
         super().__init__(" ".join(self.sentences()))
 
     def sentences(self) -> list[str]:
-        """Name each clash: who or what, and until when."""
+        """Return a sentence for each conflict: which resource, and when it is booked."""
         return [
             _("%(resource)s is taken from %(start)s to %(end)s.")
             % {
@@ -33,7 +33,7 @@ class Clash(Exception):
 
 
 class Stale(Exception):
-    """The booking is no longer as the mover saw it; `booking` is how it is now."""
+    """A booking was moved or canceled since the user loaded it. booking: its present state."""
 
     def __init__(self, booking: Booking) -> None:
         self.booking = booking
@@ -50,14 +50,14 @@ def _clock(moment: datetime) -> str:
 
 
 def clashes(
-    resources: Iterable[Resource], starts_at: datetime, ends_at: datetime, *, but: Booking | None = None
+    resources: Iterable[Resource], starts_at: datetime, ends_at: datetime, *, exclude: Booking | None = None
 ) -> list[tuple[Resource, Booking]]:
-    """Bookings that hold any of `resources` in the span, but for `but`: none clashes with itself."""
+    """Return (resource, booking) for each booking of any of `resources` in the span, except `exclude`."""
     rows = (
         Reservation.objects.filter(
             resource__in=list(resources), quarter__in=list(quarters(starts_at, ends_at))
         )
-        .exclude(booking=but)
+        .exclude(booking=exclude)
         .select_related("resource", "booking")
         .order_by("resource__label", "quarter")
     )
@@ -65,9 +65,10 @@ def clashes(
 
 
 def _in_utc(starts_at: datetime, ends_at: datetime) -> tuple[datetime, datetime]:
-    """The span in UTC. Errors: ValueError without length.
+    """Return both times in UTC. Errors: ValueError if the end is not after the start.
 
-    Two times of one zone are compared as its clocks show them, which is wrong in the hour they show twice.
+    Python compares two times of one zone as their clocks show them. That is wrong in the hour that clocks
+    show twice.
     """
     starts_at, ends_at = starts_at.astimezone(UTC), ends_at.astimezone(UTC)
     if ends_at <= starts_at:
@@ -75,14 +76,14 @@ def _in_utc(starts_at: datetime, ends_at: datetime) -> tuple[datetime, datetime]
     return starts_at, ends_at
 
 
-def _hold(resources: Sequence[Resource]) -> None:
-    """Lock the resources' rows, in one order for everybody, so that none wait in a ring."""
+def _lock(resources: Sequence[Resource]) -> None:
+    """Lock the rows of the resources, always in the order of their ids, to avoid deadlocks."""
     wanted = [resource.pk for resource in resources]
     list(Resource.objects.select_for_update().filter(pk__in=wanted).order_by("pk").values_list("pk"))
 
 
 def _reserve(booking: Booking, resources: Sequence[Resource]) -> None:
-    """Take every quarter of the booking for every resource. Errors: Clash."""
+    """Create the reservations of a booking for all its resources. Errors: Clash."""
     try:
         with transaction.atomic():
             Reservation.objects.bulk_create(
@@ -91,20 +92,20 @@ def _reserve(booking: Booking, resources: Sequence[Resource]) -> None:
                 for quarter in quarters(booking.starts_at, booking.ends_at)
             )
     except IntegrityError as error:
-        raise Clash(clashes(resources, booking.starts_at, booking.ends_at, but=booking)) from error
+        raise Clash(clashes(resources, booking.starts_at, booking.ends_at, exclude=booking)) from error
 
 
 def book(
     *, kind: str, resources: Sequence[Resource], starts_at: datetime, ends_at: datetime, by: User
 ) -> Booking:
-    """Take all `resources` from `starts_at` to `ends_at` (aware) or none. Call inside a transaction.
+    """Book all `resources` from `starts_at` to `ends_at` (aware), or none. Call it inside a transaction.
 
-    The unique constraint on (resource, quarter) decides races, on both databases. Errors: Clash; ValueError
-    for a span without length.
+    If two bookings are made at once, the unique constraint on (resource, quarter) refuses one, on both
+    databases. Errors: Clash; ValueError if the end is not after the start.
     """
     starts_at, ends_at = _in_utc(starts_at, ends_at)
     with transaction.atomic():
-        _hold(resources)
+        _lock(resources)
         booking = Booking.objects.create(kind=kind, starts_at=starts_at, ends_at=ends_at, made_by=by)
         booking.resources.set(resources)
         _reserve(booking, resources)
@@ -112,10 +113,10 @@ def book(
 
 
 def move(booking: Booking, *, starts_at: datetime, ends_at: datetime, expected_start: datetime) -> Booking:
-    """Move a booking with all it holds to another span, or leave it. Call inside a transaction.
+    """Move a booking with all its resources to another span. Call it inside a transaction.
 
-    expected_start: when it started as the mover saw it. Errors: Stale where it starts at another time by
-    now or was given back, Clash, ValueError for a span without length; nothing is then changed.
+    expected_start: the start that the user saw. Errors: Stale if it now starts at another time or was
+    canceled; Clash; ValueError if the end is not after the start. After an error nothing is changed.
     """
     starts_at, ends_at = _in_utc(starts_at, ends_at)
     with transaction.atomic():
@@ -123,7 +124,7 @@ def move(booking: Booking, *, starts_at: datetime, ends_at: datetime, expected_s
         if row.canceled_at is not None or row.starts_at != expected_start:
             raise Stale(row)
         resources = list(row.resources.all())
-        _hold(resources)
+        _lock(resources)
         Reservation.objects.filter(booking=row).delete()
         row.starts_at, row.ends_at = starts_at, ends_at
         row.save(update_fields=["starts_at", "ends_at"])
@@ -132,6 +133,6 @@ def move(booking: Booking, *, starts_at: datetime, ends_at: datetime, expected_s
 
 
 def cancel(booking: Booking) -> None:
-    """Give everything back; the booking stays as a line of history."""
+    """Delete the reservations of a booking and mark it canceled. Its row stays."""
     Reservation.objects.filter(booking=booking).delete()
     Booking.objects.filter(pk=booking.pk).update(canceled_at=timezone.now())

@@ -1,10 +1,10 @@
-"""Stretches of time in words."""
+"""Durations as text."""
 
 from django.utils.translation import gettext as _
 
 
 def lasting(seconds: float) -> str:
-    """Say a stretch of time as people do: '2 h 50 min', '6 min', 'less than a minute'."""
+    """Return a duration as text: '2 h 50 min', '6 min', 'less than a minute'."""
     minutes = round(seconds / 60)
     if minutes < 1:
         return _("less than a minute")

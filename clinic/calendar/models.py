@@ -1,4 +1,4 @@
-"""Rooms, people and kits as things that can be taken for a while, and who has taken them."""
+"""Bookable resources (rooms, staff, home kits) and their bookings."""
 
 import uuid
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ QUARTER = timedelta(minutes=15)
 
 
 class Resource(models.Model):
-    """Anything of which there is one: a member of staff, a room, a home kit."""
+    """Something that can have only one booking at a time: a member of staff, a room, a home kit."""
 
     class Kind(models.TextChoices):
         DOCTOR = "doctor", _("doctor")
@@ -37,7 +37,7 @@ class Resource(models.Model):
 
 
 class Booking(models.Model):
-    """A span of time in which some resources are taken together, all or nothing."""
+    """A time span for which several resources are booked together, all or none."""
 
     class Kind(models.TextChoices):
         VISIT = "visit", _("visit")
@@ -62,10 +62,10 @@ class Booking(models.Model):
 
 
 class Reservation(models.Model):
-    """One resource taken for one quarter of an hour.
+    """One resource booked for one quarter of an hour.
 
-    SQLite has no exclusion constraints; a row per quarter with a unique constraint is refused by both
-    databases alike, whoever races whom (DESIGN.md).
+    SQLite has no exclusion constraints. With a row per quarter and a unique constraint, SQLite and PostgreSQL
+    both refuse overlapping bookings, also when two are made at once (DESIGN.md).
     """
 
     resource = models.ForeignKey(Resource, on_delete=models.PROTECT, related_name="reservations")
@@ -77,9 +77,9 @@ class Reservation(models.Model):
 
 
 def quarters(starts_at: datetime, ends_at: datetime) -> Iterator[datetime]:
-    """Yield the start (UTC) of every quarter of an hour that [starts_at, ends_at) touches.
+    """Yield the start (UTC) of every quarter of an hour that [starts_at, ends_at) overlaps.
 
-    Counted in UTC, so a night with a clock change has the quarters that really pass in it.
+    Counted in UTC, so the number is right in a night in which the clocks change.
     """
     at = starts_at.astimezone(UTC)
     at -= timedelta(minutes=at.minute % 15, seconds=at.second, microseconds=at.microsecond)

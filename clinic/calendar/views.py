@@ -1,4 +1,4 @@
-"""The day board and its wall."""
+"""The day board, and the wall: its version for a public screen."""
 
 from datetime import timedelta
 
@@ -15,7 +15,7 @@ from clinic.http.requests import request_user, wants_fragment
 @require_safe
 @never_cache
 def today(request: HttpRequest) -> HttpResponse:
-    """A day and its night, what is in progress, and what is missing. A date that is none shows today."""
+    """Show the board of the day in `?day=`; without a valid date, that of today."""
     asked = request.GET.get("day", "")
     day = asked_day(asked)
     step = timedelta(days=1)
@@ -32,7 +32,7 @@ def today(request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def wall(request: HttpRequest) -> HttpResponse:
-    """Tonight for a screen that anyone may pass by: initials, states and maps."""
+    """Show tonight's runs on a public screen: initials, states and maps, but no names."""
     context = {"board": board_of(timezone.localdate(), request_user(request), wall=True)}
     template = "clinic/calendar/_wall.html" if wants_fragment(request) else "clinic/calendar/wall.html"
     return render(request, template, context)

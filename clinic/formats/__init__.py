@@ -1,5 +1,5 @@
-"""How each language writes days and times: the names that `date` and `date_format` are given.
+"""Date and time formats of each language, by the names that `date` and `date_format` take.
 
-Django's `M` and `F` are the names of months as they stand alone, which Vietnamese writes with a capital and
-never so inside a date.
+Django's `M` and `F` give month names as they are written alone. In Vietnamese these have a capital letter,
+which is wrong inside a date.
 """

@@ -1,8 +1,9 @@
-"""What Django's middleware does for a page, done for the ASGI routes that stand beside it.
+"""Checks and response headers for the ASGI routes, which bypass Django's middleware (settings.ASGI_ROUTES).
 
-A stream, a picture and an upload are answered outside Django's resolver, so each asks here, before it does
-anything: is the host ours, who is it, may they, and was a refusal recorded. Headers are taken from the very
-middleware that pages pass through, so they cannot drift apart.
+Streams, pictures and uploads are answered outside Django's URL resolver. Before anything else each of them
+calls `admit` (or `check`), which checks the host, finds the user, asks the access policy and records a
+denial. The response headers are taken from the same middleware classes that Django's pages use, so both stay
+equal.
 """
 
 import asyncio
@@ -44,11 +45,12 @@ log = logging.getLogger("lacuna.unavailable")
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# Each thread may hold one database connection; the pool of PostgreSQL's has 12 for the whole process.
+# Each thread may use one database connection. On PostgreSQL the pool has 12 for the whole process
+# (settings.py).
 THREADS = 6
 _threads = ThreadPoolExecutor(THREADS, thread_name_prefix="lacuna-asgi")
 
-# Those whose headers every answer of the house bears.
+# The middleware whose headers every response has.
 HEADER_MIDDLEWARE = (
     "csp.middleware.CSPMiddleware",
     "django_permissions_policy.PermissionsPolicyMiddleware",
@@ -60,7 +62,7 @@ ALWAYS = {"Cache-Control": "private, no-store"}
 
 
 class Refused(Exception):
-    """The request is not answered. `status` is an HTTP status, `text` a sentence for the person."""
+    """The request is refused. status: of the HTTP response. text: its body, a sentence for the user."""
 
     def __init__(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(text)
@@ -69,7 +71,10 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Visitor:
-    """Who was let in: the account, the session it came by, its hash then, and what it asked with."""
+    """An admitted request and its user.
+
+    session_hash: as the session had it at that moment (see `hash_stands`). address: the client's IP address.
+    """
 
     user: User
     session_key: str
@@ -80,12 +85,12 @@ class Visitor:
 
 
 async def offload(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run blocking `work` in one of a few threads, and give its database connection back."""
-    task = partial(_and_give_back, work, *args, **kwargs)
+    """Run blocking `work` in one of a few threads and return its database connection to the pool after it."""
+    task = partial(_run_and_give_back, work, *args, **kwargs)
     return await asyncio.get_running_loop().run_in_executor(_threads, task)
 
 
-def _and_give_back(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+def _run_and_give_back(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     try:
         return work(*args, **kwargs)
     finally:
@@ -93,18 +98,24 @@ def _and_give_back(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T
 
 
 def give_back_connections() -> None:
-    """Return this thread's connections to the pool. SQLite has none: opening a file anew costs more."""
+    """Return this thread's database connections to the pool.
+
+    SQLite connections stay open: there is no pool, and opening the file again costs more.
+    """
     for connection in connections.all(initialized_only=True):
         if connection.vendor != "sqlite" or connection.errors_occurred:
             connection.close()
 
 
 def close_connections() -> None:
-    """Close what the threads keep open, as at the end of the process; new work opens it anew."""
-    together = Barrier(THREADS)
+    """Close the database connections of all threads, for the end of the process.
+
+    Later work opens new ones.
+    """
+    all_threads = Barrier(THREADS)
 
     def close() -> None:
-        together.wait(timeout=10)  # so that each of the threads has one of these, and none has two
+        all_threads.wait(timeout=10)  # so that each thread runs `close` once
         connections.close_all()
 
     for closed in [_threads.submit(close) for _thread in range(THREADS)]:
@@ -112,15 +123,16 @@ def close_connections() -> None:
 
 
 async def admit(scope: Scope, name: str, kwargs: Mapping[str, Any]) -> Visitor:
-    """Let a request in by the policy's row `name` with its `kwargs` (as URL names and arguments are).
+    """Return the visitor if the access policy allows the request.
 
-    Errors: Refused, its denial recorded where somebody is signed in. Never writes to the session.
+    name, kwargs: like a URL's name and arguments, for the row of the policy. Never writes to the session.
+    Errors: Refused; if somebody is signed in, the denial is recorded.
     """
     return await offload(check, scope, name, kwargs)
 
 
 def check(scope: Scope, name: str, kwargs: Mapping[str, Any]) -> Visitor:
-    """`admit` for code that runs in a thread already."""
+    """Do the same as `admit`, but blocking. Call it in a worker thread."""
     request = checked_host(scope)
     language = translation.get_language_from_request(request)
     with translation.override(language):
@@ -138,12 +150,15 @@ def check(scope: Scope, name: str, kwargs: Mapping[str, Any]) -> Visitor:
 
 
 def checked_host(scope: Scope) -> ASGIRequest:
-    """The request, if it came by the house's name and, where that is asked, over HTTPS. Errors: Refused."""
+    """Return the request if its host is in ALLOWED_HOSTS and, if required, it came over HTTPS.
+
+    Errors: Refused.
+    """
     request = ASGIRequest(dict(scope), io.BytesIO())
     try:
         request.get_host()
     except DisallowedHost:
-        raise Refused(400, "This house has another name.") from None
+        raise Refused(400, "This host name is not served here.") from None
     if settings.SECURE_SSL_REDIRECT and not request.is_secure():
         raise Refused(403, "Only over HTTPS.")
     return request
@@ -152,7 +167,7 @@ def checked_host(scope: Scope) -> ASGIRequest:
 def refuse(
     user: User, name: str, kwargs: Mapping[str, Any], method: str, decision: Decision, address: str
 ) -> NoReturn:
-    """Record the denied attempt, then raise Refused as the policy would answer it."""
+    """Record the denied request, then raise Refused with the decision's status (403 or 404)."""
     record_denial(user, name, kwargs, method, decision, address)
     if decision.status == 404:
         raise Refused(404, _("There is nothing here."))
@@ -160,16 +175,16 @@ def refuse(
 
 
 def session_of(key: str) -> SessionBase | None:
-    """Return the session of a cookie, read and never written; None where it has ended."""
+    """Return the session with this cookie value, or None if it has ended. Never writes to it."""
     engine = import_string(f"{settings.SESSION_ENGINE}.SessionStore")
     session: SessionBase = engine(session_key=key or None)
     return session if session.get(SESSION_KEY) and session.session_key else None
 
 
 def user_of(session: SessionBase) -> User | None:
-    """Return whose session it is, if they are active and its hash is still theirs.
+    """Return the user of a session, or None if they are not active or its hash is not valid any more.
 
-    Unlike `django.contrib.auth.get_user` it ends no session and renews none.
+    Unlike `django.contrib.auth.get_user` it neither flushes a session nor cycles its key.
     """
     backend = session.get(BACKEND_SESSION_KEY)
     if backend not in settings.AUTHENTICATION_BACKENDS:
@@ -181,13 +196,17 @@ def user_of(session: SessionBase) -> User | None:
 
 
 def hash_stands(user: User, session_hash: str) -> bool:
-    """Whether a session's hash is of the user's present passphrase and stamp, under any key in use."""
+    """Return whether a session hash was made from the user's present passphrase and stamp.
+
+    The secret may be SECRET_KEY or any of SECRET_KEY_FALLBACKS.
+    """
     hashes = (user.get_session_auth_hash(), *user.get_session_auth_fallback_hash())
-    return bool(session_hash) and any(constant_time_compare(session_hash, known) for known in hashes)
+    return bool(session_hash) and any(constant_time_compare(session_hash, valid) for valid in hashes)
 
 
 @lru_cache(maxsize=2)
-def _house_headers(secure: bool) -> Mapping[str, str]:
+def _middleware_headers(secure: bool) -> Mapping[str, str]:
+    """Return the headers that HEADER_MIDDLEWARE sets on an empty response. secure: as for HTTPS."""
     scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b""}
     request = ASGIRequest(scope | {"scheme": "https" if secure else "http"}, io.BytesIO())
     if secure and settings.SECURE_PROXY_SSL_HEADER:
@@ -201,12 +220,12 @@ def _house_headers(secure: bool) -> Mapping[str, str]:
 
 
 def house_headers(content_type: str, headers: Mapping[str, str] | None = None) -> list[Header]:
-    """Headers of an answer as ASGI wants them: those of every page, and `headers`, which win over them.
+    """Return response headers for ASGI: those of every page, updated with `headers`.
 
-    content_type: empty for an answer that has no body of its own, as 304.
+    content_type: empty for a response without a body, such as 304.
     """
     own = {"Content-Type": content_type} if content_type else {}
-    fields = {**_house_headers(settings.HTTPS), **ALWAYS, **own, **(headers or {})}
+    fields = {**_middleware_headers(settings.HTTPS), **ALWAYS, **own, **(headers or {})}
     return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in fields.items()]
 
 
@@ -219,7 +238,7 @@ async def answer(
     head: bool = False,
     headers: Mapping[str, str] | None = None,
 ) -> None:
-    """Send a whole answer. head: the question was HEAD, so the length is said and the body kept."""
+    """Send a complete response. head: the request was HEAD, so send the body's length but not the body."""
     fields = {"Content-Length": str(len(body)), **(headers or {})}
     start = house_headers(content_type, fields)
     await send({"type": "http.response.start", "status": status, "headers": start})
@@ -227,12 +246,12 @@ async def answer(
 
 
 async def answer_refusal(send: Send, refusal: Refused, *, head: bool = False) -> None:
-    """Send a refusal as plain text."""
+    """Send the response of a `Refused` as plain text."""
     await answer(send, refusal.status, refusal.text.encode(), head=head, headers=refusal.headers)
 
 
 def refused_unavailable(away: ServiceUnavailable) -> Refused:
-    """What a person hears while something that the house stands on is away; the log hears what."""
+    """Log which service is unavailable and return a 503 refusal that does not name it to the user."""
     log.error("%s", away)
     return Refused(
         503,
@@ -242,7 +261,7 @@ def refused_unavailable(away: ServiceUnavailable) -> Refused:
 
 
 def require_methods(scope: Scope, methods: Iterable[str]) -> None:
-    """Errors: Refused (405) for another method."""
+    """Check that the request's method is one of `methods`. Errors: Refused (405)."""
     allowed_methods = list(methods)
     if scope["method"] not in allowed_methods:
-        raise Refused(405, "This cannot be done here.", {"Allow": ", ".join(allowed_methods)})
+        raise Refused(405, "This method is not allowed here.", {"Allow": ", ".join(allowed_methods)})

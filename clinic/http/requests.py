@@ -1,4 +1,4 @@
-"""What views ask of a request: who sends it, and whether htmx wants a part of the page."""
+"""Helpers for views: the user of a request, and whether htmx asks for only a part of the page."""
 
 from typing import Any
 
@@ -8,13 +8,19 @@ from clinic.accounts.models import User
 
 
 def request_user(request: HttpRequest) -> User:
-    """Return the signed-in person of a request that LoginRequiredMiddleware has let through."""
+    """Return the user of a request in a view that requires sign-in.
+
+    Errors: TypeError if nobody is signed in.
+    """
     if not isinstance(request.user, User):
         raise TypeError("nobody is signed in")
     return request.user
 
 
 def wants_fragment(request: HttpRequest) -> bool:
-    """Return whether htmx asks for a part of the page only. A step back in history asks for the whole."""
+    """Return whether htmx asks for only a part of the page.
+
+    For a boosted link, and when it restores a page of the history, htmx needs the whole page.
+    """
     htmx: Any = getattr(request, "htmx", None)
     return bool(htmx) and not htmx.boosted and not htmx.history_restore_request

@@ -1,7 +1,7 @@
-"""Cross-Origin-Resource-Policy: no other site may load what this house answers into its own pages.
+"""Cross-Origin-Resource-Policy: no other site may load our responses into its own pages.
 
-Neither Django nor django-csp has a setting for this header (Django 5.2). A header set by a proxy would be
-missing wherever no proxy stands in front.
+Neither Django nor django-csp has a setting for this header (Django 5.2). If a proxy set it,
+installations without a proxy would not have it.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponseBase
 
 
 class ResourcePolicyMiddleware:
-    """Says Cross-Origin-Resource-Policy on every answer."""
+    """Sets Cross-Origin-Resource-Policy on every response."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response

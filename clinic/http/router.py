@@ -1,4 +1,4 @@
-"""Which application answers: a route's of settings.ASGI_ROUTES, or Django."""
+"""The root ASGI application: it passes a request to an application of settings.ASGI_ROUTES or to Django."""
 
 import asyncio
 import signal
@@ -13,9 +13,10 @@ from clinic.http.guard import Receive, Scope, Send, close_connections
 
 
 class Router:
-    """The ASGI application of the whole house. `pages`: Django's, which answers what no route does.
+    """The root ASGI application. pages: Django's ASGI application, for all requests that match no route.
 
-    A route's application may have `close()`: it ends at once what would keep a stopping server waiting.
+    A route's application may have a method `close()`, which ends its open streams at once: a server that
+    stops waits for its open responses, and a stream does not end by itself.
     """
 
     def __init__(self, pages: Any) -> None:
@@ -25,7 +26,10 @@ class Router:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one connection, or follow the server from its start to its end."""
+        """Answer one request, or handle the server's start and stop (scope "lifespan").
+
+        WebSockets are refused.
+        """
         if scope["type"] == "http":
             routes = (app for prefix, app in self.routes.items() if scope["path"].startswith(prefix))
             await next(routes, self.pages)(scope, receive, send)
@@ -35,6 +39,7 @@ class Router:
             await send({"type": "websocket.close", "code": 1008})
 
     async def lifespan(self, receive: Receive, send: Send) -> None:
+        """Handle the ASGI lifespan messages until the server stops."""
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
@@ -47,22 +52,26 @@ class Router:
                 return
 
     def close(self) -> None:
-        """End what the routes keep open: a stopping server waits for its answers, and a stream has no end."""
+        """Call `close()` of every route's application that has it."""
         for app in self.routes.values():
             if close := getattr(app, "close", None):
                 close()
 
     def end_streams_on_signals(self) -> None:
-        """End the streams when the server is told to stop, before it begins to wait for them."""
+        """Install signal handlers that call `close` when the server is asked to stop.
+
+        The "lifespan.shutdown" message would be too late: the server sends it after it has waited for the
+        streams. Python allows signal handlers in the main thread only; in other threads this does nothing.
+        """
         if threading.current_thread() is not threading.main_thread():
             return
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            before = signal.getsignal(number)
+            previous = signal.getsignal(number)
 
-            def handler(signum: int, frame: FrameType | None, before: Any = before) -> None:
+            def handler(signum: int, frame: FrameType | None, previous: Any = previous) -> None:
                 loop.call_soon_threadsafe(self.close)
-                if callable(before):
-                    before(signum, frame)
+                if callable(previous):
+                    previous(signum, frame)
 
             signal.signal(number, handler)

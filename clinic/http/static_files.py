@@ -1,8 +1,8 @@
-"""Static files under names that carry their content's digest, ES modules included."""
+"""Storage of static files whose names contain a digest of the content, also for ES modules."""
 
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
-# How our scripts name one another: import … from "./name.js"; and import("./name.js").
+# The import forms that our scripts use for one another: import … from "./name.js"; and import("./name.js").
 IMPORTS = (
     (r'(?P<matched>\bfrom "(?P<url>\./[^"]+)")', 'from "%(url)s"'),
     (r'(?P<matched>\bimport\("(?P<url>\./[^"]+)"\))', 'import("%(url)s")'),
@@ -10,10 +10,10 @@ IMPORTS = (
 
 
 class StaticFiles(CompressedManifestStaticFilesStorage):
-    """WhiteNoise's storage, which also rewrites what one of our scripts imports from another.
+    """WhiteNoise's storage, which also rewrites the imports in our own scripts to the names with digests.
 
-    Django's own support for modules would read the scripts of other packages too, and a comment in one of
-    django-htmx's reads like an import of a file that is not there.
+    Django's own support for modules would process the scripts of other packages too. It would fail at a
+    comment in a script of django-htmx that looks like an import of a file that does not exist.
     """
 
     patterns = (

@@ -9,7 +9,10 @@ from clinic.outbox.models import Mail
 
 
 class OutboxBackend(BaseEmailBackend):
-    """Writes one row per recipient. An invitation's token lies there until it is used or the mail deleted."""
+    """Stores one row per recipient.
+
+    An invitation's token is in it until it is used or the mail is deleted.
+    """
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         mails = [

@@ -1,11 +1,11 @@
-"""Mail that waits in the house instead of leaving it."""
+"""Mail that is stored instead of sent."""
 
 from django.db import models
 from django.utils import timezone
 
 
 class Mail(models.Model):
-    """One message as it would have been sent; read by staff in the demonstration."""
+    """One message to one recipient. Staff can read it in the demonstration."""
 
     to = models.EmailField()
     subject = models.CharField(max_length=200)

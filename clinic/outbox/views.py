@@ -1,4 +1,4 @@
-"""The outbox of the demonstration: mail that would have left the house."""
+"""The outbox page of the demonstration: mail that was stored instead of sent."""
 
 from django.conf import settings
 from django.core.paginator import Paginator
@@ -11,7 +11,7 @@ from clinic.outbox.models import Mail
 
 @require_safe
 def outbox(request: HttpRequest) -> HttpResponse:
-    """Every mail, newest first; only where the house is a demonstration."""
+    """Show all mails, newest first. 404 unless this is the demonstration."""
     if not settings.LACUNA_DEMO:
         raise Http404
     page = Paginator(Mail.objects.all(), 25).get_page(request.GET.get("page"))

@@ -1,4 +1,4 @@
-"""Entries as people read them. Names are looked up when the page is made, because the log keeps none."""
+"""Entries of the audit log as text. Names are looked up when the page is rendered; the log has none."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -42,7 +42,7 @@ class Line:
 
 
 def lines(entries: Iterable[Entry]) -> list[Line]:
-    """Return the rows of `entries`, in their order; two queries however many there are."""
+    """Return the rows of `entries`, in the same order. Makes two queries, however many entries there are."""
     entries = list(entries)
     names = people_of(entries)
     files = files_of(entries)
@@ -50,7 +50,8 @@ def lines(entries: Iterable[Entry]) -> list[Line]:
 
 
 def line(entry: Entry, names: dict[str, str], files: dict[UUID, str]) -> Line:
-    # An action whose room is gone is still told, by its own name.
+    """Return the row of one entry. names: as from `people_of`. files: as from `files_of`."""
+    # An action that is no longer registered is shown by its code.
     phrase = ACTIONS.get(entry.action, Phrase(entry.action))
     return Line(
         index=entry.index,
@@ -60,7 +61,9 @@ def line(entry: Entry, names: dict[str, str], files: dict[UUID, str]) -> Line:
         tone=phrase.tone,
         subject=names.get(entry.subject) or short(entry.subject),
         file=files.get(entry.case, "") if entry.case else "",
-        details=[(name.replace("_", " "), figure(value)) for name, value in sorted(entry.details.items())],
+        details=[
+            (name.replace("_", " "), format_detail(value)) for name, value in sorted(entry.details.items())
+        ],
         reason=entry.reason,
         address=entry.address,
         digest=grouped(bytes(entry.leaf).hex()),
@@ -68,15 +71,15 @@ def line(entry: Entry, names: dict[str, str], files: dict[UUID, str]) -> Line:
 
 
 def people_of(entries: Iterable[Entry]) -> dict[str, str]:
-    """Return the names of the users that act or are acted on, by "user:<uuid>"."""
+    """Return the names of the users who are actor or subject of an entry, by "user:<uuid>"."""
     wanted = {text for entry in entries for text in (entry.actor, entry.subject) if text.startswith("user:")}
     ids = [text.removeprefix("user:") for text in wanted]
-    known = User.objects.filter(pk__in=[number for number in ids if is_uuid(number)])
+    known = User.objects.filter(pk__in=[user_id for user_id in ids if is_uuid(user_id)])
     return {f"user:{pk}": name for pk, name in known.values_list("pk", "name")}
 
 
 def files_of(entries: Iterable[Entry]) -> dict[UUID, str]:
-    """Return the file numbers of the cases that entries belong to."""
+    """Return the file numbers of the cases of `entries`, by case id."""
     wanted = {entry.case for entry in entries if entry.case}
     known = User.objects.filter(cases__in=wanted).values_list("cases__pk", "cases__reference")
     return dict(known)
@@ -91,7 +94,7 @@ def is_uuid(text: str) -> bool:
 
 
 def who(actor: str, names: dict[str, str]) -> str:
-    """Return an actor's name; of an account that is gone, its id."""
+    """Return an actor's name, or the id if there is no such account any more."""
     kind, _colon, name = actor.partition(":")
     if kind == "visitor":
         return _("Visitor")
@@ -101,13 +104,13 @@ def who(actor: str, names: dict[str, str]) -> str:
 
 
 def short(subject: str) -> str:
-    """Return "step 6f0c1a2b" for "step:6f0c1a2b-…": enough to tell apart on a page, and to search for."""
-    noun, _colon, number = subject.partition(":")
-    return f"{noun} {number[:8] if is_uuid(number) else number}"
+    """Return a shortened subject: "step 6f0c1a2b" for "step:6f0c1a2b-…"."""
+    noun, _colon, object_id = subject.partition(":")
+    return f"{noun} {object_id[:8] if is_uuid(object_id) else object_id}"
 
 
-def figure(value: object) -> object:
-    """Return a detail as it is read: a digest by its beginning, an id by its first part."""
+def format_detail(value: object) -> object:
+    """Return a detail for display: of a digest or an id only the beginning."""
     if not isinstance(value, str):
         return value
     if DIGEST.fullmatch(value):

@@ -1,4 +1,4 @@
-"""Finding entries: the filters of the audit page."""
+"""The filters of the audit page."""
 
 import string
 import uuid
@@ -16,15 +16,18 @@ from clinic.accounts.models import STAFF_ROLES, User
 from clinic.audit.actions import ACTIONS
 from clinic.audit.models import Entry, EntryQuerySet
 
-SHORTEST_DIGEST = 8  # hex digits; fewer would find too much to be meant as a digest
+SHORTEST_DIGEST = 8  # hex digits; shorter ones would match too many digests
 LARGEST_INDEX = 2**63 - 1
-# Wide enough for any clinic, and safe to reckon days and zones in.
+# Dates in these years can be converted between time zones without overflow.
 YEARS = range(2000, 2201)
 DAY_WANTED = {"invalid": _("Write the day as year-month-day, for example 2026-02-14.")}
 
 
 class Filters(forms.Form):
-    """From, to, who, what, find. Every value is checked before it reaches a query."""
+    """The filters as a form: from, to, who, what, find.
+
+    Values are validated before they are used in a query.
+    """
 
     since = forms.DateField(
         label=pgettext_lazy("date", "From"),
@@ -80,55 +83,64 @@ class Filters(forms.Form):
         return self.cleaned_data
 
     def apply(self, entries: EntryQuerySet) -> EntryQuerySet:
-        """Return the entries that all filters let through; none at all where a filter cannot be read."""
+        """Return the entries that match all filters; none if a filter is invalid."""
         if not self.is_valid():
             return entries.none()
-        asked = self.cleaned_data
-        if asked["since"]:
-            entries = entries.filter(at__gte=midnight(asked["since"]))
-        if asked["until"]:
-            entries = entries.filter(at__lt=midnight(asked["until"] + timedelta(days=1)))
-        if asked["who"] == "system":
+        cleaned = self.cleaned_data
+        if cleaned["since"]:
+            entries = entries.filter(at__gte=midnight(cleaned["since"]))
+        if cleaned["until"]:
+            entries = entries.filter(at__lt=midnight(cleaned["until"] + timedelta(days=1)))
+        if cleaned["who"] == "system":
             entries = entries.filter(actor__startswith="system:")
-        elif asked["who"]:
-            entries = entries.filter(actor=asked["who"])
-        if asked["what"]:
-            entries = entries.filter(action=asked["what"])
-        return entries.filter(found_by(asked["find"])) if asked["find"] else entries
+        elif cleaned["who"]:
+            entries = entries.filter(actor=cleaned["who"])
+        if cleaned["what"]:
+            entries = entries.filter(action=cleaned["what"])
+        return entries.filter(found_by(cleaned["find"])) if cleaned["find"] else entries
 
 
 def plausible(day: date | None) -> date | None:
+    """Return `day`. Errors: ValidationError if its year is not in YEARS."""
     if day and day.year not in YEARS:
         raise forms.ValidationError(_("No entry can be from that year."))
     return day
 
 
 def midnight(day: date) -> datetime:
+    """Return the beginning of `day` in the current time zone."""
     return timezone.make_aware(datetime.combine(day, time()))
 
 
 def found_by(text: str) -> Q:
-    """Return the condition for what was typed: a number of an entry or file, an id, a name, a digest."""
+    """Return the condition for a search text: number of an entry or a file, id, name, or digest."""
     word = text.strip().strip("[]#").strip()
     digits = word.replace(" ", "").lower()
-    people = User.objects.filter(Q(name__icontains=word) | Q(cases__reference=word)).distinct()
-    found = Q(subject__iexact=word) | Q(case__in=people.values("cases"))
-    found |= Q(actor__in=[f"user:{pk}" for pk in people.values_list("pk", flat=True)[:50]])
+    users = User.objects.filter(Q(name__icontains=word) | Q(cases__reference=word)).distinct()
+    condition = Q(subject__iexact=word) | Q(case__in=users.values("cases"))
+    condition |= Q(actor__in=[f"user:{pk}" for pk in users.values_list("pk", flat=True)[:50]])
     if digits.isascii() and digits.isdecimal() and int(digits) <= LARGEST_INDEX:
-        found |= Q(index=int(digits)) | Q(subject__endswith=f":{int(digits)}")
+        condition |= Q(index=int(digits)) | Q(subject__endswith=f":{int(digits)}")
     if len(digits) >= SHORTEST_DIGEST and not set(digits) - set(string.hexdigits):
-        found |= digest_begins(digits)
+        condition |= digest_begins(digits)
     try:
-        number = uuid.UUID(word)
+        wanted_id = uuid.UUID(word)
     except ValueError:
-        return found
+        return condition
     return (
-        found | Q(case=number) | Q(run=number) | Q(actor=f"user:{number}") | Q(subject__endswith=f":{number}")
+        condition
+        | Q(case=wanted_id)
+        | Q(run=wanted_id)
+        | Q(actor=f"user:{wanted_id}")
+        | Q(subject__endswith=f":{wanted_id}")
     )
 
 
 def digest_begins(digits: str) -> Q:
-    """Return the condition that a leaf begins with `digits` (hex), of which there are at most 64."""
+    """Return the condition that the leaf hash begins with `digits` (hex).
+
+    More than 64 digits match nothing.
+    """
     if len(digits) > 64:
         return Q(pk__in=[])
     least, most = bytes.fromhex(digits.ljust(64, "0")), bytes.fromhex(digits.ljust(64, "f"))
@@ -136,9 +148,10 @@ def digest_begins(digits: str) -> Q:
 
 
 def page_of(entries: EntryQuerySet, before: str, length: int) -> tuple[list[Entry], int | None]:
-    """Return up to `length` entries, newest first, and the index to continue before, if there are more.
+    """Return up to `length` entries, newest first, and the value of `before` for the next page, or None.
 
-    before: the index the last page ended with, as it stands in the address; anything else means the first.
+    before: only entries with a smaller index, as text from the URL; if it is not a number, the newest
+    entries.
     """
     if before.isascii() and before.isdecimal() and int(before) <= LARGEST_INDEX:
         entries = entries.filter(index__lt=int(before))

@@ -1,4 +1,4 @@
-"""The audit page. Who may see it is decided by the policy, not here."""
+"""The audit page. The access policy (policy.py) decides who may use it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django_htmx.middleware import HtmxDetails
 
 from clinic.accounts.models import User
-from clinic.audit.canonical import Telling
+from clinic.audit.canonical import DetailInput
 from clinic.audit.checkpoints import NoteInvalid
 from clinic.audit.compare import compare
 from clinic.audit.export import export
@@ -30,26 +30,27 @@ from clinic.oversight.entry_texts import grouped, lines
 from clinic.oversight.search import Filters, page_of
 
 LINES = 50
-# A person waits for these two; beyond, the command does the same (about 20 000 entries a second).
+# Limits in entries for what a user waits for (about 20 000 entries a second). Beyond them there are the
+# commands verify_audit and export_audit.
 MOST_TO_VERIFY = 100_000
 MOST_TO_EXPORT = 50_000
-MOST_TO_CHOOSE = 200  # checkpoints in a list; an older one can be pasted, or given to the command
+MOST_TO_CHOOSE = 200  # checkpoints in a list; older ones can be pasted or given to verify_audit
 
 
 class HtmxRequest(HttpRequest):
-    """A request as django-htmx's middleware leaves it."""
+    """A request with the attribute that django-htmx's middleware adds."""
 
     htmx: HtmxDetails
 
 
 class ExportForm(forms.Form):
-    """Why the log leaves the house; kept as the reason of the entry that says so."""
+    """Asks for the reason of an export, which is recorded in the log."""
 
     reason = forms.CharField(label=gettext_lazy("Why is it exported?"), max_length=500, min_length=4)
 
 
 class CompareForm(forms.Form):
-    """Two checkpoints: both of ours, or one of them a note that somebody outside holds."""
+    """Asks for two checkpoints: both from the database, or one of them pasted."""
 
     older = forms.ChoiceField(label=gettext_lazy("One checkpoint"), required=False)
     newer = forms.ChoiceField(label=gettext_lazy("Another"))
@@ -64,7 +65,7 @@ class CompareForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.rows = {str(row.pk): row for row in Checkpoint.objects.order_by("-size", "-pk")[:MOST_TO_CHOOSE]}
-        choices = [(number, told_checkpoint(row)) for number, row in self.rows.items()]
+        choices = [(number, checkpoint_label(row)) for number, row in self.rows.items()]
         cast(forms.ChoiceField, self.fields["older"]).choices = [("", "—"), *choices]
         cast(forms.ChoiceField, self.fields["newer"]).choices = choices
 
@@ -75,21 +76,21 @@ class CompareForm(forms.Form):
         return asked
 
     def notes(self) -> tuple[str, str]:
-        """The two notes to compare; line ends as a browser sends them are put right."""
+        """Return the two notes to compare. Line ends of a pasted note are normalized."""
         asked = self.cleaned_data
         pasted = asked["note"].replace("\r\n", "\n").strip("\n") + "\n"
         return pasted if asked["note"] else self.rows[asked["older"]].note, self.rows[asked["newer"]].note
 
 
-def told_checkpoint(row: Checkpoint) -> str:
-    """A checkpoint in a list: how many entries, and when."""
+def checkpoint_label(row: Checkpoint) -> str:
+    """Return a checkpoint as text for a list: number of entries, time, beginning of the root."""
     at = date_format(timezone.localtime(row.at), "SHORT_DATETIME_FORMAT")
     return f"{row.size}, {at}, {bytes(row.root).hex()[:8]}"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a verification said and when; `report` is None where the log is too long for a page."""
+    """The result of a verification. report: None if the log is too long to verify in a request."""
 
     report: Report | None
     at: datetime
@@ -97,25 +98,26 @@ class Verdict:
 
 
 def visible(request: HttpRequest) -> EntryQuerySet:
+    """Return the entries that the user may read."""
     return Entry.objects.visible_to(cast(User, request.user))
 
 
-def context(request: HttpRequest, asked: QueryDict) -> dict[str, Any]:
-    """Return what the page and its fragment show for the filters in `asked`."""
-    filters = Filters(asked)
-    entries, more = page_of(filters.apply(visible(request)), asked.get("before", ""), LINES)
+def context(request: HttpRequest, query: QueryDict) -> dict[str, Any]:
+    """Return the context of the page and of its fragment. query: with the filters."""
+    filters = Filters(query)
+    entries, more = page_of(filters.apply(visible(request)), query.get("before", ""), LINES)
     checkpoint = Checkpoint.objects.last()
     size = head_size()
-    older = asked.copy()
+    older = query.copy()
     older["before"] = str(more)
-    newest = asked.copy()
+    newest = query.copy()
     newest.pop("before", None)
     return {
         "filters": filters,
-        "chosen": [(name, asked[name]) for name in filters.fields if asked.get(name)],
+        "chosen": [(name, query[name]) for name in filters.fields if query.get(name)],
         "lines": lines(entries),
         "older": older.urlencode() if more is not None else "",
-        "newest": newest.urlencode() if asked.get("before") else None,
+        "newest": newest.urlencode() if query.get("before") else None,
         "size": size,
         "checkpoint": checkpoint,
         "checkpoint_root": grouped(bytes(checkpoint.root).hex()) if checkpoint else "",
@@ -127,7 +129,7 @@ def context(request: HttpRequest, asked: QueryDict) -> dict[str, Any]:
 
 @require_safe
 def audit(request: HtmxRequest) -> HttpResponse:
-    """The log with its filters; htmx swaps only the table."""
+    """Show the log with its filters; for htmx, only the table."""
     shown = context(request, request.GET)
     fragment = request.htmx and not request.htmx.history_restore_request
     template = "clinic/oversight/_log.html" if fragment else "clinic/oversight/audit.html"
@@ -138,22 +140,22 @@ def audit(request: HtmxRequest) -> HttpResponse:
 
 @require_POST
 def audit_verify(request: HtmxRequest) -> HttpResponse:
-    """Verify the whole log now, say what was found, and record that it was asked."""
+    """Verify the whole log, record the verification and show its result."""
     verdict = Verdict(None, timezone.now())
     if head_size() <= MOST_TO_VERIFY:
         report = verify_log()
         verdict = Verdict(report, timezone.now(), recorded=recorded(report))
     root = grouped(verdict.report.root.hex()) if verdict.report else ""
-    said = {"verdict": verdict, "verdict_root": root, "most": MOST_TO_VERIFY}
+    page_context = {"verdict": verdict, "verdict_root": root, "most": MOST_TO_VERIFY}
     if request.htmx:
-        return render(request, "clinic/oversight/_verdict.html", said)
-    return render(request, "clinic/oversight/audit.html", context(request, QueryDict()) | said)
+        return render(request, "clinic/oversight/_verdict.html", page_context)
+    return render(request, "clinic/oversight/audit.html", context(request, QueryDict()) | page_context)
 
 
 def recorded(report: Report) -> bool:
-    """Record a verification; False where the log is too broken to take an entry."""
+    """Record a verification. Return False if the log is too broken for a new entry."""
     action = "audit.verified" if report.ok else "audit.broken"
-    details: dict[str, Telling] = {
+    details: dict[str, DetailInput] = {
         "size": report.size,
         "root": report.root.hex(),
         "checkpoints": report.checkpoints,
@@ -169,12 +171,12 @@ def recorded(report: Report) -> bool:
 
 @require_POST
 def audit_compare(request: HtmxRequest) -> HttpResponse:
-    """Show whether one checkpoint's log begins another's, with the proof, and record that it was asked."""
+    """Show whether one checkpoint's log begins with the other's, with the proof. Record the comparison."""
     form = CompareForm(request.POST, auto_id="compare_%s")
-    said: dict[str, Any] = {"compare_form": form}
+    page_context: dict[str, Any] = {"compare_form": form}
     if form.is_valid():
         try:
-            said["comparison"] = found = compare(*form.notes())
+            page_context["comparison"] = found = compare(*form.notes())
         except NoteInvalid as error:
             form.add_error("note", _("This is no checkpoint of this log: %(why)s.") % {"why": error})
         else:
@@ -183,13 +185,15 @@ def audit_compare(request: HtmxRequest) -> HttpResponse:
                 record(Act("audit.compared", "log:checkpoint", details=details))
     status = 422 if form.errors else 200
     if request.htmx:
-        return render(request, "clinic/oversight/_compare.html", said, status=status)
-    return render(request, "clinic/oversight/audit.html", context(request, QueryDict()) | said, status=status)
+        return render(request, "clinic/oversight/_compare.html", page_context, status=status)
+    return render(
+        request, "clinic/oversight/audit.html", context(request, QueryDict()) | page_context, status=status
+    )
 
 
 @require_POST
 def audit_export(request: HttpRequest) -> HttpResponse:
-    """Hand out the filtered log, signed; nothing leaves before the entry that says so is written."""
+    """Return the filtered log as a signed file. The export is recorded before the response is sent."""
     form, filters = ExportForm(request.POST), Filters(request.POST)
     entries = filters.apply(visible(request))
     if not form.is_valid() or not filters.is_valid():

@@ -1,4 +1,4 @@
-"""How allauth behaves in this house."""
+"""The settings of django-allauth that need code: its account adapter."""
 
 from smtplib import SMTPException
 from typing import Any, cast
@@ -14,30 +14,40 @@ from clinic.unavailable import ServiceUnavailable
 
 
 class AccountAdapter(DefaultAccountAdapter):
-    """No open sign-up; every sign-in, failed or not, is in the log."""
+    """Allows no open sign-up, and records every sign-in, failed sign-in and sign-out in the audit log."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
-        """Record the failure against the account if there is one; the answer is the same either way."""
+        """Record the failure, with the account if the address has one.
+
+        The response does not depend on that.
+        """
         super().authentication_failed(request, **credentials)
         _record_failure(User.objects.filter(email__iexact=str(credentials.get("email", ""))).first())
 
     def respond_user_inactive(self, request: HttpRequest, user: Any) -> HttpResponse:
-        """The passphrase was right and the account is closed: a failed sign-in all the same."""
+        """Record a failed sign-in.
+
+        allauth calls this if the passphrase was right but the account is closed.
+        """
         _record_failure(user)
         return cast(HttpResponse, super().respond_user_inactive(request, user))
 
     def reauthenticate(self, user: Any, password: str) -> bool:
-        """Whether the passphrase is this person's. allauth looks for the address in a table we don't fill."""
+        """Return whether this is the user's passphrase.
+
+        Overridden because allauth would read the address from its own table, which we do not use.
+        """
         found = self.authenticate(context.request, email=user.email, password=password)
         return found is not None and found.pk == user.pk
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Send a mail of allauth's.
+        """Send one of allauth's mails.
 
-        Errors: ServiceUnavailable. A page says so, because people would wait for a link that never comes.
+        Errors: ServiceUnavailable. Then a 503 page is shown, so that nobody waits for a link that was not
+        sent.
         """
         try:
             super().send_mail(template_prefix, email, context)
@@ -51,19 +61,20 @@ class AccountAdapter(DefaultAccountAdapter):
 
     @transaction.atomic
     def logout(self, request: HttpRequest) -> None:
-        who = request.user.pk  # read before the session it comes from is gone
+        user_id = request.user.pk  # read before the session is flushed
         super().logout(request)
-        if who:
-            record(Act("person.signed-out", f"user:{who}", actor=f"user:{who}"))
+        if user_id:
+            record(Act("person.signed-out", f"user:{user_id}", actor=f"user:{user_id}"))
 
     @transaction.atomic
     def set_password(self, user: Any, password: str) -> None:
-        """Change the passphrase; it is part of the session hash, so other sessions end with it."""
+        """Change the passphrase. It is part of the session hash, so the user's other sessions end."""
         super().set_password(user, password)
         record(Act("person.passphrase-changed", f"user:{user.pk}", actor=actor_of(user)))
 
 
 @transaction.atomic
 def _record_failure(account: User | None) -> None:
+    """Record a failed sign-in; for an address without account the subject is "user:unknown"."""
     subject = f"user:{account.pk}" if account else "user:unknown"
     record(Act("person.sign-in-failed", subject, actor="visitor"))

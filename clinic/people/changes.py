@@ -1,4 +1,4 @@
-"""What an administrator may do to an account, never to their own."""
+"""Changes that administrators make to the accounts of others."""
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -8,10 +8,11 @@ from clinic.audit.record import Act, actor_of, record
 
 
 class NotYours(Exception):
-    """Nobody changes their own power; the message says so."""
+    """A user tried to change their own account. The message is a sentence for them."""
 
 
 def _locked(person: User, by: User) -> User:
+    """Return the account with its row locked. Call it inside a transaction. Errors: NotYours."""
     if person.pk == by.pk:
         raise NotYours(_("Nobody changes their own account here. Please ask another administrator."))
     return User.objects.select_for_update().get(pk=person.pk)
@@ -19,20 +20,23 @@ def _locked(person: User, by: User) -> User:
 
 @transaction.atomic
 def change_roles(person: User, roles: set[str], *, by: User) -> None:
-    """Give and take staff roles; the person's sessions end. Errors: NotYours."""
+    """Replace the staff roles of a person and end their sessions.
+
+    The role of patient stays. Errors: NotYours.
+    """
     row = _locked(person, by)
     kept = roles | (set(row.roles) & {Role.PATIENT})
     if kept == set(row.roles):
         return
     row.set_roles(kept, by=by)
-    # Of staff roles only: that a colleague is also a patient is not for every reader of the log.
+    # Only staff roles: not every reader of the log may know that a colleague is also a patient.
     details = {str(role): role in kept for role in Role if role in STAFF_ROLES}
     record(Act("person.roles-changed", f"user:{row.pk}", actor=actor_of(by), details=details))
 
 
 @transaction.atomic
 def set_active(person: User, active: bool, *, by: User) -> None:
-    """Close an account, or open it again. Closing ends its sessions. Errors: NotYours."""
+    """Close or reopen an account and end its sessions. Errors: NotYours."""
     row = _locked(person, by)
     if row.is_active == active:
         return

@@ -1,4 +1,4 @@
-"""Forms about people."""
+"""Forms for invitations, roles and accounts."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ STAFF_CHOICES = [(role.value, role.label) for role in Role if role in STAFF_ROLE
 
 
 class WelcomeForm(forms.Form):
-    """What an invited person gives: a name and a passphrase."""
+    """Asks an invited person for a name and a passphrase."""
 
     name = forms.CharField(label=_("Your name"), max_length=120)
     passphrase = forms.CharField(
@@ -35,7 +35,7 @@ class WelcomeForm(forms.Form):
 
 
 class InviteForm(forms.Form):
-    """Invite a member of staff."""
+    """Invites a member of staff."""
 
     name = forms.CharField(label=_("Name"), max_length=120)
     email = forms.EmailField(label=_("E-mail address"), max_length=254)
@@ -49,13 +49,13 @@ class InviteForm(forms.Form):
 
 
 class TakeBackForm(forms.Form):
-    """Which invitation is taken back."""
+    """Takes back an invitation."""
 
     invitation = forms.UUIDField()
 
 
 class RolesForm(forms.Form):
-    """Which staff roles a person holds; the role of patient is not the administrator's to give or take."""
+    """Sets the staff roles of a person. Administrators cannot give or take the role of patient."""
 
     roles = forms.MultipleChoiceField(
         label=_("Roles"), choices=STAFF_CHOICES, required=False, widget=forms.CheckboxSelectMultiple

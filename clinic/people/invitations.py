@@ -1,4 +1,4 @@
-"""Inviting a person, and their coming in. The token stands in the mail alone."""
+"""Invitations: creating, accepting and withdrawing them. The token is only in the mail."""
 
 import hashlib
 import secrets
@@ -20,27 +20,34 @@ from clinic.accounts.models import Invitation, Role, User
 from clinic.audit.record import Act, actor_of, record
 from clinic.mail import send
 
-# What a higher room does for a person who came in with a role, inside the transaction of their coming in.
+# Functions of the apps above, called with the user and the role when an invitation is accepted, in its
+# transaction.
 on_joined: list[Callable[[User, str], None]] = []
 
 
 class Closed(Exception):
-    """The invitation was used, has expired, or is not for this person; the message says so."""
+    """The invitation was used, has expired, or is for somebody else. The message says which."""
 
 
-SPENT = gettext_lazy("This invitation has been used or has expired. Please ask the front desk for a new one.")
+USED_OR_EXPIRED = gettext_lazy(
+    "This invitation has been used or has expired. Please ask the front desk for a new one."
+)
 
 
 def digest(token: str) -> str:
-    """SHA-256 (hex) of a token: what the database keeps of it. The token has 256 random bits, so no salt."""
+    """Return the SHA-256 (hex) of a token, which is stored.
+
+    A salt is not needed: a token has 256 random bits.
+    """
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 @transaction.atomic
 def invite(email: str, name: str, role: str, *, by: User, base: str, language: str = "en") -> Invitation:
-    """Create an invitation and mail its link once that is certain. `base`: this house's address.
+    """Create an invitation and mail its link after the transaction has been committed.
 
-    Errors: Unsent, as the transaction ends: the invitation stands, and nobody has its link.
+    base: the root URL of this server. Errors: Unsent, raised after the commit: the invitation then exists,
+    but nobody has its link.
     """
     token = secrets.token_urlsafe(32)
     made = Invitation.objects.create(
@@ -64,33 +71,34 @@ def invite(email: str, name: str, role: str, *, by: User, base: str, language: s
 
 
 def open_invitation(token: str, *, existing: User | None = None) -> Invitation:
-    """Return the invitation of a token if it can still be used, by `existing` where somebody is signed in.
+    """Return the invitation of a token without using it.
 
-    Looking does not use it. Errors: Closed.
+    existing: the signed-in user, if any. Errors: Closed, also if the invitation is for another address than
+    theirs.
     """
     found = Invitation.objects.filter(token_digest=digest(token)).first()
     if found is None or not found.is_open(timezone.now()):
-        raise Closed(SPENT)
+        raise Closed(USED_OR_EXPIRED)
     if existing is not None and existing.email.lower() != found.email.lower():
         raise Closed(_("This invitation is for another address. Please sign out, then open its link again."))
     return found
 
 
 def has_account(found: Invitation) -> bool:
-    """Whether the address has an account already: its owner signs in, and the role is added."""
+    """Return whether the address has an account already. Its owner has to sign in to accept the role."""
     return User.objects.filter(email__iexact=found.email).exists()
 
 
 @transaction.atomic
 def accept(token: str, *, name: str = "", passphrase: str = "", existing: User | None = None) -> User:
-    """Use an invitation up: make the account, or add the role to an `existing` one of the same address.
+    """Accept an invitation: create the account, or add the role to the account `existing`.
 
-    An existing account's sessions end with the change. Errors: Closed, also for the second of two who try at
-    once.
+    existing: the signed-in user, whose address must be that of the invitation. Their sessions end.
+    Errors: Closed, also for the second of two calls at the same time.
     """
     found = open_invitation(token, existing=existing)
     if Invitation.objects.filter(pk=found.pk, used_at__isnull=True).update(used_at=timezone.now()) != 1:
-        raise Closed(SPENT)
+        raise Closed(USED_OR_EXPIRED)
     if existing is None:
         try:
             user = User.objects.create_user(
@@ -106,14 +114,14 @@ def accept(token: str, *, name: str = "", passphrase: str = "", existing: User |
         user.forget_roles()
         user.end_sessions()
     Invitation.objects.filter(pk=found.pk).update(used_by=user)
-    for welcome in on_joined:
-        welcome(user, found.role)
+    for joined in on_joined:
+        joined(user, found.role)
     record(Act("person.joined", f"user:{user.pk}", actor=actor_of(user), details={"role": str(found.role)}))
     return user
 
 
 def waiting() -> QuerySet[Invitation]:
-    """Invitations of staff that can still be used, newest first."""
+    """Return the invitations of staff that can still be used, newest first."""
     now = timezone.now()
     rows = Invitation.objects.filter(used_at__isnull=True, expires_at__gt=now).exclude(role=Role.PATIENT)
     return rows.order_by("-created_at", "pk")
@@ -121,7 +129,7 @@ def waiting() -> QuerySet[Invitation]:
 
 @transaction.atomic
 def take_back(pk: UUID, *, by: User) -> bool:
-    """End an invitation of staff that nobody has used. Returns whether there was one to end."""
+    """Withdraw an unused invitation of staff. Return whether there was one."""
     if waiting().filter(pk=pk).update(expires_at=timezone.now()) != 1:
         return False
     record(Act("person.invitation-withdrawn", f"invitation:{pk}", actor=actor_of(by)))

@@ -1,4 +1,4 @@
-"""Who may use the URLs of this package, those of django-allauth, and the choice of a language."""
+"""The access policy of the URLs of this package, of django-allauth, and of choosing a language."""
 
 from clinic.access.policy import PUBLIC, SIGNED_IN, Row, register, roles
 from clinic.accounts.models import Role
@@ -22,11 +22,11 @@ register(
         "account_reauthenticate": Row(SIGNED_IN, SIGNED_IN),
         "account_change_password": Row(SIGNED_IN, SIGNED_IN),
         "account_set_password": Row(SIGNED_IN, SIGNED_IN),
-        # An address proves who may come in, so nobody changes it alone: closed.
+        # Closed: the address was proved by the invitation, so users cannot change it themselves.
         "account_email": Row(()),
         "account_email_verification_sent": Row(()),
         "account_confirm_email": Row(()),
-        # Nobody comes in by a code alone until that way asks for a second factor too: closed.
+        # Closed: sign-in by an e-mailed code would need a second factor.
         "account_confirm_login_code": Row(()),
     }
 )

@@ -1,9 +1,9 @@
-"""Keeps what opens a door out of the logs: the token of an invitation, the key of a passphrase reset."""
+"""Log filters that remove secrets: tokens of invitations and keys of passphrase resets."""
 
 import logging
 import re
 
-# Also percent-encoded, as they stand in `?next=` of a log-in.
+# Also percent-encoded, as in `?next=` of the sign-in page.
 SECRETS = re.compile(
     r"((?:/|%2F)invitation(?:/|%2F)|(?:/|%2F)password(?:/|%2F)reset(?:/|%2F)key(?:/|%2F))[\w:-]+",
     re.IGNORECASE,
@@ -11,12 +11,12 @@ SECRETS = re.compile(
 
 
 class WithoutTokens(logging.Filter):
-    """Puts `[ ]` where a record's line would show a token; lets every record pass."""
+    """Replaces tokens in a record's message and traceback by `[ ]`. Drops no record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         try:
             line = record.getMessage()
-        except (TypeError, ValueError):  # the handler says so itself
+        except (TypeError, ValueError):  # the handler reports this error
             return True
         if SECRETS.search(line):
             record.msg, record.args = SECRETS.sub(r"\1[ ]", line), None
@@ -28,7 +28,10 @@ class WithoutTokens(logging.Filter):
 
 
 class OneLineForRefusals(logging.Filter):
-    """Takes the traceback off what is no fault: each refused page would write forty lines. Lets all pass."""
+    """Removes the traceback of records below ERROR, which a denied request would log in 40 lines.
+
+    Drops no record.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.levelno < logging.ERROR:

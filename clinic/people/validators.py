@@ -1,4 +1,4 @@
-"""What no passphrase of this house may be."""
+"""The password validator of this clinic."""
 
 import unicodedata
 
@@ -6,20 +6,20 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-# As it is spoken, and as it stands on the door: Lac[ ]na.
+# As it is pronounced, and the letters of its logo: Lac[ ]na.
 NAMES = ("lacuna", "lacna")
-# Fewer letters and digits than this beside the name are a decoration of it ("Lacuna2004!").
-LEAST_BESIDE = 6
+# With fewer letters and digits than this besides the name, a passphrase is refused ("Lacuna2004!").
+MIN_OTHER_CHARACTERS = 6
 
 
 class ClinicNameValidator:
-    """Refuses passphrases that are little more than the clinic's name, however it is spaced or dressed up."""
+    """Refuses passphrases that are little more than the clinic's name, also with spaces or signs in it."""
 
     def validate(self, password: str, user: AbstractBaseUser | None = None) -> None:
         folded = unicodedata.normalize("NFKC", password).casefold()
-        letters = "".join(sign for sign in folded if sign.isalnum())
+        letters = "".join(char for char in folded if char.isalnum())
         for name in NAMES:
-            if name in letters and len(letters.replace(name, "")) < LEAST_BESIDE:
+            if name in letters and len(letters.replace(name, "")) < MIN_OTHER_CHARACTERS:
                 raise ValidationError(
                     _("The clinic's name is the first thing anyone would try."), code="clinic_name"
                 )

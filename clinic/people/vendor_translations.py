@@ -1,6 +1,6 @@
-"""Sentences of the libraries underneath that people here can meet, and that come without Vietnamese.
+"""Texts of Django and allauth that users can see and that have no Vietnamese translation there.
 
-Named here, they are collected with our own and translated in our catalogs, which are asked first.
+Because they are listed here, makemessages collects them into our catalogs, which Django searches first.
 """
 
 from django.utils.translation import gettext_noop as _

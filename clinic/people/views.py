@@ -1,4 +1,4 @@
-"""The door, the way in, and the list of people."""
+"""The home page, invitations, and the pages on users."""
 
 from uuid import UUID
 
@@ -24,14 +24,17 @@ from clinic.people.invitations import Closed, accept, has_account, invite, open_
 
 
 def request_user(request: HttpRequest) -> User:
-    """The signed-in person of a request that LoginRequiredMiddleware has let through."""
+    """Return the user of a request in a view that requires sign-in.
+
+    Errors: TypeError if nobody is signed in.
+    """
     if not isinstance(request.user, User):
         raise TypeError("nobody is signed in")
     return request.user
 
 
-# Where work is, by the roles that have some there, and what it is called on the page that lets one choose.
-LINKS: tuple[tuple[frozenset[str], str, str | Promise], ...] = (
+# The start pages: the roles that have it, its URL name, and its label if a user must choose between two.
+START_PAGES: tuple[tuple[frozenset[str], str, str | Promise], ...] = (
     (frozenset({Role.RECEPTIONIST, Role.TECHNICIAN, Role.DOCTOR}), "today", gettext_lazy("The day board")),
     (frozenset({Role.AUDITOR, Role.ADMINISTRATOR}), "audit", gettext_lazy("The record")),
     (frozenset({Role.PATIENT}), "patients:portal", gettext_lazy("My own file")),
@@ -42,21 +45,24 @@ LINKS: tuple[tuple[frozenset[str], str, str | Promise], ...] = (
 @require_safe
 @never_cache
 def home(request: HttpRequest) -> HttpResponse:
-    """The front door; whoever is signed in goes on to where their work is, or chooses between two places."""
+    """Show the home page.
+
+    Redirect signed-in users to their start page, or let them choose if they have several.
+    """
     user = request.user
     if not isinstance(user, User):
         return render(request, "clinic/people/door.html")
-    doors = [(name, label) for roles, name, label in LINKS if user.has_role(*roles)]
-    if len(doors) == 1:
-        return redirect(doors[0][0])
-    return render(request, "clinic/people/choice.html", {"doors": doors})
+    start_pages = [(name, label) for roles, name, label in START_PAGES if user.has_role(*roles)]
+    if len(start_pages) == 1:
+        return redirect(start_pages[0][0])
+    return render(request, "clinic/people/choice.html", {"doors": start_pages})
 
 
 @login_not_required
 @require_safe
 @never_cache
 def health(request: HttpRequest) -> HttpResponse:
-    """Answers 200 when the database does."""
+    """Return 200 if the database answers."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     return HttpResponse("ok", content_type="text/plain")
@@ -67,7 +73,7 @@ def health(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @sensitive_post_parameters("passphrase")
 def invitation(request: HttpRequest, token: str) -> HttpResponse:
-    """Show an invitation, and take it up. Looking at it does not use it."""
+    """Show an invitation (GET), or accept it (POST)."""
     existing = request.user if isinstance(request.user, User) else None
     try:
         found = open_invitation(token, existing=existing)
@@ -87,7 +93,7 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def people(request: HttpRequest) -> HttpResponse:
-    """Who has an account; invite a member of staff, or take an invitation back."""
+    """List the accounts; invite a member of staff, or take an invitation back."""
     form = InviteForm(request.POST if request.POST.get("do") == "invite" else None)
     if request.method == "POST" and (done := _invite_or_take_back(request, form)):
         messages.success(request, done)
@@ -99,7 +105,7 @@ def people(request: HttpRequest) -> HttpResponse:
 
 
 def _invite_or_take_back(request: HttpRequest, form: InviteForm) -> str:
-    """Do what the page's button says; return the sentence that tells so, or nothing for a faulty form."""
+    """Do what the submitted button asks for. Return the message of success, or "" if nothing was done."""
     by = request_user(request)
     if request.POST.get("do") == "take-back":
         chosen = TakeBackForm(request.POST)
@@ -118,12 +124,12 @@ def _invite_or_take_back(request: HttpRequest, form: InviteForm) -> str:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def person(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """One account: its roles, and whether it is open. Closing it is asked twice."""
+    """Show one account; change its roles, close it (after a confirmation) or open it again."""
     row = get_object_or_404(User, pk=pk)
     do = request.POST.get("do", "")
     form = RolesForm(request.POST if do == "roles" else None, initial={"roles": sorted(row.roles)})
-    sure = do != "close" or request.POST.get("sure") == "yes"
-    if request.method == "POST" and sure:
+    confirmed = do != "close" or request.POST.get("sure") == "yes"
+    if request.method == "POST" and confirmed:
         try:
             done = _change(row, do, form, by=request_user(request))
         except changes.NotYours as refusal:
@@ -132,12 +138,13 @@ def person(request: HttpRequest, pk: UUID) -> HttpResponse:
         if done:
             messages.success(request, done)
             return redirect("person", pk=row.pk)
-    context = {"person": row, "form": form, "closing": not sure, "own": row.pk == request_user(request).pk}
+    own = row.pk == request_user(request).pk
+    context = {"person": row, "form": form, "closing": not confirmed, "own": own}
     return render(request, "clinic/people/person.html", context)
 
 
 def _change(row: User, do: str, form: RolesForm, *, by: User) -> str:
-    """Do what the page's button says; return the sentence that tells so, or nothing for a faulty form."""
+    """Do what the submitted button asks for. Return the message of success, or "" if the form is invalid."""
     if do in {"close", "open"}:
         changes.set_active(row, do == "open", by=by)
         return _("The account is open again.") if do == "open" else _("The account is closed.")

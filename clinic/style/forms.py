@@ -1,11 +1,14 @@
-"""Questions that show every state of a field."""
+"""A form for the style page that shows every state of every kind of field."""
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 
 class SpecimenForm(forms.Form):
-    """One field of each kind. A title of "-" is refused, so that an answered field can show an error too."""
+    """One field of each kind.
+
+    The title "-" is invalid, so that a field with a value can show an error too.
+    """
 
     title = forms.CharField(label=_("What is it?"), help_text=_("Leave out what you like."), max_length=40)
     when = forms.CharField(label=_("When, roughly?"), required=False)
@@ -49,14 +52,17 @@ ANSWERS = {
 
 
 def field_states() -> dict[str, SpecimenForm]:
-    """The form as it comes, answered, refused, closed, and large for a patient; no two share an id."""
-    closed = SpecimenForm(initial=ANSWERS, auto_id="disabled_%s")
-    for field in closed.fields.values():
+    """Return the form empty, filled, with errors, disabled, and large for patients.
+
+    All element ids differ.
+    """
+    disabled = SpecimenForm(initial=ANSWERS, auto_id="disabled_%s")
+    for field in disabled.fields.values():
         field.disabled = True
     return {
         "empty": SpecimenForm(auto_id="empty_%s"),
         "filled": SpecimenForm(initial=ANSWERS, auto_id="filled_%s"),
         "error": SpecimenForm({"title": "-"}, auto_id="error_%s"),
-        "disabled": closed,
+        "disabled": disabled,
         "patient": SpecimenForm(auto_id="patient_%s"),
     }

@@ -1,4 +1,4 @@
-"""Who may use the URLs of this package."""
+"""The access policy of this package's URLs."""
 
 from clinic.access.policy import EVERY_STAFF, Row, register
 

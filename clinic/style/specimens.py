@@ -1,4 +1,4 @@
-"""Each component fragment with what it is given: the style page renders the fragments themselves."""
+"""Example contexts for each component template; the style page renders the templates with them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from clinic.style.forms import SpecimenForm
 
 FOLDER = "components/"
 MARKS = ("alarm", "done", "paused", "running", "call", "stop", "protected")
-# Corners by the shore, a while ago, and long ago: as patients.memories.silhouette ages them.
+# Opacities of the corners of erased memories, from recent to old, as in patients.memories.silhouette.
 AGES = (1.0, 0.7, 0.42)
 PAGES = Paginator(range(45), 20)
 
 
 @dataclass(frozen=True)
 class State:
-    """One state of a component: what it was given, and what the fragment made of it."""
+    """One state of a component. given: the arguments as text. html: the rendered template."""
 
     given: str
     html: SafeString
@@ -31,14 +31,17 @@ class State:
 
 @dataclass(frozen=True)
 class Specimen:
-    """A fragment of templates/components and the states it is shown in."""
+    """A template of templates/components, rendered in several states."""
 
     name: str
     states: list[State]
 
 
-def chart(*, paper: bool = False) -> SimpleNamespace:
-    """A small map (patients.memories.silhouette.Silhouette): two prints, one kept, one off the map."""
+def example_map(*, paper: bool = False) -> SimpleNamespace:
+    """Return a small map: two targets, one protected memory, one off the map.
+
+    Its attributes are those of patients.memories.silhouette.Silhouette.
+    """
 
     def print_(x: int, y: int, tone: str, fate: str = "target", order: int = 0) -> SimpleNamespace:
         return SimpleNamespace(x=x, y=y, w=52, h=40, tone=tone, fate=fate, order=order)
@@ -66,8 +69,8 @@ def chart(*, paper: bool = False) -> SimpleNamespace:
     )
 
 
-def contexts(refused: SpecimenForm) -> dict[str, list[dict[str, Any]]]:
-    """By a fragment's name, what to give it to see each of its states."""
+def contexts(form: SpecimenForm) -> dict[str, list[dict[str, Any]]]:
+    """Return the contexts that show each state of each component, by template name."""
     picture = {"src": static("front.svg"), "alt": _("The map"), "width": 760, "height": 900}
     course = [
         SimpleNamespace(when="9 Feb", text=_("Intake answered."), state="done", url="#timeline"),
@@ -115,32 +118,35 @@ def contexts(refused: SpecimenForm) -> dict[str, list[dict[str, Any]]]:
                 "label": _("The day board"),
             },
         ],
-        "error_summary": [{"form": refused, "still": True}],
+        "error_summary": [{"form": form, "still": True}],
         "kind": [{"kind": kind, "label": label} for kind, label in things.items()],
         "number": [{"number": 143}],
         "lacuna": [{"number": 143}],
         "corners": [picture],
         "share": [{"label": _("Mapped"), "value": n, "max": 8, "figure": f"{n} / 8"} for n in (0, 5, 8)],
         "silhouette": [
-            {"map": chart()},
-            {"map": chart(), "alarm": True, "numbered": True},
-            {"map": chart(paper=True)},
+            {"map": example_map()},
+            {"map": example_map(), "alarm": True, "numbered": True},
+            {"map": example_map(paper=True)},
         ],
         "wordmark": [{}, {"href": "#wordmark"}],
     }
 
 
-def specimens(request: HttpRequest, refused: SpecimenForm) -> Iterator[Specimen]:
-    """Render each fragment in its states; `refused` is a bound form with errors, for their summary."""
-    for name, given in contexts(refused).items():
+def specimens(request: HttpRequest, form: SpecimenForm) -> Iterator[Specimen]:
+    """Yield each component rendered in its states. form: a bound form with errors, for the error summary."""
+    for name, given in contexts(form).items():
         template = f"{FOLDER}{name}.html"
         yield Specimen(
             name,
-            [State(said(context), render_to_string(template, context, request)) for context in given],
+            [
+                State(arguments_text(context), render_to_string(template, context, request))
+                for context in given
+            ],
         )
 
 
-def said(context: dict[str, Any]) -> str:
-    """A state's arguments as an include names them; what is no word or number is left to the fragment."""
+def arguments_text(context: dict[str, Any]) -> str:
+    """Return a context as text, like the arguments of an include; only strings, numbers and booleans."""
     plain = {key: value for key, value in context.items() if isinstance(value, str | int | bool) and value}
     return " ".join(f"{key}={value}" for key, value in plain.items() if key not in {"type", "still"})

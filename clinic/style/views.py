@@ -1,4 +1,4 @@
-"""The living style page: the house's own fragments and tokens, each in every state."""
+"""The style page: all component templates and design tokens, in every state."""
 
 from django.contrib.messages import ERROR, SUCCESS, WARNING
 from django.contrib.messages.storage.base import Message
@@ -26,7 +26,7 @@ def style(request: HttpRequest) -> HttpResponse:
         "chapters": [("green", _("green")), ("red", _("red")), ("orange", _("orange")), ("blue", _("blue"))],
         "bookings": [(kind, 1 + 5 * place, 5) for place, kind in enumerate(KINDS)],
         "hours": [f"{hour:02d}" for hour in range(8, 8 + QUARTERS // 4)],
-        # As the base template shows them above every page, here one of each weight.
+        # The base template shows them above every page; here is one of each level.
         "messages": [
             Message(SUCCESS, _("Saved.")),
             Message(WARNING, _("Choose a reason.")),

@@ -1,4 +1,4 @@
-"""English days and times; what is not named here is Django's own."""
+"""English date and time formats. Formats that are not here are those of Django."""
 
 DATE_FORMAT = "j F Y"
 TIME_FORMAT = "H:i"

@@ -1,6 +1,6 @@
-"""Vietnamese days and times: the month by its number, and named as one.
+"""Vietnamese date and time formats: the month is the word "tháng" and a number.
 
-`3/4/2003` would be shorter, but people type back what they are shown, and there it could be March or April.
+`3/4/2003` would be shorter. But people type dates as they see them, and this could be read as March or April.
 """
 
 DATE_FORMAT = SHORT_DATE_FORMAT = r"j \t\há\n\g n, Y"

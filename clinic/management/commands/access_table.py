@@ -1,3 +1,5 @@
+"""Print the access table of docs/access.md."""
+
 from typing import Any
 
 from django.core.management.base import BaseCommand

@@ -1,4 +1,4 @@
-"""Export the whole audit log into a file that proves itself, however long it is."""
+"""Export the whole audit log into a signed file, in constant memory."""
 
 import os
 import secrets
@@ -33,7 +33,7 @@ class Command(BaseCommand):
         draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
         try:
             self.write(draft, reason)
-            os.link(draft, file)  # refuses to take the place of anything
+            os.link(draft, file)  # fails if `file` exists
             sync_directory(file.parent)
         except (LookupError, ValueError, OSError, Error) as error:
             raise CommandError(f"Nothing was exported: {error}") from error
@@ -42,7 +42,10 @@ class Command(BaseCommand):
         self.stdout.write(f"Exported: {file}")
 
     def write(self, draft: Path, reason: str) -> None:
-        """Write the export; the file has no name of its own before the entry that says so is written."""
+        """Write the export to `draft` and record it in the log.
+
+        The file gets its final name afterwards, so no export exists that is not recorded.
+        """
         with os.fdopen(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b") as opened:
             size = export_to(opened, Entry.objects.all(), timezone.now())
             durable.fsync(opened.fileno())

@@ -1,4 +1,4 @@
-"""`manage.py makemessages`, knowing that an app's templates lie in templates/<app> and not in the app."""
+"""`manage.py makemessages` for a project whose templates are in templates/<app> and not in the app."""
 
 from pathlib import Path
 
@@ -9,17 +9,17 @@ NOT_OURS = ["tests", "data", "collected", "docs"]
 
 
 class Command(makemessages.Command):
-    """Collect each text into the catalog of the app it belongs to.
+    """Collects each text into the catalog of its app.
 
-    A file under <app>/ or templates/<app>/ goes to the catalog in LOCALE_PATHS that lies in that app; what
-    all apps share (base pages, components, error pages, sign-in) goes to the first one.
+    Texts of files under <app>/ or templates/<app>/ go to the catalog in LOCALE_PATHS inside that app. Texts
+    that all apps share (base pages, components, error pages, sign-in) go to the first catalog.
     """
 
-    # A guess that looks right is worse than a text that is plainly missing: tests find only the latter.
+    # No fuzzy matches: tests find missing translations, but not wrong ones.
     msgmerge_options = [*makemessages.Command.msgmerge_options, "--no-fuzzy-matching"]
 
     def find_files(self, root: str) -> list[makemessages.TranslatableFile]:
-        """Find what to read under `root`, each file with the catalog its texts go to."""
+        """Return the files under `root` to read, each with the catalog for its texts as `locale_dir`."""
         self.ignore_patterns = [*self.ignore_patterns, *NOT_OURS]
         catalogs = {Path(path).parent.name: str(path) for path in settings.LOCALE_PATHS}
         shared = next(iter(catalogs.values()))
@@ -33,7 +33,7 @@ class Command(makemessages.Command):
         return files
 
     def write_po_file(self, potfile: str, locale: str) -> None:
-        """Write the catalog without the time it was collected, so that collecting twice changes nothing."""
+        """Write the catalog without its creation date, so that running the command twice changes nothing."""
         super().write_po_file(potfile, locale)
         catalog = Path(potfile).parent / locale / "LC_MESSAGES" / f"{self.domain}.po"
         lines = catalog.read_text(encoding="utf-8").splitlines(keepends=True)

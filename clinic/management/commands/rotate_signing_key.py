@@ -1,4 +1,4 @@
-"""Hand the house's signature over to a new key."""
+"""Replace the signing key by a new one."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Read the whole audit log against every checkpoint that left the house."""
+"""Verify the whole audit log, also against every checkpoint in the witness directory."""
 
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,7 @@ class Command(BaseCommand):
         if between:
             self.compare(between[0], between[1], trusted)
             return
-        self.tell(verify_log(witness=witness, key=trusted))
+        self.print_report(verify_log(witness=witness, key=trusted))
 
     def compare(self, one: str, other: str, key: Ed25519PublicKey | None) -> None:
         """Print the RFC 9162 consistency proof between two checkpoints, and whether it holds."""
@@ -68,7 +68,10 @@ class Command(BaseCommand):
         self.stdout.write(str(found.says))
 
     def note(self, text: str) -> str:
-        """Return a note by its file, or by how many entries it was signed over. Errors: CommandError."""
+        """Return the text of a note. text: number of entries of a stored checkpoint, or a file name.
+
+        Errors: CommandError.
+        """
         row = Checkpoint.objects.filter(size=int(text)).last() if text.isdecimal() else None
         if row is not None:
             return row.note
@@ -78,11 +81,13 @@ class Command(BaseCommand):
             raise CommandError(f"There is no checkpoint over {text} entries and no such file.") from error
 
     def install(self) -> None:
+        """Install missing triggers and print their names."""
         for name in triggers.missing(connection):
             self.stdout.write(f"Installed: {name}")
         triggers.put(connection)
 
-    def tell(self, report: Report) -> None:
+    def print_report(self, report: Report) -> None:
+        """Print a verification report. Errors: CommandError if it has problems."""
         self.stdout.write(f"Root of {report.size} entries: {report.root.hex() or 'none'}")
         for line in report.declared:
             self.stdout.write(f"Declared: {line}")

@@ -52,7 +52,7 @@ def test_who_has_the_old_key_signs_nothing_after_it(house: Path, monkeypatch: py
         verify_ours(forged)
 
 
-@pytest.mark.parametrize("place", ["_keep_former", "checkpoint"])
+@pytest.mark.parametrize("place", ["_add_former_key", "checkpoint"])
 def test_a_rotation_that_is_broken_off_is_ended_by_the_next(
     place: str, house: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

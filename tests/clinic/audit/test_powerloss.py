@@ -65,7 +65,7 @@ def test_a_new_signing_key_never_loses_the_one_before(
     settings.LACUNA_SIGNING_KEY_FILE = tmp_path / "signing-key"
     checkpoint("test")
     first = (tmp_path / "signing-key").read_bytes()
-    former = keyring._beside("former").name
+    former = keyring._path_with_ending("former").name
     for done, files in left_by_crashes(tmp_path, monkeypatch, lambda: rotate(by="system:operator")):
         now = files["signing-key"]
         assert now != first or not done

@@ -17,7 +17,7 @@ from clinic.audit.context import client_address
 from clinic.audit.merkle import Frontier
 from clinic.audit.middleware import AuditContextMiddleware
 from clinic.audit.models import Entry, TreeHead
-from clinic.audit.record import ACTIONS, LOCK, Act, LogBroken, acting, actor_of, record, register
+from clinic.audit.record import ACTIONS, SELECT_HEAD, Act, LogBroken, acting, actor_of, record, register
 from tests.clinic.audit.factories import an_act, copy_of_entry, write
 
 WORKER = "system:worker"
@@ -112,7 +112,7 @@ def test_of_two_who_write_first_the_later_goes_on_after_the_earlier() -> None:
 
     def overtaken(execute: Callable[..., object], sql: str, *rest: object) -> object:
         result = execute(sql, *rest)
-        if sql.startswith(LOCK) and others:  # it found no head, and another makes one before it can
+        if sql.startswith(SELECT_HEAD) and others:  # it found no head, and another makes one before it can
             write(others.pop())
         return result
 
@@ -134,9 +134,9 @@ def test_a_head_that_contradicts_itself_takes_no_more() -> None:
     ("fields", "sentence"),
     [
         ({"action": "test.unheard-of"}, "no action 'test.unheard-of' is registered"),
-        ({"subject": "Clementine"}, 'a subject reads "<noun>:<id>"'),
-        ({"subject": "patient:Clementine Kruczynski"}, 'a subject reads "<noun>:<id>"'),
-        ({"subject": "step:" + "1" * 116}, 'a subject reads "<noun>:<id>"'),
+        ({"subject": "Clementine"}, 'a subject has the form "<noun>:<id>"'),
+        ({"subject": "patient:Clementine Kruczynski"}, 'a subject has the form "<noun>:<id>"'),
+        ({"subject": "step:" + "1" * 116}, 'a subject has the form "<noun>:<id>"'),
         ({"actor": "Mary"}, "an actor is a user's id, a system's name or a visitor"),
         ({"reason": "x" * 501}, "a reason has at most 500 characters, none of them NUL"),
         ({"reason": "x\0"}, "a reason has at most 500 characters, none of them NUL"),

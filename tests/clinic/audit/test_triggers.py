@@ -85,7 +85,7 @@ def test_l2_every_missing_trigger_is_named() -> None:
     names = sorted(triggers.wanted(connection))
     for name in names:
         with connection.cursor() as cursor:
-            cursor.execute(triggers.dropping(connection, name))
+            cursor.execute(triggers.drop_sql(connection, name))
         assert triggers.missing(connection) == [name]
         triggers.put(connection)
     triggers.take_away(connection)

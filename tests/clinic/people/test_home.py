@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 
-from clinic.access.navigation import PLACES
+from clinic.access.navigation import LINKS
 from clinic.access.policy import allowed
 from clinic.accounts.models import Role
 from tests.factories import make_case, make_user
@@ -65,6 +65,6 @@ def test_the_header_leads_only_where_one_may_go_and_everywhere_it_could(role: st
     page = client.get("/account/password/change/")
     shown = [item.url for item in page.context["nav"]]
     assert shown
-    assert len(shown) == sum(allowed(user, name, {}, "GET").allowed for name, _label in PLACES)
+    assert len(shown) == sum(allowed(user, name, {}, "GET").allowed for name, _label in LINKS)
     for url in shown:
         assert client.get(url).status_code in {200, 302, 404 if url == "/outbox/" else 200}
