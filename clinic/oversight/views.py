@@ -26,6 +26,7 @@ from clinic.audit.models import Checkpoint, Entry, EntryQuerySet
 from clinic.audit.proofs import head_size
 from clinic.audit.record import Act, LogBroken, record
 from clinic.audit.verify import Report, verify_log
+from clinic.http.requests import wants_fragment
 from clinic.oversight.entry_texts import grouped, lines
 from clinic.oversight.search import Filters, page_of
 
@@ -131,7 +132,7 @@ def context(request: HttpRequest, query: QueryDict) -> dict[str, Any]:
 def audit(request: HtmxRequest) -> HttpResponse:
     """Show the log with its filters; for htmx, only the table."""
     shown = context(request, request.GET)
-    fragment = request.htmx and not request.htmx.history_restore_request
+    fragment = wants_fragment(request)
     template = "clinic/oversight/_log.html" if fragment else "clinic/oversight/audit.html"
     response = render(request, template, shown, status=422 if shown["filters"].errors else 200)
     patch_vary_headers(response, ["HX-Request", "HX-History-Restore-Request"])

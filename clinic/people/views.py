@@ -17,21 +17,11 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
 from clinic.accounts.models import Role, User
+from clinic.http.requests import request_user
 from clinic.mail import Unsent
 from clinic.people import changes
 from clinic.people.forms import InviteForm, RolesForm, TakeBackForm, WelcomeForm
 from clinic.people.invitations import Closed, accept, has_account, invite, open_invitation, take_back, waiting
-
-
-def request_user(request: HttpRequest) -> User:
-    """Return the user of a request in a view that requires sign-in.
-
-    Errors: TypeError if nobody is signed in.
-    """
-    if not isinstance(request.user, User):
-        raise TypeError("nobody is signed in")
-    return request.user
-
 
 # The start pages: the roles that have it, its URL name, and its label if a user must choose between two.
 START_PAGES: tuple[tuple[frozenset[str], str, str | Promise], ...] = (

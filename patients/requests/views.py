@@ -13,8 +13,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from clinic.accounts.models import Role, User
 from clinic.audit.context import client_address
+from clinic.http.requests import request_user
 from clinic.mail import Unsent
-from clinic.people.views import request_user
 from patients.requests.decisions import CannotDecide, create_request, decide, invite_again
 from patients.requests.forms import DecisionForm, RequestForm
 from patients.requests.models import AppointmentRequest
