@@ -16,8 +16,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from clinic.http.guard import Receive, Refused, Scope, Send, Visitor, admit, answer, answer_refusal
 from patients.cases.editing import NotTaken
 from patients.cases.models import Case
-from patients.imaging.refusals import Code
-from patients.imaging.refusals import Refused as FileRefused
+from patients.imaging.refusals import Code, FileRefused
 from patients.keepsakes.staging import (
     Discarded,
     TooManyBytes,

@@ -119,8 +119,8 @@ def receive(
 
     `kind`: "object" for a photograph of an object; any other value is ignored, the content decides.
     `by`: None if the demonstration's loader creates it.
-    Errors: Refused (of patients.imaging), NotTaken. On every error all that was stored for the keepsake is
-    destroyed, the original included.
+    Errors: FileRefused, NotTaken. On every error all that was stored for the keepsake is destroyed, the
+    original included.
     """
     stored = [original]
     try:

@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from patients.imaging.limits import DEFAULT_LIMITS
-from patients.imaging.refusals import Code, Refused
+from patients.imaging.refusals import Code, FileRefused
 
 REFUSAL_TEXTS: dict[str, str | Promise] = {
     "not-taken": gettext_lazy("One file found no room in your file. Please talk to the clinic."),
@@ -44,5 +44,5 @@ def _sentence(code: str) -> str:
             "pages": settings.LACUNA_PDF_MAX_PAGES,
             "minutes": settings.LACUNA_MEDIA_MAX_SECONDS // 60,
         }
-        return str(Refused(Code(code), **figures))
+        return str(FileRefused(Code(code), **figures))
     return _("One of the files could not be taken. Please try again, or call us.")

@@ -28,7 +28,7 @@ from clinic.audit.record import Act, actor_of, record
 from clinic.durable import make_directory, sync_directory
 from patients.cases.editing import NotTaken
 from patients.cases.models import Case
-from patients.imaging.refusals import Refused
+from patients.imaging.refusals import FileRefused
 from patients.keepsakes.ingest import FILENAME_LENGTH, check_accepts, receive, remaining_quota
 from patients.keepsakes.models import Keepsake, Upload, UploadFields
 from patients.vault.configured import key_store
@@ -340,8 +340,8 @@ class StagedFile(File):
 def finish_upload(upload: Upload, *, by: User) -> Keepsake:
     """Make a keepsake of an upload whose bytes have all arrived. A second call returns the same keepsake.
 
-    The caller holds the lock of the staged file. Errors: Discarded; Refused and NotTaken, after the upload
-    was destroyed and the refusal was recorded in the audit log.
+    The caller holds the lock of the staged file. Errors: Discarded; FileRefused and NotTaken, after the
+    upload was destroyed and the refusal was recorded in the audit log.
     """
     done = Upload.objects.select_related("keepsake").filter(pk=upload.pk).first()
     if done is None:
@@ -356,7 +356,7 @@ def finish_upload(upload: Upload, *, by: User) -> Keepsake:
         doom(mine, "refused")
         destroy(mine)
         _discard_locked(upload)
-        if isinstance(error, Refused | NotTaken):
+        if isinstance(error, FileRefused | NotTaken):
             record_refusal(upload.case_id, refusal_code(error), upload.length, by=by, upload_id=upload.pk)
         if isinstance(error, KeyGone):
             raise Discarded from error
@@ -380,9 +380,9 @@ def _move_to_vault(upload: Upload) -> StoredObject:
     return original
 
 
-def refusal_code(error: Refused | NotTaken) -> str:
+def refusal_code(error: FileRefused | NotTaken) -> str:
     """Return the code of a refusal, for the audit log and for URLs."""
-    return str(error.code.value) if isinstance(error, Refused) else "not-taken"
+    return str(error.code.value) if isinstance(error, FileRefused) else "not-taken"
 
 
 @transaction.atomic

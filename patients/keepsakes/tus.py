@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from clinic.http.guard import Receive, Refused, Scope, Send, Visitor, admit, answer
 from patients.cases.editing import NotTaken
-from patients.imaging.refusals import Refused as FileRefused
+from patients.imaging.refusals import FileRefused
 from patients.keepsakes.models import Upload
 from patients.keepsakes.staging import (
     Busy,
