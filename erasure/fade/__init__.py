@@ -1,1 +1,1 @@
-"""The fade: keepsakes lose what they hold, pass by pass, each from the last and fresh noise alone."""
+"""The fade: compute the next state of a keepsake from its last state and fresh noise, pass by pass."""

@@ -1,12 +1,13 @@
-"""How a letter fades: its words vanish, pass by pass, and the gaps keep their places.
+"""Fade a letter: its words vanish, pass by pass, and leave gaps of the same width.
 
-A letter's state is its text alone. Each pass is computed from the state before it and fresh randomness of
-the operating system. What vanishes is replaced by one space of its width for each sign, so that the lines
-stay as they were. The words that are rarest in what is left go first, since they say most; chance has a
-growing part in it, until the last ones go in an order that nobody chose.
+The state of a letter is only its text. Each pass is computed from the state before it and fresh randomness of
+the operating system. Each vanished character is replaced by a space of its width, so that the lines do not
+move. The words that are rarest in the remaining text vanish first, because they tell most. The influence of
+chance grows with each pass, so that the order of the last words is random.
 
-As with photos, two different fades of one state must never both exist: what one took the other may have kept.
-An orphan's key is destroyed before its pass is computed again.
+As with photos, two different fades of one state must never both exist: words that vanished in one may still
+be in the other. If a computed state was stored but no row points to it, destroy its key before computing the
+pass again.
 """
 
 from __future__ import annotations
@@ -25,49 +26,52 @@ from .photo import FRAMES
 __all__ = ["BLANK", "FRAMES", "GAP", "PAGE_SIZE", "WIDE_GAP", "capacity_bits", "fade", "page"]
 
 BLANK = ""
-"""The state after the last: not even the gaps."""
+"""The final state, without even the gaps."""
 
-# Scripts that put no spaces between words vanish sign by sign, with the marks that belong to each.
+# Scripts without spaces between words vanish character by character. A combining mark counts as a character.
 _WORD = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
     "|[^\\s\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+"
 )
-_chance = SystemRandom()
+_random = SystemRandom()
 
 
 def fade(state: str, level: int) -> str:
-    """State `level` + 1 from `state`, which is state `level` (0 is the whole letter).
+    """Return state `level` + 1, computed from `state`, which is state `level` (0 is the whole letter).
 
-    An equal share of the words that are left vanishes in each pass. After the last pass only layout remains,
-    and fading that once more, at level `FRAMES`, leaves `BLANK`. Raises ValueError for any other level.
+    An equal share of the words vanishes in each pass. After the last pass only gaps and line breaks are left.
+    At level `FRAMES` the result is `BLANK`. Errors: ValueError for any other level.
     """
     if level == FRAMES:
         return BLANK
     if not 0 <= level < FRAMES:
         raise ValueError("there is no such pass")
     words = list(_WORD.finditer(state))
-    leaving = sorted(_in_order(words, level))[: math.ceil(len(words) / (FRAMES - level))]
-    signs = list(state)
-    for _, place in leaving:
-        start, end = words[place].span()
-        signs[start:end] = [WIDE_GAP if is_wide(sign) else GAP for sign in words[place].group()]
-    return "".join(signs)
+    vanishing = sorted(_ranked(words, level))[: math.ceil(len(words) / (FRAMES - level))]
+    chars = list(state)
+    for _, index in vanishing:
+        start, end = words[index].span()
+        chars[start:end] = [WIDE_GAP if is_wide(char) else GAP for char in words[index].group()]
+    return "".join(chars)
 
 
 def capacity_bits(state: str) -> int:
-    """The most that a state can hold: eight bits for each byte of its signs in UTF-8, spaces left out."""
+    """Return the most information a state can contain: eight bits per byte of its UTF-8, without spaces."""
     return 8 * len("".join(state.split()).encode())
 
 
-def _in_order(words: list[re.Match[str]], level: int) -> Iterator[tuple[float, int]]:
-    """How early each word vanishes, by how often it is there and how long it is, and by chance."""
-    plain = [_plain(word.group()) for word in words]
-    often = Counter(plain)
-    for place, word in enumerate(plain):
-        familiar = 2 * math.log2(often[word]) - math.log2(1 + len(word))
-        yield familiar + _chance.gauss(0, 0.5 + 0.5 * level), place
+def _ranked(words: list[re.Match[str]], level: int) -> Iterator[tuple[float, int]]:
+    """Yield a score and the index of each word. Words with the lowest scores vanish first.
+
+    The score depends on how often the word occurs, on its length and on chance.
+    """
+    normalized = [_normalized(word.group()) for word in words]
+    counts = Counter(normalized)
+    for index, word in enumerate(normalized):
+        score = 2 * math.log2(counts[word]) - math.log2(1 + len(word))
+        yield score + _random.gauss(0, 0.5 + 0.5 * level), index
 
 
-def _plain(word: str) -> str:
-    """A word without case and the signs around it."""
-    return "".join(sign for sign in word.casefold() if unicodedata.category(sign)[0] in "LMN")
+def _normalized(word: str) -> str:
+    """Return a word without case, punctuation and symbols."""
+    return "".join(char for char in word.casefold() if unicodedata.category(char)[0] in "LMN")

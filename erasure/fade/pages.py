@@ -1,7 +1,7 @@
-"""How a letter of several pages fades: every page as a picture does, all of them in one pass.
+"""Fade a letter of several pages: each pass fades every page like a picture.
 
-The pages are one object under one key (patients/imaging/page_bundle.py): none of them outlives another, and
-two fades of one state must never both exist, as with a single picture.
+All pages are one object with one key (patients/imaging/page_bundle.py), so they are destroyed together. As
+with a single picture, two fades of one state must never both exist.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ __all__ = ["FRAMES", "MEDIA_TYPE", "capacity_bits", "fade", "first"]
 
 
 def fade(state: bytes, level: int) -> bytes:
-    """State `level` + 1 from `state`, which is state `level` (0 is the letter as it came).
+    """Return state `level` + 1, computed from `state`, which is state `level` (0 is the letter as uploaded).
 
-    Raises ValueError if `level` is not 0 to 11 or `state` is not one of that level.
+    Errors: ValueError if `level` is not 0 to 11 or `state` is not a state of that level.
     """
     return page_bundle.bind(
         [
@@ -29,11 +29,11 @@ def fade(state: bytes, level: int) -> bytes:
 
 
 def capacity_bits(state: bytes, level: int) -> int:
-    """The most that state `level` can hold: 24 bits for each pixel of each page."""
+    """Return the most information in bits that state `level` can contain: 24 bits per pixel of each page."""
     return sum(photo.capacity_bits(*photo.sizes(page.origin)[level]) for page in page_bundle.unbind(state))
 
 
 def first(state: bytes, level: int) -> photo.Frame:
-    """The first page of state `level`: what the map and the stage show."""
+    """Return the first page of state `level`, which the map and the session view show."""
     page = page_bundle.unbind(state)[0]
     return photo.Frame(page.data, *photo.sizes(page.origin)[level])

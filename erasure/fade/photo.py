@@ -1,12 +1,12 @@
-"""How a picture fades: twelve passes, each computed from the frame before it and fresh noise, nothing else.
+"""Fade a picture in twelve passes. Each frame is computed only from the frame before it and fresh noise.
 
-A frame is all that exists of a picture, so what a pass takes is gone: pixels (each frame is smaller than
-the one before it), color, detail in patches, and whole places that turn to paper. The noise comes from the
-operating system and is kept nowhere: grain from a seed could be subtracted again.
+Only the current frame of a picture exists, so what a pass removes is lost: pixels (each frame is smaller than
+the one before it), color, detail in patches, and areas that become paper (the background color). The noise
+comes from the operating system and is not stored: noise from a seed could be subtracted again.
 
-Two different fades of one frame must never both exist. Their noise is independent, so that their average
-holds more than either, and many of them would give the frame back. Whoever finds a frame k+1 that no row
-points to (its writer died before the pointer moved) must destroy its key before computing k+1 again.
+Two different fades of one frame must never both exist. Their noise is independent, so their average contains
+more than each of them, and many of them would restore the frame. If there is a frame k+1 that no row points
+to (its process died before it updated the row), destroy its key before computing k+1 again.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from statistics import NormalDist
 from PIL import Image, ImageChops, ImageFilter, ImageOps, ImageStat
 
 FRAMES = 12
-"""Passes from the screen rendition to the last frame; after them only `BLANK` is shown."""
+"""Number of passes from the screen rendition to the last frame. After them only `BLANK` is shown."""
 
 LONGEST = 1280
-"""Long side in pixels from which sizes are scheduled, that of the screen rendition."""
+"""Long side of the screen rendition in pixels; the largest from which frame sizes are computed."""
 
 SHORTEST = 24
-"""Long side in pixels of the last frame of all but small pictures."""
+"""Long side of the last frame in pixels; shorter for small pictures (see `sizes`)."""
 
-_SMALL = 300
-PAPER = (0xF7, 0xF9, 0xF8)
+_SMALL_SIDE = 300  # pixels; frames with a shorter long side are shown enlarged
+PAPER = (0xF7, 0xF9, 0xF8)  # the background color that areas fade to
 _BILINEAR, _BICUBIC = Image.Resampling.BILINEAR, Image.Resampling.BICUBIC
 
 Size = tuple[int, int]
@@ -38,7 +38,7 @@ Color = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame: `data` is JPEG without metadata, `width` and `height` are in pixels."""
+    """One frame. `data` is a JPEG without metadata; `width` and `height` are in pixels."""
 
     data: bytes
     width: int
@@ -47,11 +47,12 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """What one pass does. All are shares from 0 to 1.
+    """The strength of each effect in one pass. All values are shares from 0 to 1.
 
-    `gone`: of the frame's area that is paper after it. `washed`: of the area whose detail runs together.
-    `wash`: how far it does. `drained`: of the color that leaves. `lifted`: of the way from ink to paper.
-    `bloom`: how strongly light spreads. `mist`: how far paper reaches in over the shores.
+    `gone`: share of the frame's area that is paper after this pass. `washed`: share of the area that is
+    blurred in patches; `wash`: how strongly it is blurred. `drained`: share of the color that is removed.
+    `lifted`: how far all colors move toward that of paper. `bloom`: how strongly bright areas spread. `mist`:
+    how strongly the paper's soft edge covers the picture beside it.
     """
 
     gone: float
@@ -80,16 +81,16 @@ PASSES = (
 
 
 def capacity_bits(width: int, height: int) -> int:
-    """The most that a frame of so many pixels can hold: 24 bits each."""
+    """Return the most information in bits that a frame of this size can contain: 24 bits per pixel."""
     return width * height * 24
 
 
 def sizes(origin: Size) -> tuple[Size, ...]:
-    """The sizes of frames 0 to `FRAMES` of a picture whose frame 0 is `origin` pixels large.
+    """Return the sizes of frames 0 to `FRAMES` of a picture whose frame 0 has the size `origin` in pixels.
 
-    Long sides fall geometrically from the picture's own, at most `LONGEST`, to `SHORTEST`, or to a twelfth
-    where that is less, so that small pictures lose from the first pass on. Each frame has fewer pixels than
-    the one before it, until there is only one.
+    The long sides decrease geometrically, from the picture's own (at most `LONGEST`) to `SHORTEST`. If a
+    twelfth of the first is less than `SHORTEST`, they end there, so that small pictures also lose pixels from
+    the first pass on. Each frame has fewer pixels than the one before it, until there is only one pixel.
     """
     width, height = origin
     if width < 1 or height < 1:
@@ -104,39 +105,39 @@ def sizes(origin: Size) -> tuple[Size, ...]:
     return tuple(found)
 
 
-def _smaller(wanted: Size, last: Size) -> Size:
-    """`wanted`, no larger than `last` either way and with fewer pixels, where there is more than one."""
-    width, height = min(wanted[0], last[0]), min(wanted[1], last[1])
-    if (width, height) == last:
+def _smaller(target: Size, previous: Size) -> Size:
+    """Return `target` limited to `previous`, and with fewer pixels if that has more than one."""
+    width, height = min(target[0], previous[0]), min(target[1], previous[1])
+    if (width, height) == previous:
         return (max(1, width - 1), height) if width >= height else (width, max(1, height - 1))
     return width, height
 
 
 def fade(frame: bytes, level: int, *, origin: Size, focus: tuple[float, float] | None = None) -> Frame:
-    """Frame `level` + 1 from `frame`, which is frame `level` (0 is the screen rendition) as JPEG.
+    """Return frame `level` + 1, computed from `frame`, the JPEG of frame `level` (0 is the screen rendition).
 
-    `origin` is the size of frame 0 in pixels; `focus` the spot that goes last, as shares of width and height.
-    Raises ValueError if `level` is not 0 to 11 or `frame` is not a JPEG of that level's size.
+    `origin` is the size of frame 0 in pixels. `focus` is the spot that fades last, as shares of width and
+    height. Errors: ValueError if `level` is not 0 to 11 or `frame` is not a JPEG of that level's size.
     """
     if not 0 <= level < FRAMES:
         raise ValueError("there is no such pass")
     schedule = sizes(origin)
-    picture = _opened(frame, schedule[level])
+    picture = _open_frame(frame, schedule[level])
     size = schedule[level + 1]
-    step = PASSES[level]
+    fade_pass = PASSES[level]
     picture = picture.resize(size, _BICUBIC, reducing_gap=2.0)
-    paper = _paper_in(picture)
-    place = _place(focus or (0.5, 0.44))
-    picture = _washed(picture, step, place)
-    picture = _drained(picture, step)
-    picture = _bloomed(picture, paper, step)
-    picture = _grained(picture)
-    picture = _dissolved(picture, paper, step, place)
-    return _framed(picture)
+    paper = _paper_mask(picture)
+    early = _early_mask(focus or (0.5, 0.44))
+    picture = _blur_patches(picture, fade_pass, early)
+    picture = _drain_color(picture, fade_pass)
+    picture = _add_bloom(picture, paper, fade_pass)
+    picture = _add_grain(picture)
+    picture = _dissolve(picture, paper, fade_pass, early)
+    return _encode(picture)
 
 
-def _opened(frame: bytes, size: Size) -> Image.Image:
-    """The frame's picture; its size is compared before a pixel is decoded."""
+def _open_frame(frame: bytes, size: Size) -> Image.Image:
+    """Return the decoded frame. Its size is checked before any pixel is decoded."""
     picture = Image.open(io.BytesIO(frame), formats=("JPEG",))
     if picture.size != size:
         raise ValueError("the frame is not of its level's size")
@@ -144,7 +145,7 @@ def _opened(frame: bytes, size: Size) -> Image.Image:
 
 
 def _noise(size: Size, cell: float) -> Image.Image:
-    """Fresh gray noise whose spots are about `cell` pixels wide."""
+    """Return fresh gray noise whose spots are about `cell` pixels wide."""
     width, height = max(2, round(size[0] / cell) + 1), max(2, round(size[1] / cell) + 1)
     if width >= size[0] and height >= size[1]:
         return Image.frombytes("L", size, os.urandom(size[0] * size[1]))
@@ -152,8 +153,11 @@ def _noise(size: Size, cell: float) -> Image.Image:
 
 
 def _clouds(size: Size, spots: float, roughness: float) -> Image.Image:
-    """Fresh fractal noise: `spots` of the largest kind along the long side, each finer kind `roughness` as
-    strong."""
+    """Return fresh fractal noise.
+
+    The largest spots fit `spots` times along the long side. Each finer layer has half their size and is
+    `roughness` times as strong.
+    """
     cell = max(size) / spots
     clouds = _noise(size, cell)
     weight = total = 1.0
@@ -165,9 +169,11 @@ def _clouds(size: Size, spots: float, roughness: float) -> Image.Image:
     return ImageOps.autocontrast(clouds)
 
 
-def _place(focus: tuple[float, float]) -> Image.Image:
-    """Where a picture goes first, as a small square to be stretched: 255 far from the focus spot and at the
-    rim, 0 on the spot."""
+def _early_mask(focus: tuple[float, float]) -> Image.Image:
+    """Return where a picture fades early, as a small square to be scaled to the picture.
+
+    The value is 0 on the focus spot and 255 far from it and at the rim.
+    """
     side = 32
     values = bytearray()
     for row in range(side):
@@ -180,84 +186,94 @@ def _place(focus: tuple[float, float]) -> Image.Image:
     return Image.frombytes("L", (side, side), bytes(values))
 
 
-def _order(size: Size, spots: float, roughness: float, place: Image.Image, weight: float) -> Image.Image:
-    """Fresh clouds, drawn by `weight` toward where a picture goes first."""
-    return Image.blend(_clouds(size, spots, roughness), place.resize(size, _BICUBIC), weight)
+def _vanishing_order(
+    size: Size, spots: float, roughness: float, early: Image.Image, weight: float
+) -> Image.Image:
+    """Return fresh clouds blended with `early`. Areas with the highest values fade first."""
+    return Image.blend(_clouds(size, spots, roughness), early.resize(size, _BICUBIC), weight)
 
 
-def _paper_in(picture: Image.Image) -> Image.Image:
-    """255 where a picture is paper already, 0 elsewhere."""
+def _paper_mask(picture: Image.Image) -> Image.Image:
+    """Return a mask: 255 where a picture is paper already, 0 elsewhere."""
     difference = ImageChops.difference(picture, Image.new("RGB", picture.size, PAPER))
     red, green, blue = difference.split()
     worst = ImageChops.lighter(ImageChops.lighter(red, green), blue)
     return worst.point([255] * 6 + [0] * 250)
 
 
-def _above(field: Image.Image, share: float, softness: float) -> Image.Image:
-    """A mask of the highest `share` of an equalized field's area, its edge `softness` gray levels wide."""
+def _top_share_mask(values: Image.Image, share: float, softness: float) -> Image.Image:
+    """Return a mask of that `share` of the area where equalized `values` are highest.
+
+    The mask's edge is `softness` gray levels wide.
+    """
     edge = 255 * (1 - share)
-    return field.point([max(0, min(255, round(255 * ((v - edge) / softness + 0.5)))) for v in range(256)])
+    return values.point([max(0, min(255, round(255 * ((v - edge) / softness + 0.5)))) for v in range(256)])
 
 
-def _field_size(size: Size, most: int) -> Size:
-    scale = min(1.0, most / max(size))
+def _field_size(size: Size, max_side: int) -> Size:
+    scale = min(1.0, max_side / max(size))
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def _washed(picture: Image.Image, step: Pass, place: Image.Image) -> Image.Image:
-    """Detail runs together in patches, as wet color does."""
+def _blur_patches(picture: Image.Image, fade_pass: Pass, early: Image.Image) -> Image.Image:
+    """Return the picture with its detail blurred in patches, like wet color."""
     size = picture.size
     small = _field_size(size, max(40, round(max(size) / 5)))
-    wash = _bent(picture.resize(small, Image.Resampling.BOX))
+    wash = _distort(picture.resize(small, Image.Resampling.BOX))
     if max(small) > 48:
         wash = wash.filter(ImageFilter.MedianFilter(5))
-    order = ImageOps.equalize(_order(_field_size(size, 230), 5, 0.6, place, 0.35))
-    patches = _above(order, step.washed, 60).point([round(v * step.wash) for v in range(256)])
+    order = ImageOps.equalize(_vanishing_order(_field_size(size, 230), 5, 0.6, early, 0.35))
+    patches = _top_share_mask(order, fade_pass.washed, 60).point(
+        [round(v * fade_pass.wash) for v in range(256)]
+    )
     return Image.composite(wash.resize(size, _BICUBIC), picture, patches.resize(size, _BICUBIC))
 
 
-def _bent(picture: Image.Image) -> Image.Image:
-    """`picture` with its lines bent a little, anew each time."""
+def _distort(picture: Image.Image) -> Image.Image:
+    """Return `picture` slightly distorted by a random mesh."""
     width, height = picture.size
-    across, down = max(1, width // 14), max(1, height // 14)
-    sway = 0.32
-    shifts = os.urandom(2 * (across + 1) * (down + 1))
+    columns, rows = max(1, width // 14), max(1, height // 14)
+    max_shift = 0.32
+    shifts = os.urandom(2 * (columns + 1) * (rows + 1))
 
     def corner(column: int, row: int) -> tuple[float, float]:
-        at = 2 * (row * (across + 1) + column)
-        move = [(shifts[at + axis] / 127.5 - 1) * sway for axis in (0, 1)]
-        x = min(max(column + (move[0] if 0 < column < across else 0), 0), across) * width / across
-        y = min(max(row + (move[1] if 0 < row < down else 0), 0), down) * height / down
+        at = 2 * (row * (columns + 1) + column)
+        move = [(shifts[at + axis] / 127.5 - 1) * max_shift for axis in (0, 1)]
+        x = min(max(column + (move[0] if 0 < column < columns else 0), 0), columns) * width / columns
+        y = min(max(row + (move[1] if 0 < row < rows else 0), 0), rows) * height / rows
         return x, y
 
     mesh = []
-    for row in range(down):
-        for column in range(across):
+    for row in range(rows):
+        for column in range(columns):
             box = (
-                column * width // across,
-                row * height // down,
-                (column + 1) * width // across,
-                (row + 1) * height // down,
+                column * width // columns,
+                row * height // rows,
+                (column + 1) * width // columns,
+                (row + 1) * height // rows,
             )
             corners = ((column, row), (column, row + 1), (column + 1, row + 1), (column + 1, row))
             mesh.append((box, tuple(value for at in corners for value in corner(*at))))
     return picture.transform(picture.size, Image.Transform.MESH, mesh, _BILINEAR)
 
 
-def _drained(picture: Image.Image, step: Pass) -> Image.Image:
-    """Color leaves toward the picture's own strongest tint, strong colors last; then all rises toward
-    paper."""
+def _drain_color(picture: Image.Image, fade_pass: Pass) -> Image.Image:
+    """Return the picture with less color.
+
+    Its colors move toward shades of its own strongest tint, strong colors last. Then all colors move toward
+    that of paper.
+    """
     small = picture.resize(_field_size(picture.size, 160), Image.Resampling.BOX)
     saturation = small.convert("HSV").getchannel("S")
     dark, middle = _tints(small, saturation)
     mono = ImageOps.colorize(picture.convert("L"), dark, (252, 252, 251), middle)
-    share = saturation.point([round(255 * step.drained * (1 - 0.6 * v / 255)) for v in range(256)])
+    share = saturation.point([round(255 * fade_pass.drained * (1 - 0.6 * v / 255)) for v in range(256)])
     mono = Image.composite(mono, picture, share.resize(picture.size, _BILINEAR))
-    return Image.blend(mono, Image.new("RGB", picture.size, PAPER), step.lifted)
+    return Image.blend(mono, Image.new("RGB", picture.size, PAPER), fade_pass.lifted)
 
 
 def _tints(small: Image.Image, saturation: Image.Image) -> tuple[Color, Color]:
-    """A dark and a middle tone of a picture's mean color, its strong colors counting most."""
+    """Return a dark and a middle tone of a picture's mean color, weighted by saturation."""
     bands = [band.resize((16, 16), Image.Resampling.BOX).tobytes() for band in (*small.split(), saturation)]
     weights = [1 + strength**2 for strength in bands[3]]
     total = sum(weights)
@@ -270,50 +286,56 @@ def _tints(small: Image.Image, saturation: Image.Image) -> tuple[Color, Color]:
     return (dark[0], dark[1], dark[2]), (middle[0], middle[1], middle[2])
 
 
-def _bloomed(picture: Image.Image, paper: Image.Image, step: Pass) -> Image.Image:
-    """Light spreads over what is beside it; the paper's own light does not."""
+def _add_bloom(picture: Image.Image, paper: Image.Image, fade_pass: Pass) -> Image.Image:
+    """Return the picture with bright areas spread over their surroundings. Paper does not spread."""
     size = _field_size(picture.size, 120)
     small = picture.resize(size, Image.Resampling.BOX)
     small.paste((0, 0, 0), mask=paper.resize(size, Image.Resampling.BOX))
     glow = small.filter(ImageFilter.GaussianBlur(max(size) / 30)).resize(picture.size, _BICUBIC)
-    return Image.blend(picture, ImageChops.screen(picture, glow), step.bloom)
+    return Image.blend(picture, ImageChops.screen(picture, glow), fade_pass.bloom)
 
 
-def _grained(picture: Image.Image) -> Image.Image:
-    """Fresh grain, one gray value for all three colors. In small frames, which are shown large, the old
-    grain is smoothed away first, or it would pile up."""
-    if max(picture.size) < _SMALL:
+def _add_grain(picture: Image.Image) -> Image.Image:
+    """Return the picture with fresh grain, one gray value for all three colors.
+
+    Small frames are shown enlarged: there the old grain is smoothed away first, or it would accumulate.
+    """
+    if max(picture.size) < _SMALL_SIDE:
         picture = picture.filter(ImageFilter.GaussianBlur(0.55))
     count = picture.width * picture.height
     grain = Image.frombytes("L", picture.size, os.urandom(count)).point(_GRAIN)
     return ImageChops.add(picture, Image.merge("RGB", (grain, grain, grain)), 1, -128)
 
 
-def _dissolved(picture: Image.Image, paper: Image.Image, step: Pass, place: Image.Image) -> Image.Image:
-    """Paper where the shore has come: beside what is paper already, at the rim, and in spots by chance."""
+def _dissolve(picture: Image.Image, paper: Image.Image, fade_pass: Pass, early: Image.Image) -> Image.Image:
+    """Return the picture with more paper: beside existing paper, at the rim and in random spots."""
     size = picture.size
     field = _field_size(size, 460)
-    known = paper.resize(field, Image.Resampling.BOX)
+    existing = paper.resize(field, Image.Resampling.BOX)
     reach = max(field)
-    order = _order(field, 3.5, 0.64, place, 0.40)
-    order = ImageChops.add(order, known.filter(ImageFilter.GaussianBlur(reach / 30)).point(_THIRD))
-    order = ImageOps.equalize(order, mask=known.point(_NOT_PAPER))
-    before = ImageStat.Stat(known).mean[0] / 255
-    share = min(1.0, max(step.gone - before, 0.02 * step.gone) / max(1 - before, 0.01))
+    order = _vanishing_order(field, 3.5, 0.64, early, 0.40)
+    order = ImageChops.add(order, existing.filter(ImageFilter.GaussianBlur(reach / 30)).point(_DIVIDE_BY_3))
+    order = ImageOps.equalize(order, mask=existing.point(_NOT_PAPER))
+    before = ImageStat.Stat(existing).mean[0] / 255
+    share = min(1.0, max(fade_pass.gone - before, 0.02 * fade_pass.gone) / max(1 - before, 0.01))
     flakes = _clouds(field, 60, 0.9).point([round((v - 128) * 0.16) + 128 for v in range(256)])
-    gone = _above(ImageChops.add(order, flakes, 1, -128).resize(size, _BICUBIC), share, 9 + 900 / reach)
-    mist = _above(order, share, 40).filter(ImageFilter.GaussianBlur(reach / 24)).resize(size, _BICUBIC)
-    gone = ImageChops.lighter(gone, mist.point([round(v * step.mist) for v in range(256)]))
-    gone = ImageChops.lighter(gone, paper).point(_CLEAN)
+    gone = _top_share_mask(
+        ImageChops.add(order, flakes, 1, -128).resize(size, _BICUBIC), share, 9 + 900 / reach
+    )
+    mist = (
+        _top_share_mask(order, share, 40).filter(ImageFilter.GaussianBlur(reach / 24)).resize(size, _BICUBIC)
+    )
+    gone = ImageChops.lighter(gone, mist.point([round(v * fade_pass.mist) for v in range(256)]))
+    gone = ImageChops.lighter(gone, paper).point(_RAISE_TO_PAPER)
     return Image.composite(Image.new("RGB", size, PAPER), picture, gone)
 
 
-def _framed(picture: Image.Image) -> Frame:
-    # A JPEG's comment would be written again with the next.
+def _encode(picture: Image.Image) -> Frame:
+    # Otherwise Pillow would copy the comment of a JPEG into the new one.
     picture.info = {}
     buffer = io.BytesIO()
-    # Small frames are shown large: there JPEG's own marks would be what one sees.
-    small = max(picture.size) < _SMALL
+    # Small frames are shown enlarged: JPEG artifacts would be visible.
+    small = max(picture.size) < _SMALL_SIDE
     picture.save(buffer, "JPEG", quality=94 if small else 84, subsampling=0 if small else 2)
     return Frame(buffer.getvalue(), *picture.size)
 
@@ -321,15 +343,15 @@ def _framed(picture: Image.Image) -> Frame:
 _GRAIN = [round(128 + 7.7 * NormalDist().inv_cdf((v + 0.5) / 256)) for v in range(256)]
 
 
-_THIRD = [v // 3 for v in range(256)]
-# What is all but paper is paper: faint rests of grain would look like dirt on it.
-_CLEAN = [min(255, round(v * 255 / 225)) for v in range(256)]
+_DIVIDE_BY_3 = [v // 3 for v in range(256)]
+# Values of a mask that are almost 255 become 255: faint rests of grain would look like dirt on the paper.
+_RAISE_TO_PAPER = [min(255, round(v * 255 / 225)) for v in range(256)]
 _NOT_PAPER = [255] * 128 + [0] * 128
 
 
 def _blank() -> Frame:
-    return _framed(Image.new("RGB", (1, 1), PAPER))
+    return _encode(Image.new("RGB", (1, 1), PAPER))
 
 
 BLANK = _blank()
-"""What stands for a picture when nothing is left of it: one pixel of paper, the same for all."""
+"""Shown for a picture of which nothing is left: one pixel of paper, the same for all."""

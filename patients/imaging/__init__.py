@@ -1,1 +1,1 @@
-"""Image work: what a file is, what it looks like, and how alike two pictures are."""
+"""Detect what an uploaded file is, make its renditions, and measure how alike two pictures are."""

@@ -1,5 +1,8 @@
-"""Keepsakes from their bytes. All but plain text is decoded in a child process that can be killed; the parent
-holds 64 KB of a file at a time and writes none of it to disk."""
+"""Decode an uploaded file.
+
+Every kind of file but plain text is decoded in a subprocess, the decoder process, which can be killed. This
+process has 64 KB of such a file in memory at a time and writes none of it to disk.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +24,13 @@ from .decoder_answer import (
     DecodedMedia,
     DecodedPages,
     Found,
-    longest_answer,
-    unpacked,
+    max_answer_bytes,
+    parse_answer,
 )
 from .kinds import Kind
 from .limits import DEFAULT_LIMITS, Limits
-from .refusals import Code, Refused
-from .sniff import HEAD_BYTES, refusal, sniff
+from .refusals import Code, FileRefused
+from .sniff import HEAD_BYTES, refusal_code, sniff
 
 __all__ = [
     "DEFAULT_LIMITS",
@@ -41,34 +44,34 @@ __all__ = [
     "decode",
 ]
 
-PIECE = 64 * 1024
+CHUNK_BYTES = 64 * 1024
 _ROOT = Path(__file__).resolve().parents[2]
 # -P: nothing is imported from the working directory; -B: no compiled files are written.
 COMMAND = (sys.executable, "-P", "-s", "-B", "-m", "patients.imaging.decoder_process")
 
 
 class Source(Protocol):
-    """Anything to read a file's bytes from, in order."""
+    """An object to read a file's bytes from, in order."""
 
     def read(self, size: int, /) -> bytes:
-        """At most `size` bytes; none at the end."""
+        """Return at most `size` bytes; none at the end."""
 
 
 def decode(source: Source, filename: str = "", *, limits: Limits = DEFAULT_LIMITS) -> Found:
-    """What the file read from `source` holds; `filename` is only held against the bytes.
+    """Decode the file read from `source`. `filename` is only compared with the content.
 
-    Raises `Refused` with a sentence for the person, whatever is wrong with the file; errors of `source`
-    itself come through unchanged, after the child was killed.
+    Errors: `FileRefused`, with a sentence for the user, whatever is wrong with the file. Errors of `source`
+    are passed on unchanged, after the decoder process was killed.
     """
     head = _read_head(source)
-    if code := refusal(head, filename):
-        raise Refused(code)
+    if code := refusal_code(head, filename):
+        raise FileRefused(code)
     kind = sniff(head)
     if kind is None:
-        raise Refused(Code.UNKNOWN)
+        raise FileRefused(Code.UNKNOWN)
     if kind is Kind.LETTER:
         return _decode_letter(head, source, limits)
-    return _decode_in_child(kind, head, source, limits)
+    return _decode_in_subprocess(kind, head, source, limits)
 
 
 def _read_head(source: Source) -> bytes:
@@ -78,11 +81,11 @@ def _read_head(source: Source) -> bytes:
     return head
 
 
-def _decode_in_child(
+def _decode_in_subprocess(
     kind: Kind, head: bytes, source: Source, limits: Limits
 ) -> Decoded | DecodedPages | DecodedMedia:
     settings = json.dumps(asdict(limits) | {"kind": kind})
-    child = subprocess.Popen(  # noqa: S603 - the command is fixed; of the file only its kind is in it
+    process = subprocess.Popen(  # noqa: S603 - a fixed command; only the file's kind is added
         [*COMMAND, settings],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -91,56 +94,56 @@ def _decode_in_child(
         env={"PYTHONPATH": str(_ROOT), "LC_ALL": "C.UTF-8", "MALLOC_ARENA_MAX": "2"},
         start_new_session=True,
     )
-    late = threading.Event()
-    timer = threading.Timer(limits.seconds, _give_up, (child, late))
+    timed_out = threading.Event()
+    timer = threading.Timer(limits.seconds, _kill_on_timeout, (process, timed_out))
     timer.daemon = True
     timer.start()
     try:
-        answer = _exchange(child, kind, head, source, limits)
-        status = child.wait()
+        answer = _send_and_receive(process, kind, head, source, limits)
+        status = process.wait()
     finally:
         timer.cancel()
-        child.kill()
-        child.wait()
-    if late.is_set() or status == -signal.SIGXCPU:
-        raise Refused(Code.TOO_SLOW)
+        process.kill()
+        process.wait()
+    if timed_out.is_set() or status == -signal.SIGXCPU:
+        raise FileRefused(Code.TOO_SLOW)
     if status != 0:
-        raise Refused(Code.CRASHED)
-    return unpacked(kind, answer, limits)
+        raise FileRefused(Code.CRASHED)
+    return parse_answer(kind, answer, limits)
 
 
-def _give_up(child: subprocess.Popen[bytes], late: threading.Event) -> None:
-    late.set()
-    child.kill()
+def _kill_on_timeout(process: subprocess.Popen[bytes], timed_out: threading.Event) -> None:
+    timed_out.set()
+    process.kill()
 
 
-def _exchange(
-    child: subprocess.Popen[bytes], kind: Kind, head: bytes, source: Source, limits: Limits
+def _send_and_receive(
+    process: subprocess.Popen[bytes], kind: Kind, head: bytes, source: Source, limits: Limits
 ) -> bytes:
-    """Feed the child, then take its answer; whichever way this ends, both pipes are closed."""
-    if child.stdin is None or child.stdout is None:
-        raise ValueError("the child has no pipes")
+    """Write the file to the decoder process and return its answer. Both pipes are closed in every case."""
+    if process.stdin is None or process.stdout is None:
+        raise ValueError("the decoder process has no pipes")
     try:
-        # A container of moving pictures may hold sound alone; then the child holds it against `max_bytes`.
-        moving = kind in (Kind.MP4, Kind.WEBM)
-        _feed(child.stdin, head, source, limits.max_video_bytes if moving else limits.max_bytes)
-        return child.stdout.read(longest_answer(kind) + 1)
+        # A video container may have sound only. Then the decoder process checks it against `max_bytes`.
+        may_be_video = kind in (Kind.MP4, Kind.WEBM)
+        _send_file(process.stdin, head, source, limits.max_video_bytes if may_be_video else limits.max_bytes)
+        return process.stdout.read(max_answer_bytes(kind) + 1)
     finally:
-        child.stdout.close()
-        _close(child.stdin)
+        process.stdout.close()
+        _close(process.stdin)
 
 
-def _feed(stdin: IO[bytes], head: bytes, source: Source, most: int) -> None:
-    """Pass the whole file on. A child that has stopped reading has said why, or its exit does."""
-    fed = 0
+def _send_file(stdin: IO[bytes], head: bytes, source: Source, max_bytes: int) -> None:
+    """Write the whole file. If the process stops reading, its answer or its exit status says why."""
+    sent = 0
     piece = head
     try:
         while piece:
-            fed += len(piece)
-            if fed > most:
-                raise Refused(Code.TOO_MANY_BYTES, megabytes=most // 2**20)
+            sent += len(piece)
+            if sent > max_bytes:
+                raise FileRefused(Code.TOO_MANY_BYTES, megabytes=max_bytes // 2**20)
             stdin.write(piece)
-            piece = source.read(PIECE)
+            piece = source.read(CHUNK_BYTES)
         stdin.close()
     except BrokenPipeError:
         return
@@ -154,35 +157,37 @@ def _close(pipe: IO[bytes]) -> None:
 
 
 def _decode_letter(head: bytes, source: Source, limits: Limits) -> DecodedLetter:
-    """Plain text needs no decoder that could be attacked: it is read here."""
+    """Read plain text in this process: it needs no decoder that could be attacked."""
     data = bytearray(head)
-    while piece := source.read(PIECE):
+    while piece := source.read(CHUNK_BYTES):
         data += piece
         if len(data) > limits.max_letter_bytes:
             break
     if len(data) > limits.max_letter_bytes:
-        raise Refused(Code.LETTER_TOO_LONG, kilobytes=limits.max_letter_bytes // 1024)
-    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        raise FileRefused(Code.LETTER_TOO_LONG, kilobytes=limits.max_letter_bytes // 1024)
+    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        raw = data.decode("utf-16" if wide else "utf-8-sig")
+        raw = data.decode("utf-16" if is_utf16 else "utf-8-sig")
     except UnicodeDecodeError:
-        raise Refused(Code.LETTER_UNREADABLE) from None
+        raise FileRefused(Code.LETTER_UNREADABLE) from None
     text = _normalized(raw)
     words = len(text.split())
     if not words:
-        raise Refused(Code.LETTER_BLANK)
+        raise FileRefused(Code.LETTER_BLANK)
     return DecodedLetter(text, words)
 
 
-# Marks that reverse the text around them could make a page around a letter lie.
+# Characters that reverse the text around them could make the page that shows a letter misleading.
 _DIRECTION_MARKS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
 def _normalized(raw: str) -> str:
-    """Composed characters, plain line ends; no controls, private or unassigned signs, or overrides of
-    direction."""
+    """Return text with composed characters (NFC) and line feeds as line ends.
+
+    Control, surrogate, private and unassigned characters and overrides of direction are removed.
+    """
     lines = re.sub(r"\r\n?|[\v\f\x85\u2028\u2029]", "\n", unicodedata.normalize("NFC", raw))
     kept = "".join(
-        sign for sign in lines if sign in "\n\t" or unicodedata.category(sign) not in ("Cc", "Cs", "Co", "Cn")
+        char for char in lines if char in "\n\t" or unicodedata.category(char) not in ("Cc", "Cs", "Co", "Cn")
     )
     return _DIRECTION_MARKS.sub("", kept).strip("\n")

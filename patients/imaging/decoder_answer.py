@@ -1,4 +1,4 @@
-"""What the decoding child found, and how far its answer is believed: it has handled hostile bytes."""
+"""Parse and check the answer of the decoder process. It is not trusted: it has read hostile bytes."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from .decoder_process import MAGIC
 from .kinds import MEDIA, Kind
 from .limits import Limits
 from .page_bundle import unbind
-from .refusals import Code, Refused
+from .refusals import Code, FileRefused
 
 _MEDIA_TYPE = re.compile(r"(audio/(mpeg|ogg|wav|mp4|webm)|video/(mp4|webm))")
-_PRINT = re.compile(r"[0-9a-f]{16}")
+_HEX_FINGERPRINT = re.compile(r"[0-9a-f]{16}")
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A picture that could be opened. Sizes are (width, height) in pixels, upright.
+    """A decoded picture. Sizes are (width, height) in pixels of the upright picture.
 
-    `taken` is the camera's clock as naive ISO text, `gps` latitude and longitude in degrees. `screen` and
-    `thumb` are JPEG in sRGB without any metadata; `fingerprint` is for
+    `taken` is the time by the camera's clock, as ISO text without time zone. `gps` is latitude and longitude
+    in degrees. `screen` and `thumb` are JPEG in sRGB without any metadata. `fingerprint` is for
     `patients.imaging.fingerprint.distance`.
     """
 
@@ -43,8 +43,10 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True)
 class DecodedLetter:
-    """A letter: its text (composed Unicode, lines ended by a line feed, no control characters but tab) and
-    the number of its words."""
+    """A decoded text letter: its text and the number of its words.
+
+    The text is composed Unicode, its lines end with a line feed, and tab is its only control character.
+    """
 
     text: str
     words: int
@@ -52,10 +54,11 @@ class DecodedLetter:
 
 @dataclass(frozen=True, slots=True)
 class DecodedPages:
-    """A letter as pages. `screen` holds all of them (patients/imaging/page_bundle.py), `thumb` the first.
+    """A decoded letter of pages (a PDF). `pages` is their number.
 
-    `screen_size` is the first page's, `capacity` what all hold at most, in bits; `prints` are fingerprints of
-    the pages that are not blank, in hex.
+    `screen` is the bundle of all pages (patients/imaging/page_bundle.py), `thumb` shows the first one.
+    `screen_size` is the size of the first page. `capacity` is the most information in all pages together,
+    in bits. `prints` are the fingerprints of the pages that are not blank, in hex.
     """
 
     pages: int
@@ -69,10 +72,11 @@ class DecodedPages:
 
 @dataclass(frozen=True, slots=True)
 class DecodedMedia:
-    """A recording or, where `moving`, a video: its picture (waveform or first frame), and what plays it.
+    """A decoded recording or, if `moving`, video.
 
-    `seconds`: its length. `fingerprint` (of a first frame) and `sound` (of a recording) are 64 bits in hex,
-    or empty where they would say nothing.
+    `media_type` is for the player, `seconds` is the duration. `screen` and `thumb` show a recording's
+    waveform or a video's first frame. `fingerprint` (of a first frame) and `sound` (of a recording) are 64
+    bits in hex, or empty if they would be of no use, as for silence or a plain frame.
     """
 
     moving: bool
@@ -91,18 +95,18 @@ class DecodedMedia:
 Found = Decoded | DecodedLetter | DecodedPages | DecodedMedia
 
 
-def longest_answer(kind: Kind) -> int:
-    """No answer of the child has more bytes.
+def max_answer_bytes(kind: Kind) -> int:
+    """Return how many bytes an answer may have.
 
-    Two renditions of at most 1280 and 360 px at JPEG's worst take under 4 MB, thirty pages under 60.
+    Two renditions of at most 1280 and 360 px take less than 4 MB at JPEG's worst, thirty pages less than 60.
     """
     return (64 if kind is Kind.PDF else 8) * 1024 * 1024
 
 
-def unpacked(kind: Kind, answer: bytes, limits: Limits) -> Decoded | DecodedPages | DecodedMedia:
-    """The child's answer, as far as it can be checked. Raises `Refused`."""
+def parse_answer(kind: Kind, answer: bytes, limits: Limits) -> Decoded | DecodedPages | DecodedMedia:
+    """Parse and check an answer of the decoder process. Errors: `FileRefused`, also for an invalid answer."""
     try:
-        if not answer.startswith(MAGIC) or len(answer) > longest_answer(kind):
+        if not answer.startswith(MAGIC) or len(answer) > max_answer_bytes(kind):
             raise ValueError
         start = len(MAGIC) + 4
         (length,) = struct.unpack(">I", answer[start - 4 : start])
@@ -116,11 +120,11 @@ def unpacked(kind: Kind, answer: bytes, limits: Limits) -> Decoded | DecodedPage
             return _media(facts, screen, thumb, limits)
         return _picture(kind, facts, screen, thumb, limits)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, struct.error):
-        raise Refused(Code.CRASHED) from None
+        raise FileRefused(Code.CRASHED) from None
 
 
-def _refused(code: Code, limits: Limits) -> Refused:
-    return Refused(
+def _refused(code: Code, limits: Limits) -> FileRefused:
+    return FileRefused(
         code,
         megapixels=limits.max_pixels // 2**20,
         megabytes=limits.max_bytes // 2**20,
@@ -151,8 +155,8 @@ def _picture(kind: Kind, facts: dict[str, Any], screen: bytes, thumb: bytes, lim
         kind=kind,
         width=width,
         height=height,
-        taken=_moment(facts["taken"]),
-        gps=_place(facts["place"]),
+        taken=_timestamp(facts["taken"]),
+        gps=_coordinates(facts["place"]),
         screen=screen,
         screen_size=_size(facts["screen_size"], limits.screen_side**2),
         thumb=thumb,
@@ -175,7 +179,7 @@ def _pages(facts: dict[str, Any], screen: bytes, thumb: bytes, limits: Limits) -
         capacity=sum(width * height * 24 for width, height in sizes),
         thumb=thumb,
         thumb_size=_size(facts["thumb_size"], limits.thumb_side**2),
-        prints=tuple(map(_print, facts["prints"]))[: len(pages)],
+        prints=tuple(map(_hex_fingerprint, facts["prints"]))[: len(pages)],
     )
 
 
@@ -189,38 +193,38 @@ def _media(facts: dict[str, Any], screen: bytes, thumb: bytes, limits: Limits) -
         moving=moving,
         media_type=media_type,
         seconds=seconds,
-        taken=_moment(facts["taken"]),
-        gps=_place(facts["place"]),
+        taken=_timestamp(facts["taken"]),
+        gps=_coordinates(facts["place"]),
         screen=screen,
         screen_size=_size(facts["screen_size"], limits.screen_side**2),
         thumb=thumb,
         thumb_size=_size(facts["thumb_size"], limits.thumb_side**2),
-        fingerprint=_print(facts["fingerprint"]) if facts["fingerprint"] else "",
-        sound=_print(facts["sound"]) if facts["sound"] else "",
+        fingerprint=_hex_fingerprint(facts["fingerprint"]) if facts["fingerprint"] else "",
+        sound=_hex_fingerprint(facts["sound"]) if facts["sound"] else "",
     )
 
 
-def _print(said: str) -> str:
-    if not _PRINT.fullmatch(said):
+def _hex_fingerprint(value: str) -> str:
+    if not _HEX_FINGERPRINT.fullmatch(value):
         raise ValueError
-    return said
+    return value
 
 
-def _moment(said: str | None) -> str | None:
-    return datetime.fromisoformat(said).isoformat() if said else None
+def _timestamp(value: str | None) -> str | None:
+    return datetime.fromisoformat(value).isoformat() if value else None
 
 
-def _place(said: list[float] | None) -> tuple[float, float] | None:
-    if not said:
+def _coordinates(value: list[float] | None) -> tuple[float, float] | None:
+    if not value:
         return None
-    latitude, longitude = float(said[0]), float(said[1])
+    latitude, longitude = float(value[0]), float(value[1])
     if not math.isfinite(latitude) or not math.isfinite(longitude):
         raise ValueError
     return latitude, longitude
 
 
-def _size(pair: list[int], most: int) -> tuple[int, int]:
+def _size(pair: list[int], max_pixels: int) -> tuple[int, int]:
     width, height = int(pair[0]), int(pair[1])
-    if width < 1 or height < 1 or width * height > most:
+    if width < 1 or height < 1 or width * height > max_pixels:
         raise ValueError
     return width, height

@@ -1,11 +1,12 @@
-"""The decoding child: reads one file from its standard input and writes its renditions to standard output.
+"""The decoder process: read one file from standard input and write its renditions to standard output.
 
 `patients.imaging.decode` starts it as `python -m patients.imaging.decoder_process SETTINGS`, with a clean
-environment. It never sees a path, can open no file, socket or pipe once it is ready to read the file, and
-prints no error: an exception's text can hold what it choked on. A refusal is a code in the answer.
+environment. It is given no path. When it begins to read the file, it cannot open files, sockets or pipes any
+more. It prints no errors, because the text of an exception can contain parts of the file. A refusal is a code
+in the answer.
 
-Answer: `MAGIC`, the length of a JSON object as four bytes, big-endian, the object, then the bytes of the
-screen rendition and of the thumb, whose lengths stand in the object.
+Answer: `MAGIC`, the length of a JSON object (four bytes, big-endian), the object, then the bytes of the
+screen rendition and of the thumb. Their lengths are in the object.
 """
 
 from __future__ import annotations
@@ -23,17 +24,18 @@ from .kinds import MEDIA, Kind
 
 MAGIC = b"LACUNA\x01\n"
 _PR_SET_DUMPABLE = 4
-# macOS takes the limit on a process's memory and does not keep to it, or refuses it.
+# macOS accepts the limit on a process's memory but does not enforce it, or rejects it.
 LIMITS_MEMORY = sys.platform != "darwin"
-# Only Linux lets a process refuse to be looked into by others of the same user.
+# Only on Linux can a process prevent other processes of the same user from reading its memory.
 HIDES_MEMORY = sys.platform == "linux"
 
 
 def confine(memory: int, cpu_seconds: int) -> None:
-    """Take from this process what decoding does not need: memory beyond `memory` bytes, processor time beyond
-    `cpu_seconds`, writing to files, core dumps, and being looked into by others of the same user.
+    """Limit this process to `memory` bytes of address space and `cpu_seconds` of processor time.
 
-    What the system cannot take is left out; patients/checks.py says so at start."""
+    Also forbid writing to files and core dumps, and prevent other processes of the same user from reading its
+    memory. Limits that the system does not have are left out; patients/checks.py warns of it at start.
+    """
     if LIMITS_MEMORY:
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     for limit, most in (
@@ -44,22 +46,24 @@ def confine(memory: int, cpu_seconds: int) -> None:
         resource.setrlimit(limit, (most, most))
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
     if HIDES_MEMORY:
-        # RLIMIT_CORE is not asked where core dumps are piped to a program; who is not dumpable has none
-        # anywhere.
+        # RLIMIT_CORE is ignored if the system pipes core dumps to a program. A process that is not dumpable
+        # never has a core dump.
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
-def close_the_doors() -> None:
-    """From here on nothing can be opened: standard input, output and error are all the descriptors there
-    are."""
+def forbid_opening_files() -> None:
+    """Allow no file descriptors but standard input, output and error, so that nothing can be opened."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
 
 
 Renderer = Callable[[bytes, Kind, dict[str, Any]], tuple[dict[str, Any], bytes, bytes]]
 
 
-def renderer(kind: Kind) -> Renderer:
-    """What renders files of `kind`. Only its libraries are loaded, now, while files can still be opened."""
+def load_renderer(kind: Kind) -> Renderer:
+    """Return the function that renders files of `kind`, and import its libraries.
+
+    Call it while files can still be opened.
+    """
     if kind is Kind.PDF:
         from .pdf import render_pdf
 
@@ -75,26 +79,26 @@ def renderer(kind: Kind) -> Renderer:
 
 
 def main() -> None:
-    """Confine this process, decode standard input, answer on standard output."""
+    """Limit this process, decode standard input and write the answer to standard output."""
     settings = json.loads(sys.argv[1])
     confine(settings["memory"], settings["cpu_seconds"])
-    # Imported under the limits: decoders bring much code of others with them.
-    from .rendition import reason
+    # Imported under the limits, because decoders import much third-party code.
+    from .rendition import refusal_code
 
     kind = Kind(settings["kind"])
-    render = renderer(kind)
-    close_the_doors()
+    render = load_renderer(kind)
+    forbid_opening_files()
     screen = thumb = b""
     try:
         facts, screen, thumb = render(sys.stdin.buffer.read(), kind, settings)
     except Exception as error:
-        facts = {"refused": reason(error)}
-    text = json.dumps(facts | {"screen_bytes": len(screen), "thumb_bytes": len(thumb)}).encode()
-    sys.stdout.buffer.write(b"".join((MAGIC, struct.pack(">I", len(text)), text, screen, thumb)))
+        facts = {"refused": refusal_code(error)}
+    header = json.dumps(facts | {"screen_bytes": len(screen), "thumb_bytes": len(thumb)}).encode()
+    sys.stdout.buffer.write(b"".join((MAGIC, struct.pack(">I", len(header)), header, screen, thumb)))
 
 
 if __name__ == "__main__":
     main()
     sys.stdout.flush()
-    # The answer is out. To take all libraries down in order takes as long as a small picture.
+    # The answer is written. A regular exit of all libraries would take as long as decoding a small picture.
     os._exit(0)

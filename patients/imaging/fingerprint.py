@@ -1,16 +1,15 @@
-"""How alike two pictures, or two pages, are: 64-bit perceptual fingerprints, compared by the bits in which
-they differ.
+"""64-bit perceptual fingerprints of pictures and pages. The fewer bits differ, the more alike two are.
 
-Chosen by measurement on the sixteen sample photos (one scene is there twice, turned) against a difference
-hash and three other choices of cosine waves. Bits by which a changed copy differs from its source, worst of
-all: JPEG at quality 30: 2; at 160 px: 2; 25 % brighter: 6; 2 % cut off each side: 8; 3 %: 10; 5 % off one
-side: 14. Different photos: 22 at least. Cropping 5 % off each side goes beyond `NEAR` for some, mirrored
-copies for all.
+The method was chosen by measurement on the sixteen sample photos (one scene is in them twice, rotated),
+against a difference hash and three other sets of cosine waves. The most bits in which a changed copy differs
+from its source: JPEG at quality 30: 2; at 160 px: 2; 25 % brighter: 6; 2 % cut off each side: 8; 3 %: 10;
+5 % off one side: 14. Different photos differ in at least 22. If 5 % are cut off each side, some copies differ
+in more than `NEAR` bits; mirrored copies all do.
 
-Pages of writing all look the same to that, margins and lines: 2 bits between two letters. Theirs are finer
-waves of a larger copy, chosen by measurement on 18 letters: different ones differ in 18 bits at least; the
-same one drawn at half the size in 6, as JPEG at quality 30 in 2, 20 % brighter in 2, with 2 % cut off each
-side in 16, which is beyond `NEAR`.
+Pages of writing are too similar for this method, with their margins and lines: two letters differ in 2 bits.
+For pages, finer waves of a larger copy are used, chosen by measurement on 18 letters. Different letters
+differ in at least 18 bits; the same letter drawn at half the size in 6, as JPEG at quality 30 in 2, 20 %
+brighter in 2, and with 2 % cut off each side in 16, which is more than `NEAR`.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ import math
 from PIL import Image
 
 NEAR = 12
-"""Pictures whose fingerprints differ in at most so many bits are taken for copies of one another."""
+"""Pictures whose fingerprints differ in at most this many bits are treated as copies of each other."""
 
 _GRID = 32
 _PAGE_GRID = 64
@@ -40,27 +39,32 @@ _COSINES, _PAGE_COSINES = _cosines(12, _GRID), _cosines(18, _PAGE_GRID)
 
 
 def fingerprint(picture: Image.Image) -> int:
-    """64 bits of an upright picture: which of the longest 64 cosine waves of its 32 x 32 gray copy exceed
-    their median. The mean brightness is not among them."""
-    return _bits(picture, _GRID, _WAVES, _COSINES)
+    """Return the 64-bit fingerprint of an upright picture.
+
+    Each bit says whether one of the 64 longest cosine waves of the picture's 32 x 32 gray copy is above the
+    median of all 64. The mean brightness is not among these waves.
+    """
+    return _wave_bits(picture, _GRID, _WAVES, _COSINES)
 
 
 def page_fingerprint(page: Image.Image) -> int:
-    """64 bits of a page of writing or drawing, to be compared with other pages' alone."""
-    return _bits(page, _PAGE_GRID, _PAGE_WAVES, _PAGE_COSINES)
+    """Return the 64-bit fingerprint of a page of writing or drawing. Compare it with those of pages only."""
+    return _wave_bits(page, _PAGE_GRID, _PAGE_WAVES, _PAGE_COSINES)
 
 
-def _bits(picture: Image.Image, grid: int, waves: list[tuple[int, int]], cosines: list[list[float]]) -> int:
+def _wave_bits(
+    picture: Image.Image, grid: int, waves: list[tuple[int, int]], cosines: list[list[float]]
+) -> int:
     gray = picture.convert("L").resize((grid, grid), Image.Resampling.BOX).tobytes()
     rows = [gray[at : at + grid] for at in range(0, grid * grid, grid)]
     across = [[_sum_of_products(row, wave) for row in rows] for wave in cosines]
     strengths = [round(_sum_of_products(across[x], cosines[y])) for x, y in waves]
-    middle = sum(sorted(strengths)[_BITS // 2 - 1 : _BITS // 2 + 1]) / 2
-    return sum((strength > middle) << bit for bit, strength in enumerate(strengths))
+    median = sum(sorted(strengths)[_BITS // 2 - 1 : _BITS // 2 + 1]) / 2
+    return sum((strength > median) << bit for bit, strength in enumerate(strengths))
 
 
 def distance(one: int, other: int) -> int:
-    """In how many of their 64 bits two fingerprints differ: 0 is the same picture, about 32 is chance."""
+    """Return in how many of 64 bits two fingerprints differ: 0 for the same picture, about 32 by chance."""
     return (one ^ other).bit_count()
 
 

@@ -1,5 +1,7 @@
-"""Kinds of files, and what their bytes give away; nothing here needs Django, so the decoding child may use
-it."""
+"""Detect the kind of a file from its bytes, files hidden in it, and files that were cut off.
+
+The decoder process uses this module, so it must not import Django.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What a keepsake's bytes are."""
+    """The kind of an uploaded file."""
 
     JPEG = "jpeg"
     PNG = "png"
@@ -28,20 +30,20 @@ class Kind(StrEnum):
 
 
 MEDIA = frozenset({Kind.MP3, Kind.OGG, Kind.WAV, Kind.MP4, Kind.WEBM})
-"""Containers of sound and moving pictures; which of the two one holds, its streams decide."""
+"""Containers of sound and video. Only the streams in a container tell which of the two it is."""
 
 
 AVIF_BRANDS = {b"avif", b"avis"}
 HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
 
-# Starts of other formats that a picture must not carry. HTML, PHP and SVG are looked for everywhere, since
-# browsers and servers find them anywhere; XMP's own "<?xpacket" and "<x:xmpmeta" are not among them.
-# Each with a dozen readable signs behind it: four letters of either case stand in one of a hundred photos of
-# 5 MB by chance, these in one of millions.
-_GUEST_TEXT = re.compile(
+# Beginnings of other formats that a picture must not contain. HTML, PHP and SVG are searched in the whole
+# file, because browsers and servers find them anywhere. XMP's "<?xpacket" and "<x:xmpmeta" do not match.
+# Twelve printable characters must follow: four letters of either case are in one of a hundred photos of 5 MB
+# by chance, such a sequence in one of millions.
+_FOREIGN_TEXT = re.compile(
     rb"(?:<script|<\?php|<html|<svg|<!doctype|<iframe|__halt_compiler)[\t\n\r -~]{12}", re.IGNORECASE
 )
-_GUEST_FILES = (b"Rar!\x1a\x07", b"7z\xbc\xaf\x27\x1c")
+_FOREIGN_SIGNATURES = (b"Rar!\x1a\x07", b"7z\xbc\xaf\x27\x1c")
 _ZIP_END = b"PK\x05\x06"
 _TAG_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # TIFF 6.0, page 15
 _MP3_FRAMES = tuple(b"\xff" + bytes([second]) for second in (0xFB, 0xFA, 0xF3, 0xF2, 0xE3, 0xE2))
@@ -53,7 +55,7 @@ _PDF_WINDOW = 1024  # where PDF readers look for "%PDF-" (ISO 32000, annex H of 
 
 
 def brands(head: bytes) -> list[bytes]:
-    """The brands of an ISO media file, its major one first; empty if it is none."""
+    """Return the brands of an ISO media file, the major brand first; empty for another kind of file."""
     if len(head) < 12 or head[4:8] != b"ftyp":
         return []
     end = min(struct.unpack(">I", head[:4])[0], len(head))
@@ -61,7 +63,7 @@ def brands(head: bytes) -> list[bytes]:
 
 
 def picture_kind(head: bytes) -> Kind | None:
-    """The kind of picture that starts with `head`, or None."""
+    """Return the kind of picture that begins with `head`, or None."""
     if head.startswith(b"\xff\xd8\xff"):
         return Kind.JPEG
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -75,15 +77,15 @@ def picture_kind(head: bytes) -> Kind | None:
     if found := brands(head):
         if AVIF_BRANDS & set(found):
             return Kind.AVIF
-        # A film may name mif1 among its compatible brands; only the major one makes it a picture.
+        # A video may have mif1 among its compatible brands. It is a picture only if the major brand says so.
         if found[0] in HEIF_BRANDS:
             return Kind.HEIC
     return None
 
 
 def media_kind(head: bytes) -> Kind | None:
-    """The container of sound or moving pictures that starts with `head`, or None."""
-    # Version and flags of an ID3 tag are no letters, so that a text that starts with those three is none.
+    """Return the kind of sound or video container that begins with `head`, or None."""
+    # In an ID3 tag no letter follows "ID3", but a version byte. A text that begins with "ID3" does not match.
     if (head.startswith(b"ID3") and head[3:4] in (b"\2", b"\3", b"\4")) or head.startswith(_MP3_FRAMES):
         return Kind.MP3
     if head.startswith(b"OggS\0"):
@@ -96,22 +98,23 @@ def media_kind(head: bytes) -> Kind | None:
     return Kind.MP4 if found and found[0] != b"crx " else None
 
 
-def hides_a_guest(data: bytes, kind: Kind | None = None) -> bool:
-    """Whether another file is hidden in one of `kind`: a PDF, an archive, a page or a script.
+def hides_another_file(data: bytes, kind: Kind | None = None) -> bool:
+    """Return whether another file is hidden in a file of `kind`: a PDF, an archive, a web page or a script.
 
-    A film behind a JPEG is none: phones append one to every "motion photo". Renditions drop it anyway.
+    A video after a JPEG does not count: phones append one to every "motion photo". Renditions omit it.
     """
     if kind is not Kind.PDF and b"%PDF-" in data[:_PDF_WINDOW]:
         return True
-    if _GUEST_TEXT.search(data):
+    if _FOREIGN_TEXT.search(data):
         return True
-    return any(guest in data for guest in _GUEST_FILES) or _ends_as_zip(data)
+    return any(signature in data for signature in _FOREIGN_SIGNATURES) or _ends_as_zip(data)
 
 
 def _ends_as_zip(data: bytes) -> bool:
-    """Whether unpackers would read `data` as a ZIP: its end record and the directory that it names are
-    there."""
-    at = data.rfind(_ZIP_END, max(0, len(data) - 65557))  # the record and the longest comment it can have
+    """Return whether unpackers would read `data` as a ZIP: it has the end record and its directory."""
+    at = data.rfind(
+        _ZIP_END, max(0, len(data) - 65557)
+    )  # length of the record with the longest comment it can have
     if at < 0 or len(data) - at < 22:
         return False
     size = int.from_bytes(data[at + 12 : at + 16], "little")
@@ -119,10 +122,10 @@ def _ends_as_zip(data: bytes) -> bool:
 
 
 def ends_too_early(kind: Kind, data: bytes) -> bool:
-    """Whether a file's container says that bytes are missing at its end.
+    """Return whether bytes are missing at the end of a file, by the lengths stated in it.
 
-    Decoders miss some of these cuts because what stands before them is whole. JPEG and GIF carry no length of
-    their own: there only decoding tells. Neither does MP3, which is whole wherever it is cut.
+    Decoders do not notice some of these cuts, because all before them is complete. JPEG and GIF contain no
+    length, so for them only decoding shows it. MP3 has none either, and is valid wherever it is cut.
     """
     if kind is Kind.PNG:
         return b"IEND\xaeB`\x82" not in data
@@ -156,14 +159,14 @@ def _boxes_end_too_early(data: bytes) -> bool:
 
 
 def _tags_end_too_early(data: bytes) -> bool:
-    """Whether a TIFF's first directory points beyond the end; the 64-bit variant is not looked at."""
-    order = "<" if data[:2] == b"II" else ">"
+    """Return whether a TIFF's first directory points beyond the end. The 64-bit variant is not checked."""
+    byte_order = "<" if data[:2] == b"II" else ">"
     if data[2:4] not in (b"*\0", b"\0*"):
         return False
     try:
-        (at,) = struct.unpack_from(f"{order}I", data, 4)
-        (count,) = struct.unpack_from(f"{order}H", data, at)
-        for entry in struct.iter_unpack(f"{order}HHII", data[at + 2 : at + 2 + 12 * count]):
+        (at,) = struct.unpack_from(f"{byte_order}I", data, 4)
+        (count,) = struct.unpack_from(f"{byte_order}H", data, at)
+        for entry in struct.iter_unpack(f"{byte_order}HHII", data[at + 2 : at + 2 + 12 * count]):
             length = _TAG_BYTES.get(entry[1], 0) * entry[2]
             if length > 4 and entry[3] + length > len(data):
                 return True
@@ -173,18 +176,21 @@ def _tags_end_too_early(data: bytes) -> bool:
 
 
 def _chunks_end_too_early(data: bytes) -> bool:
-    """Whether a chunk of a WAV points beyond the end. Recorders that are switched off leave 0 or all ones."""
+    """Return whether a chunk of a WAV points beyond the end.
+
+    A recorder that is switched off leaves a length of 0 or all ones; these are accepted.
+    """
     at = 12
     while at + 8 <= len(data):
         size = int.from_bytes(data[at + 4 : at + 8], "little")
         if data[at : at + 4] == b"data":
             return size != 0xFFFFFFFF and at + 8 + size > len(data)
         at += 8 + size + size % 2
-    return True  # there is no sound in it, or not yet
+    return True  # it has no sound chunk, or ends before it
 
 
 def _pages_end_too_early(data: bytes) -> bool:
-    """Whether the last page of an Ogg is cut, or nothing but the first is there (RFC 3533, chapter 6)."""
+    """Return whether the last page of an Ogg is cut off, or it has only one page (RFC 3533, chapter 6)."""
     at = pages = 0
     while data[at : at + 4] == b"OggS" and at + 27 <= len(data):
         table = data[at + 27 : at + 27 + data[at + 26]]
@@ -194,7 +200,7 @@ def _pages_end_too_early(data: bytes) -> bool:
 
 
 def _segment_ends_too_early(data: bytes) -> bool:
-    """Whether a WebM is shorter than its segment says; what browsers record leaves that open."""
+    """Return whether a WebM is shorter than its segment says. Browsers record segments of unknown length."""
     at = data.find(_SEGMENT, 0, 4096) + len(_SEGMENT)
     if at < len(_SEGMENT) or at >= len(data) or not data[at]:
         return True

@@ -1,6 +1,6 @@
-"""A letter as a picture: a page of cream paper with what is left of its words.
+"""Draw a letter as a picture: a page of cream paper with the words that are left.
 
-Every sign has a fixed room on the page, whatever its shape, so that no word moves when another vanishes.
+Every character has cells of a fixed width, whatever its shape, so that no word moves when another vanishes.
 """
 
 from __future__ import annotations
@@ -16,31 +16,31 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 GAP = "\u2007"
-"""What a vanished sign leaves: a figure space, which no line is broken at."""
+"""Replaces a vanished character: a figure space, at which lines are not broken."""
 
 WIDE_GAP = "\u3000"
-"""What a vanished sign of double width leaves, such as a Chinese one."""
+"""Replaces a vanished character of double width, such as a Chinese one."""
 
 PAGE_SIZE = (600, 800)
-"""Width and height in pixels of a page as it is stored: the map's print and the stage's sheet."""
+"""Width and height in pixels of a stored page, as shown on the map and in the session view."""
 
 CREAM = (0xF5, 0xEF, 0xE0)
 FIBER = (0xC9, 0xBB, 0x9A)
 INK = (0x2E, 0x3A, 0x4E)
 RULE = (0xDC, 0xDD, 0xD4)
 _MARGIN = 0.11  # of the width, on each side
-_ROOM = 0.52  # of the type size: the mean advance of a sign
+_ADVANCE = 0.52  # of the type size: width of one cell, the mean advance of a character
 _LEADING = 1.62  # of the type size
 _LARGEST, _SMALLEST = 0.052, 0.014  # type sizes, of the width
 _SLANT = 0.2
-_NOWHERE = "\U0010ffff"
+_NONEXISTENT = "\U0010ffff"
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
-def is_wide(sign: str) -> bool:
-    """Whether a sign takes the room of two."""
-    return unicodedata.east_asian_width(sign) in "WF"
+def is_wide(char: str) -> bool:
+    """Return whether a character takes two cells."""
+    return unicodedata.east_asian_width(char) in "WF"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,46 +48,46 @@ class _Word:
     text: str
     line: int
     column: int
-    rooms: int
+    cells: int
 
 
 def page(text: str, width: int = PAGE_SIZE[0], *, font: str | Path | None = None) -> bytes:
-    """The letter `text` as a JPEG, `width` pixels wide and a third higher, without metadata.
+    """Return the letter `text` as a JPEG, `width` pixels wide and a third higher, without metadata.
 
-    Type is as large as fits the page and no smaller than one can see; what is too long for a page is cut
-    off. `font` is the path of a font file, Pillow's own (Latin only) by default. Words for which the font has
-    no signs are drawn as a stroke of ink.
+    The type is as large as fits the page, but not too small to see. Text that is too long for a page is cut
+    off. `font` is the path of a font file, by default Pillow's own (Latin only). Words with characters that
+    the font does not have are drawn as a wavy stroke of ink.
     """
     height = round(width * 4 / 3)
     margin = round(width * _MARGIN)
-    size, words = _set(text, width - 2 * margin, height - 2 * margin, width)
+    size, words = _typeset(text, width - 2 * margin, height - 2 * margin, width)
     face: Font = ImageFont.truetype(str(font), size) if font else ImageFont.load_default(size)
     leading = size * _LEADING
-    paper = _paper(width, height, margin + size * 1.15, leading)
-    known: dict[str, bool] = {}
+    paper = _draw_paper(width, height, margin + size * 1.15, leading)
+    can_draw: dict[str, bool] = {}
     for word in words:
-        room = word.rooms * size * _ROOM
-        written = all(known.setdefault(sign, _has(face, sign)) for sign in word.text)
-        ink = _written(word.text, face, room, size) if written else _stroke(room, size)
+        advance = word.cells * size * _ADVANCE
+        drawable = all(can_draw.setdefault(char, _can_draw(face, char)) for char in word.text)
+        ink = _draw_word(word.text, face, advance, size) if drawable else _draw_stroke(advance, size)
         wobble = size * 0.05 * math.sin(12.9 * word.line + 4.7 * word.column)
-        at = (round(margin + word.column * size * _ROOM), round(margin + word.line * leading + wobble))
+        at = (round(margin + word.column * size * _ADVANCE), round(margin + word.line * leading + wobble))
         paper.paste(INK, (*at, at[0] + ink.width, at[1] + ink.height), ink)
     buffer = io.BytesIO()
     paper.save(buffer, "JPEG", quality=86)
     return buffer.getvalue()
 
 
-def _set(text: str, width: float, height: float, page_width: int) -> tuple[int, list[_Word]]:
-    """The type size in pixels with which `text` fits, and its words with their places.
+def _typeset(text: str, width: float, height: float, page_width: int) -> tuple[int, list[_Word]]:
+    """Return the type size in pixels with which `text` fits, and its words with their positions.
 
-    Gaps count as words do, so that the size stays the same while words vanish.
+    Gaps count like words, so that the size does not change while words vanish.
     """
     size = max(4, round(page_width * _LARGEST))
     smallest = max(3, round(page_width * _SMALLEST))
     while True:
         lines = int(height / (size * _LEADING))
         pieces: list[_Word] = []
-        for piece in _placed(text, max(8, int(width / (size * _ROOM)))):
+        for piece in _lay_out(text, max(8, int(width / (size * _ADVANCE)))):
             if piece.line >= lines:
                 break
             pieces.append(piece)
@@ -98,47 +98,47 @@ def _set(text: str, width: float, height: float, page_width: int) -> tuple[int, 
         size = max(smallest, min(size - 1, round(size * 0.93)))
 
 
-def _placed(text: str, columns: int) -> Iterator[_Word]:
-    """Words and gaps in lines of so many columns."""
+def _lay_out(text: str, columns: int) -> Iterator[_Word]:
+    """Yield words and gaps with their positions in lines of `columns` cells."""
     line = 0
     for paragraph in text.split("\n"):
         column = 0
-        for piece in _pieces(paragraph.expandtabs(4)):
-            rooms = sum(2 if is_wide(sign) else 1 for sign in piece)
-            if column and column + rooms > columns:
+        for piece in _split(paragraph.expandtabs(4)):
+            cells = sum(2 if is_wide(char) else 1 for char in piece)
+            if column and column + cells > columns:
                 line, column = line + 1, 0
             if piece != " ":
-                yield _Word(piece, line, column, rooms)
+                yield _Word(piece, line, column, cells)
             elif column == 0:
                 continue
-            column += rooms
+            column += cells
         line += 1
 
 
-def _pieces(paragraph: str) -> Iterator[str]:
-    """Words, spaces and signs of double width: where a line may be broken."""
+def _split(paragraph: str) -> Iterator[str]:
+    """Yield words, spaces and single characters of double width. Lines may be broken between them."""
     piece = ""
-    for sign in paragraph:
-        if sign == " " or is_wide(sign):
+    for char in paragraph:
+        if char == " " or is_wide(char):
             if piece:
                 yield piece
-            yield sign
+            yield char
             piece = ""
         else:
-            piece += sign
+            piece += char
     if piece:
         yield piece
 
 
-def _has(face: Font, sign: str) -> bool:
-    """Whether the font can draw a sign: those it can't all look like the one that never exists."""
-    return sign.isspace() or bytes(face.getmask(sign)) != bytes(face.getmask(_NOWHERE))
+def _can_draw(face: Font, char: str) -> bool:
+    """Return whether the font has a character. One that it lacks looks like one that no font has."""
+    return char.isspace() or bytes(face.getmask(char)) != bytes(face.getmask(_NONEXISTENT))
 
 
-def _written(text: str, face: Font, room: float, size: int) -> Image.Image:
-    """A word's ink, slanted, and drawn in or out a little to its room, as a hand does."""
+def _draw_word(text: str, face: Font, advance: float, size: int) -> Image.Image:
+    """Draw a word, slanted, and compressed or stretched a little toward the width of its cells."""
     natural = max(1.0, face.getlength(text))
-    stretch = min(1.12, max(0.8, 0.97 * room / natural))
+    stretch = min(1.12, max(0.8, 0.97 * advance / natural))
     height = round(size * 1.5)
     lean = _SLANT * size
     flat = Image.new("L", (round(natural + size), height), 0)
@@ -148,11 +148,11 @@ def _written(text: str, face: Font, room: float, size: int) -> Image.Image:
     return flat.transform((width, height), Image.Transform.AFFINE, shape, Image.Resampling.BICUBIC)
 
 
-def _stroke(room: float, size: int) -> Image.Image:
-    """A word that the font cannot write, as one sees it from afar: a wave of ink."""
+def _draw_stroke(advance: float, size: int) -> Image.Image:
+    """Draw a wavy line in place of a word that the font cannot draw."""
     scale = 4
-    ink = Image.new("L", (max(1, round(room)) * scale, round(size * 1.5) * scale), 0)
-    steps = max(6, round(room / size * 24))
+    ink = Image.new("L", (max(1, round(advance)) * scale, round(size * 1.5) * scale), 0)
+    steps = max(6, round(advance / size * 24))
     wave = [
         (
             ink.width * 0.92 * step / steps,
@@ -164,8 +164,8 @@ def _stroke(room: float, size: int) -> Image.Image:
     return ink.resize((ink.width // scale, ink.height // scale), Image.Resampling.BOX)
 
 
-def _paper(width: int, height: int, first: float, leading: float) -> Image.Image:
-    """Cream paper with faint rules; its fibers are fresh each time."""
+def _draw_paper(width: int, height: int, first: float, leading: float) -> Image.Image:
+    """Draw cream paper with faint rules. Its fibers are random each time."""
     coarse = (width // 3 + 1, height // 3 + 1)
     grain = Image.frombytes("L", coarse, os.urandom(coarse[0] * coarse[1])).filter(
         ImageFilter.GaussianBlur(0.8)

@@ -1,4 +1,4 @@
-"""How much one file may ask for."""
+"""Limits for decoding one uploaded file."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one file may ask for.
+    """Limits for one file, and the sizes of its renditions.
 
-    Bytes: `max_bytes` of a picture, a PDF or a recording, `max_video_bytes` of a video, `max_letter_bytes` of
-    a letter, `memory` of the child's address space (measured at 48 megapixels: WebP with transparency 0.93
-    GB, TIFF 0.69, 16-bit PNG 0.61, HEIC 0.49, JPEG 0.14). Seconds: `cpu_seconds` of the child, `seconds` by
-    the clock from start to answer (the slowest of the same files took 2.8), `max_seconds` of sound and of
-    moving pictures. `max_pixels`: 50 MP as phones count them (8192 x 6144 is 50.3 million). `max_pages` of a
-    PDF, which may hold `max_objects` parts. Sides of the renditions in pixels: `screen_side`, `thumb_side`.
+    Bytes: `max_bytes` of a picture, PDF or recording, `max_video_bytes` of a video, `max_letter_bytes` of a
+    text letter, `memory` of the decoder process's address space (measured at 48 megapixels: WebP with
+    transparency 0.93 GB, TIFF 0.69, 16-bit PNG 0.61, HEIC 0.49, JPEG 0.14). Seconds: `cpu_seconds` of the
+    decoder process, `seconds` of wall-clock time from its start to its answer (the slowest of the same files
+    took 2.8), `max_seconds` of playing time. `max_pixels` is 50 MP as phones count them (8192 x 6144 is 50.3
+    million). `max_frames` of an animation. A PDF may have `max_pages` pages and `max_objects` objects.
+    `screen_side` and `thumb_side` are the longest sides of the renditions in pixels.
     """
 
     max_bytes: int = 200 * 1024 * 1024

@@ -1,4 +1,4 @@
-"""The pages of a letter, bound together: one object of the vault, so one key and one end for all of them.
+"""All pages of a letter in one object of the vault, so that they have one key and are destroyed together.
 
 Layout: `MAGIC`, the number of pages as two bytes, then for each page its width and height before the first
 pass (four bytes each) and the length of its JPEG (four bytes), all big-endian; then the JPEGs.
@@ -18,14 +18,14 @@ _PAGE = struct.Struct(">III")
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page as it is now. `origin`: its width and height in pixels before the first pass."""
+    """One page. data: its current state, a JPEG. origin: width and height in pixels before the first pass."""
 
     data: bytes
     origin: tuple[int, int]
 
 
 def bind(pages: Sequence[Page]) -> bytes:
-    """The pages as one object. Raises ValueError for none, or for more than 65535."""
+    """Return the pages as one bundle. Errors: ValueError for no pages, or for more than 65535."""
     if not 0 < len(pages) < 2**16:
         raise ValueError("a letter has at least one page")
     heads = [_PAGE.pack(*page.origin, len(page.data)) for page in pages]
@@ -33,7 +33,7 @@ def bind(pages: Sequence[Page]) -> bytes:
 
 
 def unbind(data: bytes) -> list[Page]:
-    """The pages of an object. Raises ValueError for what `bind` did not make."""
+    """Return the pages of a bundle. Errors: ValueError if `data` is not a bundle made by `bind`."""
     at = len(MAGIC) + _COUNT.size
     if not data.startswith(MAGIC) or len(data) < at:
         raise ValueError("these are no pages")

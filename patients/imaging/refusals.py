@@ -1,4 +1,4 @@
-"""Why a file is not taken, in words for the person who brought it."""
+"""Why an uploaded file is refused: codes, and sentences for the user."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Code(StrEnum):
-    """One reason to refuse a file; stable, fit for logs and audit entries."""
+    """The reasons to refuse a file. The values are stored in audit entries: do not change them."""
 
     EMPTY = "empty"
     SVG = "svg"
@@ -120,11 +120,11 @@ SENTENCES: dict[Code, StrOrPromise] = {
 }
 
 
-class Refused(Exception):
-    """A file that is not taken.
+class FileRefused(Exception):
+    """The file is refused.
 
-    `code` says why, for programs and logs; `sentence` says why to the person, in the language active when
-    it is turned into text. `figures` fill the sentence's placeholders.
+    `code` is the reason for programs and logs. `sentence` is the reason for the user, in the language that is
+    active when it is converted to text. `figures` are the values of the sentence's placeholders.
     """
 
     def __init__(self, code: Code, **figures: int) -> None:

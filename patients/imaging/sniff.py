@@ -1,4 +1,7 @@
-"""Bytes decide what a file is: its name is only checked against them, its declared type is not even read."""
+"""Detect the kind of a file from its first bytes, and refuse kinds that are not accepted.
+
+The file's name is only compared with the bytes. The media type declared by the client is not read.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +16,16 @@ from .refusals import SENTENCES, Code
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
-__all__ = ["HEAD_BYTES", "Kind", "refusal", "refuse", "sniff"]
+__all__ = ["HEAD_BYTES", "Kind", "refusal_code", "refusal_text", "sniff"]
 
 HEAD_BYTES = 4096
-"""How many bytes from a file's start the functions here want; fewer are fine if the file has no more."""
+"""How many bytes from the start of a file the functions here need; fewer if the file is shorter."""
 
-_PICTURE_NAMES = "jpg jpeg jpe jfif mpo png apng webp gif heic heif hif avif tif tiff"
-_LETTER_NAMES = "txt text md"
-# One name for both: phones give the same container now this ending and now that.
-_MEDIA_NAMES = "mp3 m4a aac ogg oga opus wav mp4 m4v m4b mov webm weba mkv mka 3gp 3g2"
-_OTHER_NAMES = {
+_PICTURE_EXTENSIONS = "jpg jpeg jpe jfif mpo png apng webp gif heic heif hif avif tif tiff"
+_LETTER_EXTENSIONS = "txt text md"
+# Sound and video together: phones use different extensions for the same container.
+_MEDIA_EXTENSIONS = "mp3 m4a aac ogg oga opus wav mp4 m4v m4b mov webm weba mkv mka 3gp 3g2"
+_REFUSED_EXTENSIONS = {
     Code.SVG: "svg svgz",
     Code.HTML: "htm html xhtml shtml mht mhtml hta",
     Code.XML: "xml xsl xslt dtd",
@@ -35,10 +38,10 @@ _OTHER_NAMES = {
     Code.VIDEO: "avi mpg mpeg wmv flv ogv",
     Code.AUDIO: "flac amr aif aiff mid midi wma caf",
 }
-_CODE_BY_NAME = {name: code for code, names in _OTHER_NAMES.items() for name in names.split()}
+_CODE_BY_EXTENSION = {name: code for code, names in _REFUSED_EXTENSIONS.items() for name in names.split()}
 
-# Formats that are text themselves; they are looked for before a text is taken for a letter.
-_TEXTS = (
+# Formats that are text. A text is a letter only if none of them matches.
+_TEXT_FORMATS = (
     (Code.SVG, re.compile(r"<svg[\s>:]|<!doctype\s+svg", re.IGNORECASE)),
     (
         Code.HTML,
@@ -51,16 +54,17 @@ _TEXTS = (
     (Code.PROGRAM, re.compile(r"\A(#!\s*/|@echo off)|<\?php|__HALT_COMPILER", re.IGNORECASE)),
 )
 
-_OWN_NAMES = {
+_EXTENSIONS_BY_KIND = {
     **dict.fromkeys(
-        (Kind.JPEG, Kind.PNG, Kind.WEBP, Kind.GIF, Kind.HEIC, Kind.AVIF, Kind.TIFF), _PICTURE_NAMES.split()
+        (Kind.JPEG, Kind.PNG, Kind.WEBP, Kind.GIF, Kind.HEIC, Kind.AVIF, Kind.TIFF),
+        _PICTURE_EXTENSIONS.split(),
     ),
-    **dict.fromkeys(MEDIA, _MEDIA_NAMES.split()),
-    Kind.LETTER: _LETTER_NAMES.split(),
+    **dict.fromkeys(MEDIA, _MEDIA_EXTENSIONS.split()),
+    Kind.LETTER: _LETTER_EXTENSIONS.split(),
     Kind.PDF: ["pdf"],
 }
-_TAKEN_NAMES = {name for names in _OWN_NAMES.values() for name in names}
-_BINARIES: tuple[tuple[Code, tuple[bytes, ...]], ...] = (
+_ACCEPTED_EXTENSIONS = {name for names in _EXTENSIONS_BY_KIND.values() for name in names}
+_SIGNATURES: tuple[tuple[Code, tuple[bytes, ...]], ...] = (
     (
         Code.ARCHIVE,
         (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08", b"Rar!\x1a", b"7z\xbc\xaf\x27\x1c", b"\x1f\x8b"),
@@ -81,56 +85,60 @@ _RIFF = {b"AVI ": Code.VIDEO, b"RMID": Code.AUDIO}
 
 
 def sniff(head: bytes) -> Kind | None:
-    """The kind of file that starts with `head` (its first `HEAD_BYTES`), or None if it is none we take."""
+    """Return the kind of the file whose first `HEAD_BYTES` are `head`, or None if it is not accepted."""
     if kind := picture_kind(head):
         return None if _raw_camera_file(head) else kind
     if head.startswith(b"%PDF-"):
         return Kind.PDF
     if kind := media_kind(head):
         return kind
-    text = _text(head) if head else None
+    text = _decode_text(head) if head else None
     return Kind.LETTER if text is not None and not _text_format(text) else None
 
 
-def refuse(head: bytes, filename: str) -> StrOrPromise | None:
-    """A sentence for the person if the file is not taken, judged by its first bytes and its name; else None.
+def refusal_text(head: bytes, filename: str) -> StrOrPromise | None:
+    """Return a sentence for the user if the file is refused, by its first bytes and its name; else None.
 
-    Upper-case and missing extensions are fine, and so is one kind of picture under the name of another, or
-    sound under a video's name: phones and messengers do that. What a name claims is held against the bytes
-    only where a program that trusted the name would do something else with them.
+    Upper-case and missing extensions are accepted. So are one kind of picture with the extension of another,
+    and sound with that of a video, because phones and messengers do that. Other known extensions that do not
+    fit the bytes are refused, because a program that trusts the name would do something else with them.
     """
-    code = refusal(head, filename)
+    code = refusal_code(head, filename)
     return SENTENCES[code] if code else None
 
 
-def refusal(head: bytes, filename: str) -> Code | None:
-    """The same judgment as `refuse`, as a code."""
+def refusal_code(head: bytes, filename: str) -> Code | None:
+    """Like `refusal_text`, but return a code."""
     if not head:
         return Code.EMPTY
     kind = sniff(head)
     extension = _extension(filename)
-    claimed = _CODE_BY_NAME.get(extension)
+    claimed = _CODE_BY_EXTENSION.get(extension)
     if kind is None:
-        return _foreign(head)
+        return _refused_format(head)
     if claimed is Code.RAW and kind is Kind.TIFF:
         return Code.RAW
-    if extension in _OWN_NAMES[kind]:
+    if extension in _EXTENSIONS_BY_KIND[kind]:
         return None
     if kind is Kind.LETTER and claimed:
         return claimed
-    return Code.CONTRADICTION if claimed or extension in _TAKEN_NAMES else None
+    return Code.CONTRADICTION if claimed or extension in _ACCEPTED_EXTENSIONS else None
 
 
 def _extension(filename: str) -> str:
-    """The last extension of a name as a system would see it: paths, trailing dots, spaces and NULs
-    dropped."""
+    """Return the last extension of a file name in lower case, without its dot.
+
+    Directories, trailing dots and spaces, and all after a NUL are ignored, as operating systems do.
+    """
     name = re.split(r"[/\\]", filename.split("\0")[0])[-1].rstrip(". ")
     return PurePosixPath(name).suffix[1:].lower()
 
 
-def _text(head: bytes) -> str | None:
-    """`head` as text, if it is UTF-8 or marked UTF-16 without binary controls; a cut last character is
-    fine."""
+def _decode_text(head: bytes) -> str | None:
+    """Return `head` as text if it is UTF-8, or marked UTF-16, without binary controls; else None.
+
+    An incomplete last character is accepted.
+    """
     encoding = "utf-16" if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     try:
         text = codecs.getincrementaldecoder(encoding)().decode(head)
@@ -140,12 +148,12 @@ def _text(head: bytes) -> str | None:
 
 
 def _text_format(text: str) -> Code | None:
-    return next((code for code, pattern in _TEXTS if pattern.search(text)), None)
+    return next((code for code, pattern in _TEXT_FORMATS if pattern.search(text)), None)
 
 
-def _foreign(head: bytes) -> Code:
-    """What a file that is no kind of ours is; `Code.UNKNOWN` where nothing tells."""
-    if (text := _text(head)) is not None:
+def _refused_format(head: bytes) -> Code:
+    """Return the refusal code for a file of no accepted kind; `Code.UNKNOWN` if the format is unknown."""
+    if (text := _decode_text(head)) is not None:
         return _text_format(text) or Code.UNKNOWN
     if _raw_camera_file(head):
         return Code.RAW
@@ -161,9 +169,9 @@ def _foreign(head: bytes) -> Code:
         return Code.ARCHIVE
     if head[:4] == b"RIFF":
         return _RIFF.get(head[8:12], Code.UNKNOWN)
-    return next((code for code, starts in _BINARIES if head.startswith(starts)), Code.UNKNOWN)
+    return next((code for code, signatures in _SIGNATURES if head.startswith(signatures)), Code.UNKNOWN)
 
 
 def _raw_camera_file(head: bytes) -> bool:
-    """Whether a TIFF is Canon's raw format, whose first picture is only a preview."""
+    """Return whether a TIFF is Canon's raw format, whose first picture is only a preview."""
     return head[:4] == b"II*\0" and head[8:10] == b"CR"

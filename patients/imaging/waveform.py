@@ -1,4 +1,4 @@
-"""A recording as a picture: what was loud and what was quiet, in ink on a strip of paper; and its digest."""
+"""Draw the waveform of a recording, as ink on a strip of paper, and compute its fingerprint."""
 
 from __future__ import annotations
 
@@ -12,45 +12,47 @@ from PIL import Image, ImageDraw, ImageFilter
 from .letter_page import CREAM, FIBER, INK, RULE
 
 SIZE = (1280, 512)
-"""Width and height in pixels of the picture of a recording."""
+"""Width and height of the waveform picture in pixels."""
 
 _BARS = 160
 _WINDOWS = 65
-_LOUD = 0.02  # of full scale: what stays below it is silence
+_SILENCE = 0.02  # of full scale: below it is silence
 _MARGIN = 0.045  # of the width, on each side
-_SCALE = 2  # drawn larger, then made smaller, for smooth edges
+_SCALE = 2  # drawn at this multiple of SIZE and then reduced, for smooth edges
 
 
 def waveform(peaks: Sequence[int]) -> Image.Image:
-    """The picture of a recording of which `peaks` are the largest amplitudes (0 to 32768), evenly in time.
+    """Return the waveform picture of a recording.
 
-    A quiet recording is drawn as large as a loud one: what it looks like must not tell how near the
-    microphone was. Raises ValueError for no peaks.
+    `peaks` are its largest amplitudes (0 to 32768) in intervals of equal length. A quiet recording is drawn
+    as large as a loud one: the picture must not show how near the microphone was. Errors: ValueError for no
+    peaks.
     """
-    loudness = _spread(peaks, _BARS)
-    largest = max(*loudness, _LOUD * 32768)
+    loudness = _bar_peaks(peaks, _BARS)
+    largest = max(*loudness, _SILENCE * 32768)
     width, height = SIZE[0] * _SCALE, SIZE[1] * _SCALE
     ink = Image.new("L", (width, height), 0)
-    pen = ImageDraw.Draw(ink)
+    draw = ImageDraw.Draw(ink)
     margin = width * _MARGIN
     step = (width - 2 * margin) / _BARS
     for number, value in enumerate(loudness):
         reach = max(step * 0.22, math.sqrt(value / largest) * height * 0.40)
         x = margin + (number + 0.5) * step
         box = (x - step * 0.27, height / 2 - reach, x + step * 0.27, height / 2 + reach)
-        pen.rounded_rectangle(box, radius=step * 0.27, fill=232)
-    paper = _paper()
+        draw.rounded_rectangle(box, radius=step * 0.27, fill=232)
+    paper = _draw_paper()
     paper.paste(INK, mask=ink.resize(SIZE, Image.Resampling.BOX))
     return paper
 
 
-def digest(peaks: Sequence[int]) -> int | None:
-    """64 bits of a recording for `patients.imaging.fingerprint.distance`: where it grows louder than before.
+def sound_fingerprint(peaks: Sequence[int]) -> int | None:
+    """Return the 64-bit fingerprint of a recording, for `patients.imaging.fingerprint.distance`.
 
-    The length is cut into 65 windows, so a copy in another format, louder or quieter, keeps its bits, and one
-    that was cut does not. None where that says nothing: silence, a steady tone, less than a second.
+    The recording is divided into 65 windows. Each bit says whether it grows louder from one window to the
+    next. So a copy in another format, or of another loudness, has the same bits. A shortened copy does not.
+    None if that is of no use: for silence, a steady tone or less than a second.
     """
-    if len(peaks) < _WINDOWS or max(peaks) < _LOUD * 32768:
+    if len(peaks) < _WINDOWS or max(peaks) < _SILENCE * 32768:
         return None
     windows = _means(peaks, _WINDOWS)
     bits = sum(
@@ -59,7 +61,7 @@ def digest(peaks: Sequence[int]) -> int | None:
     return bits if 10 <= bits.bit_count() <= 54 else None
 
 
-def _spread(peaks: Sequence[int], count: int) -> list[float]:
+def _bar_peaks(peaks: Sequence[int], count: int) -> list[float]:
     if not peaks:
         raise ValueError("there is nothing to hear")
     edges = [len(peaks) * number // count for number in range(count + 1)]
@@ -74,8 +76,8 @@ def _means(peaks: Sequence[int], count: int) -> list[float]:
     return [sum(peaks[start:end]) / (end - start) for start, end in pairwise(edges)]
 
 
-def _paper() -> Image.Image:
-    """Cream paper with three faint rules; its fibers are fresh each time."""
+def _draw_paper() -> Image.Image:
+    """Draw cream paper with three faint rules. Its fibers are random each time."""
     width, height = SIZE
     coarse = (width // 3 + 1, height // 3 + 1)
     grain = Image.frombytes("L", coarse, os.urandom(coarse[0] * coarse[1]))
@@ -83,9 +85,9 @@ def _paper() -> Image.Image:
         [max(0, round(14 + (v - 128) * 0.12)) for v in range(256)]
     )
     paper = Image.new("RGB", SIZE, CREAM)
-    pen = ImageDraw.Draw(paper)
+    draw = ImageDraw.Draw(paper)
     for share in (0.1, 0.5, 0.9):
         y = round(height * share)
-        pen.line([(round(width * _MARGIN), y), (round(width * (1 - _MARGIN)), y)], RULE, 2)
+        draw.line([(round(width * _MARGIN), y), (round(width * (1 - _MARGIN)), y)], RULE, 2)
     paper.paste(FIBER, mask=shade.resize(SIZE, Image.Resampling.BICUBIC))
     return paper

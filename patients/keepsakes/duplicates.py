@@ -1,14 +1,14 @@
-"""Which keepsakes are one thing brought twice: fingerprints from the sealed parts, compared in memory."""
+"""Find keepsakes that were uploaded twice. Their fingerprints are sealed, and compared in memory."""
 
 from patients.imaging.fingerprint import NEAR, distance
 from patients.keepsakes.models import KeepsakeFields
 
 
 def bits_apart(one: KeepsakeFields, other: KeepsakeFields) -> int | None:
-    """In how many of 64 bits two keepsakes differ, at most `NEAR`; None where they are not alike.
+    """Return in how many of 64 bits two keepsakes differ (at most `NEAR`), or None if they are not alike.
 
-    Pictures are compared with pictures (a video by its first frame), recordings with recordings, and of two
-    letters of several pages the two pages that are most alike.
+    Pictures are compared with pictures (a video by its first frame) and recordings with recordings. Two
+    letters of several pages are compared by the two pages that are most alike.
     """
     pairs = [
         (one.fingerprint, other.fingerprint),

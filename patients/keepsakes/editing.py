@@ -1,4 +1,4 @@
-"""Changing what is said of a keepsake, and where it belongs, until the map is locked."""
+"""Change a keepsake's fields and its memory, as long as the map is not locked."""
 
 import dataclasses
 from typing import Any
@@ -17,17 +17,19 @@ from patients.vault.models import StoredObject
 
 @transaction.atomic
 def change_keepsake(
-    keepsake: Keepsake, words: dict[str, Any], *, memory: Memory | None, kind: str = "", by: User
+    keepsake: Keepsake, values: dict[str, Any], *, memory: Memory | None, kind: str = "", by: User
 ) -> Keepsake:
-    """Write a keepsake's paper and place it. What was returned is waiting for review again.
+    """Update a keepsake's sealed fields with `values` and assign it to `memory` (None: to no memory).
 
-    Errors: NotTaken once the map is locked, or when it was taken back meanwhile.
+    A keepsake that the clinic had returned waits for review again.
+    Errors: NotTaken if the map is locked, if the patient has removed the keepsake meanwhile, or if a photo is
+    requested for an object that is in the clinic's custody.
     """
     case = open_case_of(keepsake.case)
-    there = Keepsake.objects.select_for_update().filter(pk=keepsake.pk, case=case, gone_at__isnull=True)
-    if (row := there.first()) is None:
+    rows = Keepsake.objects.select_for_update().filter(pk=keepsake.pk, case=case, gone_at__isnull=True)
+    if (row := rows.first()) is None:
         raise NotTaken(_("You have taken this one back meanwhile. It is destroyed."))
-    row.write(dataclasses.replace(row.read(), **words))
+    row.write(dataclasses.replace(row.read(), **values))
     row.memory = memory
     if kind == Keepsake.Kind.PHOTO and hasattr(row, "custody"):
         raise NotTaken(_("The thing itself is with us, so this stays a photograph of a thing."))
@@ -42,10 +44,10 @@ def change_keepsake(
 
 
 @transaction.atomic
-def hand_in(case: Case, *, by: User) -> None:
-    """The patient is done for today: the clinic looks through what they brought.
+def submit_for_review(case: Case, *, by: User) -> None:
+    """Submit the case for review: the patient has uploaded everything for now.
 
-    Errors: NotTaken once the map is locked, or when there is nothing to look through.
+    Errors: NotTaken if the map is locked, or if the case has no keepsakes.
     """
     locked = open_case_of(case)
     keepsakes = Keepsake.objects.filter(case=locked, gone_at__isnull=True).count()

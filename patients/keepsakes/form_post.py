@@ -1,6 +1,6 @@
-"""The same way in for a plain HTML form: one multipart POST, parsed as a stream, encrypted as it arrives.
+"""Upload by a plain HTML form: one multipart POST, parsed as a stream and encrypted as it arrives.
 
-The form's token field stands before its file fields; without a good token no byte of a file is taken.
+The form's CSRF token field comes before its file fields. Without a valid token no byte of a file is accepted.
 """
 
 from dataclasses import InitVar, dataclass, field
@@ -16,40 +16,39 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from clinic.http.guard import Receive, Refused, Scope, Send, Visitor, admit, answer, answer_refusal
 from patients.cases.editing import NotTaken
 from patients.cases.models import Case
-from patients.imaging.refusals import Code
-from patients.imaging.refusals import Refused as FileRefused
+from patients.imaging.refusals import Code, FileRefused
 from patients.keepsakes.staging import (
-    Stopped,
-    TooMuch,
+    Discarded,
+    TooManyBytes,
     Writer,
     begin,
     bytes_left,
-    code_of,
     record_refusal,
+    refusal_code,
 )
 from patients.keepsakes.upload_requests import (
     as_visitor,
     check_csrf,
     current_case,
+    disk_is_full,
+    finish_in_decoder_pool,
     headers_of,
-    is_full,
-    keep,
-    kind_of,
+    requested_kind,
 )
 
-FIELD_BYTES = 20_000  # a letter typed into the form may be this long; a file field has the house's limit
+FIELD_BYTES = 20_000  # the longest letter that can be typed into the form; files have LACUNA_UPLOAD_MAX_BYTES
 FILE_FIELDS = frozenset({"files", "photo", "sound", "film"})
-BACK = "/me/keepsakes/"
-MOST_TOLD = 20  # refusals named in the address one is sent back to
+KEEPSAKES_URL = "/me/keepsakes/"
+MAX_REFUSALS = 20  # refusal codes listed in the URL of the redirect
 
 
-class Enough(Exception):
-    """So much of this form cannot be taken that the rest of it is not read."""
+class TooManySkippedBytes(Exception):
+    """More bytes were skipped than one upload may have; the rest of the body is not read."""
 
 
 @dataclass
 class Part:
-    """One part of the body, while it arrives."""
+    """The part of the multipart body that is arriving now."""
 
     name: str = ""
     filename: str = ""
@@ -60,8 +59,11 @@ class Part:
 
 
 @dataclass
-class Post:
-    """What has come of a form so far. All methods are called in a worker thread, in order."""
+class FormUpload:
+    """A form upload in progress: parser state, and what came of the files so far.
+
+    The parser's callbacks and `abandon` are called in a worker thread, one after another.
+    """
 
     visitor: Visitor
     boundary: InitVar[bytes]
@@ -69,8 +71,8 @@ class Post:
     kind: str = ""
     brought: int = 0
     refused: list[str] = field(default_factory=list)
-    arrived: list[Writer] = field(default_factory=list)  # files that are whole, and not keepsakes yet
-    wasted: int = 0  # bytes of files that were not taken
+    arrived: list[Writer] = field(default_factory=list)  # complete files that are not keepsakes yet
+    skipped_bytes: int = 0  # bytes of files that were refused or had an unknown field name
     part: Part = field(default_factory=Part)
     header: tuple[bytearray, bytearray] = field(default_factory=lambda: (bytearray(), bytearray()))
     headers: dict[str, str] = field(default_factory=dict)
@@ -107,7 +109,7 @@ class Post:
         self.header = (bytearray(), bytearray())
 
     def headers_finished(self) -> None:
-        """Decide what the part is; a file needs the token to have come before it."""
+        """Read the part's name and file name. Errors: Refused if a file comes before the CSRF token."""
         _kind, options = parse_options_header(self.headers.get("content-disposition", ""))
         self.part.name = options.get(b"name", b"").decode("utf-8", "replace")
         self.part.filename = options.get(b"filename", b"").decode("utf-8", "replace")
@@ -122,29 +124,32 @@ class Post:
             if len(self.part.text) > FIELD_BYTES:
                 raise Refused(413, _("What you wrote is too long for one letter."))
         elif self.part.skipped or self.part.name not in FILE_FIELDS:
-            self.wasted += len(piece)
-            if self.wasted > settings.LACUNA_UPLOAD_MAX_BYTES:
-                raise Enough
+            self.skipped_bytes += len(piece)
+            if self.skipped_bytes > settings.LACUNA_UPLOAD_MAX_BYTES:
+                raise TooManySkippedBytes
         elif piece:
             self.take_piece(piece)
 
     def take_piece(self, piece: bytes) -> None:
-        """Encrypt a piece of a file. A file that cannot be taken does not stop those after it."""
+        """Encrypt a piece of a file. If the file is refused, skip it and go on with the next one."""
         try:
             if self.part.writer is None:
                 self.part.writer = self.open_file()
             self.part.writer.write(piece)
         except NotTaken as refusal:
-            self.skip(code_of(refusal))
-        except TooMuch:
+            self.skip(refusal_code(refusal))
+        except TooManyBytes:
             self.skip(Code.TOO_MANY_BYTES.value)
         except OSError as error:
-            if not is_full(error):
+            if not disk_is_full(error):
                 raise
             self.skip("full")
 
     def open_file(self) -> Writer:
-        """Begin an upload at the first byte of a file; how long it is nobody knows before its end."""
+        """Begin an upload at the first byte of a file.
+
+        The file's length is not known yet, so all that is left of the quota is reserved.
+        """
         if self.case is None:
             raise Refused(403, _("This page has been open for too long. Please reload it and try again."))
         length = max(1, bytes_left(self.case))
@@ -153,7 +158,7 @@ class Post:
         return Writer(upload, 0)
 
     def skip(self, code: str) -> None:
-        """Take no more of this file, and keep nothing of it."""
+        """Discard this file, skip its remaining bytes and record the refusal `code`."""
         writer, self.part.writer, self.part.skipped = self.part.writer, None, True
         self.refused.append(code)
         size = writer.received if writer else 0
@@ -172,13 +177,13 @@ class Post:
         self.part = Part()
 
     def was_empty(self) -> bool:
-        """Whether a file was chosen and had no bytes; a field without a file has no name either."""
+        """Return whether the user chose an empty file. (A field without a file has no file name.)"""
         part = self.part
         chosen = bool(part.filename) and part.name in FILE_FIELDS
         return chosen and part.writer is None and not part.skipped
 
     def close_file(self) -> None:
-        """Write a file's last segment; it waits to be looked at."""
+        """Write a file's last segment and queue it for `create_keepsakes`."""
         if self.part.writer is not None:
             self.part.writer.finish()
             self.arrived.append(self.part.writer)
@@ -189,64 +194,64 @@ class Post:
             check_csrf(self.visitor.request, value.decode("latin-1"))
             self.case = current_case(self.visitor)
         elif name == "kind":
-            self.kind = kind_of(value.decode("latin-1"))
+            self.kind = requested_kind(value.decode("latin-1"))
         elif name == "words" and value.strip():
             self.part.filename = "letter.txt"
             self.take_piece(value)
 
-    async def look(self) -> None:
-        """Make keepsakes of the files that have arrived; a refused one does not stop the others."""
+    async def create_keepsakes(self) -> None:
+        """Make keepsakes of the complete files. A refused file does not stop the others."""
         while self.arrived:
             try:
-                await keep(self.visitor, self.arrived[0])
+                await finish_in_decoder_pool(self.visitor, self.arrived[0])
                 self.brought += 1
             except (FileRefused, NotTaken) as refusal:
-                self.refused.append(code_of(refusal))
-            except Stopped:
+                self.refused.append(refusal_code(refusal))
+            except Discarded:
                 self.refused.append("stopped")
             finally:
                 self.arrived.pop(0).close()
 
     def abandon(self) -> None:
-        """The form was cut off or refused in the middle of a file: nothing of that file is kept."""
+        """Discard all files that did not become keepsakes, when the form was cut off or refused."""
         for writer in [*self.arrived, *filter(None, [self.part.writer])]:
             writer.discard()
             writer.close()
         self.arrived, self.part.writer = [], None
 
-    def answer(self) -> str:
-        """Where to go next, saying in codes what came of it."""
-        said: dict[str, Any] = {"brought": self.brought}
+    def redirect_url(self) -> str:
+        """Return the URL to redirect to; its query has the result as codes (outcomes.py shows them)."""
+        query: dict[str, Any] = {"brought": self.brought}
         if self.refused:
-            said["refused"] = ",".join(self.refused[:MOST_TOLD])
-        return f"{BACK}?{urlencode(said)}"
+            query["refused"] = ",".join(self.refused[:MAX_REFUSALS])
+        return f"{KEEPSAKES_URL}?{urlencode(query)}"
 
 
-def new_post(visitor: Visitor, content_type: str) -> Post:
-    """Prepare to parse. Errors: Refused where it is no multipart form."""
+def new_form_upload(visitor: Visitor, content_type: str) -> FormUpload:
+    """Return a FormUpload for this content type. Errors: Refused if it is not a multipart form."""
     kind, options = parse_options_header(content_type)
     boundary = options.get(b"boundary", b"")
     if kind != b"multipart/form-data" or not 1 <= len(boundary) <= 70:
         raise Refused(415, _("This form was sent in a way we do not understand."))
-    return Post(visitor, boundary)
+    return FormUpload(visitor, boundary)
 
 
-async def form(scope: Scope, receive: Receive, send: Send) -> None:
-    """One form, its files taken one after another as they arrive."""
+async def form_upload(scope: Scope, receive: Receive, send: Send) -> None:
+    """ASGI application for /upload/form. Files are processed one after another as they arrive."""
     try:
         if scope["method"] != "POST":
             raise Refused(405, _("There is nothing here."), {"Allow": "POST"})
         visitor = await admit(scope, "patients:upload-form", {})
         with translation.override(visitor.language):
-            post = new_post(visitor, headers_of(scope).get("content-type", ""))
-            if await whole(receive, post):
-                await answer(send, 303, headers={"Location": post.answer()})
+            upload = new_form_upload(visitor, headers_of(scope).get("content-type", ""))
+            if await read_body(receive, upload):
+                await answer(send, 303, headers={"Location": upload.redirect_url()})
     except Refused as refusal:
         await answer_refusal(send, refusal)
 
 
-async def whole(receive: Receive, post: Post) -> bool:
-    """Take the body as it arrives; False when the sender was cut off. Nothing is left open.
+async def read_body(receive: Receive, upload: FormUpload) -> bool:
+    """Read and parse the body; return False if the client disconnected. Incomplete files are discarded.
 
     Errors: Refused.
     """
@@ -257,18 +262,18 @@ async def whole(receive: Receive, post: Post) -> bool:
             if message["type"] == "http.disconnect":
                 return False
             if body := message.get("body", b""):
-                await as_visitor(post.visitor, post.feed, body)
-                await post.look()
+                await as_visitor(upload.visitor, upload.feed, body)
+                await upload.create_keepsakes()
             more = message.get("more_body", False)
-        await as_visitor(post.visitor, post.parser.finalize)
-        if post.part.writer is not None:
-            post.refused.append(Code.TRUNCATED.value)
+        await as_visitor(upload.visitor, upload.parser.finalize)
+        if upload.part.writer is not None:
+            upload.refused.append(Code.TRUNCATED.value)
     except FormParserError as error:
         raise Refused(400, _("This form was sent in a way we do not understand.")) from error
-    except Enough:
-        post.refused.append(Code.TOO_MANY_BYTES.value)
+    except TooManySkippedBytes:
+        upload.refused.append(Code.TOO_MANY_BYTES.value)
     except OSError as error:
         raise Refused(503, _("We could not store this just now. Please try again in a minute.")) from error
     finally:
-        await as_visitor(post.visitor, post.abandon)
+        await as_visitor(upload.visitor, upload.abandon)
     return True

@@ -1,4 +1,4 @@
-"""What a patient says of one keepsake."""
+"""The form in which a patient describes one keepsake."""
 
 from typing import Any
 
@@ -10,8 +10,8 @@ from patients.memories.forms import MemoryForm, named_memories
 
 NEW, LATER = "new", ""
 KEEP, DROP = "keep", "drop"
-NOWHERE = ""
-# Nine places of a picture, row by row; which of them is enough for those who cannot point.
+NO_SPOT = ""
+# Nine areas of a picture, row by row, for users who cannot point at a spot.
 SPOTS = (
     ("0", _("top left")),
     ("1", _("top")),
@@ -26,16 +26,16 @@ SPOTS = (
 
 
 def spot_of(focus: list[float]) -> str:
-    """The one of SPOTS in which a focus (x, y in 0..1) lies; NOWHERE for none."""
+    """Return the area of SPOTS that contains a focus (x, y in 0..1); NO_SPOT for an empty focus."""
     if not focus:
-        return NOWHERE
+        return NO_SPOT
     column, row = (min(2, int(part * 3)) for part in focus)
     return str(row * 3 + column)
 
 
 def middle_of(spot: str) -> list[float]:
-    """The middle of one of SPOTS, as x and y in 0..1; empty for NOWHERE."""
-    if spot == NOWHERE:
+    """Return the middle of an area of SPOTS as x and y in 0..1; an empty list for NO_SPOT."""
+    if spot == NO_SPOT:
         return []
     row, column = divmod(int(spot), 3)
     return [(column + 0.5) / 3, (row + 0.5) / 3]
@@ -57,11 +57,11 @@ class KeepsakeForm(forms.Form):
     others = forms.CharField(label=_("Who else is in it?"), max_length=300, required=False)
     spot = forms.ChoiceField(
         label=_("What should go last?"),
-        choices=[*SPOTS, (NOWHERE, _("nothing in particular"))],
+        choices=[*SPOTS, (NO_SPOT, _("nothing in particular"))],
         widget=forms.RadioSelect,
         required=False,
     )
-    # Where exactly, 0..100 of width and height; sent by the script that lets one tap the picture.
+    # The exact spot in percent of width and height. The script fills these in when the user taps the picture.
     focus_x = forms.FloatField(required=False, min_value=0, max_value=100, widget=forms.HiddenInput)
     focus_y = forms.FloatField(required=False, min_value=0, max_value=100, widget=forms.HiddenInput)
     place = forms.ChoiceField(
@@ -75,14 +75,16 @@ class KeepsakeForm(forms.Form):
     )
     memory = forms.ChoiceField(label=_("Which memory does it belong to?"), required=False)
 
-    def __init__(self, *args: Any, keepsake: Keepsake, paper: KeepsakeFields, **kwargs: Any) -> None:
-        self.paper = paper
+    def __init__(
+        self, *args: Any, keepsake: Keepsake, keepsake_fields: KeepsakeFields, **kwargs: Any
+    ) -> None:
+        self.keepsake_fields = keepsake_fields
         kwargs["initial"] = {
-            "caption": paper.caption,
+            "caption": keepsake_fields.caption,
             "kind": keepsake.kind,
-            "others": paper.others,
-            "spot": spot_of(paper.focus),
-            "place": KEEP if paper.place else "",
+            "others": keepsake_fields.others,
+            "spot": spot_of(keepsake_fields.focus),
+            "place": KEEP if keepsake_fields.place else "",
             "memory": str(keepsake.memory_id or LATER),
         }
         super().__init__(*args, **kwargs)
@@ -93,41 +95,41 @@ class KeepsakeForm(forms.Form):
         ]
         if keepsake.kind not in {Keepsake.Kind.PHOTO, Keepsake.Kind.OBJECT}:
             del self.fields["kind"]
-        still = keepsake.case.takes_keepsakes
-        if not still or keepsake.kind in {Keepsake.Kind.LETTER, Keepsake.Kind.RECORDING}:
+        accepts_changes = keepsake.case.takes_keepsakes
+        if not accepts_changes or keepsake.kind in {Keepsake.Kind.LETTER, Keepsake.Kind.RECORDING}:
             for name in ("spot", "focus_x", "focus_y"):
                 del self.fields[name]
         if keepsake.kind == Keepsake.Kind.RECORDING:
             self.fields["caption"].label = _("What is to be heard?")
-        if not paper.gps:
+        if not keepsake_fields.gps:
             del self.fields["place"]
         else:
-            latitude, longitude = paper.gps
+            latitude, longitude = keepsake_fields.gps
             self.fields["place"].help_text = f"{latitude:.4f}, {longitude:.4f}"
 
-    def words(self) -> dict[str, Any]:
-        """Fields of KeepsakeFields."""
+    def field_values(self) -> dict[str, Any]:
+        """Return the cleaned values, keyed by the fields of KeepsakeFields that they change."""
         data = self.cleaned_data
-        said: dict[str, Any] = {"caption": data["caption"], "others": data["others"]}
+        values: dict[str, Any] = {"caption": data["caption"], "others": data["others"]}
         if "spot" in data:
-            said["focus"] = self._focus()
+            values["focus"] = self._focus()
         if data.get("place") == KEEP:
-            said["place"] = self.fields["place"].help_text
+            values["place"] = self.fields["place"].help_text
         elif data.get("place") == DROP:
-            said |= {"place": "", "gps": []}
-        return said
+            values |= {"place": "", "gps": []}
+        return values
 
     def _focus(self) -> list[float]:
         data = self.cleaned_data
         x, y, spot = data.get("focus_x"), data.get("focus_y"), data["spot"]
         if x is not None and y is not None:
             return [x / 100, y / 100]
-        # Without the script only the ninth is known: do not move a finer point within it.
-        return self.paper.focus if spot == spot_of(self.paper.focus) else middle_of(spot)
+        # Without the script only the area is known: keep the exact spot if it lies in that area.
+        return self.keepsake_fields.focus if spot == spot_of(self.keepsake_fields.focus) else middle_of(spot)
 
 
-def new_memory_form(post: Any, keepsake: Keepsake, paper: KeepsakeFields) -> MemoryForm:
-    """The form for a new memory on a keepsake's page; its date is the picture's own where it has one."""
-    initial = {"when": paper.taken[:10], "title": paper.caption}
-    # Its fields stand in a closed part of the page: a browser that insists on one of them says nothing.
+def new_memory_form(post: Any, keepsake: Keepsake, keepsake_fields: KeepsakeFields) -> MemoryForm:
+    """Return the form for a new memory on a keepsake's page, with the picture's own date if it has one."""
+    initial = {"when": keepsake_fields.taken[:10], "title": keepsake_fields.caption}
+    # The fields are in a closed <details>: there a browser refuses to submit without showing why.
     return MemoryForm(post, prefix="new", case=keepsake.case, initial=initial, use_required_attribute=False)

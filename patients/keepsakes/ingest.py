@@ -1,4 +1,4 @@
-"""How bytes become a keepsake: the original is in the vault already, encrypted as it came in."""
+"""Make a keepsake from an original that is in the vault already (encrypted while it was uploaded)."""
 
 from dataclasses import replace
 from functools import partial
@@ -30,31 +30,33 @@ from patients.memories.models import Memory
 from patients.vault.models import StoredObject
 from patients.vault.objects import destroy, doom, new_seal, publish, put, reader
 
-# Letters of 5 MB are nobody's; what a person wrote by hand and typed off is a few kilobytes.
-FILENAME_LENGTH = 200
+FILENAME_LENGTH = 200  # characters kept of an uploaded file's name, counted from its end
 
 
-def room_left(case: Case) -> tuple[int, int]:
-    """Return how many more keepsakes and bytes the case may bring."""
+def remaining_quota(case: Case) -> tuple[int, int]:
+    """Return how many more keepsakes and how many more bytes may be uploaded to the case."""
     live = StoredObject.objects.filter(case=case, role=StoredObject.Role.ORIGINAL).remaining()
     used = live.aggregate(size=Sum("size"))["size"] or 0
     count = Keepsake.objects.filter(case=case, gone_at__isnull=True).count()
     return settings.LACUNA_CASE_MAX_KEEPSAKES - count, settings.LACUNA_CASE_MAX_BYTES - used
 
 
-def check_takes(case: Case, size: int = 0) -> None:
-    """Errors: NotTaken, with the sentence to show."""
+def check_accepts(case: Case, size: int = 0) -> None:
+    """Check that the case accepts one more keepsake of `size` bytes.
+
+    Errors: NotTaken, with the sentence to show.
+    """
     if not case.takes_keepsakes:
         raise NotTaken(_("Your map is locked, so nothing can be added now. Please talk to the clinic."))
-    count, free = room_left(case)
+    count, free = remaining_quota(case)
     if count < 1:
         raise NotTaken(_("You have brought as many keepsakes as one file can hold."))
     if size > free:
         raise NotTaken(_("There is no room left in your file for something this large."))
 
 
-def limits() -> Limits:
-    """What one file may ask for in this house."""
+def decode_limits() -> Limits:
+    """Return the limits for decoding one file, from the settings."""
     return replace(
         DEFAULT_LIMITS,
         max_video_bytes=settings.LACUNA_VIDEO_MAX_BYTES,
@@ -63,45 +65,45 @@ def limits() -> Limits:
     )
 
 
-def _renditions(found: Found, case_id: UUID) -> tuple[StoredObject, StoredObject]:
-    """Store what is shown of a keepsake; pending, without an owner yet. Returns picture and thumb."""
-    screen = partial(put, case_id=case_id, role=StoredObject.Role.SCREEN)
-    thumb = partial(put, case_id=case_id, role=StoredObject.Role.THUMB, media_type="image/jpeg")
+def _store_renditions(found: Found, case_id: UUID) -> tuple[StoredObject, StoredObject]:
+    """Store the screen rendition and the thumb as pending objects without a keepsake; return both."""
+    put_screen = partial(put, case_id=case_id, role=StoredObject.Role.SCREEN)
+    put_thumb = partial(put, case_id=case_id, role=StoredObject.Role.THUMB, media_type="image/jpeg")
     if isinstance(found, DecodedLetter):
         bits = 8 * len("".join(found.text.split()).encode())
-        text = screen(found.text.encode(), media_type="text/plain", capacity=bits)
-        return text, thumb(page(found.text), size=PAGE_SIZE)
+        text = put_screen(found.text.encode(), media_type="text/plain", capacity=bits)
+        return text, put_thumb(page(found.text), size=PAGE_SIZE)
     if isinstance(found, DecodedPages):
-        pages = screen(
+        pages = put_screen(
             found.screen, media_type=page_bundle.MEDIA_TYPE, size=found.screen_size, capacity=found.capacity
         )
-        return pages, thumb(found.thumb, size=found.thumb_size)
+        return pages, put_thumb(found.thumb, size=found.thumb_size)
     width, height = found.screen_size
-    picture = screen(
+    picture = put_screen(
         found.screen, media_type="image/jpeg", size=found.screen_size, capacity=width * height * 24
     )
-    return picture, thumb(found.thumb, size=found.thumb_size)
+    return picture, put_thumb(found.thumb, size=found.thumb_size)
 
 
-def _paper(found: Found, filename: str, caption: str) -> KeepsakeFields:
-    paper = KeepsakeFields(caption=caption, filename=filename[-FILENAME_LENGTH:])
+def _fields_of(found: Found, filename: str, caption: str) -> KeepsakeFields:
+    fields = KeepsakeFields(caption=caption, filename=filename[-FILENAME_LENGTH:])
     if isinstance(found, DecodedLetter):
-        return replace(paper, words=found.words)
+        return replace(fields, words=found.words)
     if isinstance(found, DecodedPages):
-        return replace(paper, pages=found.pages, prints=list(found.prints))
-    paper = replace(paper, taken=found.taken or "", gps=list(found.gps) if found.gps else [])
+        return replace(fields, pages=found.pages, prints=list(found.prints))
+    fields = replace(fields, taken=found.taken or "", gps=list(found.gps) if found.gps else [])
     if isinstance(found, DecodedMedia):
-        return replace(paper, fingerprint=found.fingerprint, sound=found.sound, seconds=found.seconds)
-    return replace(paper, fingerprint=f"{found.fingerprint:016x}")
+        return replace(fields, fingerprint=found.fingerprint, sound=found.sound, seconds=found.seconds)
+    return replace(fields, fingerprint=f"{found.fingerprint:016x}")
 
 
-def _kind(found: Found, said: str) -> str:
-    """What a keepsake is: its bytes decide, but for a photograph that shows a thing."""
+def _kind(found: Found, requested: str) -> str:
+    """Return the kind of keepsake. The content decides; only for a picture `requested` may choose OBJECT."""
     if isinstance(found, DecodedLetter | DecodedPages):
         return Keepsake.Kind.LETTER
     if isinstance(found, DecodedMedia):
         return Keepsake.Kind.VIDEO if found.moving else Keepsake.Kind.RECORDING
-    return Keepsake.Kind.OBJECT if said == Keepsake.Kind.OBJECT else Keepsake.Kind.PHOTO
+    return Keepsake.Kind.OBJECT if requested == Keepsake.Kind.OBJECT else Keepsake.Kind.PHOTO
 
 
 def receive(
@@ -113,20 +115,22 @@ def receive(
     caption: str = "",
     memory: Memory | None = None,
 ) -> Keepsake:
-    """Open `original` (a pending object), store its renditions and make it a keepsake of its case.
+    """Decode `original` (a pending object), store its renditions and create a keepsake in its case.
 
-    `kind`: only "object" says more than the bytes do. Errors: Refused (of patients.imaging), NotTaken; then
-    everything that was stored for it, the original included, is destroyed.
+    `kind`: "object" for a photograph of an object; any other value is ignored, the content decides.
+    `by`: None if the demonstration's loader creates it.
+    Errors: FileRefused, NotTaken. On every error all that was stored for the keepsake is destroyed, the
+    original included.
     """
     stored = [original]
     try:
         with reader(original) as file:
-            found = decode(cast(BinaryIO, file), filename, limits=limits())
-        picture, thumb = _renditions(found, original.case_id)
+            found = decode(cast(BinaryIO, file), filename, limits=decode_limits())
+        picture, thumb = _store_renditions(found, original.case_id)
         stored += [picture, thumb]
         with transaction.atomic():
-            return _settle_in(
-                stored, found, _paper(found, filename, caption), by=by, kind=kind, memory=memory
+            return _create_keepsake(
+                stored, found, _fields_of(found, filename, caption), by=by, kind=kind, memory=memory
             )
     except BaseException:
         rows = StoredObject.objects.filter(pk__in=[row.pk for row in stored])
@@ -135,39 +139,44 @@ def receive(
         raise
 
 
-def _settle_in(
+def _create_keepsake(
     stored: list[StoredObject],
     found: Found,
-    paper: KeepsakeFields,
+    fields: KeepsakeFields,
     *,
     by: User | None,
     kind: str,
     memory: Memory | None,
 ) -> Keepsake:
+    """Create the keepsake and publish its objects (original, picture, thumb). Call it inside a transaction.
+
+    Errors: NotTaken.
+    """
     original, picture, thumb = stored
     case = Case.objects.select_for_update().get(pk=original.case_id)
-    check_takes(case)
-    shape = thumb if isinstance(found, DecodedLetter) else picture
+    check_accepts(case)
+    sized = thumb if isinstance(found, DecodedLetter) else picture
     keepsake = Keepsake(
         case=case,
         memory=memory,
         kind=_kind(found, kind),
         picture=picture,
         thumb=thumb,
-        width=shape.width,
-        height=shape.height,
+        width=sized.width,
+        height=sized.height,
     )
     keepsake.save()
     new_seal(case_id=case.pk, seal_id=keepsake.pk, keepsake_id=keepsake.pk)
-    keepsake.write(paper)
+    keepsake.write(fields)
     keepsake.save(update_fields=["sealed"])
     StoredObject.objects.filter(pk__in=[row.pk for row in stored]).update(keepsake=keepsake)
     if isinstance(found, DecodedMedia):
-        # Only what has one can be played (playback.py): the child's word, never the sender's.
+        # Only objects with a media type can be played (playback.py). It comes from the decoder process, never
+        # from the client.
         StoredObject.objects.filter(pk=original.pk).update(media_type=found.media_type)
     if not publish(stored):
         raise NotTaken(_("This took too long. Please bring it again."))
-    # In this commit and not after it: who ends an upload without a keepsake destroys its key, and that is the
+    # In the same transaction: discarding an upload without a keepsake destroys its key, which is now the
     # original's key.
     Upload.objects.filter(pk=original.pk).update(keepsake=keepsake)
     Case.objects.filter(pk=case.pk, stage=Case.Stage.INTAKE).update(stage=Case.Stage.BRINGING)

@@ -1,4 +1,4 @@
-"""Keepsakes: the things that hold a memory, and uploads on their way to becoming one."""
+"""Keepsakes, and the uploads that become one."""
 
 import uuid
 from dataclasses import dataclass, field
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class KeepsakeFields:
-    """What is sealed under the keepsake's own key.
+    """The fields that are encrypted with the keepsake's own key.
 
-    A key of its own, not the case's: a row's older versions stay in database files, and they must open with
-    nothing once this keepsake is gone (docs/decisions/0003-keys-per-keepsake.md).
+    The case's key would not do: older versions of a row stay in the database files, and nothing may decrypt
+    them once this keepsake is gone (docs/decisions/0003-keys-per-keepsake.md).
     """
 
     caption: str = ""
     filename: str = ""
-    taken: str = ""  # EXIF date, naive ISO
-    gps: list[float] = field(default_factory=list)  # [latitude, longitude] until the patient drops it
+    taken: str = ""  # ISO date and time without time zone, as the device stored it
+    gps: list[float] = field(default_factory=list)  # [latitude, longitude]; empty once the patient drops it
     place: str = ""
-    focus: list[float] = field(default_factory=list)  # [x, y] in 0..1: what should go last
-    others: str = ""  # who else is in it
-    fingerprint: str = ""  # perceptual hash, hex; compared in memory within the case, never stored bare
-    words: int = 0
-    pages: int = 0  # of a letter that came as a PDF
-    prints: list[str] = field(default_factory=list)  # of those pages, hex, as `fingerprint`
-    sound: str = ""  # of a recording: where it grows louder, hex, as `fingerprint`
-    seconds: float = 0.0  # how long a recording or a video plays
+    focus: list[float] = field(default_factory=list)  # [x, y] in 0..1: the spot that fades last
+    others: str = ""  # other people in it
+    fingerprint: str = ""  # perceptual hash in hex; compared in memory within the case, only stored encrypted
+    words: int = 0  # number of words of a text letter
+    pages: int = 0  # number of pages of a letter uploaded as a PDF
+    prints: list[str] = field(default_factory=list)  # fingerprints in hex of those pages that are not blank
+    sound: str = ""  # fingerprint in hex of a recording: where it grows louder
+    seconds: float = 0.0  # duration of a recording or a video
     returned_because: str = ""
 
     @property
@@ -57,7 +57,10 @@ UNNAMED: "dict[str, StrOrPromise]" = {
 
 
 class Keepsake(SealedModel):
-    """One thing that holds a memory. `picture` is the only picture there is: screen rendition, then frame."""
+    """One thing that holds a memory.
+
+    `picture` is all that is shown of it: the screen rendition first, later the frame of the last pass.
+    """
 
     class Kind(models.TextChoices):
         PHOTO = "photo", _("photograph")
@@ -67,7 +70,7 @@ class Keepsake(SealedModel):
         VIDEO = "video", _("video")
 
     class Form(models.TextChoices):
-        """What its picture is made of; nothing of this is stored, its media type says it."""
+        """How `picture` is stored: as text, pages or one image. Derived from its media type."""
 
         TEXT = "text"
         PAGES = "pages"
@@ -80,16 +83,17 @@ class Keepsake(SealedModel):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="keepsakes")
-    # Null while the patient has not placed it yet; the map cannot be locked until every one is placed.
+    # Null until the patient assigns it to a memory. The map cannot be locked while one is unassigned.
     memory = models.ForeignKey(Memory, on_delete=models.PROTECT, null=True, related_name="keepsakes")
     kind = models.CharField(max_length=10, choices=Kind.choices)
     review = models.CharField(max_length=10, choices=Review.choices, default=Review.WAITING)
     added_at = models.DateTimeField(default=timezone.now)
-    level = models.PositiveSmallIntegerField(default=0)  # passes it has been through
-    # For a letter `picture` is its text or its pages (current state); `thumb` is always a picture.
+    level = models.PositiveSmallIntegerField(default=0)  # number of passes it has been through
+    # `picture` of a letter is the current state of its text or its pages; `thumb` is always an image.
     picture = models.ForeignKey(StoredObject, on_delete=models.PROTECT, null=True, related_name="+")
     thumb = models.ForeignKey(StoredObject, on_delete=models.PROTECT, null=True, related_name="+")
-    # Long and short side before the first pass: the schedule of sizes starts from them.
+    # Size of `picture` (of a text letter: of `thumb`) in pixels before the first pass. The frames' sizes are
+    # computed from it.
     width = models.PositiveIntegerField(default=0)
     height = models.PositiveIntegerField(default=0)
     gone_at = models.DateTimeField(null=True)
@@ -98,18 +102,18 @@ class Keepsake(SealedModel):
 
     @property
     def form(self) -> str:
-        """How it is shown, and fades, as long as it is there: as text, as pages, or as one picture."""
+        """Return how it is shown and fades. Once it is gone: PICTURE."""
         media_type = self.picture.media_type if self.picture else ""
         return {"text/plain": self.Form.TEXT, MEDIA_TYPE: self.Form.PAGES}.get(media_type, self.Form.PICTURE)
 
     @property
     def unnamed(self) -> "StrOrPromise":
-        """What it is called while nobody has said what it shows."""
+        """Return the name to show while it has no caption."""
         return UNNAMED[self.kind]
 
     @property
     def tag(self) -> str:
-        """The short mark tied to a thing, such as 7F3A09: it names the keepsake and says nothing."""
+        """Return the code on an object's label, such as 7F3A09. It reveals nothing about the keepsake."""
         return self.pk.hex[:6].upper()
 
     class Meta:
@@ -128,9 +132,10 @@ class UploadFields:
 
 
 class Upload(SealedModel):
-    """A file on its way in: ciphertext in the staging directory, whole segments only (tus 1.0).
+    """An upload in progress (tus 1.0). Its ciphertext is in the staging directory, in whole segments only.
 
-    `id` is also the key under which the bytes and this row's paper are encrypted; it becomes the original's.
+    `id` is also the id of the key that encrypts the file and this row's sealed fields. The original that the
+    upload becomes (a StoredObject) keeps this id and key.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

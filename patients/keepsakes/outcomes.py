@@ -1,4 +1,4 @@
-"""What came of files brought by the plain form: codes in the address, sentences on the page."""
+"""Messages for the result of a form upload, from the codes in the URL that the form redirects to."""
 
 from django.conf import settings
 from django.utils.functional import Promise
@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from patients.imaging.limits import DEFAULT_LIMITS
-from patients.imaging.refusals import Code, Refused
+from patients.imaging.refusals import Code, FileRefused
 
 REFUSAL_TEXTS: dict[str, str | Promise] = {
     "not-taken": gettext_lazy("One file found no room in your file. Please talk to the clinic."),
@@ -18,20 +18,20 @@ FIGURES = {
     "frames": DEFAULT_LIMITS.max_frames,
     "kilobytes": DEFAULT_LIMITS.max_letter_bytes // 1024,
 }
-MOST = 10_000  # an address may claim any number; a page believes this much
+MAX_COUNT = 10_000  # anyone can write a number into the URL; no larger one is shown
 
 
-def told_brought(said: str) -> str:
-    """The sentence for `?brought=`; empty for none, or for what is no number."""
-    if not said.isascii() or not said.isdigit() or not 0 < len(said) < 9 or not int(said):
+def brought_message(value: str) -> str:
+    """Return the message for `?brought=`; empty for 0 and for anything that is not a number."""
+    if not value.isascii() or not value.isdigit() or not 0 < len(value) < 9 or not int(value):
         return ""
-    count = min(int(said), MOST)
+    count = min(int(value), MAX_COUNT)
     return ngettext("%(n)d keepsake came in.", "%(n)d keepsakes came in.", count) % {"n": count}
 
 
-def told_refused(said: str) -> list[str]:
-    """One sentence for each kind of refusal in `?refused=`, in the order in which they came."""
-    codes = list(dict.fromkeys(said.split(",")[:50])) if said else []
+def refusal_messages(value: str) -> list[str]:
+    """Return one message for each different code in `?refused=`, in the order of the codes."""
+    codes = list(dict.fromkeys(value.split(",")[:50])) if value else []
     return [_sentence(code) for code in codes]
 
 
@@ -44,5 +44,5 @@ def _sentence(code: str) -> str:
             "pages": settings.LACUNA_PDF_MAX_PAGES,
             "minutes": settings.LACUNA_MEDIA_MAX_SECONDS // 60,
         }
-        return str(Refused(Code(code), **figures))
+        return str(FileRefused(Code(code), **figures))
     return _("One of the files could not be taken. Please try again, or call us.")

@@ -1,9 +1,10 @@
-"""Pictures, served from memory while they exist: /pictures/<id of the stored object>, of a letter of several
-pages /pictures/<id>/<page, from 1>.
+"""Serve the pictures of keepsakes: /pictures/<id of the stored object>, and for a letter of several pages
+/pictures/<id>/<page, from 1>.
 
-What is shown is the only picture there is of a keepsake: its screen rendition before the first pass, then
-the frame of the last one. The original is never shown. Each pass is fetched by everyone who watches, so the
-decrypted bytes are kept for a moment; but the row is asked every time, and a pass that commits ends it.
+A keepsake has one picture: its screen rendition before the first pass, then the frame of the last pass. The
+original is never served. Everyone who watches a run fetches the frame of each pass, so decrypted bytes are
+cached in memory. The database row is still checked on each request, so a frame is not served any more once
+the next pass has committed.
 """
 
 import asyncio
@@ -38,20 +39,20 @@ from patients.vault.objects import read
 PATH = re.compile(
     r"/pictures/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})(?:/([1-9]\d{0,3}))?"
 )
-NAME = "patients:picture"  # the policy's row
+POLICY_NAME = "patients:picture"  # the row of the access policy (policy.py)
 JPEG = "image/jpeg"
 TYPES = (JPEG, MEDIA_TYPE)
-SHOWN = (StoredObject.Role.SCREEN, StoredObject.Role.THUMB, StoredObject.Role.FRAME)
-KEEP_BYTES = 32 * 1024 * 1024
-FORGET_EVERY = 2.0  # seconds: how long a picture that nobody asks for any more outlives its end in memory
+SHOWN_ROLES = (StoredObject.Role.SCREEN, StoredObject.Role.THUMB, StoredObject.Role.FRAME)
+CACHE_BYTES = 32 * 1024 * 1024
+EVICT_EVERY = 2.0  # seconds: how long a destroyed picture can stay in the cache when nobody requests it
 HEADERS = {"Content-Security-Policy": "default-src 'none'; sandbox", "Content-Disposition": "inline"}
 
 
-class Kept:
-    """Decrypted pictures by id, the least used going first. Safe for many threads."""
+class PictureCache:
+    """Cache of decrypted pictures by object id, least recently used first out. Thread-safe."""
 
-    def __init__(self, most: int = KEEP_BYTES) -> None:
-        self.most = most
+    def __init__(self, max_bytes: int = CACHE_BYTES) -> None:
+        self.max_bytes = max_bytes
         self.size = 0
         self.lock = Lock()
         self.pictures: OrderedDict[UUID, bytes] = OrderedDict()
@@ -66,7 +67,7 @@ class Kept:
         with self.lock:
             self.size += len(data) - len(self.pictures.pop(key, b""))
             self.pictures[key] = data
-            while self.size > self.most:
+            while self.size > self.max_bytes:
                 _key, dropped = self.pictures.popitem(last=False)
                 self.size -= len(dropped)
 
@@ -81,20 +82,20 @@ class Kept:
 
 
 def current(rows: StoredObjectQuerySet) -> StoredObjectQuerySet:
-    """Those of `rows` that are the picture, or the pages, of their keepsake now."""
-    keeper = Keepsake.objects.filter(Q(picture=OuterRef("pk")) | Q(thumb=OuterRef("pk")))
-    return rows.live().filter(Exists(keeper), media_type__in=TYPES, role__in=SHOWN)
+    """Filter `rows` to those that are the current picture or thumb of a keepsake."""
+    keepsakes = Keepsake.objects.filter(Q(picture=OuterRef("pk")) | Q(thumb=OuterRef("pk")))
+    return rows.live().filter(Exists(keepsakes), media_type__in=TYPES, role__in=SHOWN_ROLES)
 
 
 class Pictures:
-    """The ASGI application. Bytes leave it only while their row says so."""
+    """The ASGI application. It serves a picture only as long as its database row is current."""
 
     def __init__(self) -> None:
-        self.kept = Kept()
-        self.forgetting: asyncio.Task[None] | None = None
+        self.cache = PictureCache()
+        self.eviction: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request for a picture: 200, 404 where there never was one, 410 where it is gone."""
+        """Answer a request for a picture: 200; 404 if it never existed; 410 if it was destroyed."""
         head = scope["method"] == "HEAD"
         try:
             require_methods(scope, ["GET", "HEAD"])
@@ -105,79 +106,79 @@ class Pictures:
         except Refused as refusal:
             await answer_refusal(send, refusal, head=head)
             return
-        self.go_on_forgetting()
+        self.ensure_eviction()
         await answer(send, 200, data, content_type=JPEG, head=head, headers=HEADERS)
 
     def picture(self, scope: Scope, object_id: UUID, number: int = 0) -> bytes:
-        """Return the picture's bytes for whoever asks, or those of page `number`. Errors: Refused."""
-        check(scope, NAME, {"picture": object_id})
+        """Check access. Return the picture's JPEG, or that of page `number` unless 0. Errors: Refused."""
+        check(scope, POLICY_NAME, {"picture": object_id})
         row = current(StoredObject.objects.filter(pk=object_id)).first()
         if row is None:
-            self.kept.drop(object_id)
-            raise gone_or_never(object_id)
+            self.cache.drop(object_id)
+            raise gone_or_missing(object_id)
         if (number > 0) != (row.media_type == MEDIA_TYPE):
             raise Refused(404, _("There is no such picture."))
-        return page_of(self.whole(row), number) if number else self.whole(row)
+        return page_of(self.object_bytes(row), number) if number else self.object_bytes(row)
 
-    def whole(self, row: StoredObject) -> bytes:
-        """An object's bytes, kept for a moment. Errors: Refused."""
+    def object_bytes(self, row: StoredObject) -> bytes:
+        """Return an object's decrypted bytes, from the cache if they are there. Errors: Refused."""
         object_id: UUID = row.pk
-        data = self.kept.get(object_id)
+        data = self.cache.get(object_id)
         if data is not None:
             return data
         try:
             data = read(row)
-        except (KeyGone, FileNotFoundError):  # its end was committed between the two
-            raise gone_or_never(object_id) from None
-        except ServiceUnavailable as away:
-            raise refused_unavailable(away) from away
-        self.kept.put(object_id, data)
+        except (KeyGone, FileNotFoundError):  # it was destroyed after the row was read
+            raise gone_or_missing(object_id) from None
+        except ServiceUnavailable as error:
+            raise refused_unavailable(error) from error
+        self.cache.put(object_id, data)
         if not current(StoredObject.objects.filter(pk=object_id)).exists():
-            self.kept.drop(object_id)
+            self.cache.drop(object_id)
         return data
 
-    def forget_gone(self) -> None:
-        """Drop what is no picture any more, asked in one query."""
-        ids = self.kept.ids()
+    def evict_gone(self) -> None:
+        """Drop all cached pictures that are not current any more, with one query."""
+        ids = self.cache.ids()
         still = set(current(StoredObject.objects.filter(pk__in=ids)).values_list("pk", flat=True))
-        self.kept.drop(*(ids - still))
+        self.cache.drop(*(ids - still))
 
-    def go_on_forgetting(self) -> None:
-        """See to it that somebody forgets, on the loop that answers now: one before it took its own along."""
-        loop, task = asyncio.get_running_loop(), self.forgetting
+    def ensure_eviction(self) -> None:
+        """Start the eviction task unless it runs on the current event loop. (A task ends with its loop.)"""
+        loop, task = asyncio.get_running_loop(), self.eviction
         if task is None or task.done() or task.get_loop() is not loop:
-            self.forgetting = loop.create_task(self.forget())
+            self.eviction = loop.create_task(self.evict_repeatedly())
 
-    async def forget(self) -> None:
-        """Keep forgetting for as long as anything is kept."""
-        while self.kept.ids():
-            await asyncio.sleep(FORGET_EVERY)
+    async def evict_repeatedly(self) -> None:
+        """Evict every `EVICT_EVERY` seconds until the cache is empty."""
+        while self.cache.ids():
+            await asyncio.sleep(EVICT_EVERY)
             try:
-                await offload(self.forget_gone)
-            except Error:  # the database is away: what cannot be asked about is not kept
-                self.kept.drop(*self.kept.ids())
+                await offload(self.evict_gone)
+            except Error:  # the database is unavailable: drop what cannot be checked
+                self.cache.drop(*self.cache.ids())
 
     def close(self) -> None:
-        """Forget all, at the end of the server."""
-        self.kept.drop(*self.kept.ids())
-        task, self.forgetting = self.forgetting, None
+        """Empty the cache and stop the eviction task, when the server shuts down."""
+        self.cache.drop(*self.cache.ids())
+        task, self.eviction = self.eviction, None
         if task is not None and not task.get_loop().is_closed():
             task.cancel()
 
 
 def page_of(pages: bytes, number: int) -> bytes:
-    """One page, counted from 1. Errors: Refused."""
-    bound = unbind(pages)
-    if number > len(bound):
+    """Return the JPEG of page `number`, counted from 1. Errors: Refused (404)."""
+    bundle = unbind(pages)
+    if number > len(bundle):
         raise Refused(404, _("There is no such picture."))
-    return bound[number - 1].data
+    return bundle[number - 1].data
 
 
-def gone_or_never(object_id: UUID) -> Refused:
-    """Say that a picture is destroyed, or that there is none and was none."""
+def gone_or_missing(object_id: UUID) -> Refused:
+    """Return the error for a missing picture: 410 if it was destroyed, 404 if it never existed."""
     ended = StoredObject.objects.filter(
         pk=object_id,
-        role__in=SHOWN,
+        role__in=SHOWN_ROLES,
         media_type__in=TYPES,
         state__in=[StoredObject.State.DOOMED, StoredObject.State.DESTROYED],
     )

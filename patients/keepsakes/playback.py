@@ -1,8 +1,9 @@
-"""Recordings and videos, played from the vault while they exist: /playback/<id of the original>.
+"""Serve recordings and videos from the vault: /playback/<id of the original>.
 
-Only what the decoding child found playable has a media type, and only under that type is it sent. A piece is
-decrypted when it is asked for; before each the rows are asked whether it may still be heard, so that the
-first pass, a sign-out or a lost right ends what is playing, not only what is asked for next.
+Only originals that the decoder process found playable have a media type, and they are sent with that type. A
+response is decrypted chunk by chunk. The rows are checked for each chunk, and access every `CHECK_EVERY`
+seconds, so a first pass, a sign-out or a lost permission stops a response that is already playing, not only
+the next request.
 """
 
 import re
@@ -36,10 +37,11 @@ from patients.vault.models import StoredObject, StoredObjectQuerySet
 from patients.vault.objects import reader
 
 PATH = re.compile(r"/playback/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})")
-NAME = "patients:playback"  # the policy's row
-PIECE = 256 * 1024
-RANGE_BYTES = 4 * 1024 * 1024  # an answer to a range is no longer: players ask on, and are checked each time
-CHECK_EVERY = 2.0  # seconds: how long a right that was taken away may outlast that within one answer
+POLICY_NAME = "patients:playback"  # the row of the access policy (policy.py)
+CHUNK_BYTES = 256 * 1024
+# Longest response to a range request. Players request the rest, and each request is checked.
+RANGE_BYTES = 4 * 1024 * 1024
+CHECK_EVERY = 2.0  # seconds until a response that is playing notices a lost permission
 RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 TYPES = frozenset(
     {"audio/mpeg", "audio/ogg", "audio/wav", "audio/mp4", "audio/webm", "video/mp4", "video/webm"}
@@ -50,20 +52,20 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 def with_player(view: View) -> View:
-    """Let the page of `view` play what this house serves; no other page may play anything."""
+    """Allow media from this site in the CSP of a view's page. All other pages may not play media."""
     return cast(View, csp_update({"media-src": ["'self'"]})(view))
 
 
-def length(seconds: float) -> str:
-    """How long something plays, such as 3:05; empty for what does not."""
+def format_duration(seconds: float) -> str:
+    """Return a duration in seconds as text, such as 3:05; empty for 0."""
     whole = round(seconds)
     minutes = f"{whole // 3600}:{whole // 60 % 60:02d}" if whole >= 3600 else str(whole // 60)
     return f"{minutes}:{whole % 60:02d}" if seconds else ""
 
 
 @dataclass(frozen=True)
-class Span:
-    """Bytes `start` up to, not including, `stop`; `partial` where a range was asked for."""
+class ByteRange:
+    """Bytes from `start` up to, not including, `stop`. partial: the client requested a range."""
 
     start: int
     stop: int
@@ -71,7 +73,7 @@ class Span:
 
 
 def playable(rows: StoredObjectQuerySet) -> StoredObjectQuerySet:
-    """Those of `rows` that can be listened to or watched now: originals of what no pass has touched."""
+    """Filter `rows` to the playable ones: originals of recordings and videos before their first pass."""
     return rows.live().filter(
         role=StoredObject.Role.ORIGINAL,
         media_type__in=TYPES,
@@ -82,52 +84,52 @@ def playable(rows: StoredObjectQuerySet) -> StoredObjectQuerySet:
 
 
 def original_of(keepsake: Keepsake) -> StoredObject | None:
-    """What plays of a keepsake; None where nothing does, or does any more."""
+    """Return the original of a keepsake if it can be played, else None."""
     return playable(StoredObject.objects.filter(keepsake=keepsake)).first()
 
 
-def span_of(header: str, size: int) -> Span:
-    """The bytes that a Range header asks for, as far as one answer goes; everything where it asks for none.
+def parse_range(header: str, size: int) -> ByteRange:
+    """Return the bytes requested by a Range header, at most `RANGE_BYTES`; all bytes if there is no range.
 
-    What is no single range of bytes is passed over, as RFC 9110 allows. Errors: Refused (416).
+    A header that is not a single range of bytes is ignored, as RFC 9110 allows. Errors: Refused (416).
     """
     found = RANGE.fullmatch(header.strip())
     if found is None or found[1] == found[2] == "":
-        return Span(0, size, partial=False)
+        return ByteRange(0, size, partial=False)
     if not found[1]:
         start, stop = max(0, size - int(found[2])), size
     else:
         start, stop = int(found[1]), min(int(found[2]) + 1, size) if found[2] else size
     if start >= stop:
         raise Refused(416, _("There is nothing here."), {"Content-Range": f"bytes */{size}"})
-    return Span(start, min(stop, start + RANGE_BYTES), partial=True)
+    return ByteRange(start, min(stop, start + RANGE_BYTES), partial=True)
 
 
 class Playback:
     """The ASGI application."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request: 200 or 206, 404 where there never was any, 410 where it is gone."""
+        """Answer a request: 200 or 206; 404 if there is nothing to play; 410 if it was destroyed."""
         head = scope["method"] == "HEAD"
         try:
             require_methods(scope, ["GET", "HEAD"])
             path = PATH.fullmatch(scope["path"])
             if path is None:
                 raise Refused(404, "There is nothing here.")
-            row = await offload(find, scope, UUID(path[1]))
-            asked = dict(scope["headers"]).get(b"range", b"").decode("latin-1")
-            span = span_of(asked, row.size)
-            first = b"" if head else await offload(piece, row, span.start, span.stop)
+            row = await offload(find_playable, scope, UUID(path[1]))
+            range_header = dict(scope["headers"]).get(b"range", b"").decode("latin-1")
+            span = parse_range(range_header, row.size)
+            first = b"" if head else await offload(read_chunk, row, span.start, span.stop)
         except Refused as refusal:
             await answer_refusal(send, refusal, head=head)
             return
         await self.play(scope, send, row, span, first, head=head)
 
     async def play(
-        self, scope: Scope, send: Send, row: StoredObject, span: Span, first: bytes, *, head: bool
+        self, scope: Scope, send: Send, row: StoredObject, span: ByteRange, first: bytes, *, head: bool
     ) -> None:
-        """Send a span piece by piece; when it may not go on, hang up in the middle of it."""
-        more = {
+        """Send a byte range in chunks. If it may not be played any more, stop before its end."""
+        extra = {
             **HEADERS,
             "Accept-Ranges": "bytes",
             "Content-Length": str(span.stop - span.start),
@@ -135,29 +137,29 @@ class Playback:
         }
         if head:
             status = 206 if span.partial else 200
-            await answer(send, status, content_type=row.media_type, head=True, headers=more)
+            await answer(send, status, content_type=row.media_type, head=True, headers=extra)
             return
-        headers = house_headers(row.media_type, more)
+        headers = house_headers(row.media_type, extra)
         start = {"type": "http.response.start", "status": 206 if span.partial else 200, "headers": headers}
         await send(start)
-        at, data, checked = span.start, first, time.monotonic()
+        position, data, checked = span.start, first, time.monotonic()
         while True:
-            at += len(data)
-            await send({"type": "http.response.body", "body": data, "more_body": at < span.stop})
-            if at >= span.stop:
+            position += len(data)
+            await send({"type": "http.response.body", "body": data, "more_body": position < span.stop})
+            if position >= span.stop:
                 return
             try:
                 if time.monotonic() - checked > CHECK_EVERY:
-                    await offload(find, scope, row.pk)
+                    await offload(find_playable, scope, row.pk)
                     checked = time.monotonic()
-                data = await offload(piece, row, at, span.stop)
+                data = await offload(read_chunk, row, position, span.stop)
             except Refused:
-                return  # the server cuts an answer that ends too early
+                return  # the server closes the connection of a response that is too short
 
 
-def find(scope: Scope, object_id: UUID) -> StoredObject:
-    """What plays, for whoever asks. Errors: Refused."""
-    check(scope, NAME, {"picture": object_id})
+def find_playable(scope: Scope, object_id: UUID) -> StoredObject:
+    """Check access and return the playable original. Errors: Refused (404, or 410 if it was destroyed)."""
+    check(scope, POLICY_NAME, {"picture": object_id})
     rows = StoredObject.objects.filter(pk=object_id)
     if (row := playable(rows).first()) is not None:
         return row
@@ -171,17 +173,17 @@ def find(scope: Scope, object_id: UUID) -> StoredObject:
     raise Refused(404, _("There is nothing here."))
 
 
-def piece(row: StoredObject, start: int, stop: int) -> bytes:
-    """At most `PIECE` bytes from `start`, and none once the row says that it is over. Errors: Refused."""
+def read_chunk(row: StoredObject, start: int, stop: int) -> bytes:
+    """Return at most `CHUNK_BYTES` bytes from `start`. Errors: Refused if it cannot be played any more."""
     gone = Refused(410, _("This is gone. Nothing of it is left."))
     try:
         with reader(row) as file:
             file.seek(start)
-            data = bytes(file.read(min(PIECE, stop - start)) or b"")
-    except (KeyGone, FileNotFoundError):  # its end was committed between the two
+            data = bytes(file.read(min(CHUNK_BYTES, stop - start)) or b"")
+    except (KeyGone, FileNotFoundError):  # it was destroyed after the row was read
         raise gone from None
-    except ServiceUnavailable as away:
-        raise refused_unavailable(away) from away
+    except ServiceUnavailable as error:
+        raise refused_unavailable(error) from error
     if not data or not playable(StoredObject.objects.filter(pk=row.pk)).exists():
         raise gone
     return data

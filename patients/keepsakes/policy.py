@@ -1,4 +1,4 @@
-"""Who may use the URLs of this package."""
+"""The access policy for the URLs of this package: roles for reading, roles for writing."""
 
 from clinic.access.policy import Row, register, roles
 from clinic.accounts.models import Role

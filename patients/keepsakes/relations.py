@@ -1,4 +1,4 @@
-"""How a person stands to a keepsake and to its stored objects: as to its case."""
+"""A user's relations to a keepsake and to its stored objects are those to its case."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""Taking a keepsake or a memory back before the map is locked: what the patient removes is destroyed too."""
+"""Remove a keepsake or a memory before the map is locked. What the patient removes is destroyed."""
 
 from django.db import transaction
 from django.utils import timezone
@@ -15,7 +15,7 @@ from patients.vault.objects import destroy, doom
 
 
 def remove_keepsake(keepsake: Keepsake, *, by: User) -> None:
-    """Destroy a keepsake whole. Errors: NotTaken once the map is locked."""
+    """Destroy all of a keepsake; do nothing if it is gone already. Errors: NotTaken if the map is locked."""
     with transaction.atomic():
         case = Case.objects.select_for_update().get(pk=keepsake.case_id)
         if not case.takes_keepsakes:
@@ -32,7 +32,7 @@ def remove_keepsake(keepsake: Keepsake, *, by: User) -> None:
 
 
 def remove_memory(memory: Memory, *, by: User) -> None:
-    """Take an empty memory off the file and destroy its words. Errors: NotTaken while it holds keepsakes."""
+    """Delete a memory and destroy its text. Errors: NotTaken if it has keepsakes or the map is locked."""
     with transaction.atomic():
         case = Case.objects.select_for_update().get(pk=memory.case_id)
         if not case.takes_keepsakes:

@@ -1,4 +1,4 @@
-"""Clearing the inbox: what a patient brought is accepted, or returned with a reason they can read."""
+"""Review of keepsakes by the clinic: accept them, or return them with a reason for the patient."""
 
 import dataclasses
 from datetime import datetime
@@ -12,11 +12,11 @@ from clinic.audit.record import Act, actor_of, record
 from patients.cases.models import Case
 from patients.keepsakes.models import Keepsake
 
-LONGEST_REASON = 500
+MAX_REASON_LENGTH = 500  # characters
 
 
-class Why(models.TextChoices):
-    """Reasons for looking at a preview sharp; they go into the log, which the patient can read."""
+class UnblurReason(models.TextChoices):
+    """Reasons for viewing a preview unblurred. They go into the audit log, which the patient can read."""
 
     READABLE = "readable", gettext_lazy("to see whether it can be made out at all")
     OTHERS = "others", gettext_lazy("to see who else is in it")
@@ -25,11 +25,11 @@ class Why(models.TextChoices):
 
 
 class CannotReview(Exception):
-    """The review cannot be changed now; the message says why in plain words."""
+    """The review cannot be changed now. The message is shown to the user."""
 
 
-def _locked(keepsake: Keepsake) -> Keepsake:
-    """Lock case and keepsake. Errors: CannotReview once the map is locked or the keepsake is gone."""
+def _lock_keepsake(keepsake: Keepsake) -> Keepsake:
+    """Lock the rows of case and keepsake. Errors: CannotReview if the map is locked or the keepsake gone."""
     case = Case.objects.select_for_update().get(pk=keepsake.case_id)
     if not case.takes_keepsakes:
         raise CannotReview(_("The map is locked, so nothing is reviewed any more."))
@@ -41,29 +41,29 @@ def _locked(keepsake: Keepsake) -> Keepsake:
 
 @transaction.atomic
 def accept(keepsake: Keepsake, *, by: User) -> Keepsake:
-    """Accept one keepsake. Accepting what is accepted changes nothing. Errors: CannotReview."""
-    row = _locked(keepsake)
+    """Accept one keepsake. Do nothing if it is accepted already. Errors: CannotReview."""
+    row = _lock_keepsake(keepsake)
     if row.review == Keepsake.Review.ACCEPTED:
         return row
     row.review = Keepsake.Review.ACCEPTED
-    paper = row.read()
-    if paper.returned_because:
-        row.write(dataclasses.replace(paper, returned_because=""))
+    fields = row.read()
+    if fields.returned_because:
+        row.write(dataclasses.replace(fields, returned_because=""))
     row.save(update_fields=["review", "sealed"])
     record(Act("keepsake.accepted", f"keepsake:{row.pk}", actor=actor_of(by), case=row.case_id))
     return row
 
 
 @transaction.atomic
-def give_back(keepsake: Keepsake, reason: str, *, by: User) -> Keepsake:
-    """Return one keepsake with words for the patient, sealed with it and never logged.
+def return_keepsake(keepsake: Keepsake, reason: str, *, by: User) -> Keepsake:
+    """Return one keepsake to the patient. The reason is stored in its sealed fields and never logged.
 
-    Errors: CannotReview, also for a reason that is empty or longer than 500 characters.
+    Errors: CannotReview, also if the reason is empty or longer than `MAX_REASON_LENGTH`.
     """
     reason = reason.strip()
-    if not reason or len(reason) > LONGEST_REASON:
+    if not reason or len(reason) > MAX_REASON_LENGTH:
         raise CannotReview(_("Say in a sentence or two why it goes back. The patient reads it."))
-    row = _locked(keepsake)
+    row = _lock_keepsake(keepsake)
     row.review = Keepsake.Review.RETURNED
     row.write(dataclasses.replace(row.read(), returned_because=reason))
     row.save(update_fields=["review", "sealed"])
@@ -73,7 +73,10 @@ def give_back(keepsake: Keepsake, reason: str, *, by: User) -> Keepsake:
 
 @transaction.atomic
 def accept_rest(case: Case, *, seen_until: datetime, by: User) -> int:
-    """Accept all that wait and were there when the page was made. Returns how many. Errors: CannotReview."""
+    """Accept all waiting keepsakes added until `seen_until`, when the page was made. Return how many.
+
+    Errors: CannotReview.
+    """
     locked = Case.objects.select_for_update().get(pk=case.pk)
     if not locked.takes_keepsakes:
         raise CannotReview(_("The map is locked, so nothing is reviewed any more."))
@@ -88,9 +91,9 @@ def accept_rest(case: Case, *, seen_until: datetime, by: User) -> int:
 
 
 @transaction.atomic
-def unblur(keepsake: Keepsake, why: str, *, by: User) -> None:
-    """Put on record that somebody looks at a preview sharp, and why. Errors: CannotReview, no such reason."""
-    if why not in Why.values:
+def unblur(keepsake: Keepsake, reason: str, *, by: User) -> None:
+    """Record that a user views a preview unblurred, and why. Errors: CannotReview for an unknown reason."""
+    if reason not in UnblurReason.values:
         raise CannotReview(_("Choose a reason. The patient can see it."))
     record(
         Act(
@@ -98,6 +101,6 @@ def unblur(keepsake: Keepsake, why: str, *, by: User) -> None:
             f"keepsake:{keepsake.pk}",
             actor=actor_of(by),
             case=keepsake.case_id,
-            reason=why,
+            reason=reason,
         )
     )

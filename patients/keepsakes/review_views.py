@@ -25,38 +25,42 @@ from patients.cases.models import Case
 from patients.cases.view_log import viewed
 from patients.keepsakes.models import Keepsake, KeepsakeFields
 from patients.keepsakes.playback import original_of, with_player
-from patients.keepsakes.review import CannotReview, Why, accept, accept_rest, give_back, unblur
+from patients.keepsakes.review import CannotReview, UnblurReason, accept, accept_rest, return_keepsake, unblur
 from patients.memories.models import MemoryFields
 from patients.vault.models import StoredObject
 from patients.vault.sealed import read_many
 
-PAGE = 24
-SHOWN = ("waiting", "returned", "accepted", "all")
+PAGE_SIZE = 24
+TABS = ("waiting", "returned", "accepted", "all")
 
 
 @dataclass(frozen=True)
 class Item:
-    """One keepsake with its words, as the inbox shows it."""
+    """One keepsake in the inbox, with its decrypted fields. sharp: its preview is shown unblurred."""
 
     keepsake: Keepsake
-    paper: KeepsakeFields
+    fields: KeepsakeFields
     memory: MemoryFields | None
     sharp: bool = False
     problem: str = ""
-    plays: StoredObject | None = None  # only with what is shown sharp
+    plays: StoredObject | None = None  # its original, if it can be played; only set together with `sharp`
 
 
 def _items(
     keepsakes: Collection[Keepsake], *, sharp: UUID | None = None, problems: dict[UUID, str] | None = None
 ) -> list[Item]:
-    """Read the words of `keepsakes` (with their memories loaded) in one look into the key store each."""
-    papers = read_many(keepsakes)
-    stories = read_many([one.memory for one in keepsakes if one.memory])
+    """Return items for `keepsakes`, decrypting their fields and their memories' in two batches.
+
+    The caller has loaded their memories. sharp: the keepsake to show unblurred. problems: error messages by
+    keepsake id.
+    """
+    fields_by_id = read_many(keepsakes)
+    memory_fields_by_id = read_many([one.memory for one in keepsakes if one.memory])
     return [
         Item(
             one,
-            papers.get(one.pk) or KeepsakeFields(),
-            stories.get(one.memory_id),
+            fields_by_id.get(one.pk) or KeepsakeFields(),
+            memory_fields_by_id.get(one.memory_id),
             one.pk == sharp,
             (problems or {}).get(one.pk, ""),
             original_of(one) if one.pk == sharp else None,
@@ -66,54 +70,54 @@ def _items(
 
 
 def _counts(case: Case) -> dict[str, int]:
-    here = Keepsake.objects.filter(case=case, gone_at__isnull=True)
-    return here.aggregate(
+    rows = Keepsake.objects.filter(case=case, gone_at__isnull=True)
+    return rows.aggregate(
         all=Count("pk"),
         **{state: Count("pk", filter=Q(review=state)) for state in Keepsake.Review.values},
     )
 
 
-def _inbox(case: Case, show: str, page: str | None, **about: Any) -> dict[str, Any]:
-    """What the page shows of `case`; `about`: sharp and problems, as `_items` takes them."""
+def _inbox(case: Case, show: str, page: str | None, **item_options: Any) -> dict[str, Any]:
+    """Return the template context of the inbox. item_options: `sharp` and `problems` of `_items`."""
     counts = _counts(case)
     rows = Keepsake.objects.filter(case=case, gone_at__isnull=True).select_related("memory")
     if show != "all":
         rows = rows.filter(review=show)
-    current = Paginator(rows.order_by("added_at", "pk"), PAGE).get_page(page)
+    current = Paginator(rows.order_by("added_at", "pk"), PAGE_SIZE).get_page(page)
     names = {"waiting": _("Waiting"), "returned": _("Returned"), "accepted": _("Accepted"), "all": _("All")}
     return {
         "case": case,
         "counts": counts,
         "page": current,
-        "items": _items(list(current.object_list), **about),
+        "items": _items(list(current.object_list), **item_options),
         "show": show,
-        "tabs": [(key, names[key], counts[key]) for key in SHOWN],
-        "reasons": Why.choices,
+        "tabs": [(key, names[key], counts[key]) for key in TABS],
+        "reasons": UnblurReason.choices,
         "seen": timezone.now().isoformat(),
         "open": case.takes_keepsakes,
     }
 
 
-def _asked(request: HttpRequest) -> str:
+def _requested_tab(request: HttpRequest) -> str:
     show = request.POST.get("show") or request.GET.get("show") or "waiting"
-    return show if show in SHOWN else "waiting"
+    return show if show in TABS else "waiting"
 
 
 @require_safe
 @never_cache
 @with_player
 def review(request: HttpRequest, case: UUID) -> HttpResponse:
-    """Everything that waits for review, blurred."""
+    """The inbox: keepsakes of the requested tab, with blurred previews."""
     row = case_or_404(case)
     if not wants_fragment(request):
         viewed(row, "review", by=request_user(request))
-    context = _inbox(row, _asked(request), request.GET.get("page"))
+    context = _inbox(row, _requested_tab(request), request.GET.get("page"))
     template = "_inbox.html" if wants_fragment(request) else "review.html"
     return render(request, f"patients/keepsakes/{template}", context)
 
 
-def _answer(request: HttpRequest, case: Case, keepsake: Keepsake, problem: str = "") -> HttpResponse:
-    """One row for htmx, the inbox for everybody else; a refusal (409) is told where it happened."""
+def _respond(request: HttpRequest, case: Case, keepsake: Keepsake, problem: str = "") -> HttpResponse:
+    """Render the item for htmx, else redirect to the inbox. A problem (409) is shown at its item."""
     status = 409 if problem else 200
     if wants_fragment(request):
         row = Keepsake.objects.select_related("memory").get(pk=keepsake.pk)
@@ -122,18 +126,20 @@ def _answer(request: HttpRequest, case: Case, keepsake: Keepsake, problem: str =
             "item": item,
             "case": case,
             "counts": _counts(case),
-            "reasons": Why.choices,
+            "reasons": UnblurReason.choices,
             "open": case.takes_keepsakes,
-            "show": _asked(request),
+            "show": _requested_tab(request),
             "also_counts": True,
         }
         return render(request, "patients/keepsakes/_item.html", context, status=status)
     if problem:
-        inbox = _inbox(case, _asked(request), request.POST.get("page"), problems={keepsake.pk: problem})
+        inbox = _inbox(
+            case, _requested_tab(request), request.POST.get("page"), problems={keepsake.pk: problem}
+        )
         if all(item.keepsake.pk != keepsake.pk for item in inbox["items"]):
             messages.error(request, problem)
         return render(request, "patients/keepsakes/review.html", inbox, status=status)
-    return redirect(f"{reverse('patients:review', args=[case.pk])}?show={_asked(request)}")
+    return redirect(f"{reverse('patients:review', args=[case.pk])}?show={_requested_tab(request)}")
 
 
 @require_POST
@@ -147,46 +153,46 @@ def decide(request: HttpRequest, case: UUID, keepsake: UUID) -> HttpResponse:
             case "accept":
                 accept(row, by=person)
             case "return":
-                give_back(row, request.POST.get("reason", ""), by=person)
+                return_keepsake(row, request.POST.get("reason", ""), by=person)
             case _:
                 problem = _("Choose whether to accept it or to return it.")
     except CannotReview as refusal:
         problem = str(refusal)
-    return _answer(request, case_or_404(case), row, problem)
+    return _respond(request, case_or_404(case), row, problem)
 
 
 @require_POST
 @never_cache
 @with_player
 def sharpen(request: HttpRequest, case: UUID, keepsake: UUID) -> HttpResponse:
-    """Show one preview sharp, once, after a reason was put on record. A reload is blurred again."""
-    file = case_or_404(case)
+    """Show one preview unblurred in this response only, after recording the reason."""
+    case_row = case_or_404(case)
     row = get_object_or_404(
         Keepsake.objects.select_related("memory"), pk=keepsake, case=case, gone_at__isnull=True
     )
     try:
         unblur(row, request.POST.get("why", ""), by=request_user(request))
     except CannotReview as refusal:
-        return _answer(request, file, row, str(refusal))
+        return _respond(request, case_row, row, str(refusal))
     if wants_fragment(request):
         [item] = _items([row], sharp=row.pk)
         context = {
             "item": item,
-            "case": file,
-            "reasons": Why.choices,
-            "open": file.takes_keepsakes,
-            "show": _asked(request),
+            "case": case_row,
+            "reasons": UnblurReason.choices,
+            "open": case_row.takes_keepsakes,
+            "show": _requested_tab(request),
         }
         return render(request, "patients/keepsakes/_item.html", context)
-    context = _inbox(file, _asked(request), request.POST.get("page"), sharp=row.pk)
+    context = _inbox(case_row, _requested_tab(request), request.POST.get("page"), sharp=row.pk)
     return render(request, "patients/keepsakes/review.html", context)
 
 
 @require_POST
 def rest(request: HttpRequest, case: UUID) -> HttpResponse:
-    """Accept all that waited when the page was made."""
+    """Accept all keepsakes that were waiting when the page was made."""
     row = case_or_404(case)
-    seen = _moment(request.POST.get("seen", ""))
+    seen = _parse_time(request.POST.get("seen", ""))
     try:
         if seen is None:
             raise CannotReview(_("Please look at the page again."))
@@ -198,7 +204,7 @@ def rest(request: HttpRequest, case: UUID) -> HttpResponse:
     return redirect("patients:review", case=row.pk)
 
 
-def _moment(text: str) -> datetime | None:
+def _parse_time(text: str) -> datetime | None:
     try:
         moment = parse_datetime(text)
     except ValueError:

@@ -1,8 +1,8 @@
-"""Files on their way in: ciphertext in the staging directory, segment by segment, and never anything else.
+"""Uploads in progress. The staging directory has their ciphertext, segment by segment, and no plaintext.
 
-An upload's id is the id of its key from the first byte on. What is acknowledged is whole segments that are
-on the disk; an incomplete one lives in memory alone, and is sent again after a cut. Whoever writes, settles
-or discards an upload holds the lock of its staged file while doing so.
+The id of an upload is also the id of its key, from the start. Only whole segments that are on the disk are
+acknowledged. An incomplete segment is only in memory; after an interruption the client sends it again.
+Whoever writes, finishes or discards an upload must hold the lock of its staged file.
 """
 
 import fcntl
@@ -28,8 +28,8 @@ from clinic.audit.record import Act, actor_of, record
 from clinic.durable import make_directory, sync_directory
 from patients.cases.editing import NotTaken
 from patients.cases.models import Case
-from patients.imaging.refusals import Refused
-from patients.keepsakes.ingest import FILENAME_LENGTH, check_takes, receive, room_left
+from patients.imaging.refusals import FileRefused
+from patients.keepsakes.ingest import FILENAME_LENGTH, check_accepts, receive, remaining_quota
 from patients.keepsakes.models import Keepsake, Upload, UploadFields
 from patients.vault.configured import key_store
 from patients.vault.keys import KeyGone
@@ -37,28 +37,29 @@ from patients.vault.models import StoredObject
 from patients.vault.objects import associated_data, destroy, doom, storage
 from patients.vault.stream import HEADER, SEGMENT, Encryptor, ciphertext_size, plaintext_of
 
-# An upload nobody has continued for so long is taken for abandoned.
+# An upload that was not continued for this long is discarded.
 EXPIRES = timedelta(hours=24)
-# A staged file is made seconds before its row can be seen; one without a row for so long has none to come.
-STRAY = timedelta(minutes=10)
-# What a name on a page must not hold: controls, and marks that turn or hide the text around them.
-UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# A staged file is created seconds before its row is committed. If it has no row after this time, it will
+# never have one.
+STRAY_AGE = timedelta(minutes=10)
+# Removed from file names: control characters, and characters that hide or reverse the text around them.
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class Busy(Exception):
-    """Another request is writing to this upload, or it is being looked at."""
+    """Another request is writing to this upload, or it is being made a keepsake."""
 
 
-class Stopped(Exception):
-    """The upload was discarded: by its sender, or because its time was over."""
+class Discarded(Exception):
+    """The upload was discarded: by the client, or because it had expired."""
 
 
-class TooMuch(Exception):
+class TooManyBytes(Exception):
     """More bytes arrived than were announced."""
 
 
-class Moved(Exception):
-    """The sender and we disagree on how much has arrived; `offset` is our word."""
+class OffsetMismatch(Exception):
+    """The client sent another offset than `offset`, the number of bytes that have arrived here."""
 
     def __init__(self, offset: int) -> None:
         super().__init__(f"{offset} bytes have arrived")
@@ -66,50 +67,50 @@ class Moved(Exception):
 
 
 def staging_path(upload_id: UUID) -> Path:
-    """Where the ciphertext of an unfinished upload lies: on the vault's own volume."""
+    """Return the path of an unfinished upload's ciphertext, on the same volume as the vault."""
     return Path(settings.LACUNA_VAULT_DIR) / "staging" / upload_id.hex
 
 
 def clean_name(name: str) -> str:
-    """The name of a file as it may be shown: no directories, controls or marks, its end kept."""
-    last = re.split(r"[/\\]", UNFIT.sub("", name))[-1]
+    """Return a file name that is safe to show: no directories or `UNPRINTABLE`, shortened at its start."""
+    last = re.split(r"[/\\]", UNPRINTABLE.sub("", name))[-1]
     return " ".join(last.split())[-FILENAME_LENGTH:]
 
 
 def open_uploads(case: Case) -> tuple[int, int]:
-    """How many uploads of this case are on their way, and how many bytes they have announced."""
-    # One that is being looked at has its original in the vault already, and is counted there.
+    """Return the number of uploads in progress in this case, and the bytes they have announced."""
+    # An upload that is being made a keepsake has its original in the vault already and is counted there.
     arrived = StoredObject.objects.filter(case=case, role=StoredObject.Role.ORIGINAL).remaining()
-    coming = Upload.objects.filter(case=case, keepsake__isnull=True).exclude(pk__in=arrived.values("pk"))
-    said = coming.aggregate(count=Count("pk"), size=Sum("length"))
-    return said["count"], said["size"] or 0
+    announced = Upload.objects.filter(case=case, keepsake__isnull=True).exclude(pk__in=arrived.values("pk"))
+    totals = announced.aggregate(count=Count("pk"), size=Sum("length"))
+    return totals["count"], totals["size"] or 0
 
 
 def open_upload_keys() -> set[UUID]:
-    """Keys that belong to uploads on their way in; the vault's sweep spares them."""
+    """Return the ids of the keys of uploads in progress, which the vault's sweep must not destroy."""
     return set(Upload.objects.filter(keepsake__isnull=True).values_list("pk", flat=True))
 
 
 def bytes_left(case: Case) -> int:
-    """How long a file may be whose length nobody knows yet; 0 where there is no room."""
-    return max(0, min(settings.LACUNA_UPLOAD_MAX_BYTES, room_left(case)[1] - open_uploads(case)[1]))
+    """Return how many bytes a file of unknown length may have; 0 if the quota is used up."""
+    return max(0, min(settings.LACUNA_UPLOAD_MAX_BYTES, remaining_quota(case)[1] - open_uploads(case)[1]))
 
 
 def check_room(case: Case, length: int) -> None:
-    """`check_takes`, counting what other open uploads have announced. Errors: NotTaken."""
+    """Like `check_accepts`, but also count what uploads in progress have announced. Errors: NotTaken."""
     count, size = open_uploads(case)
-    check_takes(case, size=length + size)
-    if room_left(case)[0] <= count:
+    check_accepts(case, size=length + size)
+    if remaining_quota(case)[0] <= count:
         raise NotTaken(_("You have brought as many keepsakes as one file can hold."))
 
 
 def begin(case: Case, *, by: User, length: int, filename: str = "", kind: str = "") -> Upload:
-    """Announce an upload of `length` plaintext bytes: its key, its row, its empty file.
+    """Begin an upload of `length` plaintext bytes: create its key, its empty file and its row.
 
-    What is announced counts as taken, so a quota holds in parallel too.
+    Announced bytes count as used, so that parallel uploads cannot exceed the quota.
     Errors: NotTaken; OSError from key store or disk.
     """
-    check_room(case, length)  # no key is made for what is refused anyway
+    check_room(case, length)  # do not create a key for an upload that is refused anyway
     upload = Upload(
         pk=uuid4(),
         case=case,
@@ -124,7 +125,7 @@ def begin(case: Case, *, by: User, length: int, filename: str = "", kind: str = 
         path = staging_path(upload.pk)
         make_directory(path.parent)
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        sync_directory(path.parent)  # or what is acknowledged later would be lost with the file's name
+        sync_directory(path.parent)  # else a crash could lose the file's name, and acknowledged bytes with it
         with transaction.atomic():
             locked = Case.objects.select_for_update().get(pk=case.pk)
             check_room(locked, length)
@@ -137,19 +138,19 @@ def begin(case: Case, *, by: User, length: int, filename: str = "", kind: str = 
 
 
 def lock(upload: Upload) -> int:
-    """Open the staged file and lock it; the lock ends with the descriptor.
+    """Open and lock the staged file; return its descriptor. Closing the descriptor releases the lock.
 
-    Errors: Busy; Stopped when the file is gone.
+    Errors: Busy; Discarded if the file is gone.
     """
     path = staging_path(upload.pk)
     try:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
-        raise _why_gone(upload) from None
+        raise _error_for_missing_file(upload) from None
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if not path.exists():  # whoever held the lock before has moved it or ended it
-            raise _why_gone(upload)
+        if not path.exists():  # the previous holder of the lock has moved or deleted it
+            raise _error_for_missing_file(upload)
     except BaseException as error:
         os.close(fd)
         if isinstance(error, BlockingIOError):
@@ -158,29 +159,29 @@ def lock(upload: Upload) -> int:
     return fd
 
 
-def _why_gone(upload: Upload) -> Busy | Stopped:
+def _error_for_missing_file(upload: Upload) -> Busy | Discarded:
     pending = StoredObject.objects.filter(pk=upload.pk, state=StoredObject.State.PENDING)
-    return Busy() if pending.exists() else Stopped()
+    return Busy() if pending.exists() else Discarded()
 
 
 def discard(upload: Upload) -> None:
-    """End an unfinished upload: key first, then file and row. May be repeated.
+    """Discard an unfinished upload: destroy its key, then delete its file and row. May be repeated.
 
-    Errors: Busy while somebody writes to it or settles it.
+    Errors: Busy if another request is writing to it or making it a keepsake.
     """
     try:
         fd = lock(upload)
-    except Stopped:
-        _drop(upload)
+    except Discarded:
+        _discard_locked(upload)
         return
     try:
-        _drop(upload)
+        _discard_locked(upload)
     finally:
         os.close(fd)
 
 
-def _drop(upload: Upload) -> None:
-    """`discard` for whoever holds the lock."""
+def _discard_locked(upload: Upload) -> None:
+    """Like `discard`; the caller holds the lock of the staged file, or the file is gone."""
     if Upload.objects.filter(pk=upload.pk, keepsake__isnull=False).exists():
         return  # it became a keepsake, and its key is the original's
     key_store().destroy(upload.pk)
@@ -189,23 +190,23 @@ def _drop(upload: Upload) -> None:
 
 
 def discard_expired() -> int:
-    """Discard what nobody has continued, and files without a row; the supervisor's rounds call this.
+    """Discard expired uploads, and staged files without a row. Return how many.
 
-    Returns how many.
+    The supervisor calls this at intervals.
     """
-    ended = 0
+    count = 0
     for upload in Upload.objects.filter(keepsake__isnull=True, expires_at__lt=timezone.now()):
         try:
             discard(upload)
-            ended += 1
+            count += 1
         except Busy:
             continue
-    return ended + _unlink_strays()
+    return count + _unlink_strays()
 
 
 def _unlink_strays() -> int:
     directory = staging_path(UUID(int=0)).parent
-    before = time.time() - STRAY.total_seconds()
+    before = time.time() - STRAY_AGE.total_seconds()
     old = []
     for path in directory.glob("*"):
         try:
@@ -221,33 +222,37 @@ def _unlink_strays() -> int:
 
 
 class Writer:
-    """Writes one upload from where it stands. One writer at a time, in whatever process.
+    """Continues one upload. Only one writer can exist at a time, among all processes.
 
-    Errors at opening: Busy, Stopped, KeyGone, Moved where `offset` is not where it stands.
+    Creating it locks the upload. Errors: Busy, Discarded, KeyGone; OffsetMismatch if `offset` is given and is
+    not the number of acknowledged bytes.
     """
 
     def __init__(self, upload: Upload, offset: int | None = None) -> None:
         self.upload = upload
-        # A request may be given up while a thread still writes for it: the descriptor must outlast that, or
-        # its number could be another file's by then.
-        self._turn = threading.Lock()
+        # A request may end while a thread still writes for it. The descriptor must not be closed during that
+        # write: its number could be reused for another file.
+        self._lock = threading.Lock()
         self._closed = False
         self.fd = lock(upload)
         try:
             self._resume()
             if offset is not None and offset != self.acknowledged:
-                raise Moved(self.acknowledged)
+                raise OffsetMismatch(self.acknowledged)
         except BaseException:
             os.close(self.fd)
             raise
         self.received = self.acknowledged
 
     def _resume(self) -> None:
-        """Keep the whole segments that are there, also those written but never acknowledged: encrypting
-        other bytes in their place would use a nonce twice."""
+        """Continue after the last whole segment in the file, and cut off an incomplete one.
+
+        Segments that were written but never acknowledged are kept too: encrypting other bytes in their place
+        would use a nonce twice.
+        """
         key = key_store().get(self.upload.pk)
         size = os.fstat(self.fd).st_size
-        # A segment leaves only when a byte beyond it is known, so an unfinished file is always shorter.
+        # A segment is written only when a byte after it has arrived, so an unfinished file is always shorter.
         self.finished = size == ciphertext_size(self.upload.length)
         if self.finished:
             self.acknowledged = self.upload.length
@@ -265,19 +270,19 @@ class Writer:
         self.acknowledged = plaintext_of(segments)
 
     def write(self, data: bytes) -> None:
-        """Take plaintext; whole segments go to the disk encrypted.
+        """Encrypt plaintext and write all whole segments to the staged file.
 
-        Errors: TooMuch beyond the length; Stopped after `close`; OSError.
+        Errors: TooManyBytes beyond the announced length; Discarded after `close`; OSError.
         """
-        with self._turn:
+        with self._lock:
             if self._closed:
-                raise Stopped
+                raise Discarded
             if self.received + len(data) > self.upload.length:
-                raise TooMuch
+                raise TooManyBytes
             self.received += len(data)
-            self._out(self.encryptor.update(data))
+            self._write_all(self.encryptor.update(data))
 
-    def _out(self, ciphertext: bytes) -> None:
+    def _write_all(self, ciphertext: bytes) -> None:
         view = memoryview(ciphertext)
         while view:
             view = view[os.write(self.fd, view) :]
@@ -287,8 +292,8 @@ class Writer:
         return self.received == self.upload.length
 
     def pause(self) -> int:
-        """Make what is whole durable and return the acknowledged offset, in plaintext bytes."""
-        with self._turn:
+        """Sync the whole segments to disk and return the acknowledged offset, in plaintext bytes."""
+        with self._lock:
             if not self._closed and not self.finished:
                 durable.fsync(self.fd)
                 self.acknowledged = plaintext_of(os.fstat(self.fd).st_size // SEGMENT)
@@ -298,31 +303,31 @@ class Writer:
         return self.acknowledged
 
     def finish(self) -> None:
-        """Write the last segment and make everything durable; the length is what has arrived."""
-        with self._turn:
+        """Write the last segment and sync the file. Set the upload's length to what has arrived."""
+        with self._lock:
             if self._closed:
-                raise Stopped
+                raise Discarded
             if not self.finished:
-                self._out(self.encryptor.finish())
+                self._write_all(self.encryptor.finish())
             durable.fsync(self.fd)
             self.finished = True
         Upload.objects.filter(pk=self.upload.pk).update(offset=self.received, length=self.received)
         self.upload.length = self.received
 
     def discard(self) -> None:
-        """End the upload: nothing of it is kept. The writer is still to be closed."""
-        _drop(self.upload)
+        """Discard the upload. The caller must close the writer afterwards."""
+        _discard_locked(self.upload)
 
     def close(self) -> None:
-        """Give the upload free for others. May be repeated."""
-        with self._turn:
+        """Release the lock. May be repeated."""
+        with self._lock:
             if not self._closed:
                 self._closed = True
                 os.close(self.fd)
 
 
-class Staged(File):
-    """A staged file, which the vault's storage moves instead of copying."""
+class StagedFile(File):
+    """A staged file. Its temporary_file_path lets the vault's storage move it instead of copying it."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path.open("rb"), path.name)
@@ -333,33 +338,33 @@ class Staged(File):
 
 
 def finish_upload(upload: Upload, *, by: User) -> Keepsake:
-    """Make a keepsake of an upload whose bytes have all arrived; a second call returns the same one.
+    """Make a keepsake of an upload whose bytes have all arrived. A second call returns the same keepsake.
 
-    The caller holds its lock. Errors: Refused, NotTaken; then nothing of it is left, and the refusal is in
-    the log. Stopped when it was discarded.
+    The caller holds the lock of the staged file. Errors: Discarded; FileRefused and NotTaken, after the
+    upload was destroyed and the refusal was recorded in the audit log.
     """
     done = Upload.objects.select_related("keepsake").filter(pk=upload.pk).first()
     if done is None:
-        raise Stopped
+        raise Discarded
     if done.keepsake is not None:
         return done.keepsake
     try:
         filename = upload.read().filename
-        return receive(_into_the_vault(upload), by=by, filename=filename, kind=upload.kind)
+        return receive(_move_to_vault(upload), by=by, filename=filename, kind=upload.kind)
     except BaseException as error:
         mine = StoredObject.objects.filter(pk=upload.pk)
         doom(mine, "refused")
         destroy(mine)
-        _drop(upload)
-        if isinstance(error, Refused | NotTaken):
-            record_refusal(upload.case_id, code_of(error), upload.length, by=by, upload_id=upload.pk)
+        _discard_locked(upload)
+        if isinstance(error, FileRefused | NotTaken):
+            record_refusal(upload.case_id, refusal_code(error), upload.length, by=by, upload_id=upload.pk)
         if isinstance(error, KeyGone):
-            raise Stopped from error
+            raise Discarded from error
         raise
 
 
-def _into_the_vault(upload: Upload) -> StoredObject:
-    """Move the staged ciphertext to where objects lie, its row first."""
+def _move_to_vault(upload: Upload) -> StoredObject:
+    """Create the original's row, then move the staged ciphertext to the vault's storage. Return the row."""
     original = StoredObject.objects.create(
         id=upload.pk,
         case_id=upload.case_id,
@@ -368,21 +373,21 @@ def _into_the_vault(upload: Upload) -> StoredObject:
         size=upload.length,
         blob=upload.pk.hex,
     )
-    with Staged(staging_path(upload.pk)) as staged:
+    with StagedFile(staging_path(upload.pk)) as staged:
         storage().save(original.blob, staged)
-    # Storage elsewhere (S3) has copied it; here it was moved and is gone already.
+    # Remote storage (S3) has copied the file; local storage has moved it, so it is gone already.
     staging_path(upload.pk).unlink(missing_ok=True)
     return original
 
 
-def code_of(error: Refused | NotTaken) -> str:
-    """The word for a refusal that the log and an address may hold."""
-    return str(error.code.value) if isinstance(error, Refused) else "not-taken"
+def refusal_code(error: FileRefused | NotTaken) -> str:
+    """Return the code of a refusal, for the audit log and for URLs."""
+    return str(error.code.value) if isinstance(error, FileRefused) else "not-taken"
 
 
 @transaction.atomic
 def record_refusal(case_id: UUID, code: str, size: int, *, by: User, upload_id: UUID | None = None) -> None:
-    """Write down that something was not taken: why, in one word, and how many bytes were announced."""
+    """Record in the audit log that an upload was refused: the code, and the bytes announced (or received)."""
     record(
         Act(
             "keepsake.refused",

@@ -1,6 +1,6 @@
-"""tus 1.0 (creation, HEAD, PATCH, termination): uploads in pieces that survive a cut.
+"""Resumable uploads by tus 1.0 (creation, HEAD, PATCH, termination).
 
-Whoever sends is checked from the headers before a byte of the body is read.
+Session, policy and CSRF token are checked from the headers before a byte of the body is read.
 """
 
 import base64
@@ -16,39 +16,39 @@ from django.utils.translation import gettext as _
 
 from clinic.http.guard import Receive, Refused, Scope, Send, Visitor, admit, answer
 from patients.cases.editing import NotTaken
-from patients.imaging.refusals import Refused as FileRefused
+from patients.imaging.refusals import FileRefused
 from patients.keepsakes.models import Upload
 from patients.keepsakes.staging import (
     Busy,
-    Moved,
-    Stopped,
-    TooMuch,
+    Discarded,
+    OffsetMismatch,
+    TooManyBytes,
     Writer,
     begin,
-    code_of,
     discard,
     record_refusal,
+    refusal_code,
 )
 from patients.keepsakes.upload_requests import (
-    TUS,
+    TUS_HEADERS,
     as_visitor,
     check_csrf,
     current_case,
+    disk_is_full,
+    finish_in_decoder_pool,
     headers_of,
-    is_full,
-    keep,
-    kind_of,
-    say,
-    too_large,
+    requested_kind,
+    send_error,
+    too_large_error,
 )
 from patients.vault.keys import KeyGone
 
 VERSION = "1.0.0"
-ONE = re.compile(r"/upload/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})")
+UPLOAD_PATH = re.compile(r"/upload/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})")
 
 
-def metadata(header: str) -> dict[str, str]:
-    """Read tus' Upload-Metadata: pairs of a key and a base64 value. Errors: Refused."""
+def parse_metadata(header: str) -> dict[str, str]:
+    """Parse tus' Upload-Metadata header: pairs of a key and a base64 value. Errors: Refused."""
     found: dict[str, str] = {}
     for pair in filter(None, (part.strip() for part in header.split(","))):
         key, _space, value = pair.partition(" ")
@@ -59,8 +59,8 @@ def metadata(header: str) -> dict[str, str]:
     return found
 
 
-def length_of(header: str) -> int:
-    """Read Upload-Length. Errors: Refused: 400 for no number, 422 for none."""
+def parse_length(header: str) -> int:
+    """Parse the Upload-Length header. Errors: Refused: 400 if it is not a number, 422 if it is 0."""
     if not re.fullmatch(r"[0-9]{1,40}", header):
         raise Refused(400, _("This upload was announced without its length."))
     if not (length := int(header)):
@@ -69,24 +69,27 @@ def length_of(header: str) -> int:
 
 
 def create(visitor: Visitor, headers: Mapping[str, str]) -> Upload:
-    """tus creation. Errors: Refused, NotTaken (both in the log), OSError."""
+    """Create an upload (tus creation). Errors: Refused, NotTaken, OSError.
+
+    NotTaken and a file that is too large are recorded in the audit log.
+    """
     check_csrf(visitor.request, headers.get("x-csrftoken", ""))
-    length = length_of(headers.get("upload-length", ""))
-    said = metadata(headers.get("upload-metadata", ""))
+    length = parse_length(headers.get("upload-length", ""))
+    announced = parse_metadata(headers.get("upload-metadata", ""))
     case = current_case(visitor)
     if length > settings.LACUNA_UPLOAD_MAX_BYTES:
         record_refusal(case.pk, "too_many_bytes", length, by=visitor.user)
-        raise too_large()
-    filename, kind = said.get("filename", ""), kind_of(said.get("kind", ""))
+        raise too_large_error()
+    filename, kind = announced.get("filename", ""), requested_kind(announced.get("kind", ""))
     try:
         return begin(case, by=visitor.user, length=length, filename=filename, kind=kind)
     except NotTaken as refusal:
-        record_refusal(case.pk, code_of(refusal), length, by=visitor.user)
+        record_refusal(case.pk, refusal_code(refusal), length, by=visitor.user)
         raise
 
 
-def find(visitor: Visitor, upload_id: UUID) -> Upload:
-    """The visitor's own upload; anybody else's does not exist for them. Errors: Refused."""
+def find_upload(visitor: Visitor, upload_id: UUID) -> Upload:
+    """Return an upload of the visitor. Errors: Refused (404), also for an upload of another user."""
     upload = Upload.objects.filter(pk=upload_id, by=visitor.user).first()
     if upload is None:
         raise Refused(404, _("We do not know this upload. Please choose the file again."))
@@ -94,9 +97,9 @@ def find(visitor: Visitor, upload_id: UUID) -> Upload:
 
 
 def open_writer(visitor: Visitor, headers: Mapping[str, str], upload_id: UUID) -> Writer | UUID:
-    """Prepare to take bytes; the keepsake's id where all have come and been kept before.
+    """Return a writer for the upload, or the id of the keepsake if the upload is one already.
 
-    Errors: Refused, Busy, Stopped, Moved.
+    Errors: Refused, Busy, Discarded, OffsetMismatch.
     """
     check_csrf(visitor.request, headers.get("x-csrftoken", ""))
     if headers.get("content-type") != "application/offset+octet-stream":
@@ -104,29 +107,29 @@ def open_writer(visitor: Visitor, headers: Mapping[str, str], upload_id: UUID) -
     offset = headers.get("upload-offset", "")
     if not re.fullmatch(r"[0-9]{1,18}", offset):
         raise Refused(400, _("This upload was sent in a way we do not understand."))
-    upload = find(visitor, upload_id)
+    upload = find_upload(visitor, upload_id)
     if upload.keepsake_id is None:
-        return opened(upload, int(offset))
+        return writer_for(upload, int(offset))
     if int(offset) != upload.length:
-        raise Moved(upload.length)
+        raise OffsetMismatch(upload.length)
     return upload.keepsake_id
 
 
-def opened(upload: Upload, offset: int | None = None) -> Writer:
-    """`Writer`, a destroyed key being the same as a file that is gone. Errors: Busy, Stopped, Moved."""
+def writer_for(upload: Upload, offset: int | None = None) -> Writer:
+    """Return a Writer. Errors: Busy, OffsetMismatch; Discarded, also if the upload's key was destroyed."""
     try:
         return Writer(upload, offset)
     except KeyGone as error:
-        raise Stopped from error
+        raise Discarded from error
 
 
-def standing(visitor: Visitor, upload_id: UUID) -> tuple[int, int]:
-    """Return offset and length of an upload, for tus' HEAD. Errors: Refused, Stopped."""
-    upload = find(visitor, upload_id)
+def progress(visitor: Visitor, upload_id: UUID) -> tuple[int, int]:
+    """Return offset and length of an upload, for tus' HEAD. Errors: Refused, Discarded."""
+    upload = find_upload(visitor, upload_id)
     if upload.keepsake_id:
         return upload.length, upload.length
     try:
-        writer = opened(upload)
+        writer = writer_for(upload)
     except Busy:
         return upload.offset, upload.length
     try:
@@ -136,26 +139,29 @@ def standing(visitor: Visitor, upload_id: UUID) -> tuple[int, int]:
 
 
 def terminate(visitor: Visitor, headers: Mapping[str, str], upload_id: UUID) -> None:
-    """tus termination: the sender changed their mind. What is a keepsake already stays one.
+    """Discard an upload (tus termination). An upload that is a keepsake already is left as it is.
 
     Errors: Refused, Busy.
     """
     check_csrf(visitor.request, headers.get("x-csrftoken", ""))
-    upload = find(visitor, upload_id)
+    upload = find_upload(visitor, upload_id)
     if upload.keepsake_id is None:
         discard(upload)
 
 
-def refuse(visitor: Visitor, writer: Writer, code: str) -> None:
-    """End an upload that cannot be taken, and write down why."""
+def discard_and_record(visitor: Visitor, writer: Writer, code: str) -> None:
+    """Discard an upload and record the refusal `code` in the audit log."""
     writer.discard()
     record_refusal(
         writer.upload.case_id, code, writer.upload.length, by=visitor.user, upload_id=writer.upload.pk
     )
 
 
-async def drain(receive: Receive, visitor: Visitor, writer: Writer) -> bool:
-    """Encrypt a body as it arrives; False when the sender was cut off. Memory stays within one message."""
+async def write_body(receive: Receive, visitor: Visitor, writer: Writer) -> bool:
+    """Encrypt and write the body as it arrives, one ASGI message in memory at a time.
+
+    Returns False if the client disconnected.
+    """
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -167,66 +173,70 @@ async def drain(receive: Receive, visitor: Visitor, writer: Writer) -> bool:
 
 
 async def patch(scope: Scope, receive: Receive, send: Send, visitor: Visitor, upload_id: UUID) -> None:
-    """tus PATCH: take bytes; with the last of them the upload becomes a keepsake. Sent again at its end, it
-    answers the same again."""
+    """Append bytes to an upload (tus PATCH). After the last byte, make it a keepsake and answer with its id.
+
+    A repeated request at the end of a finished upload gets the same answer.
+    """
     writer = await as_visitor(visitor, open_writer, visitor, headers_of(scope), upload_id)
     if isinstance(writer, UUID):
-        await kept(send, writer)
+        await send_keepsake(send, writer)
         return
     try:
-        whole = await drain(receive, visitor, writer)
+        whole = await write_body(receive, visitor, writer)
         if not (whole and writer.complete):
             offset = await as_visitor(visitor, writer.pause)
             if whole:
-                await answer(send, 204, headers=TUS | {"Upload-Offset": str(offset)})
+                await answer(send, 204, headers=TUS_HEADERS | {"Upload-Offset": str(offset)})
             return
         await as_visitor(visitor, writer.finish)
-        keepsake = await keep(visitor, writer)
-    except TooMuch:
-        await as_visitor(visitor, refuse, visitor, writer, "more-than-announced")
+        keepsake = await finish_in_decoder_pool(visitor, writer)
+    except TooManyBytes:
+        await as_visitor(visitor, discard_and_record, visitor, writer, "more-than-announced")
         raise Refused(413, _("More arrived than was announced. Please choose the file again.")) from None
     except OSError as error:
-        if is_full(error):
+        if disk_is_full(error):
             await as_visitor(visitor, writer.discard)
         raise
     finally:
         await as_visitor(visitor, writer.close)
-    await kept(send, keepsake.pk)
+    await send_keepsake(send, keepsake.pk)
 
 
-async def kept(send: Send, keepsake_id: UUID) -> None:
-    """The upload's good end."""
+async def send_keepsake(send: Send, keepsake_id: UUID) -> None:
+    """Answer 200 with the keepsake's id as JSON."""
     body = json.dumps({"keepsake": str(keepsake_id)}).encode()
-    await answer(send, 200, body, content_type="application/json", headers=TUS)
+    await answer(send, 200, body, content_type="application/json", headers=TUS_HEADERS)
 
 
-async def act(scope: Scope, receive: Receive, send: Send, visitor: Visitor) -> None:
-    """Do what the visitor asks for. Errors: those that `tus` turns into sentences."""
+async def dispatch(scope: Scope, receive: Receive, send: Send, visitor: Visitor) -> None:
+    """Call the function for the request's method and path. Errors: those that `tus` answers."""
     method, headers = scope["method"], headers_of(scope)
     if headers.get("tus-resumable") != VERSION:
         text = _("This upload was sent in a way we do not understand.")
         raise Refused(412, text, {"Tus-Version": VERSION})
-    one = ONE.fullmatch(scope["path"])
+    match = UPLOAD_PATH.fullmatch(scope["path"])
     if method == "POST" and scope["path"] == "/upload/":
         upload = await as_visitor(visitor, create, visitor, headers)
-        await answer(send, 201, headers=TUS | {"Location": f"/upload/{upload.pk}", "Upload-Offset": "0"})
-    elif one and method == "HEAD":
-        offset, length = await as_visitor(visitor, standing, visitor, UUID(one[1]))
-        more = TUS | {"Upload-Offset": str(offset), "Upload-Length": str(length)}
+        await answer(
+            send, 201, headers=TUS_HEADERS | {"Location": f"/upload/{upload.pk}", "Upload-Offset": "0"}
+        )
+    elif match and method == "HEAD":
+        offset, length = await as_visitor(visitor, progress, visitor, UUID(match[1]))
+        more = TUS_HEADERS | {"Upload-Offset": str(offset), "Upload-Length": str(length)}
         await answer(send, 200, head=True, headers=more)
-    elif one and method == "PATCH":
-        await patch(scope, receive, send, visitor, UUID(one[1]))
-    elif one and method == "DELETE":
-        await as_visitor(visitor, terminate, visitor, headers, UUID(one[1]))
-        await answer(send, 204, headers=TUS)
+    elif match and method == "PATCH":
+        await patch(scope, receive, send, visitor, UUID(match[1]))
+    elif match and method == "DELETE":
+        await as_visitor(visitor, terminate, visitor, headers, UUID(match[1]))
+        await answer(send, 204, headers=TUS_HEADERS)
     else:
-        raise Refused(405 if one or scope["path"] == "/upload/" else 404, _("There is nothing here."))
+        raise Refused(405 if match or scope["path"] == "/upload/" else 404, _("There is nothing here."))
 
 
 async def tus(scope: Scope, receive: Receive, send: Send) -> None:
-    """One tus request, answered with a sentence whatever goes wrong."""
+    """ASGI application for tus requests. Every error is answered with a sentence for the user."""
     if scope["method"] == "OPTIONS":
-        more = TUS | {
+        more = TUS_HEADERS | {
             "Tus-Version": VERSION,
             "Tus-Extension": "creation,termination",
             "Tus-Max-Size": str(settings.LACUNA_UPLOAD_MAX_BYTES),
@@ -236,27 +246,29 @@ async def tus(scope: Scope, receive: Receive, send: Send) -> None:
     try:
         visitor = await admit(scope, "patients:upload", {})
     except Refused as refusal:
-        await say(send, refusal.status, refusal.text, refusal.headers)
+        await send_error(send, refusal.status, refusal.text, refusal.headers)
         return
     with translation.override(visitor.language):
         try:
-            await act(scope, receive, send, visitor)
+            await dispatch(scope, receive, send, visitor)
         except Refused as refusal:
-            await say(send, refusal.status, refusal.text, refusal.headers)
-        except FileRefused as refused:
-            await say(send, 422, str(refused.sentence))
+            await send_error(send, refusal.status, refusal.text, refusal.headers)
+        except FileRefused as refusal:
+            await send_error(send, 422, str(refusal.sentence))
         except NotTaken as refusal:
-            await say(send, 409, str(refusal))
-        except Moved as moved:
-            more = {"Upload-Offset": str(moved.offset)}
-            await say(send, 409, _("The upload stands elsewhere."), more)
+            await send_error(send, 409, str(refusal))
+        except OffsetMismatch as mismatch:
+            more = {"Upload-Offset": str(mismatch.offset)}
+            await send_error(send, 409, _("The upload stands elsewhere."), more)
         except Busy:
-            await say(send, 423, _("This file is being taken already, from another window perhaps."))
-        except Stopped:
-            await say(send, 410, _("This upload has ended. Please choose the file again."))
+            await send_error(send, 423, _("This file is being taken already, from another window perhaps."))
+        except Discarded:
+            await send_error(send, 410, _("This upload has ended. Please choose the file again."))
         except OSError as error:
             full = _(
                 "There is no room for this at the moment. Nothing of it was kept; please try again later."
             )
             other = _("We could not store this just now. Please try again in a minute.")
-            await say(send, 507 if is_full(error) else 503, full if is_full(error) else other)
+            await send_error(
+                send, 507 if disk_is_full(error) else 503, full if disk_is_full(error) else other
+            )

@@ -1,4 +1,4 @@
-"""What both ways in share: the token, the case, the sentence, and the last step."""
+"""Functions shared by tus.py and form_post.py: CSRF check, current case, errors, last step."""
 
 import asyncio
 import errno
@@ -26,19 +26,22 @@ from patients.keepsakes.staging import Writer, finish_upload
 P = ParamSpec("P")
 T = TypeVar("T")
 
-TUS = {"Tus-Resumable": "1.0.0", "Cache-Control": "no-store"}
-# A decoder may take up to a gigabyte of memory; more at once than this wait their turn.
+TUS_HEADERS = {"Tus-Resumable": "1.0.0", "Cache-Control": "no-store"}
+# A decoder may use up to a gigabyte of memory: two run at once, others wait.
 _decoders = ThreadPoolExecutor(2, thread_name_prefix="lacuna-decoder")
 
 
-def _named(visitor: Visitor, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+def _run_as_visitor(visitor: Visitor, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     with acting(actor_of(visitor.user), visitor.address), translation.override(visitor.language):
         return work(*args, **kwargs)
 
 
 async def as_visitor(visitor: Visitor, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """`offload` in the visitor's name and language: a thread knows neither of the request it works for."""
-    return await offload(partial(_named, visitor, work, *args, **kwargs))
+    """Like `offload`, but with the visitor as audit actor and in their language.
+
+    A worker thread inherits neither from the request.
+    """
+    return await offload(partial(_run_as_visitor, visitor, work, *args, **kwargs))
 
 
 def headers_of(scope: Scope) -> dict[str, str]:
@@ -46,22 +49,22 @@ def headers_of(scope: Scope) -> dict[str, str]:
 
 
 def check_csrf(request: ASGIRequest, token: str) -> None:
-    """Hold a token against the visitor's cookie, and the Origin header, as Django does. Errors: Refused."""
+    """Check a CSRF token against the cookie, and the Origin header, as Django does. Errors: Refused."""
 
     def view(_request: HttpRequest) -> HttpResponse:
         return HttpResponse()
 
-    # Django would look for the token in a POST body first; this body is not to be read here.
+    # For POST, Django would look for the token in the body first, and the body must not be read here.
     request.method = "PUT"
     request.META["HTTP_X_CSRFTOKEN"] = token
-    guard = CsrfViewMiddleware(view)
-    guard.process_request(request)
-    if guard.process_view(request, view, (), {}) is not None:
+    middleware = CsrfViewMiddleware(view)
+    middleware.process_request(request)
+    if middleware.process_view(request, view, (), {}) is not None:
         raise Refused(403, _("This page has been open for too long. Please reload it and try again."))
 
 
 def current_case(visitor: Visitor) -> Case:
-    """Errors: Refused where the visitor has no case that is open, or did not agree that we keep things."""
+    """Return the visitor's open case. Errors: Refused if there is none, or no consent to store."""
     case = Case.objects.current().filter(patient=visitor.user).first()
     if case is None:
         raise Refused(409, _("You have no open file, so there is nowhere to put this."))
@@ -70,36 +73,38 @@ def current_case(visitor: Visitor) -> Case:
     return case
 
 
-def too_large() -> Refused:
+def too_large_error() -> Refused:
     megabytes = settings.LACUNA_UPLOAD_MAX_BYTES // 1024**2
     return Refused(413, _("This file is larger than %(megabytes)d MB.") % {"megabytes": megabytes})
 
 
-def kind_of(word: str) -> str:
-    """Only 'object' says more than the bytes do; anything else is nothing."""
-    return Keepsake.Kind.OBJECT if word == Keepsake.Kind.OBJECT else Keepsake.Kind.PHOTO
+def requested_kind(value: str) -> str:
+    """Return OBJECT if the client asked for it, else PHOTO. (If it is no picture, the content decides.)"""
+    return Keepsake.Kind.OBJECT if value == Keepsake.Kind.OBJECT else Keepsake.Kind.PHOTO
 
 
-def _keep(visitor: Visitor, writer: Writer) -> Keepsake:
+def _finish_and_release(visitor: Visitor, writer: Writer) -> Keepsake:
     try:
-        return _named(visitor, finish_upload, writer.upload, by=visitor.user)
+        return _run_as_visitor(visitor, finish_upload, writer.upload, by=visitor.user)
     finally:
         give_back_connections()
 
 
-async def keep(visitor: Visitor, writer: Writer) -> Keepsake:
-    """Make a keepsake of a finished upload, in a thread of its own kind: a decoder takes seconds, and must
-    not hold up what others wait for. Errors: as `finish_upload`."""
-    return await asyncio.get_running_loop().run_in_executor(_decoders, _keep, visitor, writer)
+async def finish_in_decoder_pool(visitor: Visitor, writer: Writer) -> Keepsake:
+    """Make a keepsake of a completely received upload, in the thread pool for decoding.
+
+    Decoding takes seconds, so it must not occupy the threads of other requests. Errors: as `finish_upload`.
+    """
+    return await asyncio.get_running_loop().run_in_executor(_decoders, _finish_and_release, visitor, writer)
 
 
-def is_full(error: OSError) -> bool:
-    """Whether the disk is the trouble, not the file."""
+def disk_is_full(error: OSError) -> bool:
+    """Return whether the error means that the disk, or its quota, is full."""
     return error.errno in {errno.ENOSPC, errno.EDQUOT}
 
 
-async def say(send: Send, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:
-    """Answer with a sentence for the person, as JSON."""
+async def send_error(send: Send, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:
+    """Send a sentence for the user as JSON."""
     body = json.dumps({"error": text}, ensure_ascii=False).encode()
-    more = TUS | dict(headers or {})
-    await answer(send, status, body, content_type="application/json; charset=utf-8", headers=more)
+    all_headers = TUS_HEADERS | dict(headers or {})
+    await answer(send, status, body, content_type="application/json; charset=utf-8", headers=all_headers)

@@ -1,4 +1,4 @@
-"""The patient's pages of keepsakes. The bytes themselves come in beside Django (upload.py)."""
+"""The patient's pages for keepsakes. Files are uploaded through upload_app.py, not through these views."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -17,11 +17,11 @@ from patients.cases.editing import NotTaken
 from patients.cases.models import Case
 from patients.consent.signing import agreed_to_keep
 from patients.keepsakes.duplicates import bits_apart
-from patients.keepsakes.editing import change_keepsake, hand_in
+from patients.keepsakes.editing import change_keepsake, submit_for_review
 from patients.keepsakes.forms import NEW, SPOTS, KeepsakeForm, new_memory_form
 from patients.keepsakes.models import Keepsake, KeepsakeFields
-from patients.keepsakes.outcomes import told_brought, told_refused
-from patients.keepsakes.playback import length, original_of, with_player
+from patients.keepsakes.outcomes import brought_message, refusal_messages
+from patients.keepsakes.playback import format_duration, original_of, with_player
 from patients.keepsakes.removal import remove_keepsake
 from patients.memories.forms import MemoryForm
 from patients.memories.models import Memory, MemoryFields
@@ -33,42 +33,42 @@ from patients.vault.sealed import read_many
 
 
 @dataclass(frozen=True)
-class Thing:
-    """A keepsake on the contact sheet, with the memory it is placed in."""
+class SheetItem:
+    """A keepsake on the contact sheet (the page's grid of all keepsakes), with its memory, if any."""
 
     row: Keepsake
-    paper: KeepsakeFields
+    fields: KeepsakeFields
     memory: MemoryFields | None
 
     @property
     def title(self) -> str:
-        return self.paper.caption or (self.memory.title if self.memory else "")
+        return self.fields.caption or (self.memory.title if self.memory else "")
 
     @property
     def when(self) -> str:
-        if self.memory and (said := shown(self.memory.day, self.memory.when)):
-            return said
-        return shown(self.paper.taken[:10], "")
+        if self.memory and (date := shown(self.memory.day, self.memory.when)):
+            return date
+        return shown(self.fields.taken[:10], "")
 
 
 @dataclass(frozen=True)
-class Remembered:
+class MemoryItem:
     """A memory in the list below the contact sheet."""
 
     row: Memory
-    paper: MemoryFields
+    fields: MemoryFields
 
     @property
     def when(self) -> str:
-        return shown(self.paper.day, self.paper.when)
+        return shown(self.fields.day, self.fields.when)
 
 
-def _told(request: HttpRequest) -> bool:
-    """Put the codes that the upload form answered with into words; whether there were any."""
+def _add_messages(request: HttpRequest) -> bool:
+    """Add messages for the upload form's result codes in the URL. Return whether there were any."""
     brought, refused = request.GET.get("brought", ""), request.GET.get("refused", "")
-    if sentence := told_brought(brought):
+    if sentence := brought_message(brought):
         messages.success(request, sentence)
-    for sentence in told_refused(refused):
+    for sentence in refusal_messages(refused):
         messages.error(request, sentence)
     return bool(brought or refused)
 
@@ -76,56 +76,62 @@ def _told(request: HttpRequest) -> bool:
 @require_safe
 @never_cache
 def keepsakes(request: HttpRequest) -> HttpResponse:
-    """Bring us everything: the way in, and what has been brought so far."""
+    """The upload page, with all keepsakes and memories so far."""
     case = current_case_or_404(request)
-    if _told(request):
+    if _add_messages(request):
         return redirect("patients:keepsakes")
     there = Keepsake.objects.filter(case=case, gone_at__isnull=True).select_related("thumb")
     rows = list(there.order_by("-added_at"))
     memories = list(Memory.objects.filter(case=case))
-    papers, remembered = read_many(rows), read_many(memories)
-    things = [Thing(row, papers[row.pk], remembered.get(row.memory_id)) for row in rows if row.pk in papers]
-    known = [Remembered(row, remembered[row.pk]) for row in memories if row.pk in remembered]
+    fields_by_id, memory_fields = read_many(rows), read_many(memories)
+    things = [
+        SheetItem(row, fields_by_id[row.pk], memory_fields.get(row.memory_id))
+        for row in rows
+        if row.pk in fields_by_id
+    ]
+    memory_items = [MemoryItem(row, memory_fields[row.pk]) for row in memories if row.pk in memory_fields]
     context = {
         "case": case,
         "agreed": agreed_to_keep(case),
         "subject": case.read().subject_name,
         "things": things,
-        "memories": sorted(known, key=lambda item: (item.paper.day or "9999", item.row.made_at)),
+        "memories": sorted(memory_items, key=lambda item: (item.fields.day or "9999", item.row.made_at)),
         "unplaced": sum(1 for row in rows if row.memory_id is None),
         "max_bytes": settings.LACUNA_UPLOAD_MAX_BYTES,
     }
     return render(request, "patients/keepsakes/keepsakes.html", context)
 
 
-def likenesses(keepsake: Keepsake) -> list[Keepsake]:
-    """The other keepsakes of the case that look the same; pointed out, never refused."""
+def lookalikes(keepsake: Keepsake) -> list[Keepsake]:
+    """Return the other keepsakes of the case that look the same. They are pointed out, never refused."""
     others = list(
         Keepsake.objects.filter(case=keepsake.case_id, gone_at__isnull=True)
         .exclude(pk=keepsake.pk)
         .select_related("thumb")
         .order_by("added_at")
     )
-    papers = read_many([keepsake, *others])
-    mine = papers.get(keepsake.pk)
+    fields_by_id = read_many([keepsake, *others])
+    mine = fields_by_id.get(keepsake.pk)
     if mine is None:
         return []
-    return [row for row in others if row.pk in papers and bits_apart(mine, papers[row.pk]) is not None]
+    return [
+        row for row in others if row.pk in fields_by_id and bits_apart(mine, fields_by_id[row.pk]) is not None
+    ]
 
 
 def _next_unplaced(row: Keepsake) -> Keepsake | None:
-    loose = Keepsake.objects.filter(case=row.case_id, gone_at__isnull=True, memory__isnull=True)
-    return loose.exclude(pk=row.pk).order_by("added_at").first()
+    unplaced = Keepsake.objects.filter(case=row.case_id, gone_at__isnull=True, memory__isnull=True)
+    return unplaced.exclude(pk=row.pk).order_by("added_at").first()
 
 
 def _open_keepsake_or_404(keepsake: UUID) -> Keepsake:
-    """A keepsake that is there, of a case that is open: of the others nothing is shown. Errors: Http404."""
+    """Return a keepsake that is not gone and whose case is open. Errors: Http404."""
     there = Keepsake.objects.filter(gone_at__isnull=True).select_related("case", "picture", "thumb")
     return get_object_or_404(there, pk=keepsake, case__in=Case.objects.current())
 
 
-def _letter(row: Keepsake) -> str:
-    """The words of a letter as they stand now; empty for a picture. Errors: KeyGone."""
+def _letter_text(row: Keepsake) -> str:
+    """Return the current text of a letter; empty if it is not stored as text. Errors: KeyGone."""
     if row.form != Keepsake.Form.TEXT or row.picture is None:
         return ""
     return read(row.picture).decode()
@@ -135,16 +141,16 @@ def _letter(row: Keepsake) -> str:
 @with_player
 @require_http_methods(["GET", "HEAD", "POST"])
 def keepsake(request: HttpRequest, keepsake: UUID) -> HttpResponse:
-    """One keepsake: what it shows, who is in it, what should go last, and its memory."""
+    """Show and change one keepsake: caption, other people, the spot that fades last, and its memory."""
     row = _open_keepsake_or_404(keepsake)
     post = request.POST if request.method == "POST" else None
     try:
-        paper, words = row.read(), _letter(row)
+        fields, words = row.read(), _letter_text(row)
     except KeyGone as error:
         raise Http404 from error
-    form = KeepsakeForm(post, keepsake=row, paper=paper)
-    making = post is not None and post.get("memory") == NEW
-    new = new_memory_form(post if making else None, row, paper)
+    form = KeepsakeForm(post, keepsake=row, keepsake_fields=fields)
+    is_new = post is not None and post.get("memory") == NEW
+    new = new_memory_form(post if is_new else None, row, fields)
     following = _next_unplaced(row)
     if post is not None and _save(request, row, form, new):
         messages.success(request, _("Saved."))
@@ -154,24 +160,24 @@ def keepsake(request: HttpRequest, keepsake: UUID) -> HttpResponse:
     context = {
         "keepsake": row,
         "case": row.case,
-        "paper": paper,
-        "taken": shown(paper.taken[:10], ""),
+        "fields": fields,
+        "taken": shown(fields.taken[:10], ""),
         "form": form,
         "new": new,
         "words": words,
         "plays": original_of(row),
         "tag": row.tag,
-        "lasts": length(paper.seconds),
+        "lasts": format_duration(fields.seconds),
         "spots": SPOTS,
-        "focus": [f"{part * 100:.2f}" for part in paper.focus],
-        "alike": likenesses(row),
+        "focus": [f"{part * 100:.2f}" for part in fields.focus],
+        "alike": lookalikes(row),
         "following": following,
     }
     return render(request, "patients/keepsakes/keepsake.html", context, status=422 if post else 200)
 
 
 def _save(request: HttpRequest, row: Keepsake, form: KeepsakeForm, new: MemoryForm) -> bool:
-    """Write valid forms; False, and why in the form, where it cannot be."""
+    """Save the forms. Return False if that is not possible; the form then has the errors."""
     if not form.is_valid() or (new.is_bound and not new.is_valid()):
         return False
     by, chosen = request_user(request), form.cleaned_data["memory"]
@@ -181,7 +187,9 @@ def _save(request: HttpRequest, row: Keepsake, form: KeepsakeForm, new: MemoryFo
             memory = write_memory(row.case, new.words(), new.numbers(), links=new.linked(), by=by)
         elif chosen:
             memory = Memory.objects.get(pk=chosen)
-        change_keepsake(row, form.words(), memory=memory, kind=form.cleaned_data.get("kind", ""), by=by)
+        change_keepsake(
+            row, form.field_values(), memory=memory, kind=form.cleaned_data.get("kind", ""), by=by
+        )
     except NotTaken as refusal:
         form.add_error(None, str(refusal))
         return False
@@ -193,7 +201,7 @@ def _save(request: HttpRequest, row: Keepsake, form: KeepsakeForm, new: MemoryFo
 
 @require_POST
 def remove(request: HttpRequest, keepsake: UUID) -> HttpResponse:
-    """Take a keepsake back: it is destroyed, as everything is here."""
+    """Remove a keepsake. It is destroyed."""
     row = get_object_or_404(Keepsake, pk=keepsake, case__in=Case.objects.current())
     try:
         remove_keepsake(row, by=request_user(request))
@@ -205,9 +213,9 @@ def remove(request: HttpRequest, keepsake: UUID) -> HttpResponse:
 
 @require_POST
 def done(request: HttpRequest) -> HttpResponse:
-    """Done for today: hand everything in."""
+    """Submit the case for review."""
     try:
-        hand_in(current_case_or_404(request), by=request_user(request))
+        submit_for_review(current_case_or_404(request), by=request_user(request))
     except NotTaken as refusal:
         messages.error(request, str(refusal))
         return redirect("patients:keepsakes")

@@ -18,7 +18,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from patients.imaging import decode as module
 from patients.imaging.decode import Decoded, DecodedLetter, Limits, decode
 from patients.imaging.kinds import Kind
-from patients.imaging.refusals import Code, Refused
+from patients.imaging.refusals import Code, FileRefused
 from tests.photos import OTHERS, Photo
 
 from .pictures import chunk, corners, png, saved, scene, segments
@@ -33,7 +33,7 @@ def opened(data: bytes, name: str = "", limits: Limits = module.DEFAULT_LIMITS) 
 
 
 def refused(data: bytes, name: str = "", limits: Limits = module.DEFAULT_LIMITS) -> Code:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(FileRefused) as caught:
         decode(io.BytesIO(data), name, limits=limits)
     assert len(str(caught.value)) > 20
     return caught.value.code
@@ -316,7 +316,7 @@ def test_truncated_photos_are_refused(sample_photos: Path, name: str, share: flo
 
 def test_a_truncated_picture_says_what_to_do() -> None:
     data = saved(scene(800, 600))
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(FileRefused) as caught:
         decode(io.BytesIO(data[: len(data) // 2]))
     assert str(caught.value) == (
         "This file could not be opened: it ends too early. Please choose it again from where it was made."
@@ -329,7 +329,7 @@ def test_a_bomb_of_144_megapixels_in_17_kilobytes() -> None:
     started = time.monotonic()
     assert refused(data) is Code.TOO_MANY_PIXELS
     assert time.monotonic() - started < 10
-    with pytest.raises(Refused, match="50 million pixels"):
+    with pytest.raises(FileRefused, match="50 million pixels"):
         decode(io.BytesIO(data))
 
 
@@ -411,7 +411,7 @@ def test_damaged_bytes_end_in_a_picture_or_a_sentence(file_format: str) -> None:
             data[chance.randrange(12, len(data))] = chance.randrange(256)
         try:
             found = decode(io.BytesIO(data))
-        except Refused as refusal:
+        except FileRefused as refusal:
             assert refusal.code in Code  # noqa: PT017 - either end is right, another error is not
         else:
             assert isinstance(found, Decoded)

@@ -53,7 +53,7 @@ def test_nothing_can_be_opened_once_it_reads(attempt: str, decoder: str, tmp_pat
     assert free.stdout == b"done\n"
     path.unlink(missing_ok=True)
     confined = run(
-        f"{prepare}decoder_process.confine(2**31, 60)\ndecoder_process.close_the_doors()\n"
+        f"{prepare}decoder_process.confine(2**31, 60)\ndecoder_process.forbid_opening_files()\n"
         f"try:\n    exec({code!r})\nexcept OSError: print('refused')\nelse: print('done')"
     )
     assert confined.stdout == b"refused\n"
@@ -188,7 +188,7 @@ def test_all_it_needs_is_loaded_before_it_reads(kind: str, tmp_path: Path) -> No
         "import sys\nfrom patients.imaging import decoder_process, rendition\n"
         "from patients.imaging.kinds import Kind\n"
         f"kind = Kind({kind.split()[0]!r})\ndata = open({str(file)!r}, 'rb').read()\n"
-        "render = decoder_process.renderer(kind)\nbefore = set(sys.modules)\n"
+        "render = decoder_process.load_renderer(kind)\nbefore = set(sys.modules)\n"
         f"facts, screen, thumb = render(data, kind, {settings!r})\n"
         "print(sorted(set(sys.modules) - before), len(screen) > 0, len(thumb) > 0)"
     )

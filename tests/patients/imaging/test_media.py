@@ -9,8 +9,8 @@ from PIL import Image
 
 from patients.imaging.decode import DecodedMedia, Limits, decode
 from patients.imaging.fingerprint import NEAR, distance
-from patients.imaging.refusals import Code, Refused
-from patients.imaging.waveform import SIZE, digest, waveform
+from patients.imaging.refusals import Code, FileRefused
+from patients.imaging.waveform import SIZE, sound_fingerprint, waveform
 
 from .media import other_voice, recording, spoken, video
 from .pictures import corners, saved, scene
@@ -23,7 +23,7 @@ def opened(data: bytes, name: str = "", limits: Limits | None = None) -> Decoded
 
 
 def refused(data: bytes, name: str = "", limits: Limits | None = None) -> Code:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(FileRefused) as caught:
         decode(io.BytesIO(data), name, limits=limits or Limits())
     assert str(caught.value).endswith(".")
     return caught.value.code
@@ -112,7 +112,7 @@ def test_a_copy_in_another_format_and_softer_has_nearly_the_same_digest() -> Non
 def test_silence_and_a_steady_tone_have_no_digest() -> None:
     assert opened(recording(loudness=lambda at: 0.0)).sound == ""
     assert opened(recording(loudness=lambda at: 0.5)).sound == ""
-    assert digest([1000] * 64) is None
+    assert sound_fingerprint([1000] * 64) is None
     with pytest.raises(ValueError, match="nothing to hear"):
         waveform([])
 

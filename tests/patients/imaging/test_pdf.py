@@ -11,7 +11,7 @@ from PIL import Image
 from patients.imaging.decode import DecodedPages, Limits, decode
 from patients.imaging.fingerprint import NEAR, distance
 from patients.imaging.page_bundle import unbind
-from patients.imaging.refusals import Code, Refused
+from patients.imaging.refusals import Code, FileRefused
 
 from .media import pdf
 from .pictures import saved, scene
@@ -26,7 +26,7 @@ def opened(data: bytes, name: str = "letter.pdf", limits: Limits | None = None) 
 
 
 def refused(data: bytes, name: str = "letter.pdf", limits: Limits | None = None) -> Code:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(FileRefused) as caught:
         decode(io.BytesIO(data), name, limits=limits or Limits())
     assert str(caught.value).endswith(".")
     return caught.value.code
@@ -238,7 +238,7 @@ def laughing(document: Pdf) -> None:
 
 def test_a_pdf_that_never_ends_is_given_up() -> None:
     limits = Limits(cpu_seconds=2, seconds=10)
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(FileRefused) as caught:
         decode(io.BytesIO(pdf(1, change=laughing)), "letter.pdf", limits=limits)
     assert caught.value.code in {Code.TOO_SLOW, Code.CRASHED, Code.TOO_HEAVY}
 

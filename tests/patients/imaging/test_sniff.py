@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from patients.imaging.refusals import SENTENCES, Code, Refused
-from patients.imaging.sniff import HEAD_BYTES, Kind, refusal, refuse, sniff
+from patients.imaging.refusals import SENTENCES, Code, FileRefused
+from patients.imaging.sniff import HEAD_BYTES, Kind, refusal_code, refusal_text, sniff
 from tests.photos import OTHERS, Photo
 
 
@@ -47,7 +47,7 @@ def test_pictures_are_known_by_their_bytes(file_format: str, kind: Kind) -> None
     head = encoded(file_format)[:HEAD_BYTES]
     assert sniff(head) is kind
     for name in ("", "IMG_0001", "PHOTO.JPG", "photo.Heic", "x.png", "C:\\old\\y.jpeg", "ảnh.jpg"):
-        assert refuse(head, name) is None
+        assert refusal_text(head, name) is None
 
 
 @pytest.mark.parametrize(
@@ -80,15 +80,15 @@ MEDIA = [
 @pytest.mark.parametrize(("head", "kind", "name"), MEDIA)
 def test_pages_sound_and_film_are_known_by_their_bytes(head: bytes, kind: Kind, name: str) -> None:
     assert sniff(head) is kind
-    assert refusal(head, name) is refusal(head, "") is refusal(head, "IMG.2003") is None
+    assert refusal_code(head, name) is refusal_code(head, "") is refusal_code(head, "IMG.2003") is None
     for wrong in ("photo.jpg", "letter.txt", "page.html", "tool.exe", "film.avi"):
-        assert refusal(head, wrong) is Code.CONTRADICTION, wrong
+        assert refusal_code(head, wrong) is Code.CONTRADICTION, wrong
 
 
 def test_a_film_under_the_name_of_sound_is_fine_and_under_that_of_a_letter_is_not() -> None:
-    assert refusal(media(b"isom"), "voice.m4a") is None
-    assert refusal(media(b"isom"), "letter.pdf") is Code.CONTRADICTION
-    assert refusal(encoded("JPEG"), "voice.mp3") is Code.CONTRADICTION
+    assert refusal_code(media(b"isom"), "voice.m4a") is None
+    assert refusal_code(media(b"isom"), "letter.pdf") is Code.CONTRADICTION
+    assert refusal_code(encoded("JPEG"), "voice.mp3") is Code.CONTRADICTION
 
 
 def test_a_letter_that_begins_like_a_recording_is_a_letter() -> None:
@@ -102,14 +102,14 @@ def test_every_sample_photo_is_known(sample_photos: Path) -> None:
         head = path.read_bytes()[:HEAD_BYTES]
         expected = {".jpg": Kind.JPEG, ".heic": Kind.HEIC, ".tiff": Kind.TIFF}[path.suffix.lower()]
         assert sniff(head) is expected
-        assert refuse(head, path.name) is None
+        assert refusal_text(head, path.name) is None
 
 
 @pytest.mark.parametrize("photo", OTHERS, ids=lambda photo: photo.name)
 def test_photos_of_other_kinds_are_known(photo: Photo) -> None:
     head = photo.encode()[:HEAD_BYTES]
     assert sniff(head) is Kind.JPEG
-    assert refuse(head, photo.name) is None
+    assert refusal_text(head, photo.name) is None
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_photos_of_other_kinds_are_known(photo: Photo) -> None:
 def test_letters_are_plain_text(letter: bytes) -> None:
     assert sniff(letter) is Kind.LETTER
     for name in ("", "LETTER.TXT", "letter.md", "goodbye"):
-        assert refusal(letter, name) is None
+        assert refusal_code(letter, name) is None
 
 
 FOREIGN = [
@@ -176,8 +176,8 @@ FOREIGN = [
 @pytest.mark.parametrize(("head", "code"), FOREIGN)
 def test_what_is_not_taken_has_a_sentence(head: bytes, code: Code) -> None:
     for name in ("photo.jpg", "", "LETTER.TXT"):
-        assert refusal(head, name) is code
-        assert str(refuse(head, name)) == str(SENTENCES[code])
+        assert refusal_code(head, name) is code
+        assert str(refusal_text(head, name)) == str(SENTENCES[code])
     assert sniff(head) is None
 
 
@@ -198,7 +198,7 @@ def test_what_is_not_taken_has_a_sentence(head: bytes, code: Code) -> None:
     ],
 )
 def test_a_dangerous_name_on_a_picture(name: str, code: Code | None) -> None:
-    assert refusal(encoded("JPEG"), name) is code
+    assert refusal_code(encoded("JPEG"), name) is code
 
 
 @pytest.mark.parametrize(
@@ -214,17 +214,17 @@ def test_a_dangerous_name_on_a_picture(name: str, code: Code | None) -> None:
     ],
 )
 def test_a_dangerous_name_on_a_letter(name: str, code: Code) -> None:
-    assert refusal(b"Dear Joel", name) is code
+    assert refusal_code(b"Dear Joel", name) is code
 
 
 def test_a_raw_file_under_a_raw_name() -> None:
-    assert refusal(encoded("TIFF"), "DSC_0001.NEF") is Code.RAW
+    assert refusal_code(encoded("TIFF"), "DSC_0001.NEF") is Code.RAW
 
 
 def test_every_code_has_a_sentence_that_can_be_said() -> None:
     assert set(SENTENCES) == set(Code)
     figures = {"megabytes": 1, "megapixels": 2, "frames": 3, "kilobytes": 4, "pages": 5, "minutes": 6}
     for code in Code:
-        sentence = str(Refused(code, **figures))
+        sentence = str(FileRefused(code, **figures))
         assert sentence.endswith(".")
         assert "{" not in sentence

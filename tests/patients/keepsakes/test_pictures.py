@@ -14,7 +14,7 @@ from clinic.audit.models import Entry
 from clinic.http.guard import house_headers
 from patients.imaging.page_bundle import unbind
 from patients.keepsakes.models import Keepsake
-from patients.keepsakes.pictures import HEADERS, Kept, Pictures
+from patients.keepsakes.pictures import HEADERS, PictureCache, Pictures
 from patients.vault.models import StoredObject
 from patients.vault.objects import destroy, doom, read
 from tests.factories import make_case, make_keepsake, make_letter, make_memory, make_other, make_user
@@ -88,7 +88,7 @@ def test_each_page_of_a_letter_is_shown_by_its_number_and_none_without(port: int
     assert ask(port, f"/pictures/{row.pk}/1", cookie_of(make_user(Role.AUDITOR))).status == 403
     end(row, letter, destroyed=True)
     assert ask(port, f"/pictures/{row.pk}/1", patient).status == 410
-    assert app.kept.ids() <= {letter.thumb_id}
+    assert app.cache.ids() <= {letter.thumb_id}
 
 
 def test_a_picture_is_sent_with_the_headers_of_the_house_and_more(port: int, photo: Keepsake) -> None:
@@ -125,11 +125,11 @@ def test_a_picture_that_was_seen_is_gone_with_the_commit_of_its_end(
     patient, row = photo.case.patient, photo.picture
     assert row
     assert get(port, row, patient).status == 200
-    assert app.kept.ids() == {row.pk}
+    assert app.cache.ids() == {row.pk}
     end(row, photo, destroyed=destroyed)
     answer = get(port, row, patient)
     assert (answer.status, answer.read()) == (410, b"This picture is gone. Nothing of it is left.")
-    assert app.kept.ids() == set()
+    assert app.cache.ids() == set()
 
 
 def test_what_nobody_asks_for_any_more_is_forgotten_too(port: int, app: Pictures, photo: Keepsake) -> None:
@@ -139,9 +139,9 @@ def test_what_nobody_asks_for_any_more_is_forgotten_too(port: int, app: Pictures
         assert get(port, row, photo.case.patient).status == 200
     assert photo.picture
     end(photo.picture, photo, destroyed=True)
-    app.forget_gone()
+    app.evict_gone()
     assert other.picture
-    assert app.kept.ids() == {other.picture.pk}
+    assert app.cache.ids() == {other.picture.pk}
 
 
 def test_a_live_object_that_nothing_points_to_is_no_picture(port: int, photo: Keepsake) -> None:
@@ -181,7 +181,7 @@ def test_staff_see_no_pictures_of_their_own_case_as_staff(port: int) -> None:
 def test_what_was_kept_is_not_handed_to_who_may_not(port: int, app: Pictures, photo: Keepsake) -> None:
     assert photo.picture
     assert get(port, photo.picture, photo.case.patient).status == 200
-    assert app.kept.ids() == {photo.picture.pk}
+    assert app.cache.ids() == {photo.picture.pk}
     assert get(port, photo.picture, make_user(Role.PATIENT)).status == 404
     assert ask(port, f"/pictures/{photo.picture.pk}").status == 401
 
@@ -192,7 +192,7 @@ def test_other_methods_are_refused(port: int, photo: Keepsake) -> None:
 
 
 def test_the_least_used_goes_first() -> None:
-    kept, (a, b, c) = Kept(most=10), (uuid4(), uuid4(), uuid4())
+    kept, (a, b, c) = PictureCache(max_bytes=10), (uuid4(), uuid4(), uuid4())
     kept.put(a, b"12345")
     kept.put(b, b"12345")
     assert kept.get(a) == b"12345"
@@ -208,21 +208,21 @@ def test_it_forgets_on_the_loop_that_answers_whatever_became_of_the_one_before()
     app, key = Pictures(), uuid4()
 
     async def asked() -> None:
-        app.kept.put(key, b"a picture")
-        app.go_on_forgetting()
+        app.cache.put(key, b"a picture")
+        app.ensure_eviction()
         await asyncio.sleep(0)
 
     first, second = asyncio.new_event_loop(), asyncio.new_event_loop()
     first.run_until_complete(asked())
-    left = app.forgetting
+    left = app.eviction
     first.close()
     second.run_until_complete(asked())
-    assert app.forgetting is not left
-    assert app.forgetting is not None
-    assert app.forgetting.get_loop() is second
-    app.forgetting = left
+    assert app.eviction is not left
+    assert app.eviction is not None
+    assert app.eviction.get_loop() is second
+    app.eviction = left
     app.close()  # it used to say "Event loop is closed"
-    assert (app.forgetting, app.kept.ids()) == (None, set())
+    assert (app.eviction, app.cache.ids()) == (None, set())
     for task in asyncio.all_tasks(second):
         task.cancel()
     second.run_until_complete(asyncio.sleep(0))

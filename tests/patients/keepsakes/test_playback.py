@@ -14,7 +14,14 @@ from clinic.audit.models import Entry
 from patients.keepsakes import playback as module
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.pictures import HEADERS
-from patients.keepsakes.playback import PIECE, RANGE_BYTES, Playback, length, original_of, span_of
+from patients.keepsakes.playback import (
+    CHUNK_BYTES,
+    RANGE_BYTES,
+    Playback,
+    format_duration,
+    original_of,
+    parse_range,
+)
 from patients.vault.models import StoredObject
 from patients.vault.objects import destroy, doom, read
 from tests.factories import make_case, make_keepsake, make_memory, make_other, make_user
@@ -55,7 +62,7 @@ def faded(row: Keepsake) -> None:
 def test_all_of_it_is_sent_where_no_range_is_asked_for(port: int, voice: Keepsake) -> None:
     answer = get(port, voice)
     data = read(original(voice))
-    assert len(data) > PIECE
+    assert len(data) > CHUNK_BYTES
     assert (answer.status, answer.read()) == (200, data)
     sent = {name.lower(): value for name, value in answer.getheaders()}
     assert sent["content-type"] == "audio/mpeg"
@@ -92,13 +99,13 @@ def test_a_range_beyond_the_end_is_said_to_be_none(port: int, voice: Keepsake, a
     "asked", ["", "bytes=-", "bytes=a-b", "bytes=0-1,5-9", "lines=0-9", "bytes=" + "9" * 30]
 )
 def test_what_is_no_single_range_is_passed_over(asked: str) -> None:
-    span = span_of(asked, 300)
+    span = parse_range(asked, 300)
     assert (span.start, span.stop, span.partial) == (0, 300, False)
 
 
 def test_an_answer_to_a_range_is_short_so_that_each_is_checked() -> None:
     size = 10 * RANGE_BYTES
-    span = span_of("bytes=100-", size)
+    span = parse_range("bytes=100-", size)
     assert (span.start, span.stop, span.partial) == (100, 100 + RANGE_BYTES, True)
 
 
@@ -144,7 +151,7 @@ def test_the_first_pass_ends_it(port: int, voice: Keepsake, destroyed: bool) -> 
 def test_what_is_playing_ends_with_the_first_pass(
     port: int, voice: Keepsake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = module.piece
+    whole = module.read_chunk
     sent: list[int] = []
 
     def then_fade(row: StoredObject, start: int, stop: int) -> bytes:
@@ -153,31 +160,31 @@ def test_what_is_playing_ends_with_the_first_pass(
         sent.append(start)
         return whole(row, start, stop)
 
-    monkeypatch.setattr(module, "piece", then_fade)
+    monkeypatch.setattr(module, "read_chunk", then_fade)
     answer = get(port, voice)
     with pytest.raises(IncompleteRead) as cut:
         answer.read()
     assert cut.value.partial == read_before(voice)
-    assert sent == [0, PIECE]
+    assert sent == [0, CHUNK_BYTES]
 
 
 def read_before(row: Keepsake) -> bytes:
     """The first piece of what a doomed original still holds until it is swept."""
-    return read(original(row))[:PIECE]
+    return read(original(row))[:CHUNK_BYTES]
 
 
 def test_what_is_playing_ends_when_the_right_to_it_does(
     port: int, voice: Keepsake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "CHECK_EVERY", 0.0)
-    whole, patient = module.piece, voice.case.patient
+    whole, patient = module.read_chunk, voice.case.patient
 
     def then_leave(row: StoredObject, start: int, stop: int) -> bytes:
         data = whole(row, start, stop)
         User.objects.filter(pk=patient.pk).update(is_active=False)
         return data
 
-    monkeypatch.setattr(module, "piece", then_leave)
+    monkeypatch.setattr(module, "read_chunk", then_leave)
     with pytest.raises(IncompleteRead):
         get(port, voice).read()
 
@@ -204,20 +211,20 @@ def test_other_methods_are_refused(port: int, voice: Keepsake) -> None:
 def test_one_piece_after_another_is_decrypted_and_no_more(voice: Keepsake) -> None:
     row = original(voice)
     started = time.perf_counter()
-    assert module.piece(row, 299_000, 300_000) == read(row)[299_000:]
+    assert module.read_chunk(row, 299_000, 300_000) == read(row)[299_000:]
     assert time.perf_counter() - started < 5
     faded(voice)
     with pytest.raises(module.Refused):
-        module.piece(row, 0, 10)
+        module.read_chunk(row, 0, 10)
 
 
 def test_an_original_shorter_than_its_row_says_ends(voice: Keepsake) -> None:
     with pytest.raises(module.Refused):
-        module.piece(original(voice), 300_000, 300_010)
+        module.read_chunk(original(voice), 300_000, 300_010)
 
 
 def test_lengths_in_words() -> None:
-    assert [length(seconds) for seconds in (0, 0.4, 9, 61.2, 3600, 7325)] == [
+    assert [format_duration(seconds) for seconds in (0, 0.4, 9, 61.2, 3600, 7325)] == [
         "",
         "0:00",
         "0:09",

@@ -15,7 +15,7 @@ from clinic.audit.models import Entry
 from patients.cases.models import Case
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.removal import remove_keepsake
-from patients.keepsakes.review import CannotReview, accept, accept_rest, give_back
+from patients.keepsakes.review import CannotReview, accept, accept_rest, return_keepsake
 from tests.factories import make_case, make_keepsake, make_memory, make_user
 
 pytestmark = pytest.mark.django_db
@@ -164,7 +164,7 @@ def test_nothing_is_reviewed_once_the_map_is_locked(doctor: Client, case: Case) 
     assert status == 409
     assert "The map is locked" in shown
     with pytest.raises(CannotReview):
-        give_back(keepsake, "A reason", by=make_user())
+        return_keepsake(keepsake, "A reason", by=make_user())
     with pytest.raises(CannotReview):
         accept(keepsake, by=make_user())
     with pytest.raises(CannotReview):

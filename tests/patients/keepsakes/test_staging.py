@@ -7,7 +7,7 @@ import pytest
 from patients.keepsakes import staging
 from patients.keepsakes.ingest import receive
 from patients.keepsakes.models import Upload
-from patients.keepsakes.staging import Stopped, Writer, begin, discard, finish_upload
+from patients.keepsakes.staging import Discarded, Writer, begin, discard, finish_upload
 from patients.vault.models import StoredObject
 from patients.vault.objects import read
 from tests.factories import jpeg, make_case
@@ -36,7 +36,7 @@ def test_an_upload_that_ends_while_one_waits_for_it_is_over(monkeypatch: pytest.
         fcntl.flock(fd, how)
 
     monkeypatch.setattr(fcntl, "flock", late)
-    with pytest.raises(Stopped):
+    with pytest.raises(Discarded):
         Writer(upload)
     assert not Upload.objects.exists()
 
@@ -44,7 +44,7 @@ def test_an_upload_that_ends_while_one_waits_for_it_is_over(monkeypatch: pytest.
 def test_what_was_canceled_before_it_was_looked_at_is_no_keepsake() -> None:
     upload, writer = whole(jpeg())
     writer.discard()
-    with pytest.raises(Stopped):
+    with pytest.raises(Discarded):
         finish_upload(upload, by=upload.by)
     writer.close()
     assert not StoredObject.objects.filter(role=StoredObject.Role.ORIGINAL).exists()
@@ -53,7 +53,7 @@ def test_what_was_canceled_before_it_was_looked_at_is_no_keepsake() -> None:
 def test_a_keepsake_whose_maker_died_at_once_keeps_its_original() -> None:
     photo = jpeg()
     upload, writer = whole(photo)
-    keepsake = receive(staging._into_the_vault(upload), by=upload.by)
+    keepsake = receive(staging._move_to_vault(upload), by=upload.by)
     writer.close()  # here the process died
     discard(upload)
     assert read(StoredObject.objects.get(keepsake=keepsake, role=StoredObject.Role.ORIGINAL)) == photo

@@ -123,7 +123,7 @@ def test_a_pdf_that_never_ends_is_ended(sender: Sender, case: Case, monkeypatch:
     from patients.keepsakes import ingest
 
     hurried = ingest.DEFAULT_LIMITS.__class__(cpu_seconds=2, seconds=8)
-    monkeypatch.setattr(ingest, "limits", lambda: hurried)
+    monkeypatch.setattr(ingest, "decode_limits", lambda: hurried)
     answer = sender.bring(pdf(1, change=laughing), "letter.pdf")
     assert (answer.status, answer.said["error"].endswith(".")) == (422, True)
     nothing_left(case)

@@ -25,11 +25,11 @@ from clinic.http.guard import Visitor
 from patients.cases.editing import NotTaken
 from patients.cases.models import Case
 from patients.keepsakes import staging
-from patients.keepsakes.form_post import FIELD_BYTES, new_post, whole
+from patients.keepsakes.form_post import FIELD_BYTES, new_form_upload, read_body
 from patients.keepsakes.models import Keepsake, Upload
 from patients.keepsakes.staging import (
     Busy,
-    Stopped,
+    Discarded,
     Writer,
     begin,
     bytes_left,
@@ -40,7 +40,7 @@ from patients.keepsakes.staging import (
     open_upload_keys,
     staging_path,
 )
-from patients.keepsakes.tus import drain
+from patients.keepsakes.tus import write_body
 from patients.vault.configured import key_store
 from patients.vault.models import StoredObject
 from patients.vault.objects import read
@@ -214,7 +214,7 @@ def test_what_was_discarded_under_a_writer_is_not_brought_back(case: Case) -> No
     writer.write(photo)
     writer.finish()
     key_store().destroy(upload.pk)
-    with pytest.raises(Stopped):
+    with pytest.raises(Discarded):
         finish_upload(upload, by=case.patient)
     writer.close()
     nothing_left(case)
@@ -227,9 +227,9 @@ def test_a_closed_writer_writes_into_nobody_elses_file(case: Case, tmp_path: Pat
     writer.close()
     with (tmp_path / "other").open("wb") as other:
         assert other.fileno() == number  # the system gives numbers out again
-        with pytest.raises(Stopped):
+        with pytest.raises(Discarded):
             writer.write(bytes(3 * SEGMENT))
-        with pytest.raises(Stopped):
+        with pytest.raises(Discarded):
             writer.finish()
         writer.close()
         other.write(b"whole")
@@ -257,7 +257,7 @@ def test_busy_is_said_across_processes(case: Case) -> None:
         discard(upload)
     writer.close()
     discard(upload)
-    with pytest.raises(Stopped):
+    with pytest.raises(Discarded):
         Writer(upload, 0)
 
 
@@ -382,9 +382,11 @@ def test_a_sender_who_hung_up_has_not_sent_everything(case: Case) -> None:
     scope = {"type": "http", "method": "POST", "path": "/upload/form", "headers": [], "query_string": b""}
     visitor = Visitor(case.patient, "", "", "en", "", ASGIRequest(scope, io.BytesIO()))
     writer = Writer(begin(case, by=case.patient, length=10), 0)
-    assert asyncio.run(drain(hung_up, visitor, writer)) is False
+    assert asyncio.run(write_body(hung_up, visitor, writer)) is False
     writer.close()
-    assert asyncio.run(whole(hung_up, new_post(visitor, "multipart/form-data; boundary=b"))) is False
+    assert (
+        asyncio.run(read_body(hung_up, new_form_upload(visitor, "multipart/form-data; boundary=b"))) is False
+    )
 
 
 def test_a_refusal_is_told_in_the_language_of_the_page(

@@ -13,7 +13,7 @@ from clinic.audit.models import Entry
 from patients.cases.models import Case
 from patients.keepsakes.forms import SPOTS, middle_of, spot_of
 from patients.keepsakes.models import Keepsake
-from patients.keepsakes.outcomes import told_brought, told_refused
+from patients.keepsakes.outcomes import brought_message, refusal_messages
 from patients.memories.models import Memory
 from patients.vault.configured import key_store
 from patients.vault.models import StoredObject
@@ -114,8 +114,8 @@ def test_what_the_form_brought_is_not_in_the_address_any_more(patient: Client, q
 
 @pytest.mark.parametrize("said", ["", "0", "-3", "x", "9" * 40, "²", "١"])
 def test_odd_counts_are_not_believed(said: str) -> None:
-    assert told_brought(said) == ""
-    assert len(told_refused("," * 400)) == 1
+    assert brought_message(said) == ""
+    assert len(refusal_messages("," * 400)) == 1
 
 
 def test_a_keepsake_is_described_and_placed_in_a_new_memory(patient: Client, case: Case) -> None:
