@@ -14,7 +14,7 @@ from erasure.live.channel import Viewer
 from erasure.live.render import frame
 from erasure.runs.models import Run
 from erasure.session.snapshot import Viewer as Onlooker
-from erasure.session.snapshot import present
+from erasure.session.snapshot import snapshot
 from erasure.session.viewers import viewer_of
 
 
@@ -55,7 +55,7 @@ def the_present(viewer: Viewer, run_id: UUID) -> tuple[bytes, int]:
         run = Run.objects.select_related("procedure__case").get(pk=run_id)
         onlooker = viewer_of(User.objects.get(pk=viewer.user_id), run)
     with translation.override(language):
-        state = present(run_id, onlooker)
+        state = snapshot(run_id, onlooker)
     return frame(state, seq=state["seq"], event="state"), state["seq"]
 
 

@@ -9,7 +9,7 @@ from django.utils import translation
 from erasure.live.channel import Entry, Rendering
 from erasure.runs.event_texts import line, titles
 from erasure.runs.models import Event, Hold, Run
-from erasure.session.snapshot import clock, counts, picture_url
+from erasure.session.snapshot import counts, elapsed_and_remaining, picture_url
 
 
 def frame(data: object, *, seq: int | None = None, event: str = "") -> bytes:
@@ -26,7 +26,7 @@ def entries(run: Run, events: Sequence[Event], renderings: Iterable[Rendering]) 
     """
     if not events:
         return []
-    tally, (_elapsed, remaining) = counts(run), clock(run)
+    tally, (_elapsed, remaining) = counts(run), elapsed_and_remaining(run)
     copies = places_of_copies(events)
     texts: dict[int, dict[Rendering, bytes]] = {event.seq: {} for event in events}
     for rendering in renderings:
