@@ -1,4 +1,4 @@
-"""The sentences of verify_certificate.py in the reader's language: that file speaks English alone."""
+"""The sentences of verify_certificate.py for translation. That file itself has them in English only."""
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
@@ -81,6 +81,6 @@ UNKNOWN: dict[str, str | Promise] = {
 }
 
 
-def told(finding: Finding) -> str:
-    """Return what `finding` says."""
+def sentence_of(finding: Finding) -> str:
+    """Return the sentence for a finding, in the active language."""
     return str(SENTENCES[finding.code]) % finding.values

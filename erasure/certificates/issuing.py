@@ -1,4 +1,4 @@
-"""Making the certificate of a finished run: canonical JSON, signed, with the log's proofs inside."""
+"""Issuing the certificate of a finished run: signed canonical JSON with proofs of the log's entries."""
 
 import base64
 import hashlib
@@ -48,7 +48,8 @@ def _team(run: Run) -> list[dict[str, str]]:
     return [{"role": str(item.kind), "name": item.user.name} for item in people if item.user]
 
 
-def _memories(run: Run) -> list[dict[str, Any]]:
+def _destroyed(run: Run) -> list[dict[str, Any]]:
+    """Return what was destroyed, memory by memory."""
     steps = list(run.steps.filter(state=Step.State.DESTROYED).select_related("memory"))
     kinds, passes = _kinds(steps), _passes(steps)
     return [
@@ -68,7 +69,7 @@ def _memories(run: Run) -> list[dict[str, Any]]:
 
 
 def _kinds(steps: Iterable[Step]) -> dict[Any, Counter[str]]:
-    """How many keepsakes of which kind each memory had."""
+    """Return for each memory how many keepsakes of each kind it had."""
     found: dict[Any, Counter[str]] = defaultdict(Counter)
     gone = Keepsake.objects.filter(memory__in=[step.memory_id for step in steps], gone_at__isnull=False)
     for memory, kind in gone.values_list("memory", "kind"):
@@ -77,7 +78,10 @@ def _kinds(steps: Iterable[Step]) -> dict[Any, Counter[str]]:
 
 
 def _passes(steps: Iterable[Step]) -> dict[str, list[dict[str, int]]]:
-    """What each step destroyed, frame by frame: level 0 is what was brought, and the pictures made of it."""
+    """Return what each step destroyed, level by level.
+
+    Level 0 is the upload itself and the pictures made from it.
+    """
     found: dict[str, list[dict[str, int]]] = defaultdict(list)
     gone = StoredObject.objects.filter(doomed_by__in=[f"step:{step.pk}" for step in steps])
     rows = gone.exclude(role=StoredObject.Role.SEAL).order_by("doomed_by", "level")
@@ -92,6 +96,7 @@ def _passes(steps: Iterable[Step]) -> dict[str, list[dict[str, int]]]:
 
 
 def _remains(run: Run) -> dict[str, Any]:
+    """Return what was not destroyed: memories spared, copies found, and memories protected before the run."""
     spared = run.steps.filter(state=Step.State.SPARED).select_related("memory")
     holds = Hold.objects.filter(step__run=run).select_related("step__memory")
     return {
@@ -135,19 +140,19 @@ def _keys() -> dict[str, Any]:
 
 
 def _log(run: Run, head: Checkpoint) -> dict[str, Any]:
-    """The machines' own entries on the run, each proved to be in the log that `head` was signed over.
+    """Return the system's own entries on the run, each with a proof that it is in the log signed as `head`.
 
-    What people did in the session (a pause, a decision) is in the log too, with their address and their
-    reasons, which a certificate may not carry further: of those only the numbers are named.
-    Errors: LookupError where the stored log is not the one that was signed.
+    The log also has entries of what people did in the session (a pause, a decision). They contain IP
+    addresses and reasons, which a certificate must not pass on, so only their numbers are given.
+    Errors: LookupError if the stored log is not the one that was signed.
     """
     keep_subtrees(head.size)
     tree = tree_of(head.size, bytes(head.root))
     places: dict[str, int] = {}
-    shown, kept = [], []
+    shown, not_shown = [], []
     for entry in Entry.objects.filter(run=run.pk, index__lt=head.size).order_by("index"):
         if not entry.actor.startswith("system:") or entry.reason or entry.address:
-            kept.append(entry.index)
+            not_shown.append(entry.index)
             continue
         path = [places.setdefault(node.hex(), len(places)) for node in tree.inclusion(entry.index, head.size)]
         shown.append({"index": entry.index, "text": canonical(entry).decode(), "proof": path})
@@ -157,12 +162,12 @@ def _log(run: Run, head: Checkpoint) -> dict[str, Any]:
         "checkpoint": head.note,
         "hashes": list(places),  # each proof names its hashes by their place in here
         "entries": shown,
-        "entries-not-shown": kept,
+        "entries-not-shown": not_shown,
     }
 
 
 def _verification(run: Run, head: Checkpoint) -> dict[str, Any]:
-    """What the verification after the run found, as the log has it, and which entry says so."""
+    """Return the verification's result and the index of its entry in the log, {} if there is none."""
     entries = Entry.objects.filter(run=run.pk, action="run.verified", index__lt=head.size)
     entry = entries.order_by("index").last()
     if entry is None:
@@ -171,7 +176,10 @@ def _verification(run: Run, head: Checkpoint) -> dict[str, Any]:
 
 
 def certificate_body(run: Run, at: datetime, head: Checkpoint) -> dict[str, Any]:
-    """Return everything the certificate states. The forgotten person's name is nowhere in it."""
+    """Return the certificate's statement. It must not contain the subject's name.
+
+    at: the time of issue. head: the checkpoint that the proofs refer to.
+    """
     return {
         "type": "lacuna.certificate-of-erasure",
         "version": 2,
@@ -203,9 +211,9 @@ def certificate_body(run: Run, at: datetime, head: Checkpoint) -> dict[str, Any]
             "withdrawn": _at(run.procedure.consent.withdrawn_at),
         },
         "policies": _policies(run),
-        "destroyed": _memories(run),
+        "destroyed": _destroyed(run),
         "remains": _remains(run),
-        # Things that can be held: witnessed by people, not destroyed by a key. Open ones are said to be open.
+        # Physical objects. People witness their destruction, no key proves it. Open items are listed as open.
         "things": custody_items(run),
         "verification": _verification(run, head),
         "beyond-our-reach": BEYOND,
@@ -214,9 +222,10 @@ def certificate_body(run: Run, at: datetime, head: Checkpoint) -> dict[str, Any]
 
 
 def issue(run: Run) -> Certificate:
-    """Sign and keep the certificate of a finished run; its digest is logged after it. Once per run.
+    """Sign and store the certificate of a finished run, record its digest in the log, and return it.
 
-    The proofs are made before the transaction that takes the log's head: slow work holds nobody up.
+    A run has one certificate: further calls return it. The proofs are made before the transaction that locks
+    the end of the log, so that slow work blocks no one.
     """
     existing = Certificate.objects.filter(run=run).first()
     if existing:
@@ -247,17 +256,18 @@ def issue(run: Run) -> Certificate:
                     details={"digest": made.digest, "outcome": run.outcome, "checkpoint": head.size},
                 )
             )
-    except IntegrityError:  # another process was faster; there is one certificate to a run
+    except IntegrityError:  # another process was faster: a run has one certificate
         return Certificate.objects.get(run=run)
-    # The certificate's own entry came after its checkpoint: one more leaves the house, over that entry too.
+    # The certificate's own entry is newer than its checkpoint: sign another one that covers this entry too.
     checkpoint("certificate-issued")
     return made
 
 
 def sign_unsigned() -> Checkpoint | None:
-    """Sign the checkpoint over a certificate's entry that a crash kept from being signed; None if none was.
+    """Sign a checkpoint over the newest certificate's entry if there is none; return it, or None.
 
-    For the slow rounds: whoever looks the certificate up is told meanwhile that it waits for this.
+    It is missing after a crash in `issue`. The supervisor calls this regularly; until then the public page
+    says that the certificate waits for its checkpoint.
     """
     newest = Entry.objects.filter(action="certificate.issued").order_by("index").last()
     if newest is None or Checkpoint.objects.filter(size__gt=newest.index).exists():

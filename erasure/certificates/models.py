@@ -15,7 +15,10 @@ NUMBER_DIGITS = 24  # hex: 96 bits
 
 class CertificateQuerySet(models.QuerySet["Certificate"]):
     def numbered(self, text: str) -> "Certificate | None":
-        """The certificate whose digest begins with `text`, which may be grouped; at least a whole number."""
+        """Return the certificate with this number, or None.
+
+        text: a certificate's number or more digits of its digest; it may contain spaces.
+        """
         digits = "".join(text.split()).lower()
         if not re.fullmatch(rf"[0-9a-f]{{{NUMBER_DIGITS},64}}", digits):
             return None
@@ -23,26 +26,26 @@ class CertificateQuerySet(models.QuerySet["Certificate"]):
 
 
 class Certificate(models.Model):
-    """Canonical JSON with a detached Ed25519 signature; the page and any print are renderings of it."""
+    """Canonical JSON with a detached Ed25519 signature. The page and the PDF are renderings of it."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     run = models.OneToOneField(Run, on_delete=models.PROTECT, related_name="certificate")
     body = models.TextField()
     signature = models.CharField(max_length=200)  # base64
     issued_at = models.DateTimeField()
-    # SHA-256 (hex) of the body in UTF-8. Its beginning is the number by which a stranger finds it: it can be
-    # neither guessed nor counted, and says nothing of whom it is about.
+    # SHA-256 (hex) of the body in UTF-8. Its first digits are the certificate's number, under which anyone
+    # can look it up. Numbers cannot be guessed or counted, and reveal nothing about the patient.
     digest = models.CharField(max_length=64, unique=True)
 
     objects = CertificateQuerySet.as_manager()
 
     @property
     def number(self) -> str:
-        """The first digits of the digest, as printed and as the short address has them."""
+        """The first digits of the digest, as printed on the certificate and used in its short URL."""
         return self.digest[:NUMBER_DIGITS]
 
     @cached_property
     def statement(self) -> dict[str, Any]:
-        """The body as data."""
+        """The body, parsed."""
         data: dict[str, Any] = json.loads(self.body)
         return data

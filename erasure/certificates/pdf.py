@@ -1,4 +1,4 @@
-"""The certificate as a PDF/A: a rendering of the signed statement, which it carries inside."""
+"""The certificate as PDF/A: a rendering of the signed statement, which is attached to it."""
 
 import io
 import json
@@ -17,14 +17,15 @@ from erasure.certificates.models import Certificate
 from patients.keepsakes.models import Keepsake
 from patients.memories.silhouette import Silhouette
 
-HERE = Path(__file__).resolve().parents[2] / "templates" / "erasure" / "certificates"
-# Libre Caslon Text and Courier Prime have no Vietnamese letters (docs/look.md): their siblings stand in,
-# letter by letter on an English paper, wholly on a Vietnamese one.
+TEMPLATES = Path(__file__).resolve().parents[2] / "templates" / "erasure" / "certificates"
+# Libre Caslon Text and Courier Prime have no Vietnamese letters (docs/look.md). An English PDF takes only the
+# missing letters from the second font, a Vietnamese PDF uses that font for everything.
 FONTS = {
     "en": {"serif": ["Libre Caslon Text", "Newsreader"], "mono": ["Courier Prime", "IBM Plex Mono"]},
     "vi": {"serif": ["Newsreader", "Libre Caslon Text"], "mono": ["IBM Plex Mono", "Courier Prime"]},
 }
-# What each of these pairs, and Libre Franklin, can draw; PDF/A has no glyph for "unknown".
+# All characters except those that every pair above and Libre Franklin can draw. PDF/A allows no missing
+# glyphs.
 UNDRAWABLE = re.compile(
     "[^\u0020-\u007e\u00a0-\u00ac\u00ae-\u017e\u01a0\u01a1\u01af\u01b0\u0218-\u021b\u1ea0-\u1ef9"
     "\u2013\u2014\u2018-\u201a\u201c-\u201e\u2026]"
@@ -32,7 +33,7 @@ UNDRAWABLE = re.compile(
 
 
 def drawable(value: Any) -> Any:
-    """Return `value` with every letter our typefaces lack as "?": the signed statement has them all."""
+    """Return `value` with "?" for every character our fonts lack. The attached statement has all of them."""
     if isinstance(value, str):
         return UNDRAWABLE.sub("?", value.replace("\u202f", "\u00a0"))
     if isinstance(value, list | tuple):
@@ -42,20 +43,20 @@ def drawable(value: Any) -> Any:
     return value
 
 
-def file_of(made: Certificate) -> str:
-    """The certificate file: the statement as it was signed, and its signature beside it."""
+def certificate_file(made: Certificate) -> str:
+    """Return the certificate file: JSON with the statement exactly as it was signed, and the signature."""
     return json.dumps({"statement": made.body, "signature": made.signature}, ensure_ascii=False)
 
 
 def qr(url: str) -> str:
-    """The QR code of `url` as SVG."""
+    """Return the QR code of `url` as SVG."""
     out = io.BytesIO()
     segno.make(url, error="m", micro=False).save(out, kind="svg", dark="#14232c", border=0, xmldecl=False)
     return out.getvalue().decode()
 
 
 def map_svg(chart: Silhouette) -> str | None:
-    """The emptied map as SVG; none where it has no places."""
+    """Return the map after the run as SVG, None if no memory has a place on it."""
     if not chart.places:
         return None
     drawing = render_to_string("components/silhouette.html", {"map": chart})
@@ -63,11 +64,12 @@ def map_svg(chart: Silhouette) -> str | None:
 
 
 def grouped(number: str) -> str:
-    """A number of hex digits in groups of four."""
+    """Return a number of hex digits in groups of four."""
     return " ".join(number[place : place + 4] for place in range(0, len(number), 4))
 
 
-def memories(statement: dict[str, Any]) -> dict[str, Any]:
+def memory_table(statement: dict[str, Any]) -> dict[str, Any]:
+    """Return the table of destroyed memories: title, column heads and rows."""
     head = [
         _("No."),
         _("Keepsakes"),
@@ -83,9 +85,9 @@ def memories(statement: dict[str, Any]) -> dict[str, Any]:
             str(memory["number"]),
             ", ".join(f"{labels.get(kind, kind)} {n}" for kind, n in memory.get("kinds", {}).items()),
             str(memory["objects"]),
-            summary.figure(memory["bytes"]),
+            summary.group_thousands(memory["bytes"]),
             str(memory["passes"]),
-            summary.when(memory["at"], statement["finished"]),
+            summary.format_time(memory["at"], statement["finished"]),
             str(memory["entry"]),
         ]
         for memory in statement["destroyed"]
@@ -93,12 +95,17 @@ def memories(statement: dict[str, Any]) -> dict[str, Any]:
     return {"title": _("Memory by memory"), "head": head, "rows": rows}
 
 
-def content(made: Certificate, chart: Silhouette, url: str, broken: str) -> dict[str, Any]:
-    """Return all words of the paper, in the language in force."""
+def pdf_data(made: Certificate, chart: Silhouette, url: str, broken: str) -> dict[str, Any]:
+    """Return everything that certificate.typ needs, in the active language.
+
+    The arguments are those of `render_pdf`.
+    """
     statement, language = made.statement, get_language() or "en"
     doctors = [one["name"] for one in statement["team"] if one["role"] == "doctor"]
-    verified = summary.when(statement["verification"].get("at") or statement["issued"], statement["started"])
-    said = {
+    verified = summary.format_time(
+        statement["verification"].get("at") or statement["issued"], statement["started"]
+    )
+    words = {
         "lang": language[:2],
         "fonts": {"sans": ["Libre Franklin"], **FONTS.get(language[:2], FONTS["en"])},
         "title": _("Certificate of erasure"),
@@ -121,9 +128,9 @@ def content(made: Certificate, chart: Silhouette, url: str, broken: str) -> dict
         "sections": [section._asdict() for section in sanitization_fields.sections(statement, made.digest)],
         "beyond": {
             "title": _("What nobody can check from here"),
-            "items": sanitization_fields.beyond(statement),
+            "items": sanitization_fields.unverifiable(statement),
         },
-        "memories": memories(statement),
+        "memories": memory_table(statement),
         "spared": {
             "title": _("What was to go, and stayed"),
             "head": [_("No."), _("Why"), _("What is left")],
@@ -131,21 +138,22 @@ def content(made: Certificate, chart: Silhouette, url: str, broken: str) -> dict
         },
         "attached": _("The signed statement, of which this paper is a rendering"),
     }
-    return {**drawable(said), "map": map_svg(chart), "qr": qr(url), "file": file_of(made)}
+    return {**drawable(words), "map": map_svg(chart), "qr": qr(url), "file": certificate_file(made)}
 
 
-def paper(made: Certificate, chart: Silhouette, url: str, *, broken: str = "") -> bytes:
-    """Return the certificate as PDF/A-3 in the language in force; the same bytes for the same words.
+def render_pdf(made: Certificate, chart: Silhouette, url: str, *, broken: str = "") -> bytes:
+    """Return the certificate as PDF/A-3 in the active language. The same content gives the same bytes.
 
-    chart: the map to draw. url: where anyone can check it. broken: a sentence in red where it does not hold.
+    chart: the map to draw. url: the page on which anyone can check the certificate. broken: a sentence
+    printed in red if the certificate does not hold, else "".
     """
     return typst.compile(
-        HERE / "certificate.typ",
-        root=HERE,
-        font_paths=[HERE / "fonts"],
+        TEMPLATES / "certificate.typ",
+        root=TEMPLATES,
+        font_paths=[TEMPLATES / "fonts"],
         ignore_system_fonts=True,
         format="pdf",
-        sys_inputs={"data": json.dumps(content(made, chart, url, broken))},
+        sys_inputs={"data": json.dumps(pdf_data(made, chart, url, broken))},
         pdf_standards=["a-3a", "ua-1"],
         timestamp=int(made.issued_at.timestamp()),
     )

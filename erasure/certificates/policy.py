@@ -13,7 +13,7 @@ register(
         "erasure:certificate-statement": Row(CERTIFICATE_READERS),
         "erasure:certificate-signature": Row(CERTIFICATE_READERS),
         "erasure:certificate-pdf": Row(CERTIFICATE_READERS),
-        # Whoever holds a certificate may check it: these show nothing of anybody.
+        # Anyone who has a certificate may check it: these pages show no personal data.
         "erasure:verify": Row(PUBLIC, PUBLIC),
         "erasure:verify-number": Row(PUBLIC),
         "erasure:verify-key": Row(PUBLIC),

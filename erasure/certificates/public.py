@@ -1,4 +1,4 @@
-"""The pages that a stranger checks a certificate with: no sign-in, nothing personal, nothing kept."""
+"""Public pages to check a certificate: they need no sign-in, show no personal data and store nothing."""
 
 import re
 from dataclasses import dataclass
@@ -23,29 +23,34 @@ from clinic.audit.keyring import former_keys, key_of_certificate
 from clinic.audit.merkle import verify_inclusion
 from clinic.audit.models import Checkpoint, Entry
 from clinic.audit.proofs import tree_of
-from clinic.oversight.entry_texts import grouped as beginning
+from clinic.oversight.entry_texts import grouped as short_digest
 from erasure.certificates import summary, verify_certificate
 from erasure.certificates.checking import LARGEST_FILE, Checked, Unreadable, check, digest_of, read_and_check
-from erasure.certificates.finding_texts import UNKNOWN, told
+from erasure.certificates.finding_texts import UNKNOWN, sentence_of
 from erasure.certificates.models import Certificate
 from erasure.certificates.pdf import grouped
 
 VERIFIER = Path(verify_certificate.__file__)
-# Boundaries and headers of a form around the file.
+# Bytes that a form adds to the file in it: boundaries and headers.
 OVERHEAD = 4096
 
 
 def checked_lines(checked: Checked) -> list[tuple[bool | None, str]]:
-    """What was checked, as lines of a page: whether it holds, and the sentence. The key is ours here."""
-    return [(finding.holds, told(finding)) for finding in checked.findings if finding.code != "key-given"]
+    """Return for each finding whether it holds, and its sentence.
+
+    The finding about the key is left out, because these pages always use the installation's own key.
+    """
+    return [
+        (finding.holds, sentence_of(finding)) for finding in checked.findings if finding.code != "key-given"
+    ]
 
 
 @dataclass(frozen=True)
-class Logged:
-    """How it stands with the log's entry that a certificate was issued.
+class IssuedEntry:
+    """Whether the log proves that a certificate was issued.
 
-    `holds` is None while the entry is there and no checkpoint was signed over it yet: the house was stopped
-    between the two, and signs one when it is open again (`issuing.sign_unsigned`).
+    holds: None while the entry exists but no checkpoint covers it. The server was then stopped between
+    writing the two, and signs one after its next start (`issuing.sign_unsigned`).
     """
 
     holds: bool | None
@@ -53,29 +58,29 @@ class Logged:
     checkpoint: Checkpoint | None = None
 
 
-def logged(made: Certificate) -> Logged:
-    """Find the log's entry that this certificate was issued, and prove it to lie under a checkpoint.
+def issued_entry(made: Certificate) -> IssuedEntry:
+    """Find the log's entry that this certificate was issued, and prove that a signed checkpoint covers it.
 
-    The proof is made and checked here, from the stored log.
+    The proof is made from the stored log and checked here.
     """
     issued = Entry.objects.filter(action="certificate.issued", subject=f"certificate:{made.pk}")
     entry = issued.order_by("index").first()
     if entry is None or entry.details.get("digest") != made.digest:
-        return Logged(False)
+        return IssuedEntry(False)
     signed = Checkpoint.objects.filter(size__gt=entry.index).order_by("size", "pk").first()
     if signed is None:
-        return Logged(None, entry)
+        return IssuedEntry(None, entry)
     root = bytes(signed.root)
     try:
         path = tree_of(signed.size, root).inclusion(entry.index, signed.size)
     except LookupError:
-        return Logged(False)
-    held = verify_inclusion(leaf_of(entry), entry.index, signed.size, path, root)
-    return Logged(True, entry, signed) if held else Logged(False)
+        return IssuedEntry(False)
+    proved = verify_inclusion(leaf_of(entry), entry.index, signed.size, path, root)
+    return IssuedEntry(True, entry, signed) if proved else IssuedEntry(False)
 
 
 def restored_at() -> datetime | None:
-    """When an end of the log was last declared lost to a restore: certificates may have gone with it."""
+    """Return when a restore last lost the end of the log, or None. Certificates may be lost with it."""
     declared = Entry.objects.filter(action="audit.restored").order_by("-index")
     return declared.values_list("at", flat=True).first()
 
@@ -84,42 +89,44 @@ def restored_at() -> datetime | None:
 @require_safe
 @never_cache
 def verify_number(request: HttpRequest, key: str) -> HttpResponse:
-    """Whether a certificate of this number exists, and whether it holds; what it counts, and of nobody."""
+    """Show whether a certificate with this number exists and holds, and its figures; no personal data."""
     made = Certificate.objects.numbered(key)
     if made is None:
-        context = page(number=key[:80], restored_at=restored_at())
+        context = page_context(number=key[:80], restored_at=restored_at())
         return render(request, "erasure/certificates/verify.html", context, status=404)
     checked = check(made.body.encode(), made.signature, key_of_certificate(made.digest))
-    statement, found = made.statement, logged(made)
-    context = page(
+    statement, entry = made.statement, issued_entry(made)
+    context = page_context(
         number=grouped(made.number),
         made=made,
         checked=checked,
         lines=checked_lines(checked),
-        logged=found,
-        root=beginning(bytes(found.checkpoint.root).hex()) if found.checkpoint else "",
-        holds=checked.holds and found.holds is not False,
+        logged=entry,
+        root=short_digest(bytes(entry.checkpoint.root).hex()) if entry.checkpoint else "",
+        holds=checked.holds and entry.holds is not False,
         outcome=summary.outcome(statement),
         figures=summary.figures(statement),
         remarks=summary.remarks(statement),
-        looked=summary.verified(statement),
+        looked=summary.verification_words(statement),
     )
     return render(request, "erasure/certificates/verify.html", context)
 
 
-@csrf_exempt  # it changes nothing and asks nobody who they are; and so the file can be read here, in memory
+# CSRF protection is not needed: the view changes nothing and has no user. Without it the request body is
+# still unread, so that `sent_content` can set the upload handler.
+@csrf_exempt
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def verify(request: HttpRequest) -> HttpResponse:
-    """The form: a number to look up, or a certificate to check. What is sent is kept nowhere."""
+    """Show the form: a number to look up, or a certificate to check. What is sent is not stored."""
     if request.method != "POST":
         if number := re.sub(r"[^0-9a-z]", "", request.GET.get("number", "").lower())[:64]:
             return redirect("erasure:verify-number", key=number)
-        return render(request, "erasure/certificates/verify.html", page())
-    context, status = page(sent=True), 200
+        return render(request, "erasure/certificates/verify.html", page_context())
+    context, status = page_context(sent=True), 200
     try:
-        file = sent(request)
+        file = sent_content(request)
         checked = read_and_check(file, key_of_certificate(digest_of(file)))
         context |= {"checked": checked, "lines": checked_lines(checked), "holds": checked.holds}
     except (Unreadable, BadRequest) as error:
@@ -127,8 +134,8 @@ def verify(request: HttpRequest) -> HttpResponse:
     return render(request, "erasure/certificates/verify.html", context, status=status)
 
 
-def sent(request: HttpRequest) -> bytes:
-    """Return what was pasted or chosen. Errors: BadRequest, in a sentence, for too much or nothing."""
+def sent_content(request: HttpRequest) -> bytes:
+    """Return the pasted text or the chosen file. Errors: BadRequest, with a sentence for the page."""
     too_large = _("This is larger than any certificate.")
     try:
         if int(request.META.get("CONTENT_LENGTH") or 0) > LARGEST_FILE + OVERHEAD:
@@ -148,7 +155,7 @@ def sent(request: HttpRequest) -> bytes:
 @login_not_required
 @require_safe
 def verifier(request: HttpRequest) -> HttpResponse:
-    """The program that checks certificates offline: the bytes of the repository's own file."""
+    """Return the program that checks certificates offline: the bytes of this repository's file."""
     headers = {"Content-Disposition": f'attachment; filename="{VERIFIER.name}"'}
     return HttpResponse(VERIFIER.read_bytes(), content_type="text/x-python; charset=utf-8", headers=headers)
 
@@ -156,11 +163,14 @@ def verifier(request: HttpRequest) -> HttpResponse:
 @login_not_required
 @require_safe
 def key(request: HttpRequest) -> HttpResponse:
-    """The public key, as C2SP writes it; compare it with what the clinic says elsewhere."""
+    """Return the public key in the C2SP format.
+
+    It is to be compared with what the clinic publishes elsewhere.
+    """
     return HttpResponse(f"{verifier_key()}\n", content_type="text/plain; charset=utf-8")
 
 
-def page(**context: Any) -> dict[str, Any]:
-    """The context that every answer shares."""
+def page_context(**context: Any) -> dict[str, Any]:
+    """Return the template context of all these pages, with `context` added."""
     former = [verifier_key(one.key) for one in former_keys()]
     return {"verifier_key": verifier_key(), "former_keys": former, "unknown": UNKNOWN.values(), **context}

@@ -1,4 +1,4 @@
-"""The second page of a certificate: the fields after NIST SP 800-88, as rows that people read."""
+"""The second page of a certificate: fields modelled on the sample certificate in NIST SP 800-88."""
 
 from collections import Counter
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ CUSTODY = {
 
 
 class Fact(NamedTuple):
-    """One row: its label, what it says, and whether that is digits to compare."""
+    """One row. mono: the value is set in monospace, because people compare it digit by digit."""
 
     label: str
     value: str
@@ -37,38 +37,38 @@ class Section(NamedTuple):
 
 
 def sections(statement: dict[str, Any], digest: str) -> list[Section]:
-    """Return all that is stated besides the first page and the memories one by one."""
+    """Return everything stated except what is on the first page and in the table of memories."""
     things = [Fact(label, str(words)) for label, words in summary.things(statement)]
     return [
-        Section(_("What was destroyed"), what(statement)),
+        Section(_("What was destroyed"), destroyed_rows(statement)),
         *([Section(_("Things, witnessed by people and proved by no key"), things)] if things else []),
-        Section(_("How"), how(statement)),
-        Section(_("Who, when and where"), who(statement)),
-        Section(_("Looked at afterwards"), looked(statement)),
-        Section(_("In the log"), log(statement, digest)),
+        Section(_("How"), method_rows(statement)),
+        Section(_("Who, when and where"), people_rows(statement)),
+        Section(_("Looked at afterwards"), verification_rows(statement)),
+        Section(_("In the log"), log_rows(statement, digest)),
     ]
 
 
-def what(statement: dict[str, Any]) -> list[Fact]:
+def destroyed_rows(statement: dict[str, Any]) -> list[Fact]:
     kinds: Counter[str] = Counter()
     for memory in statement["destroyed"]:
         kinds.update(memory.get("kinds", {}))
     labels = dict(Keepsake.Kind.choices)
-    told = ", ".join(f"{labels.get(kind, kind)} {n}" for kind, n in sorted(kinds.items()))
+    keepsakes = ", ".join(f"{labels.get(kind, kind)} {n}" for kind, n in sorted(kinds.items()))
     objects = sum(memory["objects"] for memory in statement["destroyed"])
-    size = summary.figure(sum(memory["bytes"] for memory in statement["destroyed"]))
+    size = summary.group_thousands(sum(memory["bytes"] for memory in statement["destroyed"]))
     stored = ngettext(
         "%(n)s stored object, %(size)s bytes", "%(n)s stored objects, %(size)s bytes", objects
     ) % {"n": objects, "size": size}
     return [
         Fact(_("Outcome"), capfirst(summary.outcome(statement))),
-        *([Fact(_("Keepsakes"), capfirst(told))] if told else []),
+        *([Fact(_("Keepsakes"), capfirst(keepsakes))] if keepsakes else []),
         Fact(_("Objects"), stored),
         Fact(_("Map, SHA-256"), statement["map"], mono=True),
     ]
 
 
-def how(statement: dict[str, Any]) -> list[Fact]:
+def method_rows(statement: dict[str, Any]) -> list[Fact]:
     method, keys, policies = statement["method"], statement["keys"], statement["policies"]
     technique = _(
         "Each picture was computed from the one before it and fresh noise, and stored under a key of its own;"
@@ -97,52 +97,52 @@ def how(statement: dict[str, Any]) -> list[Fact]:
     return rows
 
 
-def who(statement: dict[str, Any]) -> list[Fact]:
+def people_rows(statement: dict[str, Any]) -> list[Fact]:
     roles = dict(Role.choices)
     consent = statement["consent"]
     rows = [
         Fact(capfirst(str(roles.get(one["role"], one["role"]))), one["name"]) for one in statement["team"]
     ]
     rows += [
-        Fact(_("Consent signed"), summary.when(consent["signed"])),
-        Fact(_("Begun"), summary.when(statement["started"])),
-        Fact(_("Ended"), summary.when(statement["finished"])),
-        Fact(_("Issued"), summary.when(statement["issued"])),
+        Fact(_("Consent signed"), summary.format_time(consent["signed"])),
+        Fact(_("Begun"), summary.format_time(statement["started"])),
+        Fact(_("Ended"), summary.format_time(statement["finished"])),
+        Fact(_("Issued"), summary.format_time(statement["issued"])),
         Fact(pgettext("place", "Where"), capfirst(summary.place(statement))),
     ]
     if consent["withdrawn"]:
-        rows.insert(len(rows) - 4, Fact(_("Consent withdrawn"), summary.when(consent["withdrawn"])))
+        rows.insert(len(rows) - 4, Fact(_("Consent withdrawn"), summary.format_time(consent["withdrawn"])))
     return rows
 
 
-def looked(statement: dict[str, Any]) -> list[Fact]:
+def verification_rows(statement: dict[str, Any]) -> list[Fact]:
     return [Fact(capfirst(place.name), place.words) for place in summary.places(statement)]
 
 
-def log(statement: dict[str, Any], digest: str) -> list[Fact]:
-    said = statement["log"]
-    _origin, size, root = said["checkpoint"].split("\n")[:3]
-    numbers = sorted(entry.get("index", 0) for entry in said["entries"])
+def log_rows(statement: dict[str, Any], digest: str) -> list[Fact]:
+    proofs = statement["log"]
+    _origin, size, root = proofs["checkpoint"].split("\n")[:3]
+    numbers = sorted(entry.get("index", 0) for entry in proofs["entries"])
     return [
-        Fact(_("Log"), said["origin"], mono=True),
-        Fact(_("Entries proved"), spans(numbers), mono=True),
+        Fact(_("Log"), proofs["origin"], mono=True),
+        Fact(_("Entries proved"), number_ranges(numbers), mono=True),
         Fact(_("Checkpoint"), f"{size} / {root}", mono=True),
-        Fact(_("Verifier key"), said["verifier-key"], mono=True),
+        Fact(_("Verifier key"), proofs["verifier-key"], mono=True),
         Fact(_("SHA-256 of the signed statement"), digest, mono=True),
     ]
 
 
-def spans(numbers: list[int]) -> str:
+def number_ranges(numbers: list[int]) -> str:
     """Return "3 5-9 12" for sorted numbers."""
-    runs: list[list[int]] = []
+    ranges: list[list[int]] = []
     for number in numbers:
-        if runs and number == runs[-1][1] + 1:
-            runs[-1][1] = number
+        if ranges and number == ranges[-1][1] + 1:
+            ranges[-1][1] = number
         else:
-            runs.append([number, number])
-    return " ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in runs)
+            ranges.append([number, number])
+    return " ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in ranges)
 
 
-def beyond(statement: dict[str, Any]) -> list[str]:
-    """What nobody can check from here, in the reader's language where we have its words."""
+def unverifiable(statement: dict[str, Any]) -> list[str]:
+    """Return what nobody can check from here, translated where there is a translation."""
     return [str(_(BEYOND.get(key, text))) for key, text in statement["beyond-our-reach"].items()]

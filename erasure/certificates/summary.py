@@ -1,4 +1,4 @@
-"""What a certificate says, in words: one telling for the page, the paper and the public page."""
+"""What a certificate states, in words: shared by the page, the PDF and the public page."""
 
 import re
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from erasure.verification.result_texts import NAMES, told
 Row = tuple[str, object]
 STRONG = re.compile(r"<strong>(.*?)</strong>")
 
-# Why a memory is still there: the step's codes.
+# Why a memory was spared (codes of the step) or why the run was stopped.
 BECAUSE: dict[str, str | Promise] = {
     "protected": gettext_lazy("kept on purpose, during the night"),
     "staff": gettext_lazy("the team stopped the night"),
@@ -28,7 +28,7 @@ BECAUSE: dict[str, str | Promise] = {
     "withdrawn": gettext_lazy("consent was withdrawn"),
     "restored": gettext_lazy("a backup was restored"),
 }
-# What became of a thing that can be held, when the certificate was issued.
+# State of a physical object when the certificate was issued.
 THINGS: dict[str, str | Promise] = {
     "destroyed": gettext_lazy("destroyed"),
     "returned": gettext_lazy("given back"),
@@ -38,21 +38,24 @@ THINGS: dict[str, str | Promise] = {
 
 
 @dataclass(frozen=True)
-class Looked:
-    """One place of the verification: what it is called, what was found there, and in words."""
+class CheckedPlace:
+    """One place that the verification checked: its name, the result as a code, and the result in words."""
 
     name: str
     result: str
     words: str
 
 
-def figure(number: int) -> str:
-    """A number with narrow spaces between its thousands."""
+def group_thousands(number: int) -> str:
+    """Return a number with narrow spaces between its groups of three digits."""
     return f"{number:,}".replace(",", "\u202f")
 
 
-def when(text: str | None, since: str | None = "") -> str:
-    """A moment of the statement on the clinic's clock; its day is said once for two moments of one day."""
+def format_time(text: str | None, since: str | None = "") -> str:
+    """Return a time of the statement in the clinic's time zone.
+
+    since: an earlier time; if both are on the same day, the date is left out.
+    """
     moment, before = parse_datetime(text) if text else None, parse_datetime(since) if since else None
     if moment is None:
         return text or ""
@@ -62,18 +65,18 @@ def when(text: str | None, since: str | None = "") -> str:
 
 
 def damaged(statement: dict[str, Any]) -> int:
-    """Memories that stayed, but not whole: the night had begun on them."""
+    """Return how many spared memories are damaged: some passes had been done before they were spared."""
     return sum(memory["passes"] > 0 for memory in statement["remains"]["spared"])
 
 
 def figures(statement: dict[str, Any]) -> list[Row]:
-    """What was destroyed and what was not, as the statement has it."""
+    """Return the figures of the statement, labelled. The last three are left out if they are 0."""
     remains, destroyed = statement["remains"], statement["destroyed"]
     kept = [memory for memory in remains["spared"] if memory["because"] == "protected"]
     rows: list[Row] = [
         (_("Memories destroyed"), len(destroyed)),
         (_("Stored objects, their keys destroyed"), sum(memory["objects"] for memory in destroyed)),
-        (_("Bytes they held"), figure(sum(memory["bytes"] for memory in destroyed))),
+        (_("Bytes they held"), group_thousands(sum(memory["bytes"] for memory in destroyed))),
         (_("Kept on purpose beforehand"), remains["protected-beforehand"]),
         (_("Kept during the night"), len(kept)),
         (_("Not reached, or spared"), len(remains["spared"]) - len(kept)),
@@ -83,8 +86,11 @@ def figures(statement: dict[str, Any]) -> list[Row]:
 
 
 def opening(statement: dict[str, Any]) -> str:
-    """The first sentence, up to the name of whose memories they were."""
-    values = {"first": when(statement["started"]), "last": when(statement["finished"], statement["started"])}
+    """Return the first sentence up to the patient's name, which the template puts after it."""
+    values = {
+        "first": format_time(statement["started"]),
+        "last": format_time(statement["finished"], statement["started"]),
+    }
     if statement["outcome"] == "stopped":
         text = _(
             "This is to certify that the erasure begun on %(first)s was stopped before its end, at %(last)s,"
@@ -104,7 +110,10 @@ def opening(statement: dict[str, Any]) -> str:
 
 
 def closing(statement: dict[str, Any]) -> list[dict[str, Any]]:
-    """The sentence goes on: how many were destroyed. In parts, of which the number is bold."""
+    """Return the rest of the first sentence: how many memories were destroyed.
+
+    In parts; the number is bold.
+    """
     n = len(statement["destroyed"])
     if not n:
         return [{"text": _("no memory was destroyed."), "bold": False}]
@@ -118,14 +127,14 @@ def closing(statement: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def remarks(statement: dict[str, Any]) -> list[str]:
-    """What must be said beside the number: that it is not all, and that some of it is damaged."""
-    said = []
+    """Return what the number alone would hide: memories left or damaged, open objects, a bad verification."""
+    sentences = []
     if statement["outcome"] == "partial":
-        said.append(_("Not all that was on the map is gone. What remains is counted below."))
+        sentences.append(_("Not all that was on the map is gone. What remains is counted below."))
     elif statement["outcome"] == "stopped":
-        said.append(_("What was not reached is whole. What was gone stays gone."))
+        sentences.append(_("What was not reached is whole. What was gone stays gone."))
     if n := damaged(statement):
-        said.append(
+        sentences.append(
             ngettext(
                 "%(n)s memory stayed, but not whole: it had begun to fade.",
                 "%(n)s memories stayed, but not whole: they had begun to fade.",
@@ -134,7 +143,7 @@ def remarks(statement: dict[str, Any]) -> list[str]:
             % {"n": n}
         )
     if n := sum(item["state"] == "open" for item in statement.get("things", [])):
-        said.append(
+        sentences.append(
             ngettext(
                 "%(n)s thing was still with the clinic. What becomes of it later is written in the clinic's "
                 "log, with two witnesses, and not on this certificate.",
@@ -145,54 +154,54 @@ def remarks(statement: dict[str, Any]) -> list[str]:
             % {"n": n}
         )
     if result(statement) == "found":
-        said.append(_("The verification afterwards found something left. The places are named below."))
+        sentences.append(_("The verification afterwards found something left. The places are named below."))
     elif result(statement) != "clean":
-        said.append(_("It was not verified afterwards."))
-    return said
+        sentences.append(_("It was not verified afterwards."))
+    return sentences
 
 
 def result(statement: dict[str, Any]) -> str:
-    """The verification's result: clean, found, or nothing where there was none."""
+    """Return the verification's result: "clean", "found", or "" if there was no verification."""
     return str(statement["verification"].get("result", ""))
 
 
-def verified(statement: dict[str, Any]) -> str:
-    """The verification's result in words."""
+def verification_words(statement: dict[str, Any]) -> str:
+    """Return the verification's result in words."""
     return told(result(statement), "")
 
 
 def things(statement: dict[str, Any]) -> list[Row]:
-    """Things that can be held, and what became of each: people witnessed it, no key proves it."""
+    """Return each physical object and what became of it. People witness that; no key proves it."""
     return [_thing(item) for item in statement.get("things", [])]
 
 
 def _thing(item: dict[str, Any]) -> Row:
     words = str(THINGS.get(item["state"], item["state"]))
-    seen = _("seen by %(names)s") % {"names": ", ".join(item.get("witnesses", []))}
-    return f"[{item['memory']}] {item['thing']}", f"{words}; {seen}" if item.get("witnesses") else words
+    witnessed = _("seen by %(names)s") % {"names": ", ".join(item.get("witnesses", []))}
+    return f"[{item['memory']}] {item['thing']}", f"{words}; {witnessed}" if item.get("witnesses") else words
 
 
-def places(statement: dict[str, Any]) -> list[Looked]:
-    """Every place that was looked into, and what was found there.
+def places(statement: dict[str, Any]) -> list[CheckedPlace]:
+    """Return every place that the verification checked, with its result.
 
-    A verification is either flat (each place's result by its name), or it lists `places` of
-    {"place", "found", "why"}; certificates of both kinds have been given out.
+    Certificates of two formats have been issued: in one the verification has a result under each place's
+    name, in the other it has a list `places` of {"place", "found", "why"}.
     """
     found = statement["verification"]
     listed = found.get("places")
     if not isinstance(listed, list):
         listed = [{"place": name, "found": found.get(name), "why": ""} for name in NAMES]
-    # What nobody can look into is told apart, under "beyond our reach".
-    return [looked(one) for one in listed if one.get("place") in NAMES]
+    # Places that cannot be checked are listed elsewhere, under "beyond-our-reach".
+    return [checked_place(one) for one in listed if one.get("place") in NAMES]
 
 
-def looked(one: dict[str, Any]) -> Looked:
+def checked_place(one: dict[str, Any]) -> CheckedPlace:
     name, result, why = str(one.get("place")), str(one.get("found") or ""), str(one.get("why") or "")
-    return Looked(str(NAMES[name]), result, told(result, why))
+    return CheckedPlace(str(NAMES[name]), result, told(result, why))
 
 
 def spared(statement: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """Each memory that was to go and stayed: its number, why, and what of it is left."""
+    """Return for each spared memory its number, why it was spared, and what is left of it."""
     rows = []
     for memory in statement["remains"]["spared"]:
         left = _("whole")
@@ -208,12 +217,12 @@ def spared(statement: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def outcome(statement: dict[str, Any]) -> str:
-    """The outcome in words; a stopped night says who stopped it."""
+    """Return the outcome in words, for a stopped run with the reason."""
     label = str(Run.Outcome(statement["outcome"]).label)
     why = statement.get("stopped-because")
     return f"{label}, {BECAUSE[why]}" if why in BECAUSE else label
 
 
 def place(statement: dict[str, Any]) -> str:
-    """Where it was done."""
+    """Return where the run took place, in words."""
     return str(Procedure.Place(statement["place"]).label)

@@ -10,7 +10,7 @@ urlpatterns = [
         "certificates/<uuid:run>/certificate.sig", views.certificate_signature, name="certificate-signature"
     ),
     path("certificates/<uuid:run>/certificate.pdf", views.certificate_pdf, name="certificate-pdf"),
-    # Short, because it is printed and typed by hand.
+    # Short, because people type it from the printed certificate.
     path("v/", public.verify, name="verify"),
     path("v/key.txt", public.key, name="verify-key"),
     path("v/verify_certificate.py", public.verifier, name="verifier"),

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Check a certificate of erasure, or an exported audit log, far from the clinic that made it.
+"""Check a certificate of erasure, or an exported audit log, without help from the clinic that made it.
 
     python -I verify_certificate.py certificate.json --key "lacuna.example/audit+…"
     python -I verify_certificate.py audit-….jsonl --key … --checkpoint note-i-was-sent.note
     python -I verify_certificate.py certificate.json --key … --log audit-….jsonl
 
-One file, Python 3.10 or newer, and the package `cryptography`; no network, and nothing of Lacuna. It exits
-with 0 where everything that could be checked holds, 1 where something does not, 2 where there was nothing to
-check. Licence: Apache-2.0.
+This single file needs Python 3.10 or newer and the package `cryptography`. It uses no network and no other
+code of Lacuna. Exit codes: 0 if everything that could be checked holds, 1 if something does not hold, 2 if
+the input cannot be checked. Licence: Apache-2.0.
 
-What is checked is what RFC 8032 (Ed25519), RFC 9162 (Merkle tree, inclusion, consistency) and C2SP
-signed-note and tlog-checkpoint say. The clinic's own pages run this same file.
+The checks follow RFC 8032 (Ed25519), RFC 9162 (Merkle tree, inclusion, consistency) and C2SP signed-note and
+tlog-checkpoint. The clinic's own pages run this same file.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ED25519 = b"\x01"
 MOST = 2**53  # the largest number a certificate or a log may hold
 SIGNATURE_LINE = re.compile(r"— (?P<name>[^\s+]+) (?P<blob>[A-Za-z0-9+/]+={0,2})")
 
-# Every sentence this program can say about what it checked.
+# The sentences for all findings, by code.
 SENTENCES = {
     "unreadable": "It cannot be checked: %(why)s.",
     "key-given": "The key is the one you gave: %(key)s.",
@@ -83,11 +83,11 @@ UNKNOWN = {
 
 
 class Unreadable(ValueError):
-    """What was given is neither a certificate nor a log; the text says why."""
+    """The input is neither a certificate nor a log that can be checked. The message says why."""
 
 
 class Finding(NamedTuple):
-    """One thing that was checked. `holds` is None where it could not be."""
+    """The result of one check. `holds` is None if it could not be made."""
 
     code: str
     holds: bool | None
@@ -99,22 +99,24 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True)
 class Key:
-    """The log's name and the public key of whoever signs for it."""
+    """A public key that signs for a log, with the log's name."""
 
     name: str
     public: Ed25519PublicKey
 
     @property
     def number(self) -> bytes:
+        """The key id of C2SP signed-note, 4 bytes."""
         raw = self.public.public_bytes_raw()
         return hashlib.sha256(self.name.encode() + b"\n" + ED25519 + raw).digest()[:4]
 
     def __str__(self) -> str:
+        """Return the verifier key: name+id+base64."""
         blob = base64.b64encode(ED25519 + self.public.public_bytes_raw()).decode()
         return f"{self.name}+{self.number.hex()}+{blob}"
 
     def signed(self, text: bytes, signature: bytes) -> bool:
-        """Whether this key made `signature` of `text`."""
+        """Return whether `signature` of `text` was made with this key."""
         try:
             self.public.verify(signature, text)
         except InvalidSignature:
@@ -124,7 +126,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Note:
-    """A checkpoint whose signature holds."""
+    """A checkpoint whose signature was verified: size and root of the log."""
 
     size: int
     root: bytes
@@ -132,23 +134,32 @@ class Note:
 
 @dataclass(frozen=True)
 class Keys:
-    """The keys of one log: the last one, and those before it with how long a log each may vouch for."""
+    """The keys of one log after key rotations.
+
+    former: earlier keys as (largest log size the key may sign for, key).
+    """
 
     last: Key
     former: tuple[tuple[int, Key], ...] = ()
 
     def for_size(self, size: int) -> list[Key]:
+        """Return the keys that may sign for a log of `size` entries."""
         return [self.last, *(key for most, key in self.former if size <= most)]
 
 
 @dataclass
 class Log:
-    """What an export gave: roots of its beginnings, the entries written out, and what it says was lost."""
+    """What was read from an export.
+
+    roots: Merkle tree roots by size, for sizes that are compared later. entries: the entries given in full,
+    by index. lost: ends of the log that a restored backup lost, as (index of the `audit.restored` entry,
+    size, root).
+    """
 
     size: int = 0
     roots: dict[int, bytes] = field(default_factory=dict)
     entries: dict[int, dict[str, Any]] = field(default_factory=dict)
-    lost: list[tuple[int, int, str]] = field(default_factory=list)  # (entry, size, root) of `audit.restored`
+    lost: list[tuple[int, int, str]] = field(default_factory=list)
 
 
 # --- Hashes (RFC 9162) ------------------------------------------------------------------------------------
@@ -161,7 +172,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 def included(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
-    """Whether `proof` places `leaf` at `index` of the tree (size, root): RFC 9162, 2.1.3.2."""
+    """Return whether `proof` shows that `leaf` is at `index` in the tree (size, root): RFC 9162, 2.1.3.2."""
     if not 0 <= index < size:
         return False
     node, last, found = index, size - 1, leaf
@@ -179,7 +190,7 @@ def included(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: b
 
 
 class Peaks:
-    """A log's beginning as the roots of its perfect subtrees, grown by entries or by whole subtrees."""
+    """A Merkle tree as (width, root) of its perfect subtrees. Entries or whole subtrees can be appended."""
 
     def __init__(self) -> None:
         self.size = 0
@@ -212,13 +223,13 @@ def widths(start: int, stop: int) -> list[int]:
     return found
 
 
-# --- Reading what a stranger may have written -------------------------------------------------------------
+# --- Reading untrusted input ------------------------------------------------------------------------------
 def unreadable(why: str) -> NoReturn:
     raise Unreadable(why)
 
 
 def read_json(text: bytes) -> Any:
-    """Read JSON that says each thing once. Errors: Unreadable."""
+    """Parse JSON without duplicate keys and without floats. Errors: Unreadable."""
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
@@ -234,7 +245,7 @@ def read_json(text: bytes) -> Any:
 
 
 def canonical(value: object) -> bytes:
-    """Return `value` in the one way it is written and signed. Errors: Unreadable."""
+    """Return `value` as canonical JSON, the only form that is signed. Errors: Unreadable."""
     try:
         text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         return text.encode()
@@ -243,7 +254,7 @@ def canonical(value: object) -> bytes:
 
 
 def get(source: Any, name: str, kind: type) -> Any:
-    """Return `source[name]`, of that kind. Errors: Unreadable."""
+    """Return `source[name]`, which must be of type `kind`. Errors: Unreadable."""
     found = source.get(name) if isinstance(source, dict) else None
     if type(found) is not kind or (isinstance(found, int) and not 0 <= found < MOST):
         unreadable(f"{name!r} is missing, or not what it should be")
@@ -264,7 +275,7 @@ def unbase64(text: str) -> bytes:
 
 
 def read_key(text: str, name: str = "") -> Key:
-    """Read a verifier key (name+id+base64), or the PEM key of the log called `name`. Errors: Unreadable."""
+    """Parse a verifier key (name+id+base64), or a PEM key of the log called `name`. Errors: Unreadable."""
     try:
         if text.lstrip().startswith("-----BEGIN"):
             public = load_pem_public_key(text.strip().encode())
@@ -282,7 +293,7 @@ def read_key(text: str, name: str = "") -> Key:
 
 
 def read_note(text: str, key: Key) -> Note:
-    """Return what a checkpoint states once `key` is shown to have signed it. Errors: Unreadable."""
+    """Verify that `key` signed a checkpoint, and return its content. Errors: Unreadable."""
     body, _gap, signed = text.rpartition("\n\n")
     lines = body.split("\n")
     if len(lines) < 3 or not re.fullmatch(r"0|[1-9][0-9]{0,15}", lines[1]):
@@ -310,7 +321,7 @@ def read_note(text: str, key: Key) -> Note:
 # --- A certificate ----------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Certificate:
-    """What a certificate file holds: the signed text, its signature, and the text as data."""
+    """The content of a certificate file: the signed text, its signature, and the text parsed (`says`)."""
 
     text: bytes
     signature: bytes
@@ -322,7 +333,7 @@ class Certificate:
 
 
 def read_certificate(file: bytes, signature: bytes | None = None) -> Certificate:
-    """Read certificate.json, or the statement alone with its detached `signature`. Errors: Unreadable."""
+    """Parse certificate.json, or a statement alone with its detached `signature`. Errors: Unreadable."""
     outer = read_json(file)
     text, signed = file, signature
     if isinstance(outer, dict) and "statement" in outer:
@@ -342,7 +353,10 @@ def read_certificate(file: bytes, signature: bytes | None = None) -> Certificate
 
 
 def check_certificate(certificate: Certificate, key: Key | None) -> list[Finding]:
-    """Check a certificate by itself: its signature, and the log's entries in it. Errors: Unreadable."""
+    """Check a certificate's signature, its checkpoint and the entries of the log in it. Errors: Unreadable.
+
+    key: None uses the key in the certificate itself, which proves only that nothing was changed.
+    """
     log = get(certificate.says, "log", dict)
     given, key = key, key or read_key(get(log, "verifier-key", str))
     found = [Finding("key-given", True, {"key": key}) if given else Finding("key-own", None, {"key": key})]
@@ -359,7 +373,7 @@ def check_certificate(certificate: Certificate, key: Key | None) -> list[Finding
 
 
 def proved_entries(says: dict[str, Any], note: Note, found: list[Finding]) -> dict[int, dict[str, Any]]:
-    """Return the run's entries that are proved to be in the log, by number; say in `found` which are not."""
+    """Return the run's entries that are proved to be in the log, by index. Append the others to `found`."""
     log = says["log"]
     hashes = (
         [unhex(text) for text in log.get("hashes", [])] if isinstance(log.get("hashes", []), list) else []
@@ -371,7 +385,7 @@ def proved_entries(says: dict[str, Any], note: Note, found: list[Finding]) -> di
         if len(steps) > 64:
             unreadable("a proof is longer than any log")
         try:
-            # Since version 2 a proof names hashes by their place in one list, as many proofs share them.
+            # Since version 2 a proof gives hashes as indexes into one list, because proofs share many hashes.
             path = [hashes[step] if type(step) is int else unhex(step) for step in steps]
             leaf = leaf_hash(text.encode())
         except (IndexError, UnicodeEncodeError) as error:
@@ -388,7 +402,7 @@ def proved_entries(says: dict[str, Any], note: Note, found: list[Finding]) -> di
 
 
 def compare_entries(says: dict[str, Any], entries: dict[int, dict[str, Any]]) -> list[Finding]:
-    """Compare what the certificate says with what the log's entries say."""
+    """Compare the certificate's statement with the log's entries about the run."""
     found = []
     told = {index: entry for index, entry in entries.items() if entry.get("action") == "memory.destroyed"}
     memories = get(says, "destroyed", list)
@@ -427,9 +441,10 @@ def details_of(entry: dict[str, Any]) -> dict[str, Any]:
 
 # --- An exported log --------------------------------------------------------------------------------------
 def check_log(file: bytes, key: Key | None, outside: Sequence[str] = ()) -> tuple[Log, list[Finding]]:
-    """Check an export: every line, the tree they make, the signature under it, and every checkpoint.
+    """Check an export: every line, the Merkle tree of all lines, the export's signature and every checkpoint.
 
-    outside: checkpoints from elsewhere, compared like those inside. Errors: Unreadable where it is no export.
+    outside: checkpoints from elsewhere, checked like those in the export.
+    Errors: Unreadable if it is no export.
     """
     body, _newline, last = file.rstrip(b"\n").rpartition(b"\n")
     lines, body = body.split(b"\n"), body + b"\n"
@@ -458,13 +473,16 @@ def check_log(file: bytes, key: Key | None, outside: Sequence[str] = ()) -> tupl
 
 
 def all_keys(lines: Sequence[bytes], key: Key, found: list[Finding]) -> Keys:
-    """Follow the log's handovers from `key`, both ways; a handover counts that both keys have signed."""
+    """Return the log's keys: `key`, and those before and after it by key rotations in the log.
+
+    Only rotations that both keys have signed count.
+    """
     steps = []
     for line in lines:
         if b'"audit.key-rotated"' in line:
             try:
                 steps.append(handover(read_json(line), key.name))
-            except (Unreadable, ValueError):  # it hands over nothing
+            except (Unreadable, ValueError):  # not a valid rotation
                 continue
     last = key
     former: list[tuple[int, Key]] = []
@@ -481,7 +499,7 @@ def all_keys(lines: Sequence[bytes], key: Key, found: list[Finding]) -> Keys:
 
 
 def handover(entry: Any, name: str) -> tuple[int, Key, Key]:
-    """Return the index of a handover and its two keys. Errors: Unreadable, ValueError where it is none."""
+    """Return the index of a key rotation's entry, the old and the new key. Errors: Unreadable, ValueError."""
     index, said = get(entry, "index", int), details_of(entry)
     raw = [unhex(said.get(which)) for which in ("before", "now")]
     before, now = (Key(name, Ed25519PublicKey.from_public_bytes(one)) for one in raw)
@@ -494,7 +512,10 @@ def handover(entry: Any, name: str) -> tuple[int, Key, Key]:
 
 
 def grow(log: Log, lines: Sequence[bytes], sizes: set[int], found: list[Finding]) -> None:
-    """Make the tree of an export's lines, and note its root wherever a checkpoint or a line ends."""
+    """Build the Merkle tree of an export's lines into `log`. Append a faulty line to `found` and stop there.
+
+    The root is kept at each size in `sizes` (those of the checkpoints) and after each line of hidden entries.
+    """
     peaks = Peaks()
     log.roots[0] = peaks.root()
     for number, line in enumerate(lines, start=2):
@@ -522,6 +543,7 @@ def grow(log: Log, lines: Sequence[bytes], sizes: set[int], found: list[Finding]
 
 
 def hidden_roots(said: dict[str, Any], start: int) -> list[tuple[int, bytes]]:
+    """Return (width, root) of the subtrees that a line of hidden entries gives. Errors: Unreadable."""
     roots = [unhex(text) for text in get(said, "roots", list)]
     if get(said, "from", int) != start:
         unreadable(f"entry {start} should stand there")
@@ -534,7 +556,7 @@ def hidden_roots(said: dict[str, Any], start: int) -> list[tuple[int, bytes]]:
 
 
 def believed(texts: Sequence[str], keys: Keys, found: list[Finding]) -> list[Note]:
-    """Return the checkpoints that a key of their time signed; say in `found` which none did."""
+    """Return the checkpoints signed by a key that may sign for their size. Append the others to `found`."""
     notes = []
     for text in texts:
         try:
@@ -545,7 +567,7 @@ def believed(texts: Sequence[str], keys: Keys, found: list[Finding]) -> list[Not
 
 
 def read_ours(text: str, keys: Keys) -> Note:
-    """As `read_note`, with whichever key may vouch for a log of that length. Errors: Unreadable."""
+    """Like `read_note`, with whichever of the keys may sign for a log of that size. Errors: Unreadable."""
     for _most, key in keys.former:
         try:
             note = read_note(text, key)
@@ -557,7 +579,7 @@ def read_ours(text: str, keys: Keys) -> Note:
 
 
 def compare_notes(log: Log, notes: Sequence[Note]) -> list[Finding]:
-    """Compare checkpoints with the tree that an export gave."""
+    """Compare checkpoints with the Merkle tree of the log."""
     found = []
     for note in notes:
         root = log.roots.get(note.size)
@@ -580,7 +602,7 @@ def compare_notes(log: Log, notes: Sequence[Note]) -> list[Finding]:
 
 
 def check_both(certificate: Certificate, log: Log) -> Finding:
-    """Whether the log has the entry that this certificate was issued."""
+    """Return a finding: whether the log has the entry that this certificate was issued."""
     for index, entry in log.entries.items():
         if (
             entry.get("action") == "certificate.issued"
@@ -592,6 +614,7 @@ def check_both(certificate: Certificate, log: Log) -> Finding:
 
 # --- The program ------------------------------------------------------------------------------------------
 def summary(certificate: Certificate) -> list[str]:
+    """Return the lines printed before the findings."""
     says = certificate.says
     remains = says.get("remains")
     gone, spared = says.get("destroyed"), remains.get("spared") if isinstance(remains, dict) else None
@@ -609,7 +632,7 @@ def say(*lines: object) -> None:
 
 
 def verify(asked: argparse.Namespace) -> list[Finding]:
-    """Do what the command line asks. Errors: Unreadable, OSError."""
+    """Check the files given on the command line, and return the findings. Errors: Unreadable, OSError."""
     key = None
     if asked.key:
         path = Path(asked.key)
@@ -629,7 +652,7 @@ def verify(asked: argparse.Namespace) -> list[Finding]:
     if asked.log:
         whole, more = check_log(asked.log.read_bytes(), key, [own, *outside])
         return [*found, *more[1:], check_both(certificate, whole)]
-    alone = Log()  # of the log in the certificate only its last root is known
+    alone = Log()  # without an export, only the root in the certificate's checkpoint is known
     for note in believed([own], Keys(key), []):
         alone.size, alone.roots[note.size] = note.size, note.root
     for finding in compare_notes(alone, believed(outside, Keys(key), found)):
@@ -639,7 +662,7 @@ def verify(asked: argparse.Namespace) -> list[Finding]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program; return 0 where all holds, 1 where something does not, 2 for nothing to check."""
+    """Run the program. Return 0 if all holds, 1 if something does not hold, 2 if it cannot be checked."""
     parser = argparse.ArgumentParser(description="Check a certificate of erasure, or an exported audit log.")
     parser.add_argument("file", type=Path, help="certificate.json, its statement alone, or an exported log")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""The certificate as a page, and everything of it that can be taken away."""
+"""The certificate as a page, and its files to download."""
 
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from erasure.certificates import sanitization_fields, summary
 from erasure.certificates.checking import check
 from erasure.certificates.finding_texts import SENTENCES
 from erasure.certificates.models import Certificate
-from erasure.certificates.pdf import file_of, grouped, paper
+from erasure.certificates.pdf import certificate_file, grouped, render_pdf
 from patients.memories.silhouette import CERTIFICATE, silhouette
 
 
@@ -27,14 +27,14 @@ def _certificate(run: UUID) -> Certificate:
 
 
 def public_url(request: HttpRequest, made: Certificate) -> str:
-    """Where anyone can check it, as the QR code has it."""
+    """Return the URL at which anyone can check the certificate, also used for the QR code."""
     return request.build_absolute_uri(reverse("erasure:verify-number", args=[made.number]))
 
 
 @require_safe
 @never_cache
 def certificate(request: HttpRequest, run: UUID) -> HttpResponse:
-    """The certificate in words, checked anew each time it is shown."""
+    """Show the certificate in words. It is checked each time it is shown."""
     made = _certificate(run)
     statement = made.statement
     person = request_user(request)
@@ -52,7 +52,7 @@ def certificate(request: HttpRequest, run: UUID) -> HttpResponse:
         "things": summary.things(statement),
         "places": [(place.name, place.words, "text") for place in summary.places(statement)],
         "spared": summary.spared(statement),
-        "beyond": sanitization_fields.beyond(statement),
+        "beyond": sanitization_fields.unverifiable(statement),
         "checked": check(made.body.encode(), made.signature, key_of_certificate(made.digest)),
         "map": silhouette(row, CERTIFICATE, paper=True),
         "doctors": [one["name"] for one in statement["team"] if one["role"] == "doctor"],
@@ -62,8 +62,8 @@ def certificate(request: HttpRequest, run: UUID) -> HttpResponse:
     return render(request, "erasure/certificates/certificate.html", context)
 
 
-def _taken(made: Certificate, content: bytes, media_type: str, name: str) -> HttpResponse:
-    """A file of the certificate; nothing leaves before the entry that says so is written."""
+def _download(made: Certificate, content: bytes, media_type: str, name: str) -> HttpResponse:
+    """Record the download in the log, then return a file of the certificate; no file if recording fails."""
     form = name.rpartition(".")[2] if name.startswith("certificate") else name.partition(".")[0]
     with transaction.atomic():
         record(
@@ -83,34 +83,34 @@ def _taken(made: Certificate, content: bytes, media_type: str, name: str) -> Htt
 @require_safe
 @never_cache
 def certificate_json(request: HttpRequest, run: UUID) -> HttpResponse:
-    """The statement with its signature beside it: what every verifier of ours takes."""
+    """Return the statement and its signature in one file, as our verifiers take it."""
     made = _certificate(run)
-    return _taken(made, file_of(made).encode(), "application/json", "certificate.json")
+    return _download(made, certificate_file(made).encode(), "application/json", "certificate.json")
 
 
 @require_safe
 @never_cache
 def certificate_statement(request: HttpRequest, run: UUID) -> HttpResponse:
-    """The very bytes that were signed, for those who check with a tool of their own."""
+    """Return the exact bytes that were signed, for people who check them with their own tool."""
     made = _certificate(run)
-    return _taken(made, made.body.encode(), "application/json", "statement.json")
+    return _download(made, made.body.encode(), "application/json", "statement.json")
 
 
 @require_safe
 @never_cache
 def certificate_signature(request: HttpRequest, run: UUID) -> HttpResponse:
-    """The detached Ed25519 signature of those bytes, in base64."""
+    """Return the detached Ed25519 signature of the statement, in base64."""
     made = _certificate(run)
-    return _taken(made, f"{made.signature}\n".encode(), "text/plain; charset=utf-8", "certificate.sig")
+    return _download(made, f"{made.signature}\n".encode(), "text/plain; charset=utf-8", "certificate.sig")
 
 
 @require_safe
 @never_cache
 def certificate_pdf(request: HttpRequest, run: UUID) -> HttpResponse:
-    """The certificate on paper, in the language in force."""
+    """Return the certificate as PDF in the active language."""
     made = _certificate(run)
     holds = check(made.body.encode(), made.signature, key_of_certificate(made.digest)).holds
     chart = silhouette(made.run.procedure.case, CERTIFICATE, paper=True)
     broken = "" if holds else str(SENTENCES["signature-not"])
-    content = paper(made, chart, public_url(request, made), broken=broken)
-    return _taken(made, content, "application/pdf", "certificate.pdf")
+    content = render_pdf(made, chart, public_url(request, made), broken=broken)
+    return _download(made, content, "application/pdf", "certificate.pdf")

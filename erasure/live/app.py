@@ -1,7 +1,9 @@
-"""The live stream: a plain ASGI application under /live/, because a Django view would hold a thread each.
+"""The live stream of server-sent events: a plain ASGI application under /live/.
 
-One tailer thread reads for all; a viewer is a coroutine with a cursor into its run's ring. One sweeper ticks
-for all of them: heartbeats, clients that take nothing, and people who may watch no longer.
+It is no Django view because each stream would then occupy a thread. One tailer thread reads the events of all
+runs watched; each subscriber is a coroutine with a cursor into its run's ring buffer. One sweep task serves
+all subscribers: it sends heartbeats, drops clients that do not read, and ends the streams of people who may
+no longer watch.
 """
 
 import asyncio
@@ -25,8 +27,8 @@ from clinic.http.guard import (
     offload,
     require_methods,
 )
-from erasure.live.authorization import Present, enter, no_longer, the_present
-from erasure.live.channel import RING, Channel, Viewer
+from erasure.live.authorization import Watching, authorize, revoked, state_event
+from erasure.live.channel import RING_SIZE, Channel, Subscriber
 from erasure.live.render import frame
 from erasure.live.tailer import Tailer
 
@@ -38,11 +40,11 @@ OPENING = b"retry: 1000\n\n"
 
 
 class Live:
-    """The application.
+    """The ASGI application.
 
-    heartbeat: seconds of silence after which a comment is sent. send_timeout: seconds after which a client
-    that takes nothing is cut. revoke_every: seconds between two looks at who may still watch. ring: events
-    kept of each run for those who come back.
+    heartbeat: seconds without an event after which a comment is sent. send_timeout: seconds after which the
+    connection of a client that does not read is dropped. revoke_every: seconds between two checks of who may
+    still watch. ring: number of events kept per run for clients that reconnect.
     """
 
     def __init__(
@@ -51,13 +53,13 @@ class Live:
         heartbeat: float = 15.0,
         send_timeout: float = 10.0,
         revoke_every: float = 2.0,
-        ring: int = RING,
+        ring: int = RING_SIZE,
     ) -> None:
         self.heartbeat, self.send_timeout, self.revoke_every = heartbeat, send_timeout, revoke_every
         self.ring = ring
         self.channels: dict[UUID, Channel] = {}
         self.tailer: Tailer | None = None
-        self.sweeping: asyncio.Task[None] | None = None
+        self.sweep_task: asyncio.Task[None] | None = None
         self.closed = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,146 +72,162 @@ class Live:
             run_id = UUID(path[1])
             query = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
             after, wall = resume_point(scope, query), "wall" in query
-            viewer = await offload(enter, scope, run_id, after, wall=wall)
+            subscriber = await offload(authorize, scope, run_id, after, wall=wall)
         except Refused as refusal:
             await answer_refusal(send, refusal)
             return
-        await self.stream(viewer, run_id, receive, send)
+        await self.stream(subscriber, run_id, receive, send)
 
-    async def stream(self, viewer: Viewer, run_id: UUID, receive: Receive, send: Send) -> None:
-        """Send everything after the viewer's cursor until one of both sides ends it."""
+    async def stream(self, subscriber: Subscriber, run_id: UUID, receive: Receive, send: Send) -> None:
+        """Send everything after the subscriber's cursor until the client or the server ends the stream."""
         headers = house_headers("text/event-stream; charset=utf-8", {"X-Accel-Buffering": "no"})
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        viewer.cut = cutter(send)
-        gone = asyncio.ensure_future(until_gone(receive))
-        gone.add_done_callback(lambda _task: viewer.end(""))
-        channel = self.join(viewer, run_id)
+        subscriber.drop = connection_dropper(send)
+        disconnect = asyncio.ensure_future(wait_for_disconnect(receive))
+        disconnect.add_done_callback(lambda _task: subscriber.end(""))
+        channel = self.join(subscriber, run_id)
         try:
-            await self.say(viewer, OPENING, send)
-            await self.follow(viewer, channel, send)
-            last_word = frame({"why": viewer.ending}, event="end") if viewer.ending else b""
-            await send({"type": "http.response.body", "body": last_word, "more_body": False})
+            await self.write(subscriber, OPENING, send)
+            await self.follow(subscriber, channel, send)
+            last_event = frame({"why": subscriber.end_reason}, event="end") if subscriber.end_reason else b""
+            await send({"type": "http.response.body", "body": last_event, "more_body": False})
         finally:
-            gone.cancel()
-            self.leave(viewer, channel)
+            disconnect.cancel()
+            self.leave(subscriber, channel)
 
-    async def follow(self, viewer: Viewer, channel: Channel, send: Send) -> None:
-        """The stream between its opening and its end."""
-        while viewer.ending is None:
-            text = channel.after(viewer)
+    async def follow(self, subscriber: Subscriber, channel: Channel, send: Send) -> None:
+        """Send new events, or a heartbeat, until the stream is to end."""
+        while subscriber.end_reason is None:
+            text = channel.after(subscriber)
             if text is None:
-                text, seq = await offload(the_present, viewer, channel.run_id)
-                viewer.cursor = seq
+                text, seq = await offload(state_event, subscriber, channel.run_id)
+                subscriber.cursor = seq
             if text:
-                await self.say(viewer, text, send)
-            elif channel.over and viewer.cursor == channel.last:
-                viewer.end("over")
-            elif self.silent(viewer):
-                await self.say(viewer, HEARTBEAT, send)
+                await self.write(subscriber, text, send)
+            elif channel.complete and subscriber.cursor == channel.last_seq:
+                subscriber.end("over")
+            elif self.heartbeat_due(subscriber):
+                await self.write(subscriber, HEARTBEAT, send)
             else:
-                viewer.waiting = asyncio.get_running_loop().create_future()
-                await viewer.waiting
+                subscriber.waiting = asyncio.get_running_loop().create_future()
+                await subscriber.waiting
 
-    async def say(self, viewer: Viewer, text: bytes, send: Send) -> None:
-        """Send `text`, noting since when, so that the sweeper can cut a client that takes nothing."""
+    async def write(self, subscriber: Subscriber, text: bytes, send: Send) -> None:
+        """Send `text`.
+
+        The time is noted meanwhile, so that the sweep can drop a client that does not read.
+        """
         loop = asyncio.get_running_loop()
-        viewer.sending_since = loop.time()
+        subscriber.sending_since = loop.time()
         await send({"type": "http.response.body", "body": text, "more_body": True})
-        viewer.sending_since, viewer.heard_at = None, loop.time()
+        subscriber.sending_since, subscriber.sent_at = None, loop.time()
 
-    def silent(self, viewer: Viewer) -> bool:
-        return asyncio.get_running_loop().time() - viewer.heard_at >= self.heartbeat
+    def heartbeat_due(self, subscriber: Subscriber) -> bool:
+        return asyncio.get_running_loop().time() - subscriber.sent_at >= self.heartbeat
 
-    def join(self, viewer: Viewer, run_id: UUID) -> Channel:
-        """Put a viewer into its run's channel, made when it is the first. No await in here: see `leave`."""
+    def join(self, subscriber: Subscriber, run_id: UUID) -> Channel:
+        """Add a subscriber to its run's channel and return the channel, created for the first subscriber.
+
+        Neither this nor `leave` may await: a channel must not be removed between its lookup and the joining.
+        """
         loop = asyncio.get_running_loop()
         if self.tailer is None:
             self.tailer = Tailer(loop)
-            self.sweeping = loop.create_task(self.sweep())
+            self.sweep_task = loop.create_task(self.sweep())
         channel = self.channels.get(run_id)
         if channel is None:
             channel = self.channels[run_id] = Channel(run_id, self.ring)
-        channel.join(viewer)
+        channel.join(subscriber)
         self.tailer.watch(channel)
         if self.closed:
-            viewer.end("")
+            subscriber.end("")
         return channel
 
-    def leave(self, viewer: Viewer, channel: Channel) -> None:
-        """Take a viewer out; the last one takes the channel along."""
-        channel.viewers.discard(viewer)
-        if not channel.viewers and self.channels.get(channel.run_id) is channel:
+    def leave(self, subscriber: Subscriber, channel: Channel) -> None:
+        """Remove a subscriber, and with the last one its channel."""
+        channel.subscribers.discard(subscriber)
+        if not channel.subscribers and self.channels.get(channel.run_id) is channel:
             del self.channels[channel.run_id]
             if self.tailer is not None:
                 self.tailer.forget(channel)
 
-    def present(self) -> list[Present]:
-        """Everyone who watches here now."""
+    def watching(self) -> list[Watching]:
+        """Return all subscribers of this process."""
         return [
-            Present(viewer, run_id) for run_id, channel in self.channels.items() for viewer in channel.viewers
+            Watching(subscriber, run_id)
+            for run_id, channel in self.channels.items()
+            for subscriber in channel.subscribers
         ]
 
     async def sweep(self) -> None:
-        """The one timer."""
+        """Serve all subscribers from one timer: see the module's docstring."""
         loop = asyncio.get_running_loop()
         tick = min(0.5, self.heartbeat, self.send_timeout, self.revoke_every)
-        looked = loop.time()
+        checked_at = loop.time()
         while True:
             await asyncio.sleep(tick)
             now = loop.time()
-            for item in self.present():
-                since = item.viewer.sending_since
+            for item in self.watching():
+                since = item.subscriber.sending_since
                 if since is not None and now - since > self.send_timeout:
-                    item.viewer.end("")
-                    item.viewer.cut()
-                elif since is None and now - item.viewer.heard_at >= self.heartbeat:
-                    item.viewer.wake()
-            if now - looked >= self.revoke_every and self.channels:
+                    item.subscriber.end("")
+                    item.subscriber.drop()
+                elif since is None and now - item.subscriber.sent_at >= self.heartbeat:
+                    item.subscriber.wake()
+            if now - checked_at >= self.revoke_every and self.channels:
                 await self.revoke()
-                looked = now
+                checked_at = now
 
     async def revoke(self) -> None:
-        """End the streams of those who may watch no longer. While the database is away, nobody is judged."""
+        """End the streams of those who may no longer watch.
+
+        All streams go on while the database is unavailable.
+        """
         try:
-            ended = await offload(no_longer, self.present())
+            ended = await offload(revoked, self.watching())
         except Error:
-            log.exception("who may watch could not be asked")
+            log.exception("could not check who may still watch; trying again")
             return
-        for viewer in ended:
-            viewer.end("revoked")
+        for subscriber in ended:
+            subscriber.end("revoked")
 
     def close(self) -> None:
-        """End every stream without a word, so that its client comes again, and stop reading."""
+        """End every stream without an `end` event, so that its client reconnects, and stop reading events."""
         self.closed = True
-        for item in self.present():
-            item.viewer.end("")
+        for item in self.watching():
+            item.subscriber.end("")
         if self.tailer is not None:
             self.tailer.close()
-        if self.sweeping is not None:
-            self.sweeping.cancel()
-        self.tailer = self.sweeping = None
+        if self.sweep_task is not None:
+            self.sweep_task.cancel()
+        self.tailer = self.sweep_task = None
 
 
 def resume_point(scope: Scope, query: dict[str, list[str]]) -> int | None:
-    """Return the last seq the client shows: what it says on coming back, else what its page was made with."""
-    heard = dict(scope["headers"]).get(b"last-event-id", b"").decode("latin-1")
-    for word in (heard, *query.get("after", [])):
-        if word.isascii() and word.isdecimal() and len(word) <= 9:
-            return int(word)
+    """Return the last seq the client has, or None.
+
+    It is the Last-Event-ID header of a client that reconnects, else `?after=`, the seq its page was rendered
+    with.
+    """
+    last_event_id = dict(scope["headers"]).get(b"last-event-id", b"").decode("latin-1")
+    for value in (last_event_id, *query.get("after", [])):
+        if value.isascii() and value.isdecimal() and len(value) <= 9:
+            return int(value)
     return None
 
 
-async def until_gone(receive: Receive) -> None:
-    """Return when the client has gone."""
+async def wait_for_disconnect(receive: Receive) -> None:
+    """Return when the client has disconnected."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-def cutter(send: Send) -> Callable[[], None]:
-    """Return what drops this connection at once.
+def connection_dropper(send: Send) -> Callable[[], None]:
+    """Return a function that drops this connection at once.
 
-    ASGI has no word for it, and a server's orderly close waits for the client to take what is buffered; so
-    the connection is taken from the server's own answer (uvicorn) where it has one.
+    ASGI has no message for it, and a server's orderly close waits until the client has read what is buffered.
+    So the transport is taken from the server's own `send` method (uvicorn). Without one, the task is
+    cancelled.
     """
     transport: Any = getattr(getattr(send, "__self__", None), "transport", None)
     if transport is not None:

@@ -1,4 +1,4 @@
-"""What one process keeps of one run that is watched: a ring of rendered events, and who watches."""
+"""What one process keeps for each run watched: a ring buffer of rendered events, and the subscribers."""
 
 import asyncio
 from collections import deque
@@ -6,29 +6,29 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
-# Two renderings: with titles and pictures, or with neither; each in the languages that are watched in.
+# (with titles and pictures, language code)
 Rendering = tuple[bool, str]
-RING = 512  # events; a viewer who is further behind gets the present instead of the backlog
+RING_SIZE = 512  # events; a subscriber further behind gets a snapshot instead of the events it missed
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One event, rendered for the stream in each way that anyone present needs."""
+class RenderedEvent:
+    """One event, rendered for the stream once for each rendering that a subscriber needs."""
 
     seq: int
     texts: dict[Rendering, bytes]
 
 
-class Viewer:
-    """One open stream: a cursor into the ring, and nothing queued."""
+class Subscriber:
+    """One open stream. It has a cursor into the ring and no queue of its own."""
 
     __slots__ = (
         "cursor",
-        "cut",
-        "ending",
-        "heard_at",
+        "drop",
+        "end_reason",
         "rendering",
         "sending_since",
+        "sent_at",
         "session_hash",
         "session_key",
         "user_id",
@@ -43,66 +43,73 @@ class Viewer:
         self.session_key = session_key
         self.session_hash = session_hash
         self.rendering = rendering
-        self.wall = wall  # watches the view without names, whoever it is
-        self.cursor: int | None = None  # the last seq sent; None: wants the present before anything else
+        self.wall = wall  # the stream is for the public screen, without names
+        self.cursor: int | None = None  # the last seq sent; None: send a snapshot first
         self.waiting: asyncio.Future[None] | None = None
-        self.ending: str | None = None  # why the stream ends; empty: without a word, so that it comes again
-        self.sending_since: float | None = None  # the loop's time
-        self.heard_at = 0.0  # when anything was last sent
-        self.cut: Callable[[], None] = lambda: None  # drops the connection of a client that takes nothing
+        # Why the stream ends, None while it goes on. Empty: no `end` event is sent, so the client reconnects.
+        self.end_reason: str | None = None
+        self.sending_since: float | None = None  # event loop time; None while nothing is being sent
+        self.sent_at = 0.0  # event loop time of the last completed send
+        self.drop: Callable[[], None] = lambda: None  # drops the connection of a client that does not read
 
     def wake(self) -> None:
         if self.waiting is not None and not self.waiting.done():
             self.waiting.set_result(None)
 
     def end(self, why: str) -> None:
-        """End the stream; `why` is told to the client, and empty where it may come again."""
-        if self.ending is None:
-            self.ending = why
+        """End the stream. why: the reason sent to the client, or "" if the client may reconnect."""
+        if self.end_reason is None:
+            self.end_reason = why
         self.wake()
 
 
 @dataclass(eq=False)
 class Channel:
-    """A watched run. It belongs to the event loop's thread, but for `tailed`; the tailer only hands over."""
+    """A run that is watched.
+
+    Only the event loop's thread changes it, except `read_up_to`, which belongs to the tailer's thread.
+    """
 
     run_id: UUID
-    size: int = RING
-    ring: deque[Entry] = field(default_factory=deque)
-    viewers: set[Viewer] = field(default_factory=set)
-    # Every way it was ever watched in here, so that who comes back finds what was said meanwhile.
+    size: int = RING_SIZE
+    ring: deque[RenderedEvent] = field(default_factory=deque)
+    subscribers: set[Subscriber] = field(default_factory=set)
+    # Every rendering ever used in this channel, so that a client that reconnects finds what it missed.
     renderings: frozenset[Rendering] = frozenset()
-    last: int | None = None  # the newest seq in the ring; None until the first reading
-    over: bool = False  # the run is finished and its certificate issued
-    tailed: int | None = None  # the tailer's own: up to where it has read
+    last_seq: int | None = None  # the newest seq in the ring; None until the tailer has read once
+    complete: bool = False  # the run is finished and its certificate is issued
+    read_up_to: int | None = None  # the last seq the tailer has read
 
-    def join(self, viewer: Viewer) -> None:
-        self.viewers.add(viewer)
-        self.renderings |= {viewer.rendering}
+    def join(self, subscriber: Subscriber) -> None:
+        self.subscribers.add(subscriber)
+        self.renderings |= {subscriber.rendering}
 
-    def publish(self, entries: list[Entry], last: int, over: bool) -> None:
-        """Take what the tailer read, and wake who waits. `entries` follow one another up to `last`."""
-        if entries and self.last is not None and entries[0].seq != self.last + 1:
-            self.ring.clear()  # so much came at once that the tailer skipped to the end
-        self.ring.extend(entries)
+    def publish(self, events: list[RenderedEvent], last_seq: int, complete: bool) -> None:
+        """Add what the tailer read, and wake the subscribers.
+
+        events: consecutive by seq, up to `last_seq`.
+        """
+        if events and self.last_seq is not None and events[0].seq != self.last_seq + 1:
+            self.ring.clear()  # so many events came at once that the tailer read only the newest
+        self.ring.extend(events)
         while len(self.ring) > self.size:
             self.ring.popleft()
-        self.last, self.over = last, over
-        for viewer in self.viewers:
-            viewer.wake()
+        self.last_seq, self.complete = last_seq, complete
+        for subscriber in self.subscribers:
+            subscriber.wake()
 
-    def after(self, viewer: Viewer) -> bytes | None:
-        """Return what `viewer` has not been sent, and move its cursor; None if only the present will do."""
-        if viewer.cursor is None:
+    def after(self, subscriber: Subscriber) -> bytes | None:
+        """Return what the subscriber has not been sent, and move its cursor; None if it needs a snapshot."""
+        if subscriber.cursor is None:
             return None
-        behind = (self.last or 0) - viewer.cursor
-        if self.last is None or behind <= 0:  # the page may be ahead of this process's reading
+        behind = (self.last_seq or 0) - subscriber.cursor
+        if self.last_seq is None or behind <= 0:  # the page may be newer than what this process has read
             return b""
         if behind > len(self.ring):
             return None
         rendered = (self.ring[place].texts for place in range(len(self.ring) - behind, len(self.ring)))
-        texts = [entry.get(viewer.rendering) for entry in rendered]
-        if None in texts:  # it was rendered before anyone watched in this way
+        texts = [by_rendering.get(subscriber.rendering) for by_rendering in rendered]
+        if None in texts:  # it was rendered before anyone used this rendering
             return None
-        viewer.cursor = self.last
+        subscriber.cursor = self.last_seq
         return b"".join(text for text in texts if text)

@@ -1,8 +1,8 @@
-"""How the tailer learns that something was committed. What it was, it reads from the table.
+"""How the tailer notices that something was committed. The events themselves it reads from the table.
 
-PostgreSQL tells it (LISTEN/NOTIFY, a few milliseconds); SQLite is asked every 20 ms whether the file has
-changed (PRAGMA data_version), which costs about 1.4 % of a core (LIVE.md). Both give up after a second, so
-a lost notification delays an event and never loses it.
+PostgreSQL notifies it (LISTEN/NOTIFY, a few milliseconds). SQLite is polled every 20 ms for a change of the
+file (PRAGMA data_version), which costs about 1.4 % of a core (LIVE.md). Both stop waiting after a second at
+the latest, so a lost notification delays an event but never loses it.
 """
 
 import select
@@ -13,24 +13,24 @@ import psycopg
 from django.db import connection
 
 CHANNEL = "lacuna_live"
-ASK_SQLITE = 0.02  # seconds
-SAFETY = 1.0  # seconds
+SQLITE_POLL_INTERVAL = 0.02  # seconds
+MAX_WAIT = 1.0  # seconds
 
 
-class Wake(Protocol):
-    """Waits for news on this thread's connection; made and closed in the thread that waits."""
+class CommitWaiter(Protocol):
+    """Waits for commits, on a connection of the waiting thread. That thread must also create and close it."""
 
     def wait(self) -> None:
-        """Return when something may have been committed, when nudged, or after SAFETY seconds."""
+        """Return when something may have been committed, when nudged, or after MAX_WAIT seconds."""
 
     def close(self) -> None:
-        """Give up what this holds."""
+        """Close the connections."""
 
 
 def readable(seconds: float | None, *sources: int | socket.socket) -> bool:
-    """Wait until one of `sources` can be read, at most so long; return whether one can.
+    """Wait until one of `sources` can be read, at most `seconds` (None: no limit); return whether one can.
 
-    Not by select(), which fails from descriptor 1024 on: in a full house that is a watcher like any other.
+    It does not use select(), which fails from file descriptor 1024 on: with many watchers these are reached.
     """
     waiting = select.poll()
     for source in sources:
@@ -39,7 +39,7 @@ def readable(seconds: float | None, *sources: int | socket.socket) -> bool:
 
 
 class Nudge:
-    """Ends a wait from another thread."""
+    """Ends a wait from another thread: call it to end the wait."""
 
     def __init__(self) -> None:
         self.receiving, self.sending = socket.socketpair()
@@ -49,7 +49,7 @@ class Nudge:
     def __call__(self) -> None:
         try:
             self.sending.send(b"\0")
-        except OSError:  # full, so a nudge is waiting already; or closed, so nobody waits
+        except OSError:  # the buffer is full, so a nudge is pending already; or it is closed, so nobody waits
             return
 
     def wait(self) -> None:
@@ -58,7 +58,7 @@ class Nudge:
         self.drain()
 
     def drain(self) -> bool:
-        """Take what was sent; False if nothing was."""
+        """Remove the pending nudges; return whether there were any."""
         try:
             return bool(self.receiving.recv(4096))
         except BlockingIOError:
@@ -69,23 +69,24 @@ class Nudge:
         self.sending.close()
 
 
-class SqliteWake:
-    """Asks for the version of the data, which changes with every commit of another connection."""
+class SqliteCommitWaiter:
+    """Polls `data_version`, which changes with every commit of another connection."""
 
     def __init__(self, nudge: Nudge) -> None:
         self.nudge = nudge
         self.version = self._version()
 
     def wait(self) -> None:
-        for _turn in range(round(SAFETY / ASK_SQLITE)):
-            nudged = readable(ASK_SQLITE, self.nudge.receiving) and self.nudge.drain()
+        for _turn in range(round(MAX_WAIT / SQLITE_POLL_INTERVAL)):
+            nudged = readable(SQLITE_POLL_INTERVAL, self.nudge.receiving) and self.nudge.drain()
             version = self._version()
             if version != self.version or nudged:
                 self.version = version
                 return
 
     def _version(self) -> int:
-        # An unfinished SELECT keeps the write-ahead log from being reset: it grew to 93 MiB. Fetch and close.
+        # Fetch all rows and close the cursor: an unfinished SELECT keeps SQLite from resetting the
+        # write-ahead log, which then grew to 93 MiB.
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA data_version")
             return int(cursor.fetchall()[0][0])
@@ -94,8 +95,8 @@ class SqliteWake:
         connection.close()
 
 
-class PostgresWake:
-    """Listens on a connection of its own, outside Django's pool, which would reset it."""
+class PostgresCommitWaiter:
+    """Listens on a connection outside Django's pool, because the pool would reset it."""
 
     def __init__(self, nudge: Nudge) -> None:
         self.nudge = nudge
@@ -106,7 +107,7 @@ class PostgresWake:
         self.listening.execute(f"LISTEN {CHANNEL}")
 
     def wait(self) -> None:
-        readable(SAFETY, self.listening.fileno(), self.nudge.receiving)
+        readable(MAX_WAIT, self.listening.fileno(), self.nudge.receiving)
         self.nudge.drain()
         for _note in self.listening.notifies(timeout=0):
             pass
@@ -116,6 +117,6 @@ class PostgresWake:
         connection.close()
 
 
-def open_wake(nudge: Nudge) -> Wake:
-    """Return what waits on the database of the settings. Errors: django.db.Error, psycopg.Error."""
-    return SqliteWake(nudge) if connection.vendor == "sqlite" else PostgresWake(nudge)
+def open_commit_waiter(nudge: Nudge) -> CommitWaiter:
+    """Return the waiter for the configured database. Errors: django.db.Error, psycopg.Error."""
+    return SqliteCommitWaiter(nudge) if connection.vendor == "sqlite" else PostgresCommitWaiter(nudge)

@@ -1,4 +1,4 @@
-"""Events as they stand in the stream: server-sent events with the run's figures beside what happened."""
+"""Rendering events for the stream: server-sent events with the run's figures added."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,32 +6,33 @@ from typing import Any
 
 from django.utils import translation
 
-from erasure.live.channel import Entry, Rendering
+from erasure.live.channel import RenderedEvent, Rendering
 from erasure.runs.event_texts import line, titles
 from erasure.runs.models import Event, Hold, Run
-from erasure.session.snapshot import clock, counts, picture_url
+from erasure.session.snapshot import counts, elapsed_and_remaining, picture_url
 
 
 def frame(data: object, *, seq: int | None = None, event: str = "") -> bytes:
-    """Return one server-sent event. JSON without line breaks is one `data:` line."""
+    """Return one server-sent event. The JSON has no line breaks, so it is one `data:` line."""
     head = (f"id: {seq}\n" if seq is not None else "") + (f"event: {event}\n" if event else "")
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=str)
     return f"{head}data: {text}\n\n".encode()
 
 
-def entries(run: Run, events: Sequence[Event], renderings: Iterable[Rendering]) -> list[Entry]:
-    """Render `events` in each of `renderings`, once for all who watch so.
+def render_events(run: Run, events: Sequence[Event], renderings: Iterable[Rendering]) -> list[RenderedEvent]:
+    """Render `events` once in each of `renderings`.
 
-    The figures are the run's at this reading: an event that is one of several carries those after the last.
+    The figures are those of the run at the time of reading, so all events given carry the figures after the
+    last.
     """
     if not events:
         return []
-    tally, (_elapsed, remaining) = counts(run), clock(run)
+    tally, (_elapsed, remaining) = counts(run), elapsed_and_remaining(run)
     copies = places_of_copies(events)
     texts: dict[int, dict[Rendering, bytes]] = {event.seq: {} for event in events}
     for rendering in renderings:
         names, language = rendering
-        known = titles(run, events) if names else {}
+        memory_titles = titles(run, events) if names else {}
         with translation.override(language):
             for event in events:
                 shown = {
@@ -40,16 +41,19 @@ def entries(run: Run, events: Sequence[Event], renderings: Iterable[Rendering]) 
                     "at": event.at.isoformat(),
                     "kind": event.kind,
                     "n": event.data.get("n"),
-                    "text": line(event, known),
+                    "text": line(event, memory_titles),
                     "counts": tally,
                     "remaining_s": remaining,
                 }
                 texts[event.seq][rendering] = frame(shown, seq=event.seq)
-    return [Entry(event.seq, texts[event.seq]) for event in events]
+    return [RenderedEvent(event.seq, texts[event.seq]) for event in events]
 
 
 def places_of_copies(events: Sequence[Event]) -> dict[str, str]:
-    """Return in which memory the copy of each hold among `events` lies; a page knows memories only."""
+    """Return hold id -> id of the memory its copy lies in, for the holds in `events`.
+
+    Pages know only memories.
+    """
     holds = [event.data["hold"] for event in events if event.kind == "held"]
     if not holds:
         return {}
@@ -58,9 +62,9 @@ def places_of_copies(events: Sequence[Event]) -> dict[str, str]:
 
 
 def shown_data(event: Event, pictures: bool, copies: Mapping[str, str]) -> dict[str, Any]:
-    """Return the event's own ids and numbers; a picture as its address, or nothing for who sees none.
+    """Return the event's own ids and numbers, with a picture as its URL.
 
-    copies: id of a memory by the hold whose copy lies in it.
+    pictures: False leaves pictures out. copies: hold id -> id of the memory its copy lies in.
     """
     data = dict(event.data)
     if "picture" in data:

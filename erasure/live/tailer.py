@@ -1,4 +1,4 @@
-"""One thread of a process reads what happened in the runs that are watched here, and hands it over."""
+"""The thread that reads new events of the runs watched in this process, for the event loop."""
 
 import asyncio
 import logging
@@ -10,19 +10,19 @@ from django.db import Error, connection
 from django.db.models import Exists, OuterRef
 
 from erasure.certificates.models import Certificate
-from erasure.live.channel import Channel, Entry
-from erasure.live.commit_signal import Nudge, Wake, open_wake
-from erasure.live.render import entries
+from erasure.live.channel import Channel, RenderedEvent
+from erasure.live.commit_signal import CommitWaiter, Nudge, open_commit_waiter
+from erasure.live.render import render_events
 from erasure.runs.models import Event, Run
 from patients.vault.keys import KeyStoreDamaged
 
 log = logging.getLogger("lacuna.live")
 
-AGAIN = 1.0  # seconds to wait after the database or the key store failed
+RETRY_DELAY = 1.0  # seconds to wait after the database or the key store failed
 
 
 class Tailer:
-    """Reads for the channels given to `watch`. It keeps its connection, and has none while nobody watches."""
+    """Reads for the channels given to `watch`. It has a database connection only while there is a channel."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
@@ -40,7 +40,7 @@ class Tailer:
         self.channels -= {channel}
 
     def close(self) -> None:
-        """Stop reading; returns at once, the thread ends within a moment."""
+        """Stop reading. Return at once; the thread ends shortly after."""
         self.stopping.set()
         self.nudge()
 
@@ -49,23 +49,23 @@ class Tailer:
             try:
                 self._follow()
             except (Error, psycopg.Error, OSError, KeyStoreDamaged):
-                log.exception("the stream cannot be read and will be tried again")
-                self.stopping.wait(AGAIN)
+                log.exception("could not read new events; trying again")
+                self.stopping.wait(RETRY_DELAY)
         self.nudge.close()
 
     def _follow(self) -> None:
         if not self.channels:
             self.nudge.wait()
             return
-        wake: Wake | None = None
+        waiter: CommitWaiter | None = None
         try:
-            wake = open_wake(self.nudge)
+            waiter = open_commit_waiter(self.nudge)
             while self.channels and not self.stopping.is_set():
                 self._read(self.channels)
-                wake.wait()
+                waiter.wait()
         finally:
-            if wake is not None:
-                wake.close()
+            if waiter is not None:
+                waiter.close()
             connection.close()
 
     def _read(self, channels: Iterable[Channel]) -> None:
@@ -74,22 +74,22 @@ class Tailer:
         runs = Run.objects.filter(pk__in=by_run).select_related("procedure").annotate(certified=certified)
         for run in runs:
             channel = by_run[run.pk]
-            over = run.state == Run.State.FINISHED and run.certified
-            if channel.tailed == run.last_seq and channel.over == over:
+            complete = run.state == Run.State.FINISHED and run.certified
+            if channel.read_up_to == run.last_seq and channel.complete == complete:
                 continue
-            fresh = self._fresh(channel, run)
-            channel.tailed = run.last_seq
-            self._hand_over(channel, fresh, run.last_seq, over)
+            new = self._read_new(channel, run)
+            channel.read_up_to = run.last_seq
+            self._publish(channel, new, run.last_seq, complete)
 
-    def _fresh(self, channel: Channel, run: Run) -> list[Entry]:
-        """Read and render what came since, of a long absence only what the ring holds."""
-        start = max(channel.tailed or 0, run.last_seq - channel.size)
-        # By the run's own number: an event's row is committed with it, so up to there all are visible.
+    def _read_new(self, channel: Channel, run: Run) -> list[RenderedEvent]:
+        """Read and render the events since the last reading, at most as many as the ring can keep."""
+        start = max(channel.read_up_to or 0, run.last_seq - channel.size)
+        # An event and the run's new `last_seq` are committed together, so all events up to it are visible.
         events = list(Event.objects.filter(run=run, seq__gt=start, seq__lte=run.last_seq))
-        return entries(run, events, channel.renderings)
+        return render_events(run, events, channel.renderings)
 
-    def _hand_over(self, channel: Channel, fresh: list[Entry], last: int, over: bool) -> None:
+    def _publish(self, channel: Channel, new: list[RenderedEvent], last_seq: int, complete: bool) -> None:
         try:
-            self.loop.call_soon_threadsafe(channel.publish, fresh, last, over)
-        except RuntimeError:  # the loop has ended, and with it everyone who watched
+            self.loop.call_soon_threadsafe(channel.publish, new, last_seq, complete)
+        except RuntimeError:  # the event loop has ended, and all streams with it
             self.stopping.set()

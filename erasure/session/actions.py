@@ -1,4 +1,4 @@
-"""What the log may say of this package."""
+"""Audit actions of this package."""
 
 from django.utils.translation import gettext_lazy as _
 

@@ -1,6 +1,8 @@
-"""The session's map and time strip as the server draws them, complete before any script runs.
+"""SVG paths and bars of the session's map and time strip, drawn by the server so that no script is needed.
 
-Everything is in the sea's own units, 0..1000 both ways, and is stretched to the window by SVG.
+The map is drawn as a sea with land on its right. Memories that are left lie in the sea; where memories were
+destroyed, it is land, which is blank paper. The newest memories lie on the right and are erased first, so the
+shore moves from right to left. Coordinates are 0..1000 in both directions; SVG stretches them to the window.
 """
 
 from collections.abc import Sequence
@@ -9,24 +11,25 @@ from math import cos, exp, sin, tau
 from typing import Any
 
 UNIT = 1000.0
-BEYOND = 1010.0  # past the edge, so that no sliver of sea is left there
-ROW = 10.0
-# A memory says where the shore is in rows nearer than about this (standard deviation, in units).
-REACH = 90.0
-# At the start the shore stands between the newest print and the edge of the map.
-EDGE = 968.0
+LAND_RIGHT = 1010.0  # right end of the land, past the map's edge, so that no strip of sea shows there
+ROW_HEIGHT = 10.0  # the shore has one point per row
+# How far above and below itself a memory affects the shore (standard deviation of its weight, in units).
+WEIGHT_DEVIATION = 90.0
+# x of the shore before anything is destroyed: between the newest memory and the right edge of the map.
+FIRST_SHORE = 968.0
+# Lines in the water along the shore: (distance from it in units, opacity).
 WATERLINES = ((7.0, 0.6), (14.0, 0.42), (22.0, 0.3), (31.0, 0.2), (41.0, 0.12), (52.0, 0.07))
 GONE = "destroyed"
-ISLAND = 28  # corners of the paper where one memory was
-# The lowest print in childhood and the step to the next above it, in shares of the map's height, the step
-# where there are more than eight, and where their right edge is in the sea's units.
-CHILD_LAST, CHILD_STEP, CHILD_MANY, CHILD_EDGE = 0.8675, 0.105, 0.052, -16.0
-STRIP_LINE = 45  # pixels from the strip's top to where its bars stand
+ISLAND_CORNERS = 28  # corners of the outline of the land drawn for one destroyed memory
+# Childhood memories stand in a column: the middle of the lowest one and the step to the next above it, both
+# as fractions of the map's height, the step if there are more than eight, and x of their right edge in units.
+CHILD_LOWEST, CHILD_STEP, CHILD_STEP_MANY, CHILD_RIGHT = 0.8675, 0.105, 0.052, -16.0
+STRIP_LINE = 45  # y of the line the bars stand on, in pixels from the top of the strip
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One memory in the time strip: place and width in percent, height in pixels."""
+    """One memory in the time strip. `x` and `width` are percentages of the strip, `height` is in pixels."""
 
     n: int
     x: float
@@ -45,7 +48,10 @@ class Bar:
 
 @dataclass(frozen=True)
 class Span:
-    """A chapter in the time strip, in percent. `color` is a word; `begins` labels it where it has no name."""
+    """A chapter in the time strip. `x` and `width` are percentages of the strip.
+
+    color: a color's name (green, red, orange, blue, none).
+    """
 
     index: int
     name: str
@@ -59,20 +65,20 @@ class Link:
     a: int
     b: int
     path: str
-    loose: bool  # one of its ends is gone
+    loose: bool  # one of its two memories is destroyed
 
 
 def bars(memories: Sequence[dict[str, Any]]) -> list[Bar]:
-    """One bar for each memory on the map, oldest first; 5 to 35 pixels high by intensity."""
+    """Return one bar for each memory, in the given order; 5 to 35 pixels high by intensity."""
     if not memories:
         return []
     slot = 100 / len(memories)
-    thick = min(1.0, slot * 0.58)
+    bar_width = min(1.0, slot * 0.58)
     return [
         Bar(
             n=item["n"],
-            x=round(slot * i + (slot - thick) / 2, 3),
-            width=round(thick, 3),
+            x=round(slot * i + (slot - bar_width) / 2, 3),
+            width=round(bar_width, 3),
             height=5 + 3 * min(10, max(0, item["intensity"])),
             state=item["state"],
         )
@@ -81,7 +87,7 @@ def bars(memories: Sequence[dict[str, Any]]) -> list[Bar]:
 
 
 def spans(memories: Sequence[dict[str, Any]], chapters: Sequence[dict[str, str]]) -> list[Span]:
-    """The band of chapters under the bars, each from its first memory to its last."""
+    """Return the chapters drawn under the bars. Each reaches from its first memory to its last."""
     if not memories:
         return []
     slot = 100 / len(memories)
@@ -103,7 +109,7 @@ def spans(memories: Sequence[dict[str, Any]], chapters: Sequence[dict[str, str]]
 
 
 def links(memories: Sequence[dict[str, Any]], pairs: Sequence[Sequence[int | None]]) -> list[Link]:
-    """Lines between memories that call each other up, a little bowed, as if pinned with thread."""
+    """Return a slightly curved line for each pair of linked memories. `pairs` are memory numbers."""
     by_number = {item["n"]: item for item in memories}
     out = []
     for a, b in pairs:
@@ -125,10 +131,11 @@ def links(memories: Sequence[dict[str, Any]], pairs: Sequence[Sequence[int | Non
     return out
 
 
-def ways(alarms: Sequence[dict[str, Any]], memories: Sequence[dict[str, Any]]) -> list[str]:
-    """A path from each copy in childhood to the memory it holds, where no script can measure the page.
+def copy_paths(alarms: Sequence[dict[str, Any]], memories: Sequence[dict[str, Any]]) -> list[str]:
+    """Return a path from each childhood memory in which a copy was found to the memory on the map it copies.
 
-    Childhood lies at the left of the sea, at heights the sheet sets (`.childhood` in session.css).
+    This is the version without a script, which cannot measure the page: childhood memories stand left of the
+    sea, at heights set by the stylesheet (`.childhood` in session.css) and repeated in the constants above.
     """
     childhood = [item["id"] for item in memories if item["zone"] != "map"]
     places = {item["n"]: item for item in memories if item["zone"] == "map" and item["x"] is not None}
@@ -138,13 +145,13 @@ def ways(alarms: Sequence[dict[str, Any]], memories: Sequence[dict[str, Any]]) -
         if alarm["kind"] != "off-map" or target is None or copy not in childhood:
             continue
         from_last = len(childhood) - 1 - childhood.index(copy)
-        step = CHILD_STEP if len(childhood) <= 8 else CHILD_MANY
-        y1 = (CHILD_LAST + (step - CHILD_STEP) / -2 - step * from_last) * UNIT
+        step = CHILD_STEP if len(childhood) <= 8 else CHILD_STEP_MANY
+        y1 = (CHILD_LOWEST + (step - CHILD_STEP) / -2 - step * from_last) * UNIT
         x2, y2 = (target["x"] - target["w"] / 2) * UNIT, target["y"] * UNIT
-        lift = min(120.0, abs(x2 - CHILD_EDGE) * 0.16)
-        thirds = (CHILD_EDGE + (x2 - CHILD_EDGE) * 0.3, CHILD_EDGE + (x2 - CHILD_EDGE) * 0.7)
+        lift = min(120.0, abs(x2 - CHILD_RIGHT) * 0.16)
+        thirds = (CHILD_RIGHT + (x2 - CHILD_RIGHT) * 0.3, CHILD_RIGHT + (x2 - CHILD_RIGHT) * 0.7)
         out.append(
-            f"M{CHILD_EDGE:g} {y1:.1f}C{thirds[0]:.1f} {y1 - lift:.1f} {thirds[1]:.1f} {y2 - lift:.1f}"
+            f"M{CHILD_RIGHT:g} {y1:.1f}C{thirds[0]:.1f} {y1 - lift:.1f} {thirds[1]:.1f} {y2 - lift:.1f}"
             f" {x2:.1f} {y2:.1f}"
         )
     return out
@@ -152,20 +159,23 @@ def ways(alarms: Sequence[dict[str, Any]], memories: Sequence[dict[str, Any]]) -
 
 @dataclass(frozen=True)
 class Shore:
-    """Land as one path to be filled, and the waterlines before it as (path, opacity)."""
+    """The land as one path to fill, and the waterlines along its shore as (path, opacity)."""
 
     land: str
     waterlines: list[tuple[str, float]]
 
 
 def shore(memories: Sequence[dict[str, Any]]) -> Shore:
-    """Where the paper begins, row by row: between what is still there and what is gone nearby."""
-    line = _front(memories)
+    """Return the land and its waterlines.
+
+    In each row the shore separates the memories near it that remain from those that are destroyed.
+    """
+    line = _shore_line(memories)
     if max(line) <= 0:
-        return Shore(land=f"M0 0H{BEYOND:g}V{UNIT:g}H0Z", waterlines=[])
+        return Shore(land=f"M0 0H{LAND_RIGHT:g}V{UNIT:g}H0Z", waterlines=[])
     islands = "".join(_island(item) for item in memories if item["state"] == GONE)
     return Shore(
-        land=f"M{_points(line)}H{BEYOND:g}V0Z{islands}",
+        land=f"M{_points(line)}H{LAND_RIGHT:g}V0Z{islands}",
         waterlines=[
             (f"M{_points([x - out * (1 + 0.18 * sin(i * 0.7 + out)) for i, x in enumerate(line)])}", opacity)
             for out, opacity in WATERLINES
@@ -174,45 +184,53 @@ def shore(memories: Sequence[dict[str, Any]]) -> Shore:
 
 
 def _island(item: dict[str, Any]) -> str:
-    """Paper where one memory was, in case the sea is still around it."""
+    """Return the outline of land for one destroyed memory, which shows if there is still sea around it."""
     x, y = item["x"] * UNIT, item["y"] * UNIT
-    turns = [-i * tau / ISLAND for i in range(ISLAND)]
+    turns = [-i * tau / ISLAND_CORNERS for i in range(ISLAND_CORNERS)]
     reach = [0.72 * (1 + 0.09 * sin(3 * turn + item["n"]) + 0.05 * sin(7 * turn)) for turn in turns]
     points = (
         f"{x + item['w'] * UNIT * far * cos(turn):.1f} {y + item['h'] * UNIT * far * sin(turn):.1f}"
         for turn, far in zip(turns, reach, strict=True)
     )
-    # Round the same way as the land: where they overlap, both stay filled.
+    # The points run in the same direction as the land's, so that an overlap stays filled (nonzero rule).
     return f"M{'L'.join(points)}Z"
 
 
-def _front(memories: Sequence[dict[str, Any]]) -> list[float]:
-    """x of the shore for each row. Memories vote by nearness; those that are kept have no say."""
-    votes = [
+def _shore_line(memories: Sequence[dict[str, Any]]) -> list[float]:
+    """Return x of the shore for each row.
+
+    Near memories weigh more than far ones. Protected memories are ignored, because they stay where they are.
+    """
+    placed = [
         (item["x"] * UNIT, item["y"] * UNIT, item["w"] * UNIT / 2, item["state"] == GONE)
         for item in memories
         if item["state"] != "protected"
     ]
-    rows = [i * ROW for i in range(int(UNIT / ROW) + 1)]
-    if not any(gone for *_place, gone in votes):
-        line = [EDGE] * len(rows)
-    elif all(gone for *_place, gone in votes):
+    rows = [i * ROW_HEIGHT for i in range(int(UNIT / ROW_HEIGHT) + 1)]
+    if not any(gone for *_position, gone in placed):
+        line = [FIRST_SHORE] * len(rows)
+    elif all(gone for *_position, gone in placed):
         return [0.0] * len(rows)
     else:
-        line = [_front_at(y, votes) for y in rows]
-    return [round(_cut(x, y), 1) for x, y in zip(_smooth(line), rows, strict=True)]
+        line = [_shore_at(y, placed) for y in rows]
+    return [round(_roughen(x, y), 1) for x, y in zip(_smooth(line), rows, strict=True)]
 
 
-def _front_at(y: float, votes: list[tuple[float, float, float, bool]]) -> float:
-    """The x that parts what is left of this row's neighbors from what is gone, least wrongly."""
-    near = sorted((x, half, exp(-(((y - at) / REACH) ** 2) / 2), gone) for x, at, half, gone in votes)
-    # Start with all of it land, and let the sea in from the left as long as that is right.
-    wrong = best = sum(weight for _x, _half, weight, gone in near if not gone)
+def _shore_at(y: float, placed: list[tuple[float, float, float, bool]]) -> float:
+    """Return the x that best separates remaining memories (left of it) from destroyed ones in the row at `y`.
+
+    "Best": the memories on the wrong side have the smallest sum of weights.
+    """
+    weighted = sorted(
+        (x, half, exp(-(((y - at) / WEIGHT_DEVIATION) ** 2) / 2), gone) for x, at, half, gone in placed
+    )
+    # Start with land everywhere. Move the shore past one memory after another and keep the best place.
+    wrong = best = sum(weight for _x, _half, weight, gone in weighted if not gone)
     front = 0.0
-    for x, half, weight, gone in near:
+    for x, half, weight, gone in weighted:
         wrong += weight if gone else -weight
         if wrong < best - 1e-9:
-            best, front = wrong, min(EDGE, x + half)
+            best, front = wrong, min(FIRST_SHORE, x + half)
     return front
 
 
@@ -223,10 +241,13 @@ def _smooth(line: list[float]) -> list[float]:
     return line
 
 
-def _cut(x: float, y: float) -> float:
-    """Let the edge wander like a coast; the same each time, so that a refresh does not make it swim."""
+def _roughen(x: float, y: float) -> float:
+    """Return `x` shifted so that the line looks like a coast.
+
+    Not random: a refresh must not move the coast.
+    """
     return x + 6.5 * sin(y * 0.021 + 1) + 4.0 * sin(y * 0.067 + 2) + 2.6 * sin(y * 0.19) + 1.7 * sin(y * 0.43)
 
 
 def _points(line: Sequence[float]) -> str:
-    return "L".join(f"{x:.1f} {i * ROW:g}" for i, x in enumerate(line))
+    return "L".join(f"{x:.1f} {i * ROW_HEIGHT:g}" for i, x in enumerate(line))

@@ -1,4 +1,4 @@
-"""What people say when they act on a session: codes, not sentences, because the log keeps them."""
+"""Forms of the session's controls. Reasons are codes and not free text, because the log keeps them."""
 
 from django import forms
 from django.db import models
@@ -16,7 +16,7 @@ class AbortReason(models.TextChoices):
 
 
 class AbortForm(forms.Form):
-    """Ends the session for good."""
+    """Reason and passphrase that end the session for good."""
 
     reason = forms.ChoiceField(label=_("Why does it end?"), choices=AbortReason.choices)
     passphrase = forms.CharField(
@@ -27,7 +27,7 @@ class AbortForm(forms.Form):
 
 
 class DecisionForm(forms.Form):
-    """The doctor's word on a copy found off the map."""
+    """The doctor's decision on a copy found off the map."""
 
     hold = forms.UUIDField(widget=forms.HiddenInput)
     decision = forms.ChoiceField(

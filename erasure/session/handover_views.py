@@ -1,4 +1,4 @@
-"""Handing the night to another technician, and a doctor's taking over and giving back."""
+"""Handing a run over to another technician, and a doctor's taking over and handing back."""
 
 from uuid import UUID
 
@@ -12,29 +12,32 @@ from clinic.access.policy import allowed
 from clinic.http.requests import request_user
 from erasure.runs import handover
 from erasure.session.forms import HandoverForm
-from erasure.session.views import act, faulty, run_or_404
+from erasure.session.views import reply_invalid, run_control, run_or_404
 
 
 @require_safe
 @never_cache
 def page(request: HttpRequest, run: UUID) -> HttpResponse:
-    """Who answers for the night now, and who could. All that somebody sees who is asked from outside."""
+    """Show who is responsible for the run and to whom it can be handed over.
+
+    A technician who is asked but not booked sees only this page, not the session.
+    """
     row, user = run_or_404(run), request_user(request)
     offered = handover.open_offer(row)
-    inside = allowed(user, "erasure:handover-offer", {"run": row.pk}, "POST").allowed
+    may_offer = allowed(user, "erasure:handover-offer", {"run": row.pk}, "POST").allowed
     context = {
         "run": row,
         "offered": offered,
         "mine": offered is not None and offered.offered_to_id == user.pk,
         "own": offered is not None and offered.offered_by_id == user.pk,
-        "candidates": handover.candidates(row) if inside else [],
-        "inside": inside,
+        "candidates": handover.candidates(row) if may_offer else [],
+        "inside": may_offer,
     }
     return render(request, "erasure/session/handover.html", context)
 
 
-def _outside(request: HttpRequest, run: UUID, answer: HttpResponse) -> HttpResponse:
-    """Lead who may not see the session (any more, or yet) to today's board instead of to a closed door."""
+def _redirect_to_allowed(request: HttpRequest, run: UUID, answer: HttpResponse) -> HttpResponse:
+    """Return `answer`, but redirect to today's board if the user may not (or no longer) see the session."""
     if (
         answer.status_code != 302
         or allowed(request_user(request), "erasure:session", {"run": run}, "GET").allowed
@@ -45,11 +48,11 @@ def _outside(request: HttpRequest, run: UUID, answer: HttpResponse) -> HttpRespo
 
 @require_POST
 def offer(request: HttpRequest, run: UUID) -> HttpResponse:
-    """Ask another technician."""
+    """Offer the run to another technician."""
     user, row, form = request_user(request), run_or_404(run), HandoverForm(request.POST)
     if not form.is_valid():
-        return faulty(request, run, _("Please choose who shall take over."))
-    return act(
+        return reply_invalid(request, run, _("Please choose who shall take over."))
+    return run_control(
         request,
         run,
         lambda: handover.offer(row.pk, form.cleaned_data["to"], by=user),
@@ -60,37 +63,37 @@ def offer(request: HttpRequest, run: UUID) -> HttpResponse:
 
 @require_POST
 def accept(request: HttpRequest, run: UUID) -> HttpResponse:
-    """Take the night."""
+    """Accept the offer: become responsible for the run."""
     user, row = request_user(request), run_or_404(run)
-    answer = act(
+    answer = run_control(
         request,
         run,
         lambda: handover.accept(row.pk, by=user),
         _("You are responsible for this night now."),
         _("You are responsible for this night already."),
     )
-    return _outside(request, run, answer)
+    return _redirect_to_allowed(request, run, answer)
 
 
 @require_POST
 def decline(request: HttpRequest, run: UUID) -> HttpResponse:
-    """Leave it as it is: no from who was asked, or taken back by who asked."""
+    """End the offer: declined by the technician asked, or withdrawn by the one who asked."""
     user, row = request_user(request), run_or_404(run)
-    answer = act(
+    answer = run_control(
         request,
         run,
         lambda: handover.decline(row.pk, by=user),
         _("The night is not handed over."),
         _("There is no such offer any more."),
     )
-    return _outside(request, run, answer)
+    return _redirect_to_allowed(request, run, answer)
 
 
 @require_POST
 def take_over(request: HttpRequest, run: UUID) -> HttpResponse:
-    """The doctor's controls, and only theirs, act from now on."""
+    """Let the doctor take over: from now on only that doctor may control the run."""
     user, row = request_user(request), run_or_404(run)
-    return act(
+    return run_control(
         request,
         run,
         lambda: handover.take_over(row.pk, by=user),
@@ -101,9 +104,9 @@ def take_over(request: HttpRequest, run: UUID) -> HttpResponse:
 
 @require_POST
 def hand_back(request: HttpRequest, run: UUID) -> HttpResponse:
-    """The team acts again."""
+    """Let the doctor hand the run back to the team."""
     user, row = request_user(request), run_or_404(run)
-    return act(
+    return run_control(
         request,
         run,
         lambda: handover.hand_back(row.pk, by=user),

@@ -1,4 +1,7 @@
-"""Places of memories as a stylesheet of the same origin, because the page may carry no style attributes."""
+"""Positions of the memories as a stylesheet.
+
+The content security policy forbids style attributes and allows stylesheets of the same origin.
+"""
 
 from collections.abc import Iterable
 from typing import Protocol
@@ -7,7 +10,7 @@ from patients.maps.layout import HEIGHT, WIDTH
 
 
 class OnTheMap(Protocol):
-    """A numbered memory; places in 0..1 of the map, tilt in radians (patients/maps/layout.py)."""
+    """A numbered memory. x, y, w, h are fractions of the map, tilt is in radians: patients/maps/layout.py."""
 
     number: int | None
     x: float | None
@@ -20,8 +23,8 @@ class OnTheMap(Protocol):
 def map_css(placed: Iterable[OnTheMap]) -> str:
     """Return one rule `.m<number>` for each memory that has a place; others are left out.
 
-    On paper the map lies as it does on a wide window. Prints keep their shape whatever the map's: their size
-    follows its narrower side (container units).
+    The rules hold for wide windows and for printing. A memory keeps its shape whatever shape the map has: its
+    size is relative to the narrower side of the map (container units).
     """
     rules = [rule for item in placed if (rule := _rule(item))]
     return "\n".join(["@media (min-width: 1100px), print {", *rules, "}", ""])

@@ -6,8 +6,8 @@ from erasure.runs.relations import OFFERED_TECHNICIAN
 from patients.cases.relations import BOOKED_TEAM, BOOKED_TECHNICIAN, OWN
 
 DOCTOR = roles(Role.DOCTOR)
-IN_THE_ROOM = roles(*BOOKED_TEAM, OWN)
-WATCHERS = roles(*IN_THE_ROOM, Role.AUDITOR)
+PARTICIPANTS = roles(*BOOKED_TEAM, OWN)
+WATCHERS = roles(*PARTICIPANTS, Role.AUDITOR)
 
 register(
     {
@@ -18,17 +18,17 @@ register(
         "erasure:map-css": Row(roles(*WATCHERS, Role.RECEPTIONIST), quiet=True),
         "erasure:wall": Row(EVERY_STAFF, quiet=True),
         "erasure:replay": Row(WATCHERS),
-        "erasure:pause": Row((), IN_THE_ROOM),
+        "erasure:pause": Row((), PARTICIPANTS),
         "erasure:resume": Row((), BOOKED_TEAM),
-        "erasure:protect": Row((), IN_THE_ROOM),
-        "erasure:call-doctor": Row((), IN_THE_ROOM),
+        "erasure:protect": Row((), PARTICIPANTS),
+        "erasure:call-doctor": Row((), PARTICIPANTS),
         "erasure:acknowledge": Row((), DOCTOR),
         "erasure:abort": Row((), BOOKED_TEAM),
         "erasure:abort-finish": Row((), BOOKED_TEAM),
         "erasure:decide": Row((), DOCTOR),
-        "erasure:safe-word": Row((), IN_THE_ROOM),
+        "erasure:safe-word": Row((), PARTICIPANTS),
         "erasure:presence": Row((), BOOKED_TEAM),
-        "erasure:here": Row((), IN_THE_ROOM),
+        "erasure:here": Row((), PARTICIPANTS),
         "erasure:handover": Row(roles(*BOOKED_TEAM, OFFERED_TECHNICIAN)),
         "erasure:handover-offer": Row((), BOOKED_TEAM),
         "erasure:handover-accept": Row((), roles(BOOKED_TECHNICIAN, OFFERED_TECHNICIAN)),

@@ -1,4 +1,4 @@
-"""Whether it is really the person who is signed in: the passphrase again, throttled like any sign-in."""
+"""Asking for the passphrase again before a grave action. Attempts are throttled like sign-ins."""
 
 from allauth.account.adapter import get_adapter
 
@@ -6,8 +6,10 @@ from clinic.accounts.models import User
 
 
 def proven(user: User, passphrase: str) -> bool:
-    """Check a passphrase. Slow by design, so before any transaction.
+    """Return whether `passphrase` is the user's.
 
-    Failures are counted and recorded as failed sign-ins are. Errors: ValidationError after too many of them.
+    The check is slow by design: do not call it in a transaction.
+    A wrong passphrase is counted and recorded like a failed sign-in.
+    Errors: ValidationError after too many wrong ones.
     """
     return bool(get_adapter().reauthenticate(user, passphrase))

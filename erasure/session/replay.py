@@ -1,7 +1,7 @@
-"""A finished session, watched again from its events: lacunae, words and times.
+"""The replay of a finished session, computed from its events.
 
-There is nothing left to show. What was recorded is ids, numbers and moments, and that is all this reads:
-nothing is unsealed here, so no title, no picture and no name can come back with it.
+Events hold only ids, numbers and times. Nothing sealed is read here, so a replay cannot show a title, a
+picture or a name.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,22 +15,23 @@ from django.utils.translation import gettext as _
 from erasure.runs.event_texts import line
 from erasure.runs.models import Event, Hold, Run, Step
 from erasure.runs.passes import GONE
-from erasure.session.snapshot import Viewer, present
+from erasure.session.snapshot import Viewer, snapshot
 from patients.memories.models import Memory
 
-SPEEDS = (1, 10, 60, 300)  # times as fast as the night was
-WATCHED_IN = 120  # seconds that the speed chosen at first should make of a whole night
-# Told by what comes before and after it; thirteen lines for each memory say nothing more.
-UNTOLD = frozenset({"pass"})
+SPEEDS = (1, 10, 60, 300)  # times as fast as the run was
+TARGET_SECONDS = 120  # how long a whole replay should take at the speed chosen at first
+# Event kinds without a line in the log: thirteen passes per memory say no more than its start and end.
+NOT_LOGGED = frozenset({"pass"})
 
 
 @dataclass(frozen=True)
 class Moment:
-    """Everything that can be said of a run after one of its events.
+    """The state of a run directly after one of its events.
 
-    passed: seconds since the run began. elapsed: the same without pauses. fates: state of each memory on the
-    map by its number. level: committed passes of the memory at work. held: copies found, by the number of
-    the memory they hold (ids of the memories they lie in).
+    passed: seconds since the run's first event. elapsed: the same without pauses. current: number of the
+    memory being erased, or None. level: committed passes of that memory. fates: state of each memory on the
+    map, by its number. held: for each memory with open holds, by its number: ids of the memories its copies
+    lie in. paused_since: value of `passed` when the present pause began, or None.
     """
 
     seq: int
@@ -48,7 +49,7 @@ class Moment:
     paused: float = 0.0  # seconds in earlier pauses
 
     def counts(self) -> dict[str, int]:
-        """The figures of the session's view (erasure/session/snapshot.py)."""
+        """Return the same figures as `counts` in erasure/session/snapshot.py."""
         states = list(self.fates.values())
         return {
             "map": sum(state in {"waiting", "fading", "held"} for state in states),
@@ -58,12 +59,12 @@ class Moment:
         }
 
     def shown_state(self) -> str:
-        """ "held" when all that is left waits for the doctor; else the run's own."""
+        """Return "held" if all memories that are left wait for the doctor, else the run's state."""
         at_work = any(state in {"waiting", "fading"} for state in self.fates.values())
         return "held" if self.state == "running" and self.held and not at_work else self.state
 
     def after(self, event: Event, copies: dict[str, str]) -> Self:
-        """Return the moment that `event` makes of this one. copies: where a hold's copy lies, by hold."""
+        """Return the moment after `event`. copies: hold id -> id of the memory its copy lies in."""
         passed = max(self.passed, (event.at - self.at).total_seconds() + self.passed)
         paused_for = passed - self.paused_since if self.paused_since is not None else 0.0
         now = replace(
@@ -75,47 +76,51 @@ class Moment:
             passed=passed,
             elapsed=passed - self.paused - paused_for,
         )
-        told = TELLERS.get(event.kind)
-        return replace(now, **told(now, event.data, copies)) if told else now
+        changes_of = CHANGES_BY_KIND.get(event.kind)
+        return replace(now, **changes_of(now, event.data, copies)) if changes_of else now
 
-    def with_fate(self, n: int, state: str) -> dict[str, Any]:
-        """What changes where memory `n` comes into `state` and is, if it was, no longer at work."""
+    def change_fate(self, n: int, state: str) -> dict[str, Any]:
+        """Return the changes when memory `n` gets `state`.
+
+        If it was the current memory, there is none afterwards.
+        """
         return {
             "fates": {**self.fates, n: state},
             "current": None if self.current == n else self.current,
         }
 
 
-def _begun(now: Moment, data: dict[str, Any], copies: dict[str, str]) -> dict[str, Any]:
+# Each of the following functions returns the fields of `Moment` that an event of one kind changes.
+def _started_or_pass(now: Moment, data: dict[str, Any], copies: dict[str, str]) -> dict[str, Any]:
     n = data["n"]
     return {"fates": {**now.fates, n: "fading"}, "current": n, "level": data.get("level", 0)}
 
 
 def _destroyed(now: Moment, data: dict[str, Any], copies: dict[str, str]) -> dict[str, Any]:
-    return now.with_fate(data["n"], "destroyed")
+    return now.change_fate(data["n"], "destroyed")
 
 
 def _protected(now: Moment, data: dict[str, Any], copies: dict[str, str]) -> dict[str, Any]:
     n = data["n"]
     held = {other: places for other, places in now.held.items() if other != n}
-    return {**now.with_fate(n, "protected"), "held": held}
+    return {**now.change_fate(n, "protected"), "held": held}
 
 
 def _held(now: Moment, data: dict[str, Any], copies: dict[str, str]) -> dict[str, Any]:
     n = data["n"]
     places = (*now.held.get(n, ()), copies.get(data.get("hold", ""), ""))
-    return {**now.with_fate(n, "held"), "held": {**now.held, n: places}}
+    return {**now.change_fate(n, "held"), "held": {**now.held, n: places}}
 
 
 def _decided(now: Moment, data: dict[str, Any], copies: dict[str, str]) -> dict[str, Any]:
     n = data["n"]
-    left = list(now.held.get(n, ()))
+    still_held = list(now.held.get(n, ()))
     place = copies.get(data.get("hold", ""), "")
-    if place in left:
-        left.remove(place)
+    if place in still_held:
+        still_held.remove(place)
     held = {**{other: places for other, places in now.held.items() if other != n}}
-    if left:
-        return {"held": {**held, n: tuple(left)}}
+    if still_held:
+        return {"held": {**held, n: tuple(still_held)}}
     fates = {**now.fates, n: "waiting"} if now.fates.get(n) == "held" else now.fates
     return {"held": held, "fates": fates}
 
@@ -139,14 +144,15 @@ def _finished(now: Moment, data: dict[str, Any], copies: dict[str, str]) -> dict
 
 
 def _unpaused(now: Moment) -> dict[str, Any]:
+    """Return the changes that end a pause, none if there is no pause."""
     if now.paused_since is None:
         return {}
     return {"paused_since": None, "paused": now.paused + now.passed - now.paused_since}
 
 
-TELLERS = {
-    "memory-started": _begun,
-    "pass": _begun,
+CHANGES_BY_KIND = {
+    "memory-started": _started_or_pass,
+    "pass": _started_or_pass,
     "destroyed": _destroyed,
     "protected": _protected,
     "held": _held,
@@ -161,32 +167,36 @@ TELLERS = {
 
 @dataclass(frozen=True)
 class Replay:
-    """A run that is over, moment by moment."""
+    """A finished run as a list of moments, one per event."""
 
     run: Run
-    fates: dict[int, str]  # before anything happened
+    fates: dict[int, str]  # states of the memories before the first event, by number
     moments: list[Moment]
 
     @property
-    def told(self) -> list[Moment]:
-        """The moments that the log has a line for."""
-        return [moment for moment in self.moments if moment.kind not in UNTOLD]
+    def logged(self) -> list[Moment]:
+        """The moments that have a line in the log."""
+        return [moment for moment in self.moments if moment.kind not in NOT_LOGGED]
 
     @property
     def seconds(self) -> float:
+        """Seconds from the first event to the last."""
         return self.moments[-1].passed if self.moments else 0.0
 
     @property
     def speed(self) -> int:
-        """The speed at which the whole night takes about two minutes."""
-        return min(SPEEDS, key=lambda speed: abs(self.seconds / speed - WATCHED_IN))
+        """The speed at which the whole replay takes about two minutes."""
+        return min(SPEEDS, key=lambda speed: abs(self.seconds / speed - TARGET_SECONDS))
 
     def nearest(self, seq: int) -> Moment:
-        """The last moment up to `seq`, the first where there is none. Errors: IndexError without any."""
+        """Return the last moment up to `seq`, or the first of all.
+
+        Errors: IndexError if there are no moments.
+        """
         return next((moment for moment in reversed(self.moments) if moment.seq <= seq), self.moments[0])
 
-    def begins(self, memory: UUID) -> int | None:
-        """The seq at which a memory began to fade, or at which something else first happened to it."""
+    def first_change(self, memory: UUID) -> int | None:
+        """Return the seq of the first event that changed the state of a memory, or None."""
         number = Memory.objects.filter(pk=memory).values_list("number", flat=True).first()
         if number is None:
             return None
@@ -194,27 +204,30 @@ class Replay:
         return next((moment.seq for moment in self.moments if moment.fates.get(number) != before), None)
 
     def changes(self) -> list[dict[str, Any]]:
-        """What the page's script folds into each other: of each moment only what it changed."""
+        """Return for each moment only the values that differ from the moment before.
+
+        The page's script adds them up.
+        """
         out: list[dict[str, Any]] = []
-        known: dict[str, Any] = {}
+        previous: dict[str, Any] = {}
         fates = self.fates
         for moment in self.moments:
-            said: dict[str, Any] = {
+            values: dict[str, Any] = {
                 "state": moment.shown_state(),
                 "current": moment.current,
                 "level": moment.level if moment.current is not None else 0,
                 "counts": moment.counts(),
                 "copies": {str(n): list(places) for n, places in moment.held.items()},
             }
-            new = {key: value for key, value in said.items() if key not in known or known[key] != value}
+            new = {k: value for k, value in values.items() if k not in previous or previous[k] != value}
             moved = {n: state for n, state in moment.fates.items() if fates.get(n) != state}
-            known, fates = said, moment.fates
+            previous, fates = values, moment.fates
             out.append(
                 {
                     "seq": moment.seq,
                     "t": round(moment.passed, 3),
                     "elapsed": int(moment.elapsed),
-                    "told": moment.kind not in UNTOLD,
+                    "told": moment.kind not in NOT_LOGGED,
                     **new,
                     **({"fates": moved} if moved else {}),
                 }
@@ -223,7 +236,7 @@ class Replay:
 
 
 def replay(run: Run) -> Replay:
-    """Return a finished run moment by moment, from its events. Errors: ValueError where it is not over."""
+    """Return the replay of a finished run. Errors: ValueError if the run is not finished."""
     if run.state != Run.State.FINISHED:
         raise ValueError(_("This session is not over."))
     on_map = Memory.objects.filter(case=run.procedure.case_id, zone=Memory.Zone.MAP)
@@ -249,14 +262,14 @@ def _moments(events: Iterable[Event], fates: dict[int, str], copies: dict[str, s
     return out
 
 
-def present_at(shown: Replay, moment: Moment) -> dict[str, Any]:
-    """The present as the session's templates take it, as it was after `moment`: no names, no pictures."""
-    data = present(shown.run.pk, Viewer(user=None, names=False, pictures=False))
+def snapshot_at(shown: Replay, moment: Moment) -> dict[str, Any]:
+    """Return the snapshot for the session's templates as it was at `moment`, without names and pictures."""
+    data = snapshot(shown.run.pk, Viewer(user=None, names=False, pictures=False))
     for memory in data["memories"]:
         state = moment.fates.get(memory["n"]) if memory["zone"] == Memory.Zone.MAP else None
         at_work = memory["n"] is not None and memory["n"] == moment.current
         gone = state == "destroyed"
-        # What is at most stored of it is told by the session while it is; afterwards it is only a number.
+        # Stored bits, kind and chapter are shown only by the live session; here a memory is just a number.
         memory.update(
             state=state or "waiting",
             level=GONE if gone else moment.level if at_work else 0,
@@ -283,12 +296,12 @@ def present_at(shown: Replay, moment: Moment) -> dict[str, Any]:
     }
 
 
-def beside(told: Sequence[Moment], moment: Moment) -> tuple[int | None, int | None]:
-    """The seqs of the log's lines before and after a moment."""
-    earlier = next((item.seq for item in reversed(told) if item.seq < moment.seq), None)
-    return earlier, next((item.seq for item in told if item.seq > moment.seq), None)
+def neighbors(logged: Sequence[Moment], moment: Moment) -> tuple[int | None, int | None]:
+    """Return the seqs of the lines in the log before and after `moment`, None where there is none."""
+    earlier = next((item.seq for item in reversed(logged) if item.seq < moment.seq), None)
+    return earlier, next((item.seq for item in logged if item.seq > moment.seq), None)
 
 
-def places(memory: dict[str, Any]) -> dict[str, Any]:
-    """Where a memory of a present lies: all that the coast is drawn from, beside its state."""
+def map_position(memory: dict[str, Any]) -> dict[str, Any]:
+    """Return a memory's place on the map. The script draws the shore from it and the memory's state."""
     return {key: memory[key] for key in ("n", "x", "y", "w", "h")}

@@ -1,4 +1,4 @@
-"""The page on which a finished session is watched again. It works as links without a script."""
+"""The replay page of a finished session. Without a script, its links step from event to event."""
 
 from uuid import UUID
 
@@ -13,32 +13,35 @@ from clinic.audit.record import Act, actor_of, record
 from clinic.http.requests import request_user
 from erasure.runs.models import Run
 from erasure.runs.passes import GONE
-from erasure.session.replay import SPEEDS, Replay, beside, places, present_at, replay
+from erasure.session.replay import SPEEDS, Replay, map_position, neighbors, replay, snapshot_at
 from erasure.session.view_model import words
 
 
-def _asked(shown: Replay, query: dict[str, str]) -> int:
-    """The seq that somebody wants to see: `?at=`, or where the memory of `?memory=` begins to fade."""
+def _requested_seq(shown: Replay, query: dict[str, str]) -> int:
+    """Return the seq to show: `?at=<seq>`, or the first event of `?memory=<id>`; 0 if neither is given."""
     at = query.get("at", "")
     if at.isascii() and at.isdecimal() and len(at) <= 9:
         return int(at)
     try:
-        return shown.begins(UUID(query.get("memory", ""))) or 0
+        return shown.first_change(UUID(query.get("memory", ""))) or 0
     except ValueError:
         return 0
 
 
 @require_safe
 @never_cache
-def again(request: HttpRequest, run: UUID) -> HttpResponse:
-    """A finished session at one of its moments, the first unless another is asked for."""
+def replay_page(request: HttpRequest, run: UUID) -> HttpResponse:
+    """Show a finished session after one of its events, by default the first.
+
+    Each view is recorded in the log.
+    """
     row = get_object_or_404(Run.objects.select_related("procedure__case"), pk=run)
     if row.state != Run.State.FINISHED:
         return redirect("erasure:session", run=run)
     shown = replay(row)
-    moment = shown.nearest(_asked(shown, request.GET.dict()))
-    earlier, later = beside(shown.told, moment)
-    data = present_at(shown, moment)
+    moment = shown.nearest(_requested_seq(shown, request.GET.dict()))
+    earlier, later = neighbors(shown.logged, moment)
+    data = snapshot_at(shown, moment)
     context = {
         "present": data,
         "replay": shown,
@@ -50,8 +53,8 @@ def again(request: HttpRequest, run: UUID) -> HttpResponse:
             "moments": shown.changes(),
             "fates": shown.fates,
             "levels": GONE,
-            "places": [places(item) for item in data["memories"] if item["n"] in shown.fates],
-            "words": {**words(), **_sayings()},
+            "places": [map_position(item) for item in data["memories"] if item["n"] in shown.fates],
+            "words": {**words(), **_player_words()},
         },
     }
     with transaction.atomic():
@@ -66,8 +69,8 @@ def again(request: HttpRequest, run: UUID) -> HttpResponse:
     return render(request, "erasure/session/replay.html", context)
 
 
-def _sayings() -> dict[str, str]:
-    """What the page's script says beside the words of the session."""
+def _player_words() -> dict[str, str]:
+    """Return the words that the replay's script needs in addition to those of the session page."""
     return {
         "play": _("Play"),
         "stop": _("Pause"),

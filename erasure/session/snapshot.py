@@ -1,6 +1,7 @@
-"""The present of a run: everything the session view shows at one moment, read from the rows.
+"""The snapshot of a run: everything the session view shows at one moment, read from the database.
 
-The page is made from it, and so is the `state` event of the stream; after it only events follow.
+The templates call it `present`. The page is rendered from it, and the stream's `state` event contains it; the
+stream then sends only the events that came later.
 """
 
 from collections import Counter
@@ -23,12 +24,17 @@ from patients.memories.models import Memory, MemoryLink
 from patients.vault.keys import KeyGone
 from patients.vault.sealed import read_many
 
-LOG_LINES = 40  # beside them the last pass: passes are many, and must not push out what was decided or called
+# Lines of the log, not counting passes: these are so many that they would push out decisions and calls.
+LOG_LINES = 40
 
 
 @dataclass(frozen=True)
 class Viewer:
-    """Who looks: what they may see and do. `may` holds names of controls (erasure/session/urls.py)."""
+    """What a person may see and do in a session.
+
+    user: None for the public screen. names: may see titles and names. may: URL names of the controls this
+    person may use (erasure/session/urls.py).
+    """
 
     user: User | None
     names: bool = True
@@ -36,8 +42,11 @@ class Viewer:
     may: frozenset[str] = field(default_factory=frozenset)
 
 
-def clock(run: Run) -> tuple[int, int | None]:
-    """Seconds the run has worked, and the seconds it has left at its pace (None while nobody can say)."""
+def elapsed_and_remaining(run: Run) -> tuple[int, int | None]:
+    """Return the seconds the run has worked, and the seconds it still needs at the procedure's pace.
+
+    The second is None if the procedure has no pace, or if all memories that are left wait for the doctor.
+    """
     end = run.finished_at or (run.held_at if run.state == Run.State.PAUSED else None) or timezone.now()
     elapsed = max(0, int((end - run.started_at).total_seconds() - run.paused_seconds))
     left = Step.objects.filter(run=run, state__in=[Step.State.WAITING, Step.State.FADING])
@@ -47,35 +56,39 @@ def clock(run: Run) -> tuple[int, int | None]:
     if not pace:
         return elapsed, None
     if run.steps.filter(state=Step.State.HELD).exists() and not left.exists():
-        return elapsed, None  # all that is left waits for the doctor
+        return elapsed, None
     done = sum(left.values_list("level", flat=True))
     return elapsed, max(0, round(left.count() * pace - done * pace / GONE))
 
 
 def counts(run: Run) -> dict[str, int]:
-    """How many memories are on the map still, destroyed, protected, and copies held off the map."""
+    """Count the memories not yet erased ("map"), destroyed and protected, and the open holds ("off")."""
     steps = Counter(Step.objects.filter(run=run).values_list("state", flat=True))
-    kept = Memory.objects.filter(
+    protected = Memory.objects.filter(
         case=run.procedure.case_id, zone=Memory.Zone.MAP, fate=Memory.Fate.PROTECTED
     ).count()
     return {
         "map": steps[Step.State.WAITING] + steps[Step.State.FADING] + steps[Step.State.HELD],
         "destroyed": steps[Step.State.DESTROYED],
-        "protected": kept,
+        "protected": protected,
         "off": Hold.objects.filter(step__run=run, state=Hold.State.OPEN).count(),
     }
 
 
 def log_events(run: Run) -> list[Event]:
-    """What the log shows of a run, newest first."""
-    told = Event.objects.filter(run=run, seq__lte=run.last_seq).order_by("-seq")
-    events = list(told.exclude(kind="pass")[:LOG_LINES])
-    last = told.first()
+    """Return the last LOG_LINES events for the log, newest first, after the last pass if that is newer."""
+    newest_first = Event.objects.filter(run=run, seq__lte=run.last_seq).order_by("-seq")
+    events = list(newest_first.exclude(kind="pass")[:LOG_LINES])
+    last = newest_first.first()
     return [last, *events] if last is not None and last.kind == "pass" else events
 
 
 def shown_state(run: Run, held: bool) -> str:
-    """The word for the state: 'held' when all that is left waits for the doctor."""
+    """Return the session view's code for the run's state.
+
+    held: True if all memories that are left wait for the doctor. The code is then "held" while the run is
+    running.
+    """
     if run.state == Run.State.RUNNING:
         return "held" if held else "running"
     if run.state == Run.State.STOPPING:
@@ -85,7 +98,7 @@ def shown_state(run: Run, held: bool) -> str:
     return str(run.state)
 
 
-def _day(text: str) -> str:
+def _format_day(text: str) -> str:
     try:
         return date_format(date.fromisoformat(text), "DATE_FORMAT")
     except ValueError:
@@ -103,18 +116,18 @@ def _memory_state(memory: Memory, step: Step | None) -> str:
 
 
 def memories(run: Run, viewer: Viewer) -> list[dict[str, Any]]:
-    """Every memory of the case in time order, childhood first, with what is left of it to see."""
+    """Return every memory of the case, childhood first, then by number, with what of it can still be seen."""
     rows = list(Memory.objects.filter(case=run.procedure.case_id).order_by("number", "made_at"))
     steps = {step.memory_id: step for step in run.steps.all()}
-    papers = read_many(rows) if viewer.names else {}
-    kept: dict[UUID, list[Keepsake]] = {}
+    texts = read_many(rows) if viewer.names else {}
+    keepsakes: dict[UUID, list[Keepsake]] = {}
     for keepsake in (
         Keepsake.objects.filter(memory__in=rows, gone_at__isnull=True)
         .select_related("picture", "thumb")
         .order_by("added_at", "pk")
     ):
         if keepsake.memory_id:
-            kept.setdefault(keepsake.memory_id, []).append(keepsake)
+            keepsakes.setdefault(keepsake.memory_id, []).append(keepsake)
     links = Counter[UUID]()
     for link in MemoryLink.objects.filter(a__in=rows):
         links[link.a_id] += 1
@@ -123,9 +136,9 @@ def memories(run: Run, viewer: Viewer) -> list[dict[str, Any]]:
     for memory in sorted(rows, key=lambda row: (row.zone == Memory.Zone.MAP, row.number or 0)):
         step = steps.get(memory.pk)
         state = _memory_state(memory, step)
-        paper = papers.get(memory.pk) if state != "destroyed" else None
-        own = kept.get(memory.pk, [])
-        seen = next((keepsake for keepsake in own if keepsake.thumb_id), None)
+        text = texts.get(memory.pk) if state != "destroyed" else None
+        own = keepsakes.get(memory.pk, [])
+        pictured = next((keepsake for keepsake in own if keepsake.thumb_id), None)
         out.append(
             {
                 "n": memory.number,
@@ -134,10 +147,10 @@ def memories(run: Run, viewer: Viewer) -> list[dict[str, Any]]:
                 "level": step.level if step else 0,
                 "levels": GONE,
                 "bits": capacity_bits(own),
-                "picture": picture_url(seen.thumb_id) if seen and viewer.pictures else None,
-                "large": picture_url(_large(seen)) if seen and viewer.pictures else None,
-                "title": paper.title if paper else None,
-                "date": (paper.when or _day(paper.day)) if paper else None,
+                "picture": picture_url(pictured.thumb_id) if pictured and viewer.pictures else None,
+                "large": picture_url(_large_picture(pictured)) if pictured and viewer.pictures else None,
+                "title": text.title if text else None,
+                "date": (text.when or _format_day(text.day)) if text else None,
                 "chapter": memory.chapter,
                 "intensity": memory.intensity or 0,
                 "links": links[memory.pk],
@@ -153,19 +166,25 @@ def memories(run: Run, viewer: Viewer) -> list[dict[str, Any]]:
     return out
 
 
-def _large(keepsake: Keepsake) -> UUID | None:
-    """The picture for the stage: as large as there is one now; a letter's words are no picture."""
+def _large_picture(keepsake: Keepsake) -> UUID | None:
+    """Return the id of the largest picture that still exists: the display copy, else the thumbnail.
+
+    The display copy of a letter may be text; then it is the thumbnail.
+    """
     picture = keepsake.picture
     return picture.pk if picture and picture.media_type == "image/jpeg" else keepsake.thumb_id
 
 
 def picture_url(object_id: UUID | None) -> str | None:
-    """Where the picture of one stored object is served while it exists."""
+    """Return the URL of a stored picture. It answers as long as the picture exists."""
     return f"/pictures/{object_id}" if object_id else None
 
 
 def alarms(run: Run, viewer: Viewer) -> list[dict[str, Any]]:
-    """What waits for a person: copies off the map, a called doctor, a question to the team, an offer."""
+    """Return what waits for a person's answer.
+
+    These are open holds, an unanswered doctor call, open presence checks and an offer to hand over.
+    """
     open_holds = Hold.objects.filter(step__run=run, state=Hold.State.OPEN).select_related(
         "step__memory", "copy__memory"
     )
@@ -184,7 +203,7 @@ def alarms(run: Run, viewer: Viewer) -> list[dict[str, Any]]:
     blank = {"n": None, "copy_n": None, "decided": False}
     call = calls.unanswered().filter(run=run).first()
     if call:
-        told = [
+        notices = [
             {
                 "who": notice.user.short_name if viewer.names else None,
                 "at": notice.at.isoformat(),
@@ -200,7 +219,7 @@ def alarms(run: Run, viewer: Viewer) -> list[dict[str, Any]]:
                 "why": call.why,
                 "since": call.called_at.isoformat(),
                 "escalated": call.escalated_at is not None,
-                "told": told,
+                "told": notices,
             }
         )
     if run.state not in {Run.State.FINISHED, Run.State.STOPPING}:
@@ -214,12 +233,12 @@ def alarms(run: Run, viewer: Viewer) -> list[dict[str, Any]]:
             }
             for check in presence.unsettled().filter(run=run).select_related("step__memory")
         ]
-        out += _offer(run, viewer, blank)
+        out += _handover_alarm(run, viewer, blank)
     return out
 
 
-def _offer(run: Run, viewer: Viewer, blank: dict[str, Any]) -> list[dict[str, Any]]:
-    """A handover that waits, for the two it concerns."""
+def _handover_alarm(run: Run, viewer: Viewer, blank: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the open offer to hand over, for the two technicians it concerns only."""
     offered = handover.open_offer(run)
     if offered is None or viewer.user is None:
         return []
@@ -230,7 +249,7 @@ def _offer(run: Run, viewer: Viewer, blank: dict[str, Any]) -> list[dict[str, An
     return [{**blank, "id": str(offered.pk), "kind": "handover", "who": who.short_name, "own": own}]
 
 
-# Control: name of its URL.
+# Key of each control in the page, and the name of its URL.
 CONTROLS = {
     "pause": "pause",
     "resume": "resume",
@@ -249,23 +268,26 @@ CONTROLS = {
     "take_over": "take-over",
     "hand_back": "hand-back",
 }
-# What only a doctor who has taken over does (erasure/runs/run_actions.py). The patient protects all the same.
-IN_CHARGE = frozenset({"resume", "protect", "abort", "abort_finish", "decide", "handover"})
+# Once a doctor has taken over, only that doctor may use these (erasure/runs/run_actions.py). The patient may
+# still protect.
+ONLY_IN_CHARGE = frozenset({"resume", "protect", "abort", "abort_finish", "decide", "handover"})
 
 
 def controls(run: Run, viewer: Viewer) -> dict[str, str | None]:
-    """Address of each control this viewer may use now."""
-    over = run.state in {Run.State.FINISHED, Run.State.STOPPING}
+    """Return the URL of each control, None for those this viewer may not use now."""
+    ended = run.state in {Run.State.FINISHED, Run.State.STOPPING}
     return {
         key: reverse(f"erasure:{name}", args=[run.pk])
-        if name in viewer.may and (not over or key in {"acknowledge", "here"}) and _open(key, run, viewer)
+        if name in viewer.may
+        and (not ended or key in {"acknowledge", "here"})
+        and _has_effect(key, run, viewer)
         else None
         for key, name in CONTROLS.items()
     }
 
 
-def _open(key: str, run: Run, viewer: Viewer) -> bool:
-    """Whether a control that `viewer` may use by the table does anything as things stand."""
+def _has_effect(key: str, run: Run, viewer: Viewer) -> bool:
+    """Return whether a control that the policy table opens to `viewer` would do anything now."""
     me = viewer.user.pk if viewer.user else None
     if key == "hand_back":
         return run.taken_over_by_id is not None and run.taken_over_by_id == me
@@ -275,13 +297,13 @@ def _open(key: str, run: Run, viewer: Viewer) -> bool:
         return viewer.user is not None and (
             viewer.user.has_role(Role.TECHNICIAN) or run.taken_over_by_id == me
         )
-    if run.taken_over_by_id is None or run.taken_over_by_id == me or key not in IN_CHARGE:
+    if run.taken_over_by_id is None or run.taken_over_by_id == me or key not in ONLY_IN_CHARGE:
         return True
     return key == "protect" and run.procedure.case.patient_id == me
 
 
 def people(run: Run, viewer: Viewer) -> dict[str, Any] | None:
-    """Who answers for the night and who is there now; None for who sees no names."""
+    """Return who is responsible, in charge, and has the page open now; None if `viewer` sees no names."""
     if not viewer.names:
         return None
     in_charge = run.taken_over_by
@@ -294,7 +316,10 @@ def people(run: Run, viewer: Viewer) -> dict[str, Any] | None:
 
 
 def chapters_of(run: Run, viewer: Viewer) -> list[dict[str, str]]:
-    """The spans the patient named; gone with the case's key when the night is over."""
+    """Return the chapters the patient named.
+
+    There are none once the case's key is destroyed after the run.
+    """
     try:
         return list(run.procedure.case.read().chapters) if viewer.names else []
     except KeyGone:
@@ -302,7 +327,7 @@ def chapters_of(run: Run, viewer: Viewer) -> list[dict[str, str]]:
 
 
 def subject_of(run: Run, viewer: Viewer) -> str | None:
-    """Whom the patient wants to forget, while the house still knows."""
+    """Return the subject's name, None once the case's key is destroyed."""
     try:
         return (run.procedure.case.read().subject_name or None) if viewer.names else None
     except KeyGone:
@@ -310,27 +335,26 @@ def subject_of(run: Run, viewer: Viewer) -> str | None:
 
 
 def certificate_url(run: Run) -> str | None:
-    """Where the certificate is shown, once there is one."""
+    """Return the URL of the certificate's page, None while there is no certificate."""
     return reverse("erasure:certificate", args=[run.pk]) if hasattr(run, "certificate") else None
 
 
 def replay_url(run: Run, viewer: Viewer) -> str | None:
-    """Where a finished session can be watched again; nothing on a wall, where nobody does anything."""
-    over = run.state == Run.State.FINISHED and viewer.user is not None
-    return reverse("erasure:replay", args=[run.pk]) if over else None
+    """Return the URL of a finished run's replay; None for the public screen, which has no controls."""
+    shown = run.state == Run.State.FINISHED and viewer.user is not None
+    return reverse("erasure:replay", args=[run.pk]) if shown else None
 
 
-def verified(run: Run) -> str | None:
-    """What the verification after a finished run came to, in its own word ("clean"); None until then."""
+def verification_result(run: Run) -> str | None:
+    """Return the result of the verification after a finished run ("clean" or "found"); None before it."""
     if run.state != Run.State.FINISHED:
         return None
-    told = Event.objects.filter(run=run, kind="run-verified").values_list("data", flat=True).first()
-    return str(told.get("result", "")) if told else None
+    data = Event.objects.filter(run=run, kind="run-verified").values_list("data", flat=True).first()
+    return str(data.get("result", "")) if data else None
 
 
-def present(run_id: UUID, viewer: Viewer) -> dict[str, Any]:
-    """Return the present of a run as plain data; what happens after its `seq` comes as events."""
-
+def snapshot(run_id: UUID, viewer: Viewer) -> dict[str, Any]:
+    """Return the snapshot of a run. It contains the effect of every event up to its `seq`."""
     run = Run.objects.select_related(
         "procedure__case__patient", "procedure__consent", "held_by", "responsible", "taken_over_by"
     ).get(pk=run_id)
@@ -345,7 +369,7 @@ def present(run_id: UUID, viewer: Viewer) -> dict[str, Any]:
         ),
         None,
     )
-    elapsed, remaining = clock(run)
+    elapsed, remaining = elapsed_and_remaining(run)
     tally = counts(run)
     at_work = any(item["state"] in {"waiting", "fading"} for item in shown if item["n"])
     return {
@@ -379,5 +403,5 @@ def present(run_id: UUID, viewer: Viewer) -> dict[str, Any]:
         "map_css_url": reverse("erasure:map-css", args=[run.pk]),
         "certificate_url": certificate_url(run),
         "replay_url": replay_url(run, viewer),
-        "verified": verified(run),
+        "verified": verification_result(run),
     }

@@ -1,4 +1,4 @@
-"""The page on which a booked night is started."""
+"""The page on which a booked procedure is started."""
 
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from erasure.runs.planning import CannotStart, obstacle, start_run
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def start(request: HttpRequest, procedure: UUID) -> HttpResponse:
-    """Ask once more, then start now."""
+    """Ask for confirmation (GET), then start the run (POST)."""
     row = get_object_or_404(
         Procedure.objects.select_related("case__patient", "consent", "map", "booking"), pk=procedure
     )

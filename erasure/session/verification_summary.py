@@ -1,4 +1,4 @@
-"""A run's verification as the session's page shows it."""
+"""The result of a run's verification, for the session page."""
 
 from typing import Any
 
@@ -12,13 +12,17 @@ from erasure.verification.result_texts import BEYOND, NAMES, told
 
 
 def verification_of(run: Run) -> dict[str, Any]:
-    """What is shown: `places` as (name, result in words, "text"), `clean`, and `failed`."""
-    said = Entry.objects.filter(run=run.pk, action__in=["run.verified", "run.unverified"])
-    latest = said.order_by("index").last()
+    """Return the result of the latest verification of `run`.
+
+    places: list of (name, result in words, "text"), empty before the verification. clean: nothing was found.
+    failed: the verification could not be done.
+    """
+    entries = Entry.objects.filter(run=run.pk, action__in=["run.verified", "run.unverified"])
+    latest = entries.order_by("index").last()
     if latest is None or latest.action == "run.unverified":
         return {"places": [], "clean": False, "failed": latest is not None}
-    found = statement(latest.details)
-    looked = [place for place in found["places"] if place["place"] in NAMES]
-    places = [(NAMES[place["place"]], told(place["found"], place["why"]), "text") for place in looked]
+    result = statement(latest.details)
+    checked = [place for place in result["places"] if place["place"] in NAMES]
+    places = [(NAMES[place["place"]], told(place["found"], place["why"]), "text") for place in checked]
     places += [(_(name), _("not checkable here"), "text") for name in BEYOND.values()]
-    return {"places": places, "clean": found["result"] == CLEAN, "failed": False}
+    return {"places": places, "clean": result["result"] == CLEAN, "failed": False}

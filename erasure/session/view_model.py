@@ -1,6 +1,8 @@
-"""What the session's page says of the present: words, order and figures, before and beside any script.
+"""What the session page shows of a snapshot: words, order and figures.
 
-Takes the present as plain data (erasure/session/snapshot.py) and reads no row.
+The page is complete without a script; the scripts get their words from here too. Input is the snapshot as
+plain data (erasure/session/snapshot.py, called `present`); the database is not read. A "print" is the picture
+that stands for one memory on the map.
 """
 
 from collections.abc import Sequence
@@ -15,8 +17,8 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext, pgettext_
 
 from erasure.session import chart
 
-# The numbers a sentence says in words.
-SMALL = (
+# Sentences for 0 to 5 memories left.
+LEFT_SENTENCES = (
     pgettext_lazy("what is left", "Nothing left."),
     pgettext_lazy("what is left", "Nothing left but this one."),
     pgettext_lazy("what is left", "Nothing left but these two."),
@@ -25,7 +27,7 @@ SMALL = (
     pgettext_lazy("what is left", "Nothing left but these five."),
 )
 STATES: dict[str, tuple[str | Promise, str, str]] = {
-    # state: word, mark, kind
+    # state: word, icon, style of the heading ("alarm" or "")
     "waiting": (gettext_lazy("Ready"), "done", ""),
     "running": (gettext_lazy("Erasing"), "running", ""),
     "paused": (gettext_lazy("Paused"), "paused", ""),
@@ -65,16 +67,21 @@ VERIFIED: dict[str, str | Promise] = {
     "clean": gettext_lazy("Verified: nothing found"),
     "found": gettext_lazy("Verified: something is left"),
 }
-# Tops of the last sentence, in shares of the map's height (.nothing in session.css), and its measures.
-HEIGHTS = (0.38, 0.58, 0.20, 0.78)
-SENTENCE = (0.56, 0.1)
-OVER = frozenset({"finished", "aborted"})
-LEFT = frozenset({"held", "destroyed", "protected"})
+# The closing sentence on the map of a finished run: where its top can be, in the order preferred, and its
+# width and height. All are fractions of the map (.nothing in session.css).
+SENTENCE_TOPS = (0.38, 0.58, 0.20, 0.78)
+SENTENCE_SIZE = (0.56, 0.1)
+ENDED = frozenset({"finished", "aborted"})
+# States that the panel names also for the memory shown by default.
+STATES_NAMED = frozenset({"held", "destroyed", "protected"})
 
 
 @dataclass(frozen=True)
-class Night:
-    """What is still recoverable, for who answers for the night; `bits`: at most so many are stored."""
+class Recoverable:
+    """How much can still be recovered, for whoever is responsible for the run.
+
+    untouched, partly, gone: numbers of memories. bits: upper bound of what is still stored.
+    """
 
     untouched: int
     partly: int
@@ -83,8 +90,8 @@ class Night:
 
 
 @dataclass(frozen=True)
-class Showing:
-    """Everything the template needs beside the present itself."""
+class SessionView:
+    """Everything the template needs in addition to the snapshot itself."""
 
     word: str
     mark: str
@@ -92,36 +99,36 @@ class Showing:
     over: bool
     prints: list[dict[str, Any]]
     childhood: list[dict[str, Any]]
-    shown: dict[str, Any] | None  # the memory the panel tells of
-    chosen: bool  # somebody asked for it; otherwise it is the one at work
-    fate: str  # what became of it, where that isn't plain from the rest
-    figure: str | None  # the picture on the stage; none while its memory is off the map
-    passes: list[bool]  # of the memory shown: True where a pass is done
+    shown: dict[str, Any] | None  # the memory described in the panel
+    chosen: bool  # the viewer chose that memory and it is not the one being erased
+    fate: str  # its state in words, empty where the rest of the panel makes it clear
+    stage_picture: str | None  # URL of the picture on the stage
+    passes: list[bool]  # of the memory shown: True for each pass that is done
     links: list[chart.Link]
-    ways: list[str]  # to copies off the map
+    copy_paths: list[str]  # SVG paths from copies off the map to their memories
     shore: chart.Shore
     bars: list[chart.Bar]
     spans: list[chart.Span]
-    now: float | None  # percent along the time strip
-    until: str
+    now: float | None  # place of the current memory in the time strip, in percent
+    last_month: str  # month and year at the end of the time strip
     log: list[dict[str, Any]]
     alarms: list[dict[str, Any]]
-    alarm_kinds: str  # of the alarms, for the sheet; with "several", "many" and "asking" where it is so
-    left: str
-    after: str
-    clear: int  # which of the heights in the sheet the last sentence stands at
+    alarm_kinds: str  # for the stylesheet: see `alarm_kinds` below
+    left: str  # "Nothing left but these two."
+    after: str  # "143 memories destroyed, 2 protected."
+    sentence_place: int  # index into SENTENCE_TOPS
     elapsed: str
     remaining: str
-    paused: str
-    held: str  # where and when the fade stands still
-    night: Night
+    paused_by: str  # by whom and since when, for the head of the panel
+    paused_at: str  # after which pass and when
+    recoverable: Recoverable
     verified: str
     words: dict[str, Any]
 
 
-def showing(present: dict[str, Any], chosen: str | None = None) -> Showing:
-    """Return what the page says of `present`. `chosen`: id of a memory somebody wants to look at."""
-    memories = [told(item, present["chapters"]) for item in present["memories"]]
+def session_view(present: dict[str, Any], chosen: str | None = None) -> SessionView:
+    """Return what the page shows of `present`. chosen: id of the memory the viewer chose to look at."""
+    memories = [with_words(item, present["chapters"]) for item in present["memories"]]
     prints = sorted((m for m in memories if m["zone"] == "map" and m["n"] is not None), key=lambda m: m["n"])
     for item, age in zip((m for m in prints if m["state"] == "destroyed"), _ages(prints), strict=True):
         item["age"] = age
@@ -131,63 +138,68 @@ def showing(present: dict[str, Any], chosen: str | None = None) -> Showing:
     current = next((item for item in prints if item["n"] == present["current"]), None)
     asked = by_id.get(chosen or "")
     asked = asked if asked and asked["state"] != "destroyed" else None
-    shown = asked or current or _held(present, prints) or _latest(present, prints)
+    shown = asked or current or _waiting_for_doctor(present, prints) or _last_destroyed(present, prints)
     strip = chart.bars(prints)
     state = present["state"]
     word, mark, kind = STATES.get(state, STATES["running"])
     placed = [item for item in prints if item["x"] is not None]
-    return Showing(
+    return SessionView(
         word=str(word),
         mark=mark,
         kind=kind,
-        over=state in OVER,
+        over=state in ENDED,
         prints=prints,
         childhood=[item for item in memories if item["zone"] != "map"],
         shown=shown,
         chosen=asked is not None and asked is not current,
-        fate=_fate(shown) if shown and (asked not in (None, current) or shown["state"] in LEFT) else "",
-        figure=_figure(shown, asked is not None),
+        fate=_fate(shown)
+        if shown and (asked not in (None, current) or shown["state"] in STATES_NAMED)
+        else "",
+        stage_picture=_stage_picture(shown, asked is not None),
         passes=[i < shown["level"] for i in range(shown["levels"])] if shown else [],
         links=chart.links(placed, present["links"]),
-        ways=chart.ways(present["alarms"], present["memories"]),
+        copy_paths=chart.copy_paths(present["alarms"], present["memories"]),
         shore=chart.shore(placed),
         bars=strip,
         spans=chart.spans(prints, present["chapters"]),
         now=next((bar.middle for bar in strip if bar.n == present["current"]), None),
-        until=_until(present["chapters"]),
+        last_month=_last_month(present["chapters"]),
         log=log_lines(present["log"]),
         alarms=[_alarm(alarm, by_id, prints) for alarm in present["alarms"]],
         alarm_kinds=alarm_kinds(present),
         left=left_sentence(sum(item["state"] != "destroyed" for item in prints)),
         after=after_sentence(present["counts"]),
-        clear=_clear([item for item in placed if item["state"] == "protected"]),
+        sentence_place=_sentence_place([item for item in placed if item["state"] == "protected"]),
         elapsed=elapsed(present["elapsed_s"]),
         remaining=remaining(present["remaining_s"]),
-        paused=_paused(present),
-        held=_held_line(present, current),
-        night=_night(prints),
-        verified=_verified(present),
+        paused_by=_paused_by(present),
+        paused_at=_paused_at(present, current),
+        recoverable=_recoverable(prints),
+        verified=_verification_words(present),
         words=words(),
     )
 
 
-def _held(present: dict[str, Any], prints: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """The memory that waits for the doctor, while nothing else is at work."""
+def _waiting_for_doctor(present: dict[str, Any], prints: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return the first memory that waits for the doctor because a copy was found off the map, or None."""
     waiting = {alarm["n"] for alarm in present["alarms"] if alarm["kind"] == "off-map"}
     return next((item for item in prints if item["n"] in waiting), None)
 
 
-def _latest(present: dict[str, Any], prints: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """The memory that went last, in the moment before the next one begins."""
-    if present["state"] in OVER:
+def _last_destroyed(present: dict[str, Any], prints: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return the memory destroyed last: it is shown until the next one begins.
+
+    None after the end of the run.
+    """
+    if present["state"] in ENDED:
         return None
     gone = [line for line in present["log"] if line["kind"] == "destroyed"]
     number = max(gone, key=lambda line: line["seq"])["n"] if gone else None
     return next((item for item in prints if item["n"] == number and number is not None), None)
 
 
-def told(item: dict[str, Any], chapters: Sequence[dict[str, str]]) -> dict[str, Any]:
-    """A memory of the present with the words for it."""
+def with_words(item: dict[str, Any], chapters: Sequence[dict[str, str]]) -> dict[str, Any]:
+    """Return a memory of the snapshot with the words and styles to show it."""
     chapter = chapters[item["chapter"]] if _has_chapter(item, chapters) else None
     return {
         **item,
@@ -204,48 +216,58 @@ def _has_chapter(item: dict[str, Any], chapters: Sequence[dict[str, str]]) -> bo
     return item["chapter"] is not None and 0 <= item["chapter"] < len(chapters)
 
 
-def _figure(shown: dict[str, Any] | None, asked: bool) -> str | None:
-    """The picture on the stage, as large as there is one; none while its memory is off the map."""
+def _stage_picture(shown: dict[str, Any] | None, asked: bool) -> str | None:
+    """Return the URL of a memory's largest picture; None for a memory on hold, unless it was chosen."""
     if shown is None or (shown["state"] == "held" and not asked):
         return None
     return shown.get("large") or shown["picture"]
 
 
 def _fate(item: dict[str, Any]) -> str:
+    """Return the state of a memory in words."""
     return str(FATES[item["state"] if item["zone"] == "map" or item["state"] == "destroyed" else "childhood"])
 
 
 def accessible_name(item: dict[str, Any]) -> str:
-    """What a memory's button is called: "Memory 143, title, date, waiting"; no title once it is gone."""
+    """Return a button's label: "Memory 143, title, date, waiting"; without title once it is destroyed."""
     on_map = item["zone"] == "map"
-    who = _("Memory %(n)s") % {"n": item["n"]} if on_map else _("Childhood memory")
+    label = _("Memory %(n)s") % {"n": item["n"]} if on_map else _("Childhood memory")
     fate = _fate(item)
     if item["state"] == "destroyed":
-        return ", ".join([who, fate])
-    return ", ".join(part for part in (who, item["title"], item["date"], fate) if part)
+        return ", ".join([label, fate])
+    return ", ".join(part for part in (label, item["title"], item["date"], fate) if part)
 
 
 def _ages(prints: Sequence[dict[str, Any]]) -> list[int]:
-    """How old each emptied place is, 0 to 2, oldest memories (the last to go) first."""
+    """Return how long each destroyed memory has been gone: 0 (recently) to 2 (long), by rising number.
+
+    The memories with the lowest numbers are destroyed last.
+    """
     gone = sum(item["state"] == "destroyed" for item in prints)
     return [min(2, i * 3 // gone) for i in range(gone)]
 
 
-def _clear(kept: Sequence[dict[str, Any]]) -> int:
-    """Where the last sentence covers least of what is kept: index into the heights, the middle first."""
+def _sentence_place(protected: Sequence[dict[str, Any]]) -> int:
+    """Return the index into SENTENCE_TOPS where the sentence covers least of the protected memories."""
 
     def covered(top: float) -> float:
-        beside = (item for item in kept if abs(item["x"] - 0.5) < item["w"] / 2 + SENTENCE[0] / 2)
+        beside = (item for item in protected if abs(item["x"] - 0.5) < item["w"] / 2 + SENTENCE_SIZE[0] / 2)
         return sum(
-            max(0.0, min(item["y"] + item["h"] / 2, top + SENTENCE[1]) - max(item["y"] - item["h"] / 2, top))
+            max(
+                0.0,
+                min(item["y"] + item["h"] / 2, top + SENTENCE_SIZE[1]) - max(item["y"] - item["h"] / 2, top),
+            )
             for item in beside
         )
 
-    return min(range(len(HEIGHTS)), key=lambda at: covered(HEIGHTS[at]))
+    return min(range(len(SENTENCE_TOPS)), key=lambda i: covered(SENTENCE_TOPS[i]))
 
 
 def log_lines(log: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The log, newest first, with one line for a fade instead of one for each pass."""
+    """Return the lines of the log, newest first.
+
+    Of successive passes of one memory only the newest is kept.
+    """
     out: list[dict[str, Any]] = []
     for line in sorted(log, key=lambda line: -line["seq"]):
         newer = out[-1] if out else None
@@ -264,16 +286,16 @@ def _alarm(
         **alarm,
         "target": target,
         "copy_of": by_id.get(str(alarm.get("copy", ""))),
-        "since_at": _moment(alarm.get("since")),
-        "due_at": _moment(alarm.get("due")),
-        "rounds": [
-            {**notice, "at": _moment(notice["at"]), "word": str(NOTICES[notice["kind"]])}
+        "since_at": _local_time(alarm.get("since")),
+        "due_at": _local_time(alarm.get("due")),
+        "notices": [
+            {**notice, "at": _local_time(notice["at"]), "word": str(NOTICES[notice["kind"]])}
             for notice in alarm.get("told", [])[-12:]
         ],
     }
 
 
-# The control that answers each kind of alarm; who has it is asked.
+# The control that answers each kind of alarm. Only viewers who may use it are asked for an answer.
 ANSWERED_BY = {
     "off-map": "decide",
     "doctor": "acknowledge",
@@ -283,7 +305,11 @@ ANSWERED_BY = {
 
 
 def alarm_kinds(present: dict[str, Any]) -> str:
-    """The kinds of the alarms, for the sheet; and "several" (of two on), "many" (of three on), "asking"."""
+    """Return the kinds of the alarms for the stylesheet, separated by spaces.
+
+    Added are "several" for two or more alarms, "many" for three or more, and "asking" if the viewer can
+    answer one.
+    """
     kinds = [alarm["kind"] for alarm in present["alarms"]]
     asking = any(present["controls"].get(ANSWERED_BY.get(kind, "")) for kind in kinds)
     return " ".join(
@@ -291,36 +317,36 @@ def alarm_kinds(present: dict[str, Any]) -> str:
     )
 
 
-def _moment(text: str | None) -> datetime | None:
-    """A time of the present in the clinic's zone."""
+def _local_time(text: str | None) -> datetime | None:
+    """Return a time of the snapshot in the clinic's time zone."""
     return timezone.localtime(datetime.fromisoformat(text)) if text else None
 
 
 def left_sentence(count: int) -> str:
-    """ "Nothing left but these two.", worded by count."""
-    if count < len(SMALL):
-        return str(SMALL[count])
+    """Return "Nothing left but these two." for the number of memories left."""
+    if count < len(LEFT_SENTENCES):
+        return str(LEFT_SENTENCES[count])
     return ngettext("Nothing left but this %(n)d.", "Nothing left but these %(n)d.", count) % {"n": count}
 
 
 def after_sentence(counts: dict[str, int]) -> str:
-    """What became of the map, in figures."""
+    """Return "143 memories destroyed, 2 protected."."""
     gone, kept = counts["destroyed"], counts["protected"]
-    said = ngettext("%(n)d memory destroyed", "%(n)d memories destroyed", gone) % {"n": gone}
+    text = ngettext("%(n)d memory destroyed", "%(n)d memories destroyed", gone) % {"n": gone}
     if kept:
-        said += ngettext(", %(n)d protected", ", %(n)d protected", kept) % {"n": kept}
-    return said + pgettext("end of a sentence", ".")
+        text += ngettext(", %(n)d protected", ", %(n)d protected", kept) % {"n": kept}
+    return text + pgettext("end of a sentence", ".")
 
 
 def elapsed(seconds: int) -> str:
-    """Time since the start, to the second within the first hour."""
+    """Return the time since the start: minutes and seconds in the first hour, then hours and minutes."""
     if seconds < 3600:
         return _("%(m)d min %(s)02d s") % {"m": seconds // 60, "s": seconds % 60}
     return _("%(h)d h %(m)02d min") % {"h": seconds // 3600, "m": seconds % 3600 // 60}
 
 
 def remaining(seconds: int | None) -> str:
-    """Time that is left, no finer than anyone can know; empty where nobody can say."""
+    """Return the time left: to the minute, from an hour on to ten minutes; empty if it is unknown."""
     if seconds is None:
         return ""
     if seconds < 60:
@@ -331,8 +357,8 @@ def remaining(seconds: int | None) -> str:
     return _("≈ %(h)d h %(m)02d min") % {"h": minutes // 60, "m": minutes % 60}
 
 
-def _paused(present: dict[str, Any]) -> str:
-    """By whom and since when, for the head of the panel."""
+def _paused_by(present: dict[str, Any]) -> str:
+    """Return who paused the run and since when, for the head of the panel; empty if it is not paused."""
     if present["state"] != "paused":
         return ""
     since = present.get("paused_at")
@@ -342,34 +368,35 @@ def _paused(present: dict[str, Any]) -> str:
     return _("Held since %(at)s") % {"at": at} if at else _("Held")
 
 
-def _held_line(present: dict[str, Any], current: dict[str, Any] | None) -> str:
-    """ "Paused after pass 7 of 12 at 23:14:05": as the rows say it, not as anybody hoped."""
+def _paused_at(present: dict[str, Any], current: dict[str, Any] | None) -> str:
+    """Return "Paused after pass 7 of 12 at 23:14:05", from committed data; empty if the run is not paused."""
     if present["state"] != "paused":
         return ""
     since = present.get("paused_at")
     at = formats.time_format(timezone.localtime(datetime.fromisoformat(since)), "H:i:s") if since else ""
     if current and current["level"]:
-        said = {"level": current["level"], "levels": current["levels"], "at": at}
-        return _("Paused after pass %(level)s of %(levels)s at %(at)s") % said
+        values = {"level": current["level"], "levels": current["levels"], "at": at}
+        return _("Paused after pass %(level)s of %(levels)s at %(at)s") % values
     return _("Paused at %(at)s") % {"at": at}
 
 
-def _night(prints: Sequence[dict[str, Any]]) -> Night:
-    going = [item for item in prints if item["state"] in {"waiting", "fading", "held"}]
-    return Night(
-        untouched=sum(not item["level"] for item in going),
-        partly=sum(bool(item["level"]) for item in going),
+def _recoverable(prints: Sequence[dict[str, Any]]) -> Recoverable:
+    remaining_targets = [item for item in prints if item["state"] in {"waiting", "fading", "held"}]
+    return Recoverable(
+        untouched=sum(not item["level"] for item in remaining_targets),
+        partly=sum(bool(item["level"]) for item in remaining_targets),
         gone=sum(item["state"] == "destroyed" for item in prints),
         bits=sum(item["bits"] for item in prints if item["state"] != "destroyed"),
     )
 
 
-def _verified(present: dict[str, Any]) -> str:
-    """What the verification came to, for the head of a finished session's panel."""
+def _verification_words(present: dict[str, Any]) -> str:
+    """Return the verification's result in words for the head of the panel; empty before it."""
     return str(VERIFIED.get(present["verified"], VERIFIED["found"])) if present["verified"] else ""
 
 
-def _until(chapters: Sequence[dict[str, str]]) -> str:
+def _last_month(chapters: Sequence[dict[str, str]]) -> str:
+    """Return the month and year in which the last chapter ends, empty if it is unknown."""
     last = max((chapter.get("to", "") for chapter in chapters), default="")
     try:
         return formats.date_format(datetime.fromisoformat(last), "SHORT_YEAR_MONTH_FORMAT")
@@ -378,7 +405,10 @@ def _until(chapters: Sequence[dict[str, str]]) -> str:
 
 
 def words() -> dict[str, Any]:
-    """Everything the scripts say, in the active language; %(name)s marks what they put in."""
+    """Return all words the scripts use, in the active language.
+
+    The scripts fill in placeholders like %(n)s.
+    """
     return {
         "lang": translation.get_language() or "en",
         "zone": timezone.get_current_timezone_name(),

@@ -1,4 +1,4 @@
-"""What a person may see and do in a session; the policy table says who may at all."""
+"""What a person may see and do in a session. Who may open a session at all is in the policy table."""
 
 from clinic.access.policy import TABLE, Who, allowed
 from clinic.accounts.models import Role, User
@@ -26,14 +26,17 @@ CONTROLS = (
 
 
 def viewer_of(user: User, run: Run) -> Viewer:
-    """Return how `user` sees `run`. Auditors see what happened, and neither names nor pictures."""
+    """Return what `user` may see and do in `run`. Auditors see events, but neither names nor pictures."""
     own = run.procedure.case.patient_id == user.pk
     sees = own or user.has_role(Role.DOCTOR, Role.TECHNICIAN)
-    return Viewer(user=user, names=sees, pictures=sees, may=_may(user, run))
+    return Viewer(user=user, names=sees, pictures=sees, may=_allowed_controls(user, run))
 
 
-def _may(user: User, run: Run) -> frozenset[str]:
-    """The controls the table opens to `user`; rows with the same rules have the same answer."""
+def _allowed_controls(user: User, run: Run) -> frozenset[str]:
+    """Return the controls the policy table opens to `user`.
+
+    Controls with the same rule are asked for only once.
+    """
     answers: dict[Who, bool] = {}
     for name in CONTROLS:
         who = TABLE[f"erasure:{name}"].write

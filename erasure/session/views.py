@@ -1,4 +1,7 @@
-"""The session page and its controls. Each control works as a plain form and as a fetch."""
+"""The session page and its controls.
+
+A control can be called by a plain form or by the script with fetch().
+"""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -21,23 +24,23 @@ from erasure.session import answers
 from erasure.session.forms import AbortForm, DecisionForm, ProtectForm
 from erasure.session.map_css import map_css as render_map_css
 from erasure.session.proof import proven
-from erasure.session.snapshot import Viewer, people, present
+from erasure.session.snapshot import Viewer, people, snapshot
 from erasure.session.verification_summary import verification_of
 from erasure.session.viewers import viewer_of
 from patients.memories.models import Memory
 
 
 def run_or_404(pk: UUID) -> Run:
-    """The run with what every view of it needs. Errors: Http404."""
+    """Return the run with its procedure, case and patient. Errors: Http404."""
     return get_object_or_404(Run.objects.select_related("procedure__case__patient"), pk=pk)
 
 
 @require_safe
 @never_cache
 def session(request: HttpRequest, run: UUID) -> HttpResponse:
-    """The session view: the whole present in one page, complete without JavaScript."""
+    """Show the session page. It is complete without JavaScript."""
     row = run_or_404(run)
-    state = present(row.pk, viewer_of(request_user(request), row))
+    state = snapshot(row.pk, viewer_of(request_user(request), row))
     context = {
         "present": state,
         "run": row,
@@ -51,21 +54,24 @@ def session(request: HttpRequest, run: UUID) -> HttpResponse:
 @require_safe
 @never_cache
 def state(request: HttpRequest, run: UUID) -> HttpResponse:
-    """The same present as JSON, for a view that lost its stream."""
+    """Return the snapshot of the session page as JSON, for a page that lost its stream."""
     row = run_or_404(run)
-    return JsonResponse(present(row.pk, viewer_of(request_user(request), row)))
+    return JsonResponse(snapshot(row.pk, viewer_of(request_user(request), row)))
 
 
 @require_safe
 @never_cache
 def wall(request: HttpRequest, run: UUID) -> HttpResponse:
-    """The same session without names or controls, for a screen on a wall."""
-    shown = present(run_or_404(run).pk, Viewer(user=None, names=False, pictures=False))
+    """Show the session without names, pictures and controls, for a public screen."""
+    shown = snapshot(run_or_404(run).pk, Viewer(user=None, names=False, pictures=False))
     return _page(request, {"present": shown, "wall": True})
 
 
 def _page(request: HttpRequest, context: Mapping[str, Any]) -> HttpResponse:
-    """Answer with the session's page; the map waits for its places, so the browser asks for them at once."""
+    """Render the session page.
+
+    Its Link header lets the browser fetch map.css at once, because the map is not drawn without it.
+    """
     page = render(request, "erasure/session/session.html", context)
     page["Link"] = f"<{context['present']['map_css_url']}>; rel=preload; as=style"
     return page
@@ -73,7 +79,7 @@ def _page(request: HttpRequest, context: Mapping[str, Any]) -> HttpResponse:
 
 @require_safe
 def map_css(request: HttpRequest, run: UUID) -> HttpResponse:
-    """Positions of the memories as a stylesheet: the content security policy knows no style attributes."""
+    """Return the positions of the memories as a stylesheet (see erasure/session/map_css.py)."""
     row = run_or_404(run)
     placed = Memory.objects.filter(case=row.procedure.case_id, x__isnull=False).order_by("number")
     response = HttpResponse(render_map_css(placed), content_type="text/css; charset=utf-8")
@@ -81,27 +87,28 @@ def map_css(request: HttpRequest, run: UUID) -> HttpResponse:
     return response
 
 
-def act(
+def run_control(
     request: HttpRequest,
     run: UUID,
-    do: Callable[[], object],
+    action: Callable[[], object],
     done: Callable[[bool], str] | str,
     already: str = "",
 ) -> HttpResponse:
-    """Do one control action and answer in the manner of the question: JSON for a fetch, else the page.
+    """Call `action` and reply with its result: JSON for a fetch, else a message on the session page.
 
-    done: what to say, or what says it given whether anything changed. already: what to say where it was so
-    before. Only what has committed is said to be so.
+    `action` returns after its commit, so the reply reports only what is committed. It may return `Done`.
+    done: the reply, or a function that gets whether anything changed and returns the reply. already: the
+    reply if nothing had to change.
     """
     wants_json = request.headers.get("Accept", "").startswith("application/json")
     try:
-        came = do()
+        outcome = action()
     except (control.NotNow, ValueError) as refusal:
         if wants_json:
             return JsonResponse({"ok": False, "text": str(refusal)}, status=409)
         messages.error(request, str(refusal))
         return redirect("erasure:session", run=run)
-    result = came if isinstance(came, Done) else Done(changed=True)
+    result = outcome if isinstance(outcome, Done) else Done(changed=True)
     text = done(result.changed) if callable(done) else done if result.changed else already or done
     if wants_json:
         return JsonResponse({"ok": True, "text": text, "changed": result.changed, "seq": result.seq})
@@ -109,8 +116,8 @@ def act(
     return redirect("erasure:session", run=run)
 
 
-def faulty(request: HttpRequest, run: UUID, text: str) -> HttpResponse:
-    """Answer what cannot even be tried, in the manner of the question."""
+def reply_invalid(request: HttpRequest, run: UUID, text: str) -> HttpResponse:
+    """Reply that the input is invalid: JSON (400) for a fetch, else a message on the session page."""
     if request.headers.get("Accept", "").startswith("application/json"):
         return JsonResponse({"ok": False, "text": text}, status=400)
     messages.error(request, text)
@@ -119,27 +126,31 @@ def faulty(request: HttpRequest, run: UUID, text: str) -> HttpResponse:
 
 @require_POST
 def pause(request: HttpRequest, run: UUID) -> HttpResponse:
-    """Stop before the next pass."""
+    """Pause the run before its next pass."""
     user, row = request_user(request), run_or_404(run)
     why = Run.Why.PATIENT if row.procedure.case.patient_id == user.pk else Run.Why.STAFF
-    return act(request, run, lambda: control.pause(run, by=user, why=why), partial(answers.paused, run))
+    return run_control(
+        request, run, lambda: control.pause(run, by=user, why=why), partial(answers.paused_reply, run)
+    )
 
 
 @require_POST
 def resume(request: HttpRequest, run: UUID) -> HttpResponse:
-    """Go on."""
+    """Resume the run."""
     user = request_user(request)
-    return act(request, run, lambda: control.resume(run, by=user), _("Resumed."), _("It goes on already."))
+    return run_control(
+        request, run, lambda: control.resume(run, by=user), _("Resumed."), _("It goes on already.")
+    )
 
 
 @require_POST
 def protect(request: HttpRequest, run: UUID) -> HttpResponse:
-    """Keep one memory as it is now."""
+    """Protect one memory: keep it as it is now."""
     user, form = request_user(request), ProtectForm(request.POST)
     if not form.is_valid():
-        return faulty(request, run, _("Please choose a memory to protect."))
+        return reply_invalid(request, run, _("Please choose a memory to protect."))
     step = get_object_or_404(Step, run=run_or_404(run), memory=form.cleaned_data["memory"])
-    return act(
+    return run_control(
         request,
         run,
         lambda: control.protect(run, step.memory_id, by=user),
@@ -150,9 +161,9 @@ def protect(request: HttpRequest, run: UUID) -> HttpResponse:
 
 @require_POST
 def call_doctor(request: HttpRequest, run: UUID) -> HttpResponse:
-    """Ask the doctor to come."""
+    """Call the doctor."""
     user, row = request_user(request), run_or_404(run)
-    return act(
+    return run_control(
         request,
         run,
         lambda: control.call_doctor(row.pk, by=user),
@@ -163,18 +174,18 @@ def call_doctor(request: HttpRequest, run: UUID) -> HttpResponse:
 
 @require_POST
 def acknowledge(request: HttpRequest, run: UUID) -> HttpResponse:
-    """The doctor is coming."""
+    """Acknowledge the doctor call: a doctor is coming."""
     user, row = request_user(request), run_or_404(run)
-    return act(
-        request, run, lambda: calls.acknowledge(row.pk, by=user), partial(answers.acknowledged, row.pk)
+    return run_control(
+        request, run, lambda: calls.acknowledge(row.pk, by=user), partial(answers.acknowledged_reply, row.pk)
     )
 
 
 @require_POST
 def safe_word(request: HttpRequest, run: UUID) -> HttpResponse:
-    """Everything halts and the doctor is called."""
+    """Stop the run at the safe word and call the doctor."""
     user, row = request_user(request), run_or_404(run)
-    return act(
+    return run_control(
         request,
         run,
         lambda: control.safe_word(row.pk, by=user),
@@ -185,30 +196,30 @@ def safe_word(request: HttpRequest, run: UUID) -> HttpResponse:
 
 @require_POST
 def abort(request: HttpRequest, run: UUID) -> HttpResponse:
-    """The first touch: pauses at once, asks nothing."""
+    """First of two steps to end the session: pause at once, without a question."""
     user, row = request_user(request), run_or_404(run)
-    return act(
+    return run_control(
         request,
         run,
         lambda: control.pause(row.pk, by=user, why=Run.Why.ABORT),
-        partial(answers.paused, row.pk),
+        partial(answers.paused_reply, row.pk),
     )
 
 
 @require_POST
 def abort_finish(request: HttpRequest, run: UUID) -> HttpResponse:
-    """The second: a reason and the passphrase again end the session for good."""
+    """Second step: end the session for good. It needs a reason and the passphrase."""
     user, row, form = request_user(request), run_or_404(run), AbortForm(request.POST)
     if not form.is_valid():
-        return faulty(request, run, _("Please give a reason and your passphrase."))
+        return reply_invalid(request, run, _("Please give a reason and your passphrase."))
     try:
-        sure = proven(user, form.cleaned_data["passphrase"])
+        is_user = proven(user, form.cleaned_data["passphrase"])
     except ValidationError as throttled:
-        return faulty(request, run, " ".join(throttled.messages))
-    if not sure:
-        return faulty(request, run, _("That is not your passphrase. The session stays paused."))
+        return reply_invalid(request, run, " ".join(throttled.messages))
+    if not is_user:
+        return reply_invalid(request, run, _("That is not your passphrase. The session stays paused."))
     reason = form.cleaned_data["reason"]
-    return act(
+    return run_control(
         request,
         run,
         lambda: control.abort(row.pk, by=user, reason=reason),
@@ -219,13 +230,13 @@ def abort_finish(request: HttpRequest, run: UUID) -> HttpResponse:
 
 @require_POST
 def decide(request: HttpRequest, run: UUID) -> HttpResponse:
-    """The doctor's decision on a copy found off the map."""
+    """Record the doctor's decision on a copy found off the map."""
     user, row, form = request_user(request), run_or_404(run), DecisionForm(request.POST)
     if not form.is_valid():
-        return faulty(request, run, _("Please choose what shall happen, and why."))
+        return reply_invalid(request, run, _("Please choose what shall happen, and why."))
     hold = get_object_or_404(Hold, pk=form.cleaned_data["hold"], step__run=row)
     extend = form.cleaned_data["decision"] == "extend"
-    return act(
+    return run_control(
         request,
         run,
         lambda: resistance.decide(
@@ -236,10 +247,10 @@ def decide(request: HttpRequest, run: UUID) -> HttpResponse:
 
 
 @require_POST
-def present_at(request: HttpRequest, run: UUID) -> HttpResponse:
-    """Somebody of the team answers that they are there."""
+def answer_presence_check(request: HttpRequest, run: UUID) -> HttpResponse:
+    """Record that a member of the team answered the presence check."""
     user, row = request_user(request), run_or_404(run)
-    return act(
+    return run_control(
         request,
         run,
         lambda: presence.answer(row.pk, by=user),
@@ -250,7 +261,7 @@ def present_at(request: HttpRequest, run: UUID) -> HttpResponse:
 
 @require_POST
 def here(request: HttpRequest, run: UUID) -> HttpResponse:
-    """A page that is open says so every few seconds, and learns who else is there."""
+    """Record that the user has the page open, and return who has. Open pages call it every few seconds."""
     user, row = request_user(request), run_or_404(run)
     open_pages.attend(row.pk, user)
     return JsonResponse({"people": people(row, viewer_of(user, row))})

@@ -1,4 +1,4 @@
-"""What the session's templates ask for."""
+"""Template tags and filters of the session's templates."""
 
 from typing import Any
 
@@ -6,19 +6,22 @@ from django import template
 from django.template import Context
 from django.utils.formats import number_format
 
-from erasure.session.view_model import Showing, showing
+from erasure.session.view_model import SessionView, session_view
 
 register = template.Library()
 
 
 @register.simple_tag(takes_context=True)
-def show_session(context: Context, present: dict[str, Any]) -> Showing:
-    """`{% show_session present as view %}`; `?memory=<id>` of the request chooses whom the panel tells of."""
+def show_session(context: Context, present: dict[str, Any]) -> SessionView:
+    """Return the view of a snapshot: `{% show_session present as view %}`.
+
+    `?memory=<id>` in the request chooses the memory described in the panel.
+    """
     request = context.get("request")
-    return showing(present, request.GET.get("memory") if request else None)
+    return session_view(present, request.GET.get("memory") if request else None)
 
 
 @register.filter
 def grouped(value: int) -> str:
-    """A figure with the separators of the active language, whatever USE_THOUSAND_SEPARATOR says."""
+    """Return a number with the language's thousand separators, even if USE_THOUSAND_SEPARATOR is off."""
     return number_format(value, force_grouping=True)

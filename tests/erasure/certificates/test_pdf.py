@@ -17,7 +17,7 @@ from django.utils import translation
 from clinic.accounts.models import Role
 from clinic.audit.models import Entry
 from erasure.certificates.models import Certificate
-from erasure.certificates.pdf import UNDRAWABLE, drawable, map_svg, paper, qr
+from erasure.certificates.pdf import UNDRAWABLE, drawable, map_svg, qr, render_pdf
 from erasure.certificates.verify_certificate import canonical
 from erasure.runs.models import Run
 from patients.memories.silhouette import CERTIFICATE, Silhouette, silhouette
@@ -39,7 +39,7 @@ def a_paper(run: Run, **statement: object) -> bytes:
     made = Certificate.objects.get(run=run)
     made.body = canonical(made.statement | statement).decode()
     del made.statement
-    return paper(made, silhouette(run.procedure.case, CERTIFICATE, paper=True), URL)
+    return render_pdf(made, silhouette(run.procedure.case, CERTIFICATE, paper=True), URL)
 
 
 def test_it_says_what_the_certificate_says_and_names_nobody(client: Client) -> None:

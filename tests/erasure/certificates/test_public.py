@@ -19,7 +19,7 @@ from erasure.certificates.checking import LARGEST_FILE
 from erasure.certificates.finding_texts import SENTENCES, UNKNOWN
 from erasure.certificates.issuing import sign_unsigned
 from erasure.certificates.models import Certificate
-from erasure.certificates.pdf import file_of
+from erasure.certificates.pdf import certificate_file
 from erasure.operations.supervisor_loop import Supervision
 from patients.cases.models import Case
 from tests.clinic.audit.plugin import unguarded
@@ -139,7 +139,7 @@ def everything() -> list[object]:
 def test_a_certificate_can_be_pasted_or_sent_as_a_file_and_is_kept_nowhere(
     stranger: Client, tmp_path: Path
 ) -> None:
-    file = file_of(Certificate.objects.get(run=ended())).encode()
+    file = certificate_file(Certificate.objects.get(run=ended())).encode()
     before = everything()
     stranger.get("/v/")
     with CaptureQueriesContext(connection) as queries:
@@ -195,5 +195,5 @@ def test_every_sentence_of_the_program_has_its_translation() -> None:
 
 
 def test_an_unsigned_statement_is_no_certificate(stranger: Client) -> None:
-    body = json.loads(file_of(Certificate.objects.get(run=ended())))["statement"]
+    body = json.loads(certificate_file(Certificate.objects.get(run=ended())))["statement"]
     assert stranger.post("/v/", {"text": body}).status_code == 422

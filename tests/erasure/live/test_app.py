@@ -245,10 +245,10 @@ def test_a_client_that_takes_nothing_is_cut_and_others_are_not() -> None:
             f"GET /live/{run.pk}/?after=1 HTTP/1.1\r\nHost: localhost\r\nCookie: {cookie}\r\n\r\n".encode()
         )
         reading, last = reader.events(), 1
-        while sum(len(channel.viewers) for channel in live.channels.values()) < 2:
+        while sum(len(channel.subscribers) for channel in live.channels.values()) < 2:
             time.sleep(0.01)
         deadline = time.monotonic() + PATIENCE
-        while live.present()[1:]:
+        while live.watching()[1:]:
             assert time.monotonic() < deadline, "the stalled client was not cut"
             last = say(run.pk, *range(1, 9), padding="x" * 2000)
             while next(reading).id != last:

@@ -99,8 +99,8 @@ def a_child(name: str) -> dict[str, object]:
 def test_a_way_leads_from_the_copy_in_childhood_to_the_memory_it_holds() -> None:
     memories = [a_child("first"), a_child("last"), a_memory(1, "held", x=0.5, w=0.1, y=0.25)]
     alarm = {"kind": "off-map", "n": 1, "copy": "last"}
-    (low,) = chart.ways([alarm], memories)
-    (high,) = chart.ways([{**alarm, "copy": "first"}], memories)
+    (low,) = chart.copy_paths([alarm], memories)
+    (high,) = chart.copy_paths([{**alarm, "copy": "first"}], memories)
     assert (low.split("C")[0], low.split()[-2:]) == ("M-16 867.5", ["450.0", "250.0"])
     assert high.split("C")[0] == "M-16 762.5"
 
@@ -108,7 +108,7 @@ def test_a_way_leads_from_the_copy_in_childhood_to_the_memory_it_holds() -> None
 def test_more_than_eight_in_childhood_lie_closer() -> None:
     memories = [*(a_child(str(i)) for i in range(9)), a_memory(1, "held")]
     alarm = {"kind": "off-map", "n": 1}
-    starts = [chart.ways([{**alarm, "copy": str(i)}], memories)[0].split("C")[0] for i in (8, 7)]
+    starts = [chart.copy_paths([{**alarm, "copy": str(i)}], memories)[0].split("C")[0] for i in (8, 7)]
     assert starts == ["M-16 894.0", "M-16 842.0"]
 
 
@@ -121,4 +121,4 @@ def test_more_than_eight_in_childhood_lie_closer() -> None:
     ],
 )
 def test_no_way_where_there_is_nothing_to_lead_to(alarm: dict[str, object]) -> None:
-    assert chart.ways([alarm], [a_child("child"), a_memory(1, "held")]) == []
+    assert chart.copy_paths([alarm], [a_child("child"), a_memory(1, "held")]) == []

@@ -17,7 +17,7 @@ from erasure.runs.lease import claim
 from erasure.runs.models import Attendance, DoctorCall, Hold, Run
 from erasure.runs.passes import make_pass
 from erasure.runs.run_actions import after
-from erasure.session.snapshot import present
+from erasure.session.snapshot import snapshot
 from erasure.session.viewers import viewer_of
 from tests.erasure.runs.nights import doctor_of, due_now, kinds, technician_of, unattended
 from tests.erasure.runs.test_resistance import make_held
@@ -41,7 +41,7 @@ def pressed(run: Run, user: User, name: str, **data: Any) -> tuple[int, bool | N
 
 def controls_of(run: Run, user: User) -> set[str]:
     row = Run.objects.get(pk=run.pk)
-    return {key for key, url in present(run.pk, viewer_of(user, row))["controls"].items() if url}
+    return {key for key, url in snapshot(run.pk, viewer_of(user, row))["controls"].items() if url}
 
 
 def one_pass(run: Run) -> None:
@@ -237,7 +237,7 @@ def test_the_technician_reads_what_can_still_be_kept_and_what_is_stored() -> Non
     page = page_of(run, technician_of(run))
     figures = dict(re.findall(r'data-night="(\w+)">([^<]*)</dd>', page))
     assert (figures["untouched"], figures["partly"], figures["gone"]) == ("2", "1", "0")
-    bits = sum(memory["bits"] for memory in present(run.pk, viewer_of(technician_of(run), run))["memories"])
+    bits = sum(memory["bits"] for memory in snapshot(run.pk, viewer_of(technician_of(run), run))["memories"])
     assert figures["bits"] == f"at most {bits:,} bits"
     assert 'id="night"' not in page_of(run, run.procedure.case.patient)
 

@@ -23,7 +23,7 @@ from erasure.runs import control, resistance
 from erasure.runs.finishing import finish
 from erasure.runs.models import Event, Hold, Run, Step
 from erasure.runs.passes import GONE
-from erasure.session.replay import Moment, beside, present_at, replay
+from erasure.session.replay import Moment, neighbors, replay, snapshot_at
 from patients.memories.models import Memory
 from tests.factories import jpeg, make_case, make_doctor, make_keepsake, make_memory, make_run, make_user
 
@@ -171,7 +171,7 @@ def test_a_copy_off_the_map_is_held_and_let_go() -> None:
     assert alone.shown_state() == "held"
     decided = next(moment for moment in shown.moments if moment.kind == "decided")
     assert (decided.held, decided.fates[2]) == ({}, "waiting")
-    copied = [m for m in present_at(shown, held)["alarms"] if m["copy"] == str(childhood.pk)]
+    copied = [m for m in snapshot_at(shown, held)["alarms"] if m["copy"] == str(childhood.pk)]
     assert len(copied) == 1
 
 
@@ -231,7 +231,7 @@ def test_without_a_script_each_line_is_a_link_to_its_moment() -> None:
     shown = replay(run)
     page = page_of(run)
     linked = [int(seq) for seq in re.findall(r'<a href="\?at=(\d+)" (?:aria-current="step")?><time', page)]
-    assert linked == [moment.seq for moment in shown.told]
+    assert linked == [moment.seq for moment in shown.logged]
     gone = next(moment for moment in shown.moments if moment.kind == "destroyed")
     then = page_of(run, at=str(gone.seq))
     names = [unescape(name) for name in re.findall(r'data-n="\d+"|aria-label="(Memory [^"]*)"', then) if name]
@@ -314,11 +314,11 @@ def test_a_longer_night_costs_no_more_queries() -> None:
 
 def test_lines_before_and_after() -> None:
     told = [Moment(seq=seq, at=timezone.now(), kind="", text="") for seq in (1, 4, 9)]
-    assert beside(told, told[1]) == (1, 9)
+    assert neighbors(told, told[1]) == (1, 9)
     between = Moment(seq=6, at=timezone.now(), kind="", text="")
-    assert beside(told, between) == (4, 9)
-    assert beside(told, told[0]) == (None, 4)
-    assert beside(told, told[2]) == (4, None)
+    assert neighbors(told, between) == (4, 9)
+    assert neighbors(told, told[0]) == (None, 4)
+    assert neighbors(told, told[2]) == (4, None)
 
 
 @pytest.mark.both_databases

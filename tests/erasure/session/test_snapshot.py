@@ -7,7 +7,7 @@ import pytest
 
 from erasure.jobs.worker import take_turn
 from erasure.runs.lease import claim
-from erasure.session.snapshot import Viewer, present
+from erasure.session.snapshot import Viewer, snapshot
 from patients.keepsakes.models import Keepsake
 from tests.factories import make_case, make_run
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 def shown(run_id: UUID, *, pictures: bool = True) -> dict[str, dict[str, Any]]:
     """The memories of the present by id."""
-    return {item["id"]: item for item in present(run_id, Viewer(None, pictures=pictures))["memories"]}
+    return {item["id"]: item for item in snapshot(run_id, Viewer(None, pictures=pictures))["memories"]}
 
 
 def large(run_id: UUID, keepsake: Keepsake) -> str:

@@ -11,7 +11,7 @@ from erasure.session.view_model import (
     left_sentence,
     log_lines,
     remaining,
-    showing,
+    session_view,
     words,
 )
 from tests.erasure.session.presents import a_memory, a_present, a_row
@@ -81,7 +81,7 @@ def test_a_fade_has_one_line_in_the_log_newest_first() -> None:
 def test_the_panel_tells_of_the_memory_at_work() -> None:
     memories = a_row(["waiting", "waiting", "destroyed"])
     memories[1] |= {"state": "fading", "level": 5}
-    view = showing(a_present(memories, current=2))
+    view = session_view(a_present(memories, current=2))
     assert view.shown is not None
     assert (view.shown["n"], view.chosen, view.passes) == (2, False, [True] * 5 + [False] * 8)
     assert view.now == pytest.approx(50.0)
@@ -91,11 +91,11 @@ def test_the_panel_tells_of_the_memory_at_work() -> None:
 def test_the_panel_tells_of_a_memory_somebody_asked_for_unless_it_is_gone() -> None:
     memories = a_row(["waiting", "fading", "destroyed"])
     present = a_present(memories, current=2)
-    asked = showing(present, "id-1")
+    asked = session_view(present, "id-1")
     assert asked.shown is not None
     assert (asked.shown["n"], asked.chosen) == (1, True)
     for nobody in ("id-3", "id-99", ""):
-        shown = showing(present, nobody).shown
+        shown = session_view(present, nobody).shown
         assert shown is not None
         assert shown["n"] == 2
 
@@ -104,7 +104,7 @@ def test_a_copy_off_the_map_is_told_with_the_childhood_it_lies_in() -> None:
     child = a_memory(None, id="child", zone="childhood", title="The bird", x=None, y=None)
     memories = [*a_row(["waiting", "held"]), child]
     alarm = {"id": "h", "kind": "off-map", "n": 2, "copy_n": None, "copy": "child", "decided": False}
-    view = showing(a_present(memories, state="held", alarms=[alarm]))
+    view = session_view(a_present(memories, state="held", alarms=[alarm]))
     assert (view.word, view.mark, view.kind) == ("Off the map", "alarm", "alarm")
     assert view.alarms[0]["copy_of"]["title"] == "The bird"
     assert view.alarms[0]["target"]["n"] == 2
@@ -132,23 +132,23 @@ def test_the_sheet_knows_what_kinds_of_alarms_there_are_and_whether_they_ask() -
 def test_a_pause_says_by_whom_and_since_when() -> None:
     at = "2004-02-14T03:41:00+00:00"
     present = a_present(a_row(["waiting"]), state="paused", paused_by="Stan F.", paused_at=at)
-    assert showing(present).paused == "Held by Stan F. since 22:41"
+    assert session_view(present).paused_by == "Held by Stan F. since 22:41"
 
 
 def test_corners_age_from_the_shore_inland() -> None:
-    view = showing(a_present(a_row(["waiting", *["destroyed"] * 6])))
+    view = session_view(a_present(a_row(["waiting", *["destroyed"] * 6])))
     assert [item["age"] for item in view.prints] == [0, 0, 0, 1, 1, 2, 2]
 
 
 def test_without_names_nothing_is_named() -> None:
     blind = [item | {"title": None, "date": None, "picture": None} for item in a_row(["waiting", "fading"])]
-    view = showing(a_present(blind, patient=None, subject=None, current=2))
+    view = session_view(a_present(blind, patient=None, subject=None, current=2))
     assert [item["name"] for item in view.prints] == ["Memory 1, waiting", "Memory 2, fading"]
 
 
 def test_a_present_of_one_memory_and_of_none() -> None:
-    assert showing(a_present([])).prints == []
-    assert showing(a_present(a_row(["waiting"]))).bars[0].n == 1
+    assert session_view(a_present([])).prints == []
+    assert session_view(a_present(a_row(["waiting"]))).bars[0].n == 1
 
 
 def test_the_scripts_words_come_in_the_language_of_the_page() -> None:
