@@ -122,7 +122,6 @@ def contexts(form: SpecimenForm) -> dict[str, list[dict[str, Any]]]:
         "kind": [{"kind": kind, "label": label} for kind, label in things.items()],
         "number": [{"number": 143}],
         "lacuna": [{"number": 143}],
-        "corners": [picture],
         "share": [{"label": _("Mapped"), "value": n, "max": 8, "figure": f"{n} / 8"} for n in (0, 5, 8)],
         "silhouette": [
             {"map": example_map()},
