@@ -8,7 +8,6 @@ from typing import Any
 from django.core.paginator import Paginator
 from django.http import HttpRequest
 from django.template.loader import render_to_string
-from django.templatetags.static import static
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
@@ -71,7 +70,6 @@ def example_map(*, paper: bool = False) -> SimpleNamespace:
 
 def contexts(form: SpecimenForm) -> dict[str, list[dict[str, Any]]]:
     """Return the contexts that show each state of each component, by template name."""
-    picture = {"src": static("front.svg"), "alt": _("The map"), "width": 760, "height": 900}
     course = [
         SimpleNamespace(when="9 Feb", text=_("Intake answered."), state="done", url="#timeline"),
         SimpleNamespace(when="13 Feb, 20:00", text=_("Being erased now."), state="now"),

@@ -44,7 +44,7 @@ from patients.consent.signing import CannotSign, sign, withdraw
 from patients.keepsakes.ingest import receive
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.removal import remove_keepsake
-from patients.keepsakes.review import CannotReview, accept, give_back
+from patients.keepsakes.review import CannotReview, accept, return_keepsake
 from patients.maps.locking import CannotLock, lock_map, unlock_map
 from patients.memories.models import Memory
 from patients.memories.writing import write_memory
@@ -158,7 +158,7 @@ class Clinic(RuleBasedStateMachine):
             lambda: (
                 accept(keepsake, by=self.doctor)
                 if good
-                else give_back(keepsake, "It is too dark.", by=self.doctor)
+                else return_keepsake(keepsake, "It is too dark.", by=self.doctor)
             )
         )
 
