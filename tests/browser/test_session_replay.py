@@ -80,7 +80,7 @@ def test_scrubbed_by_time_forward_and_back(chromium: Browser) -> None:
 
 def test_walked_by_line_by_log_and_by_memory(chromium: Browser) -> None:
     run = a_night()
-    told = replay(run).told
+    told = replay(run).logged
     with watched(chromium, run, name="replay") as page:
         before, after = (page.locator(f"#{way}") for way in ("earlier", "later"))
         expect(before).to_have_attribute("aria-disabled", "true")
@@ -135,7 +135,7 @@ def test_stillness_is_kept_while_it_plays(chromium: Browser) -> None:
 
 def test_without_a_script_it_is_read_line_by_line(chromium: Browser) -> None:
     run = a_night()
-    told = replay(run).told
+    told = replay(run).logged
     with watched(chromium, run, name="replay", java_script_enabled=False, viewport=PHONE) as page:
         expect(page.locator("#log li")).to_have_count(len(told))
         expect(page.get_by_role("button", name="Play")).to_have_count(0)

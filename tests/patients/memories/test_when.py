@@ -116,7 +116,7 @@ def test_any_text_is_a_day_that_was_or_a_sentence(text: str) -> None:
         return
     assert date(1850, 1, 1) <= date.fromisoformat(found.day) <= timezone.localdate()
     assert found.words in {"", " ".join(found.words.split())}
-    assert read_when(found.said) == found
+    assert read_when(found.field_value) == found
 
 
 def test_a_day_is_shown_in_the_readers_language() -> None:
