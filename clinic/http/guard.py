@@ -178,7 +178,7 @@ def session_of(key: str) -> SessionBase | None:
     """Return the session with this cookie value, or None if it has ended. Never writes to it."""
     engine = import_string(f"{settings.SESSION_ENGINE}.SessionStore")
     session: SessionBase = engine(session_key=key or None)
-    return session if session.get(SESSION_KEY) and session.session_key else None
+    return session if session.get(SESSION_KEY) else None
 
 
 def user_of(session: SessionBase) -> User | None:
@@ -201,7 +201,7 @@ def hash_stands(user: User, session_hash: str) -> bool:
     The secret may be SECRET_KEY or any of SECRET_KEY_FALLBACKS.
     """
     hashes = (user.get_session_auth_hash(), *user.get_session_auth_fallback_hash())
-    return bool(session_hash) and any(constant_time_compare(session_hash, valid) for valid in hashes)
+    return any(constant_time_compare(session_hash, valid) for valid in hashes)
 
 
 @lru_cache(maxsize=2)

@@ -167,21 +167,33 @@ def test_u6_what_is_no_certificate_gets_a_sentence(stranger: Client, file: bytes
 
 
 @pytest.mark.parametrize(
-    ("body", "media_type"),
+    ("body", "media_type", "sentence"),
     [
-        (b"x" * (LARGEST_FILE + 5000), "application/json"),
-        (b"text=" + b"x" * (LARGEST_FILE + 5000), "application/x-www-form-urlencoded"),
-        (b"nonsense", "multipart/form-data; boundary=x"),
-        (b"nonsense", "multipart/form-data"),
-        (b"&".join(b"a=1" for _ in range(2000)), "application/x-www-form-urlencoded"),
-        (b"text=%ff%00", "application/x-www-form-urlencoded; charset=nonsense"),
-        (b"", "text/plain"),
+        (b"x" * (LARGEST_FILE + 5000), "application/json", "larger than any certificate"),
+        (
+            b"text=" + b"x" * (LARGEST_FILE + 5000),
+            "application/x-www-form-urlencoded",
+            "larger than any certificate",
+        ),
+        (b"nonsense", "multipart/form-data; boundary=x", "Paste a certificate, or choose its file."),
+        (b"nonsense", "multipart/form-data", "This could not be read."),
+        (
+            b"&".join(b"a=1" for _ in range(2000)),
+            "application/x-www-form-urlencoded",
+            "larger than any certificate",
+        ),
+        (b"text=%ff%00", "application/x-www-form-urlencoded; charset=nonsense", ""),
+        (b"", "text/plain", "Paste a certificate, or choose its file."),
     ],
 )
-def test_u6_a_body_of_any_shape_gets_a_sentence(stranger: Client, body: bytes, media_type: str) -> None:
+def test_u6_a_body_of_any_shape_gets_a_sentence(
+    stranger: Client, body: bytes, media_type: str, sentence: str
+) -> None:
     answer = stranger.generic("POST", "/v/", body, content_type=media_type)
     assert answer.status_code == 422
-    assert "This cannot be checked." in text(answer.content)
+    shown = text(answer.content)
+    assert "This cannot be checked." in shown
+    assert sentence in shown
 
 
 def test_what_is_claimed_about_the_key_can_be_read(stranger: Client) -> None:
