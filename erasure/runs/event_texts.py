@@ -32,7 +32,6 @@ SIMPLE: dict[str, str | Promise] = {
     "handover-declined": gettext_lazy("The night is not handed over."),
     "taken-over": gettext_lazy("A doctor has taken over."),
     "handed-back": gettext_lazy("The team acts again."),
-    "safe-word": gettext_lazy("The safe word was said. Everything has stopped."),
     "withdrawn": gettext_lazy("Consent was withdrawn. Nothing more fades."),
     "restored": gettext_lazy("A backup was restored. Nothing more fades."),
     "aborting": gettext_lazy("The session is being ended. What is gone stays gone."),
@@ -43,7 +42,6 @@ SIMPLE: dict[str, str | Promise] = {
 }
 OF_MEMORY: dict[str, str | Promise] = {
     "memory-started": gettext_lazy("%(memory)s begins to fade."),
-    "verified": gettext_lazy("%(memory)s: its destruction is verified."),
     "held": gettext_lazy("%(memory)s is held: a copy was found off the map. The doctor decides."),
 }
 # By the run's reason (Run.Why); any other reason was a pause by the team.
