@@ -5,6 +5,7 @@ Migrating takes two seconds of processor time, and every worker of pytest-xdist 
 
 import fcntl
 import hashlib
+import inspect
 import os
 import shutil
 import sqlite3
@@ -38,7 +39,7 @@ def django_db_setup(
         if connection.vendor == "sqlite":
             _create_file(_templates(pytestconfig, tmp_path_factory), tmp_path_factory.mktemp("database"))
         else:
-            connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+            _create_test_database()
     yield
     with django_db_blocker.unblock():
         connection.creation.destroy_test_db(before, verbosity=0)
@@ -62,10 +63,23 @@ def _migrate(template: Path) -> None:
     """Create `template` by Django's migrations. It appears under its name only when it is complete."""
     unfinished = template.with_suffix(".unfinished")
     connection.settings_dict["TEST"]["NAME"] = str(unfinished)
-    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+    _create_test_database()
     connection.close()
     assert not unfinished.with_name(f"{unfinished.name}-wal").exists(), "the copy would miss the log's pages"
     unfinished.rename(template)
+
+
+def _create_test_database() -> None:
+    """Create the test database by migrations, without the copy of its rows that Django 5.2 makes by default.
+
+    Newer versions make it only if asked, and deprecate the parameter.
+    """
+    create = connection.creation.create_test_db
+    parameter = inspect.signature(create).parameters.get("serialize")
+    if parameter is not None and parameter.default:
+        create(verbosity=0, autoclobber=True, serialize=False)
+    else:
+        create(verbosity=0, autoclobber=True)
 
 
 def _use(path: Path) -> None:
