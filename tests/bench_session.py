@@ -28,7 +28,7 @@ MEMORIES = int(os.environ.get("BENCH_MEMORIES", "200"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 SECONDS = 7  # of each measurement; less than a fade takes from its second pass on
 PACE = 12.0  # seconds a memory: a pass, and its crossfade, about each second
-GONE = 13  # passes of a memory (erasure/runs/passes.py)
+PASS_COUNT = 13  # passes of a memory (erasure/runs/passes.py)
 FADE_SHARE = 0.8  # of a pass: how long its crossfade takes (static/session/stage.js)
 ON_TIME = 16.9  # milliseconds between frames at 60 in a second, and what a clock may err
 
@@ -196,7 +196,7 @@ def standing(playwright: Playwright, page: Page, options: dict[str, Any]) -> Ite
     context.route("**/sessions/*/", lambda route: route.fulfill(body=html, content_type="text/html"))
     still = context.new_page()
     still.goto(page.url)
-    pass_ms = 1000 * PACE / GONE
+    pass_ms = 1000 * PACE / PASS_COUNT
     still.evaluate(FADING, [f"data:image/png;base64,{coast}", pass_ms, FADE_SHARE])
     yield still, browser
     browser.close()

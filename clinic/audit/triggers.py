@@ -72,7 +72,7 @@ def missing(connection: BaseDatabaseWrapper) -> list[str]:
     return sorted(wanted(connection).keys() - present(connection))
 
 
-def put(connection: BaseDatabaseWrapper) -> None:
+def install(connection: BaseDatabaseWrapper) -> None:
     """Install every missing trigger."""
     names = missing(connection)
     with connection.cursor() as cursor:
@@ -86,7 +86,7 @@ def put(connection: BaseDatabaseWrapper) -> None:
                 cursor.execute(sql)
 
 
-def take_away(connection: BaseDatabaseWrapper) -> None:
+def uninstall(connection: BaseDatabaseWrapper) -> None:
     """Remove the triggers, for tests that tamper with the log or flush the database."""
     if connection.vendor == "postgresql":
         connection.check_constraints()

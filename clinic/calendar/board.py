@@ -36,7 +36,7 @@ class Span:
         """The number of quarters of an hour in it: 44 or 52 in a night in which the clocks change."""
         return int((self.end - self.start) / QUARTER)
 
-    def holds(self, moment: datetime) -> bool:
+    def contains(self, moment: datetime) -> bool:
         """Return whether `moment` lies in the span."""
         return self.start <= moment < self.end
 
@@ -177,7 +177,7 @@ class Block:
     @property
     def now_at(self) -> int | None:
         """The present time in quarters from the block's start; None if it is not in the block."""
-        return int((self.now - self.span.start) / QUARTER) if self.span.holds(self.now) else None
+        return int((self.now - self.span.start) / QUARTER) if self.span.contains(self.now) else None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from erasure.procedures.models import Procedure
 from erasure.runs.models import Run
-from erasure.verification.result_texts import NAMES, told
+from erasure.verification.result_texts import NAMES, describe_result
 
 Row = tuple[str, object]
 STRONG = re.compile(r"<strong>(.*?)</strong>")
@@ -167,7 +167,7 @@ def result(statement: dict[str, Any]) -> str:
 
 def verification_words(statement: dict[str, Any]) -> str:
     """Return the verification's result in words."""
-    return told(result(statement), "")
+    return describe_result(result(statement), "")
 
 
 def things(statement: dict[str, Any]) -> list[Row]:
@@ -197,7 +197,7 @@ def places(statement: dict[str, Any]) -> list[CheckedPlace]:
 
 def checked_place(one: dict[str, Any]) -> CheckedPlace:
     name, result, why = str(one.get("place")), str(one.get("found") or ""), str(one.get("why") or "")
-    return CheckedPlace(str(NAMES[name]), result, told(result, why))
+    return CheckedPlace(str(NAMES[name]), result, describe_result(result, why))
 
 
 def spared(statement: dict[str, Any]) -> list[tuple[str, str, str]]:

@@ -21,7 +21,7 @@ from patients.cases.models import Case, CaseFields
 from patients.cases.opening import open_case
 from patients.consent.models import ConsentText
 from patients.consent.signing import current_text, sign
-from patients.keepsakes.ingest import receive
+from patients.keepsakes.ingest import create_keepsake
 from patients.keepsakes.models import Keepsake
 from patients.maps.locking import lock_map
 from patients.memories.models import Memory, MemoryFields, MemoryLink
@@ -36,7 +36,7 @@ UPLOADS_AT_ONCE = 2
 def upload(case: Case, memory: Memory, keepsake: StoryKeepsake, *, by: User) -> Keepsake:
     """Upload one keepsake's file into the case, as a patient does."""
     original = put(keepsake.path.read_bytes(), case_id=case.pk, role=StoredObject.Role.ORIGINAL)
-    return receive(
+    return create_keepsake(
         original,
         by=by,
         filename=keepsake.path.name,

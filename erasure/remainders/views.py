@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from clinic.http.requests import request_user
 from erasure.remainders import decisions
 from erasure.remainders.forms import DestroyForm, GiveBackForm
-from erasure.session.proof import proven
+from erasure.session.proof import passphrase_matches
 from patients.keepsakes.models import Keepsake
 
 SUFFIXES = {"image/jpeg": "jpg", "text/plain": "txt"}
@@ -69,7 +69,7 @@ def destroy(request: HttpRequest, memory: UUID) -> HttpResponse:
     """Destroy what is left, if the passphrase is right."""
     user, form = request_user(request), DestroyForm(request.POST)
     try:
-        sure = form.is_valid() and proven(user, form.cleaned_data["passphrase"])
+        sure = form.is_valid() and passphrase_matches(user, form.cleaned_data["passphrase"])
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
         return redirect("erasure:left")

@@ -1,8 +1,9 @@
 """One pass: every keepsake of one memory goes from frame k to frame k+1, or none does.
 
 1. Compute frame k+1 from frame k and store it under a new durable key (pending).
-2. One short transaction: check the fence, point the keepsakes to the new frames, doom everything replaced.
-   Its commit is the point of no return: a pause, protection, withdrawal or abort before it prevents the pass.
+2. One short transaction: check the fence, point the keepsakes to the new frames, mark what is replaced for
+   destruction. Its commit is the point of no return: a pause, protection, withdrawal or abort before it
+   prevents the pass.
 3. Destroy what is doomed.
 4. Record it. Any process may repeat steps 3 and 4.
 """
@@ -27,12 +28,13 @@ from patients.consent.models import Signature
 from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory
 from patients.vault.models import StoredObject
-from patients.vault.objects import destroy, doom, publish, put, read
+from patients.vault.objects import destroy, mark_for_destruction, publish, put, read
 
 FRAMES = photo.FRAMES
 JPEG = "image/jpeg"
-# Number of passes. The last one stores nothing: after it the same constant blank is shown for all.
-GONE = FRAMES + 1
+# Number of passes. A level counts the passes made, so a memory of level PASS_COUNT is gone. The last pass
+# stores nothing: after it the same constant blank is shown for all.
+PASS_COUNT = FRAMES + 1
 
 
 class Refused(Exception):
@@ -75,7 +77,7 @@ def capacity_bits(keepsakes: Sequence[Keepsake]) -> int:
 def clear_leftovers(step: Step, keepsakes: Sequence[Keepsake]) -> None:
     """Destroy frames that a killed worker left: averaging two noisy copies of a frame removes the noise."""
     mine = StoredObject.objects.filter(keepsake__in=keepsakes)
-    doom(mine.filter(state=StoredObject.State.PENDING), f"step:{step.pk}")
+    mark_for_destruction(mine.filter(state=StoredObject.State.PENDING), f"step:{step.pk}")
     destroy(mine)
 
 
@@ -125,9 +127,9 @@ def next_frame(keepsake: Keepsake, *, last: bool) -> NextFrame:
 
 
 def replace_frames(frames: Sequence[NextFrame], step: Step) -> None:
-    """Point the keepsakes to their new frames and doom what is replaced. Call it inside the transaction.
+    """Point the keepsakes to their new frames and mark what is replaced for destruction.
 
-    Errors: Refused if a keepsake or a new frame has changed meanwhile.
+    Call it inside the transaction. Errors: Refused if a keepsake or a new frame has changed meanwhile.
     """
     new_rows = [row for frame in frames for row in frame.objects]
     if not publish(new_rows):
@@ -146,15 +148,15 @@ def replace_frames(frames: Sequence[NextFrame], step: Step) -> None:
     replaced = StoredObject.objects.filter(keepsake__in=[frame.keepsake for frame in frames]).exclude(
         pk__in=[row.pk for row in new_rows]
     )
-    if step.level + 1 < GONE:
+    if step.level + 1 < PASS_COUNT:
         replaced = replaced.exclude(role=StoredObject.Role.SEAL)
     else:
         everything = StoredObject.objects.filter(
             Q(memory_id=step.memory_id) | Q(keepsake__memory_id=step.memory_id)
         )
-        doom(everything, f"step:{step.pk}")
+        mark_for_destruction(everything, f"step:{step.pk}")
         Memory.objects.filter(pk=step.memory_id).update(fate=Memory.Fate.ERASED)
-    doom(replaced, f"step:{step.pk}")
+    mark_for_destruction(replaced, f"step:{step.pk}")
 
 
 def commit(fence: Fence, step: Step, frames: Sequence[NextFrame], due: datetime) -> None:
@@ -192,7 +194,7 @@ def pass_events(step: Step, frames: Sequence[NextFrame]) -> list[NewEvent]:
         {
             "n": step.memory.number,
             "level": step.level + 1,
-            "levels": GONE,
+            "levels": PASS_COUNT,
             "bits": capacity_bits(after_pass),
             "picture": str(shown) if shown else None,
         },
@@ -205,7 +207,7 @@ def make_pass(fence: Fence, step: Step, *, due: datetime) -> None:
     """Take `step` one frame further. Errors: Refused (nothing is changed), OSError from the vault."""
     keepsakes = keepsakes_of(step)
     clear_leftovers(step, keepsakes)
-    frames = [next_frame(keepsake, last=step.level + 1 == GONE) for keepsake in keepsakes]
+    frames = [next_frame(keepsake, last=step.level + 1 == PASS_COUNT) for keepsake in keepsakes]
     hit("frames-made")
     try:
         commit(fence, step, frames, due)
@@ -213,7 +215,7 @@ def make_pass(fence: Fence, step: Step, *, due: datetime) -> None:
         # The new frames are not used and must not remain beside the current ones. Only our own are destroyed:
         # a worker that has lost the run must not destroy a frame that its successor is making.
         unused = StoredObject.objects.filter(pk__in=[row.pk for frame in frames for row in frame.objects])
-        doom(unused, f"step:{step.pk}")
+        mark_for_destruction(unused, f"step:{step.pk}")
         destroy(unused)
         raise
     hit("after-commit")

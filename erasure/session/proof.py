@@ -5,7 +5,7 @@ from allauth.account.adapter import get_adapter
 from clinic.accounts.models import User
 
 
-def proven(user: User, passphrase: str) -> bool:
+def passphrase_matches(user: User, passphrase: str) -> bool:
     """Return whether `passphrase` is the user's.
 
     The check is slow by design: do not call it in a transaction.

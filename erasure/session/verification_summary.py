@@ -8,7 +8,7 @@ from clinic.audit.models import Entry
 from erasure.runs.models import Run
 from erasure.verification.checks import statement
 from erasure.verification.places import CLEAN
-from erasure.verification.result_texts import BEYOND, NAMES, told
+from erasure.verification.result_texts import BEYOND, NAMES, describe_result
 
 
 def verification_of(run: Run) -> dict[str, Any]:
@@ -23,6 +23,8 @@ def verification_of(run: Run) -> dict[str, Any]:
         return {"places": [], "clean": False, "failed": latest is not None}
     result = statement(latest.details)
     checked = [place for place in result["places"] if place["place"] in NAMES]
-    places = [(NAMES[place["place"]], told(place["found"], place["why"]), "text") for place in checked]
+    places = [
+        (NAMES[place["place"]], describe_result(place["found"], place["why"]), "text") for place in checked
+    ]
     places += [(_(name), _("not checkable here"), "text") for name in BEYOND.values()]
     return {"places": places, "clean": result["result"] == CLEAN, "failed": False}

@@ -19,11 +19,11 @@ from django.views.decorators.http import require_POST, require_safe
 from clinic.http.requests import request_user
 from erasure.runs import calls, control, open_pages, presence, resistance
 from erasure.runs.models import Hold, Run, Step
-from erasure.runs.run_actions import Done
+from erasure.runs.run_actions import ActionResult
 from erasure.session import answers
 from erasure.session.forms import AbortForm, DecisionForm, ProtectForm
 from erasure.session.map_css import map_css as render_map_css
-from erasure.session.proof import proven
+from erasure.session.proof import passphrase_matches
 from erasure.session.snapshot import Viewer, people, snapshot
 from erasure.session.verification_summary import verification_of
 from erasure.session.viewers import viewer_of
@@ -96,9 +96,9 @@ def run_control(
 ) -> HttpResponse:
     """Call `action` and reply with its result: JSON for a fetch, else a message on the session page.
 
-    `action` returns after its commit, so the reply reports only what is committed. It may return `Done`.
-    done: the reply, or a function that gets whether anything changed and returns the reply. already: the
-    reply if nothing had to change.
+    `action` returns after its commit, so the reply reports only what is committed. It may return an
+    `ActionResult`. done: the reply, or a function that gets whether anything changed and returns the reply.
+    already: the reply if nothing had to change.
     """
     wants_json = request.headers.get("Accept", "").startswith("application/json")
     try:
@@ -108,7 +108,7 @@ def run_control(
             return JsonResponse({"ok": False, "text": str(refusal)}, status=409)
         messages.error(request, str(refusal))
         return redirect("erasure:session", run=run)
-    result = outcome if isinstance(outcome, Done) else Done(changed=True)
+    result = outcome if isinstance(outcome, ActionResult) else ActionResult(changed=True)
     text = done(result.changed) if callable(done) else done if result.changed else already or done
     if wants_json:
         return JsonResponse({"ok": True, "text": text, "changed": result.changed, "seq": result.seq})
@@ -213,7 +213,7 @@ def abort_finish(request: HttpRequest, run: UUID) -> HttpResponse:
     if not form.is_valid():
         return reply_invalid(request, run, _("Please give a reason and your passphrase."))
     try:
-        is_user = proven(user, form.cleaned_data["passphrase"])
+        is_user = passphrase_matches(user, form.cleaned_data["passphrase"])
     except ValidationError as throttled:
         return reply_invalid(request, run, " ".join(throttled.messages))
     if not is_user:

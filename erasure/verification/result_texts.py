@@ -62,7 +62,7 @@ WHY: dict[str, str | Promise] = {
 }
 
 
-def told(result: str, why: str) -> str:
+def describe_result(result: str, why: str) -> str:
     """Describe one result. why: the first thing found, or a code of WHY, which explains the result."""
     reason = str(WHY.get(why, why))
     if result == CLEAN:

@@ -12,11 +12,11 @@ from django.utils import timezone
 
 from patients.vault.configured import key_store
 from patients.vault.models import HeldKey, StoredObject
-from patients.vault.objects import destroy, doom, orphans, storage
+from patients.vault.objects import destroy, mark_for_destruction, orphans, storage
 
 # A key or file may exist for some seconds before its row is visible (in an open transaction). So a key is
 # destroyed only when two sweeps at least this far apart found it without a row.
-PATIENCE = timedelta(minutes=10)
+GRACE_PERIOD = timedelta(minutes=10)
 
 
 def owned_keys(extra_owners: set[UUID]) -> set[UUID]:
@@ -31,12 +31,12 @@ class Sweeper:
     first_seen: dict[UUID, datetime] = field(default_factory=dict)
 
     def sweep(self, extra_owners: set[UUID], now: datetime | None = None) -> int:
-        """Destroy what is doomed, and keys without a row for PATIENCE; return how many were destroyed.
+        """Destroy what is doomed, and keys without a row for GRACE_PERIOD; return how many were destroyed.
 
         `extra_owners`: as for `owned_keys`. A key that is held after a restore stays.
         """
         now = now or timezone.now()
-        doom(orphans(now), "orphan")
+        mark_for_destruction(orphans(now), "orphan")
         ended = destroy(StoredObject.objects.all()).objects
         store = key_store()
         keys = set(store.ids())
@@ -44,7 +44,7 @@ class Sweeper:
         unowned = keys - owned_keys(extra_owners) - held
         self.first_seen = {key: self.first_seen.get(key, now) for key in unowned}
         for key, since in list(self.first_seen.items()):
-            if now - since >= PATIENCE and store.destroy(key):
+            if now - since >= GRACE_PERIOD and store.destroy(key):
                 storage().delete(key.hex)
                 ended += 1
         return ended

@@ -22,7 +22,7 @@ class NotAsShown(Exception):
     """The held keys have changed since they were shown. The message says so to the user."""
 
 
-def hold(extra_owners: set[UUID]) -> int:
+def hold_keys(extra_owners: set[UUID]) -> int:
     """Hold every live key that has no row; return how many are newly held. Call it inside a transaction.
 
     `extra_owners`: as for the sweep. Held keys that no longer exist, or whose row is back, are released.
@@ -38,7 +38,7 @@ def hold(extra_owners: set[UUID]) -> int:
     return len(unowned - before.keys())
 
 
-def end_held(seen: int, *, by: str) -> int:
+def destroy_held_keys(seen: int, *, by: str) -> int:
     """Destroy the held keys and the files they open; return how many.
 
     `seen`: how many were shown to the person who decided. `by`: the actor for the audit entry. After a crash

@@ -27,7 +27,7 @@ from erasure.procedures.models import Procedure
 from erasure.runs.models import Run
 from erasure.runs.planning import start_run
 from patients.cases.models import Case
-from patients.keepsakes.ingest import receive
+from patients.keepsakes.ingest import create_keepsake
 from patients.keepsakes.models import Keepsake
 from patients.vault import configured
 from patients.vault.configured import key_store
@@ -180,7 +180,7 @@ def bring(tmp_path: Path) -> Brought:
     ):
         memory = make_memory(case, title=title, day="2003-02-01")
         original = put(data, case_id=case.pk, role=StoredObject.Role.ORIGINAL)
-        keepsake = receive(
+        keepsake = create_keepsake(
             original, by=case.patient, filename=name, caption=f"canary caption of {title}", memory=memory
         )
         Keepsake.objects.filter(pk=keepsake.pk).update(review=Keepsake.Review.ACCEPTED)

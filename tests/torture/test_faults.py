@@ -17,14 +17,14 @@ from erasure.jobs.certifying import certify
 from erasure.jobs.worker import advance
 from erasure.runs.lease import HOLDER, free_holder
 from erasure.runs.models import Event, Run, Step
-from erasure.runs.passes import GONE
+from erasure.runs.passes import PASS_COUNT
 from patients.cases.models import Case
-from patients.keepsakes.ingest import receive
+from patients.keepsakes.ingest import create_keepsake
 from patients.keepsakes.models import Keepsake
 from patients.vault.configured import key_store
 from patients.vault.models import StoredObject
 from patients.vault.objects import put, read, storage
-from patients.vault.sweep import PATIENCE, Sweeper
+from patients.vault.sweep import GRACE_PERIOD, Sweeper
 from tests.erasure.verification.ended import verify_here
 from tests.factories import jpeg, make_case, make_run
 from tests.torture.faults import STRACE, Fault, calls, suffer
@@ -51,7 +51,7 @@ def one_slice(settings: django_settings, monkeypatch: pytest.MonkeyPatch) -> Non
     """
     settings.LACUNA_SLICE_SECONDS = 600
     settings.LACUNA_LEASE_SECONDS = 600
-    monkeypatch.setattr(certifying, "verify_apart", verify_here)
+    monkeypatch.setattr(certifying, "verify_in_subprocess", verify_here)
 
 
 def night(run: Run) -> None:
@@ -76,7 +76,7 @@ def script(log: Path) -> list[tuple[str, int]]:
         for before, call, after in zip([None, *made], made, [*made[1:], None], strict=False)
         if not (call.in_log and before and before.in_log and after and after.in_log)
     ]
-    length = len(edges) // (GONE + 1)  # about a pass
+    length = len(edges) // (PASS_COUNT + 1)  # about a pass
     first, last = 2 * length, len(edges) - 3 * length
     chosen = [call for i, call in enumerate(edges) if i < first or i >= last or i % STRIDE == 0]
     return [(call.name, call.nth) for call in chosen]
@@ -152,14 +152,14 @@ def test_each_call_that_changes_a_file_fails(part: int, tmp_path: Path) -> None:
 def bring(case: Case, file: bytes) -> None:
     """What the upload does with a file that is there whole."""
     original = put(file, case_id=case.pk, role=StoredObject.Role.ORIGINAL)
-    receive(original, by=case.patient)
+    create_keepsake(original, by=case.patient)
 
 
 def check_brought(case: Case, file: bytes) -> bool:
     """Once the sweep has been round: the keepsake is there and whole, or there is no byte of it. Which?"""
     rounds, now = Sweeper(), timezone.now()
     for _round in range(3):
-        now += 2 * PATIENCE
+        now += 2 * GRACE_PERIOD
         rounds.sweep(set(), now)
     living = StoredObject.objects.filter(case=case).exclude(role=StoredObject.Role.SEAL)
     keepsake = Keepsake.objects.filter(case=case).first()

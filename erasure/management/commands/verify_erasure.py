@@ -14,8 +14,8 @@ from erasure.runs.models import Run
 from erasure.verification.checks import BEYOND, NAMES, verify_run
 from erasure.verification.confine import StillWrites, confine, confine_database
 from erasure.verification.places import Findings
-from erasure.verification.process import NotVerified, report, verify_apart
-from erasure.verification.result_texts import told
+from erasure.verification.process import NotVerified, report, verify_in_subprocess
+from erasure.verification.result_texts import describe_result
 from patients.vault.keys import KeyStoreDamaged
 
 
@@ -57,7 +57,7 @@ class Command(BaseCommand):
         for place in found.places:
             name = NAMES.get(place.name, BEYOND.get(place.name, place.name))
             looked = f" ({place.looked_for})" if place.looked_for else ""
-            self.stdout.write(f"{name}{looked}: {told(place.result, place.where or place.why)}")
+            self.stdout.write(f"{name}{looked}: {describe_result(place.result, place.where or place.why)}")
         self.stdout.write(f"Kept from writing by {found.confined}; the database is {found.database}.")
         if not found.clean:
             raise CommandError("Something is left.")
@@ -82,7 +82,7 @@ class Command(BaseCommand):
         """
         row = self.finished_run(run)
         try:
-            found = verify_apart(run)
+            found = verify_in_subprocess(run)
         except NotVerified as failure:
             self.record_result(row, "run.unverified-by-hand", {"why": failure.why})
             raise

@@ -21,7 +21,7 @@ from erasure.backups.views import STALE
 from erasure.jobs import certifying
 from erasure.jobs.worker import advance
 from patients.keepsakes.removal import remove_keepsake
-from patients.keepsakes.staging import begin
+from patients.keepsakes.staging import begin_upload
 from patients.vault import configured
 from patients.vault.objects import storage
 from tests.erasure.verification.ended import verify_here
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def verified_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(certifying, "verify_apart", verify_here)
+    monkeypatch.setattr(certifying, "verify_in_subprocess", verify_here)
 
 
 def numbers(drill: Drill) -> tuple[int, int, int, int]:
@@ -43,7 +43,7 @@ def test_the_kept_opens_and_the_erased_does_not(tmp_path: Path) -> None:
     make_keepsake(make_memory(make_case()))
     run = make_run(memories=1)
     upload_case = make_case()
-    begin(upload_case, by=upload_case.patient, length=10, filename="a.jpg")
+    begin_upload(upload_case, by=upload_case.patient, length=10, filename="a.jpg")
     make_backup(tmp_path / "backup")
     drill = hold_drill(tmp_path / "backup")
     # Two cases, two memories, two keepsakes of three objects each, a case with an upload: all of it kept.

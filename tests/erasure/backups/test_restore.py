@@ -33,21 +33,21 @@ from erasure.operations.supervisor_loop import keys_used_elsewhere
 from erasure.procedures.models import Procedure
 from erasure.runs.lease import claim
 from erasure.runs.models import Run, Step
-from erasure.runs.passes import GONE, keepsakes_of
+from erasure.runs.passes import PASS_COUNT, keepsakes_of
 from erasure.runs.planning import start_run
 from patients.cases.models import Case
 from patients.consent.models import ConsentText, Signature
 from patients.consent.signing import withdraw
 from patients.keepsakes.models import Keepsake, Upload
 from patients.keepsakes.removal import remove_keepsake
-from patients.keepsakes.staging import begin
+from patients.keepsakes.staging import begin_upload
 from patients.memories.models import Memory
 from patients.requests.models import AppointmentRequest
 from patients.vault.configured import key_store
 from patients.vault.keys import KeyGone
 from patients.vault.models import HeldKey, StoredObject
 from patients.vault.objects import read, storage
-from patients.vault.sweep import PATIENCE, Sweeper
+from patients.vault.sweep import GRACE_PERIOD, Sweeper
 from tests.erasure.backups.elsewhere import empty_database, empty_house
 from tests.erasure.operations.test_serve import serve
 from tests.erasure.verification.ended import verify_here
@@ -61,7 +61,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def verified_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """The verifier's own process has tests of its own; here many runs end."""
-    monkeypatch.setattr(certifying, "verify_apart", verify_here)
+    monkeypatch.setattr(certifying, "verify_in_subprocess", verify_here)
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_what_was_erased_after_the_backup_is_erased_again_and_the_rest_is_back(
         all_gone(run)
         row = Run.objects.get(pk=run.pk)
         assert (row.state, row.outcome) == (Run.State.FINISHED, Run.Outcome.COMPLETE)
-        assert set(row.steps.values_list("state", "level")) == {(Step.State.DESTROYED, GONE)}
+        assert set(row.steps.values_list("state", "level")) == {(Step.State.DESTROYED, PASS_COUNT)}
         assert keyless() == set()
         found = Keepsake.objects.get(pk=kept.pk)
         assert found.picture
@@ -211,7 +211,7 @@ def test_a_run_under_way_is_stopped_and_what_it_had_destroyed_is_said(
     run = make_run(memories=2)
     passes(run, 3)
     directory = backup_at()
-    passes(run, GONE)  # through the first memory and into the second
+    passes(run, PASS_COUNT)  # through the first memory and into the second
     first, second = run.steps.order_by("position")
     assert (first.state, second.state) == (Step.State.DESTROYED, Step.State.FADING)
     with empty_house(tmp_path):
@@ -255,7 +255,7 @@ def test_what_a_patient_took_back_stays_taken_back(backup_at: Callable[[], Path]
 
 def test_an_upload_on_its_way_and_old_visits_end(backup_at: Callable[[], Path], tmp_path: Path) -> None:
     case = make_case()
-    upload = begin(case, by=case.patient, length=10, filename="a.jpg")
+    upload = begin_upload(case, by=case.patient, length=10, filename="a.jpg")
     Session.objects.create(session_key="k" * 32, session_data="", expire_date=upload.expires_at)
     directory = backup_at()
     with empty_house(tmp_path):
@@ -345,7 +345,7 @@ def swept(times: int = 3) -> None:
     """As the supervisor goes round for half an hour and more."""
     rounds, now = Sweeper(), timezone.now()
     for turn in range(times):
-        rounds.sweep(keys_used_elsewhere(), now + 2 * turn * PATIENCE)
+        rounds.sweep(keys_used_elsewhere(), now + 2 * turn * GRACE_PERIOD)
 
 
 def test_the_wrong_backup_first_and_then_the_right_one(backup_at: Callable[[], Path], tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from django.conf import LazySettings
 
-from patients.keepsakes.staging import Writer, begin, staging_path
+from patients.keepsakes.staging import Writer, begin_upload, staging_path
 from patients.vault.configured import key_store
 from patients.vault.objects import associated_data
 from patients.vault.stream import FIRST, SEGMENT, Encryptor, Reader
@@ -26,7 +26,7 @@ def test_what_was_acknowledged_is_there_after_a_power_cut(
     told: list[int] = []
 
     def deed() -> None:
-        upload = begin(case, by=case.patient, length=len(DATA))
+        upload = begin_upload(case, by=case.patient, length=len(DATA))
         writer = Writer(upload)
         writer.write(DATA)
         told.append(writer.pause())
@@ -42,7 +42,7 @@ def test_a_finished_upload_is_whole_after_a_power_cut(
 ) -> None:
     settings.LACUNA_VAULT_DIR = tmp_path / "vault"
     case = make_case()
-    upload = begin(case, by=case.patient, length=len(DATA))
+    upload = begin_upload(case, by=case.patient, length=len(DATA))
 
     def deed() -> None:
         writer = Writer(upload)
@@ -64,7 +64,7 @@ def test_a_segment_that_is_continued_after_was_synced_before(
     """A segment that nobody acknowledged is built upon: were it lost later, its nonce would serve twice."""
     settings.LACUNA_VAULT_DIR = tmp_path / "vault"
     case = make_case()
-    upload = begin(case, by=case.patient, length=len(DATA))
+    upload = begin_upload(case, by=case.patient, length=len(DATA))
     path = staging_path(upload.pk)
     whole = Encryptor(key_store().get(upload.pk), associated_data(upload.pk)).update(DATA)
 

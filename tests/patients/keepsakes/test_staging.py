@@ -5,9 +5,9 @@ import fcntl
 import pytest
 
 from patients.keepsakes import staging
-from patients.keepsakes.ingest import receive
+from patients.keepsakes.ingest import create_keepsake
 from patients.keepsakes.models import Upload
-from patients.keepsakes.staging import Discarded, Writer, begin, discard, finish_upload
+from patients.keepsakes.staging import Discarded, Writer, begin_upload, discard, finish_upload
 from patients.vault.models import StoredObject
 from patients.vault.objects import read
 from tests.factories import jpeg, make_case
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 def whole(photo: bytes) -> tuple[Upload, Writer]:
     """An upload whose bytes have all arrived, and its writer, which holds the lock."""
     case = make_case()
-    upload = begin(case, by=case.patient, length=len(photo))
+    upload = begin_upload(case, by=case.patient, length=len(photo))
     writer = Writer(upload, 0)
     writer.write(photo)
     writer.finish()
@@ -53,7 +53,7 @@ def test_what_was_canceled_before_it_was_looked_at_is_no_keepsake() -> None:
 def test_a_keepsake_whose_maker_died_at_once_keeps_its_original() -> None:
     photo = jpeg()
     upload, writer = whole(photo)
-    keepsake = receive(staging._move_to_vault(upload), by=upload.by)
+    keepsake = create_keepsake(staging._move_to_vault(upload), by=upload.by)
     writer.close()  # here the process died
     discard(upload)
     assert read(StoredObject.objects.get(keepsake=keepsake, role=StoredObject.Role.ORIGINAL)) == photo

@@ -22,7 +22,7 @@ from django.utils.translation import get_language
 from clinic.asgi import application
 from clinic.audit.models import Entry
 from clinic.http.guard import Visitor
-from patients.cases.editing import NotTaken
+from patients.cases.editing import CaseLocked
 from patients.cases.models import Case
 from patients.keepsakes import staging
 from patients.keepsakes.form_post import FIELD_BYTES, new_form_upload, read_body
@@ -31,7 +31,7 @@ from patients.keepsakes.staging import (
     Busy,
     Discarded,
     Writer,
-    begin,
+    begin_upload,
     bytes_left,
     clean_name,
     discard,
@@ -166,7 +166,7 @@ def test_a_crash_between_the_last_byte_and_the_keepsake_loses_nothing(
 
 def test_settling_twice_makes_one_keepsake(case: Case) -> None:
     photo = jpeg()
-    upload = begin(case, by=case.patient, length=len(photo))
+    upload = begin_upload(case, by=case.patient, length=len(photo))
     writer = Writer(upload, 0)
     writer.write(photo)
     writer.finish()
@@ -182,14 +182,14 @@ def test_while_a_file_is_looked_at_nobody_else_touches_it(
     sender: Sender, case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looking, go_on = threading.Event(), threading.Event()
-    real = staging.receive
+    real = staging.create_keepsake
 
     def slow(*args: object, **more: object) -> Keepsake:
         looking.set()
         assert go_on.wait(PATIENCE)
         return real(*args, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(staging, "receive", slow)
+    monkeypatch.setattr(staging, "create_keepsake", slow)
     photo = jpeg()
     where = sender.announce(len(photo)).headers["location"]
     answers: list[Answer] = []
@@ -209,7 +209,7 @@ def test_while_a_file_is_looked_at_nobody_else_touches_it(
 
 def test_what_was_discarded_under_a_writer_is_not_brought_back(case: Case) -> None:
     photo = jpeg()
-    upload = begin(case, by=case.patient, length=len(photo))
+    upload = begin_upload(case, by=case.patient, length=len(photo))
     writer = Writer(upload, 0)
     writer.write(photo)
     writer.finish()
@@ -221,7 +221,7 @@ def test_what_was_discarded_under_a_writer_is_not_brought_back(case: Case) -> No
 
 
 def test_a_closed_writer_writes_into_nobody_elses_file(case: Case, tmp_path: Path) -> None:
-    upload = begin(case, by=case.patient, length=10 * SEGMENT)
+    upload = begin_upload(case, by=case.patient, length=10 * SEGMENT)
     writer = Writer(upload, 0)
     number = writer.fd
     writer.close()
@@ -237,7 +237,7 @@ def test_a_closed_writer_writes_into_nobody_elses_file(case: Case, tmp_path: Pat
 
 
 def test_the_rounds_spare_what_is_on_its_way_and_end_what_has_no_row(case: Case) -> None:
-    upload = begin(case, by=case.patient, length=10)
+    upload = begin_upload(case, by=case.patient, length=10)
     assert open_upload_keys() == {upload.pk}
     stray, young = staging_path(uuid4()), staging_path(uuid4())
     for path in (stray, young, staging_path(upload.pk)):
@@ -249,7 +249,7 @@ def test_the_rounds_spare_what_is_on_its_way_and_end_what_has_no_row(case: Case)
 
 
 def test_busy_is_said_across_processes(case: Case) -> None:
-    upload = begin(case, by=case.patient, length=10)
+    upload = begin_upload(case, by=case.patient, length=10)
     writer = Writer(upload, 0)
     with pytest.raises(Busy):
         Writer(upload, 0)
@@ -381,7 +381,7 @@ async def hung_up() -> dict[str, str]:
 def test_a_sender_who_hung_up_has_not_sent_everything(case: Case) -> None:
     scope = {"type": "http", "method": "POST", "path": "/upload/form", "headers": [], "query_string": b""}
     visitor = Visitor(case.patient, "", "", "en", "", ASGIRequest(scope, io.BytesIO()))
-    writer = Writer(begin(case, by=case.patient, length=10), 0)
+    writer = Writer(begin_upload(case, by=case.patient, length=10), 0)
     assert asyncio.run(write_body(hung_up, visitor, writer)) is False
     writer.close()
     assert (
@@ -393,7 +393,7 @@ def test_a_refusal_is_told_in_the_language_of_the_page(
     sender: Sender, case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_case: Case, _length: int) -> None:
-        raise NotTaken(get_language() or "")
+        raise CaseLocked(get_language() or "")
 
     monkeypatch.setattr(staging, "check_room", refuse)
     for language in ("vi", "en"):
