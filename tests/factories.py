@@ -20,6 +20,7 @@ from erasure.runs.planning import start_run
 from patients.cases.models import Case, CaseFields
 from patients.consent.models import ConsentText, Signature
 from patients.consent.signing import sign, text_digest
+from patients.consent.texts import FIRST_TEXTS
 from patients.imaging.fingerprint import fingerprint
 from patients.imaging.page_bundle import MEDIA_TYPE, Page, bind
 from patients.keepsakes.models import Keepsake, KeepsakeFields
@@ -55,6 +56,14 @@ def make_technician() -> User:
 
 def make_room() -> Resource:
     return Resource.objects.create(kind=Resource.Kind.ROOM, label=f"Room {os.urandom(3).hex()}")
+
+
+def publish_first_texts() -> None:
+    """The first version of each consent text, where a flush has taken what the migration published."""
+    for kind, language, body in FIRST_TEXTS:
+        ConsentText.objects.get_or_create(
+            kind=kind, version=1, language=language, defaults={"body": body, "digest": text_digest(body)}
+        )
 
 
 def make_case(patient: User | None = None, *, agreed: bool = True, **paper: Any) -> Case:

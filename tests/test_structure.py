@@ -33,7 +33,7 @@ ORDER = {
 }
 GATHERERS = {"apps", "asgi", "models", "settings", "urls"}
 BESIDE = {
-    "clinic": {"checks", "durable", "expiry", "failpoints", "mail", "registration", "unavailable"},
+    "clinic": {"checks", "durable", "expiry", "failpoints", "mail", "names", "registration", "unavailable"},
     "patients": {"checks"},
     "erasure": {"checks"},
 }

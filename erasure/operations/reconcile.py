@@ -70,7 +70,7 @@ def reconcile_with_keys() -> Reconciliation | None:
     declare_restored(ACTOR, whole=mark is not None)
     with transaction.atomic():
         runs = _mark_erased(gone, result)
-        runs |= _stop_runs(gone, result)
+        runs |= _stop_runs(result)
         _void_consents(result)
         _delete_sessions_and_tasks()
         if mark is not None:
@@ -141,7 +141,7 @@ def _mark_erased(gone: set[UUID], result: Reconciliation) -> set[UUID]:
     return {step.run_id for step in erased_steps}
 
 
-def _stop_runs(gone: set[UUID], result: Reconciliation) -> set[UUID]:
+def _stop_runs(result: Reconciliation) -> set[UUID]:
     """Stop every unfinished run that has memories left; return the ids of all unfinished runs.
 
     Nobody knows what was decided after the backup, so nothing more may be faded.

@@ -100,12 +100,6 @@ def count_undecided(patient: User) -> int:
     return sum(1 for step in _damaged_steps(patient) if not hasattr(step, "remainder"))
 
 
-def one(memory_id: UUID, patient: User) -> PartlyErased | None:
-    """Return the partly erased memory of this id; None if it is not one of the patient's."""
-    step = next((step for step in _damaged_steps(patient) if step.memory_id == memory_id), None)
-    return _partly_erased(step) if step else None
-
-
 def _lock_memory(memory_id: UUID, by: User) -> Step:
     """Lock the memory's row and return its latest partly erased step. Errors: NotNow."""
     memory = Memory.objects.select_for_update().get(pk=memory_id)

@@ -131,8 +131,8 @@ def finish(run_id: UUID) -> bool:
 def update_case(run: Run, outcome: str) -> None:
     """Unless the run was stopped, close the case and mark the seal of its data for destruction.
 
-    The subject is forgotten then. If the run was stopped, the case is MAPPED again, except that a withdrawal sets the stage itself. A
-    withdrawal may come while the run is stopping for another reason.
+    The subject is forgotten then. If the run was stopped, the case is MAPPED again, except that a withdrawal
+    sets the stage itself. A withdrawal may come while the run is stopping for another reason.
     """
     case = Case.objects.filter(pk=run.procedure.case_id)
     if outcome != Run.Outcome.STOPPED:

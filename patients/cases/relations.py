@@ -1,11 +1,11 @@
 """The relations of a user to a case, and the access rules that depend on them."""
 
-import unicodedata
 from uuid import UUID
 
 from clinic.access.policy import roles, with_relation
 from clinic.access.relations import CONFLICT, relation
 from clinic.accounts.models import Role, User
+from clinic.names import name_key
 from patients.cases.models import Case
 from patients.vault.keys import KeyGone
 
@@ -42,19 +42,13 @@ def is_subject(user: User, case: Case) -> bool:
     The subject's name is stored encrypted, so it is compared here and not in the database. A name without a
     space never matches: many people share a first name.
     """
-    name = _normalized(user.name)
+    name = name_key(user.name)
     if " " not in name:
         return False
     try:
-        return _normalized(case.read().subject_name) == name
+        return name_key(case.read().subject_name) == name
     except KeyGone:
         return False
-
-
-def _normalized(name: str) -> str:
-    """Return a name without accents, case and extra spaces: people write the same name in many ways."""
-    letters = unicodedata.normalize("NFKD", name.casefold())
-    return " ".join("".join(char for char in letters if not unicodedata.combining(char)).split())
 
 
 @relation("case")

@@ -1,6 +1,5 @@
 """The forms that sign a consent: questions on the text, the signer's name, and the passphrase again."""
 
-import unicodedata
 from typing import Any
 
 from allauth.account.adapter import get_adapter
@@ -11,10 +10,12 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from clinic.accounts.models import User
+from clinic.names import normalize_text
 
 
-def _normalized(name: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", name).casefold().split())
+def _signed(name: str) -> str:
+    """Return a name as a signature is compared: accents count, case and extra spaces do not."""
+    return normalize_text(name).casefold()
 
 
 class SignForm(forms.Form):
@@ -39,7 +40,7 @@ class SignForm(forms.Form):
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
         user = self.request.user
-        if not isinstance(user, User) or _normalized(name) != _normalized(user.name):
+        if not isinstance(user, User) or _signed(name) != _signed(user.name):
             raise forms.ValidationError(_("Please write your name as it stands in your file."))
         return name
 

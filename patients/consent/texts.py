@@ -5,10 +5,6 @@ For a new wording, add a migration that publishes a new version, and change the 
 both.
 """
 
-from typing import Any
-
-from patients.consent.signing import text_digest
-
 STORAGE_EN = """Lacuna keeps what you bring so that it can be erased.
 
 Everything is encrypted from its first byte. Only you, your doctor and the technicians of your case can open it, and every opening is written down.
@@ -51,11 +47,3 @@ FIRST_TEXTS = (
     ("procedure", "en", PROCEDURE_EN),
     ("procedure", "vi", PROCEDURE_VI),
 )
-
-
-def publish_first_texts(model: Any) -> None:
-    """Create version 1 of each text that does not exist yet. model: ConsentText, or a migration's model of it."""
-    for kind, language, body in FIRST_TEXTS:
-        model.objects.get_or_create(
-            kind=kind, version=1, language=language, defaults={"body": body, "digest": text_digest(body)}
-        )

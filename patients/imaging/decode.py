@@ -170,7 +170,7 @@ def _decode_letter(head: bytes, source: Source, limits: Limits) -> DecodedLetter
         raw = data.decode("utf-16" if is_utf16 else "utf-8-sig")
     except UnicodeDecodeError:
         raise FileRefused(Code.LETTER_UNREADABLE) from None
-    text = _normalized(raw)
+    text = _clean_text(raw)
     words = len(text.split())
     if not words:
         raise FileRefused(Code.LETTER_BLANK)
@@ -181,7 +181,7 @@ def _decode_letter(head: bytes, source: Source, limits: Limits) -> DecodedLetter
 _DIRECTION_MARKS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
-def _normalized(raw: str) -> str:
+def _clean_text(raw: str) -> str:
     """Return text with composed characters (NFC) and line feeds as line ends.
 
     Control, surrogate, private and unassigned characters and overrides of direction are removed.

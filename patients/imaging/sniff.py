@@ -8,15 +8,11 @@ from __future__ import annotations
 import codecs
 import re
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
 
 from .kinds import MEDIA, Kind, brands, media_kind, picture_kind
-from .refusals import SENTENCES, Code
+from .refusals import Code
 
-if TYPE_CHECKING:
-    from django_stubs_ext import StrOrPromise
-
-__all__ = ["HEAD_BYTES", "Kind", "refusal_code", "refusal_text", "sniff"]
+__all__ = ["HEAD_BYTES", "Kind", "refusal_code", "sniff"]
 
 HEAD_BYTES = 4096
 """How many bytes from the start of a file the functions here need; fewer if the file is shorter."""
@@ -96,19 +92,13 @@ def sniff(head: bytes) -> Kind | None:
     return Kind.LETTER if text is not None and not _text_format(text) else None
 
 
-def refusal_text(head: bytes, filename: str) -> StrOrPromise | None:
-    """Return a sentence for the user if the file is refused, by its first bytes and its name; else None.
+def refusal_code(head: bytes, filename: str) -> Code | None:
+    """Return why the file is refused, by its first bytes and its name; None if it is accepted.
 
     Upper-case and missing extensions are accepted. So are one kind of picture with the extension of another,
     and sound with that of a video, because phones and messengers do that. Other known extensions that do not
     fit the bytes are refused, because a program that trusts the name would do something else with them.
     """
-    code = refusal_code(head, filename)
-    return SENTENCES[code] if code else None
-
-
-def refusal_code(head: bytes, filename: str) -> Code | None:
-    """Like `refusal_text`, but return a code."""
     if not head:
         return Code.EMPTY
     kind = sniff(head)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from clinic.accounts.models import User
 from clinic.audit.record import Act, actor_of, record
-from patients.cases.editing import LOCKED, CaseLocked
+from patients.cases.editing import open_case_of
 from patients.cases.models import Case, CaseFields
 from patients.memories.forms import WhenField
 
@@ -200,13 +200,6 @@ def initial_of(case: Case, step: Step) -> dict[str, Any]:
     return {name: value for name, value in initial.items() if name in step.form().fields}
 
 
-def _lock_open_case(case: Case) -> Case:
-    row = Case.objects.select_for_update().get(pk=case.pk)
-    if not row.map_is_open:
-        raise CaseLocked(str(LOCKED))
-    return row
-
-
 def _save_fields(row: Case, fields: CaseFields) -> None:
     row.write(fields)
     row.save(update_fields=["sealed"])
@@ -225,7 +218,7 @@ def save_draft(case: Case, step: Step, typed: QueryDict) -> None:
 
     It makes no audit entry; `save_step` does. Errors: CaseLocked once the map is locked.
     """
-    row = _lock_open_case(case)
+    row = open_case_of(case.pk)
     fields: CaseFields = row.read()
     draft: dict[str, Any] = {}
     for name, field in step.form().fields.items():
@@ -240,7 +233,7 @@ def save_draft(case: Case, step: Step, typed: QueryDict) -> None:
 @transaction.atomic
 def save_step(case: Case, step: Step, form: forms.Form, *, by: User) -> None:
     """Save the answers of a valid form and delete its draft. Errors: CaseLocked once the map is locked."""
-    row = _lock_open_case(case)
+    row = open_case_of(case.pk)
     fields: CaseFields = row.read()
     answers = _without_draft(fields.answers, step)
     if isinstance(form, ChaptersStep):

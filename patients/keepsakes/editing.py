@@ -25,7 +25,7 @@ def change_keepsake(
     Errors: CaseLocked if the map is locked, if the patient has removed the keepsake meanwhile, or if a photo
     is requested for an object that is in the clinic's custody.
     """
-    case = open_case_of(keepsake.case)
+    case = open_case_of(keepsake.case_id)
     rows = Keepsake.objects.select_for_update().filter(pk=keepsake.pk, case=case, gone_at__isnull=True)
     if (row := rows.first()) is None:
         raise CaseLocked(_("You have taken this one back meanwhile. It is destroyed."))
@@ -49,7 +49,7 @@ def submit_for_review(case: Case, *, by: User) -> None:
 
     Errors: CaseLocked if the map is locked, or if the case has no keepsakes.
     """
-    locked = open_case_of(case)
+    locked = open_case_of(case.pk)
     keepsakes = Keepsake.objects.filter(case=locked, gone_at__isnull=True).count()
     if not keepsakes:
         raise CaseLocked(_("There is nothing to hand in yet. Please bring something first."))

@@ -6,7 +6,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from patients.keepsakes.models import Keepsake, KeepsakeFields
-from patients.memories.forms import MemoryForm, named_memories
+from patients.memories.forms import PatientMemoryForm, named_memories
 
 NEW, LATER = "new", ""
 KEEP, DROP = "keep", "drop"
@@ -128,8 +128,10 @@ class KeepsakeForm(forms.Form):
         return self.keepsake_fields.focus if spot == spot_of(self.keepsake_fields.focus) else middle_of(spot)
 
 
-def new_memory_form(post: Any, keepsake: Keepsake, keepsake_fields: KeepsakeFields) -> MemoryForm:
+def new_memory_form(post: Any, keepsake: Keepsake, keepsake_fields: KeepsakeFields) -> PatientMemoryForm:
     """Return the form for a new memory on a keepsake's page, with the picture's own date if it has one."""
     initial = {"when": keepsake_fields.taken[:10], "title": keepsake_fields.caption}
     # The fields are in a closed <details>: there a browser refuses to submit without showing why.
-    return MemoryForm(post, prefix="new", case=keepsake.case, initial=initial, use_required_attribute=False)
+    return PatientMemoryForm(
+        post, prefix="new", case=keepsake.case, initial=initial, use_required_attribute=False
+    )

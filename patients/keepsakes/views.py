@@ -23,7 +23,7 @@ from patients.keepsakes.models import Keepsake, KeepsakeFields
 from patients.keepsakes.outcomes import brought_message, refusal_messages
 from patients.keepsakes.playback import format_duration, original_of, with_player
 from patients.keepsakes.removal import remove_keepsake
-from patients.memories.forms import MemoryForm
+from patients.memories.forms import PatientMemoryForm
 from patients.memories.models import Memory, MemoryFields
 from patients.memories.when import shown
 from patients.memories.writing import write_memory
@@ -176,7 +176,7 @@ def keepsake(request: HttpRequest, keepsake: UUID) -> HttpResponse:
     return render(request, "patients/keepsakes/keepsake.html", context, status=422 if post else 200)
 
 
-def _save(request: HttpRequest, row: Keepsake, form: KeepsakeForm, new: MemoryForm) -> bool:
+def _save(request: HttpRequest, row: Keepsake, form: KeepsakeForm, new: PatientMemoryForm) -> bool:
     """Save the forms. Return False if that is not possible; the form then has the errors."""
     if not form.is_valid() or (new.is_bound and not new.is_valid()):
         return False

@@ -1,7 +1,6 @@
 """Changes that staff make on the mapping bench, until the map is locked."""
 
 import dataclasses
-from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -12,30 +11,8 @@ from patients.cases.models import Case
 from patients.keepsakes.models import Keepsake
 from patients.memories.links import CannotChange, lock_case_with_open_map
 from patients.memories.models import Memory
+from patients.memories.writing import write_memory
 from patients.vault.models import StoredObject
-from patients.vault.objects import new_seal
-
-
-@transaction.atomic
-def update_memory(memory: Memory, words: dict[str, Any], numbers: dict[str, Any], *, by: User) -> Memory:
-    """Change a memory and return it.
-
-    words: values for MemoryFields. numbers: intensity (0 to 10 or None), zone and fate. Errors: CannotChange.
-    """
-    case = lock_case_with_open_map(memory.case_id)
-    row = Memory.objects.select_for_update().get(pk=memory.pk, case=case)
-    before = row.fate
-    for name, value in numbers.items():
-        setattr(row, name, value)
-    row.write(dataclasses.replace(row.read(), **words))
-    row.save(update_fields=["sealed", *numbers])
-    actor = actor_of(by)
-    entries = [Act("memory.changed", f"memory:{row.pk}", actor=actor, case=case.pk)]
-    if row.fate != before:
-        action = "memory.kept" if row.fate == Memory.Fate.PROTECTED else "memory.released"
-        entries.append(Act(action, f"memory:{row.pk}", actor=actor, case=case.pk))
-    record(*entries)
-    return row
 
 
 @transaction.atomic
@@ -45,31 +22,24 @@ def place_keepsake(keepsake: Keepsake, memory: Memory | None, title: str = "", *
     row = Keepsake.objects.select_for_update().get(pk=keepsake.pk)
     if row.gone_at:
         raise CannotChange(_("The patient has taken this one back. It is destroyed."))
-    actor = actor_of(by)
-    entries = []
     if memory is None:
         if not title.strip():
             raise CannotChange(_("Choose a memory, or give a new one a title."))
-        memory = Memory.objects.create(case=case)
-        new_seal(case_id=case.pk, seal_id=memory.pk, memory_id=memory.pk)
-        memory.write(Memory.sealed_fields(title=title.strip()))
-        memory.save(update_fields=["sealed"])
-        entries.append(Act("memory.made", f"memory:{memory.pk}", actor=actor, case=case.pk))
+        memory = write_memory(case, {"title": title.strip()}, {}, by=by)
     if memory.case_id != case.pk:
         raise CannotChange(_("That memory is not in this file."))
     Keepsake.objects.filter(pk=row.pk).update(memory=memory)
     # Stored objects belong to their keepsake. One that still named the old memory would be destroyed with it.
     StoredObject.objects.filter(keepsake=row).update(memory=None)
-    entries.append(
+    record(
         Act(
             "keepsake.changed",
             f"keepsake:{row.pk}",
-            actor=actor,
+            actor=actor_of(by),
             case=case.pk,
             details={"memory": memory.pk},
         )
     )
-    record(*entries)
     return memory
 
 

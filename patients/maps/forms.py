@@ -6,13 +6,17 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from patients.memories.forms import split_names
 from patients.memories.models import Memory, MemoryFields
 
 MAX_TEXT = 4000
 
 
-class MemoryForm(forms.Form):
-    """One memory, for staff. It may be saved without a date, but then the map cannot be locked."""
+class MappingMemoryForm(forms.Form):
+    """One memory on the mapping bench, for staff: with the reaction and the day it is sorted by.
+
+    It may be saved without a date, but then the map cannot be locked.
+    """
 
     title = forms.CharField(label=_("Title"), max_length=200)
     intensity = forms.TypedChoiceField(
@@ -68,13 +72,12 @@ class MemoryForm(forms.Form):
     def words(self) -> dict[str, Any]:
         """Return the values for MemoryFields (the encrypted fields)."""
         data = self.cleaned_data
-        people = [" ".join(name.split()) for name in data["people"].split(",")]
         return {
             "title": data["title"],
             "reaction": data["reaction"],
             "when": data["when"],
             "day": data["day"].isoformat() if data["day"] else "",
-            "people": [name for name in people if name],
+            "people": split_names(data["people"]),
         }
 
     def numbers(self) -> dict[str, Any]:

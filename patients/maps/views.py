@@ -19,13 +19,14 @@ from patients.cases.models import Case
 from patients.cases.view_log import viewed
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.playback import original_of, with_player
-from patients.maps.changes import name_chapters, place_keepsake, update_memory
-from patients.maps.forms import BaseChapters, ChapterSet, MemoryForm
+from patients.maps.changes import name_chapters, place_keepsake
+from patients.maps.forms import BaseChapters, ChapterSet, MappingMemoryForm
 from patients.maps.locking import CannotLock, lock_map, obstacles, unlock_map
 from patients.maps.mapping_page import Bench, Item, bench_of
-from patients.memories.links import CannotChange, link, unlink
+from patients.memories.links import CannotChange, link, lock_case_with_open_map, unlink
 from patients.memories.models import Memory
 from patients.memories.silhouette import rehearsal, silhouette
+from patients.memories.writing import write_memory
 from patients.vault.configured import key_store
 from patients.vault.keys import KeyGone
 from patients.vault.objects import read
@@ -54,7 +55,7 @@ def _chapters(case: Case) -> BaseChapters:
 
 
 def _context(
-    request: HttpRequest, bench: Bench, item: Item | None, form: MemoryForm | None = None
+    request: HttpRequest, bench: Bench, item: Item | None, form: MappingMemoryForm | None = None
 ) -> dict[str, Any]:
     """Return the template context of the bench with `item` on it. form: a bound form with errors."""
     case, person = bench.case, request_user(request)
@@ -75,7 +76,11 @@ def _context(
         "place": bench.items.index(item) + 1 if item else 0,
         "open": case.map_is_open and may_change,
         "form": form
-        or (MemoryForm(initial=MemoryForm.initial_of(memory, item.story)) if item and memory else None),
+        or (
+            MappingMemoryForm(initial=MappingMemoryForm.initial_of(memory, item.story))
+            if item and memory
+            else None
+        ),
         "linked": bench.linked(memory) if memory else [],
         "others": [(one.pk, bench.title(one), bench.day(one)) for one in sorted(others, key=bench.day)],
         "obstacles": obstacles(case) if case.map_is_open else [],
@@ -142,11 +147,18 @@ def mapping(request: HttpRequest, case: UUID) -> HttpResponse:
     if item is None or item.memory is None or asked.get("at") != str(item.key):
         messages.error(request, _("That is no longer on the bench."))
         return redirect("patients:mapping", case=row.pk)
-    form = MemoryForm(request.POST)
+    form = MappingMemoryForm(request.POST)
     if not form.is_valid():
         return _page(request, _context(request, bench, item, form), status=422)
     try:
-        update_memory(item.memory, form.words(), form.numbers(), by=request_user(request))
+        write_memory(
+            row,
+            form.words(),
+            form.numbers(),
+            memory=item.memory,
+            by=request_user(request),
+            lock=lock_case_with_open_map,
+        )
     except CannotChange as refusal:
         form.add_error(None, str(refusal))
         return _page(request, _context(request, bench, item, form), status=409)

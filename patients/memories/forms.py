@@ -13,6 +13,11 @@ from patients.memories.when import When, read_when, shown
 from patients.vault.sealed import read_many
 
 
+def split_names(text: str) -> list[str]:
+    """Return the names in a text with commas between, each with single spaces; empty ones are left out."""
+    return [name for name in (" ".join(part.split()) for part in text.split(",")) if name]
+
+
 class WhenField(forms.CharField):
     """A date, exact or rough, in people's own words; cleans to a When."""
 
@@ -26,8 +31,8 @@ class WhenField(forms.CharField):
             raise forms.ValidationError(str(error)) from error
 
 
-class MemoryForm(forms.Form):
-    """One memory, in the patient's words."""
+class PatientMemoryForm(forms.Form):
+    """One memory in the patient's words, with what it is linked to. For staff: `MappingMemoryForm`."""
 
     title = forms.CharField(label=_("What is it?"), max_length=200)
     when = WhenField(
@@ -100,13 +105,12 @@ class MemoryForm(forms.Form):
     def words(self) -> dict[str, Any]:
         """Return the values for MemoryFields (the encrypted fields)."""
         data = self.cleaned_data
-        people = [" ".join(name.split()) for name in data["people"].split(",")]
         return {
             "title": data["title"],
             "when": data["when"].words,
             "day": data["when"].day,
             "place": data["place"],
-            "people": [name for name in people if name],
+            "people": split_names(data["people"]),
             "story": data["story"],
         }
 

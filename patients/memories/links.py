@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from clinic.accounts.models import User
 from clinic.audit.record import Act, actor_of, record
+from patients.cases.editing import CaseLocked, open_case_of
 from patients.cases.models import Case
 from patients.memories.models import Memory, MemoryLink
 
@@ -16,11 +17,11 @@ class CannotChange(Exception):
 
 
 def lock_case_with_open_map(case: UUID) -> Case:
-    """Lock a case's row and return it. Call in a transaction. Errors: CannotChange if its map is locked."""
-    locked = Case.objects.select_for_update().get(pk=case)
-    if not locked.map_is_open:
-        raise CannotChange(_("The map is locked. Open it again before changing it."))
-    return locked
+    """Like `open_case_of`, for staff. Call in a transaction. Errors: CannotChange if its map is locked."""
+    try:
+        return open_case_of(case)
+    except CaseLocked:
+        raise CannotChange(_("The map is locked. Open it again before changing it.")) from None
 
 
 def _ordered_pair(case: Case, one: UUID, other: UUID) -> tuple[UUID, UUID]:

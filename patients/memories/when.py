@@ -1,7 +1,6 @@
 """Reads dates in people's own words, exact or rough, in English and Vietnamese."""
 
 import re
-import unicodedata
 from collections.abc import Callable
 from datetime import date, timedelta
 from typing import NamedTuple
@@ -9,6 +8,8 @@ from typing import NamedTuple
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
+
+from clinic.names import normalize_text
 
 MONTHS = {
     name: number
@@ -50,7 +51,7 @@ def read_when(text: str) -> When:
 
     For a rough date, `day` is the middle of its period. Errors: ValueError with a message for the person.
     """
-    typed = " ".join(unicodedata.normalize("NFC", text).split())
+    typed = normalize_text(text)
     plain = typed.lower().replace(",", " ").replace("’", "'")
     plain = " ".join(plain.split())
     if found := _exact(plain):

@@ -1,6 +1,7 @@
 """Creates and changes the patient's memories, until the map is locked."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -31,17 +32,19 @@ def write_memory(
     memory: Memory | None = None,
     links: set[UUID] | None = None,
     by: User,
+    lock: Callable[[UUID], Case] = open_case_of,
 ) -> Memory:
     """Create a memory and return it, or change `memory`.
 
-    words: values for MemoryFields. numbers: intensity, zone and fate, as MemoryForm.numbers() returns them.
-    links: ids of all linked memories; None leaves the links as they are.
+    words: values for MemoryFields. numbers: intensity, zone and fate, as the forms' numbers() return them.
+    links: ids of all linked memories; None leaves the links as they are. lock: locks the case and refuses a
+    locked map, with words for the patient, or for staff (`lock_case_with_open_map`).
 
-    Errors: CaseLocked once the map is locked.
+    Errors: those of `lock`: CaseLocked or CannotChange; Memory.DoesNotExist if `memory` is gone from `case`.
     """
-    locked = open_case_of(case)
-    before = memory.fate if memory else Memory.Fate.TARGET
-    row = memory or Memory(case=locked)
+    locked = lock(case.pk)
+    row = Memory.objects.select_for_update().get(pk=memory.pk, case=locked) if memory else Memory(case=locked)
+    before = row.fate
     for name, value in numbers.items():
         setattr(row, name, value)
     if memory is None:

@@ -15,14 +15,14 @@ from patients.cases.editing import CaseLocked
 from patients.cases.models import Case
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.removal import remove_memory
-from patients.memories.forms import MemoryForm
+from patients.memories.forms import PatientMemoryForm
 from patients.memories.models import Memory
 from patients.memories.writing import links_of, write_memory
 from patients.vault.keys import KeyGone
 from patients.vault.sealed import read_many
 
 
-def _save(request: HttpRequest, case: Case, form: MemoryForm, memory: Memory | None) -> bool:
+def _save(request: HttpRequest, case: Case, form: PatientMemoryForm, memory: Memory | None) -> bool:
     """Save the form and return True. If it is invalid or refused, add the error to the form; return False."""
     if not form.is_valid():
         return False
@@ -53,7 +53,7 @@ def _open_memory_or_404(memory: UUID) -> Memory:
 def memory_new(request: HttpRequest) -> HttpResponse:
     """Add a memory. It needs no keepsake."""
     case = current_case_or_404(request)
-    form = MemoryForm(request.POST if request.method == "POST" else None, case=case)
+    form = PatientMemoryForm(request.POST if request.method == "POST" else None, case=case)
     if request.method == "POST" and _save(request, case, form, None):
         return redirect("patients:keepsakes")
     context = {"form": form, "case": case}
@@ -69,12 +69,12 @@ def memory(request: HttpRequest, memory: UUID) -> HttpResponse:
         fields = row.read()
     except KeyGone as error:
         raise Http404 from error
-    form = MemoryForm(
+    form = PatientMemoryForm(
         request.POST if request.method == "POST" else None,
         case=row.case,
         memory=row,
         linked=links_of(row),
-        initial=MemoryForm.initial_of(row, fields),
+        initial=PatientMemoryForm.initial_of(row, fields),
     )
     if request.method == "POST" and _save(request, row.case, form, row):
         return redirect("patients:keepsakes")

@@ -19,10 +19,8 @@ from django.test import Client
 from playwright.sync_api import Browser, ConsoleMessage, Page, Response, expect, sync_playwright
 
 from clinic.accounts.models import User
-from patients.consent.models import ConsentText
-from patients.consent.texts import publish_first_texts
 from tests import watcher
-from tests.factories import PASSPHRASE
+from tests.factories import PASSPHRASE, publish_first_texts
 from tests.house import PATIENCE, ROOT, environment
 from tests.packages import find_chromium
 
@@ -195,7 +193,7 @@ def open_house(**env: str) -> Iterator[OpenHouse]:
     """A house with its doors open, the texts that are signed published, and a browser."""
     if not CHROMIUM:
         pytest.skip("no Chromium here; set CHROMIUM to its path")
-    publish_first_texts(ConsentText)
+    publish_first_texts()
     with serving_house(**env) as (address, _process), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         try:

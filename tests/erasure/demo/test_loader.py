@@ -11,10 +11,9 @@ from erasure.demo import loader, story
 from erasure.demo.people_and_rooms import PEOPLE
 from erasure.jobs.worker import advance
 from erasure.runs.models import Hold, Run, Step
-from patients.consent.models import ConsentText
-from patients.consent.texts import publish_first_texts
 from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory
+from tests.factories import publish_first_texts
 
 pytestmark = pytest.mark.django_db(transaction=True)
 KEYS = {"house-on-the-beach", "glove", "sister-letter", "grandmothers-house", "terms", "machine"}
@@ -26,9 +25,7 @@ def short_story(transactional_db: None, monkeypatch: pytest.MonkeyPatch, setting
     chosen = [memory for memory in story.MEMORIES if memory.key in KEYS]
     trimmed = [replace(memory, links=tuple(key for key in memory.links if key in KEYS)) for memory in chosen]
     monkeypatch.setattr(loader, "MEMORIES", tuple(trimmed))
-    publish_first_texts(
-        ConsentText
-    )  # the migration published them; the flush after another test removed them
+    publish_first_texts()  # the migration published them; the flush after another test removed them
 
 
 def test_the_night_begins_and_meets_its_resistance(short_story: None) -> None:

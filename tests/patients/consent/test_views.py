@@ -12,7 +12,7 @@ from clinic.audit.models import Entry
 from patients.cases.models import Case
 from patients.consent.models import ConsentText, Signature
 from patients.consent.signing import agreed_to_keep, current_text, text_digest
-from patients.consent.texts import FIRST_TEXTS, publish_first_texts
+from patients.consent.texts import FIRST_TEXTS
 from patients.maps.locking import lock_map
 from patients.memories.models import LockedMap, Memory
 from tests.factories import (
@@ -23,6 +23,7 @@ from tests.factories import (
     make_signed,
     make_text,
     make_user,
+    publish_first_texts,
 )
 
 pytestmark = pytest.mark.django_db
@@ -34,7 +35,7 @@ UNDERSTOOD = {"gone": "stays", "stop": "until", "kept": "kept"}
 @pytest.fixture(autouse=True)
 def fresh_limits() -> None:
     cache.clear()
-    publish_first_texts(ConsentText)
+    publish_first_texts()
 
 
 @pytest.fixture
@@ -243,7 +244,7 @@ def test_only_the_patient_reads_and_signs(client: Client) -> None:
 
 
 def test_the_first_texts_are_there_in_both_languages_once() -> None:
-    publish_first_texts(ConsentText)
+    publish_first_texts()
     rows = ConsentText.objects.filter(version=1)
     assert {(row.kind, row.language) for row in rows} == {
         (kind, language) for kind, language, _body in FIRST_TEXTS

@@ -1,4 +1,4 @@
-"""U5: what the decoding child may not do."""
+"""U5: what the decoder process may not do."""
 
 import io
 import json

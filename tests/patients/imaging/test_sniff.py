@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from patients.imaging.refusals import SENTENCES, Code, FileRefused
-from patients.imaging.sniff import HEAD_BYTES, Kind, refusal_code, refusal_text, sniff
+from patients.imaging.sniff import HEAD_BYTES, Kind, refusal_code, sniff
 from tests.photos import OTHERS, Photo
 
 
@@ -47,7 +47,7 @@ def test_pictures_are_known_by_their_bytes(file_format: str, kind: Kind) -> None
     head = encoded(file_format)[:HEAD_BYTES]
     assert sniff(head) is kind
     for name in ("", "IMG_0001", "PHOTO.JPG", "photo.Heic", "x.png", "C:\\old\\y.jpeg", "ảnh.jpg"):
-        assert refusal_text(head, name) is None
+        assert refusal_code(head, name) is None
 
 
 @pytest.mark.parametrize(
@@ -102,14 +102,14 @@ def test_every_sample_photo_is_known(sample_photos: Path) -> None:
         head = path.read_bytes()[:HEAD_BYTES]
         expected = {".jpg": Kind.JPEG, ".heic": Kind.HEIC, ".tiff": Kind.TIFF}[path.suffix.lower()]
         assert sniff(head) is expected
-        assert refusal_text(head, path.name) is None
+        assert refusal_code(head, path.name) is None
 
 
 @pytest.mark.parametrize("photo", OTHERS, ids=lambda photo: photo.name)
 def test_photos_of_other_kinds_are_known(photo: Photo) -> None:
     head = photo.encode()[:HEAD_BYTES]
     assert sniff(head) is Kind.JPEG
-    assert refusal_text(head, photo.name) is None
+    assert refusal_code(head, photo.name) is None
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ FOREIGN = [
 def test_what_is_not_taken_has_a_sentence(head: bytes, code: Code) -> None:
     for name in ("photo.jpg", "", "LETTER.TXT"):
         assert refusal_code(head, name) is code
-        assert str(refusal_text(head, name)) == str(SENTENCES[code])
+    assert str(SENTENCES[code]).endswith(".")
     assert sniff(head) is None
 
 

@@ -9,11 +9,13 @@ from clinic.audit.models import Entry
 from patients.cases.models import Case
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.removal import remove_keepsake
-from patients.maps.changes import name_chapters, place_keepsake, update_memory
+from patients.maps.changes import name_chapters, place_keepsake
 from patients.memories.links import CannotChange, link, unlink
 from patients.memories.models import Memory, MemoryLink
+from patients.memories.writing import write_memory
 from patients.vault.models import StoredObject
 from tests.factories import make_case, make_doctor, make_keepsake, make_memory
+from tests.patients.maps.describing import describe
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -38,7 +40,7 @@ def link_two(case: Case) -> None:
 
 
 CHANGES: dict[str, Callable[[Case], object]] = {
-    "describe": lambda case: update_memory(case.memories.all()[0], {"title": "X"}, {}, by=case.patient),
+    "describe": lambda case: describe(case.memories.all()[0], {"title": "X"}, {}, by=case.patient),
     "link": link_two,
     "unlink": lambda case: unlink(case, *memories_of(case), by=case.patient),
     "place": lambda case: place_keepsake(case.keepsakes.all()[0], None, "New", by=case.patient),
@@ -137,12 +139,12 @@ def test_placing_a_keepsake_moves_its_objects_and_no_others(case: Case) -> None:
 
 def test_describing_a_memory_says_when_its_fate_changes(case: Case) -> None:
     memory = case.memories.all()[0]
-    update_memory(memory, {"title": "Again"}, {"intensity": 3}, by=case.patient)
+    describe(memory, {"title": "Again"}, {"intensity": 3}, by=case.patient)
     row = Memory.objects.get(pk=memory.pk)
     assert (row.read().title, row.intensity, row.fate) == ("Again", 3, Memory.Fate.TARGET)
     assert not Entry.objects.filter(action__in=["memory.kept", "memory.released"]).exists()
-    update_memory(memory, {}, {"fate": Memory.Fate.PROTECTED}, by=case.patient)
-    update_memory(memory, {}, {"fate": Memory.Fate.TARGET}, by=case.patient)
+    describe(memory, {}, {"fate": Memory.Fate.PROTECTED}, by=case.patient)
+    describe(memory, {}, {"fate": Memory.Fate.TARGET}, by=case.patient)
     actions = Entry.objects.order_by("index").values_list("action", flat=True)
     assert [action for action in actions if action.startswith("memory.")] == [
         "memory.changed",
@@ -157,4 +159,12 @@ def test_a_memory_of_another_case_is_not_described(case: Case) -> None:
     memory = make_memory(make_case())
     memory.case = case
     with pytest.raises(Memory.DoesNotExist):
-        update_memory(memory, {"title": "Mine"}, {}, by=make_doctor())
+        describe(memory, {"title": "Mine"}, {}, by=make_doctor())
+
+
+def test_what_staff_have_written_outlives_a_form_the_patient_opened_before(case: Case) -> None:
+    opened = case.memories.all()[0]
+    describe(Memory.objects.get(pk=opened.pk), {"reaction": "Looks away"}, {}, by=make_doctor())
+    write_memory(case, {"title": "Again"}, {}, memory=opened, by=case.patient)
+    fields = Memory.objects.get(pk=opened.pk).read()
+    assert (fields.title, fields.reaction) == ("Again", "Looks away")

@@ -14,7 +14,7 @@ from patients.keepsakes.ingest import create_keepsake
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.removal import remove_keepsake
 from patients.maps import locking
-from patients.maps.changes import name_chapters, update_memory
+from patients.maps.changes import name_chapters
 from patients.maps.locking import CannotLock, lock_map, map_body, map_digest, obstacles, unlock_map
 from patients.memories.links import link
 from patients.memories.models import LockedMap, Memory
@@ -30,6 +30,7 @@ from tests.factories import (
     make_run,
     make_signed,
 )
+from tests.patients.maps.describing import describe
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -179,11 +180,11 @@ def test_an_upload_that_finishes_after_the_lock_is_refused_and_destroyed() -> No
 
 
 def change_date(case: Case) -> None:
-    update_memory(Memory.objects.filter(case=case)[0], {"day": "2009-01-01"}, {}, by=case.patient)
+    describe(Memory.objects.filter(case=case)[0], {"day": "2009-01-01"}, {}, by=case.patient)
 
 
 def change_intensity(case: Case) -> None:
-    update_memory(Memory.objects.filter(case=case)[0], {}, {"intensity": 9}, by=case.patient)
+    describe(Memory.objects.filter(case=case)[0], {}, {"intensity": 9}, by=case.patient)
 
 
 def link_both(case: Case) -> None:
@@ -271,9 +272,9 @@ def test_memories_get_other_numbers_when_an_opened_map_was_changed() -> None:
     lock_map(case, by=make_doctor())
     unlock_map(case, by=make_doctor())
     first, second, third = Memory.objects.filter(case=case).order_by("number")
-    update_memory(first, {}, {"zone": Memory.Zone.CHILDHOOD}, by=case.patient)
-    update_memory(second, {"day": "2003-02-04"}, {}, by=case.patient)
-    update_memory(third, {"day": "2003-02-02"}, {}, by=case.patient)
+    describe(first, {}, {"zone": Memory.Zone.CHILDHOOD}, by=case.patient)
+    describe(second, {"day": "2003-02-04"}, {}, by=case.patient)
+    describe(third, {"day": "2003-02-02"}, {}, by=case.patient)
     lock_map(case, by=make_doctor())
     titles = {memory.read().title: memory.number for memory in Memory.objects.filter(case=case)}
     assert titles == {"Day 1": None, "Day 2": 2, "Day 3": 1}

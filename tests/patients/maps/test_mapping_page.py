@@ -10,13 +10,14 @@ from django.test.utils import CaptureQueriesContext
 from clinic.audit.models import Entry
 from patients.cases.models import Case
 from patients.keepsakes.models import Keepsake
-from patients.maps.changes import name_chapters, place_keepsake, update_memory
+from patients.maps.changes import name_chapters, place_keepsake
 from patients.maps.mapping_page import bench_of
 from patients.memories.links import CannotChange, link, unlink
 from patients.memories.models import Memory, MemoryLink
 from patients.memories.silhouette import FILE, rehearsal, silhouette, silhouettes
 from patients.vault.models import StoredObject
 from tests.factories import make_case, make_keepsake, make_memory, make_run, make_signed, make_user
+from tests.patients.maps.describing import describe
 
 pytestmark = pytest.mark.django_db
 
@@ -170,7 +171,7 @@ def test_nothing_changes_once_the_map_is_locked() -> None:
     make_signed(case)
     sealed = bytes(Memory.objects.get(pk=memory.pk).sealed)
     for change in (
-        lambda: update_memory(memory, {"title": "Other"}, {"intensity": 1}, by=person),
+        lambda: describe(memory, {"title": "Other"}, {"intensity": 1}, by=person),
         lambda: link(case, memory.pk, other.pk, by=person),
         lambda: unlink(case, memory.pk, other.pk, by=person),
         lambda: place_keepsake(keepsake, other, by=person),
