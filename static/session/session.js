@@ -436,9 +436,7 @@ class Session {
       const same = at && alarms.querySelector(`form[data-control="${at.dataset.control}"] button`);
       if (at) (same || document.getElementById("main")).focus();
     }
-    // When the night is over the house no longer says whom it was about, and neither does this page.
-    document.querySelector(".facts")?.replaceChildren(...(page.querySelector(".facts")?.childNodes ?? []));
-    document.getElementById("nobody").replaceChildren(...fresh("nobody").childNodes);
+    this.moveWords(page);
     const nothing = document.getElementById("nothing");
     nothing.hidden = this.present.state !== "finished";
     nothing.className = fresh("nothing").className;
@@ -448,6 +446,15 @@ class Session {
     const newest = Number(fresh("log").firstElementChild?.dataset.seq || 0);
     const ours = Number(this.panel.log.firstElementChild?.dataset.seq || 0);
     if (newest >= ours) this.panel.book.replace(fresh("log"));
+  }
+
+  // What only the server words, as it stands on the fetched page; what it says no more is emptied here too: when the
+  // night is over, whom it was about. A field needs no line of script for this (docs/architecture.md).
+  moveWords(page) {
+    for (const node of document.querySelectorAll("[data-from-server]")) {
+      const next = page.querySelector(`[data-from-server="${node.dataset.fromServer}"]`);
+      if (node.innerHTML !== (next?.innerHTML ?? "")) node.replaceChildren(...(next?.childNodes ?? []));
+    }
   }
 
   // What the server says now, unless more has happened here since; then it is asked once more.

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
+from django.conf import LazySettings
+from django.conf import settings as django_settings
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -13,6 +15,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from erasure.jobs.worker import advance
 from erasure.procedures.models import Procedure
+from erasure.runs import control
 from erasure.runs.models import Run
 from tests.browser.browsing import CHROMIUM, QUIET, apart
 from tests.factories import make_run
@@ -49,15 +52,15 @@ def watching(
     args: more of the browser's own. before: a script that runs ahead of the page's, outside its policy.
     """
     client = Client()
-    client.force_login(run.procedure.case.patient, backend=settings.AUTHENTICATION_BACKENDS[0])
-    cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
+    client.force_login(run.procedure.case.patient, backend=django_settings.AUTHENTICATION_BACKENDS[0])
+    cookie = client.cookies[django_settings.SESSION_COOKIE_NAME].value
     path = reverse("erasure:session", args=[run.pk])
     complaints: list[str] = []
     with serving(whole_house()) as port, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, *args])
         context = browser.new_context(viewport={"width": 1440, "height": 900}, **options)
         address = f"http://127.0.0.1:{port}"
-        context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": address}])
+        context.add_cookies([{"name": django_settings.SESSION_COOKIE_NAME, "value": cookie, "url": address}])
         if before:
             context.add_init_script(before)
         page = context.new_page()
@@ -106,6 +109,29 @@ def test_memories_fade_and_go_while_somebody_watches() -> None:
         page.reload()
         expect(page.locator("#state")).to_contain_text("Finished")
         expect(page.locator("#log li")).to_contain_text(THE_NIGHT_OF_TWO)
+        assert complaints == []
+
+
+def test_a_field_that_the_server_words_needs_no_script_of_its_own(
+    tmp_path: Path, settings: LazySettings
+) -> None:
+    """A template and the snapshot are enough: the script moves every element of `data-from-server`."""
+    added = tmp_path / "erasure" / "session" / "session.html"
+    added.parent.mkdir(parents=True)
+    added.write_text(
+        '{% extends "erasure/session/session.html" %}{% block footer %}'
+        '<p id="waits" data-from-server="waits">{{ present.alarms|length }} wait</p>{% endblock %}'
+    )
+    (engine,) = settings.TEMPLATES
+    settings.TEMPLATES = [{**engine, "DIRS": [tmp_path, *engine["DIRS"]]}]
+    run = make_run(2, pace=600)
+    with watching(run) as (page, complaints):
+        expect(page.locator("html.script")).to_be_attached()
+        expect(page.locator("#waits")).to_have_text("0 wait")
+        expect(page.locator(".facts")).to_contain_text("Clementine")
+        apart(lambda: control.call_doctor(run.pk, by=run.procedure.case.patient))
+        expect(page.locator("#waits")).to_have_text("1 wait")
+        expect(page.locator(".facts")).to_contain_text("Clementine")
         assert complaints == []
 
 
