@@ -227,7 +227,7 @@ class Replay:
                     "seq": moment.seq,
                     "t": round(moment.passed, 3),
                     "elapsed": int(moment.elapsed),
-                    "told": moment.kind not in NOT_LOGGED,
+                    "logged": moment.kind not in NOT_LOGGED,
                     **new,
                     **({"fates": moved} if moved else {}),
                 }

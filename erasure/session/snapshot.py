@@ -219,7 +219,7 @@ def alarms(run: Run, viewer: Viewer) -> list[dict[str, Any]]:
                 "why": call.why,
                 "since": call.called_at.isoformat(),
                 "escalated": call.escalated_at is not None,
-                "told": notices,
+                "notices": notices,
             }
         )
     if run.state not in {Run.State.FINISHED, Run.State.STOPPING}:

@@ -290,7 +290,7 @@ def _alarm(
         "due_at": _local_time(alarm.get("due")),
         "notices": [
             {**notice, "at": _local_time(notice["at"]), "word": str(NOTICES[notice["kind"]])}
-            for notice in alarm.get("told", [])[-12:]
+            for notice in alarm.get("notices", [])[-12:]
         ],
     }
 

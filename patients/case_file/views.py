@@ -109,7 +109,7 @@ def case(request: HttpRequest, case: UUID) -> HttpResponse:
         may["certificate"] = allowed(person, "erasure:certificate", {"run": run.pk}, "GET").allowed
     context = {
         "case": row,
-        "paper": fields,
+        "fields": fields,
         "map": silhouette(row),
         "course": course_of(row),
         "counts": _counts(row),

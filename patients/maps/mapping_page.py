@@ -31,18 +31,19 @@ AFTER_ALL_DATES = "9999"
 class Item:
     """One item of the bench: a keepsake with its memory, or a memory without keepsakes.
 
-    key: id of the keepsake, or else of the memory. paper, story: the decrypted fields of keepsake and memory.
+    key: id of the keepsake, or else of the memory. keepsake_fields, story: the decrypted fields of keepsake
+    and memory.
     """
 
     key: UUID
     keepsake: Keepsake | None
-    paper: KeepsakeFields
+    keepsake_fields: KeepsakeFields
     memory: Memory | None
     story: MemoryFields
 
     @property
     def title(self) -> str:
-        named = self.story.title or self.paper.caption or self.paper.filename
+        named = self.story.title or self.keepsake_fields.caption or self.keepsake_fields.filename
         return named or (
             str(self.keepsake.get_kind_display()).capitalize() if self.keepsake else _("Untitled")
         )
@@ -176,7 +177,7 @@ class Bench:
         for item in self.items:
             if item.memory is None or item.memory.pk not in targets:
                 continue
-            for name in NAME_SEPARATORS.split(item.paper.others):
+            for name in NAME_SEPARATORS.split(item.keepsake_fields.others):
                 keepsakes[_count_key(name, spellings)].add(item.key)
             for name in item.story.people:
                 memories[_count_key(name, spellings)].add(item.memory.pk)

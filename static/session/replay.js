@@ -181,11 +181,11 @@ class Film {
     }
   }
 
-  // The log stands where the time does; the line of a pass is that of what was told last.
+  // The log stands where the time does; the line of a pass is that of what was logged last.
   follow() {
-    let told = this.at;
-    while (told > 0 && !this.moments[told].told) told--;
-    const row = this.lines.get(this.moments[told].seq);
+    let logged = this.at;
+    while (logged > 0 && !this.moments[logged].logged) logged--;
+    const row = this.lines.get(this.moments[logged].seq);
     if (!row || row === this.row) return;
     this.row?.firstElementChild.removeAttribute("aria-current");
     this.row = row;
