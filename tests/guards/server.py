@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib import import_module
@@ -87,6 +88,9 @@ class Server:
             from tests.house import contents  # only now: it needs Django's settings
 
             self.database = contents(Path(connection.settings_dict["NAME"]))
+        else:
+            # Nobody may use a database that is copied, and a child cannot use the pool's threads.
+            connection.close_pool()
         gc.collect()
         gc.freeze()
 
@@ -151,6 +155,8 @@ class Server:
                 if reports.ended():
                     break
             code = 0
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(code)
 
