@@ -13,6 +13,7 @@ from clinic.http.guard import Refused, Scope, check, is_valid_session_hash
 from erasure.live.channel import Subscriber
 from erasure.live.render import frame
 from erasure.runs.models import Run
+from erasure.session.looks import record_session_look
 from erasure.session.snapshot import Viewer, snapshot
 from erasure.session.viewers import viewer_of
 
@@ -42,6 +43,8 @@ def authorize(scope: Scope, run_id: UUID, after: int | None, *, wall: bool) -> S
     run = Run.objects.select_related("procedure__case").filter(pk=run_id).first()
     if run is None:
         raise Refused(404, "There is no such session.")
+    if not wall:
+        record_session_look(run, "live", by=visitor.user)
     names = not wall and viewer_of(visitor.user, run).names
     session = visitor.session_key, visitor.session_hash
     subscriber = Subscriber(visitor.user.pk, *session, (names, visitor.language), wall=wall)

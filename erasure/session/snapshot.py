@@ -19,6 +19,7 @@ from erasure.runs import calls, handover, open_pages, presence
 from erasure.runs.event_texts import lines
 from erasure.runs.models import Event, Hold, Run, Step
 from erasure.runs.passes import PASS_COUNT, capacity_bits
+from patients.cases.models import Case
 from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory, MemoryLink
 from patients.vault.keys import KeyGone
@@ -128,6 +129,9 @@ def memories(run: Run, viewer: Viewer) -> list[dict[str, Any]]:
     ):
         if keepsake.memory_id:
             keepsakes.setdefault(keepsake.memory_id, []).append(keepsake)
+    case = run.procedure.case
+    own = viewer.user is not None and case.patient_id == viewer.user.pk
+    sharp = own or case.stage == Case.Stage.RUNNING
     links = Counter[UUID]()
     for link in MemoryLink.objects.filter(a__in=rows):
         links[link.a_id] += 1
@@ -137,8 +141,8 @@ def memories(run: Run, viewer: Viewer) -> list[dict[str, Any]]:
         step = steps.get(memory.pk)
         state = _memory_state(memory, step)
         text = texts.get(memory.pk) if state != "destroyed" else None
-        own = keepsakes.get(memory.pk, [])
-        pictured = next((keepsake for keepsake in own if keepsake.thumb_id), None)
+        things = keepsakes.get(memory.pk, [])
+        pictured = next((keepsake for keepsake in things if keepsake.thumb_id), None)
         out.append(
             {
                 "n": memory.number,
@@ -146,15 +150,17 @@ def memories(run: Run, viewer: Viewer) -> list[dict[str, Any]]:
                 "state": state,
                 "level": step.level if step else 0,
                 "levels": PASS_COUNT,
-                "bits": capacity_bits(own),
-                "picture": picture_url(pictured.thumb_id) if pictured and viewer.pictures else None,
-                "large": picture_url(_large_picture(pictured)) if pictured and viewer.pictures else None,
+                "bits": capacity_bits(things),
+                "picture": picture_url(pictured.thumb_id, sharp) if pictured and viewer.pictures else None,
+                "large": picture_url(_large_picture(pictured) if sharp else pictured.thumb_id, sharp)
+                if pictured and viewer.pictures
+                else None,
                 "title": text.title if text else None,
                 "date": (text.when or _format_day(text.day)) if text else None,
                 "chapter": memory.chapter,
                 "intensity": memory.intensity or 0,
                 "links": links[memory.pk],
-                "kind": own[0].kind if own else "",
+                "kind": things[0].kind if things else "",
                 "zone": memory.zone,
                 "x": memory.x,
                 "y": memory.y,
@@ -175,9 +181,12 @@ def _large_picture(keepsake: Keepsake) -> UUID | None:
     return picture.pk if picture and picture.media_type == "image/jpeg" else keepsake.thumb_id
 
 
-def picture_url(object_id: UUID | None) -> str | None:
-    """Return the URL of a stored picture. It answers as long as the picture exists."""
-    return f"/pictures/{object_id}" if object_id else None
+def picture_url(object_id: UUID | None, sharp: bool = True) -> str | None:
+    """Return the URL of a stored picture. It answers as long as the picture exists.
+
+    sharp: False for staff once the session is over. Then it is shown sharp only for a recorded reason.
+    """
+    return f"/pictures/{object_id}{'' if sharp else '/blurred'}" if object_id else None
 
 
 def alarms(run: Run, viewer: Viewer) -> list[dict[str, Any]]:

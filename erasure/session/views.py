@@ -22,6 +22,7 @@ from erasure.runs.models import Hold, Run, Step
 from erasure.runs.run_actions import ActionResult
 from erasure.session import answers
 from erasure.session.forms import AbortForm, DecisionForm, ProtectForm
+from erasure.session.looks import record_session_look
 from erasure.session.map_css import map_css as render_map_css
 from erasure.session.proof import passphrase_matches
 from erasure.session.snapshot import Viewer, people, snapshot
@@ -40,6 +41,7 @@ def run_or_404(pk: UUID) -> Run:
 def session(request: HttpRequest, run: UUID) -> HttpResponse:
     """Show the session page. It is complete without JavaScript."""
     row = run_or_404(run)
+    record_session_look(row, "session", by=request_user(request), opened=True)
     state = snapshot(row.pk, viewer_of(request_user(request), row))
     context = {
         "present": state,
@@ -56,6 +58,7 @@ def session(request: HttpRequest, run: UUID) -> HttpResponse:
 def state(request: HttpRequest, run: UUID) -> HttpResponse:
     """Return the snapshot of the session page as JSON, for a page that lost its stream."""
     row = run_or_404(run)
+    record_session_look(row, "state", by=request_user(request))
     return JsonResponse(snapshot(row.pk, viewer_of(request_user(request), row)))
 
 

@@ -1,25 +1,45 @@
-"""Records who opened a case's pages, and returns the latest viewers to show them on the case's page."""
+"""Records who opened a case's pages, and returns who looked at what, for staff and for the patient."""
 
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.functional import Promise
 
 from clinic.accounts.models import User
-from clinic.audit.models import Entry
+from clinic.audit.actions import ACTIONS
+from clinic.audit.models import Entry, EntryQuerySet
 from clinic.audit.record import Act, actor_of, record
 from patients.cases.models import Case
 
-VIEW_ACTIONS = ("file.viewed", "keepsake.unblurred")
+# Audit actions that are a look at a case. Higher packages add theirs.
+VIEW_ACTIONS = {"file.viewed"}
+# The words of the reasons that these entries have, by code.
+REASONS: dict[str, str | Promise] = {}
+
+
+def register(actions: Collection[str], reasons: Mapping[str, str | Promise]) -> None:
+    """Add audit actions that are a look at a case, and the words of their reasons by code.
+
+    Call it at import time of a module that is always loaded.
+    """
+    VIEW_ACTIONS.update(actions)
+    REASONS.update(reasons)
 
 
 @dataclass(frozen=True)
 class View:
-    """One person's latest view of a case."""
+    """One look of one person at a case.
+
+    what: the words of the audit action. why: the reason in words; "" if none was asked for.
+    """
 
     who: str
     at: datetime
+    what: str | Promise = ""
+    why: str | Promise = ""
 
 
 @transaction.atomic
@@ -36,9 +56,32 @@ def viewed(case: Case, page: str, *, by: User) -> None:
 
 def latest_views(case: Case, most: int = 5) -> list[View]:
     """Return at most `most` people who viewed a case, each once, the latest first."""
-    latest: dict[UUID, datetime] = {}
-    entries = Entry.objects.filter(case=case.pk, action__in=VIEW_ACTIONS, actor__startswith="user:")
-    for actor, at in entries.order_by("-index").values_list("actor", "at")[:200]:
-        latest.setdefault(UUID(actor.removeprefix("user:")), at)
-    people = User.objects.in_bulk(list(latest)[:most])
-    return [View(people[pk].name, at) for pk, at in latest.items() if pk in people]
+    latest: dict[UUID, Entry] = {}
+    for entry in view_entries([case])[:200]:
+        latest.setdefault(_viewer_id(entry), entry)
+    return views_of(list(latest.values())[:most])
+
+
+def view_entries(cases: Iterable[Case]) -> EntryQuerySet:
+    """Return the audit entries of all looks of staff at these cases, the latest first."""
+    looks = Entry.objects.filter(case__in=[case.pk for case in cases], action__in=VIEW_ACTIONS)
+    return looks.filter(actor__startswith="user:").order_by("-index")
+
+
+def views_of(entries: Sequence[Entry]) -> list[View]:
+    """Return audit entries of looks as views, in the same order. People are loaded in one query."""
+    people = User.objects.in_bulk({_viewer_id(entry) for entry in entries})
+    return [
+        View(
+            people[_viewer_id(entry)].name,
+            entry.at,
+            ACTIONS[entry.action].words if entry.action in ACTIONS else entry.action,
+            REASONS.get(entry.reason, entry.reason),
+        )
+        for entry in entries
+        if _viewer_id(entry) in people
+    ]
+
+
+def _viewer_id(entry: Entry) -> UUID:
+    return UUID(entry.actor.removeprefix("user:"))

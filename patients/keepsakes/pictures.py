@@ -1,5 +1,8 @@
-"""Serve the pictures of keepsakes: /pictures/<id of the stored object>, and for a letter of several pages
-/pictures/<id>/<page, from 1>.
+"""Serve the pictures of keepsakes: /pictures/<id of the stored object>, for a letter of several pages
+/pictures/<id>/<page, from 1>, and blurred /pictures/<id>/blurred.
+
+The sharp picture is for the patient, and for staff whose look at it is on record (looks.py). The blurred one
+is made for each request and stored nowhere, so nothing of it has to be destroyed (docs/decisions/0012).
 
 A keepsake has one picture: its screen rendition before the first pass, then the frame of the last pass. The
 original is never served. Everyone who watches a run fetches the frame of each pass, so decrypted bytes are
@@ -30,16 +33,21 @@ from clinic.http.guard import (
     require_methods,
 )
 from clinic.unavailable import ServiceUnavailable
+from patients.imaging.blur import blurred
 from patients.imaging.page_bundle import MEDIA_TYPE, unbind
+from patients.keepsakes.looks import require_look
 from patients.keepsakes.models import Keepsake
 from patients.vault.keys import KeyGone
 from patients.vault.models import StoredObject, StoredObjectQuerySet
 from patients.vault.objects import read
 
 PATH = re.compile(
-    r"/pictures/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})(?:/([1-9]\d{0,3}))?"
+    r"/pictures/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
+    r"(?:/(?:([1-9]\d{0,3})|(blurred)))?"
 )
-POLICY_NAME = "patients:picture"  # the row of the access policy (policy.py)
+# The rows of the access policy (policy.py).
+POLICY_NAME = "patients:picture"
+BLURRED_POLICY_NAME = "patients:picture-blurred"
 JPEG = "image/jpeg"
 TYPES = (JPEG, MEDIA_TYPE)
 SHOWN_ROLES = (StoredObject.Role.SCREEN, StoredObject.Role.THUMB, StoredObject.Role.FRAME)
@@ -102,7 +110,10 @@ class Pictures:
             path = PATH.fullmatch(scope["path"])
             if path is None:
                 raise Refused(404, "There is no such picture.")
-            data = await offload(self.picture, scope, UUID(path[1]), int(path[2] or 0))
+            if path[3]:
+                data = await offload(self.blurred_picture, scope, UUID(path[1]))
+            else:
+                data = await offload(self.picture, scope, UUID(path[1]), int(path[2] or 0))
         except Refused as refusal:
             await answer_refusal(send, refusal, head=head)
             return
@@ -111,14 +122,28 @@ class Pictures:
 
     def picture(self, scope: Scope, object_id: UUID, number: int = 0) -> bytes:
         """Check access. Return the picture's JPEG, or that of page `number` unless 0. Errors: Refused."""
-        check(scope, POLICY_NAME, {"picture": object_id})
-        row = current(StoredObject.objects.filter(pk=object_id)).first()
-        if row is None:
-            self.cache.drop(object_id)
-            raise gone_or_missing(object_id)
+        visitor = check(scope, POLICY_NAME, {"picture": object_id})
+        row = self.current_row(object_id)
+        require_look(visitor, POLICY_NAME, row)
         if (number > 0) != (row.media_type == MEDIA_TYPE):
             raise Refused(404, _("There is no such picture."))
         return page_of(self.object_bytes(row), number) if number else self.object_bytes(row)
+
+    def blurred_picture(self, scope: Scope, object_id: UUID) -> bytes:
+        """Check access. Return the picture blurred, as a JPEG. Errors: Refused."""
+        check(scope, BLURRED_POLICY_NAME, {"picture": object_id})
+        row = self.current_row(object_id)
+        if row.media_type != JPEG:
+            raise Refused(404, _("There is no such picture."))
+        return blurred(self.object_bytes(row))
+
+    def current_row(self, object_id: UUID) -> StoredObject:
+        """Return the row of a picture that may be shown, with its case. Errors: Refused (404 or 410)."""
+        row = current(StoredObject.objects.filter(pk=object_id)).select_related("case").first()
+        if row is None:
+            self.cache.drop(object_id)
+            raise gone_or_missing(object_id)
+        return row
 
     def object_bytes(self, row: StoredObject) -> bytes:
         """Return an object's decrypted bytes, from the cache if they are there. Errors: Refused."""

@@ -10,10 +10,12 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from csp.decorators import csp_update
+from django.conf import settings
 from django.utils.translation import gettext as _
 
 from clinic.http.guard import (
@@ -30,6 +32,7 @@ from clinic.http.guard import (
     response_headers,
 )
 from clinic.unavailable import ServiceUnavailable
+from patients.keepsakes.looks import SHARP_FOR, require_look
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.pictures import HEADERS
 from patients.vault.keys import KeyGone
@@ -158,10 +161,16 @@ class Playback:
 
 
 def find_playable(scope: Scope, object_id: UUID) -> StoredObject:
-    """Check access and return the playable original. Errors: Refused (404, or 410 if it was destroyed)."""
-    check(scope, POLICY_NAME, {"picture": object_id})
+    """Check access and return the playable original.
+
+    Errors: Refused (403 without a recorded look, 404, or 410 if it was destroyed).
+    """
+    visitor = check(scope, POLICY_NAME, {"picture": object_id})
     rows = StoredObject.objects.filter(pk=object_id)
-    if (row := playable(rows).first()) is not None:
+    if (row := playable(rows).select_related("case").first()) is not None:
+        # Who began to listen within the look's time may hear it to its end.
+        longest = timedelta(seconds=settings.LACUNA_MEDIA_MAX_SECONDS)
+        require_look(visitor, POLICY_NAME, row, lasts=SHARP_FOR + longest)
         return row
     ended = rows.filter(
         role=StoredObject.Role.ORIGINAL,

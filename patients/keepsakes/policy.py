@@ -19,6 +19,7 @@ register(
         "patients:upload": Row(PATIENT, PATIENT),
         "patients:upload-form": Row((), PATIENT),
         "patients:picture": Row(roles(Role.DOCTOR, CASE_TECHNICIAN, OWN)),
+        "patients:picture-blurred": Row(roles(Role.DOCTOR, CASE_TECHNICIAN, OWN)),
         "patients:playback": Row(roles(Role.DOCTOR, CASE_TECHNICIAN, OWN)),
     }
 )

@@ -3,9 +3,8 @@
 import dataclasses
 from datetime import datetime
 
-from django.db import models, transaction
+from django.db import transaction
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from clinic.accounts.models import User
 from clinic.audit.record import Act, actor_of, record
@@ -13,15 +12,6 @@ from patients.cases.models import Case
 from patients.keepsakes.models import Keepsake
 
 MAX_REASON_LENGTH = 500  # characters
-
-
-class UnblurReason(models.TextChoices):
-    """Reasons for viewing a preview unblurred. They go into the audit log, which the patient can read."""
-
-    READABLE = "readable", gettext_lazy("to see whether it can be made out at all")
-    OTHERS = "others", gettext_lazy("to see who else is in it")
-    DATE = "date", gettext_lazy("to find its date or place")
-    DOUBT = "doubt", gettext_lazy("there is doubt whether it belongs here")
 
 
 class CannotReview(Exception):
@@ -88,19 +78,3 @@ def accept_rest(case: Case, *, seen_until: datetime, by: User) -> int:
     actor = actor_of(by)
     record(*(Act("keepsake.accepted", f"keepsake:{pk}", actor=actor, case=locked.pk) for pk in ids))
     return len(ids)
-
-
-@transaction.atomic
-def unblur(keepsake: Keepsake, reason: str, *, by: User) -> None:
-    """Record that a user views a preview unblurred, and why. Errors: CannotReview for an unknown reason."""
-    if reason not in UnblurReason.values:
-        raise CannotReview(_("Choose a reason. The patient can see it."))
-    record(
-        Act(
-            "keepsake.unblurred",
-            f"keepsake:{keepsake.pk}",
-            actor=actor_of(by),
-            case=keepsake.case_id,
-            reason=reason,
-        )
-    )

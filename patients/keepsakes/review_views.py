@@ -23,9 +23,10 @@ from clinic.http.requests import request_user, wants_fragment
 from patients.cases.current_case import case_or_404
 from patients.cases.models import Case
 from patients.cases.view_log import viewed
+from patients.keepsakes.looks import REVIEW_REASONS, NoReason, record_look
 from patients.keepsakes.models import Keepsake, KeepsakeFields
 from patients.keepsakes.playback import original_of, with_player
-from patients.keepsakes.review import CannotReview, UnblurReason, accept, accept_rest, return_keepsake, unblur
+from patients.keepsakes.review import CannotReview, accept, accept_rest, return_keepsake
 from patients.memories.models import MemoryFields
 from patients.vault.models import StoredObject
 from patients.vault.sealed import read_many
@@ -44,6 +45,10 @@ class Item:
     sharp: bool = False
     problem: str = ""
     plays: StoredObject | None = None  # its original, if it can be played; only set together with `sharp`
+
+    @property
+    def key(self) -> str:
+        return str(self.keepsake.pk)
 
 
 def _items(
@@ -92,7 +97,7 @@ def _inbox(case: Case, show: str, page: str | None, **item_options: Any) -> dict
         "items": _items(list(current.object_list), **item_options),
         "show": show,
         "tabs": [(key, names[key], counts[key]) for key in TABS],
-        "reasons": UnblurReason.choices,
+        "reasons": REVIEW_REASONS,
         "seen": timezone.now().isoformat(),
         "open": case.map_is_open,
     }
@@ -126,7 +131,7 @@ def _respond(request: HttpRequest, case: Case, keepsake: Keepsake, problem: str 
             "item": item,
             "case": case,
             "counts": _counts(case),
-            "reasons": UnblurReason.choices,
+            "reasons": REVIEW_REASONS,
             "open": case.map_is_open,
             "show": _requested_tab(request),
             "also_counts": True,
@@ -171,15 +176,15 @@ def sharpen(request: HttpRequest, case: UUID, keepsake: UUID) -> HttpResponse:
         Keepsake.objects.select_related("memory"), pk=keepsake, case=case, gone_at__isnull=True
     )
     try:
-        unblur(row, request.POST.get("why", ""), by=request_user(request))
-    except CannotReview as refusal:
+        record_look(row, request.POST.get("why", ""), by=request_user(request))
+    except NoReason as refusal:
         return _respond(request, case_row, row, str(refusal))
     if wants_fragment(request):
         [item] = _items([row], sharp=row.pk)
         context = {
             "item": item,
             "case": case_row,
-            "reasons": UnblurReason.choices,
+            "reasons": REVIEW_REASONS,
             "open": case_row.map_is_open,
             "show": _requested_tab(request),
         }

@@ -9,6 +9,7 @@ register(
         "patients:mapping": Row(CASE_TEAM, CASE_TEAM),
         "patients:map-link": Row((), CASE_TEAM),
         "patients:map-place": Row((), CASE_TEAM),
+        "patients:map-look": Row((), CASE_TEAM),
         "patients:map-chapters": Row((), CASE_TEAM),
         "patients:map-lock": Row((), CASE_TEAM),
         "patients:map-unlock": Row((), roles(Role.DOCTOR)),

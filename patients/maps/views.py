@@ -12,11 +12,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from clinic.access.policy import allowed
+from clinic.accounts.models import User
 from clinic.calendar.durations import format_duration
 from clinic.http.requests import request_user, wants_fragment
 from patients.cases.current_case import case_or_404
 from patients.cases.models import Case
 from patients.cases.view_log import viewed
+from patients.keepsakes.looks import LookReason, NoReason, is_mapping, may_look, record_look
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.playback import original_of, with_player
 from patients.maps.changes import name_chapters, place_keepsake
@@ -63,13 +65,16 @@ def _context(
     gone = _parse_count(request.GET.get("gone", ""), len(bench.targets))
     others = [one for one in bench.memories if item and one != item.memory]
     memory = item.memory if item else None
+    sharp = item is not None and item.keepsake is not None and _may_look(person, case, item.keepsake)
     may_change = allowed(person, "patients:mapping", {"case": case.pk}, "POST").allowed
     return {
         "case": case,
         "bench": bench,
         "item": item,
-        "letter": _letter_text(item),
-        "plays": original_of(item.keepsake) if item and item.keepsake else None,
+        "sharp": sharp,
+        "look_reasons": LookReason.choices,
+        "letter": _letter_text(item) if sharp else "",
+        "plays": original_of(item.keepsake) if sharp and item and item.keepsake else None,
         "is_new": item is not None and _previous_item_key(request) != str(item.key),
         "before": before,
         "after": after,
@@ -95,6 +100,19 @@ def _context(
         "may_unlock": case.stage in {Case.Stage.MAPPED, Case.Stage.CONSENTED}
         and allowed(person, "patients:map-unlock", {"case": case.pk}, "POST").allowed,
     }
+
+
+def _may_look(person: User, case: Case, keepsake: Keepsake) -> bool:
+    """Return whether a keepsake on the bench is shown sharp.
+
+    In a mapping visit it is, and this look is recorded unless the person's last one still lasts.
+    """
+    if may_look(person, case, keepsake.pk):
+        return True
+    if not is_mapping(person, case):
+        return False
+    record_look(keepsake, LookReason.MAPPING, by=person)
+    return True
 
 
 def _previous_item_key(request: HttpRequest) -> str:
@@ -202,6 +220,23 @@ def place(request: HttpRequest, case: UUID, keepsake: UUID) -> HttpResponse:
     except CannotChange as refusal:
         messages.error(request, str(refusal))
     return redirect(_item_url(row, thing.pk))
+
+
+@require_POST
+@never_cache
+@with_player
+def look(request: HttpRequest, case: UUID, keepsake: UUID) -> HttpResponse:
+    """Show one keepsake on the bench sharp, after recording the reason."""
+    row = case_or_404(case)
+    thing = get_object_or_404(Keepsake, pk=keepsake, case=row, gone_at__isnull=True)
+    try:
+        record_look(thing, request.POST.get("why", ""), by=request_user(request))
+    except NoReason as refusal:
+        messages.error(request, str(refusal))
+    if not wants_fragment(request):
+        return redirect(_item_url(row, thing.pk))
+    bench = bench_of(row)
+    return _page(request, _context(request, bench, bench.at(str(thing.pk))))
 
 
 @require_POST

@@ -7,6 +7,7 @@ from patients.cases.relations import OWN
 register(
     {
         "patients:portal": Row(roles(Role.PATIENT)),
+        "patients:looks": Row(roles(Role.PATIENT)),
         "patients:memory-new": Row(roles(Role.PATIENT), roles(Role.PATIENT)),
         "patients:memory": Row(roles(OWN), roles(OWN)),
         "patients:memory-remove": Row((), roles(OWN)),

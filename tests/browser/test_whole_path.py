@@ -206,6 +206,12 @@ def reviews_and_maps(doctor: Visitor, case: Case) -> None:
     expect(page.locator("#messages")).to_contain_text("17 keepsakes accepted.")
     doctor.go(f"/files/{case.pk}/map/")
     doctor.look("bench")
+    page.get_by_text("Look at it sharp").click()
+    page.get_by_label("Why? This stays on record.").select_option("mapping")
+    doctor.look("bench-why")
+    page.get_by_role("button", name="Show it").click()
+    expect(page.get_by_text("Look at it sharp")).to_have_count(0)
+    doctor.look("bench-sharp")
     for intensity in (6, 7):
         page.locator(f'[name="intensity"][value="{intensity}"]').check(force=True)
         with page.expect_response(lambda answer: "/map/" in answer.url and answer.request.method == "GET"):

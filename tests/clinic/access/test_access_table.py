@@ -17,6 +17,7 @@ ELSEWHERE = {
         "patients:upload",
         "patients:upload-form",
         "patients:picture",
+        "patients:picture-blurred",
         "patients:playback",
     },
     "erasure/session": {"erasure:live"},

@@ -10,6 +10,7 @@ BESIDE = {
     "patients:upload": "/upload/",
     "patients:upload-form": "/upload/",
     "patients:picture": "/pictures/",
+    "patients:picture-blurred": "/pictures/",
     "patients:playback": "/playback/",
     "erasure:live": "/live/",
 }

@@ -13,6 +13,7 @@ from clinic.accounts.models import Role, User
 from clinic.audit.models import Entry
 from clinic.http.guard import response_headers
 from patients.imaging.page_bundle import unbind
+from patients.keepsakes.looks import record_look
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.pictures import HEADERS, PictureCache, Pictures
 from patients.vault.models import StoredObject
@@ -168,7 +169,9 @@ def test_what_never_was_is_not_found(port: int, photo: Keepsake) -> None:
     ],
 )
 def test_who_may_see_a_picture(port: int, photo: Keepsake, role: str, status: int) -> None:
-    assert get(port, photo.picture, make_user(role)).status == status
+    person = make_user(role)
+    record_look(photo, "doubt", by=person)
+    assert get(port, photo.picture, person).status == status
     denials = Entry.objects.filter(action="access.denied", subject="url:patients:picture").count()
     assert denials == (status != 200)
 

@@ -12,6 +12,7 @@ from django.test import Client
 from clinic.accounts.models import Role, User
 from clinic.audit.models import Entry
 from patients.keepsakes import playback as module
+from patients.keepsakes.looks import record_look
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.pictures import HEADERS
 from patients.keepsakes.playback import (
@@ -126,7 +127,9 @@ def test_head_says_how_much_there_is(port: int, voice: Keepsake) -> None:
     ],
 )
 def test_who_may_listen(port: int, voice: Keepsake, role: str, status: int) -> None:
-    assert get(port, voice, make_user(role)).status == status
+    person = make_user(role)
+    record_look(voice, "doubt", by=person)
+    assert get(port, voice, person).status == status
     denials = Entry.objects.filter(action="access.denied", subject="url:patients:playback").count()
     assert denials == (status != 200)
 

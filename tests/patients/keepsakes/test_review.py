@@ -54,7 +54,7 @@ def test_the_inbox_shows_what_waits_blurred(doctor: Client, case: Case) -> None:
     keepsake = make_waiting(case)
     make_keepsake(make_memory(case), caption="Accepted long ago")
     shown = doctor.get(reverse("patients:review", args=[case.pk])).content.decode()
-    assert f'src="/pictures/{keepsake.thumb_id}"' in shown
+    assert re.findall(r'src="(/pictures/[^"]*)"', shown) == [f"/pictures/{keepsake.thumb_id}/blurred"]
     assert re.findall(r'class="(print[^"]*)"', shown) == ["print print--blurred"]
     assert "Accepted long ago" not in shown
     assert "Accept the one that waits" in shown

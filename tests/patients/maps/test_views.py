@@ -1,10 +1,12 @@
 """The mapping bench as people use it, with and without htmx."""
 
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.conf import LazySettings
 from django.db import connection
+from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -54,18 +56,65 @@ def bench(case: Case) -> str:
     return reverse("patients:mapping", args=[case.pk])
 
 
+def look(client: Client, keepsake: Keepsake, why: str, **more: Any) -> HttpResponse:
+    url = reverse("patients:map-look", args=[keepsake.case_id, keepsake.pk])
+    return client.post(url, {"why": why}, **more)
+
+
+def looks_at(keepsake: Keepsake) -> list[str]:
+    """The reasons of all looks at a keepsake."""
+    entries = Entry.objects.filter(action="keepsake.unblurred", subject=f"keepsake:{keepsake.pk}")
+    return list(entries.values_list("reason", flat=True))
+
+
 def test_a_keepsake_is_shown_big_with_its_memory_and_the_progress(doctor: Client, case: Case) -> None:
     keepsake = make_keepsake(make_memory(case, "The frozen river"))
     make_keepsake(make_memory(case, "Later", "2004-01-01", intensity=None))
     shown = doctor.get(f"{bench(case)}?at={keepsake.pk}").content.decode()
-    assert f'src="/pictures/{keepsake.picture_id}"' in shown
+    assert f'src="/pictures/{keepsake.thumb_id}/blurred"' in shown
+    assert f"/pictures/{keepsake.picture_id}" not in shown
     assert "The frozen river" in shown
     assert "1 of 2" in " ".join(shown.split())
 
 
 def test_a_letter_is_read_on_the_bench(doctor: Client, case: Case) -> None:
-    make_letter(make_memory(case), "Dear you, <b>I kept</b> the shell.")
-    assert "Dear you, &lt;b&gt;I kept&lt;/b&gt; the shell." in doctor.get(bench(case)).content.decode()
+    letter = make_letter(make_memory(case), "Dear you, <b>I kept</b> the shell.")
+    assert "the shell." not in doctor.get(bench(case)).content.decode()
+    shown = look(doctor, letter, "date", follow=True).content.decode()
+    assert "Dear you, &lt;b&gt;I kept&lt;/b&gt; the shell." in shown
+
+
+def test_sharp_for_a_reason_and_the_next_one_asks_again(doctor: Client, case: Case) -> None:
+    first = make_keepsake(make_memory(case, day="2003-01-01"))
+    second = make_keepsake(make_memory(case, day="2003-02-01"))
+    shown = look(doctor, first, "others", headers=HTMX).content.decode()
+    assert shown.lstrip().startswith('<div id="bench">')
+    assert f'src="/pictures/{first.picture_id}"' in shown
+    later = doctor.get(f"{bench(case)}?at={second.pk}").content.decode()
+    assert f'src="/pictures/{second.thumb_id}/blurred"' in later
+    assert looks_at(second) == []
+
+
+def test_in_a_mapping_visit_each_one_is_sharp_and_written_down_once(doctor: Client, case: Case) -> None:
+    first = make_keepsake(make_memory(case, day="2003-01-01"))
+    second = make_keepsake(make_memory(case, day="2003-02-01"))
+    look(doctor, first, "mapping")
+    for _again in range(2):
+        later = doctor.get(f"{bench(case)}?at={second.pk}").content.decode()
+        assert f'src="/pictures/{second.picture_id}"' in later
+    assert (looks_at(first), looks_at(second)) == (["mapping"], ["mapping"])
+    other = Client()
+    other.force_login(make_user(Role.DOCTOR))
+    assert "/blurred" in other.get(f"{bench(case)}?at={second.pk}").content.decode()
+
+
+@pytest.mark.parametrize("why", ["", "curious"])
+def test_the_bench_shows_nothing_sharp_without_a_reason(doctor: Client, case: Case, why: str) -> None:
+    keepsake = make_keepsake(make_memory(case))
+    shown = look(doctor, keepsake, why, follow=True).content.decode()
+    assert "Choose a reason. The patient can see it." in shown
+    assert f"/pictures/{keepsake.thumb_id}/blurred" in shown
+    assert looks_at(keepsake) == []
 
 
 def test_writing_down_goes_on_to_the_next(doctor: Client, case: Case) -> None:
@@ -89,7 +138,7 @@ def test_htmx_gets_the_bench_with_the_next_item_and_its_address(doctor: Client, 
     answer = doctor.post(bench(case), {"at": str(first.pk), **FORM}, headers=HTMX, follow=True)
     shown = answer.content.decode()
     assert shown.lstrip().startswith('<div id="bench">')
-    assert f"/pictures/{second.picture_id}" in shown
+    assert f"/pictures/{second.thumb_id}/" in shown
     assert answer["HX-Push-Url"] == f"{bench(case)}?at={second.pk}"
 
 
@@ -102,7 +151,7 @@ def test_a_print_develops_when_it_comes_onto_the_bench_and_not_again(doctor: Cli
     from_here = HTMX | {"HX-Current-URL": f"https://lacuna.example{here}"}
     sent = {"at": str(first.pk), **FORM}
     stays = doctor.post(bench(case), {**sent, "stay": "1"}, headers=from_here, follow=True)
-    assert f"/pictures/{first.picture_id}" in stays.content.decode()
+    assert f"/pictures/{first.thumb_id}/" in stays.content.decode()
     assert develops not in stays.content.decode()
     assert develops not in doctor.post(bench(case), {**sent, "title": ""}, headers=from_here).content.decode()
     assert develops in doctor.post(bench(case), sent, headers=from_here, follow=True).content.decode()
