@@ -100,4 +100,4 @@ def verified_here(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     Tests marked `processes` start the verifier as a house does.
     """
     if request.node.get_closest_marker("processes") is None:
-        monkeypatch.setattr(certifying, "verify_apart", verify_here)
+        monkeypatch.setattr(certifying, "verify_in_subprocess", verify_here)

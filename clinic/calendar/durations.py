@@ -3,7 +3,7 @@
 from django.utils.translation import gettext as _
 
 
-def lasting(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Return a duration as text: '2 h 50 min', '6 min', 'less than a minute'."""
     minutes = round(seconds / 60)
     if minutes < 1:

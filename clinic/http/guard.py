@@ -73,7 +73,7 @@ class Refused(Exception):
 class Visitor:
     """An admitted request and its user.
 
-    session_hash: as the session had it at that moment (see `hash_stands`). address: the client's IP address.
+    session_hash: as the session had it at that moment (see `is_valid_session_hash`). address: the client's IP address.
     """
 
     user: User
@@ -192,10 +192,10 @@ def user_of(session: SessionBase) -> User | None:
     user = load_backend(backend).get_user(session[SESSION_KEY])
     if not isinstance(user, User) or not user.is_active:
         return None
-    return user if hash_stands(user, session.get(HASH_SESSION_KEY, "")) else None
+    return user if is_valid_session_hash(user, session.get(HASH_SESSION_KEY, "")) else None
 
 
-def hash_stands(user: User, session_hash: str) -> bool:
+def is_valid_session_hash(user: User, session_hash: str) -> bool:
     """Return whether a session hash was made from the user's present passphrase and stamp.
 
     The secret may be SECRET_KEY or any of SECRET_KEY_FALLBACKS.
@@ -219,7 +219,7 @@ def _middleware_headers(secure: bool) -> Mapping[str, str]:
     return dict(response.items())
 
 
-def house_headers(content_type: str, headers: Mapping[str, str] | None = None) -> list[Header]:
+def response_headers(content_type: str, headers: Mapping[str, str] | None = None) -> list[Header]:
     """Return response headers for ASGI: those of every page, updated with `headers`.
 
     content_type: empty for a response without a body, such as 304.
@@ -240,7 +240,7 @@ async def answer(
 ) -> None:
     """Send a complete response. head: the request was HEAD, so send the body's length but not the body."""
     fields = {"Content-Length": str(len(body)), **(headers or {})}
-    start = house_headers(content_type, fields)
+    start = response_headers(content_type, fields)
     await send({"type": "http.response.start", "status": status, "headers": start})
     await send({"type": "http.response.body", "body": b"" if head else body})
 

@@ -21,7 +21,7 @@ from clinic.audit.record import actor_of
 from erasure.backups.forms import EndHeld
 from erasure.backups.models import Backup, Drill
 from patients.vault.models import HeldKey
-from patients.vault.unknown_keys import NotAsShown, end_held
+from patients.vault.unknown_keys import NotAsShown, destroy_held_keys
 
 # The page warns if the last drill is older than this.
 STALE = timedelta(days=31)
@@ -54,7 +54,7 @@ def end_held_keys(request: HttpRequest) -> HttpResponse:
         messages.error(request, " ".join(str(text) for texts in form.errors.values() for text in texts))
         return redirect("erasure:backups")
     try:
-        destroyed = end_held(form.cleaned_data["seen"], by=actor_of(request.user))
+        destroyed = destroy_held_keys(form.cleaned_data["seen"], by=actor_of(request.user))
         messages.success(request, _("Destroyed: %(count)d keys.") % {"count": destroyed})
     except NotAsShown as refusal:
         messages.error(request, str(refusal))

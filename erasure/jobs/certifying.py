@@ -16,7 +16,7 @@ from erasure.certificates.issuing import issue
 from erasure.runs.events import NewEvent, emit
 from erasure.runs.lease import HOLDER, lease_end, unleased
 from erasure.runs.models import Run
-from erasure.verification.process import NotVerified, verify_apart
+from erasure.verification.process import NotVerified, verify_in_subprocess
 from patients.vault.configured import key_store
 from patients.vault.models import StoredObject
 from patients.vault.objects import destroy
@@ -71,7 +71,7 @@ def _verify(run: Run) -> bool:
     """
     failed = _failed_attempts(run).count()
     try:
-        findings = verify_apart(run.pk)
+        findings = verify_in_subprocess(run.pk)
     except NotVerified as failure:
         log.error("run %s: %s", run.pk, failure)
         with transaction.atomic():

@@ -14,7 +14,7 @@ from erasure.runs.control import stop_unconsented
 from erasure.runs.finishing import close_step, finish
 from erasure.runs.lease import claim, heartbeat, release
 from erasure.runs.models import Fence, Run, Step
-from erasure.runs.passes import GONE, Refused, make_pass
+from erasure.runs.passes import PASS_COUNT, Refused, make_pass
 from erasure.runs.resistance import copies_off_the_map, hold
 from patients.consent.models import Signature
 
@@ -63,12 +63,12 @@ def take_turn(fence: Fence) -> bool:
     step = next_step(run.pk)
     if step is None:
         return finish_if_over(run)
-    if step.level == GONE:
+    if step.level == PASS_COUNT:
         close_step(step)
         return True
     if step.level == 0 and hold(fence, step, copies_off_the_map(step)):
         return True
-    interval = timedelta(seconds=run.procedure.pace_seconds / GONE)
+    interval = timedelta(seconds=run.procedure.pace_seconds / PASS_COUNT)
     # Counted from when this pass was due, so that the run keeps its pace; at most one late pass is caught up.
     due = max(run.next_due_at, run.now - interval) + interval
     try:
@@ -77,7 +77,7 @@ def take_turn(fence: Fence) -> bool:
         # The next turn reads the rows again and finds the cause: another epoch, a pause, a protected memory.
         log.info("run %s: pass refused, %s", run.pk, refusal)
         return may_continue(fence)
-    if step.level + 1 == GONE:
+    if step.level + 1 == PASS_COUNT:
         close_step(Step.objects.select_related("memory").get(pk=step.pk))
     return True
 

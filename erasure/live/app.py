@@ -23,9 +23,9 @@ from clinic.http.guard import (
     Scope,
     Send,
     answer_refusal,
-    house_headers,
     offload,
     require_methods,
+    response_headers,
 )
 from erasure.live.authorization import Watching, authorize, revoked, state_event
 from erasure.live.channel import RING_SIZE, Channel, Subscriber
@@ -80,7 +80,7 @@ class Live:
 
     async def stream(self, subscriber: Subscriber, run_id: UUID, receive: Receive, send: Send) -> None:
         """Send everything after the subscriber's cursor until the client or the server ends the stream."""
-        headers = house_headers("text/event-stream; charset=utf-8", {"X-Accel-Buffering": "no"})
+        headers = response_headers("text/event-stream; charset=utf-8", {"X-Accel-Buffering": "no"})
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         subscriber.drop = connection_dropper(send)
         disconnect = asyncio.ensure_future(wait_for_disconnect(receive))

@@ -9,7 +9,7 @@ from django.utils import timezone, translation
 
 from clinic.access.policy import allowed
 from clinic.accounts.models import User
-from clinic.http.guard import Refused, Scope, check, hash_stands
+from clinic.http.guard import Refused, Scope, check, is_valid_session_hash
 from erasure.live.channel import Subscriber
 from erasure.live.render import frame
 from erasure.runs.models import Run
@@ -84,7 +84,7 @@ def revoked(watching: Iterable[Watching]) -> list[Subscriber]:
     valid_hashes = {
         (user_id, session_hash)
         for user_id, session_hash in hashes
-        if user_id in users and hash_stands(users[user_id], session_hash)
+        if user_id in users and is_valid_session_hash(users[user_id], session_hash)
     }
     return [
         item.subscriber

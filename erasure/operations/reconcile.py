@@ -29,7 +29,7 @@ from erasure.procedures.models import Procedure
 from erasure.runs.events import NewEvent, emit
 from erasure.runs.finishing import close_gone_steps, finish
 from erasure.runs.models import Run, Step
-from erasure.runs.passes import GONE
+from erasure.runs.passes import PASS_COUNT
 from patients.cases.models import Case
 from patients.consent.models import ConsentText, Signature
 from patients.keepsakes.models import Keepsake, Upload
@@ -38,7 +38,7 @@ from patients.memories.models import Memory
 from patients.requests.models import AppointmentRequest
 from patients.vault.configured import key_store
 from patients.vault.models import StoredObject
-from patients.vault.objects import destroy, doom
+from patients.vault.objects import destroy, mark_for_destruction
 from patients.vault.unknown_keys import hold
 
 ACTOR = "system:startup"
@@ -121,8 +121,8 @@ def _mark_erased(gone: set[UUID], result: Reconciliation) -> set[UUID]:
     for step in steps:
         # Each object is counted for the step that probably destroyed it.
         of_step = Q(memory=step.memory_id) | Q(keepsake__memory=step.memory_id)
-        result.counts["objects"] += doom(objects.filter(of_step), f"step:{step.pk}")
-    result.counts["objects"] += doom(objects, "restored")
+        result.counts["objects"] += mark_for_destruction(objects.filter(of_step), f"step:{step.pk}")
+    result.counts["objects"] += mark_for_destruction(objects, "restored")
     has_lost_key = Q(picture__in=gone) | Q(thumb__in=gone) | Q(pk__in=gone)
     result.counts["keepsakes"] += Keepsake.objects.filter(has_lost_key, gone_at__isnull=True).update(
         picture=None, thumb=None, gone_at=now
@@ -135,7 +135,9 @@ def _mark_erased(gone: set[UUID], result: Reconciliation) -> set[UUID]:
     requests = AppointmentRequest.objects.filter(pk__in=gone)
     result.counts["requests"] += requests.exclude(sealed=b"").update(sealed=b"")
     erased_steps = list(steps)
-    Step.objects.filter(pk__in=[step.pk for step in erased_steps]).update(state=Step.State.FADING, level=GONE)
+    Step.objects.filter(pk__in=[step.pk for step in erased_steps]).update(
+        state=Step.State.FADING, level=PASS_COUNT
+    )
     return {step.run_id for step in erased_steps}
 
 
@@ -146,7 +148,7 @@ def _stop_runs(gone: set[UUID], result: Reconciliation) -> set[UUID]:
     """
     unfinished = Run.objects.select_for_update().exclude(state=Run.State.FINISHED)
     for run in unfinished:
-        left = Step.objects.filter(run=run, level__lt=GONE).exclude(
+        left = Step.objects.filter(run=run, level__lt=PASS_COUNT).exclude(
             state__in=[Step.State.DESTROYED, Step.State.SPARED]
         )
         fields = {"epoch": run.epoch + 1, "lease_until": None, "lease_holder": ""}

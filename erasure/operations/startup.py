@@ -27,14 +27,14 @@ from patients.vault.objects import storage
 log = logging.getLogger("lacuna.serve")
 
 
-class CannotOpen(Exception):
+class CannotStart(Exception):
     """The server must not start. The message tells the operator why, and what to do."""
 
 
 def prepare() -> None:
     """Run all checks, reconcile a restored database, collect static files.
 
-    Errors: CannotOpen, django.db.Error.
+    Errors: CannotStart, django.db.Error.
     """
     for warning in lacking():
         log.warning("%s", warning)
@@ -49,27 +49,27 @@ def prepare() -> None:
 
 
 def check_migrations() -> None:
-    """Check that all migrations are applied. Errors: CannotOpen."""
+    """Check that all migrations are applied. Errors: CannotStart."""
     executor = MigrationExecutor(connection)
     if plan := executor.migration_plan(executor.loader.graph.leaf_nodes()):
         first = f"{plan[0][0].app_label}.{plan[0][0].name}"
-        raise CannotOpen(
+        raise CannotStart(
             f"The database is not that of this version: it lacks migration {first} and {len(plan) - 1} more. "
             "Run: manage.py migrate"
         )
 
 
 def check_log() -> None:
-    """Check that the triggers that protect the audit log exist. Errors: CannotOpen."""
+    """Check that the triggers that protect the audit log exist. Errors: CannotStart."""
     if missing := triggers.missing(connection):
-        raise CannotOpen(
+        raise CannotStart(
             f"The database would let the audit log be changed: its trigger {missing[0]} is missing. "
             "Find out why, then run: manage.py verify_audit --install-triggers"
         )
 
 
 def check_signature() -> None:
-    """Check that this machine's signing key is the one that signed the log. Errors: CannotOpen."""
+    """Check that this machine's signing key is the one that signed the log. Errors: CannotStart."""
     newest = Checkpoint.objects.order_by("pk").last()
     if newest is None:
         return
@@ -82,7 +82,7 @@ def check_signature() -> None:
             why = str(error)
         else:
             return
-    raise CannotOpen(
+    raise CannotStart(
         f"The log was signed with another key than the one in {path}: {why}. Put that key there. "
         "All machines of an installation share it (LACUNA_SIGNING_KEY_FILE)."
     )
@@ -91,28 +91,28 @@ def check_signature() -> None:
 def check_keys() -> None:
     """Check that the key store can be read and belongs to this database.
 
-    Also warn if overwritten keys may survive on its volume. Errors: CannotOpen.
+    Also warn if overwritten keys may survive on its volume. Errors: CannotStart.
     """
     live = StoredObject.objects.live().count()
     # Checked before the store is opened: opening creates a new one in an empty directory.
     directory = Path(settings.LACUNA_KEYS_DIR)
     in_slots = settings.LACUNA_KEYS == "slots"
     if in_slots and live and not any((directory / name).exists() for name in ("slots", "epochs")):
-        raise CannotOpen(
+        raise CannotStart(
             f"The key directory {directory} is empty, but the database holds {live} things that only its "
             "keys open. Bring the key volume back. With new keys all of them would be lost for good."
         )
     if not in_slots and live and not WrappedKey.objects.filter(live=True).exists():
-        raise CannotOpen(
+        raise CannotStart(
             f"The tables of keys are empty, but the database holds {live} things that only they open. "
             "Restore them from the database's replica. With new keys all of them would be lost for good."
         )
     try:
         state = key_store().state()
     except ImproperlyConfigured as error:
-        raise CannotOpen(str(error)) from error
+        raise CannotStart(str(error)) from error
     except (KeyStoreDamaged, OSError) as error:
-        raise CannotOpen(f"The key store cannot be opened: {error}") from error
+        raise CannotStart(f"The key store cannot be opened: {error}") from error
     if in_slots:
         check_age(state, live)
     for warning in state.warnings:
@@ -125,7 +125,7 @@ def check_keys() -> None:
 
 
 def check_redis() -> None:
-    """Check that Redis answers, if it is configured. Errors: CannotOpen."""
+    """Check that Redis answers, if it is configured. Errors: CannotStart."""
     if not settings.REDIS_URL:
         return
     from redis import Redis, RedisError  # imported only if Redis is configured
@@ -133,15 +133,15 @@ def check_redis() -> None:
     try:
         Redis.from_url(settings.REDIS_URL).ping()
     except RedisError as error:
-        raise CannotOpen(redis_is_unavailable(error)) from error
+        raise CannotStart(redis_is_unavailable(error)) from error
     except ValueError as error:
-        raise CannotOpen(f"LACUNA_REDIS is no address of a Redis server: {error}") from error
+        raise CannotStart(f"LACUNA_REDIS is no address of a Redis server: {error}") from error
 
 
 def check_storage() -> None:
-    """Check the vault's storage by storing, reading and destroying one byte. Errors: CannotOpen."""
+    """Check the vault's storage by storing, reading and destroying one byte. Errors: CannotStart."""
     if objection := storage().objection():
-        raise CannotOpen(objection)
+        raise CannotStart(objection)
     name, content = os.urandom(16).hex(), os.urandom(1)
     try:
         storage().save(name, ContentFile(content))
@@ -152,36 +152,36 @@ def check_storage() -> None:
             storage().delete(name)
         remains = name in storage().traces()
     except OSError as error:
-        raise CannotOpen(f"What people bring could not be stored and destroyed. {error}") from error
+        raise CannotStart(f"What people bring could not be stored and destroyed. {error}") from error
     if read != content or remains:
-        raise CannotOpen("The storage of the vault does not return what was stored, or does not destroy it.")
+        raise CannotStart("The storage of the vault does not return what was stored, or does not destroy it.")
 
 
 def check_age(state: KeyStoreState, live: int) -> None:
     """Check that the key store is neither new nor an older copy. live: how many objects have live rows.
 
-    Errors: CannotOpen.
+    Errors: CannotStart.
     """
     directory = settings.LACUNA_KEYS_DIR
     if live and (state.epoch, state.live, state.destroyed) == (1, 0, 0):
-        raise CannotOpen(
+        raise CannotStart(
             f"The key store in {directory} is new, but the database holds {live} things that were sealed "
             "with the keys of another one. Bring that one back."
         )
     rolled = Entry.objects.filter(action="keys.rolled").order_by("index").last()
     if rolled and state.epoch < int(rolled.details["epoch"]):
-        raise CannotOpen(
+        raise CannotStart(
             f"The key store in {directory} is older than the log: it is of epoch {state.epoch}, and epoch "
             f"{rolled.details['epoch']} has begun. It could open what is erased. Bring the newest back."
         )
 
 
 def reconcile() -> None:
-    """Reconcile a restored database with the key store. Errors: CannotOpen."""
+    """Reconcile a restored database with the key store. Errors: CannotStart."""
     try:
         reconciliation = reconcile_with_keys()
     except (KeyStoreDamaged, OSError) as error:
-        raise CannotOpen(f"Erased rows could not be marked as erased again: {error}") from error
+        raise CannotStart(f"Erased rows could not be marked as erased again: {error}") from error
     if reconciliation is not None:
         counts = sorted(reconciliation.counts.items())
         changes = ", ".join(f"{count} {kind}" for kind, count in counts if count)

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from clinic.accounts.models import User
 from clinic.calendar.board import Block, Span, asked_day, taken
-from clinic.calendar.durations import lasting
+from clinic.calendar.durations import format_duration
 from clinic.calendar.models import Resource
 from clinic.http.requests import request_user, wants_fragment
 from erasure.procedures.booking import CannotBook, book_procedure, cancel_procedure, move_procedure
@@ -115,7 +115,7 @@ def _context(case: Case, form: BookingForm, blocks: list[Block]) -> dict[str, An
         "pace": pace,
         "blocks": blocks,
         "targets": targets,
-        "lasts": lasting(targets * pace),
+        "lasts": format_duration(targets * pace),
     }
 
 

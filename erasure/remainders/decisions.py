@@ -16,13 +16,13 @@ from clinic.accounts.models import User
 from clinic.audit.record import Act, actor_of, record
 from erasure.procedures.models import Procedure
 from erasure.runs.models import Hold, Remainder, Run, Step
-from erasure.runs.passes import GONE, capacity_bits
+from erasure.runs.passes import PASS_COUNT, capacity_bits
 from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory
 from patients.vault.keys import KeyGone
 from patients.vault.models import StoredObject
 from patients.vault.objects import destroy as destroy_doomed
-from patients.vault.objects import doom, read
+from patients.vault.objects import mark_for_destruction, read
 
 
 class NotNow(Exception):
@@ -53,7 +53,7 @@ class PartlyErased:
 
     @property
     def passes(self) -> int:
-        return GONE
+        return PASS_COUNT
 
 
 def _damaged_steps(patient: User) -> "list[Step]":
@@ -64,7 +64,7 @@ def _damaged_steps(patient: User) -> "list[Step]":
             run__state=Run.State.FINISHED,
             state=Step.State.SPARED,
             level__gt=0,
-            level__lt=GONE,
+            level__lt=PASS_COUNT,
         )
         .exclude(memory__fate=Memory.Fate.ERASED)
         .select_related("memory__case", "run__procedure", "remainder")
@@ -179,7 +179,7 @@ def destroy(memory_id: UUID, *, by: User) -> int:
         ]  # this locks the rows, so that no pass can replace a picture any more
         stored_objects = StoredObject.objects.filter(Q(memory_id=memory_id) | Q(keepsake__in=keepsake_ids))
         rows.filter(gone_at__isnull=True).update(picture=None, thumb=None, gone_at=Now())
-        doomed = doom(stored_objects, f"remainder:{step.pk}")
+        doomed = mark_for_destruction(stored_objects, f"remainder:{step.pk}")
         Memory.objects.filter(pk=memory_id).update(fate=Memory.Fate.ERASED)
         _decide(step, Remainder.State.DESTROYED, by)
         _record("remainder.destroyed", step, by, objects=doomed)

@@ -15,11 +15,11 @@ from django.utils.translation import ngettext
 
 from clinic.accounts.models import User
 from clinic.calendar.board import BookingLabel, Lane, Need, Progress, Span
-from clinic.calendar.durations import lasting
+from clinic.calendar.durations import format_duration
 from clinic.calendar.models import Booking
 from erasure.procedures.models import Procedure
 from erasure.runs.models import DoctorCall, Hold, Run, Step
-from erasure.runs.passes import GONE
+from erasure.runs.passes import PASS_COUNT
 from patients.cases.models import Case
 from patients.consent.signing import may_start_from
 from patients.memories.silhouette import FILE, WALL, silhouettes
@@ -153,8 +153,8 @@ def _text(run: Run, counts: RunCounts) -> str:
         parts.append(_("ended %(time)s") % {"time": _clock(run.finished_at)})
     elif (pace := run.procedure.pace_seconds) and run.state == Run.State.RUNNING and not counts.off_map:
         left = counts.steps[Step.State.WAITING] + counts.steps[Step.State.FADING]
-        seconds = max(0.0, left * pace - counts.passes_done * pace / GONE)
-        parts.append(_("%(time)s left") % {"time": lasting(seconds)})
+        seconds = max(0.0, left * pace - counts.passes_done * pace / PASS_COUNT)
+        parts.append(_("%(time)s left") % {"time": format_duration(seconds)})
     return ", ".join(parts)
 
 

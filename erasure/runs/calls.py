@@ -23,7 +23,7 @@ from clinic.access.relations import CONFLICT
 from clinic.accounts.models import Role, User
 from clinic.audit.record import Act, record
 from erasure.runs.models import CallNotice, DoctorCall, Run
-from erasure.runs.run_actions import UNCHANGED, Done, NotNow, after, lock, record_run_event
+from erasure.runs.run_actions import UNCHANGED, ActionResult, NotNow, after, lock, record_run_event
 from patients.cases.relations import standing_to
 
 log = logging.getLogger("lacuna.calls")
@@ -48,7 +48,7 @@ def unanswered() -> "QuerySet[DoctorCall]":
     )
 
 
-def open_call(run: Run, *, by: User | None, why: str) -> Done:
+def open_call(run: Run, *, by: User | None, why: str) -> ActionResult:
     """Open a doctor call and queue messages to the doctors booked. Changes nothing if a call is open already.
 
     Except: an open HOLD call takes a reason of REPLACES_HOLD_CALL and is repeated at once. The caller holds
@@ -156,7 +156,7 @@ def _remind(call_id: int, run_id: UUID) -> int:
 
 
 @transaction.atomic
-def acknowledge(run_id: UUID, *, by: User) -> Done:
+def acknowledge(run_id: UUID, *, by: User) -> ActionResult:
     """Acknowledge the open call as the doctor `by`. Errors: NotNow if there was never a call."""
     run = lock(run_id, allow_finished=True)
     open_call_row = DoctorCall.objects.filter(run=run, acknowledged_at__isnull=True)

@@ -15,8 +15,8 @@ from clinic.accounts.models import User
 from clinic.audit.canonical import Detail
 from erasure.runs import calls
 from erasure.runs.models import DoctorCall, Run, Step
-from erasure.runs.passes import GONE
-from erasure.runs.run_actions import UNCHANGED, Done, NotNow, check_in_charge, lock, record_run_event
+from erasure.runs.passes import PASS_COUNT
+from erasure.runs.run_actions import UNCHANGED, ActionResult, NotNow, check_in_charge, lock, record_run_event
 from patients.memories.models import Memory
 
 __all__ = ["NotNow", "abort", "call_doctor", "pause", "protect", "resume", "safe_word", "stop_unconsented"]
@@ -28,16 +28,16 @@ OVERRIDING = {Run.Why.SAFE_WORD, Run.Why.ABORT}
 def fade_position(run: Run) -> dict[str, Detail]:
     """Return number, committed passes and total passes of the fading memory; {} if none is fading."""
     step = (
-        Step.objects.filter(run=run, state=Step.State.FADING, level__lt=GONE)
+        Step.objects.filter(run=run, state=Step.State.FADING, level__lt=PASS_COUNT)
         .select_related("memory")
         .order_by("position")
         .first()
     )
-    return {"n": step.memory.number or 0, "level": step.level, "levels": GONE} if step else {}
+    return {"n": step.memory.number or 0, "level": step.level, "levels": PASS_COUNT} if step else {}
 
 
 @transaction.atomic
-def pause(run_id: UUID, *, by: User | None, why: str = Run.Why.STAFF) -> Done:
+def pause(run_id: UUID, *, by: User | None, why: str = Run.Why.STAFF) -> ActionResult:
     """Pause the run before its next pass. Also allowed while a doctor has taken over.
 
     Errors: NotNow if the run is finished or being stopped.
@@ -58,7 +58,7 @@ def pause(run_id: UUID, *, by: User | None, why: str = Run.Why.STAFF) -> Done:
 
 
 @transaction.atomic
-def resume(run_id: UUID, *, by: User) -> Done:
+def resume(run_id: UUID, *, by: User) -> ActionResult:
     """Resume a paused run.
 
     Errors: NotNow if the run is stopping or finished, nobody is responsible for it, or a doctor other than
@@ -83,7 +83,7 @@ def resume(run_id: UUID, *, by: User) -> Done:
 
 
 @transaction.atomic
-def protect(run_id: UUID, memory_id: UUID, *, by: User) -> Done:
+def protect(run_id: UUID, memory_id: UUID, *, by: User) -> ActionResult:
     """Protect a memory: what is left of it now stays.
 
     Errors: NotNow if nothing is left, or a doctor other than `by` has taken over. The patient may always
@@ -99,7 +99,7 @@ def protect(run_id: UUID, memory_id: UUID, *, by: User) -> Done:
     )
     if step.state == Step.State.SPARED:
         return UNCHANGED
-    if step.level == GONE or step.state == Step.State.DESTROYED:
+    if step.level == PASS_COUNT or step.state == Step.State.DESTROYED:
         raise NotNow(_("It is too late for this one: nothing of it is left."))
     Memory.objects.filter(pk=memory_id).update(fate=Memory.Fate.PROTECTED)
     step.state, step.spared_because, step.done_at = Step.State.SPARED, "protected", timezone.now()
@@ -114,13 +114,13 @@ def protect(run_id: UUID, memory_id: UUID, *, by: User) -> Done:
 
 
 @transaction.atomic
-def call_doctor(run_id: UUID, *, by: User | None) -> Done:
+def call_doctor(run_id: UUID, *, by: User | None) -> ActionResult:
     """Call the doctor. A run has one open call at a time: calling again while it is open changes nothing."""
     return calls.open_call(lock(run_id), by=by, why=DoctorCall.Why.ASKED)
 
 
 @transaction.atomic
-def safe_word(run_id: UUID, *, by: User | None) -> Done:
+def safe_word(run_id: UUID, *, by: User | None) -> ActionResult:
     """Pause the run and call the doctor, because the patient or their companion said the safe word."""
     paused = pause(run_id, by=by, why=Run.Why.SAFE_WORD)
     called = calls.open_call(lock(run_id), by=by, why=DoctorCall.Why.SAFE_WORD)
@@ -128,7 +128,7 @@ def safe_word(run_id: UUID, *, by: User | None) -> Done:
 
 
 @transaction.atomic
-def abort(run_id: UUID, *, by: User | None, reason: str) -> Done:
+def abort(run_id: UUID, *, by: User | None, reason: str) -> ActionResult:
     """Stop the run for good. Damaged memories stay, encrypted, until the patient decides about them.
 
     reason: a code of AbortReason (erasure/session/forms.py); the log takes no free text.

@@ -12,11 +12,11 @@ from clinic.failpoints import hit
 from erasure.procedures.models import Procedure
 from erasure.runs.events import NewEvent, emit
 from erasure.runs.models import Hold, Run, Step
-from erasure.runs.passes import GONE
+from erasure.runs.passes import PASS_COUNT
 from patients.cases.models import Case
 from patients.vault.configured import key_store
 from patients.vault.models import StoredObject
-from patients.vault.objects import destroy, doom
+from patients.vault.objects import destroy, mark_for_destruction
 
 log = logging.getLogger("lacuna.worker")
 
@@ -36,7 +36,7 @@ def close_step(step: Step) -> bool:
     hit("case-rolled")
     with transaction.atomic():
         Run.objects.select_for_update().get(pk=step.run_id)
-        fresh = Step.objects.filter(pk=step.pk, state=Step.State.FADING, level=GONE).first()
+        fresh = Step.objects.filter(pk=step.pk, state=Step.State.FADING, level=PASS_COUNT).first()
         if fresh is None or doomed.remaining().exists():
             return False
         gone = doomed.exclude(role=StoredObject.Role.SEAL).aggregate(n=Count("pk"), size=Sum("size"))
@@ -52,7 +52,12 @@ def close_step(step: Step) -> bool:
                 actor="system:worker",
                 case=step.memory.case_id,
                 run=step.run_id,
-                details={"memory": str(step.memory_id), "objects": objects, "bytes": size, "passes": GONE},
+                details={
+                    "memory": str(step.memory_id),
+                    "objects": objects,
+                    "bytes": size,
+                    "passes": PASS_COUNT,
+                },
             )
         )
         Step.objects.filter(pk=step.pk).update(
@@ -69,7 +74,7 @@ def close_step(step: Step) -> bool:
 
 def close_gone_steps(run_id: UUID) -> None:
     """Close every step whose last pass has committed, so that a pause or an abort leaves none unrecorded."""
-    faded = Step.objects.filter(run_id=run_id, state=Step.State.FADING, level=GONE)
+    faded = Step.objects.filter(run_id=run_id, state=Step.State.FADING, level=PASS_COUNT)
     for step in faded.select_related("memory"):
         close_step(step)
 
@@ -94,7 +99,7 @@ def finish(run_id: UUID) -> bool:
         run=run, state__in=[Step.State.WAITING, Step.State.FADING, Step.State.HELD]
     )
     if run.state == Run.State.STOPPING:
-        if open_steps.filter(level=GONE).exists():
+        if open_steps.filter(level=PASS_COUNT).exists():
             return False
         open_steps.update(state=Step.State.SPARED, spared_because=run.why, done_at=timezone.now())
     elif run.state != Run.State.RUNNING or open_steps.exists():
@@ -132,6 +137,6 @@ def update_case(run: Run, outcome: str) -> None:
     case = Case.objects.filter(pk=run.procedure.case_id)
     if outcome != Run.Outcome.STOPPED:
         case.update(stage=Case.Stage.CLOSED, closed_at=timezone.now())
-        doom(StoredObject.objects.filter(pk=run.procedure.case_id), f"run:{run.pk}")
+        mark_for_destruction(StoredObject.objects.filter(pk=run.procedure.case_id), f"run:{run.pk}")
     elif run.why != Run.Why.WITHDRAWN:
         case.exclude(stage=Case.Stage.WITHDRAWN).update(stage=Case.Stage.MAPPED)

@@ -16,7 +16,7 @@ from clinic.access.relations import CONFLICT
 from clinic.accounts.models import Role, User
 from clinic.calendar.models import Booking, Reservation, Resource, quarters
 from erasure.runs.models import Handover, Run
-from erasure.runs.run_actions import UNCHANGED, Done, NotNow, check_in_charge, lock, record_run_event
+from erasure.runs.run_actions import UNCHANGED, ActionResult, NotNow, check_in_charge, lock, record_run_event
 from patients.cases.relations import standing_to
 
 
@@ -68,7 +68,7 @@ def _busy_resources(booking: Booking) -> set[UUID]:
 
 
 @transaction.atomic
-def offer(run_id: UUID, to: UUID, *, by: User) -> Done:
+def offer(run_id: UUID, to: UUID, *, by: User) -> ActionResult:
     """Offer responsibility for the run to the technician `to`. A new offer replaces an open one.
 
     Errors: NotNow if `by` may not hand over or `to` cannot take over.
@@ -97,7 +97,7 @@ def _close_offer(offered: Handover, state: str) -> None:
 
 
 @transaction.atomic
-def accept(run_id: UUID, *, by: User) -> Done:
+def accept(run_id: UUID, *, by: User) -> ActionResult:
     """Accept the offer: `by` is responsible for the run from now on.
 
     Errors: NotNow if it is not offered to `by`, or they are not a technician who is free. The user row is
@@ -145,7 +145,7 @@ def _join_team(booking: Booking, person: User) -> None:
 
 
 @transaction.atomic
-def decline(run_id: UUID, *, by: User) -> Done:
+def decline(run_id: UUID, *, by: User) -> ActionResult:
     """Close the open offer: `by` declines it, or withdraws their own. Errors: NotNow for anyone else."""
     run = lock(run_id, allow_finished=True)
     offered = open_offer(run)
@@ -159,7 +159,7 @@ def decline(run_id: UUID, *, by: User) -> Done:
 
 
 @transaction.atomic
-def take_over(run_id: UUID, *, by: User) -> Done:
+def take_over(run_id: UUID, *, by: User) -> ActionResult:
     """Put the doctor `by` in charge of the run.
 
     From now on only they may act. Others can still pause and say the safe word, and the patient can still
@@ -178,7 +178,7 @@ def take_over(run_id: UUID, *, by: User) -> Done:
 
 
 @transaction.atomic
-def hand_back(run_id: UUID, *, by: User) -> Done:
+def hand_back(run_id: UUID, *, by: User) -> ActionResult:
     """Give control back to the team. Errors: NotNow if a doctor other than `by` has taken over."""
     run = lock(run_id)
     if run.taken_over_by_id is None:

@@ -27,7 +27,7 @@ from patients.consent.models import Signature
 from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory
 from patients.vault.models import StoredObject
-from patients.vault.objects import destroy, doom, publish, put, read
+from patients.vault.objects import destroy, mark_for_destruction, publish, put, read
 
 FRAMES = photo.FRAMES
 JPEG = "image/jpeg"
@@ -75,7 +75,7 @@ def capacity_bits(keepsakes: Sequence[Keepsake]) -> int:
 def clear_leftovers(step: Step, keepsakes: Sequence[Keepsake]) -> None:
     """Destroy frames that a killed worker left: averaging two noisy copies of a frame removes the noise."""
     mine = StoredObject.objects.filter(keepsake__in=keepsakes)
-    doom(mine.filter(state=StoredObject.State.PENDING), f"step:{step.pk}")
+    mark_for_destruction(mine.filter(state=StoredObject.State.PENDING), f"step:{step.pk}")
     destroy(mine)
 
 
@@ -152,9 +152,9 @@ def replace_frames(frames: Sequence[NextFrame], step: Step) -> None:
         everything = StoredObject.objects.filter(
             Q(memory_id=step.memory_id) | Q(keepsake__memory_id=step.memory_id)
         )
-        doom(everything, f"step:{step.pk}")
+        mark_for_destruction(everything, f"step:{step.pk}")
         Memory.objects.filter(pk=step.memory_id).update(fate=Memory.Fate.ERASED)
-    doom(replaced, f"step:{step.pk}")
+    mark_for_destruction(replaced, f"step:{step.pk}")
 
 
 def commit(fence: Fence, step: Step, frames: Sequence[NextFrame], due: datetime) -> None:
@@ -213,7 +213,7 @@ def make_pass(fence: Fence, step: Step, *, due: datetime) -> None:
         # The new frames are not used and must not remain beside the current ones. Only our own are destroyed:
         # a worker that has lost the run must not destroy a frame that its successor is making.
         unused = StoredObject.objects.filter(pk__in=[row.pk for frame in frames for row in frame.objects])
-        doom(unused, f"step:{step.pk}")
+        mark_for_destruction(unused, f"step:{step.pk}")
         destroy(unused)
         raise
     hit("after-commit")

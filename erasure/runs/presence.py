@@ -18,10 +18,10 @@ from clinic.audit.canonical import Detail
 from erasure.runs.calls import open_call
 from erasure.runs.control import pause
 from erasure.runs.models import DoctorCall, PresenceCheck, Run, Step
-from erasure.runs.passes import GONE
+from erasure.runs.passes import PASS_COUNT
 from erasure.runs.run_actions import (
     UNCHANGED,
-    Done,
+    ActionResult,
     NotNow,
     after,
     counts_as_attending,
@@ -45,7 +45,9 @@ def unsettled() -> "QuerySet[PresenceCheck]":
 def strong_step(run: Run) -> Step | None:
     """Return the step that fades now if its memory is strong (intensity x links) and had no check yet."""
     step = (
-        Step.objects.filter(run=run, state=Step.State.FADING, level__lt=GONE, presence_check__isnull=True)
+        Step.objects.filter(
+            run=run, state=Step.State.FADING, level__lt=PASS_COUNT, presence_check__isnull=True
+        )
         .select_related("memory")
         .first()
     )
@@ -85,7 +87,7 @@ def _ask(run_id: UUID) -> bool:
 
 
 @transaction.atomic
-def answer(run_id: UUID, *, by: User) -> Done:
+def answer(run_id: UUID, *, by: User) -> ActionResult:
     """Record that `by`, a member of the team, is with the patient. A second answer changes nothing.
 
     Errors: NotNow if the check was marked as missed first, no check was made, or `by` is not on the team.

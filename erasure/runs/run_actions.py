@@ -21,14 +21,14 @@ class NotNow(Exception):
 
 
 @dataclass(frozen=True)
-class Done:
+class ActionResult:
     """Result of an action. changed: False if nothing had to change; seq: number of the emitted event."""
 
     changed: bool
     seq: int = 0
 
 
-UNCHANGED = Done(changed=False)
+UNCHANGED = ActionResult(changed=False)
 
 
 def after(seconds: float) -> ExpressionWrapper:
@@ -71,7 +71,7 @@ def record_run_event(
     *,
     action: str = "",
     system: str = "supervisor",
-) -> Done:
+) -> ActionResult:
     """Emit the event of an action and write its audit entry. Must be the last call in the transaction.
 
     data: ids and numbers, for the event and the entry. action: code of the audit action, by default
@@ -92,4 +92,4 @@ def record_run_event(
             details=dict(data),
         )
     )
-    return Done(changed=True, seq=seq)
+    return ActionResult(changed=True, seq=seq)

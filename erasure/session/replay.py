@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from erasure.runs.event_texts import line
 from erasure.runs.models import Event, Hold, Run, Step
-from erasure.runs.passes import GONE
+from erasure.runs.passes import PASS_COUNT
 from erasure.session.snapshot import Viewer, snapshot
 from patients.memories.models import Memory
 
@@ -272,7 +272,7 @@ def snapshot_at(shown: Replay, moment: Moment) -> dict[str, Any]:
         # Stored bits, kind and chapter are shown only by the live session; here a memory is just a number.
         memory.update(
             state=state or "waiting",
-            level=GONE if gone else moment.level if at_work else 0,
+            level=PASS_COUNT if gone else moment.level if at_work else 0,
             bits=0,
             kind="",
             chapter=None,

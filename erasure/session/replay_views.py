@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from clinic.audit.record import Act, actor_of, record
 from clinic.http.requests import request_user
 from erasure.runs.models import Run
-from erasure.runs.passes import GONE
+from erasure.runs.passes import PASS_COUNT
 from erasure.session.replay import SPEEDS, Replay, map_position, neighbors, replay, snapshot_at
 from erasure.session.view_model import words
 
@@ -52,7 +52,7 @@ def replay_page(request: HttpRequest, run: UUID) -> HttpResponse:
         "film": {
             "moments": shown.changes(),
             "fates": shown.fates,
-            "levels": GONE,
+            "levels": PASS_COUNT,
             "places": [map_position(item) for item in data["memories"] if item["n"] in shown.fates],
             "words": {**words(), **_player_words()},
         },

@@ -18,7 +18,7 @@ from clinic.accounts.models import Role, User
 from erasure.runs import calls, handover, open_pages, presence
 from erasure.runs.event_texts import lines
 from erasure.runs.models import Event, Hold, Run, Step
-from erasure.runs.passes import GONE, capacity_bits
+from erasure.runs.passes import PASS_COUNT, capacity_bits
 from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory, MemoryLink
 from patients.vault.keys import KeyGone
@@ -58,7 +58,7 @@ def elapsed_and_remaining(run: Run) -> tuple[int, int | None]:
     if run.steps.filter(state=Step.State.HELD).exists() and not left.exists():
         return elapsed, None
     done = sum(left.values_list("level", flat=True))
-    return elapsed, max(0, round(left.count() * pace - done * pace / GONE))
+    return elapsed, max(0, round(left.count() * pace - done * pace / PASS_COUNT))
 
 
 def counts(run: Run) -> dict[str, int]:
@@ -106,7 +106,7 @@ def _format_day(text: str) -> str:
 
 
 def _memory_state(memory: Memory, step: Step | None) -> str:
-    if memory.fate == Memory.Fate.ERASED or (step and step.level == GONE):
+    if memory.fate == Memory.Fate.ERASED or (step and step.level == PASS_COUNT):
         return "destroyed"
     if memory.fate == Memory.Fate.PROTECTED:
         return "protected"
@@ -145,7 +145,7 @@ def memories(run: Run, viewer: Viewer) -> list[dict[str, Any]]:
                 "id": str(memory.pk),
                 "state": state,
                 "level": step.level if step else 0,
-                "levels": GONE,
+                "levels": PASS_COUNT,
                 "bits": capacity_bits(own),
                 "picture": picture_url(pictured.thumb_id) if pictured and viewer.pictures else None,
                 "large": picture_url(_large_picture(pictured)) if pictured and viewer.pictures else None,

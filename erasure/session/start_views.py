@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from clinic.calendar.durations import lasting
+from clinic.calendar.durations import format_duration
 from clinic.http.requests import request_user
 from erasure.procedures.models import Procedure
 from erasure.runs.planning import CannotStart, obstacle, start_run
@@ -33,6 +33,6 @@ def start(request: HttpRequest, procedure: UUID) -> HttpResponse:
         "procedure": row,
         "obstacle": obstacle(row),
         "targets": targets,
-        "lasts": lasting(targets * row.pace_seconds) if row.pace_seconds else "",
+        "lasts": format_duration(targets * row.pace_seconds) if row.pace_seconds else "",
     }
     return render(request, "erasure/session/start.html", context)

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 from clinic.http.requests import request_user
 from erasure.runs import calls, control, open_pages, presence, resistance
 from erasure.runs.models import Hold, Run, Step
-from erasure.runs.run_actions import Done
+from erasure.runs.run_actions import ActionResult
 from erasure.session import answers
 from erasure.session.forms import AbortForm, DecisionForm, ProtectForm
 from erasure.session.map_css import map_css as render_map_css
@@ -108,7 +108,7 @@ def run_control(
             return JsonResponse({"ok": False, "text": str(refusal)}, status=409)
         messages.error(request, str(refusal))
         return redirect("erasure:session", run=run)
-    result = outcome if isinstance(outcome, Done) else Done(changed=True)
+    result = outcome if isinstance(outcome, Done) else ActionResult(changed=True)
     text = done(result.changed) if callable(done) else done if result.changed else already or done
     if wants_json:
         return JsonResponse({"ok": True, "text": text, "changed": result.changed, "seq": result.seq})

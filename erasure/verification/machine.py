@@ -9,7 +9,7 @@ from django.conf import settings
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from clinic.access.policy import TABLE
-from clinic.http.guard import house_headers
+from clinic.http.guard import response_headers
 from erasure.verification.places import Place, Subject
 
 PROC = Path("/proc")
@@ -108,7 +108,7 @@ def browsers(subject: Subject) -> Place:
     }
     views = {name: view for name, view in _views() if name in wanted}
     found = [name for name, view in sorted(views.items()) if name not in STORABLE and not never_stored(view)]
-    asgi_headers = dict(house_headers("text/plain"))
+    asgi_headers = dict(response_headers("text/plain"))
     if b"no-store" not in asgi_headers.get(b"cache-control", b""):
         found.append("asgi-routes")
     found += [f"file:{name}" for name in service_workers()]

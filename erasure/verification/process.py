@@ -80,7 +80,7 @@ def _word_or_empty(text: str) -> str:
     return word(text) if text else ""
 
 
-def verify_apart(run_id: UUID) -> Findings:
+def verify_in_subprocess(run_id: UUID) -> Findings:
     """Run a verifier in its own process and return its findings. Errors: NotVerified."""
     command = [sys.executable, "-m", "django", "verify_erasure", str(run_id), "--json"]
     try:

@@ -7,13 +7,13 @@ from patients.cases.models import Case
 LOCKED = gettext_lazy("Your map is locked, so nothing can be taken back now. Please talk to the clinic.")
 
 
-class NotTaken(Exception):
+class CaseLocked(Exception):
     """The case accepts no change now (map locked, quota reached). The message is shown to the patient."""
 
 
 def open_case_of(case: Case) -> Case:
-    """Lock a case's row and return it. Call inside a transaction. Errors: NotTaken if its map is locked."""
+    """Lock a case's row and return it. Call inside a transaction. Errors: CaseLocked if its map is locked."""
     locked = Case.objects.select_for_update().get(pk=case.pk)
-    if not locked.takes_keepsakes:
-        raise NotTaken(str(LOCKED))
+    if not locked.map_is_open:
+        raise CaseLocked(str(LOCKED))
     return locked

@@ -95,6 +95,6 @@ class Case(SealedModel):
         super().save(*args, **kwargs)
 
     @property
-    def takes_keepsakes(self) -> bool:
+    def map_is_open(self) -> bool:
         """Whether the patient may still add, change and remove keepsakes and memories (map not locked)."""
         return self.stage in {self.Stage.INTAKE, self.Stage.BRINGING, self.Stage.REVIEW}

@@ -20,7 +20,7 @@ from patients.memories.silhouette import silhouette
 
 def kind_for(case: Case) -> str:
     """Return the kind of text to sign now: storage until the map is locked, then the procedure."""
-    return ConsentText.Kind.STORAGE if case.takes_keepsakes else ConsentText.Kind.PROCEDURE
+    return ConsentText.Kind.STORAGE if case.map_is_open else ConsentText.Kind.PROCEDURE
 
 
 def _locked_map_of(case: Case) -> LockedMap | None:

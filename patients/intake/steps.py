@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from clinic.accounts.models import User
 from clinic.audit.record import Act, actor_of, record
-from patients.cases.editing import LOCKED, NotTaken
+from patients.cases.editing import LOCKED, CaseLocked
 from patients.cases.models import Case, CaseFields
 from patients.memories.forms import WhenField
 
@@ -202,8 +202,8 @@ def initial_of(case: Case, step: Step) -> dict[str, Any]:
 
 def _lock_open_case(case: Case) -> Case:
     row = Case.objects.select_for_update().get(pk=case.pk)
-    if not row.takes_keepsakes:
-        raise NotTaken(str(LOCKED))
+    if not row.map_is_open:
+        raise CaseLocked(str(LOCKED))
     return row
 
 
@@ -223,7 +223,7 @@ def _without_draft(answers: dict[str, Any], step: Step) -> dict[str, Any]:
 def save_draft(case: Case, step: Step, typed: QueryDict) -> None:
     """Save what is typed in a step as a draft, without validation, so that nothing is lost.
 
-    It makes no audit entry; `save_step` does. Errors: NotTaken once the map is locked.
+    It makes no audit entry; `save_step` does. Errors: CaseLocked once the map is locked.
     """
     row = _lock_open_case(case)
     fields: CaseFields = row.read()
@@ -239,7 +239,7 @@ def save_draft(case: Case, step: Step, typed: QueryDict) -> None:
 
 @transaction.atomic
 def save_step(case: Case, step: Step, form: forms.Form, *, by: User) -> None:
-    """Save the answers of a valid form and delete its draft. Errors: NotTaken once the map is locked."""
+    """Save the answers of a valid form and delete its draft. Errors: CaseLocked once the map is locked."""
     row = _lock_open_case(case)
     fields: CaseFields = row.read()
     answers = _without_draft(fields.answers, step)

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods
 
 from clinic.http.requests import request_user
 from patients.cases.current_case import current_case_or_404
-from patients.cases.editing import NotTaken
+from patients.cases.editing import CaseLocked
 from patients.cases.models import Case
 from patients.intake.steps import Step, initial_of, save_draft, save_step, steps_for
 
@@ -31,7 +31,7 @@ def intake(request: HttpRequest) -> HttpResponse:
         try:
             save_step(case, step, form, by=request_user(request))
             return redirect(_next_url(case, step))
-        except NotTaken as refusal:
+        except CaseLocked as refusal:
             form.add_error(None, str(refusal))
     context = {
         "case": case,
@@ -48,7 +48,7 @@ def _autosave(request: HttpRequest, case: Case, step: Step) -> HttpResponse:
     error = ""
     try:
         save_draft(case, step, request.POST)
-    except NotTaken as refusal:
+    except CaseLocked as refusal:
         error = str(refusal)
     context = {"at": timezone.localtime(), "refused": error}
     return render(request, "patients/intake/saved.html", context, status=409 if error else 200)

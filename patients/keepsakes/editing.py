@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from clinic.accounts.models import User
 from clinic.audit.record import Act, actor_of, record
-from patients.cases.editing import NotTaken, open_case_of
+from patients.cases.editing import CaseLocked, open_case_of
 from patients.cases.models import Case
 from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory
@@ -22,17 +22,17 @@ def change_keepsake(
     """Update a keepsake's sealed fields with `values` and assign it to `memory` (None: to no memory).
 
     A keepsake that the clinic had returned waits for review again.
-    Errors: NotTaken if the map is locked, if the patient has removed the keepsake meanwhile, or if a photo is
+    Errors: CaseLocked if the map is locked, if the patient has removed the keepsake meanwhile, or if a photo is
     requested for an object that is in the clinic's custody.
     """
     case = open_case_of(keepsake.case)
     rows = Keepsake.objects.select_for_update().filter(pk=keepsake.pk, case=case, gone_at__isnull=True)
     if (row := rows.first()) is None:
-        raise NotTaken(_("You have taken this one back meanwhile. It is destroyed."))
+        raise CaseLocked(_("You have taken this one back meanwhile. It is destroyed."))
     row.write(dataclasses.replace(row.read(), **values))
     row.memory = memory
     if kind == Keepsake.Kind.PHOTO and hasattr(row, "custody"):
-        raise NotTaken(_("The thing itself is with us, so this stays a photograph of a thing."))
+        raise CaseLocked(_("The thing itself is with us, so this stays a photograph of a thing."))
     if kind and {kind, row.kind} <= {Keepsake.Kind.PHOTO, Keepsake.Kind.OBJECT}:
         row.kind = kind
     if row.review == Keepsake.Review.RETURNED:
@@ -47,12 +47,12 @@ def change_keepsake(
 def submit_for_review(case: Case, *, by: User) -> None:
     """Submit the case for review: the patient has uploaded everything for now.
 
-    Errors: NotTaken if the map is locked, or if the case has no keepsakes.
+    Errors: CaseLocked if the map is locked, or if the case has no keepsakes.
     """
     locked = open_case_of(case)
     keepsakes = Keepsake.objects.filter(case=locked, gone_at__isnull=True).count()
     if not keepsakes:
-        raise NotTaken(_("There is nothing to hand in yet. Please bring something first."))
+        raise CaseLocked(_("There is nothing to hand in yet. Please bring something first."))
     Case.objects.filter(pk=locked.pk).update(stage=Case.Stage.REVIEW)
     record(
         Act(

@@ -14,7 +14,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from clinic.http.guard import Receive, Refused, Scope, Send, Visitor, admit, answer, answer_refusal
-from patients.cases.editing import NotTaken
+from patients.cases.editing import CaseLocked
 from patients.cases.models import Case
 from patients.imaging.refusals import Code, FileRefused
 from patients.keepsakes.staging import (
@@ -136,7 +136,7 @@ class FormUpload:
             if self.part.writer is None:
                 self.part.writer = self.open_file()
             self.part.writer.write(piece)
-        except NotTaken as refusal:
+        except CaseLocked as refusal:
             self.skip(refusal_code(refusal))
         except TooManyBytes:
             self.skip(Code.TOO_MANY_BYTES.value)
@@ -205,7 +205,7 @@ class FormUpload:
             try:
                 await finish_in_decoder_pool(self.visitor, self.arrived[0])
                 self.brought += 1
-            except (FileRefused, NotTaken) as refusal:
+            except (FileRefused, CaseLocked) as refusal:
                 self.refused.append(refusal_code(refusal))
             except Discarded:
                 self.refused.append("stopped")

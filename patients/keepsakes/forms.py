@@ -95,7 +95,7 @@ class KeepsakeForm(forms.Form):
         ]
         if keepsake.kind not in {Keepsake.Kind.PHOTO, Keepsake.Kind.OBJECT}:
             del self.fields["kind"]
-        accepts_changes = keepsake.case.takes_keepsakes
+        accepts_changes = keepsake.case.map_is_open
         if not accepts_changes or keepsake.kind in {Keepsake.Kind.LETTER, Keepsake.Kind.RECORDING}:
             for name in ("spot", "focus_x", "focus_y"):
                 del self.fields[name]

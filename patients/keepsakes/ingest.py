@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from clinic.accounts.models import User
 from clinic.audit.record import Act, actor_of, record
-from patients.cases.editing import NotTaken
+from patients.cases.editing import CaseLocked
 from patients.cases.models import Case
 from patients.imaging import page_bundle
 from patients.imaging.decode import (
@@ -28,7 +28,7 @@ from patients.imaging.letter_page import PAGE_SIZE, page
 from patients.keepsakes.models import Keepsake, KeepsakeFields, Upload
 from patients.memories.models import Memory
 from patients.vault.models import StoredObject
-from patients.vault.objects import destroy, doom, new_seal, publish, put, reader
+from patients.vault.objects import destroy, mark_for_destruction, new_seal, publish, put, reader
 
 FILENAME_LENGTH = 200  # characters kept of an uploaded file's name, counted from its end
 
@@ -44,15 +44,15 @@ def remaining_quota(case: Case) -> tuple[int, int]:
 def check_accepts(case: Case, size: int = 0) -> None:
     """Check that the case accepts one more keepsake of `size` bytes.
 
-    Errors: NotTaken, with the sentence to show.
+    Errors: CaseLocked, with the sentence to show.
     """
-    if not case.takes_keepsakes:
-        raise NotTaken(_("Your map is locked, so nothing can be added now. Please talk to the clinic."))
+    if not case.map_is_open:
+        raise CaseLocked(_("Your map is locked, so nothing can be added now. Please talk to the clinic."))
     count, free = remaining_quota(case)
     if count < 1:
-        raise NotTaken(_("You have brought as many keepsakes as one file can hold."))
+        raise CaseLocked(_("You have brought as many keepsakes as one file can hold."))
     if size > free:
-        raise NotTaken(_("There is no room left in your file for something this large."))
+        raise CaseLocked(_("There is no room left in your file for something this large."))
 
 
 def decode_limits() -> Limits:
@@ -119,7 +119,7 @@ def receive(
 
     `kind`: "object" for a photograph of an object; any other value is ignored, the content decides.
     `by`: None if the demonstration's loader creates it.
-    Errors: FileRefused, NotTaken. On every error all that was stored for the keepsake is destroyed, the
+    Errors: FileRefused, CaseLocked. On every error all that was stored for the keepsake is destroyed, the
     original included.
     """
     stored = [original]
@@ -134,7 +134,7 @@ def receive(
             )
     except BaseException:
         rows = StoredObject.objects.filter(pk__in=[row.pk for row in stored])
-        doom(rows, "refused")
+        mark_for_destruction(rows, "refused")
         destroy(rows)
         raise
 
@@ -150,7 +150,7 @@ def _create_keepsake(
 ) -> Keepsake:
     """Create the keepsake and publish its objects (original, picture, thumb). Call it inside a transaction.
 
-    Errors: NotTaken.
+    Errors: CaseLocked.
     """
     original, picture, thumb = stored
     case = Case.objects.select_for_update().get(pk=original.case_id)
@@ -175,7 +175,7 @@ def _create_keepsake(
         # from the client.
         StoredObject.objects.filter(pk=original.pk).update(media_type=found.media_type)
     if not publish(stored):
-        raise NotTaken(_("This took too long. Please bring it again."))
+        raise CaseLocked(_("This took too long. Please bring it again."))
     # In the same transaction: discarding an upload without a keepsake destroys its key, which is now the
     # original's key.
     Upload.objects.filter(pk=original.pk).update(keepsake=keepsake)

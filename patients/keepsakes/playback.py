@@ -24,10 +24,10 @@ from clinic.http.guard import (
     answer,
     answer_refusal,
     check,
-    house_headers,
     offload,
     refused_unavailable,
     require_methods,
+    response_headers,
 )
 from clinic.unavailable import ServiceUnavailable
 from patients.keepsakes.models import Keepsake
@@ -139,7 +139,7 @@ class Playback:
             status = 206 if span.partial else 200
             await answer(send, status, content_type=row.media_type, head=True, headers=extra)
             return
-        headers = house_headers(row.media_type, extra)
+        headers = response_headers(row.media_type, extra)
         start = {"type": "http.response.start", "status": 206 if span.partial else 200, "headers": headers}
         await send(start)
         position, data, checked = span.start, first, time.monotonic()

@@ -31,7 +31,7 @@ class CannotReview(Exception):
 def _lock_keepsake(keepsake: Keepsake) -> Keepsake:
     """Lock the rows of case and keepsake. Errors: CannotReview if the map is locked or the keepsake gone."""
     case = Case.objects.select_for_update().get(pk=keepsake.case_id)
-    if not case.takes_keepsakes:
+    if not case.map_is_open:
         raise CannotReview(_("The map is locked, so nothing is reviewed any more."))
     row = Keepsake.objects.select_for_update().get(pk=keepsake.pk)
     if row.gone_at:
@@ -78,7 +78,7 @@ def accept_rest(case: Case, *, seen_until: datetime, by: User) -> int:
     Errors: CannotReview.
     """
     locked = Case.objects.select_for_update().get(pk=case.pk)
-    if not locked.takes_keepsakes:
+    if not locked.map_is_open:
         raise CannotReview(_("The map is locked, so nothing is reviewed any more."))
     waiting = Keepsake.objects.filter(
         case=locked, review=Keepsake.Review.WAITING, gone_at__isnull=True, added_at__lte=seen_until

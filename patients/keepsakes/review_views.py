@@ -94,7 +94,7 @@ def _inbox(case: Case, show: str, page: str | None, **item_options: Any) -> dict
         "tabs": [(key, names[key], counts[key]) for key in TABS],
         "reasons": UnblurReason.choices,
         "seen": timezone.now().isoformat(),
-        "open": case.takes_keepsakes,
+        "open": case.map_is_open,
     }
 
 
@@ -127,7 +127,7 @@ def _respond(request: HttpRequest, case: Case, keepsake: Keepsake, problem: str 
             "case": case,
             "counts": _counts(case),
             "reasons": UnblurReason.choices,
-            "open": case.takes_keepsakes,
+            "open": case.map_is_open,
             "show": _requested_tab(request),
             "also_counts": True,
         }
@@ -180,7 +180,7 @@ def sharpen(request: HttpRequest, case: UUID, keepsake: UUID) -> HttpResponse:
             "item": item,
             "case": case_row,
             "reasons": UnblurReason.choices,
-            "open": case_row.takes_keepsakes,
+            "open": case_row.map_is_open,
             "show": _requested_tab(request),
         }
         return render(request, "patients/keepsakes/_item.html", context)

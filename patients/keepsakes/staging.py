@@ -26,15 +26,15 @@ from clinic.accounts.models import User
 from clinic.audit.canonical import LARGEST_INT
 from clinic.audit.record import Act, actor_of, record
 from clinic.durable import make_directory, sync_directory
-from patients.cases.editing import NotTaken
+from patients.cases.editing import CaseLocked
 from patients.cases.models import Case
 from patients.imaging.refusals import FileRefused
-from patients.keepsakes.ingest import FILENAME_LENGTH, check_accepts, receive, remaining_quota
+from patients.keepsakes.ingest import FILENAME_LENGTH, check_accepts, remaining_quota
 from patients.keepsakes.models import Keepsake, Upload, UploadFields
 from patients.vault.configured import key_store
 from patients.vault.keys import KeyGone
 from patients.vault.models import StoredObject
-from patients.vault.objects import associated_data, destroy, doom, storage
+from patients.vault.objects import associated_data, destroy, mark_for_destruction, storage
 from patients.vault.stream import HEADER, SEGMENT, Encryptor, ciphertext_size, plaintext_of
 
 # An upload that was not continued for this long is discarded.
@@ -97,18 +97,18 @@ def bytes_left(case: Case) -> int:
 
 
 def check_room(case: Case, length: int) -> None:
-    """Like `check_accepts`, but also count what uploads in progress have announced. Errors: NotTaken."""
+    """Like `check_accepts`, but also count what uploads in progress have announced. Errors: CaseLocked."""
     count, size = open_uploads(case)
     check_accepts(case, size=length + size)
     if remaining_quota(case)[0] <= count:
-        raise NotTaken(_("You have brought as many keepsakes as one file can hold."))
+        raise CaseLocked(_("You have brought as many keepsakes as one file can hold."))
 
 
 def begin(case: Case, *, by: User, length: int, filename: str = "", kind: str = "") -> Upload:
     """Begin an upload of `length` plaintext bytes: create its key, its empty file and its row.
 
     Announced bytes count as used, so that parallel uploads cannot exceed the quota.
-    Errors: NotTaken; OSError from key store or disk.
+    Errors: CaseLocked; OSError from key store or disk.
     """
     check_room(case, length)  # do not create a key for an upload that is refused anyway
     upload = Upload(
@@ -340,7 +340,7 @@ class StagedFile(File):
 def finish_upload(upload: Upload, *, by: User) -> Keepsake:
     """Make a keepsake of an upload whose bytes have all arrived. A second call returns the same keepsake.
 
-    The caller holds the lock of the staged file. Errors: Discarded; FileRefused and NotTaken, after the
+    The caller holds the lock of the staged file. Errors: Discarded; FileRefused and CaseLocked, after the
     upload was destroyed and the refusal was recorded in the audit log.
     """
     done = Upload.objects.select_related("keepsake").filter(pk=upload.pk).first()
@@ -353,10 +353,10 @@ def finish_upload(upload: Upload, *, by: User) -> Keepsake:
         return receive(_move_to_vault(upload), by=by, filename=filename, kind=upload.kind)
     except BaseException as error:
         mine = StoredObject.objects.filter(pk=upload.pk)
-        doom(mine, "refused")
+        mark_for_destruction(mine, "refused")
         destroy(mine)
         _discard_locked(upload)
-        if isinstance(error, FileRefused | NotTaken):
+        if isinstance(error, FileRefused | CaseLocked):
             record_refusal(upload.case_id, refusal_code(error), upload.length, by=by, upload_id=upload.pk)
         if isinstance(error, KeyGone):
             raise Discarded from error
@@ -380,7 +380,7 @@ def _move_to_vault(upload: Upload) -> StoredObject:
     return original
 
 
-def refusal_code(error: FileRefused | NotTaken) -> str:
+def refusal_code(error: FileRefused | CaseLocked) -> str:
     """Return the code of a refusal, for the audit log and for URLs."""
     return str(error.code.value) if isinstance(error, FileRefused) else "not-taken"
 

@@ -15,7 +15,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from clinic.http.guard import Receive, Refused, Scope, Send, Visitor, admit, answer
-from patients.cases.editing import NotTaken
+from patients.cases.editing import CaseLocked
 from patients.imaging.refusals import FileRefused
 from patients.keepsakes.models import Upload
 from patients.keepsakes.staging import (
@@ -69,9 +69,9 @@ def parse_length(header: str) -> int:
 
 
 def create(visitor: Visitor, headers: Mapping[str, str]) -> Upload:
-    """Create an upload (tus creation). Errors: Refused, NotTaken, OSError.
+    """Create an upload (tus creation). Errors: Refused, CaseLocked, OSError.
 
-    NotTaken and a file that is too large are recorded in the audit log.
+    CaseLocked and a file that is too large are recorded in the audit log.
     """
     check_csrf(visitor.request, headers.get("x-csrftoken", ""))
     length = parse_length(headers.get("upload-length", ""))
@@ -83,7 +83,7 @@ def create(visitor: Visitor, headers: Mapping[str, str]) -> Upload:
     filename, kind = announced.get("filename", ""), requested_kind(announced.get("kind", ""))
     try:
         return begin(case, by=visitor.user, length=length, filename=filename, kind=kind)
-    except NotTaken as refusal:
+    except CaseLocked as refusal:
         record_refusal(case.pk, refusal_code(refusal), length, by=visitor.user)
         raise
 
@@ -255,7 +255,7 @@ async def tus(scope: Scope, receive: Receive, send: Send) -> None:
             await send_error(send, refusal.status, refusal.text, refusal.headers)
         except FileRefused as refusal:
             await send_error(send, 422, str(refusal.sentence))
-        except NotTaken as refusal:
+        except CaseLocked as refusal:
             await send_error(send, 409, str(refusal))
         except OffsetMismatch as mismatch:
             more = {"Upload-Offset": str(mismatch.offset)}

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from clinic.http.requests import request_user
 from patients.cases.current_case import current_case_or_404
-from patients.cases.editing import NotTaken
+from patients.cases.editing import CaseLocked
 from patients.cases.models import Case
 from patients.consent.signing import agreed_to_keep
 from patients.keepsakes.duplicates import bits_apart
@@ -190,7 +190,7 @@ def _save(request: HttpRequest, row: Keepsake, form: KeepsakeForm, new: MemoryFo
         change_keepsake(
             row, form.field_values(), memory=memory, kind=form.cleaned_data.get("kind", ""), by=by
         )
-    except NotTaken as refusal:
+    except CaseLocked as refusal:
         form.add_error(None, str(refusal))
         return False
     except Memory.DoesNotExist:
@@ -206,7 +206,7 @@ def remove(request: HttpRequest, keepsake: UUID) -> HttpResponse:
     try:
         remove_keepsake(row, by=request_user(request))
         messages.success(request, _("Taken back, and destroyed here."))
-    except NotTaken as refusal:
+    except CaseLocked as refusal:
         messages.error(request, str(refusal))
     return redirect("patients:keepsakes")
 
@@ -216,7 +216,7 @@ def done(request: HttpRequest) -> HttpResponse:
     """Submit the case for review."""
     try:
         submit_for_review(current_case_or_404(request), by=request_user(request))
-    except NotTaken as refusal:
+    except CaseLocked as refusal:
         messages.error(request, str(refusal))
         return redirect("patients:keepsakes")
     messages.success(request, _("Thank you. We look through everything and write to you."))

@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from clinic.access.policy import allowed
-from clinic.calendar.durations import lasting
+from clinic.calendar.durations import format_duration
 from clinic.http.requests import request_user, wants_fragment
 from patients.cases.current_case import case_or_404
 from patients.cases.models import Case
@@ -73,19 +73,19 @@ def _context(
         "before": before,
         "after": after,
         "place": bench.items.index(item) + 1 if item else 0,
-        "open": case.takes_keepsakes and may_change,
+        "open": case.map_is_open and may_change,
         "form": form
         or (MemoryForm(initial=MemoryForm.initial_of(memory, item.story)) if item and memory else None),
         "linked": bench.linked(memory) if memory else [],
         "others": [(one.pk, bench.title(one), bench.day(one)) for one in sorted(others, key=bench.day)],
-        "obstacles": obstacles(case) if case.takes_keepsakes else [],
+        "obstacles": obstacles(case) if case.map_is_open else [],
         "gone": gone,
         "map": rehearsal([(one, bench.day(one)) for one in bench.on_map], gone)
-        if case.takes_keepsakes
+        if case.map_is_open
         else silhouette(case),
-        "lasts": lasting(bench.seconds),
+        "lasts": format_duration(bench.seconds),
         "pace": bench.seconds / (len(bench.targets) or 1),
-        "may_lock": case.takes_keepsakes
+        "may_lock": case.map_is_open
         and allowed(person, "patients:map-lock", {"case": case.pk}, "POST").allowed,
         "may_unlock": case.stage in {Case.Stage.MAPPED, Case.Stage.CONSENTED}
         and allowed(person, "patients:map-unlock", {"case": case.pk}, "POST").allowed,

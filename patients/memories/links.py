@@ -18,7 +18,7 @@ class CannotChange(Exception):
 def lock_case_with_open_map(case: UUID) -> Case:
     """Lock a case's row and return it. Call in a transaction. Errors: CannotChange if its map is locked."""
     locked = Case.objects.select_for_update().get(pk=case)
-    if not locked.takes_keepsakes:
+    if not locked.map_is_open:
         raise CannotChange(_("The map is locked. Open it again before changing it."))
     return locked
 

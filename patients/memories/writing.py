@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from clinic.accounts.models import User
 from clinic.audit.record import Act, acting, actor_of, record
-from patients.cases.editing import NotTaken, open_case_of
+from patients.cases.editing import CaseLocked, open_case_of
 from patients.cases.models import Case
 from patients.memories.links import CannotChange, link, unlink
 from patients.memories.models import Memory, MemoryLink
@@ -37,7 +37,7 @@ def write_memory(
     words: values for MemoryFields. numbers: intensity, zone and fate, as MemoryForm.numbers() returns them.
     links: ids of all linked memories; None leaves the links as they are.
 
-    Errors: NotTaken once the map is locked.
+    Errors: CaseLocked once the map is locked.
     """
     locked = open_case_of(case)
     before = memory.fate if memory else Memory.Fate.TARGET
@@ -68,4 +68,4 @@ def _write_links(case: Case, row: Memory, links: set[UUID] | None, *, by: User) 
         for other in current - wanted:
             unlink(case, row.pk, other, by=by)
     except CannotChange as refusal:
-        raise NotTaken(str(refusal)) from refusal
+        raise CaseLocked(str(refusal)) from refusal

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from clinic.http.requests import request_user
 from patients.cases.current_case import current_case_or_404
-from patients.cases.editing import NotTaken
+from patients.cases.editing import CaseLocked
 from patients.cases.models import Case
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.removal import remove_memory
@@ -35,7 +35,7 @@ def _save(request: HttpRequest, case: Case, form: MemoryForm, memory: Memory | N
             links=form.linked(),
             by=request_user(request),
         )
-    except NotTaken as refusal:
+    except CaseLocked as refusal:
         form.add_error(None, str(refusal))
         return False
     messages.success(request, _("Saved."))
@@ -96,7 +96,7 @@ def memory_remove(request: HttpRequest, memory: UUID) -> HttpResponse:
     row = _open_memory_or_404(memory)
     try:
         remove_memory(row, by=request_user(request))
-    except NotTaken as refusal:
+    except CaseLocked as refusal:
         messages.error(request, str(refusal))
         return redirect("patients:memory", memory=row.pk)
     messages.success(request, _("Taken off your file; its words are destroyed."))

@@ -67,7 +67,7 @@ def _keepsake_tasks(case: Case, subject_named: bool, storage_agreed: bool) -> li
         returned=Count("pk", filter=Q(review=Keepsake.Review.RETURNED)),
     )
     url, count = reverse("patients:keepsakes"), counts["count"]
-    if not case.takes_keepsakes:
+    if not case.map_is_open:
         text = ngettext("%(n)d keepsake brought", "%(n)d keepsakes brought", count) % {"n": count}
         return [Task(text, "done", "", _date(counts["last"]))]
     handed_in = case.stage == Case.Stage.REVIEW
@@ -96,12 +96,12 @@ def tasks_of(case: Case, procedure: Any = None) -> list[Task]:
     procedure_signature = signed.get(ConsentText.Kind.PROCEDURE)
     locked_map = LockedMap.objects.filter(case=case, unlocked_at__isnull=True).first()
     consent = reverse("patients:consent")
-    now_or_next = "now" if case.takes_keepsakes else "next"
+    now_or_next = "now" if case.map_is_open else "next"
     tasks = [
         Task(
             _("Tell us whom it is about"),
             "done" if subject_named else "now",
-            reverse("patients:intake") if case.takes_keepsakes else "",
+            reverse("patients:intake") if case.map_is_open else "",
             _date(_intake_answered_at(case)),
         ),
         Task(

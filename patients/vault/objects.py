@@ -129,7 +129,7 @@ def read(row: StoredObject) -> bytes:
         return bytes(file.read())
 
 
-def doom(rows: StoredObjectQuerySet, by: str) -> int:
+def mark_for_destruction(rows: StoredObjectQuerySet, by: str) -> int:
     """Mark objects for destruction; return how many.
 
     Call it inside a transaction. From its commit on, the objects are lost for good.

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from patients.vault.configured import key_store
 from patients.vault.models import HeldKey, StoredObject
-from patients.vault.objects import destroy, doom, orphans, storage
+from patients.vault.objects import destroy, mark_for_destruction, orphans, storage
 
 # A key or file may exist for some seconds before its row is visible (in an open transaction). So a key is
 # destroyed only when two sweeps at least this far apart found it without a row.
@@ -36,7 +36,7 @@ class Sweeper:
         `extra_owners`: as for `owned_keys`. A key that is held after a restore stays.
         """
         now = now or timezone.now()
-        doom(orphans(now), "orphan")
+        mark_for_destruction(orphans(now), "orphan")
         ended = destroy(StoredObject.objects.all()).objects
         store = key_store()
         keys = set(store.ids())

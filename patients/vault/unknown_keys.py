@@ -38,7 +38,7 @@ def hold(extra_owners: set[UUID]) -> int:
     return len(unowned - before.keys())
 
 
-def end_held(seen: int, *, by: str) -> int:
+def destroy_held_keys(seen: int, *, by: str) -> int:
     """Destroy the held keys and the files they open; return how many.
 
     `seen`: how many were shown to the person who decided. `by`: the actor for the audit entry. After a crash

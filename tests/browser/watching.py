@@ -13,7 +13,7 @@ from erasure.jobs.certifying import certify
 from erasure.jobs.worker import advance
 from erasure.procedures.models import Procedure
 from erasure.runs.models import Run
-from erasure.runs.passes import GONE
+from erasure.runs.passes import PASS_COUNT
 from patients.memories.models import Memory
 from tests.browser.browsing import OpenHouse, Visitor
 from tests.factories import jpeg, make_case, make_keepsake, make_memory, make_run
@@ -87,7 +87,7 @@ def a_pass(run: Run, times: int = 1) -> None:
 
 def a_memory_goes(run: Run) -> None:
     """All the passes of one memory."""
-    a_pass(run, GONE)
+    a_pass(run, PASS_COUNT)
 
 
 def to_the_end(run: Run) -> Run:

@@ -16,7 +16,7 @@ from erasure.backups.create import make_backup
 from erasure.backups.drill import hold_drill
 from erasure.backups.models import Drill
 from erasure.backups.restoring import restore
-from erasure.operations.startup import CannotOpen, check_storage
+from erasure.operations.startup import CannotStart, check_storage
 from erasure.runs.models import Event, Run
 from erasure.runs.planning import start_run
 from erasure.verification.places import Subject
@@ -26,7 +26,7 @@ from patients.keepsakes.editing import change_keepsake
 from patients.keepsakes.models import Keepsake, Upload
 from patients.keepsakes.staging import staging_path
 from patients.vault.models import StoredObject
-from patients.vault.objects import destroy, doom, read, storage
+from patients.vault.objects import destroy, mark_for_destruction, read, storage
 from tests.erasure.backups.elsewhere import empty_house
 from tests.erasure.operations.served import serve, without_volume_warnings
 from tests.erasure.runs.nights import check_end
@@ -108,7 +108,7 @@ def test_what_a_bucket_has_kept_is_found(bucket: Bucket, where: str) -> None:
     bucket.keep_versions()
     mine = StoredObject.objects.filter(case=run.procedure.case)
     blob = mine.exclude(blob="").values_list("blob", flat=True)[0]
-    doom(mine, "test")
+    mark_for_destruction(mine, "test")
     destroy(mine)
     assert files(Subject(run)).result == "clean"
     if where == "part":
@@ -128,7 +128,7 @@ def test_a_backup_is_made_of_a_bucket_drilled_and_restored_into_another(
     _backup, made = make_backup(tmp_path / "backup")
     assert {item.name for item in made.objects} == storage().traces()
     theirs = StoredObject.objects.filter(keepsake=gone)
-    doom(theirs, "test")
+    mark_for_destruction(theirs, "test")
     destroy(theirs)
     drill = hold_drill(tmp_path / "backup")
     assert drill.result == Drill.Result.HOLDS
@@ -150,7 +150,7 @@ def test_a_house_whose_bucket_is_missing_or_away_does_not_open(
     assert storage().traces() == set(), "what was tried is gone"
     use_bucket(settings, "no-such-bucket", bucket.client.meta.endpoint_url)
     with pytest.raises(
-        CannotOpen, match=r"^What people bring could not be stored and destroyed\. The S3 bucket"
+        CannotStart, match=r"^What people bring could not be stored and destroyed\. The S3 bucket"
     ):
         check_storage()
     ended = subprocess.run(  # noqa: S603 - our own command

@@ -17,9 +17,8 @@ from erasure.jobs.certifying import certify
 from erasure.jobs.worker import advance
 from erasure.runs.lease import HOLDER, free_holder
 from erasure.runs.models import Event, Run, Step
-from erasure.runs.passes import GONE
+from erasure.runs.passes import PASS_COUNT
 from patients.cases.models import Case
-from patients.keepsakes.ingest import receive
 from patients.keepsakes.models import Keepsake
 from patients.vault.configured import key_store
 from patients.vault.models import StoredObject
@@ -51,7 +50,7 @@ def one_slice(settings: django_settings, monkeypatch: pytest.MonkeyPatch) -> Non
     """
     settings.LACUNA_SLICE_SECONDS = 600
     settings.LACUNA_LEASE_SECONDS = 600
-    monkeypatch.setattr(certifying, "verify_apart", verify_here)
+    monkeypatch.setattr(certifying, "verify_in_subprocess", verify_here)
 
 
 def night(run: Run) -> None:
@@ -76,7 +75,7 @@ def script(log: Path) -> list[tuple[str, int]]:
         for before, call, after in zip([None, *made], made, [*made[1:], None], strict=False)
         if not (call.in_log and before and before.in_log and after and after.in_log)
     ]
-    length = len(edges) // (GONE + 1)  # about a pass
+    length = len(edges) // (PASS_COUNT + 1)  # about a pass
     first, last = 2 * length, len(edges) - 3 * length
     chosen = [call for i, call in enumerate(edges) if i < first or i >= last or i % STRIDE == 0]
     return [(call.name, call.nth) for call in chosen]
@@ -152,7 +151,7 @@ def test_each_call_that_changes_a_file_fails(part: int, tmp_path: Path) -> None:
 def bring(case: Case, file: bytes) -> None:
     """What the upload does with a file that is there whole."""
     original = put(file, case_id=case.pk, role=StoredObject.Role.ORIGINAL)
-    receive(original, by=case.patient)
+    create_keepsake(original, by=case.patient)
 
 
 def check_brought(case: Case, file: bytes) -> bool:

@@ -36,12 +36,11 @@ from erasure.procedures.models import Procedure
 from erasure.runs import control
 from erasure.runs.lease import HOLDER, claim, free_holder
 from erasure.runs.models import Run, Step
-from erasure.runs.passes import GONE
+from erasure.runs.passes import PASS_COUNT
 from erasure.runs.planning import CannotStart, start_run
-from patients.cases.editing import NotTaken
+from patients.cases.editing import CaseLocked
 from patients.consent.models import ConsentText, Signature
 from patients.consent.signing import CannotSign, sign, withdraw
-from patients.keepsakes.ingest import receive
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.removal import remove_keepsake
 from patients.keepsakes.review import CannotReview, accept, return_keepsake
@@ -53,7 +52,7 @@ from patients.vault.configured import key_store
 from patients.vault.models import HeldKey, StoredObject
 from patients.vault.objects import put, read
 from patients.vault.sweep import Sweeper
-from patients.vault.unknown_keys import end_held
+from patients.vault.unknown_keys import destroy_held_keys
 from tests.erasure.verification.ended import verify_here
 from tests.factories import jpeg, make_case, make_doctor, make_room, make_technician, make_text
 from tests.torture.faults import in_child
@@ -66,7 +65,7 @@ NO = (
     CannotBook,
     CannotStart,
     CannotSign,
-    NotTaken,
+    CaseLocked,
     CannotReview,
     CannotLock,
 )
@@ -141,7 +140,7 @@ class Clinic(RuleBasedStateMachine):
             memory = write_memory(
                 self.case, {"title": "A day", "day": "2003-02-01"}, numbers, by=self.case.patient
             )
-            keepsake = receive(original, by=self.case.patient, memory=memory)
+            keepsake = create_keepsake(original, by=self.case.patient, memory=memory)
         except NO:
             rows = StoredObject.objects.filter(pk=original.pk)
             rows.update(made_at=timezone.now() - timedelta(hours=1))
@@ -366,7 +365,7 @@ class Clinic(RuleBasedStateMachine):
     @precondition(lambda self: HeldKey.objects.exists())
     def the_backup_was_the_right_one(self) -> None:
         held = set(HeldKey.objects.values_list("pk", flat=True))
-        assert end_held(len(held), by="system:operator") == len(held)
+        assert destroy_held_keys(len(held), by="system:operator") == len(held)
         assert not held & set(key_store().ids())
         self.beyond = set()
 
@@ -433,7 +432,7 @@ class Clinic(RuleBasedStateMachine):
         for step in Step.objects.filter(run=run).select_related("memory"):
             mine = StoredObject.objects.filter(keepsake__memory=step.memory)
             if step.state == Step.State.DESTROYED:
-                assert step.level == GONE
+                assert step.level == PASS_COUNT
             if step.state == Step.State.DESTROYED or step.memory_id in self.gone:
                 assert not mine.remaining().exists()
                 assert not set(mine.values_list("pk", flat=True)) & set(key_store().ids())
@@ -466,7 +465,9 @@ class Clinic(RuleBasedStateMachine):
 
 @pytest.fixture(autouse=True)
 def long_slices(settings: django_settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(certifying, "verify_apart", verify_here)  # a process of its own is not what is asked
+    monkeypatch.setattr(
+        certifying, "verify_in_subprocess", verify_here
+    )  # a process of its own is not what is asked
     settings.LACUNA_SLICE_SECONDS = settings.LACUNA_LEASE_SECONDS = 600
 
 

@@ -84,7 +84,7 @@ class Command(BaseCommand):
         """Install missing triggers and print their names."""
         for name in triggers.missing(connection):
             self.stdout.write(f"Installed: {name}")
-        triggers.put(connection)
+        triggers.install(connection)
 
     def print_report(self, report: Report) -> None:
         """Print a verification report. Errors: CommandError if it has problems."""

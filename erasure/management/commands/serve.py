@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error, connections
 
 from erasure.operations.process_tree import listen, server_tree
-from erasure.operations.startup import CannotOpen, prepare
+from erasure.operations.startup import CannotStart, prepare
 
 
 class Command(BaseCommand):
@@ -29,7 +29,7 @@ class Command(BaseCommand):
         try:
             prepare()
             listener = listen(options["host"], options["port"]) if options["web"] else None
-        except (CannotOpen, Error) as error:
+        except (CannotStart, Error) as error:
             raise CommandError(str(error)) from error
         except OSError as error:
             where = f"{options['host']} port {options['port']}"

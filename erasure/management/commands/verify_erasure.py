@@ -14,7 +14,7 @@ from erasure.runs.models import Run
 from erasure.verification.checks import BEYOND, NAMES, verify_run
 from erasure.verification.confine import StillWrites, confine, confine_database
 from erasure.verification.places import Findings
-from erasure.verification.process import NotVerified, report, verify_apart
+from erasure.verification.process import NotVerified, report, verify_in_subprocess
 from erasure.verification.result_texts import told
 from patients.vault.keys import KeyStoreDamaged
 
@@ -82,7 +82,7 @@ class Command(BaseCommand):
         """
         row = self.finished_run(run)
         try:
-            found = verify_apart(run)
+            found = verify_in_subprocess(run)
         except NotVerified as failure:
             self.record_result(row, "run.unverified-by-hand", {"why": failure.why})
             raise

@@ -11,7 +11,7 @@ from patients.vault.configured import key_store
 from patients.vault.keys import KeyStoreDamaged
 from patients.vault.limits import limits, method
 from patients.vault.models import HeldKey
-from patients.vault.unknown_keys import NotAsShown, end_held
+from patients.vault.unknown_keys import NotAsShown, destroy_held_keys
 
 
 class Command(BaseCommand):
@@ -81,7 +81,7 @@ class Command(BaseCommand):
 
     def held(self, destroy: int | None) -> None:
         if destroy is not None:
-            self.stdout.write(f"Destroyed: {end_held(destroy, by='system:operator')} keys.")
+            self.stdout.write(f"Destroyed: {destroy_held_keys(destroy, by='system:operator')} keys.")
             return
         count = HeldKey.objects.count()
         self.stdout.write(f"Held since a restore: {count} keys.")

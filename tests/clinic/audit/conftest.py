@@ -27,4 +27,4 @@ def house(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -
 @pytest.fixture
 def guarded(db: None) -> None:
     """The log's triggers are in place, also where the tables were made without migrations."""
-    triggers.put(connection)
+    triggers.install(connection)

@@ -16,12 +16,12 @@ from clinic.audit import triggers
 def unguarded(connection: BaseDatabaseWrapper) -> Iterator[None]:
     """Take the log's triggers away while something is done that they refuse, and put back what was there."""
     guarded = not triggers.missing(connection)
-    triggers.take_away(connection)
+    triggers.uninstall(connection)
     try:
         yield
     finally:
         if guarded:
-            triggers.put(connection)
+            triggers.install(connection)
 
 
 # The same in every test, and written again by each flush that takes them.

@@ -17,7 +17,7 @@ INSTALLED_BY = ["0002_audit_triggers"]
 def test_the_migrations_install_what_is_wanted_and_remove_it() -> None:
     modules: list[Any] = [importlib.import_module(f"clinic.migrations.{name}") for name in INSTALLED_BY]
     wanted = sorted(triggers.wanted(connection))
-    triggers.take_away(connection)
+    triggers.uninstall(connection)
     try:
         assert triggers.missing(connection) == wanted
         for module in modules:
@@ -28,4 +28,4 @@ def test_the_migrations_install_what_is_wanted_and_remove_it() -> None:
             module.remove(None, connection.schema_editor())
         assert triggers.missing(connection) == wanted
     finally:
-        triggers.put(connection)
+        triggers.install(connection)

@@ -9,7 +9,7 @@ from clinic.audit import checks, triggers
 from clinic.audit.checkpoints import checkpoint
 from clinic.audit.models import Checkpoint, Entry
 from clinic.audit.verify import verify_log
-from erasure.operations.startup import CannotOpen, check_log
+from erasure.operations.startup import CannotStart, check_log
 from tests.clinic.audit.factories import a_log, copy_of_entry
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("guarded")]
@@ -74,7 +74,7 @@ def test_l2_models_cannot_change_it_either() -> None:
 
 def test_what_the_triggers_refuse_goes_through_without_them() -> None:
     a_log(2)
-    triggers.take_away(connection)
+    triggers.uninstall(connection)
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM clinic_entry")
     assert not Entry.objects.exists()
@@ -87,10 +87,10 @@ def test_l2_every_missing_trigger_is_named() -> None:
         with connection.cursor() as cursor:
             cursor.execute(triggers.drop_sql(connection, name))
         assert triggers.missing(connection) == [name]
-        triggers.put(connection)
-    triggers.take_away(connection)
+        triggers.install(connection)
+    triggers.uninstall(connection)
     assert triggers.missing(connection) == names
-    triggers.put(connection)
+    triggers.install(connection)
     assert triggers.missing(connection) == []
 
 
@@ -109,7 +109,7 @@ def test_l2_a_trigger_that_does_nothing_is_missing() -> None:
 def test_l2_the_check_at_start_names_what_is_missing() -> None:
     assert checks.log_is_guarded in registry.registered_checks
     assert checks.log_is_guarded(databases=["default"]) == []
-    triggers.take_away(connection)
+    triggers.uninstall(connection)
     errors = checks.log_is_guarded(databases=["default"])
     assert [error.id for error in errors] == ["clinic.E001"] * len(triggers.wanted(connection))
     assert checks.log_is_guarded(databases=None) == []
@@ -131,12 +131,12 @@ def test_l2_a_table_that_a_migration_remade_keeps_no_house_open() -> None:
         assert len(checks.log_is_guarded(databases=["default"])) == len(lost)
         assert len(verify_log().problems) == len(lost)
         if lost:
-            with pytest.raises(CannotOpen, match="its trigger clinic_entry_no_delete is missing"):
+            with pytest.raises(CannotStart, match="its trigger clinic_entry_no_delete is missing"):
                 check_log()
     finally:
         with connection.schema_editor() as editor:
             editor.alter_field(Entry, wider, field)
-        triggers.put(connection)
+        triggers.install(connection)
     assert triggers.missing(connection) == []
     check_log()
 

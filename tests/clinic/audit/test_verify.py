@@ -24,16 +24,16 @@ SIZE = 11
 
 def tamper(*statements: str) -> None:
     """Run raw SQL as somebody would who owns the database."""
-    triggers.take_away(connection)
+    triggers.uninstall(connection)
     with connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)
-    triggers.put(connection)
+    triggers.install(connection)
 
 
 def seal_anew(entries: list[Entry]) -> None:
     """Rewrite the whole log as `entries`, every leaf and the head recomputed: nothing inside it is amiss."""
-    triggers.take_away(connection)
+    triggers.uninstall(connection)
     Entry.objects.all().delete()
     for index, entry in enumerate(entries):
         entry.index = index
@@ -41,7 +41,7 @@ def seal_anew(entries: list[Entry]) -> None:
     Entry.objects.bulk_create(entries)
     frontier = merkle.Frontier().extend(entry.leaf for entry in entries)
     TreeHead.objects.update(size=frontier.size, frontier=[peak.hex() for peak in frontier.peaks])
-    triggers.put(connection)
+    triggers.install(connection)
 
 
 def with_a_checkpoint() -> tuple[list[Entry], Checkpoint]:
@@ -85,9 +85,9 @@ def test_l3_an_edit_with_its_leaf_sealed_anew() -> None:
     with_a_checkpoint()
     changed = Entry.objects.get(index=4)
     changed.reason = "because"
-    triggers.take_away(connection)
+    triggers.uninstall(connection)
     Entry.objects.filter(index=4).update(reason="because", leaf=leaf_of(changed))
-    triggers.put(connection)
+    triggers.install(connection)
     problems = verify_log().problems
     assert problems[0] == ("The log's head is not that of its entries: entries were changed and sealed anew.")
     assert problems[1].endswith("11 entries that are not those of today: the log was rewritten.")
@@ -207,11 +207,11 @@ def test_l3_swapped_signatures() -> None:
     first = checkpoint("one")
     write(an_act(2))
     second = checkpoint("two")
-    triggers.take_away(connection)
+    triggers.uninstall(connection)
     for row, other in ((first, second), (second, first)):
         note = row.note.split("\n\n")[0] + "\n\n" + other.note.split("\n\n")[1]
         Checkpoint.objects.filter(pk=row.pk).update(note=note)
-    triggers.put(connection)
+    triggers.install(connection)
     problems = [problem for problem in verify_log().problems if "not to be believed" in problem]
     assert problems == [
         f"Checkpoint {row.pk} in the database is not to be believed: "
@@ -249,10 +249,10 @@ def test_l3_swapped_notes_of_two_rows() -> None:
     first = checkpoint("one")
     write(an_act(2))
     second = checkpoint("two")
-    triggers.take_away(connection)
+    triggers.uninstall(connection)
     for row, other in ((first, second), (second, first)):
         Checkpoint.objects.filter(pk=row.pk).update(note=other.note)
-    triggers.put(connection)
+    triggers.install(connection)
     assert verify_log().problems == [
         f"Checkpoint {row.pk} in the database was changed: its row and its signed note say different things."
         for row in (first, second)
@@ -278,7 +278,7 @@ def test_l3_a_note_taken_from_the_witness_directory(house: Path) -> None:
 
 def test_l3_missing_triggers_are_a_problem() -> None:
     a_log(1)
-    triggers.take_away(connection)
+    triggers.uninstall(connection)
     assert len(verify_log().problems) == len(triggers.wanted(connection))
 
 
@@ -366,7 +366,7 @@ def test_the_command_says_what_it_checked(house: Path) -> None:
 
 
 def test_the_command_puts_triggers_back() -> None:
-    triggers.take_away(connection)
+    triggers.uninstall(connection)
     out = StringIO()
     call_command("verify_audit", install_triggers=True, stdout=out)
     assert out.getvalue().startswith("Installed: clinic_checkpoint_no_")

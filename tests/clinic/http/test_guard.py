@@ -8,7 +8,7 @@ from django.utils.module_loading import import_string
 from pytest_django import Settings
 
 from clinic.accounts.models import Role, User
-from clinic.http.guard import Refused, check, checked_host, hash_stands, session_of
+from clinic.http.guard import Refused, check, checked_host, is_valid_session_hash, session_of
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
@@ -67,6 +67,6 @@ def test_a_session_that_nobody_signed_in_to_is_none() -> None:
 
 def test_no_session_hash_is_a_valid_one() -> None:
     user = make_user()
-    assert hash_stands(user, user.get_session_auth_hash())
-    assert not hash_stands(user, "")
-    assert not hash_stands(user, "0" * 64)
+    assert is_valid_session_hash(user, user.get_session_auth_hash())
+    assert not is_valid_session_hash(user, "")
+    assert not is_valid_session_hash(user, "0" * 64)

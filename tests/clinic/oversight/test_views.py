@@ -232,9 +232,9 @@ def test_verify_now_says_so_and_is_recorded(page: Client, auditor: User, headers
 
 def test_verify_now_says_what_is_wrong(page: Client) -> None:
     a_log(3)
-    triggers.take_away(connection)
+    triggers.uninstall(connection)
     Entry.objects.filter(index=1).update(reason="because")
-    triggers.put(connection)
+    triggers.install(connection)
     words = text(page.post("/audit/verify/").content)
     assert "The log is not whole. Entry 1 was changed" in words
     assert "cannot even take an entry" not in words

@@ -24,7 +24,7 @@ from erasure.backups.restoring import restore
 from erasure.runs.models import Run
 from patients.vault.configured import key_store
 from patients.vault.models import StoredObject
-from patients.vault.objects import destroy, doom, storage
+from patients.vault.objects import destroy, mark_for_destruction, storage
 from patients.vault.replicas import HEADER_MARK
 from tests.erasure.backups.elsewhere import empty_house
 from tests.factories import make_case, make_keepsake, make_memory, make_run
@@ -107,7 +107,7 @@ def test_what_is_destroyed_while_it_is_made_may_be_missing_and_what_is_lost_is_t
 
     def take_and_destroy(directory: Path) -> object:
         taken = take(directory)
-        doom(StoredObject.objects.filter(keepsake=gone), "test")
+        mark_for_destruction(StoredObject.objects.filter(keepsake=gone), "test")
         destroy(StoredObject.objects.filter(keepsake=gone))
         storage().delete(lost.picture_id.hex if lost.picture_id else "")
         return taken

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def verified_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(certifying, "verify_apart", verify_here)
+    monkeypatch.setattr(certifying, "verify_in_subprocess", verify_here)
 
 
 def numbers(drill: Drill) -> tuple[int, int, int, int]:

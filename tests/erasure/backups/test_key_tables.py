@@ -12,7 +12,7 @@ from erasure.backups.database import KEY_TABLES
 from erasure.backups.manifest import BackupRefused
 from erasure.backups.restoring import restore
 from erasure.operations.reconcile import keyless
-from erasure.operations.startup import CannotOpen, check_keys
+from erasure.operations.startup import CannotStart, check_keys
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.removal import remove_keepsake
 from patients.vault import configured
@@ -96,7 +96,7 @@ def test_a_house_does_not_open_on_empty_tables_of_keys() -> None:
     assert list(key_store().ids())
     check_keys()
     WrappedKey.objects.all().delete()
-    with pytest.raises(CannotOpen, match="The tables of keys are empty"):
+    with pytest.raises(CannotStart, match="The tables of keys are empty"):
         check_keys()
 
 

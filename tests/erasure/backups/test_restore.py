@@ -33,7 +33,7 @@ from erasure.operations.supervisor_loop import keys_used_elsewhere
 from erasure.procedures.models import Procedure
 from erasure.runs.lease import claim
 from erasure.runs.models import Run, Step
-from erasure.runs.passes import GONE, keepsakes_of
+from erasure.runs.passes import PASS_COUNT, keepsakes_of
 from erasure.runs.planning import start_run
 from patients.cases.models import Case
 from patients.consent.models import ConsentText, Signature
@@ -61,7 +61,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def verified_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """The verifier's own process has tests of its own; here many runs end."""
-    monkeypatch.setattr(certifying, "verify_apart", verify_here)
+    monkeypatch.setattr(certifying, "verify_in_subprocess", verify_here)
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_what_was_erased_after_the_backup_is_erased_again_and_the_rest_is_back(
         all_gone(run)
         row = Run.objects.get(pk=run.pk)
         assert (row.state, row.outcome) == (Run.State.FINISHED, Run.Outcome.COMPLETE)
-        assert set(row.steps.values_list("state", "level")) == {(Step.State.DESTROYED, GONE)}
+        assert set(row.steps.values_list("state", "level")) == {(Step.State.DESTROYED, PASS_COUNT)}
         assert keyless() == set()
         found = Keepsake.objects.get(pk=kept.pk)
         assert found.picture
@@ -211,7 +211,7 @@ def test_a_run_under_way_is_stopped_and_what_it_had_destroyed_is_said(
     run = make_run(memories=2)
     passes(run, 3)
     directory = backup_at()
-    passes(run, GONE)  # through the first memory and into the second
+    passes(run, PASS_COUNT)  # through the first memory and into the second
     first, second = run.steps.order_by("position")
     assert (first.state, second.state) == (Step.State.DESTROYED, Step.State.FADING)
     with empty_house(tmp_path):

@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 @pytest.fixture
 def guarded(db: None) -> None:
-    triggers.put(connection)
+    triggers.install(connection)
 
 
 def acts(start: int, stop: int) -> None:
@@ -178,9 +178,9 @@ def test_l3_swapped_signatures_of_two_checkpoints(client: Client) -> None:
     checkpoint("second")
     first, second = (row.note for row in Checkpoint.objects.all())
     swapped = first.split("\n\n")[0] + "\n\n" + second.split("\n\n")[1]
-    triggers.take_away(connection)
+    triggers.uninstall(connection)
     Checkpoint.objects.filter(note=first).update(note=swapped)
-    triggers.put(connection)
+    triggers.install(connection)
     assert codes(export(client), verifier_key()) == ["checkpoint-not"]
 
 

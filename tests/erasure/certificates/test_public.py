@@ -99,7 +99,7 @@ def test_a_certificate_changed_in_the_database_does_not_hold(stranger: Client) -
 
 def test_a_log_changed_behind_the_certificate_does_not_hold(stranger: Client) -> None:
     made = Certificate.objects.get(run=ended())
-    triggers.put(connection)
+    triggers.install(connection)
     with unguarded(connection):
         Entry.objects.filter(action="certificate.issued").update(reason="because")
     shown = text(stranger.get(f"/v/{made.number}/").content)

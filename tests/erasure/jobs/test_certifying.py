@@ -89,7 +89,7 @@ def test_a_night_that_was_verified_is_certified_at_once_and_not_verified_again(
             raise InterruptedError
 
     with monkeypatch.context() as patched:
-        patched.setattr(certifying, "verify_apart", fails)
+        patched.setattr(certifying, "verify_in_subprocess", fails)
         assert not certify(run.pk)
     with monkeypatch.context() as patched:
         patched.setattr(certifying, "FIRST_WAIT", timedelta(0))
@@ -97,7 +97,7 @@ def test_a_night_that_was_verified_is_certified_at_once_and_not_verified_again(
         with pytest.raises(InterruptedError):
             certify(run.pk)
     monkeypatch.setattr(certifying, "FIRST_WAIT", timedelta(hours=1))
-    monkeypatch.setattr(certifying, "verify_apart", fails)
+    monkeypatch.setattr(certifying, "verify_in_subprocess", fails)
     assert certify(run.pk)
     assert (recorded(run, "run.unverified"), recorded(run, "run.verified")) == (1, 1)
 

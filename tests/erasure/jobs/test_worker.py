@@ -10,7 +10,7 @@ from erasure.certificates.checking import check
 from erasure.jobs.worker import advance, take_turn
 from erasure.runs.lease import claim
 from erasure.runs.models import Event, Hold, Run, Step
-from erasure.runs.passes import GONE
+from erasure.runs.passes import PASS_COUNT
 from patients.cases.models import Case
 from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory
@@ -29,7 +29,7 @@ def test_a_run_destroys_every_target_and_ends_with_a_certificate_that_holds() ->
     advance(run.pk)
     run.refresh_from_db()
     assert (run.state, run.outcome) == (Run.State.FINISHED, Run.Outcome.COMPLETE)
-    assert set(run.steps.values_list("state", "level")) == {(Step.State.DESTROYED, GONE)}
+    assert set(run.steps.values_list("state", "level")) == {(Step.State.DESTROYED, PASS_COUNT)}
     assert not StoredObject.objects.filter(case=case).remaining().exists()
     assert list(key_store().ids()) == []
     assert storage().listdir("")[1] == []
@@ -51,7 +51,7 @@ def test_what_is_stored_only_falls_and_events_have_no_gap() -> None:
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     for n in (1, 2):
         bits = [event.data["bits"] for event in events if event.kind == "pass" and event.data["n"] == n]
-        assert len(bits) == GONE
+        assert len(bits) == PASS_COUNT
         assert bits == sorted(bits, reverse=True)
         assert bits[-1] == 0
 

@@ -15,7 +15,7 @@ from clinic.audit import triggers
 from clinic.audit.checkpoints import checkpoint, signing_key
 from clinic.audit.record import Act, record
 from erasure.operations.startup import (
-    CannotOpen,
+    CannotStart,
     check_keys,
     check_log,
     check_migrations,
@@ -43,7 +43,7 @@ def test_a_database_behind_its_code_may_not() -> None:
     with connection.cursor() as cursor:
         cursor.execute("UPDATE django_migrations SET app = 'away' WHERE app = 'erasure'")
     try:
-        with pytest.raises(CannotOpen, match="database is not that of this version"):
+        with pytest.raises(CannotStart, match="database is not that of this version"):
             check_migrations()
     finally:
         with connection.cursor() as cursor:
@@ -51,12 +51,12 @@ def test_a_database_behind_its_code_may_not() -> None:
 
 
 def test_a_log_that_could_be_changed_may_not() -> None:
-    triggers.take_away(connection)
+    triggers.uninstall(connection)
     try:
-        with pytest.raises(CannotOpen, match="its trigger clinic_"):
+        with pytest.raises(CannotStart, match="its trigger clinic_"):
             check_log()
     finally:
-        triggers.put(connection)
+        triggers.install(connection)
 
 
 def test_a_machine_with_a_signing_key_of_its_own_may_not_and_makes_none(settings: Settings) -> None:
@@ -66,16 +66,16 @@ def test_a_machine_with_a_signing_key_of_its_own_may_not_and_makes_none(settings
     own = Path(settings.LACUNA_SIGNING_KEY_FILE)
     settings.LACUNA_SIGNING_KEY_FILE = own.with_name("another-machines")
     with pytest.raises(
-        CannotOpen, match=r"there is none\. Put that key there\. All machines of an installation share"
+        CannotStart, match=r"there is none\. Put that key there\. All machines of an installation share"
     ):
         check_signature()
     assert not settings.LACUNA_SIGNING_KEY_FILE.exists()
     signing_key()
-    with pytest.raises(CannotOpen, match="the note is not signed with this key"):
+    with pytest.raises(CannotStart, match="the note is not signed with this key"):
         check_signature()
     settings.LACUNA_SIGNING_KEY_FILE = own
     settings.LACUNA_LOG_ORIGIN = "another.example/audit"
-    with pytest.raises(CannotOpen, match="the note speaks of another log"):
+    with pytest.raises(CannotStart, match="the note speaks of another log"):
         check_signature()
 
 
@@ -84,7 +84,7 @@ def test_a_damaged_key_store_may_not() -> None:
     key_store()
     configured.reset()
     Path(settings.LACUNA_ROOT_KEY_FILE).unlink()
-    with pytest.raises(CannotOpen, match="The key store cannot be opened"):
+    with pytest.raises(CannotStart, match="The key store cannot be opened"):
         check_keys()
 
 
@@ -96,7 +96,7 @@ def test_an_empty_key_directory_beside_what_lives_may_not_and_stays_empty() -> N
     for made in (False, True):  # missing, and there but empty, as where a volume is not mounted
         if made:
             keys.mkdir()
-        with pytest.raises(CannotOpen) as refusal:
+        with pytest.raises(CannotStart) as refusal:
             check_keys()
         assert str(refusal.value) == (
             f"The key directory {keys} is empty, but the database holds 1 things that only its keys open. "
@@ -114,7 +114,7 @@ def test_a_new_key_store_beside_what_lives_may_not() -> None:
     keys = Path(settings.LACUNA_KEYS_DIR)
     shutil.move(keys, keys.with_name("away"))
     key_store()  # a command that was given by hand has laid out a new one
-    with pytest.raises(CannotOpen, match="is new, but the database holds 1 things"):
+    with pytest.raises(CannotStart, match="is new, but the database holds 1 things"):
         check_keys()
     assert StoredObject.objects.live().filter(pk=case.pk).exists(), "and nothing was taken for erased"
 
@@ -130,7 +130,7 @@ def test_an_older_key_store_may_not() -> None:
     configured.reset()
     shutil.rmtree(keys)
     shutil.move(keys.with_name("older"), keys)
-    with pytest.raises(CannotOpen, match="older than the log: it is of epoch 1, and epoch 2 has begun"):
+    with pytest.raises(CannotStart, match="older than the log: it is of epoch 1, and epoch 2 has begun"):
         check_keys()
 
 
@@ -143,7 +143,7 @@ def test_an_older_key_store_may_not() -> None:
 )
 def test_a_house_whose_redis_is_away_may_not(settings: Settings, address: str, said: str) -> None:
     settings.REDIS_URL = address
-    with pytest.raises(CannotOpen, match=said):
+    with pytest.raises(CannotStart, match=said):
         check_redis()
 
 
@@ -152,13 +152,13 @@ def test_a_vault_that_cannot_be_written_may_not(settings: Settings, tmp_path: Pa
     assert list((tmp_path / "vault").rglob("?" * 32)) == []
     (tmp_path / "file").write_text("where a directory should be")
     settings.LACUNA_VAULT_DIR = tmp_path / "file"
-    with pytest.raises(CannotOpen, match=r"^What people bring could not be stored.*Not a directory"):
+    with pytest.raises(CannotStart, match=r"^What people bring could not be stored.*Not a directory"):
         check_storage()
 
 
 def test_keys_of_one_machine_for_several_may_not(settings: Settings) -> None:
     settings.LACUNA_SEVERAL_MACHINES = True
-    with pytest.raises(CannotOpen, match=r"^Several machines serve this installation"):
+    with pytest.raises(CannotStart, match=r"^Several machines serve this installation"):
         check_keys()
 
 

@@ -27,7 +27,7 @@ from erasure.runs.models import CallNotice, Run
 from patients.keepsakes.models import Upload
 from patients.requests.models import AppointmentRequest
 from patients.vault.models import StoredObject
-from patients.vault.objects import doom
+from patients.vault.objects import mark_for_destruction
 from tests.factories import make_case, make_keepsake, make_memory, make_run
 from tests.house import until
 from tests.mailers import MEMORY, SMTP, send_mail_through
@@ -63,10 +63,10 @@ def test_an_error_in_the_code_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) 
 def test_the_slow_round_sweeps_the_vault_once_in_a_while() -> None:
     first, second = (make_keepsake(make_memory(make_case())) for _ in range(2))
     upkeep = UpkeepLoop()
-    doom(StoredObject.objects.filter(keepsake=first), "test")
+    mark_for_destruction(StoredObject.objects.filter(keepsake=first), "test")
     upkeep.once()
     assert not StoredObject.objects.filter(keepsake=first).remaining().exists()
-    doom(StoredObject.objects.filter(keepsake=second), "test")
+    mark_for_destruction(StoredObject.objects.filter(keepsake=second), "test")
     upkeep.once()
     assert StoredObject.objects.filter(keepsake=second).doomed().exists()
     upkeep.slow_due -= SLOW_INTERVAL

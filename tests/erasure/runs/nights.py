@@ -11,7 +11,7 @@ from clinic.audit.verify import verify_log
 from clinic.calendar.bookings import book
 from clinic.calendar.models import Resource
 from erasure.runs.models import DoctorCall, Event, PresenceCheck, Run, Step
-from erasure.runs.passes import GONE
+from erasure.runs.passes import PASS_COUNT
 from erasure.runs.run_actions import after
 from patients.vault.configured import key_store
 from patients.vault.models import StoredObject
@@ -75,7 +75,7 @@ def check_end(run: Run) -> None:
     """One entry per step, levels only ever fell, nothing left, the run complete."""
     run.refresh_from_db()
     assert (run.state, run.outcome) == (Run.State.FINISHED, Run.Outcome.COMPLETE)
-    assert set(run.steps.values_list("state", "level")) == {(Step.State.DESTROYED, GONE)}
+    assert set(run.steps.values_list("state", "level")) == {(Step.State.DESTROYED, PASS_COUNT)}
     assert Entry.objects.filter(action="memory.destroyed", run=run.pk).count() == run.expected_steps
     assert Entry.objects.filter(action="run.finished", run=run.pk).count() == 1
     assert Entry.objects.filter(action="certificate.issued", run=run.pk).count() == 1
@@ -83,7 +83,7 @@ def check_end(run: Run) -> None:
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     for memory in run.steps.values_list("memory__number", flat=True):
         passes = [event.data for event in events if event.kind == "pass" and event.data["n"] == memory]
-        assert [data["level"] for data in passes] == list(range(1, GONE + 1))
+        assert [data["level"] for data in passes] == list(range(1, PASS_COUNT + 1))
         assert [data["bits"] for data in passes] == sorted((data["bits"] for data in passes), reverse=True)
     assert not StoredObject.objects.remaining().exists()
     assert list(key_store().ids()) == []

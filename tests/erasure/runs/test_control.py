@@ -7,7 +7,7 @@ import pytest
 from clinic.accounts.models import User
 from erasure.runs import control, handover
 from erasure.runs.models import DoctorCall, Run, Step
-from erasure.runs.passes import GONE
+from erasure.runs.passes import PASS_COUNT
 from erasure.runs.run_actions import NotNow, counts_as_attending
 from patients.memories.models import Memory
 from tests.erasure.runs.nights import acts, doctor_of, kinds, technician_of, unattended
@@ -112,13 +112,13 @@ def test_a_night_nobody_answers_for_stays_paused(responsible: int, in_charge: in
     assert Run.objects.get().state == State.PAUSED
 
 
-@pytest.mark.parametrize(("level", "state"), [(GONE, Step.State.FADING), (3, Step.State.WAITING)])
+@pytest.mark.parametrize(("level", "state"), [(PASS_COUNT, Step.State.FADING), (3, Step.State.WAITING)])
 def test_a_memory_is_protected_until_nothing_is_left_of_it(level: int, state: str) -> None:
     run, other = make_run(1), make_run(1)
     doctor = doctor_of(run)
     step, its_step = run.steps.get(), other.steps.get()
     Step.objects.filter(pk=step.pk).update(level=level, state=state)
-    if level == GONE:
+    if level == PASS_COUNT:
         with pytest.raises(NotNow, match=r"^It is too late for this one"):
             control.protect(run.pk, step.memory_id, by=doctor)
         assert Memory.objects.get(pk=step.memory_id).fate == Memory.Fate.TARGET
@@ -238,11 +238,11 @@ def test_a_stranger_declines_no_offer() -> None:
 def test_a_pause_says_where_the_fade_of_this_night_stands() -> None:
     run, other, idle = make_run(3), make_run(1), make_run(1)
     Step.objects.filter(run=other).update(state=Step.State.FADING, level=9)
-    Step.objects.filter(run=run, position=0).update(state=Step.State.FADING, level=GONE)
+    Step.objects.filter(run=run, position=0).update(state=Step.State.FADING, level=PASS_COUNT)
     Step.objects.filter(run=run, position=1).update(state=Step.State.FADING, level=4)
     Step.objects.filter(run=run, position=2).update(state=Step.State.HELD, level=2)
     control.pause(run.pk, by=None)
-    said = {"why": "staff", "n": 2, "level": 4, "levels": GONE}
+    said = {"why": "staff", "n": 2, "level": 4, "levels": PASS_COUNT}
     assert run.events.get(kind="paused").data == said
     Step.objects.filter(run=run, position=1).update(state=Step.State.SPARED)
     control.resume(run.pk, by=technician_of(run))

@@ -14,14 +14,14 @@ from erasure.runs import control, finishing, lease
 from erasure.runs.finishing import close_gone_steps, close_step, finish
 from erasure.runs.lease import claim, claimed_run, free_expired, free_holder, heartbeat, release
 from erasure.runs.models import Fence, Run, Step
-from erasure.runs.passes import GONE, make_pass
+from erasure.runs.passes import PASS_COUNT, make_pass
 from erasure.runs.run_actions import after
 from patients.cases.models import Case
 from patients.consent.models import Signature
 from patients.consent.signing import withdraw
 from patients.keepsakes.models import Keepsake
 from patients.vault.models import StoredObject
-from patients.vault.objects import doom, put
+from patients.vault.objects import mark_for_destruction, put
 from tests.erasure.runs.nights import doctor_of, kinds, spared
 from tests.factories import make_run
 
@@ -36,7 +36,7 @@ def make_fence(run: Run) -> Fence:
     return fence
 
 
-def make_passes(run: Run, count: int = GONE) -> Step:
+def make_passes(run: Run, count: int = PASS_COUNT) -> Step:
     """Take a run's newest memory so many passes down; its step stays open."""
     fence, step = make_fence(run), next_step(run.pk)
     assert step
@@ -64,7 +64,7 @@ def test_a_memory_is_closed_once_and_no_other_with_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("level", "state"), [(GONE - 1, State.FADING), (GONE, State.SPARED), (GONE, State.HELD)]
+    ("level", "state"), [(PASS_COUNT - 1, State.FADING), (PASS_COUNT, State.SPARED), (PASS_COUNT, State.HELD)]
 )
 def test_a_memory_that_is_not_gone_is_not_closed(level: int, state: str) -> None:
     run = make_run(1)
@@ -79,7 +79,7 @@ def test_a_memory_is_not_closed_while_something_of_it_is_left(monkeypatch: pytes
     run = make_run(1)
     step = make_passes(run)
     left = StoredObject.objects.get(pk=run.procedure.case_id)
-    doom(StoredObject.objects.filter(pk=left.pk), f"step:{step.pk}")
+    mark_for_destruction(StoredObject.objects.filter(pk=left.pk), f"step:{step.pk}")
     points: list[str] = []
     with monkeypatch.context() as patched:
         patched.setattr(finishing, "destroy", lambda rows: None)
@@ -98,7 +98,7 @@ def test_a_memory_is_not_closed_if_something_of_it_is_found_at_the_last_moment(
 
     def hit(label: str) -> None:
         if label == "case-rolled":
-            doom(StoredObject.objects.filter(pk=run.procedure.case_id), f"step:{step.pk}")
+            mark_for_destruction(StoredObject.objects.filter(pk=run.procedure.case_id), f"step:{step.pk}")
 
     monkeypatch.setattr(finishing, "hit", hit)
     assert not close_step(step)
@@ -118,7 +118,10 @@ def test_a_worker_closes_a_memory_that_another_left_gone() -> None:
     run = make_run(2)
     make_passes(run)
     assert take_turn(make_fence(run))
-    assert list(run.steps.values_list("state", "level")) == [(State.DESTROYED, GONE), (State.WAITING, 0)]
+    assert list(run.steps.values_list("state", "level")) == [
+        (State.DESTROYED, PASS_COUNT),
+        (State.WAITING, 0),
+    ]
 
 
 @pytest.mark.parametrize("state", [State.WAITING, State.FADING, State.HELD])

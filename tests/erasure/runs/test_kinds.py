@@ -7,7 +7,7 @@ from erasure.jobs.worker import advance, next_step
 from erasure.runs.control import pause, resume
 from erasure.runs.lease import claim
 from erasure.runs.models import Event, Hold, Run, Step
-from erasure.runs.passes import GONE, capacity_bits, keepsakes_of, make_pass
+from erasure.runs.passes import PASS_COUNT, capacity_bits, keepsakes_of, make_pass
 from erasure.runs.resistance import copies_off_the_map
 from patients.imaging.page_bundle import MEDIA_TYPE
 from patients.keepsakes.models import Keepsake
@@ -63,7 +63,7 @@ def test_a_run_over_every_kind_ends_complete_with_nothing_left() -> None:
     assert list(key_store().ids()) == []
     assert storage().listdir("")[1] == []
     passes = [event.data for event in Event.objects.filter(run=run, kind="pass") if event.data["n"] == 1]
-    assert [data["level"] for data in passes] == list(range(1, GONE + 1))
+    assert [data["level"] for data in passes] == list(range(1, PASS_COUNT + 1))
     bits = [data["bits"] for data in passes]
     assert bits == sorted(bits, reverse=True)
     assert bits[-1] == 0
@@ -72,7 +72,7 @@ def test_a_run_over_every_kind_ends_complete_with_nothing_left() -> None:
 def test_pages_stay_pages_until_they_are_gone() -> None:
     run = make_run(memories=1, kinds=("pages",))
     forms = []
-    for _ in range(GONE - 1):
+    for _ in range(PASS_COUNT - 1):
         step = one_pass(run)
         letter = Keepsake.objects.select_related("picture").get(kind="letter")
         assert letter.picture

@@ -10,13 +10,13 @@ from erasure.jobs.worker import next_step
 from erasure.runs import passes
 from erasure.runs.lease import claim
 from erasure.runs.models import Event, Fence, Hold, Run, Step
-from erasure.runs.passes import GONE, Refused, keepsakes_of, make_pass
+from erasure.runs.passes import PASS_COUNT, Refused, keepsakes_of, make_pass
 from erasure.runs.run_actions import after
 from patients.consent.models import Signature
 from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory
 from patients.vault.models import StoredObject
-from patients.vault.objects import doom, read
+from patients.vault.objects import mark_for_destruction, read
 from tests.factories import make_case, make_keepsake, make_memory, make_run
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -59,7 +59,7 @@ STOPS: dict[str, tuple[Callable[[], object], str]] = {
     "a keepsake ahead": (lambda: Keepsake.objects.update(level=F("level") + 1), "another pass was faster"),
     "a keepsake gone": (lambda: gone(Keepsake), "another pass was faster"),
     "swept": (
-        lambda: doom(StoredObject.objects.filter(state=State.PENDING), "orphan"),
+        lambda: mark_for_destruction(StoredObject.objects.filter(state=State.PENDING), "orphan"),
         "a new frame was doomed",
     ),
 }
@@ -133,15 +133,15 @@ def test_a_pass_moves_its_own_step_memory_and_keepsakes_alone() -> None:
     run, other = make_run(2), make_run(1)
     fence = make_fence(run)
     step = step_of(run)
-    for _pass in range(GONE):
+    for _pass in range(PASS_COUNT):
         one_pass(run, fence)
-    assert list(run.steps.values_list("level", "state")) == [(GONE, "fading"), (0, "waiting")]
+    assert list(run.steps.values_list("level", "state")) == [(PASS_COUNT, "fading"), (0, "waiting")]
     assert other.steps.get().level == 0
     assert Memory.objects.get(pk=step.memory_id).fate == Memory.Fate.ERASED
     assert Memory.objects.filter(fate=Memory.Fate.TARGET).count() == 2
     for keepsake in Keepsake.objects.select_related("picture"):
         mine = keepsake.memory_id == step.memory_id
-        assert (keepsake.gone_at is not None, keepsake.level) == (mine, GONE if mine else 0)
+        assert (keepsake.gone_at is not None, keepsake.level) == (mine, PASS_COUNT if mine else 0)
         assert mine == (keepsake.picture is None)
         rows = StoredObject.objects.filter(keepsake=keepsake).remaining()
         assert rows.count() == (0 if mine else 4)
@@ -152,7 +152,7 @@ def test_words_stay_until_the_last_pass() -> None:
     fence = make_fence(run)
     seals = StoredObject.objects.filter(role=StoredObject.Role.SEAL).exclude(pk=run.procedure.case_id)
     assert seals.remaining().count() == 2
-    for _pass in range(GONE - 1):
+    for _pass in range(PASS_COUNT - 1):
         one_pass(run, fence)
     assert seals.remaining().count() == 2
     assert Memory.objects.get().read().title == "Photo 0"
@@ -195,14 +195,14 @@ def test_what_a_killed_worker_made_is_ended_before_another_is_made() -> None:
 def test_a_keepsake_that_an_earlier_night_damaged_is_blank_before_its_memory_is() -> None:
     run = make_run(1)
     fence = make_fence(run)
-    for _pass in range(GONE - 1):
+    for _pass in range(PASS_COUNT - 1):
         one_pass(run, fence)
     assert Keepsake.objects.get().gone_at is None
     Step.objects.update(level=1)
     one_pass(run, fence)
     keepsake = Keepsake.objects.get()
-    assert (keepsake.picture, keepsake.level, keepsake.gone_at is None) == (None, GONE, False)
+    assert (keepsake.picture, keepsake.level, keepsake.gone_at is None) == (None, PASS_COUNT, False)
     assert run.steps.get().level == 2
     assert Memory.objects.get().fate == Memory.Fate.TARGET
     one_pass(run, fence)
-    assert Keepsake.objects.get().level == GONE
+    assert Keepsake.objects.get().level == PASS_COUNT

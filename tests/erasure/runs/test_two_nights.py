@@ -138,7 +138,7 @@ def test_no_verdict_is_no_certificate_and_the_next_verifier_waits(monkeypatch: p
         raise NotVerified("took-too-long")
 
     with monkeypatch.context() as patched:
-        patched.setattr(certifying, "verify_apart", fails)
+        patched.setattr(certifying, "verify_in_subprocess", fails)
         assert not certify(run.pk)
     assert not Entry.objects.filter(run=run.pk, action__in=["run.verified", "certificate.issued"]).exists()
     monkeypatch.setattr(certifying, "FIRST_WAIT", timedelta(hours=1))

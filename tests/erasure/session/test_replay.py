@@ -22,7 +22,7 @@ from erasure.procedures.models import Procedure
 from erasure.runs import control, resistance
 from erasure.runs.finishing import finish
 from erasure.runs.models import Event, Hold, Run, Step
-from erasure.runs.passes import GONE
+from erasure.runs.passes import PASS_COUNT
 from erasure.session.replay import Moment, neighbors, replay, snapshot_at
 from patients.memories.models import Memory
 from tests.factories import jpeg, make_case, make_doctor, make_keepsake, make_memory, make_run, make_user
@@ -329,4 +329,4 @@ def test_the_session_and_the_certificate_lead_there() -> None:
     there = reverse("erasure:replay", args=[run.pk])
     for name in ("session", "certificate"):
         assert f'href="{there}"' in client.get(reverse(f"erasure:{name}", args=[run.pk])).content.decode()
-    assert Step.objects.filter(run=run, level=GONE).count() == 1
+    assert Step.objects.filter(run=run, level=PASS_COUNT).count() == 1

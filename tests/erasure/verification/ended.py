@@ -42,7 +42,7 @@ def refused_writes() -> Iterator[None]:
 def make_ended(monkeypatch: pytest.MonkeyPatch, memories: int = 1) -> Run:
     """A complete run with its certificate, verified in this process."""
     with monkeypatch.context() as patched:
-        patched.setattr(certifying, "verify_apart", verify_here)
+        patched.setattr(certifying, "verify_in_subprocess", verify_here)
         run = make_run(memories=memories)
         advance(run.pk)
     return Run.objects.select_related("procedure__case", "certificate").get(pk=run.pk)

@@ -25,7 +25,7 @@ from erasure.jobs.worker import advance
 from erasure.runs.models import Event, Run
 from erasure.verification.checks import BEYOND, EVERY
 from erasure.verification.places import FOUND, UNCHECKABLE, Place, statement, word
-from erasure.verification.process import NotVerified, environment, read_report, report, verify_apart
+from erasure.verification.process import NotVerified, environment, read_report, report, verify_in_subprocess
 from patients.vault.objects import storage
 from tests.erasure.verification.ended import make_ended, verify_here
 from tests.factories import make_run, make_user
@@ -110,7 +110,7 @@ def test_a_verifier_that_cannot_read_the_keys_says_nothing_is_clean(monkeypatch:
     slots = Path(django_settings.LACUNA_KEYS_DIR) / "slots"
     slots.write_bytes(slots.read_bytes()[:200])
     with pytest.raises(NotVerified) as refusal:
-        verify_apart(run.pk)
+        verify_in_subprocess(run.pk)
     assert refusal.value.why == "exit-1"
     assert "the slot file is cut off" in str(refusal.value)
 
@@ -131,7 +131,7 @@ def test_two_processes_do_not_settle_one_run_at_once(monkeypatch: pytest.MonkeyP
         looked.append(certify(run_id))  # another process, while this one verifies
         return verify_here(run_id)
 
-    monkeypatch.setattr(certifying, "verify_apart", verify_and_look)
+    monkeypatch.setattr(certifying, "verify_in_subprocess", verify_and_look)
     advance(run.pk)
     assert looked == [False]
     assert Run.objects.get(pk=run.pk).certificate

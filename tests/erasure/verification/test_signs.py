@@ -15,7 +15,7 @@ from erasure.verification.checks import EVERY
 from erasure.verification.confine import StillWrites
 from erasure.verification.machine import _is_dump
 from erasure.verification.places import CLEAN, FOUND, may_be_text
-from erasure.verification.process import NotVerified, read_report, verify_apart
+from erasure.verification.process import NotVerified, read_report, verify_in_subprocess
 from erasure.verification.rows import _has_sentence
 from erasure.verification.traces import _may_quote_values
 
@@ -149,7 +149,7 @@ def test_a_verifier_that_failed_is_not_believed_whatever_it_printed(
 
     monkeypatch.setattr(subprocess, "run", ended)
     with pytest.raises(NotVerified) as refused:
-        verify_apart(UUID(str(RUN)))
+        verify_in_subprocess(UUID(str(RUN)))
     assert refused.value.why == why
 
 

@@ -219,10 +219,10 @@ def test_the_database_itself_refuses_a_closed_thing_without_two(
 
 
 def test_a_thing_that_is_with_us_stays_a_thing(thing: Keepsake, mary: User) -> None:
-    from patients.cases.editing import NotTaken
+    from patients.cases.editing import CaseLocked
     from patients.keepsakes.editing import change_keepsake
 
     receive(thing, "B-14", by=mary)
-    with pytest.raises(NotTaken, match="is with us"):
+    with pytest.raises(CaseLocked, match="is with us"):
         change_keepsake(thing, {}, memory=thing.memory, kind="photo", by=thing.case.patient)
     assert Keepsake.objects.get(pk=thing.pk).kind == "object"

@@ -3,7 +3,7 @@
 import pytest
 
 from clinic.accounts.models import Role
-from patients.cases.editing import NotTaken
+from patients.cases.editing import CaseLocked
 from patients.custody import transfers
 from patients.keepsakes.editing import change_keepsake
 from patients.keepsakes.models import Keepsake
@@ -21,7 +21,7 @@ def thing() -> Keepsake:
 def test_what_was_taken_back_meanwhile_is_not_described(thing: Keepsake) -> None:
     by = thing.case.patient
     remove_keepsake(thing, by=by)
-    with pytest.raises(NotTaken, match="taken this one back"):
+    with pytest.raises(CaseLocked, match="taken this one back"):
         change_keepsake(thing, {"caption": "Her scarf"}, memory=thing.memory, by=by)
 
 

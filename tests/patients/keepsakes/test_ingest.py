@@ -2,13 +2,12 @@
 
 import pytest
 
-from patients.cases.editing import NotTaken
+from patients.cases.editing import CaseLocked
 from patients.cases.models import Case
-from patients.keepsakes.ingest import receive
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.playback import original_of
 from patients.vault.models import StoredObject
-from patients.vault.objects import doom, put
+from patients.vault.objects import mark_for_destruction, put
 from tests.factories import jpeg, make_case, make_keepsake, make_memory
 from tests.patients.imaging.media import recording
 
@@ -29,17 +28,17 @@ def original(case: Case) -> StoredObject:
 def test_a_full_case_takes_no_more(case: Case, original: StoredObject, settings: object) -> None:
     make_keepsake(make_memory(case))
     settings.LACUNA_CASE_MAX_KEEPSAKES = 1  # type: ignore[attr-defined]
-    with pytest.raises(NotTaken, match="as many keepsakes"):
-        receive(original, by=case.patient)
+    with pytest.raises(CaseLocked, match="as many keepsakes"):
+        create_keepsake(original, by=case.patient)
     assert Keepsake.objects.count() == 1
     original.refresh_from_db()
     assert original.state == StoredObject.State.DESTROYED
 
 
 def test_what_was_given_up_meanwhile_becomes_no_keepsake(case: Case, original: StoredObject) -> None:
-    doom(StoredObject.objects.filter(pk=original.pk), "test")
-    with pytest.raises(NotTaken, match="took too long"):
-        receive(original, by=case.patient)
+    mark_for_destruction(StoredObject.objects.filter(pk=original.pk), "test")
+    with pytest.raises(CaseLocked, match="took too long"):
+        create_keepsake(original, by=case.patient)
     assert not Keepsake.objects.exists()
     assert not StoredObject.objects.remaining().exclude(pk=case.pk).exists()
 
@@ -49,11 +48,11 @@ def test_the_first_keepsake_ends_the_intake_and_no_later_stage(
     case: Case, original: StoredObject, before: str, after: str
 ) -> None:
     Case.objects.filter(pk=case.pk).update(stage=before)
-    receive(original, by=case.patient)
+    create_keepsake(original, by=case.patient)
     case.refresh_from_db()
     assert case.stage == after
 
 
 def test_a_recording_can_be_heard(case: Case) -> None:
     original = put(recording(), case_id=case.pk, role=StoredObject.Role.ORIGINAL)
-    assert original_of(receive(original, by=case.patient)) == original
+    assert original_of(create_keepsake(original, by=case.patient)) == original

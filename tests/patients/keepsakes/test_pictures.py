@@ -11,12 +11,12 @@ from django.test import Client, override_settings
 
 from clinic.accounts.models import Role, User
 from clinic.audit.models import Entry
-from clinic.http.guard import house_headers
+from clinic.http.guard import response_headers
 from patients.imaging.page_bundle import unbind
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.pictures import HEADERS, PictureCache, Pictures
 from patients.vault.models import StoredObject
-from patients.vault.objects import destroy, doom, read
+from patients.vault.objects import destroy, mark_for_destruction, read
 from tests.factories import make_case, make_keepsake, make_letter, make_memory, make_other, make_user
 from tests.serving import ask, cookie_of, serving
 
@@ -49,7 +49,7 @@ def end(row: StoredObject, keepsake: Keepsake, *, destroyed: bool) -> None:
     """What the commit of a pass does to the picture that it replaces, and then the sweep."""
     with transaction.atomic():
         Keepsake.objects.filter(pk=keepsake.pk).update(picture=None, thumb=None)
-        doom(StoredObject.objects.filter(keepsake=keepsake), "test")
+        mark_for_destruction(StoredObject.objects.filter(keepsake=keepsake), "test")
     if destroyed:
         destroy(StoredObject.objects.filter(pk=row.pk))
 
@@ -109,7 +109,7 @@ def test_a_picture_is_sent_with_the_headers_of_the_house_and_more(port: int, pho
 @override_settings(ROOT_URLCONF="tests.templates.urls")
 def test_an_asgi_answer_bears_every_header_that_a_page_does() -> None:
     page = Client().get("/")
-    ours = {name.decode(): value.decode() for name, value in house_headers("text/plain")}
+    ours = {name.decode(): value.decode() for name, value in response_headers("text/plain")}
     own = {"content-type", "content-length", "cache-control", "location"}
     per_page = {"vary", "set-cookie", "content-language"}
     fixed = own | per_page

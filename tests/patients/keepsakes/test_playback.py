@@ -23,7 +23,7 @@ from patients.keepsakes.playback import (
     parse_range,
 )
 from patients.vault.models import StoredObject
-from patients.vault.objects import destroy, doom, read
+from patients.vault.objects import destroy, mark_for_destruction, read
 from tests.factories import make_case, make_keepsake, make_memory, make_other, make_user
 from tests.serving import ask, cookie_of, serving
 
@@ -56,7 +56,7 @@ def faded(row: Keepsake) -> None:
     """What the commit of a first pass does to an original."""
     with transaction.atomic():
         Keepsake.objects.filter(pk=row.pk).update(level=1)
-        doom(StoredObject.objects.filter(pk=original(row).pk), "test")
+        mark_for_destruction(StoredObject.objects.filter(pk=original(row).pk), "test")
 
 
 def test_all_of_it_is_sent_where_no_range_is_asked_for(port: int, voice: Keepsake) -> None:

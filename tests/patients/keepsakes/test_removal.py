@@ -2,7 +2,7 @@
 
 import pytest
 
-from patients.cases.editing import NotTaken
+from patients.cases.editing import CaseLocked
 from patients.cases.models import Case
 from patients.keepsakes.removal import remove_memory
 from patients.memories.models import Memory
@@ -14,6 +14,6 @@ pytestmark = pytest.mark.django_db
 def test_no_memory_is_taken_off_a_locked_map() -> None:
     memory = make_memory(make_case())
     Case.objects.filter(pk=memory.case_id).update(stage=Case.Stage.MAPPED)
-    with pytest.raises(NotTaken, match="locked"):
+    with pytest.raises(CaseLocked, match="locked"):
         remove_memory(memory, by=memory.case.patient)
     assert Memory.objects.get(pk=memory.pk).read().title == "A day"

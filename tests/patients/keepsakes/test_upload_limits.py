@@ -22,7 +22,7 @@ from django.utils.translation import get_language
 from clinic.asgi import application
 from clinic.audit.models import Entry
 from clinic.http.guard import Visitor
-from patients.cases.editing import NotTaken
+from patients.cases.editing import CaseLocked
 from patients.cases.models import Case
 from patients.keepsakes import staging
 from patients.keepsakes.form_post import FIELD_BYTES, new_form_upload, read_body
@@ -393,7 +393,7 @@ def test_a_refusal_is_told_in_the_language_of_the_page(
     sender: Sender, case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_case: Case, _length: int) -> None:
-        raise NotTaken(get_language() or "")
+        raise CaseLocked(get_language() or "")
 
     monkeypatch.setattr(staging, "check_room", refuse)
     for language in ("vi", "en"):

@@ -7,10 +7,9 @@ import pytest
 
 from clinic.audit.models import Entry
 from erasure.jobs.worker import advance
-from patients.cases.editing import NotTaken
+from patients.cases.editing import CaseLocked
 from patients.cases.models import Case
 from patients.consent.models import Signature
-from patients.keepsakes.ingest import receive
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.removal import remove_keepsake
 from patients.maps import locking
@@ -71,7 +70,7 @@ def during_the_layout(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], obj
 def arrive(case: Case) -> Keepsake:
     """Let an upload finish."""
     original = put(jpeg(), case_id=case.pk, role=StoredObject.Role.ORIGINAL)
-    return receive(original, by=case.patient, filename="photo.jpg")
+    return create_keepsake(original, by=case.patient, filename="photo.jpg")
 
 
 def test_a_map_whose_words_are_gone_is_locked_already() -> None:
@@ -171,8 +170,8 @@ def test_an_upload_that_finishes_after_the_lock_is_refused_and_destroyed() -> No
     case = make_mappable()
     original = put(jpeg(), case_id=case.pk, role=StoredObject.Role.ORIGINAL)
     mapped = lock_map(case, by=make_doctor())
-    with pytest.raises(NotTaken):
-        receive(original, by=case.patient, filename="photo.jpg")
+    with pytest.raises(CaseLocked):
+        create_keepsake(original, by=case.patient, filename="photo.jpg")
     assert StoredObject.objects.get(pk=original.pk).state == StoredObject.State.DESTROYED
     assert Keepsake.objects.filter(case=case).count() == 2
     assert map_digest(map_body(case)) == mapped.digest

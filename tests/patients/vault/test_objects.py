@@ -13,7 +13,16 @@ from patients.vault import objects
 from patients.vault.configured import key_store
 from patients.vault.keys import KeyGone
 from patients.vault.models import StoredObject
-from patients.vault.objects import ORPHAN_AGE, destroy, doom, orphans, publish, put, read, storage
+from patients.vault.objects import (
+    ORPHAN_AGE,
+    destroy,
+    mark_for_destruction,
+    orphans,
+    publish,
+    put,
+    read,
+    storage,
+)
 from patients.vault.sealed import read_many
 from patients.vault.stream import Reader, Tampered
 from tests.factories import make_case, make_memory
@@ -110,10 +119,10 @@ def test_publishing_one_object_publishes_no_other() -> None:
 
 def test_what_was_destroyed_is_not_doomed_again() -> None:
     row = make_object()
-    assert doom(StoredObject.objects.filter(pk=row.pk), "test") == 1
-    assert doom(StoredObject.objects.filter(pk=row.pk), "again") == 0
+    assert mark_for_destruction(StoredObject.objects.filter(pk=row.pk), "test") == 1
+    assert mark_for_destruction(StoredObject.objects.filter(pk=row.pk), "again") == 0
     assert destroy(StoredObject.objects.filter(pk=row.pk)).objects == 1
-    assert doom(StoredObject.objects.filter(pk=row.pk), "again") == 0
+    assert mark_for_destruction(StoredObject.objects.filter(pk=row.pk), "again") == 0
     row.refresh_from_db()
     assert (row.state, row.doomed_by, row.blob) == (State.DESTROYED, "test", "")
 
@@ -121,7 +130,7 @@ def test_what_was_destroyed_is_not_doomed_again() -> None:
 def test_destroying_ends_what_is_doomed_and_nothing_else() -> None:
     doomed, live = make_object(b"doomed"), make_object(b"live")
     publish([live])
-    doom(StoredObject.objects.filter(pk=doomed.pk), "test")
+    mark_for_destruction(StoredObject.objects.filter(pk=doomed.pk), "test")
     ended = destroy(StoredObject.objects.all())
     assert (ended.objects, ended.size) == (1, 6)
     with pytest.raises(KeyGone):
@@ -133,8 +142,8 @@ def test_destroying_ends_what_is_doomed_and_nothing_else() -> None:
 def test_destroying_one_object_destroys_no_other() -> None:
     case = make_case()
     one, other = make_object(case=case), make_object(case=case)
-    doom(StoredObject.objects.filter(pk__in=[one.pk, other.pk]), "test")
-    doom(StoredObject.objects.filter(pk=case.pk), "test")  # a seal, which has no file
+    mark_for_destruction(StoredObject.objects.filter(pk__in=[one.pk, other.pk]), "test")
+    mark_for_destruction(StoredObject.objects.filter(pk=case.pk), "test")  # a seal, which has no file
     assert destroy(StoredObject.objects.filter(pk__in=[one.pk, case.pk])).objects == 2
     assert StoredObject.objects.get(pk=other.pk).state == State.DOOMED
     assert set(key_store().ids()) == {other.pk}
@@ -144,7 +153,7 @@ def test_an_object_that_another_process_ended_meanwhile_is_counted_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     row = make_object()
-    doom(StoredObject.objects.filter(pk=row.pk), "test")
+    mark_for_destruction(StoredObject.objects.filter(pk=row.pk), "test")
 
     def hit(label: str) -> None:
         if label == "file-unlinked":

@@ -14,7 +14,7 @@ from urllib3 import HTTPResponse
 from clinic.unavailable import ServiceUnavailable
 from patients.vault.configured import key_store
 from patients.vault.models import StoredObject
-from patients.vault.objects import destroy, doom, put, read, reader, storage
+from patients.vault.objects import destroy, mark_for_destruction, put, read, reader, storage
 from patients.vault.s3 import MAX_PUT_BYTES, WINDOW
 from tests.factories import make_case
 from tests.servers import Bucket, S3Server, use_bucket
@@ -162,7 +162,7 @@ def test_an_object_is_put_read_and_destroyed(bucket: Bucket) -> None:
         file.seek(2 * WINDOW)
         assert file.read(1000) == data[2 * WINDOW : 2 * WINDOW + 1000]
     mine = StoredObject.objects.filter(pk=row.pk)
-    doom(mine, "test")
+    mark_for_destruction(mine, "test")
     assert destroy(mine).objects == 1
     assert storage().traces() == set()
     assert row.pk not in set(key_store().ids())

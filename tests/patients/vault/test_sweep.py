@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from patients.vault.configured import key_store
 from patients.vault.models import HeldKey, StoredObject
-from patients.vault.objects import ORPHAN_AGE, doom, put, read, storage
+from patients.vault.objects import ORPHAN_AGE, mark_for_destruction, put, read, storage
 from patients.vault.sweep import PATIENCE, Sweeper
 from tests.factories import make_case
 
@@ -87,7 +87,7 @@ def test_a_pending_object_is_ended_when_its_maker_must_be_dead() -> None:
 
 def test_what_is_doomed_is_ended_at_once_and_what_is_live_is_not() -> None:
     doomed, live = make_object(), make_object(StoredObject.State.LIVE)
-    doom(StoredObject.objects.filter(pk=doomed.pk), "test")
+    mark_for_destruction(StoredObject.objects.filter(pk=doomed.pk), "test")
     assert Sweeper().sweep(set()) == 1
     assert read(live) == b"a letter"
     assert doomed.pk not in live_keys()

@@ -14,7 +14,7 @@ from patients.vault.configured import key_store
 from patients.vault.models import HeldKey, StoredObject
 from patients.vault.objects import put, storage
 from patients.vault.sweep import PATIENCE, Sweeper
-from patients.vault.unknown_keys import NotAsShown, end_held, hold
+from patients.vault.unknown_keys import NotAsShown, destroy_held_keys, hold
 from tests.factories import make_case
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -55,9 +55,9 @@ def test_the_decision_destroys_keys_and_files_and_is_logged() -> None:
         storage().save(key.hex, ContentFile(b"ciphertext"))
     held_now()
     with pytest.raises(NotAsShown, match="2 keys are held now, and not 1"):
-        end_held(1, by="system:operator")
+        destroy_held_keys(1, by="system:operator")
     assert HeldKey.objects.count() == 2
-    assert end_held(2, by="system:operator") == 2
+    assert destroy_held_keys(2, by="system:operator") == 2
     assert set(key_store().ids()) == set()
     assert storage().listdir("")[1] == []
     (entry,) = Entry.objects.filter(action="keys.let-go")
@@ -74,7 +74,7 @@ def test_a_key_that_has_its_row_after_all_is_not_destroyed() -> None:
     assert held_now() == 0
     assert list(HeldKey.objects.values_list("pk", "since")) == [(stray, before)]
     HeldKey.objects.create(pk=row.pk)
-    assert end_held(2, by="system:operator") == 1
+    assert destroy_held_keys(2, by="system:operator") == 1
     assert set(key_store().ids()) >= {row.pk}
     assert stray not in set(key_store().ids())
 
@@ -87,7 +87,7 @@ def test_what_a_crash_leaves_of_the_decision_is_swept(monkeypatch: pytest.Monkey
         patched.setattr("patients.vault.unknown_keys.storage", lambda: 1 / 0)
         patched.setattr(type(key_store()), "destroy", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            end_held(1, by="system:operator")
+            destroy_held_keys(1, by="system:operator")
     assert stray in set(key_store().ids())
     sweep()
     assert set(key_store().ids()) == set()
