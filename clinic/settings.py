@@ -171,11 +171,9 @@ if REDIS_URL:
     }
 else:
     TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
-    # Rate limits and one-time codes must be shared by all processes, so the local-memory cache is not
-    # possible.
-    CACHES = {
-        "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "clinic_cache"}
-    }
+    # Throttles must be shared by all processes, so the local-memory cache is not possible. Django's cache in
+    # a table is not either: it deletes counters to make room (decision 11).
+    CACHES = {"default": {"BACKEND": "clinic.throttle_cache.ThrottleCache", "LOCATION": "clinic_cache"}}
 
 # --- The vault: ciphertext through STORAGES, keys in a separate file that is never backed up --------------
 LACUNA_VAULT_DIR = DATA_DIR / "vault"
