@@ -34,6 +34,7 @@ class ThrottleCache(DatabaseCache):
 
     def __init__(self, table: str, params: dict[str, Any]) -> None:
         super().__init__(table, params)
+        self.table = table
         self.cleaning_due = 0.0  # monotonic time
 
     def add(self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
@@ -97,4 +98,4 @@ class ThrottleCache(DatabaseCache):
             operations.adapt_datetimefield_value(value) if isinstance(value, datetime) else value
             for value in values
         ]
-        return statement.format(table=operations.quote_name(self._table)), adapted
+        return statement.format(table=operations.quote_name(self.table)), adapted

@@ -132,7 +132,8 @@ def unavailable_page(request: HttpRequest, sentence: str) -> HttpResponse:
         page = HttpResponse(render_to_string("503.html", {"again": again}), status=503)
     page["Retry-After"] = str(RETRY_AFTER)
     page["Cache-Control"] = "private, no-store"
-    page._has_been_logged = True  # type: ignore[attr-defined] - the line above is enough, without a traceback
+    # Django would log the request once more, with a traceback.
+    setattr(page, "_has_been_logged", True)  # noqa: B010 - no attribute that Django's types know
     return page
 
 

@@ -270,7 +270,7 @@ async def tus(scope: Scope, receive: Receive, send: Send) -> None:
         except Discarded:
             await send_error(send, 410, _("This upload has ended. Please choose the file again."))
         except (OSError, Error) as error:
-            refusal = storage_error(error)
-            if refusal is None:
+            unstored = storage_error(error)
+            if unstored is None:
                 raise
-            await send_error(send, refusal.status, refusal.text, refusal.headers)
+            await send_error(send, unstored.status, unstored.text, unstored.headers)

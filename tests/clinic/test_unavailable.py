@@ -10,13 +10,19 @@ import pytest
 from django.conf import settings as django_settings
 from django.contrib.sessions.models import Session
 from django.db import DatabaseError, connection
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from clinic.accounts.models import Role, User
+from clinic.http.guard import close_connections
 from clinic.unavailable import RETRY_AFTER, is_full, outage, unavailable_page
-from tests.factories import make_user
+from patients.keepsakes.upload_app import upload_app
+from tests.factories import make_case, make_user
+from tests.patients.keepsakes.sending import Sender
+from tests.serving import serving
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -146,3 +152,50 @@ def test_b10_the_page_offers_the_address_again_but_never_a_foreign_one() -> None
         RequestFactory().get("/", {"a": "<b>"}, PATH_INFO="//elsewhere.example/x"), "A test."
     )
     assert 'href="/%2Felsewhere.example/x?a=%3Cb%3E"' in page.content.decode()
+
+
+def full_connection(connection: BaseDatabaseWrapper, **_signal: object) -> None:
+    """Let a new connection find the database as full as it is now."""
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA page_count")
+        cursor.execute(f"PRAGMA max_page_count={cursor.fetchone()[0]}")
+
+
+@contextmanager
+def no_room_for_uploads() -> Iterator[None]:
+    """Let the database have no room for a further upload, as it reports that itself."""
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("VACUUM")  # else there are free pages
+        close_connections()
+        connection_created.connect(full_connection)
+        try:
+            yield
+        finally:
+            connection_created.disconnect(full_connection)
+            close_connections()
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END $$;"
+            " CREATE TRIGGER no_room BEFORE INSERT ON patients_upload EXECUTE FUNCTION no_room()"
+        )
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TRIGGER no_room ON patients_upload; DROP FUNCTION no_room()")
+
+
+def test_b10_an_upload_into_a_full_database_is_answered_with_507() -> None:
+    with serving(upload_app) as port:
+        sender = Sender(port, make_case().patient)
+        with no_room_for_uploads():
+            # SQLite has some room in pages that are begun.
+            answers = [sender.announce(10)]
+            while answers[-1].status == 201 and len(answers) < 400:
+                answers.append(sender.announce(10))
+            assert answers[-1].status == 507
+            assert answers[-1].said["error"].startswith("There is no room for this at the moment.")
+        assert sender.announce(10).status == 201
