@@ -155,8 +155,22 @@ if ON_SQLITE:
         ),
     }
 else:
-    # Under ASGI each request thread would open its own connection; the pool limits their number (LIVE.md).
-    DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 12, "timeout": 10}}
+    # A connection that the server closed is replaced when it is taken from the pool, not used once more.
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    DATABASES["default"]["OPTIONS"] = {
+        # How long a server may be silent that is off the network: seconds, for the last one milliseconds.
+        "connect_timeout": 5,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 20_000,
+        **DATABASES["default"].get("OPTIONS", {}),  # what the URL says, such as sslmode
+        # Under ASGI each request thread would open its own connection; the pool limits their number
+        # (LIVE.md). While the server is away a request waits `timeout` seconds before the 503 page. With the
+        # default `reconnect_timeout` of five minutes the pool would try less and less often, and so come back
+        # late.
+        "pool": {"min_size": 1, "max_size": 12, "timeout": 5, "reconnect_timeout": 2},
+    }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = os.environ.get("LACUNA_REDIS", "")
@@ -171,11 +185,9 @@ if REDIS_URL:
     }
 else:
     TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
-    # Rate limits and one-time codes must be shared by all processes, so the local-memory cache is not
-    # possible.
-    CACHES = {
-        "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "clinic_cache"}
-    }
+    # Throttles must be shared by all processes, so the local-memory cache is not possible. Django's cache in
+    # a table is not either: it deletes counters to make room (decision 11).
+    CACHES = {"default": {"BACKEND": "clinic.throttle_cache.ThrottleCache", "LOCATION": "clinic_cache"}}
 
 # --- The vault: ciphertext through STORAGES, keys in a separate file that is never backed up --------------
 LACUNA_VAULT_DIR = DATA_DIR / "vault"

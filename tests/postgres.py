@@ -52,13 +52,14 @@ class Account:
     gid: int
 
 
-@dataclass(frozen=True)
+@dataclass
 class Cluster:
-    """A running cluster. `directory` holds its data, its log and its socket; its superuser is `postgres`."""
+    """A cluster. `directory` holds its data, its log and its socket; its superuser is `postgres`."""
 
     directory: Path
     binaries: Path
     account: Account | None
+    command: list[object]
     server: "subprocess.Popen[bytes]"
 
     @property
@@ -93,8 +94,8 @@ class Cluster:
             **_as(self.account),  # type: ignore[call-overload]
         )
 
-    def stop(self) -> None:
-        """Stop the server without care for its data, and remove all of it."""
+    def take_away(self) -> None:
+        """Stop the server at once, whoever is connected. Its data stay, and `bring_back` starts it again."""
         self.server.send_signal(signal.SIGQUIT)
         try:
             self.server.wait(watcher.GRACE)
@@ -102,6 +103,27 @@ class Cluster:
             os.killpg(self.server.pid, signal.SIGKILL)
             self.server.wait()
         watcher.forget_group(self.server.pid)
+
+    def bring_back(self) -> None:
+        """Start the server again at the same address. Errors: NoPostgres."""
+        self.server = _begin(self.command, self.directory / "log", self.account, signal.SIGQUIT)
+        self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        """Return when the server takes connections. Errors: NoPostgres if it does not start."""
+        until = time.monotonic() + PATIENCE
+        ready = [self.binaries / "pg_isready", "-q", "-h", self.directory]
+        while subprocess.run(ready, env=_own_environment(), check=False).returncode:  # noqa: S603
+            if self.server.poll() is not None or time.monotonic() > until:
+                said = (self.directory / "log").read_text(errors="replace")
+                self.stop()
+                raise NoPostgres(f"PostgreSQL did not start, and said:\n{said}")
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """Stop the server without care for its data, and remove all of it."""
+        if self.server.poll() is None:
+            self.take_away()
         shutil.rmtree(self.directory)
         watcher.forget_directory(self.directory)
 
@@ -192,16 +214,10 @@ def start(settings: Mapping[str, str] = THROW_AWAY) -> Cluster:
         "timezone": "UTC",
     }
     options = [f"--{name}={value}" for name, value in {**more, **settings}.items()]
-    server = _begin([binaries / "postgres", "-D", data, *options], log, account, signal.SIGQUIT)
-    cluster = Cluster(directory, binaries, account, server)
-    until = time.monotonic() + PATIENCE
-    ready = [binaries / "pg_isready", "-q", "-h", directory]
-    while subprocess.run(ready, env=_own_environment(), check=False).returncode:  # noqa: S603
-        if server.poll() is not None or time.monotonic() > until:
-            said = log.read_text(errors="replace")
-            cluster.stop()
-            raise NoPostgres(f"PostgreSQL did not start, and said:\n{said}")
-        time.sleep(0.02)
+    command = [binaries / "postgres", "-D", data, *options]
+    server = _begin(command, log, account, signal.SIGQUIT)
+    cluster = Cluster(directory, binaries, account, command, server)
+    cluster.wait_until_ready()
     return cluster
 
 

@@ -33,7 +33,10 @@ ORDER = {
 }
 GATHERERS = {"apps", "asgi", "models", "settings", "urls"}
 BESIDE = {
-    "clinic": {"checks", "durable", "expiry", "failpoints", "mail", "names", "registration", "unavailable"},
+    "clinic": {
+        *("checks", "durable", "expiry", "failpoints", "mail", "names", "registration"),
+        *("throttle_cache", "unavailable"),
+    },
     "patients": {"checks"},
     "erasure": {"checks"},
 }

@@ -50,7 +50,8 @@ class SessionLimitsMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
         session = request.session
-        if SESSION_KEY not in session:
+        # A server error is saved in no session, and the database may be the cause of it.
+        if response.status_code >= 500 or SESSION_KEY not in session:
             return response
         now = int(timezone.now().timestamp())
         if SINCE not in session:  # made by a release that did not record these times

@@ -9,8 +9,9 @@ equal.
 import asyncio
 import io
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from threading import Barrier
@@ -32,7 +33,7 @@ from clinic.access.denials import record_denial
 from clinic.access.policy import Decision, allowed
 from clinic.accounts.models import User
 from clinic.audit.context import client_address
-from clinic.unavailable import RETRY_AFTER, ServiceUnavailable
+from clinic.unavailable import RETRY_AFTER, outage
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -251,14 +252,26 @@ async def answer_refusal(send: Send, refusal: Refused, *, head: bool = False) ->
     await answer(send, refusal.status, refusal.text.encode(), head=head, headers=refusal.headers)
 
 
-def refused_unavailable(away: ServiceUnavailable) -> Refused:
-    """Log which service is unavailable and return a 503 refusal that does not name it to the user."""
-    log.error("%s", away)
-    return Refused(
-        503,
-        _("This cannot be shown just now. Please try again in a minute."),
-        {"Retry-After": str(RETRY_AFTER)},
-    )
+@contextmanager
+def outages_refused(scope: Scope) -> Iterator[None]:
+    """Raise a 503 refusal instead of an error that means that the database or a service is unavailable.
+
+    The refusal does not name the service to the user; the log does.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not (sentence := outage(error)):
+            raise
+        log.error("%s", sentence)
+        with translation.override(language_of(scope)):
+            text = _("This cannot be shown just now. Please try again in a minute.")
+        raise Refused(503, text, {"Retry-After": str(RETRY_AFTER)}) from error
+
+
+def language_of(scope: Scope) -> str:
+    """Return the visitor's language, from the cookie or the header of the request."""
+    return translation.get_language_from_request(ASGIRequest(dict(scope), io.BytesIO()))
 
 
 def require_methods(scope: Scope, methods: Iterable[str]) -> None:

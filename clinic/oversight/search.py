@@ -2,6 +2,8 @@
 
 import string
 import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from operator import itemgetter
 from typing import Any, cast
@@ -21,6 +23,21 @@ LARGEST_INDEX = 2**63 - 1
 # Dates in these years can be converted between time zones without overflow.
 YEARS = range(2000, 2201)
 DAY_WANTED = {"invalid": _("Write the day as year-month-day, for example 2026-02-14.")}
+
+
+@dataclass(frozen=True)
+class FileNumbers:
+    """How the file numbers of the app above are read.
+
+    read: return a typed one as it is stored, or "" if it is none. is_mistyped: return whether a text is meant
+    as one, but is certainly none.
+    """
+
+    read: Callable[[str], str]
+    is_mistyped: Callable[[str], bool]
+
+
+file_numbers: list[FileNumbers] = []  # filled by the app that has the cases
 
 
 class Filters(forms.Form):
@@ -76,6 +93,14 @@ class Filters(forms.Form):
     def clean_until(self) -> date | None:
         return plausible(self.cleaned_data["until"])
 
+    def clean_find(self) -> str:
+        text: str = self.cleaned_data["find"]
+        if any(numbers.is_mistyped(text) for numbers in file_numbers):
+            raise forms.ValidationError(
+                _("This is no file number: a digit is wrong or missing, or two are swapped.")
+            )
+        return text
+
     def clean(self) -> dict[str, Any]:
         since, until = self.cleaned_data.get("since"), self.cleaned_data.get("until")
         if since and until and until < since:
@@ -116,7 +141,8 @@ def found_by(text: str) -> Q:
     """Return the condition for a search text: number of an entry or a file, id, name, or digest."""
     word = text.strip().strip("[]#").strip()
     digits = word.replace(" ", "").lower()
-    users = User.objects.filter(Q(name__icontains=word) | Q(cases__reference=word)).distinct()
+    references = {word, *(numbers.read(word) for numbers in file_numbers)} - {""}
+    users = User.objects.filter(Q(name__icontains=word) | Q(cases__reference__in=references)).distinct()
     condition = Q(subject__iexact=word) | Q(case__in=users.values("cases"))
     condition |= Q(actor__in=[f"user:{pk}" for pk in users.values_list("pk", flat=True)[:50]])
     if digits.isascii() and digits.isdecimal() and int(digits) <= LARGEST_INDEX:

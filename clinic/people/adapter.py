@@ -19,6 +19,13 @@ class AccountAdapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
 
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        """Return what failed sign-ins are counted by: the address that was typed.
+
+        allauth adds the Host header, whose port everybody may choose, so each port would have a counter.
+        """
+        return str(credentials.get("email", "")).lower()
+
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         """Record the failure, with the account if the address has one.
 

@@ -8,14 +8,27 @@ from clinic.audit.record import Act, actor_of, record
 
 
 class NotYours(Exception):
-    """A user tried to change their own account. The message is a sentence for them."""
+    """The change is not this user's to make. The message is a sentence for them."""
 
 
 def _locked(person: User, by: User) -> User:
-    """Return the account with its row locked. Call it inside a transaction. Errors: NotYours."""
+    """Return the account with its row locked, after locking and checking that of `by`, who changes it.
+
+    So at least one active administrator always remains: whoever changes an account is one, and stays one
+    until the change is committed. Call it inside a transaction.
+    Errors: NotYours, for the own account or if `by` is not an administrator any more.
+    """
     if person.pk == by.pk:
         raise NotYours(_("Nobody changes their own account here. Please ask another administrator."))
-    return User.objects.select_for_update().get(pk=person.pk)
+    rows = {}
+    # In the order of the ids: two who change each other's accounts would else wait for each other.
+    for pk in sorted([person.pk, by.pk]):
+        # `no_key`: rows that refer to the administrator may still be written meanwhile.
+        rows[pk] = User.objects.select_for_update(no_key=pk == by.pk).get(pk=pk)
+    administrator = rows[by.pk]
+    if not (administrator.is_active and administrator.has_role(Role.ADMINISTRATOR)):
+        raise NotYours(_("You are not an administrator any more, so nothing was changed."))
+    return rows[person.pk]
 
 
 @transaction.atomic

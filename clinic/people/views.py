@@ -1,12 +1,13 @@
 """The home page, invitations, and the pages on users."""
 
+import logging
 from uuid import UUID
 
 from allauth.account.adapter import get_adapter
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.core.paginator import Paginator
-from django.db import connection
+from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.functional import Promise
@@ -22,6 +23,9 @@ from clinic.mail import Unsent
 from clinic.people import changes
 from clinic.people.forms import InviteForm, RolesForm, TakeBackForm, WelcomeForm
 from clinic.people.invitations import Closed, accept, has_account, invite, open_invitation, take_back, waiting
+from clinic.unavailable import RETRY_AFTER, outage
+
+log = logging.getLogger("lacuna.unavailable")
 
 # The start pages: the roles that have it, its URL name, and its label if a user must choose between two.
 START_PAGES: tuple[tuple[frozenset[str], str, str | Promise], ...] = (
@@ -52,9 +56,15 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def health(request: HttpRequest) -> HttpResponse:
-    """Return 200 if the database answers."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
+    """Return 200 if a table of the database can be read, else 503, in plain text for programs that watch."""
+    try:
+        with connection.cursor() as cursor:
+            # SQLite answers "SELECT 1" without its file.
+            cursor.execute("SELECT 1 FROM django_migrations LIMIT 1")
+    except Error as error:
+        log.error("%s", outage(error) or error)
+        headers = {"Retry-After": str(RETRY_AFTER)}
+        return HttpResponse("unavailable", status=503, content_type="text/plain", headers=headers)
     return HttpResponse("ok", content_type="text/plain")
 
 

@@ -24,13 +24,15 @@ from clinic.http.guard import (
     Send,
     answer_refusal,
     offload,
+    outages_refused,
     require_methods,
     response_headers,
 )
+from clinic.unavailable import outage
 from erasure.live.authorization import Watching, authorize, revoked, state_event
 from erasure.live.channel import RING_SIZE, Channel, Subscriber
 from erasure.live.render import frame
-from erasure.live.tailer import Tailer
+from erasure.live.tailer import RETRY_DELAY, Tailer
 
 log = logging.getLogger("lacuna.live")
 
@@ -72,7 +74,8 @@ class Live:
             run_id = UUID(path[1])
             query = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
             after, wall = resume_point(scope, query), "wall" in query
-            subscriber = await offload(authorize, scope, run_id, after, wall=wall)
+            with outages_refused(scope):
+                subscriber = await offload(authorize, scope, run_id, after, wall=wall)
         except Refused as refusal:
             await answer_refusal(send, refusal)
             return
@@ -100,7 +103,12 @@ class Live:
         while subscriber.end_reason is None:
             text = channel.after(subscriber)
             if text is None:
-                text, seq = await offload(state_event, subscriber, channel.run_id)
+                try:
+                    text, seq = await offload(state_event, subscriber, channel.run_id)
+                except Error as error:  # the stream stays open until the database is back
+                    log.warning("could not read the state of a run; trying again: %s", outage(error) or error)
+                    await asyncio.sleep(RETRY_DELAY)
+                    continue
                 subscriber.cursor = seq
             if text:
                 await self.write(subscriber, text, send)

@@ -3,6 +3,7 @@
 import logging
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
@@ -23,6 +24,9 @@ from patients.vault.keys import KeyStoreDamaged, KeyStoreState
 from patients.vault.limits import VOLUMES
 from patients.vault.models import StoredObject, WrappedKey
 from patients.vault.objects import storage
+
+if TYPE_CHECKING:
+    from redis import Redis
 
 log = logging.getLogger("lacuna.serve")
 
@@ -131,11 +135,25 @@ def check_redis() -> None:
     from redis import Redis, RedisError  # imported only if Redis is configured
 
     try:
-        Redis.from_url(settings.REDIS_URL).ping()
+        redis = Redis.from_url(settings.REDIS_URL)
+        redis.ping()
+        warn_of_eviction(redis)
     except RedisError as error:
         raise CannotStart(redis_is_unavailable(error)) from error
     except ValueError as error:
         raise CannotStart(f"LACUNA_REDIS is no address of a Redis server: {error}") from error
+
+
+def warn_of_eviction(redis: "Redis") -> None:
+    """Warn if Redis deletes counters of throttles to make room. Errors: RedisError."""
+    memory: Any = redis.info("memory")
+    policy = memory.get("maxmemory_policy", "noeviction")
+    if memory.get("maxmemory") and policy != "noeviction":
+        log.warning(
+            "REDIS MAY FORGET THROTTLES. It has a limit of memory and maxmemory-policy %s, so many requests "
+            "of strangers can reset the counter of failed sign-ins of an account. Set it to noeviction.",
+            policy,
+        )
 
 
 def check_storage() -> None:

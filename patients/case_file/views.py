@@ -17,6 +17,7 @@ from clinic.http.requests import request_user, wants_fragment
 from patients.case_file.timeline import course_of
 from patients.cases.current_case import case_or_404
 from patients.cases.models import Case, CaseFields
+from patients.cases.references import is_mistyped
 from patients.cases.view_log import latest_views, viewed
 from patients.memories.models import Memory
 from patients.memories.silhouette import silhouette
@@ -34,15 +35,17 @@ LINKS = {
 @require_safe
 @never_cache
 def cases(request: HttpRequest) -> HttpResponse:
-    """List the cases this user may see, newest first. Search by the patient's name or the exact reference."""
+    """List the cases this user may see, newest first. Search by the patient's name or the file number."""
     name = request.GET.get("name", "").replace("\0", "").strip()[:100]
     visible = Case.objects.visible_to(request_user(request))
     rows = Case.objects.filter(pk__in=visible.values("pk")).select_related("patient")
     if name:
-        rows = rows.filter(Q(patient__name__icontains=name) | Q(reference__iexact=name))
+        numbered = Case.objects.numbered(name)
+        rows = rows.filter(Q(patient__name__icontains=name) | Q(pk__in=numbered.values("pk")))
     page = Paginator(rows.order_by("-opened_at", "pk"), 25).get_page(request.GET.get("page"))
     template = "rows.html" if wants_fragment(request) else "list.html"
-    return render(request, f"patients/case_file/{template}", {"page": page, "name": name})
+    context = {"page": page, "name": name, "mistyped": is_mistyped(name)}
+    return render(request, f"patients/case_file/{template}", context)
 
 
 def _visible_fields(case: Case, person: User) -> CaseFields | None:

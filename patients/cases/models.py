@@ -1,6 +1,6 @@
 """A case: one patient's wish to forget one subject."""
 
-import secrets
+import itertools
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +11,12 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from clinic.accounts.models import Role, User
+from patients.cases.references import (
+    MOST_RANDOM_DIGITS,
+    RANDOM_DIGITS,
+    new_reference,
+    read_reference,
+)
 from patients.vault.sealed import SealedModel
 
 
@@ -26,9 +32,7 @@ class CaseFields:
     notes: list[dict[str, str]] = field(default_factory=list)
 
 
-def new_reference() -> str:
-    """Return a case reference such as 2004-0219: the year and four random digits. It may be taken already."""
-    return f"{timezone.localdate().year}-{secrets.randbelow(10_000):04d}"
+TRIES_EACH_LENGTH = 8  # numbers drawn before a longer one is
 
 
 class CaseQuerySet(models.QuerySet["Case"]):
@@ -50,6 +54,23 @@ class CaseQuerySet(models.QuerySet["Case"]):
             )
         return self.filter(patient=user)
 
+    def numbered(self, text: str) -> "CaseQuerySet":
+        """Return the case with a file number as a person types it."""
+        return self.filter(reference__iexact=read_reference(text) or text.strip())
+
+    def free_reference(self, random_digits: int = RANDOM_DIGITS) -> str:
+        """Return a new file number that no case has now, with `random_digits` random digits or more.
+
+        Two are added after each `TRIES_EACH_LENGTH` that were taken, so there is always one.
+        """
+        year = timezone.localdate().year
+        for attempt in itertools.count():
+            more = 2 * (attempt // TRIES_EACH_LENGTH)
+            reference = new_reference(year, min(random_digits + more, MOST_RANDOM_DIGITS))
+            if not self.filter(reference=reference).exists():
+                break
+        return reference
+
     def current(self) -> "CaseQuerySet":
         return self.exclude(stage__in=[Case.Stage.CLOSED, Case.Stage.WITHDRAWN])
 
@@ -69,8 +90,8 @@ class Case(SealedModel):
         WITHDRAWN = "withdrawn", _("withdrawn")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    # Set by save(): with default=new_reference, a migration would have to import the function.
-    reference = models.CharField(max_length=12, unique=True)
+    # Set by save(): with a default, a migration would have to import the function.
+    reference = models.CharField(max_length=24, unique=True)
     patient = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="cases")
     stage = models.CharField(max_length=12, choices=Stage.choices, default=Stage.INTAKE)
     opened_at = models.DateTimeField(default=timezone.now)
@@ -91,7 +112,7 @@ class Case(SealedModel):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save the case; give a new one its reference. Errors: IntegrityError if the reference is taken."""
         if self._state.adding and not self.reference:
-            self.reference = new_reference()
+            self.reference = Case.objects.free_reference()
         super().save(*args, **kwargs)
 
     @property

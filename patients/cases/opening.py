@@ -10,18 +10,17 @@ from patients.vault.objects import new_seal
 
 def open_case(patient: User, *, by: User) -> Case:
     """Return the patient's current case; open one if there is none. Concurrent calls open only one."""
-    current = Case.objects.current().filter(patient=patient).first()
-    if current:
-        return current
-    for _attempt in range(5):  # a reference is random; five that are taken mean a fault
+    while (current := Case.objects.current().filter(patient=patient).first()) is None:
+        reference = Case.objects.free_reference()
         try:
             with transaction.atomic():
-                return _open(patient, by)
+                return _open(patient, reference, by)
         except IntegrityError:
-            current = Case.objects.current().filter(patient=patient).first()
-            if current:
-                return current
-    raise RuntimeError("no free case reference was found")
+            # Another call took the number, or opened a case for the same patient, in the same moment.
+            taken = Case.objects.filter(reference=reference).exists()
+            if not (taken or Case.objects.current().filter(patient=patient).exists()):
+                raise
+    return current
 
 
 def open_case_if_patient(user: User, role: str) -> None:
@@ -30,8 +29,8 @@ def open_case_if_patient(user: User, role: str) -> None:
         open_case(user, by=user)
 
 
-def _open(patient: User, by: User) -> Case:
-    case = Case.objects.create(patient=patient)
+def _open(patient: User, reference: str, by: User) -> Case:
+    case = Case.objects.create(patient=patient, reference=reference)
     new_seal(case_id=case.pk, seal_id=case.pk)
     case.write(CaseFields())
     case.save(update_fields=["sealed"])

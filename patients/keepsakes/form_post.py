@@ -3,17 +3,30 @@
 The form's CSRF token field comes before its file fields. Without a valid token no byte of a file is accepted.
 """
 
+import logging
 from dataclasses import InitVar, dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
+from django.db import Error
 from django.utils import translation
 from django.utils.translation import gettext as _
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from clinic.http.guard import Receive, Refused, Scope, Send, Visitor, admit, answer, answer_refusal
+from clinic.http.guard import (
+    Receive,
+    Refused,
+    Scope,
+    Send,
+    Visitor,
+    admit,
+    answer,
+    answer_refusal,
+    outages_refused,
+)
+from clinic.unavailable import is_full, outage
 from patients.cases.editing import CaseLocked
 from patients.cases.models import Case
 from patients.imaging.refusals import Code, FileRefused
@@ -30,11 +43,13 @@ from patients.keepsakes.upload_requests import (
     as_visitor,
     check_csrf,
     current_case,
-    disk_is_full,
     finish_in_decoder_pool,
     headers_of,
     requested_kind,
+    storage_error,
 )
+
+log = logging.getLogger("lacuna.unavailable")
 
 FIELD_BYTES = 20_000  # the longest letter that can be typed into the form; files have LACUNA_UPLOAD_MAX_BYTES
 FILE_FIELDS = frozenset({"files", "photo", "sound", "film"})
@@ -141,7 +156,7 @@ class FormUpload:
         except TooManyBytes:
             self.skip(Code.TOO_MANY_BYTES.value)
         except OSError as error:
-            if not disk_is_full(error):
+            if not is_full(error):
                 raise
             self.skip("full")
 
@@ -216,10 +231,15 @@ class FormUpload:
 
     def abandon(self) -> None:
         """Discard all files that did not become keepsakes, when the form was cut off or refused."""
-        for writer in [*self.arrived, *filter(None, [self.part.writer])]:
-            writer.discard()
-            writer.close()
+        writers = [*self.arrived, *filter(None, [self.part.writer])]
         self.arrived, self.part.writer = [], None
+        for writer in writers:
+            try:
+                writer.discard()
+            except Error as error:  # the database is unavailable; `discard_expired` deletes the row
+                log.error("an upload could not be discarded: %s", outage(error) or error)
+            finally:
+                writer.close()
 
     def redirect_url(self) -> str:
         """Return the URL to redirect to; its query has the result as codes (outcomes.py shows them)."""
@@ -243,7 +263,8 @@ async def form_upload(scope: Scope, receive: Receive, send: Send) -> None:
     try:
         if scope["method"] != "POST":
             raise Refused(405, _("There is nothing here."), {"Allow": "POST"})
-        visitor = await admit(scope, "patients:upload-form", {})
+        with outages_refused(scope):
+            visitor = await admit(scope, "patients:upload-form", {})
         with translation.override(visitor.language):
             upload = new_form_upload(visitor, headers_of(scope).get("content-type", ""))
             if await read_body(receive, upload):
@@ -274,8 +295,11 @@ async def read_body(receive: Receive, upload: FormUpload) -> bool:
         raise Refused(400, _("This form was sent in a way we do not understand.")) from error
     except TooManySkippedBytes:
         upload.refused.append(Code.TOO_MANY_BYTES.value)
-    except OSError as error:
-        raise Refused(503, _("We could not store this just now. Please try again in a minute.")) from error
+    except (OSError, Error) as error:
+        refusal = storage_error(error)
+        if refusal is None:
+            raise
+        raise refusal from error
     finally:
         await as_visitor(upload.visitor, upload.abandon)
     return True

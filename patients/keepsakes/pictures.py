@@ -29,10 +29,9 @@ from clinic.http.guard import (
     answer_refusal,
     check,
     offload,
-    refused_unavailable,
+    outages_refused,
     require_methods,
 )
-from clinic.unavailable import ServiceUnavailable
 from patients.imaging.blur import blurred
 from patients.imaging.page_bundle import MEDIA_TYPE, unbind
 from patients.keepsakes.looks import require_look
@@ -110,10 +109,11 @@ class Pictures:
             path = PATH.fullmatch(scope["path"])
             if path is None:
                 raise Refused(404, "There is no such picture.")
-            if path[3]:
-                data = await offload(self.blurred_picture, scope, UUID(path[1]))
-            else:
-                data = await offload(self.picture, scope, UUID(path[1]), int(path[2] or 0))
+            with outages_refused(scope):
+                if path[3]:
+                    data = await offload(self.blurred_picture, scope, UUID(path[1]))
+                else:
+                    data = await offload(self.picture, scope, UUID(path[1]), int(path[2] or 0))
         except Refused as refusal:
             await answer_refusal(send, refusal, head=head)
             return
@@ -155,8 +155,6 @@ class Pictures:
             data = read(row)
         except (KeyGone, FileNotFoundError):  # it was destroyed after the row was read
             raise gone_or_missing(object_id) from None
-        except ServiceUnavailable as error:
-            raise refused_unavailable(error) from error
         self.cache.put(object_id, data)
         if not current(StoredObject.objects.filter(pk=object_id)).exists():
             self.cache.drop(object_id)

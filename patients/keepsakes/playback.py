@@ -27,11 +27,10 @@ from clinic.http.guard import (
     answer_refusal,
     check,
     offload,
-    refused_unavailable,
+    outages_refused,
     require_methods,
     response_headers,
 )
-from clinic.unavailable import ServiceUnavailable
 from patients.keepsakes.looks import SHARP_FOR, require_look
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.pictures import HEADERS
@@ -119,10 +118,11 @@ class Playback:
             path = PATH.fullmatch(scope["path"])
             if path is None:
                 raise Refused(404, "There is nothing here.")
-            row = await offload(find_playable, scope, UUID(path[1]))
-            range_header = dict(scope["headers"]).get(b"range", b"").decode("latin-1")
-            span = parse_range(range_header, row.size)
-            first = b"" if head else await offload(read_chunk, row, span.start, span.stop)
+            with outages_refused(scope):
+                row = await offload(find_playable, scope, UUID(path[1]))
+                range_header = dict(scope["headers"]).get(b"range", b"").decode("latin-1")
+                span = parse_range(range_header, row.size)
+                first = b"" if head else await offload(read_chunk, row, span.start, span.stop)
         except Refused as refusal:
             await answer_refusal(send, refusal, head=head)
             return
@@ -152,10 +152,11 @@ class Playback:
             if position >= span.stop:
                 return
             try:
-                if time.monotonic() - checked > CHECK_EVERY:
-                    await offload(find_playable, scope, row.pk)
-                    checked = time.monotonic()
-                data = await offload(read_chunk, row, position, span.stop)
+                with outages_refused(scope):
+                    if time.monotonic() - checked > CHECK_EVERY:
+                        await offload(find_playable, scope, row.pk)
+                        checked = time.monotonic()
+                    data = await offload(read_chunk, row, position, span.stop)
             except Refused:
                 return  # the server closes the connection of a response that is too short
 
@@ -191,8 +192,6 @@ def read_chunk(row: StoredObject, start: int, stop: int) -> bytes:
             data = bytes(file.read(min(CHUNK_BYTES, stop - start)) or b"")
     except (KeyGone, FileNotFoundError):  # it was destroyed after the row was read
         raise gone from None
-    except ServiceUnavailable as error:
-        raise refused_unavailable(error) from error
     if not data or not playable(StoredObject.objects.filter(pk=row.pk)).exists():
         raise gone
     return data

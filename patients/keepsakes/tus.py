@@ -8,13 +8,16 @@ import binascii
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from uuid import UUID
 
 from django.conf import settings
+from django.db import Error
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from clinic.http.guard import Receive, Refused, Scope, Send, Visitor, admit, answer
+from clinic.http.guard import Receive, Refused, Scope, Send, Visitor, admit, answer, outages_refused
+from clinic.unavailable import is_full
 from patients.cases.editing import CaseLocked
 from patients.imaging.refusals import FileRefused
 from patients.keepsakes.models import Upload
@@ -34,11 +37,11 @@ from patients.keepsakes.upload_requests import (
     as_visitor,
     check_csrf,
     current_case,
-    disk_is_full,
     finish_in_decoder_pool,
     headers_of,
     requested_kind,
     send_error,
+    storage_error,
     too_large_error,
 )
 from patients.vault.keys import KeyGone
@@ -193,9 +196,10 @@ async def patch(scope: Scope, receive: Receive, send: Send, visitor: Visitor, up
     except TooManyBytes:
         await as_visitor(visitor, discard_and_record, visitor, writer, "more-than-announced")
         raise Refused(413, _("More arrived than was announced. Please choose the file again.")) from None
-    except OSError as error:
-        if disk_is_full(error):
-            await as_visitor(visitor, writer.discard)
+    except (OSError, Error) as error:
+        if is_full(error):
+            with suppress(Error):  # a full database keeps the row, until `discard_expired`
+                await as_visitor(visitor, writer.discard)
         raise
     finally:
         await as_visitor(visitor, writer.close)
@@ -244,7 +248,8 @@ async def tus(scope: Scope, receive: Receive, send: Send) -> None:
         await answer(send, 204, headers=more)
         return
     try:
-        visitor = await admit(scope, "patients:upload", {})
+        with outages_refused(scope):
+            visitor = await admit(scope, "patients:upload", {})
     except Refused as refusal:
         await send_error(send, refusal.status, refusal.text, refusal.headers)
         return
@@ -264,11 +269,8 @@ async def tus(scope: Scope, receive: Receive, send: Send) -> None:
             await send_error(send, 423, _("This file is being taken already, from another window perhaps."))
         except Discarded:
             await send_error(send, 410, _("This upload has ended. Please choose the file again."))
-        except OSError as error:
-            full = _(
-                "There is no room for this at the moment. Nothing of it was kept; please try again later."
-            )
-            other = _("We could not store this just now. Please try again in a minute.")
-            await send_error(
-                send, 507 if disk_is_full(error) else 503, full if disk_is_full(error) else other
-            )
+        except (OSError, Error) as error:
+            unstored = storage_error(error)
+            if unstored is None:
+                raise
+            await send_error(send, unstored.status, unstored.text, unstored.headers)

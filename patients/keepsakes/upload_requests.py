@@ -1,8 +1,8 @@
 """Functions shared by tus.py and form_post.py: CSRF check, current case, errors, last step."""
 
 import asyncio
-import errno
 import json
+import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -18,10 +18,13 @@ from django.utils.translation import gettext as _
 from clinic.audit.context import acting
 from clinic.audit.record import actor_of
 from clinic.http.guard import Refused, Scope, Send, Visitor, answer, give_back_connections, offload
+from clinic.unavailable import RETRY_AFTER, is_full, outage
 from patients.cases.models import Case
 from patients.consent.signing import agreed_to_keep
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.staging import Writer, finish_upload
+
+log = logging.getLogger("lacuna.unavailable")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -98,9 +101,20 @@ async def finish_in_decoder_pool(visitor: Visitor, writer: Writer) -> Keepsake:
     return await asyncio.get_running_loop().run_in_executor(_decoders, _finish_and_release, visitor, writer)
 
 
-def disk_is_full(error: OSError) -> bool:
-    """Return whether the error means that the disk, or its quota, is full."""
-    return error.errno in {errno.ENOSPC, errno.EDQUOT}
+def storage_error(error: Exception) -> Refused | None:
+    """Return the refusal for an error of disk, storage or database: 507 if one is full, else 503.
+
+    None if the error is a fault of the code.
+    """
+    if is_full(error):
+        text = _("There is no room for this at the moment. Nothing of it was kept; please try again later.")
+        return Refused(507, text)
+    sentence = outage(error)
+    if not sentence and not isinstance(error, OSError):
+        return None
+    log.error("%s", sentence or error)
+    text = _("We could not store this just now. Please try again in a minute.")
+    return Refused(503, text, {"Retry-After": str(RETRY_AFTER)})
 
 
 async def send_error(send: Send, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:

@@ -6,10 +6,17 @@ const queue = document.getElementById("queue");
 const PIECE = 8 * 1024 * 1024; // bytes in a request: a proxy that limits bodies lets it through
 const AT_ONCE = 2;
 const PATIENCE = [500, 1500, 4000, 10000]; // milliseconds before each further attempt
+const ASKED = 6; // further attempts while the server says when to come again
 const MEMORY = "upload:";
 
 class Refusal extends Error {}
-class Cut extends Error {}
+// `after`: milliseconds that the server asks to wait, if it answered at all.
+class Cut extends Error {
+  constructor(after = 0) {
+    super();
+    this.after = after;
+  }
+}
 class Canceled extends Error {}
 
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -50,7 +57,9 @@ function start() {
   }
 
   function refuse(request) {
-    if (request.status >= 500 && request.status !== 507) throw new Cut();
+    if (request.status >= 500 && request.status !== 507) {
+      throw new Cut(1000 * Number(request.getResponseHeader("Retry-After")));
+    }
     // What is in the file does not change by sending it again; room, sessions and pages do.
     throw Object.assign(new Refusal(sentence(request)), { final: [413, 422].includes(request.status) });
   }
@@ -105,8 +114,8 @@ function start() {
         if (error instanceof Canceled) return;
         if (!(error instanceof Cut || error instanceof Refusal)) throw error;
         if (item.offset > before) attempt = 0;
-        if (error instanceof Cut && attempt < PATIENCE.length) {
-          await pause(PATIENCE[attempt]);
+        if (error instanceof Cut && attempt < PATIENCE.length + (error.after ? ASKED : 0)) {
+          await pause(PATIENCE[attempt] ?? error.after);
           if (item.canceled) return;
           continue;
         }

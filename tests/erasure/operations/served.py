@@ -1,9 +1,11 @@
 """A started `manage.py serve`, and who belongs to it."""
 
+import os
 import re
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,25 +27,33 @@ class Served:
 
     def __init__(self, *options: str, **env: str) -> None:
         connections.close_all()
+        # Not a pipe: one that nobody reads stops whoever writes to it when it is full.
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `end`
         self.process = subprocess.Popen(  # noqa: S603
             [sys.executable, str(ROOT / "manage.py"), "serve", "--port", "0", *options],
             env=environment(**env),
             start_new_session=True,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self.errors,
             text=True,
         )
         watcher.watch_group(self.process.pid)
         self.seen: set[int] = set()
         assert self.process.stdout is not None
         self.greeting = self.process.stdout.readline()
-        assert self.greeting, self.process.stderr and self.process.stderr.read()
+        assert self.greeting, self.written()
 
     @property
     def port(self) -> int:
         found = re.search(r"http://127\.0\.0\.1:(\d+)/", self.greeting)
-        assert found, (self.greeting, self.process.stderr and self.process.stderr.read())
+        assert found, (self.greeting, self.written())
         return int(found[1])
+
+    def written(self) -> str:
+        """What the processes wrote to their error stream until now."""
+        # Seeking would move the place where the processes write.
+        descriptor = self.errors.fileno()
+        return os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode()
 
     def children(self) -> dict[str, int]:
         """Pids of the living children by what they are."""
@@ -71,8 +81,10 @@ class Served:
         """Send a signal to the parent; return what it wrote to its error stream but of this machine."""
         self.children()
         self.process.send_signal(number)
-        _out, said = self.process.communicate(timeout=PATIENCE)
+        self.process.communicate(timeout=PATIENCE)
         watcher.forget_group(self.process.pid)
+        said = self.written()
+        self.errors.close()
         known = lacking()
         return without_volume_warnings(
             "".join(

@@ -41,7 +41,7 @@ def test_files_are_found_by_name_and_number_and_never_by_whom(client: Client) ->
 def test_htmx_swaps_the_rows_alone(client: Client) -> None:
     shown = get(client, "/files/?name=nobody", **HTMX)
     assert shown.lstrip().startswith('<div id="files">')
-    assert "No file of that name." in shown
+    assert "No file of that name or number." in shown
 
 
 @pytest.mark.parametrize("query", ["?page=x", "?page=-1", "?name=%00", "?name=" + "x" * 5000])
