@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from clinic.audit.keyring import former_keys, key_of_certificate
 from clinic.audit.merkle import verify_inclusion
 from clinic.audit.models import Checkpoint, Entry
 from clinic.audit.proofs import tree_of
+from clinic.audit.restored import restore_declared_at
 from clinic.oversight.entry_texts import grouped as short_digest
 from erasure.certificates import summary, verify_certificate
 from erasure.certificates.checking import LARGEST_FILE, Checked, Unreadable, check, digest_of, read_and_check
@@ -79,12 +79,6 @@ def issued_entry(made: Certificate) -> IssuedEntry:
     return IssuedEntry(True, entry, signed) if proved else IssuedEntry(False)
 
 
-def restored_at() -> datetime | None:
-    """Return when a restore last lost the end of the log, or None. Certificates may be lost with it."""
-    declared = Entry.objects.filter(action="audit.restored").order_by("-index")
-    return declared.values_list("at", flat=True).first()
-
-
 @login_not_required
 @require_safe
 @never_cache
@@ -92,7 +86,7 @@ def verify_number(request: HttpRequest, key: str) -> HttpResponse:
     """Show whether a certificate with this number exists and holds, and its figures; no personal data."""
     made = Certificate.objects.numbered(key)
     if made is None:
-        context = page_context(number=key[:80], restored_at=restored_at())
+        context = page_context(number=key[:80], restored_at=restore_declared_at())
         return render(request, "erasure/certificates/verify.html", context, status=404)
     checked = check(made.body.encode(), made.signature, key_of_certificate(made.digest))
     statement, entry = made.statement, issued_entry(made)

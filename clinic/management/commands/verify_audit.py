@@ -95,6 +95,10 @@ class Command(BaseCommand):
             self.stdout.write(f"Problem: {line}")
         if report.unlisted:
             self.stdout.write(f"And {report.unlisted} more.")
+        if report.undeclared:
+            self.stdout.write(
+                "If a backup was restored, somebody who knows that declares it: manage.py declare_restore"
+            )
         if not report.ok:
             found = len(report.problems) + report.unlisted
             raise CommandError(f"The log is not whole: {found} problem{'s' * (found > 1)}.")

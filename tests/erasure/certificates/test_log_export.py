@@ -19,7 +19,7 @@ from clinic.audit import triggers
 from clinic.audit.checkpoints import checkpoint, verifier_key
 from clinic.audit.models import Checkpoint, Entry, TreeHead
 from clinic.audit.record import Act, record
-from clinic.audit.restored import declare_restored
+from clinic.audit.restored import declare_afterwards, declare_restored, sign_restore
 from erasure.certificates import verify_certificate as offline
 from patients.cases.models import Case
 from tests.clinic.audit.factories import copy_of_entry, write
@@ -200,10 +200,41 @@ def test_a_declared_restore_is_said_and_not_taken_for_a_cut(client: Client) -> N
     note = checkpoint("newest").note
     seal_anew(list(Entry.objects.all())[:4])
     tamper("DELETE FROM clinic_checkpoint")
+    sign_restore()
     declare_restored("system:serve")
     file = export(client)
     assert codes(file, verifier_key(), note) == []
     assert codes(file, verifier_key(), note, holds=None) == ["note-lost"]
+
+
+def test_e8_an_entry_alone_declares_nothing_to_a_stranger(client: Client) -> None:
+    a_signed_log()
+    note = checkpoint("newest").note
+    seal_anew(list(Entry.objects.all())[:4])
+    tamper("DELETE FROM clinic_checkpoint")
+    declare_restored("system:serve")  # as versions before signed notes did, or whoever forges it
+    assert codes(export(client), verifier_key(), note) == ["note-longer", "restored-not"]
+    declare_afterwards("the disk failed")
+    file = export(client)
+    assert codes(file, verifier_key(), note) == []
+    assert codes(file, verifier_key(), note, holds=None) == ["note-lost-late"]
+
+
+def test_e8_a_log_rewritten_after_the_restore_is_told_to_a_stranger(client: Client) -> None:
+    a_signed_log()
+    acts(7, 12)
+    checkpoint("newest")
+    seal_anew(list(Entry.objects.all())[:4])
+    tamper("DELETE FROM clinic_checkpoint")
+    sign_restore()
+    declare_restored("system:serve")
+    acts(20, 25)
+    after = checkpoint("after").note  # over fewer entries than were lost
+    assert codes(export(client), verifier_key(), after) == []
+    entries = list(Entry.objects.all())
+    entries[6].reason = "because"
+    seal_anew(entries)
+    assert "note-not" in codes(export(client), verifier_key(), after)
 
 
 # --- A file that was changed on its way --------------------------------------------------------------------
