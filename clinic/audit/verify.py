@@ -16,6 +16,7 @@ from django.db.models import Max
 from clinic.audit import triggers
 from clinic.audit.canonical import leaf_of
 from clinic.audit.checkpoints import AFTERWARDS, Head, Note, NoteInvalid, verify_note
+from clinic.audit.comparisons import COMPARISONS
 from clinic.audit.keyring import signed_by_any, verify_ours
 from clinic.audit.merkle import Frontier
 from clinic.audit.models import Checkpoint, Entry, Subtree, TreeHead
@@ -107,7 +108,8 @@ def verify_log(*, witness: Path | None = None, key: Ed25519PublicKey | None = No
     directory is it a problem if the note of a stored checkpoint is missing. key: the public key to check
     signatures with; by default our own keys, each former key for what was signed before it was replaced.
     Entries are read in batches, in constant memory; checkpoints stay in memory, 100 bytes each. The log may
-    grow meanwhile: entries recorded after the start are not verified.
+    grow meanwhile: entries recorded after the start are not verified. Rows that repeat what entries say are
+    compared with them (comparisons.py).
     """
     report = Report()
     statements, doubtful = read_statements(report, witness, key)
@@ -119,6 +121,12 @@ def verify_log(*, witness: Path | None = None, key: Ed25519PublicKey | None = No
     open_restores = check_restored(report, restored, lost)
     for statement in statements:
         check_statement(report, statement, roots, lost, open_restores)
+    for rows, compare in COMPARISONS.items():
+        try:
+            for problem in compare(head.size):
+                report.add(problem)
+        except (ValueError, TypeError, AttributeError, LookupError) as error:  # a row may hold anything
+            report.add(f"The {rows} cannot be compared with the log: {error!r}.")
     for name in triggers.missing(connection):
         report.add(f"The database would let the log be changed: its trigger {name} is missing.")
     return report
