@@ -166,17 +166,19 @@ def declare_afterwards(reason: str) -> Note | None:
     return note
 
 
-def restore_declared_at() -> datetime | None:
-    """Return when a restore was last declared by a note that we signed over the stored log, or None."""
-    if not head_size():
-        return None
-    tree, found = Tree(), []
-    for row in Checkpoint.objects.filter(reason=RESTORED).order_by("-at"):
+def declared_notes() -> list[Note]:
+    """Return the stored restore notes that we signed and that are over the stored log."""
+    tree, found, size = Tree(), [], head_size()
+    for row in Checkpoint.objects.filter(reason=RESTORED).order_by("pk"):
         try:
             note = verify_ours(row.note)
-            matches = note.restored and note.root == tree.root(0, note.size)
-        except (NoteInvalid, LookupError):
+            if note.restored and note.size <= size and note.root == tree.root(0, note.size):
+                found.append(note)
+        except (NoteInvalid, LookupError):  # verify_log reports it
             continue
-        if matches:
-            found.append(datetime.fromisoformat(note.at))
-    return max(found, default=None)
+    return found
+
+
+def restore_declared_at() -> datetime | None:
+    """Return when a restore was last declared by a note that we signed over the stored log, or None."""
+    return max((datetime.fromisoformat(note.at) for note in declared_notes()), default=None)
