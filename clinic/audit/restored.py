@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from clinic.audit.canonical import DetailInput
 from clinic.audit.checkpoints import (
     AFTERWARDS,
     RESTORED,
@@ -133,7 +134,7 @@ def declare_restored(actor: str) -> list[Entry]:
 
 def _act(actor: str, head: Head, *, signed: bool, heads: int) -> Act:
     size, root = head
-    details = {"size": size, "root": root.hex(), "signed": signed, "heads": heads}
+    details: dict[str, DetailInput] = {"size": size, "root": root.hex(), "signed": signed, "heads": heads}
     return Act(DECLARED, "log:checkpoint", actor, details=details)
 
 
@@ -156,7 +157,12 @@ def declare_afterwards(reason: str) -> Note | None:
         return None
     text = write_restore_note(found.head, found.lost + found.told, AFTERWARDS)
     note, (size, root) = read_note(text), found.lost[0]
-    details = {"size": size, "root": root.hex(), "signed": True, "heads": len(note.lost)}
+    details: dict[str, DetailInput] = {
+        "size": size,
+        "root": root.hex(),
+        "signed": True,
+        "heads": len(note.lost),
+    }
     with transaction.atomic():
         # The file first: if a row has no file, somebody removed the file.
         keep_outside(text)

@@ -44,11 +44,23 @@ class Report:
     declared: list[str] = field(default_factory=list)
     # How many of the problems are restores that no signed note declares.
     undeclared: int = 0
+    # How many of the problems are rows that are not as the log says.
+    differences: int = 0
     unlisted: int = 0
 
     @property
     def ok(self) -> bool:
         return not self.problems
+
+    @property
+    def found(self) -> int:
+        """The number of problems."""
+        return len(self.problems) + self.unlisted
+
+    @property
+    def log_ok(self) -> bool:
+        """True if the log itself has no problem, whatever rows differ from it."""
+        return self.found == self.differences
 
     def add(self, problem: str) -> None:
         if len(self.problems) < MOST_PROBLEMS:
@@ -126,15 +138,22 @@ def verify_log(*, witness: Path | None = None, key: Ed25519PublicKey | None = No
     open_restores = check_restored(report, restored, lost)
     for statement in statements:
         check_statement(report, statement, roots, lost, open_restores)
+    for name in triggers.missing(connection):
+        report.add(f"The database would let the log be changed: its trigger {name} is missing.")
+    compare_rows(report, head.size)
+    return report
+
+
+def compare_rows(report: Report, size: int) -> None:
+    """Report everything stored that is not as the first `size` entries say."""
+    before = report.found
     for rows, compare in {"signing keys": key_history.differences, **COMPARISONS}.items():
         try:
-            for problem in compare(head.size):
+            for problem in compare(size):
                 report.add(problem)
         except (ValueError, TypeError, AttributeError, LookupError) as error:  # a row may hold anything
             report.add(f"The {rows} cannot be compared with the log: {error!r}.")
-    for name in triggers.missing(connection):
-        report.add(f"The database would let the log be changed: its trigger {name} is missing.")
-    return report
+    report.differences = report.found - before
 
 
 def read_entries(report: Report, size: int, wanted: set[int]) -> tuple[dict[int, bytes], list[Restored]]:

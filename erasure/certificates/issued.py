@@ -40,13 +40,16 @@ SENTENCES: dict[str, str | Promise] = {
 
 
 class Difference(NamedTuple):
-    """How a stored certificate differs from what the log says. code: a key of SENTENCES."""
+    """How a stored certificate differs from what the log says.
+
+    code: a key of SENTENCES. entry: the index of the entry that the sentence names.
+    """
 
     code: str
-    index: int = 0
+    entry: int = 0
 
     def __str__(self) -> str:
-        return str(SENTENCES[self.code]) % {"index": self.index}
+        return str(SENTENCES[self.code]) % {"index": self.entry}
 
 
 @dataclass(frozen=True)

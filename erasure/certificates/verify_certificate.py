@@ -601,12 +601,12 @@ def believed(texts: Sequence[str], keys: Keys, found: list[Finding]) -> list[Not
         except Unreadable as error:
             doubtful.append((text, error))
     lost = {head for note in notes for head in note.lost}
-    for text, error in doubtful:
+    for text, why in doubtful:
         signed = read_former(text, keys)
         if signed is not None and signed not in notes and (signed.size, signed.root) in lost:
             notes.append(signed)
         elif signed is None or signed not in notes:
-            found.append(Finding("checkpoint-not", False, {"why": error}))
+            found.append(Finding("checkpoint-not", False, {"why": why}))
     return notes
 
 

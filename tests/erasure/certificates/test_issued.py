@@ -181,6 +181,17 @@ def test_e9_a_changed_time_of_issue(client: Client) -> None:
     assert problems() == [f"Certificate {made.pk}: {sentence}"]
 
 
+def test_e9_the_audit_page_says_that_the_log_is_whole_and_what_is_stored_is_not(client: Client) -> None:
+    made, _other = pair()
+    Certificate.objects.filter(pk=made.pk).update(signature="")
+    client.force_login(make_user(Role.AUDITOR))
+    shown = client.post(reverse("audit-verify")).content.decode()
+    assert "The log is whole, and what is stored is not as it says." in shown
+    assert "The log is not whole." not in shown
+    assert f"Certificate {made.pk}: " in shown
+    assert Entry.objects.filter(action="audit.broken", details__problems=1).exists()
+
+
 def test_e9_a_removed_one_is_missed_and_not_issued_again(client: Client) -> None:
     made, _other = pair()
     run, number, pk = made.run_id, made.number, made.pk
@@ -189,7 +200,7 @@ def test_e9_a_removed_one_is_missed_and_not_issued_again(client: Client) -> None
     sentence = f"The log says that it was issued (entry {entry.index}), and it is no longer here."
     assert problems() == [f"Certificate {pk}: {sentence}"]
     out = StringIO()
-    with pytest.raises(CommandError, match="not whole: 1 problem") as caught:
+    with pytest.raises(CommandError, match="is not as it says: 1 problem") as caught:
         call_command("verify_audit", stdout=out)
     assert caught.value.returncode == 1
     assert f"Problem: Certificate {pk}: {sentence}" in out.getvalue()
