@@ -49,15 +49,15 @@ class Rows:
 
     noun: of the entries' subjects, "<noun>:<id>". actions: of the entries. stored: returns what the rows say,
     by id; of all rows or of one id. logged: returns what the entries on one row say, in their order; it may
-    raise KeyError, TypeError or ValueError for an entry that was changed. each_logged: False if there may be
-    rows without an entry.
+    raise KeyError, TypeError or ValueError for an entry that was changed. is_logged: returns whether a row
+    must have an entry.
     """
 
     noun: str
     actions: tuple[str, ...]
     stored: Callable[[str | None], Mapping[str, Said]]
     logged: Callable[[list[Entry]], Said]
-    each_logged: bool = True
+    is_logged: Callable[[Said], bool] = lambda said: True
 
     def __call__(self, size: int) -> Iterator[str]:
         stored, entries = self.stored(None), self._entries(entries_of(size, *self.actions))
@@ -85,7 +85,8 @@ class Rows:
         """Return the sentence on a row, "" if it is as the log says."""
         name = f"{self.noun.capitalize()} {row_id}"
         if not entries:
-            return f"{name}: the log says nothing of it." if self.each_logged and stored is not None else ""
+            unsaid = stored is not None and self.is_logged(stored)
+            return f"{name}: the log says nothing of it." if unsaid else ""
         last = entries[-1].index
         if stored is None:
             return f"{name}: entry {last} speaks of it, and it is no longer there."

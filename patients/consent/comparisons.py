@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from clinic.audit.comparisons import Rows, Said, register
 from clinic.audit.models import Entry
-from patients.consent.models import Signature
+from patients.consent.models import ConsentText, Signature
 
 SIGNED, WITHDRAWN = "consent.signed", "consent.withdrawn"
 NAMES = ("kind", "version", "text", "map", "may_extend")
@@ -38,4 +38,9 @@ def logged(entries: list[Entry]) -> Said:
     return said
 
 
-register("consents", Rows("signature", (SIGNED, WITHDRAWN), stored, logged, each_logged=False))
+def must_be_logged(said: Said) -> bool:
+    """Return whether the log must have an entry on a signature: nothing is erased by a storage consent."""
+    return said["kind"] == ConsentText.Kind.PROCEDURE.value
+
+
+register("consents", Rows("signature", (SIGNED, WITHDRAWN), stored, logged, must_be_logged))

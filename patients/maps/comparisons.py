@@ -33,4 +33,4 @@ def logged(entries: list[Entry]) -> Said:
     }
 
 
-register("locked maps", Rows("map", ("map.locked",), stored, logged, each_logged=False))
+register("locked maps", Rows("map", ("map.locked",), stored, logged))

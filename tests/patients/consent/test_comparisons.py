@@ -1,5 +1,7 @@
 """What a patient signed, and the map they signed for, are compared with the log when it is verified."""
 
+from uuid import uuid4
+
 import pytest
 from django.utils import timezone
 
@@ -53,6 +55,16 @@ def test_a_withdrawal_that_was_undone_or_that_nobody_made(signature: Signature) 
     assert verify_log().problems == []
     Signature.objects.filter(case=signature.case).update(withdrawn_at=None)
     assert any(problem.startswith(f"Signature {signature.pk} is not") for problem in verify_log().problems)
+
+
+def test_a_consent_that_nobody_signed_and_one_that_was_removed(signature: Signature) -> None:
+    entry, pk = Entry.objects.get(action="consent.signed"), signature.pk
+    signature.delete()
+    removed = f"Signature {pk}: entry {entry.index} speaks of it, and it is no longer there."
+    assert verify_log().problems == [removed]
+    signature.pk = uuid4()
+    signature.save(force_insert=True)
+    assert f"Signature {signature.pk}: the log says nothing of it." in verify_log().problems
 
 
 def test_a_map_that_was_changed_after_it_was_signed_for(signature: Signature) -> None:
