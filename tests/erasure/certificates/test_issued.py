@@ -122,6 +122,7 @@ def test_e9_swapped_nights(client: Client) -> None:
         Certificate.objects.filter(pk=second.pk).update(run=first.run_id)
         Certificate.objects.filter(pk=first.pk).update(run=second.run_id)
     sentence = "It is the certificate of another night than the one under which it is stored."
+    assert sum(text.endswith(sentence) for text in problems()) == 2
     for made in Certificate.objects.all():
         refused(client, made, sentence)
         assert sentence in public(client, made.number)
