@@ -3,13 +3,14 @@
 policy.py: the rows of the access policy for the package's URLs (clinic/access/policy.py).
 relations.py: the relations of users to objects in URLs (clinic/access/relations.py).
 actions.py: the audit actions and their words (clinic/audit/actions.py).
+comparisons.py: what is compared with the log when it is verified (clinic/audit/comparisons.py).
 """
 
 from importlib import import_module
 from importlib.util import find_spec
 from pkgutil import iter_modules
 
-MODULES = ("actions", "relations", "policy")
+MODULES = ("actions", "relations", "policy", "comparisons")
 
 
 def register_packages(app: str) -> None:

@@ -39,8 +39,9 @@ register(
         "audit.exported": (_("Log exported"), "plain"),
         # details: both public keys (hex) and the signatures of both, as clinic/audit/keyring.py writes them
         "audit.key-rotated": (_("Signing key replaced"), "alarm"),
-        # details: size and root (hex) of the newest checkpoint from before the restore, or of one that was
-        # signed after an earlier restore and whose entries a later restore dropped
+        # details: size and root (hex) of the newest checkpoint over entries that were lost; how many such
+        # checkpoints (heads); whether a restore note declares them (signed)
         "audit.restored": (_("Backup restored, the log's end lost"), "alarm"),
+        "audit.restore-signed": (_("Restore declared afterwards"), "alarm"),
     }
 )

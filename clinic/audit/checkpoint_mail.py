@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from clinic.audit.checkpoints import checkpoint, verifier_key
+from clinic.audit.checkpoints import RESTORED, checkpoint, verifier_key
 from clinic.audit.models import Checkpoint, Delivery
 from clinic.audit.proofs import head_size, keep_subtrees
 
@@ -36,27 +36,31 @@ def send_newest() -> int:
     """Mail the newest checkpoint to each address of LACUNA_WITNESS_MAIL that has not got it. Return how many.
 
     The newest is enough: its log contains those of all earlier checkpoints, and a recipient can check that by
-    comparing two of them. If a mail cannot be sent, the next call tries again.
+    comparing two of them. Restore notes are mailed too, each once: without them a recipient's older
+    checkpoint would look as if the log had been cut. If a mail cannot be sent, the next call tries again.
     """
     newest = Checkpoint.objects.order_by("size", "pk").last()
     if newest is None:
         return 0
-    sent = 0
-    for address in settings.LACUNA_WITNESS_MAIL:
-        if Delivery.objects.filter(checkpoint__note=newest.note, address=address).exists():
-            continue
-        try:
-            message(newest, address).send()
-        except (SMTPException, OSError) as error:
-            log.error("a checkpoint could not be mailed to %s: %s", address, error)
-            continue
-        try:
-            with transaction.atomic():
-                Delivery.objects.create(checkpoint=newest, address=address, at=timezone.now())
-        except IntegrityError:  # another supervisor sent it at the same time; two mails do no harm
-            continue
-        sent += 1
-    return sent
+    restores = Checkpoint.objects.filter(reason=RESTORED).exclude(pk=newest.pk)
+    return sum(_send(row, address) for address in settings.LACUNA_WITNESS_MAIL for row in [*restores, newest])
+
+
+def _send(row: Checkpoint, address: str) -> bool:
+    """Mail a checkpoint, unless it was mailed there already. Return whether it was sent now."""
+    if Delivery.objects.filter(checkpoint__note=row.note, address=address).exists():
+        return False
+    try:
+        message(row, address).send()
+    except (SMTPException, OSError) as error:
+        log.error("a checkpoint could not be mailed to %s: %s", address, error)
+        return False
+    try:
+        with transaction.atomic():
+            Delivery.objects.create(checkpoint=row, address=address, at=timezone.now())
+    except IntegrityError:  # another supervisor sent it at the same time; two mails do no harm
+        return False
+    return True
 
 
 def message(row: Checkpoint, address: str) -> EmailMessage:
@@ -65,6 +69,11 @@ def message(row: Checkpoint, address: str) -> EmailMessage:
         "This is a signed checkpoint of the clinic's audit log. Keep it: with it you can tell, at any later"
         " time, whether a line written before it was changed, removed or added."
     )
+    if row.reason == RESTORED:
+        words += " " + _(
+            "It also declares that a backup was restored: checkpoints that you have of the sizes named as"
+            " lost are of entries that the restore gave up."
+        )
     body = f"{words}\n\n{verifier_key()}\n\n{row.note}"
     mail = EmailMessage(_("Checkpoint over %(size)d entries") % {"size": row.size}, body, to=[address])
     mail.attach(f"{row.size:012d}.note", row.note, "text/plain")

@@ -3,6 +3,10 @@
 A checkpoint is a C2SP signed note (c2sp.org/signed-note, c2sp.org/tlog-checkpoint): origin, size and root,
 each on a line, and an Ed25519 signature. Whoever has a copy can detect that the log was cut or rewritten
 later.
+
+A restore note is a checkpoint over the log that a restore brought back, with extension lines: the word
+RESTORED or AFTERWARDS with the time of signing, then a line "lost <size> <root>" for each checkpoint over
+entries that the restore gave up. Only such a note explains a checkpoint that does not match the log.
 """
 
 import base64
@@ -11,6 +15,7 @@ import hashlib
 import os
 import re
 import secrets
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,19 +41,44 @@ ED25519 = b"\x01"  # the algorithm's number in C2SP key ids
 SIGNATURE = re.compile(r"— (?P<name>[^\s+]+) (?P<blob>[A-Za-z0-9+/]+={0,2})")
 
 
+RESTORED = "restored"  # signed by `manage.py restore`
+AFTERWARDS = "restored-afterwards"  # signed later, because somebody said that there had been a restore
+RESTORED_LINE = re.compile(rf"(?P<kind>{RESTORED}|{AFTERWARDS}) (?P<at>\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\dZ)")
+LOST_LINE = re.compile(r"lost (?P<size>0|[1-9][0-9]{0,18}) (?P<root>[A-Za-z0-9+/]{43}=)")
+SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
+
+Head = tuple[int, bytes]  # number of entries of a log, and its root
+
+
 class NoteInvalid(ValueError):
     """A note is malformed, or the key did not sign it. The message says which."""
 
 
 @dataclass(frozen=True)
 class Note:
-    """The content of a signed note. signatures: (key name, key id, signature) of each, not verified."""
+    """The content of a signed note. signatures: (key name, key id, signature) of each, not verified.
+
+    Only in a restore note: restored is RESTORED or AFTERWARDS, at the time of signing as ISO 8601 text, and
+    lost the heads over entries that the restore gave up.
+    """
 
     origin: str
     size: int
     root: bytes
     body: bytes
     signatures: tuple[tuple[str, bytes, bytes], ...]
+    restored: str = ""
+    at: str = ""
+    lost: tuple[Head, ...] = ()
+
+    @property
+    def head(self) -> Head:
+        return self.size, self.root
+
+    @property
+    def reach(self) -> int:
+        """The largest size that the note says anything about."""
+        return max([self.size, *(size for size, _root in self.lost)])
 
 
 def signing_key() -> Ed25519PrivateKey:
@@ -103,12 +133,27 @@ def read_verifier_key(text: str) -> Ed25519PublicKey:
     return key
 
 
-def write_note(size: int, root: bytes) -> str:
-    """Return a note over `size` entries with `root` (32 bytes), signed with our key."""
-    origin, key = settings.LACUNA_LOG_ORIGIN, signing_key()
-    body = f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n"
+def write_note(size: int, root: bytes, extension: Sequence[str] = ()) -> str:
+    """Return a note over `size` entries with `root` (32 bytes), signed with our key.
+
+    extension: further lines, without line ends.
+    """
+    lines = [settings.LACUNA_LOG_ORIGIN, str(size), base64.b64encode(root).decode(), *extension]
+    return signed_text("".join(f"{line}\n" for line in lines), signing_key())
+
+
+def signed_text(body: str, key: Ed25519PrivateKey) -> str:
+    """Return the text of a note: `body`, which ends with a line end, signed with `key`."""
+    origin = settings.LACUNA_LOG_ORIGIN
     blob = key_id(origin, key.public_key()) + key.sign(body.encode())
     return f"{body}\n— {origin} {base64.b64encode(blob).decode()}\n"
+
+
+def write_restore_note(after: Head, lost: Sequence[Head], kind: str) -> str:
+    """Return a signed restore note. after: the head of the restored log. kind: RESTORED or AFTERWARDS."""
+    said = [f"{kind} {timezone.now():%Y-%m-%dT%H:%M:%SZ}"]
+    said += [f"lost {size} {base64.b64encode(root).decode()}" for size, root in lost]
+    return write_note(*after, said)
 
 
 def read_note(note: str) -> Note:
@@ -117,7 +162,7 @@ def read_note(note: str) -> Note:
     lines = body.split("\n")
     if len(lines) < 3 or not signed.endswith("\n") or re.search(r"[\x00-\x09\x0b-\x1f\x7f]", note):
         raise NoteInvalid("this is no signed note")
-    if not re.fullmatch(r"0|[1-9][0-9]{0,18}", lines[1]):
+    if not SIZE.fullmatch(lines[1]):
         raise NoteInvalid("the note's second line is no size")
     signatures = []
     try:
@@ -132,7 +177,23 @@ def read_note(note: str) -> Note:
         raise NoteInvalid("the note is not base64 where it should be") from error
     if len(root) != 32:
         raise NoteInvalid("the note's third line is no root")
-    return Note(lines[0], int(lines[1]), root, f"{body}\n".encode(), tuple(signatures))
+    restored, at, lost = _read_restored(lines[3:])
+    return Note(lines[0], int(lines[1]), root, f"{body}\n".encode(), tuple(signatures), restored, at, lost)
+
+
+def _read_restored(extension: Sequence[str]) -> tuple[str, str, tuple[Head, ...]]:
+    """Return what a restore note's extension lines say: kind, time, lost heads. Empty for other notes.
+
+    Errors: NoteInvalid if they begin like those of a restore note and are not exactly that.
+    """
+    if not extension or not extension[0].startswith(RESTORED):
+        return "", "", ()  # C2SP: what a log writes there otherwise is opaque to its readers
+    first = RESTORED_LINE.fullmatch(extension[0])
+    lost = [LOST_LINE.fullmatch(line) for line in extension[1:]]
+    if first is None or not lost or None in lost:
+        raise NoteInvalid("what the note says about a restore is malformed")
+    heads = tuple((int(one["size"]), base64.b64decode(one["root"])) for one in lost if one)
+    return first["kind"], first["at"], heads
 
 
 def verify_note(note: str, key: Ed25519PublicKey) -> Note:
@@ -167,15 +228,21 @@ def checkpoint(reason: str) -> Checkpoint:
         head = TreeHead.objects.filter(pk=1).first() or TreeHead()
         root = head.as_frontier().root()
         note = write_note(head.size, root)
-        keep_once(settings.LACUNA_WITNESS_DIR / witness_name(read_note(note)), note.encode(), 0o644)
+        keep_outside(note)
         return Checkpoint.objects.create(
             size=head.size, root=root, note=note, reason=reason, at=timezone.now()
         )
 
 
+def keep_outside(note: str) -> None:
+    """Write a note's file to LACUNA_WITNESS_DIR, durably. Errors: OSError, NoteInvalid."""
+    keep_once(settings.LACUNA_WITNESS_DIR / witness_name(read_note(note)), note.encode(), 0o644)
+
+
 def witness_name(note: Note) -> str:
     """Return the file name of a note: its size, and parts of root and signature to tell notes apart."""
-    return f"{note.size:012d}-{note.root.hex()[:8]}-{note.signatures[0][1].hex()}.note"
+    said = f"-restored-{hashlib.sha256(note.body).hexdigest()[:8]}" if note.restored else ""
+    return f"{note.size:012d}-{note.root.hex()[:8]}-{note.signatures[0][1].hex()}{said}.note"
 
 
 def keep_once(path: Path, content: bytes, mode: int) -> None:

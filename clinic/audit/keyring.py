@@ -18,21 +18,25 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from clinic.audit.canonical import DetailInput
 from clinic.audit.checkpoints import (
+    RESTORED,
     Note,
     NoteInvalid,
     checkpoint,
     keep_once,
+    keep_outside,
     public_key,
     read_note,
     read_verifier_key,
+    signed_text,
     signing_key,
     verifier_key,
     verify_note,
 )
-from clinic.audit.models import Entry
+from clinic.audit.models import Checkpoint, Entry
 from clinic.audit.record import Act, record
 from clinic.durable import sync_directory
 
@@ -82,14 +86,31 @@ def trusted(size: int) -> Iterator[Ed25519PublicKey]:
 
 
 def verify_ours(note: str) -> Note:
-    """Return a note's content once it is shown to be signed with our key of its time. Errors: NoteInvalid."""
+    """Return a note's content once it is shown to be signed with our key of its time. Errors: NoteInvalid.
+
+    A former key signs no restore note over heads that are longer than the log was when it was replaced: it
+    could explain away what a later key signed.
+    """
     refused = NoteInvalid("the note is not signed with this key")
-    for key in trusted(read_note(note).size):
+    for key in trusted(read_note(note).reach):
         try:
             return verify_note(note, key)
         except NoteInvalid as error:
             refused = error
     raise refused
+
+
+def signed_by_any(note: str) -> Note | None:
+    """Return a note's content if any of our keys signed it, also a former key later than it may; else None.
+
+    Only for a note whose head a restore note gives up: that note vouches for it.
+    """
+    for key in (public_key(), *(one.key for one in former_keys())):
+        try:
+            return verify_note(note, key)
+        except NoteInvalid:
+            continue
+    return None
 
 
 def handover(before: Ed25519PublicKey, now: Ed25519PublicKey) -> bytes:
@@ -111,10 +132,26 @@ def rotate(*, by: str) -> str:
         checkpoint("key-rotation")
         entry = _record_rotation(old, new, by)
     _add_former_key(entry.index, old.public_key())
+    _sign_restore_notes(new)
     _path_with_ending("next").replace(settings.LACUNA_SIGNING_KEY_FILE)
     sync_directory(_path_with_ending("next").parent)
     checkpoint("key-rotation")
     return verifier_key()
+
+
+def _sign_restore_notes(new: Ed25519PrivateKey) -> None:
+    """Sign every restore note in the witness directory with the new key too: see `verify_ours`."""
+    for path in sorted(settings.LACUNA_WITNESS_DIR.glob("*-restored-*.note")):
+        try:
+            note = verify_ours(path.read_bytes().decode(errors="replace"))
+        except NoteInvalid:  # verify_log reports it; the new key does not sign it
+            continue
+        text = signed_text(note.body.decode(), new)
+        keep_outside(text)
+        if not Checkpoint.objects.filter(note=text).exists():
+            Checkpoint.objects.create(
+                size=note.size, root=note.root, note=text, reason=RESTORED, at=timezone.now()
+            )
 
 
 def _new_key() -> Ed25519PrivateKey:

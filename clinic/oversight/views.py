@@ -160,7 +160,7 @@ def recorded(report: Report) -> bool:
         "size": report.size,
         "root": report.root.hex(),
         "checkpoints": report.checkpoints,
-        "problems": len(report.problems) + report.unlisted,
+        "problems": report.found,
     }
     try:
         with transaction.atomic():

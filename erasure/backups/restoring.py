@@ -9,9 +9,14 @@ from django.core.files.base import File
 from django.db import connection
 
 from clinic.audit.checkpoints import keep_once
+from clinic.audit.restored import sign_restore
 from erasure.backups import database
 from erasure.backups.manifest import BackupRefused, Item, Manifest, check, item_of, path_of
 from patients.vault.objects import storage
+
+
+class NotDeclared(Exception):
+    """The backup is restored, but the note that declares it could not be signed. The message says why."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +42,9 @@ def read_mark() -> RestoreMark | None:
 def restore(directory: Path) -> Manifest:
     """Restore database and ciphertext from `directory`. The database must be empty. Keys are not touched.
 
-    Objects that are already in the vault are not changed. After an error everything restored is removed
-    again. Errors: BackupRefused, OSError.
+    Objects that are already in the vault are not changed. What the log lost by it is signed, before anything
+    is added to that log. After an error everything restored is removed again, but for NotDeclared. Errors:
+    BackupRefused, OSError, NotDeclared.
     """
     directory = directory.resolve()
     manifest = check(directory)
@@ -61,6 +67,10 @@ def restore(directory: Path) -> Manifest:
         for name in restored:
             storage().delete(name)
         raise
+    try:
+        sign_restore()
+    except (OSError, LookupError, ValueError) as error:
+        raise NotDeclared(str(error)) from error
     return manifest
 
 

@@ -60,8 +60,15 @@ SENTENCES: dict[str, str | Promise] = {
         "give the exported log too."
     ),
     "note-lost": gettext_lazy(
-        "The checkpoint over %(size)d entries is of a log whose end a restored backup lost, as "
-        "entry %(index)d declares."
+        "The checkpoint over %(size)d entries is of a log whose end a restored backup lost, as a "
+        "note signed over %(after)d entries declares."
+    ),
+    "note-lost-late": gettext_lazy(
+        "The checkpoint over %(size)d entries is of a log whose end a restored backup lost, as a "
+        "note signed over %(after)d entries declares. It was signed afterwards, at %(at)s."
+    ),
+    "restored-not": gettext_lazy(
+        "Entry %(index)d says that a backup was restored, and NO note signed over this log declares it."
     ),
     "handed-over": gettext_lazy("Entry %(index)d hands the signature over to another key, signed with both."),
 }

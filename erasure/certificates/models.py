@@ -13,16 +13,23 @@ from erasure.runs.models import Run
 NUMBER_DIGITS = 24  # hex: 96 bits
 
 
+def digits_of(text: str) -> str:
+    """Return the digits of a certificate's number, or "" if the text is none.
+
+    text: as somebody typed it; it may contain spaces, and more digits of the digest.
+    """
+    digits = "".join(text.split()).lower()
+    return digits if re.fullmatch(rf"[0-9a-f]{{{NUMBER_DIGITS},64}}", digits) else ""
+
+
 class CertificateQuerySet(models.QuerySet["Certificate"]):
     def numbered(self, text: str) -> "Certificate | None":
         """Return the certificate with this number, or None.
 
         text: a certificate's number or more digits of its digest; it may contain spaces.
         """
-        digits = "".join(text.split()).lower()
-        if not re.fullmatch(rf"[0-9a-f]{{{NUMBER_DIGITS},64}}", digits):
-            return None
-        return self.filter(digest__startswith=digits).first()
+        digits = digits_of(text)
+        return self.filter(digest__startswith=digits).first() if digits else None
 
 
 class Certificate(models.Model):

@@ -95,7 +95,7 @@ def memory_table(statement: dict[str, Any]) -> dict[str, Any]:
     return {"title": _("Memory by memory"), "head": head, "rows": rows}
 
 
-def pdf_data(made: Certificate, chart: Silhouette, url: str, broken: str) -> dict[str, Any]:
+def pdf_data(made: Certificate, chart: Silhouette, url: str) -> dict[str, Any]:
     """Return everything that certificate.typ needs, in the active language.
 
     The arguments are those of `render_pdf`.
@@ -118,7 +118,6 @@ def pdf_data(made: Certificate, chart: Silhouette, url: str, broken: str) -> dic
         "caption": _("The map, as it is now."),
         "figures": [[str(label), str(value)] for label, value in summary.figures(statement)],
         "signatures": [*doctors[:1], _("Looked at afterwards, %(at)s") % {"at": verified}],
-        "broken": broken or None,
         "claim": _(
             "Claimed is the cryptographic erasure of logical objects: of keys, without which what is left can"
             " be opened by nobody. It is not claimed that a disk was wiped."
@@ -141,11 +140,10 @@ def pdf_data(made: Certificate, chart: Silhouette, url: str, broken: str) -> dic
     return {**drawable(words), "map": map_svg(chart), "qr": qr(url), "file": certificate_file(made)}
 
 
-def render_pdf(made: Certificate, chart: Silhouette, url: str, *, broken: str = "") -> bytes:
+def render_pdf(made: Certificate, chart: Silhouette, url: str) -> bytes:
     """Return the certificate as PDF/A-3 in the active language. The same content gives the same bytes.
 
-    chart: the map to draw. url: the page on which anyone can check the certificate. broken: a sentence
-    printed in red if the certificate does not hold, else "".
+    chart: the map to draw. url: the page on which anyone can check the certificate.
     """
     return typst.compile(
         TEMPLATES / "certificate.typ",
@@ -153,7 +151,7 @@ def render_pdf(made: Certificate, chart: Silhouette, url: str, *, broken: str = 
         font_paths=[TEMPLATES / "fonts"],
         ignore_system_fonts=True,
         format="pdf",
-        sys_inputs={"data": json.dumps(pdf_data(made, chart, url, broken))},
+        sys_inputs={"data": json.dumps(pdf_data(made, chart, url))},
         pdf_standards=["a-3a", "ua-1"],
         timestamp=int(made.issued_at.timestamp()),
     )

@@ -1,8 +1,6 @@
 """Public pages to check a certificate: they need no sign-in, show no personal data and store nothing."""
 
 import re
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +15,15 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
-from clinic.audit.canonical import leaf_of
 from clinic.audit.checkpoints import verifier_key
 from clinic.audit.keyring import former_keys, key_of_certificate
-from clinic.audit.merkle import verify_inclusion
-from clinic.audit.models import Checkpoint, Entry
-from clinic.audit.proofs import tree_of
+from clinic.audit.restored import restore_declared_at
 from clinic.oversight.entry_texts import grouped as short_digest
 from erasure.certificates import summary, verify_certificate
-from erasure.certificates.checking import LARGEST_FILE, Checked, Unreadable, check, digest_of, read_and_check
+from erasure.certificates.checking import LARGEST_FILE, Checked, Unreadable, digest_of, read_and_check
 from erasure.certificates.finding_texts import UNKNOWN, sentence_of
-from erasure.certificates.models import Certificate
+from erasure.certificates.issued import examine, issued_at_index, removed
+from erasure.certificates.models import Certificate, digits_of
 from erasure.certificates.pdf import grouped
 
 VERIFIER = Path(verify_certificate.__file__)
@@ -45,46 +41,6 @@ def checked_lines(checked: Checked) -> list[tuple[bool | None, str]]:
     ]
 
 
-@dataclass(frozen=True)
-class IssuedEntry:
-    """Whether the log proves that a certificate was issued.
-
-    holds: None while the entry exists but no checkpoint covers it. The server was then stopped between
-    writing the two, and signs one after its next start (`issuing.sign_unsigned`).
-    """
-
-    holds: bool | None
-    entry: Entry | None = None
-    checkpoint: Checkpoint | None = None
-
-
-def issued_entry(made: Certificate) -> IssuedEntry:
-    """Find the log's entry that this certificate was issued, and prove that a signed checkpoint covers it.
-
-    The proof is made from the stored log and checked here.
-    """
-    issued = Entry.objects.filter(action="certificate.issued", subject=f"certificate:{made.pk}")
-    entry = issued.order_by("index").first()
-    if entry is None or entry.details.get("digest") != made.digest:
-        return IssuedEntry(False)
-    signed = Checkpoint.objects.filter(size__gt=entry.index).order_by("size", "pk").first()
-    if signed is None:
-        return IssuedEntry(None, entry)
-    root = bytes(signed.root)
-    try:
-        path = tree_of(signed.size, root).inclusion(entry.index, signed.size)
-    except LookupError:
-        return IssuedEntry(False)
-    proved = verify_inclusion(leaf_of(entry), entry.index, signed.size, path, root)
-    return IssuedEntry(True, entry, signed) if proved else IssuedEntry(False)
-
-
-def restored_at() -> datetime | None:
-    """Return when a restore last lost the end of the log, or None. Certificates may be lost with it."""
-    declared = Entry.objects.filter(action="audit.restored").order_by("-index")
-    return declared.values_list("at", flat=True).first()
-
-
 @login_not_required
 @require_safe
 @never_cache
@@ -92,23 +48,24 @@ def verify_number(request: HttpRequest, key: str) -> HttpResponse:
     """Show whether a certificate with this number exists and holds, and its figures; no personal data."""
     made = Certificate.objects.numbered(key)
     if made is None:
-        context = page_context(number=key[:80], restored_at=restored_at())
+        gone = removed(number=digits_of(key))
+        context = page_context(number=key[:80], gone=gone, restored_at=restore_declared_at())
         return render(request, "erasure/certificates/verify.html", context, status=404)
-    checked = check(made.body.encode(), made.signature, key_of_certificate(made.digest))
-    statement, entry = made.statement, issued_entry(made)
+    found = examine(made)
+    lines = [(False, str(one)) for one in found.differences] + checked_lines(found.checked)
+    entry = found.logged
     context = page_context(
-        number=grouped(made.number),
-        made=made,
-        checked=checked,
-        lines=checked_lines(checked),
-        logged=entry,
-        root=short_digest(bytes(entry.checkpoint.root).hex()) if entry.checkpoint else "",
-        holds=checked.holds and entry.holds is not False,
-        outcome=summary.outcome(statement),
-        figures=summary.figures(statement),
-        remarks=summary.remarks(statement),
-        looked=summary.verification_words(statement),
+        number=grouped(made.number), made=made, lines=lines, logged=entry, holds=found.holds
     )
+    if found.holds:
+        statement = made.statement
+        context |= {
+            "root": short_digest(bytes(entry.checkpoint.root).hex()) if entry.checkpoint else "",
+            "outcome": summary.outcome(statement),
+            "figures": summary.figures(statement),
+            "remarks": summary.remarks(statement),
+            "looked": summary.verification_words(statement),
+        }
     return render(request, "erasure/certificates/verify.html", context)
 
 
@@ -127,11 +84,26 @@ def verify(request: HttpRequest) -> HttpResponse:
     context, status = page_context(sent=True), 200
     try:
         file = sent_content(request)
-        checked = read_and_check(file, key_of_certificate(digest_of(file)))
-        context |= {"checked": checked, "lines": checked_lines(checked), "holds": checked.holds}
+        digest = digest_of(file)
+        checked = read_and_check(file, key_of_certificate(digest))
+        lines, holds = checked_lines(checked), checked.holds
+        if holds:
+            lines.append(issued_line(digest))
+            holds = lines[-1][0] is not False
+        context |= {"checked": checked, "lines": lines, "holds": holds}
     except (Unreadable, BadRequest) as error:
         context["problem"], status = str(error), 422
     return render(request, "erasure/certificates/verify.html", context, status=status)
+
+
+def issued_line(digest: str) -> tuple[bool | None, str]:
+    """Return whether the log says that a certificate with this digest was issued, and the sentence."""
+    index = issued_at_index(digest)
+    if index is not None:
+        return True, _("That this certificate was issued is entry %(index)d of the log.") % {"index": index}
+    if restore_declared_at() is not None:
+        return None, _("The log does not show that it was issued. A restored backup lost a part of the log.")
+    return False, _("The log does not show that it was issued.")
 
 
 def sent_content(request: HttpRequest) -> bytes:

@@ -32,6 +32,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 ED25519 = b"\x01"
 MOST = 2**53  # the largest number a certificate or a log may hold
+RESTORED_LINE = re.compile(r"restored(?P<late>-afterwards)? (?P<at>[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z)")
+LOST_LINE = re.compile(r"lost (?P<size>0|[1-9][0-9]{0,15}) (?P<root>[A-Za-z0-9+/]{43}=)")
 SIGNATURE_LINE = re.compile(r"— (?P<name>[^\s+]+) (?P<blob>[A-Za-z0-9+/]+={0,2})")
 
 # The sentences for all findings, by code.
@@ -69,8 +71,12 @@ SENTENCES = {
     "were not given.",
     "note-apart": "The checkpoint over %(size)d entries cannot be compared with the certificate's alone: "
     "give the exported log too.",
-    "note-lost": "The checkpoint over %(size)d entries is of a log whose end a restored backup lost, as "
-    "entry %(index)d declares.",
+    "note-lost": "The checkpoint over %(size)d entries is of a log whose end a restored backup lost, as a "
+    "note signed over %(after)d entries declares.",
+    "note-lost-late": "The checkpoint over %(size)d entries is of a log whose end a restored backup lost, as "
+    "a note signed over %(after)d entries declares. It was signed afterwards, at %(at)s.",
+    "restored-not": "Entry %(index)d says that a backup was restored, and NO note signed over this log "
+    "declares it.",
 }
 UNKNOWN = {
     "disk": "whether a disk, a snapshot or a thief kept an old copy of a key before it was overwritten: "
@@ -126,10 +132,22 @@ class Key:
 
 @dataclass(frozen=True)
 class Note:
-    """A checkpoint whose signature was verified: size and root of the log."""
+    """A checkpoint whose signature was verified: size and root of the log.
+
+    lost: of a restore note, the (size, root) of the checkpoints over entries that the restore gave up. late:
+    it was signed afterwards. at: when it was signed.
+    """
 
     size: int
     root: bytes
+    lost: tuple[tuple[int, bytes], ...] = ()
+    late: bool = False
+    at: str = ""
+
+    @property
+    def reach(self) -> int:
+        """The largest size that the note says anything about."""
+        return max([self.size, *(size for size, _root in self.lost)])
 
 
 @dataclass(frozen=True)
@@ -152,14 +170,14 @@ class Log:
     """What was read from an export.
 
     roots: Merkle tree roots by size, for sizes that are compared later. entries: the entries given in full,
-    by index. lost: ends of the log that a restored backup lost, as (index of the `audit.restored` entry,
-    size, root).
+    by index. restored: the (size, root) that each entry `audit.restored` says a restored backup lost, by
+    index; only a signed note proves it.
     """
 
     size: int = 0
     roots: dict[int, bytes] = field(default_factory=dict)
     entries: dict[int, dict[str, Any]] = field(default_factory=dict)
-    lost: list[tuple[int, int, str]] = field(default_factory=list)
+    restored: dict[int, tuple[int, str]] = field(default_factory=dict)
 
 
 # --- Hashes (RFC 9162) ------------------------------------------------------------------------------------
@@ -315,7 +333,22 @@ def read_note(text: str, key: Key) -> Note:
         held = False
     if not held or len(root) != 32:
         unreadable("its signature is not of this text")
-    return Note(int(lines[1]), root)
+    return Note(int(lines[1]), root, *read_restored(lines[3:]))
+
+
+def read_restored(lines: Sequence[str]) -> tuple[tuple[tuple[int, bytes], ...], bool, str]:
+    """Return what a restore note's further lines say: the lost heads, whether it is late, when it was signed.
+
+    Nothing for other notes. Errors: Unreadable.
+    """
+    if not lines or not lines[0].startswith("restored"):
+        return (), False, ""
+    first = RESTORED_LINE.fullmatch(lines[0])
+    lost = [LOST_LINE.fullmatch(line) for line in lines[1:]]
+    if first is None or not lost or None in lost:
+        unreadable("what it says about a restore is malformed")
+    heads = tuple((int(one["size"]), unbase64(one["root"])) for one in lost if one)
+    return heads, first["late"] is not None, first["at"]
 
 
 # --- A certificate ----------------------------------------------------------------------------------------
@@ -532,7 +565,7 @@ def grow(log: Log, lines: Sequence[bytes], sizes: set[int], found: list[Finding]
                 log.entries[peaks.size] = said
                 lost = details_of(said)
                 if said.get("action") == "audit.restored" and "size" in lost:
-                    log.lost.append((peaks.size, get(lost, "size", int), get(lost, "root", str)))
+                    log.restored[peaks.size] = get(lost, "size", int), get(lost, "root", str)
                 peaks.add(leaf_hash(line))
         except Unreadable as error:
             found.append(Finding("log-line", False, {"line": number, "why": error}))
@@ -556,14 +589,35 @@ def hidden_roots(said: dict[str, Any], start: int) -> list[tuple[int, bytes]]:
 
 
 def believed(texts: Sequence[str], keys: Keys, found: list[Finding]) -> list[Note]:
-    """Return the checkpoints signed by a key that may sign for their size. Append the others to `found`."""
-    notes = []
-    for text in texts:
+    """Return the checkpoints signed by a key that may sign for their size. Append the others to `found`.
+
+    A checkpoint that a believed restore note gives up may be signed with any of the keys, whatever its size;
+    a restore note that the last key has signed too needs its former signature no more.
+    """
+    notes, doubtful = [], []
+    for text in dict.fromkeys(texts):
         try:
             notes.append(read_ours(text, keys))
         except Unreadable as error:
-            found.append(Finding("checkpoint-not", False, {"why": error}))
+            doubtful.append((text, error))
+    lost = {head for note in notes for head in note.lost}
+    for text, why in doubtful:
+        signed = read_former(text, keys)
+        if signed is not None and signed not in notes and (signed.size, signed.root) in lost:
+            notes.append(signed)
+        elif signed is None or signed not in notes:
+            found.append(Finding("checkpoint-not", False, {"why": why}))
     return notes
+
+
+def read_former(text: str, keys: Keys) -> Note | None:
+    """Return the note if a former key signed it, for whatever size; else None."""
+    for _most, key in keys.former:
+        try:
+            return read_note(text, key)
+        except Unreadable:
+            continue
+    return None
 
 
 def read_ours(text: str, keys: Keys) -> Note:
@@ -573,32 +627,34 @@ def read_ours(text: str, keys: Keys) -> Note:
             note = read_note(text, key)
         except Unreadable:
             continue
-        if key in keys.for_size(note.size):
+        if key in keys.for_size(note.reach):
             return note
     return read_note(text, keys.last)
 
 
 def compare_notes(log: Log, notes: Sequence[Note]) -> list[Finding]:
-    """Compare checkpoints with the Merkle tree of the log."""
+    """Compare checkpoints with the Merkle tree of the log, and entries on restores with the restore notes."""
     found = []
+    lost: dict[tuple[int, bytes], Note] = {}
+    for note in notes:  # a restore note over another log than this one explains nothing
+        if log.roots.get(note.size) == note.root:
+            lost |= dict.fromkeys(note.lost, note)
     for note in notes:
-        root = log.roots.get(note.size)
-        lost = [
-            entry
-            for entry, size, newest in log.lost
-            if entry < note.size < size or (note.size, note.root.hex()) == (size, newest)
-        ]
+        root, restore = log.roots.get(note.size), lost.get((note.size, note.root))
         if root == note.root:
             found.append(Finding("note-same", True, {"size": note.size}))
-        elif lost:
-            found.append(Finding("note-lost", None, {"size": note.size, "index": lost[0]}))
+        elif restore is not None:
+            code = "note-lost-late" if restore.late else "note-lost"
+            found.append(Finding(code, None, {"size": note.size, "after": restore.size, "at": restore.at}))
         elif note.size > log.size:
             found.append(Finding("note-longer", False, {"size": note.size, "have": log.size}))
         elif root is None:
             found.append(Finding("note-hidden", None, {"size": note.size}))
         else:
             found.append(Finding("note-not", False, {"size": note.size}))
-    return found
+    declared = {(size, root.hex()) for size, root in lost}
+    undeclared = [index for index, head in log.restored.items() if head not in declared]
+    return [*found, *(Finding("restored-not", False, {"index": index}) for index in undeclared)]
 
 
 def check_both(certificate: Certificate, log: Log) -> Finding:

@@ -1,29 +1,46 @@
 """The certificate as a page, and its files to download."""
 
+from collections.abc import Callable
 from uuid import UUID
 
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import get_language
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from clinic.access.policy import allowed
-from clinic.audit.keyring import key_of_certificate
 from clinic.audit.record import Act, record
 from clinic.http.requests import request_user
 from erasure.certificates import sanitization_fields, summary
-from erasure.certificates.checking import check
-from erasure.certificates.finding_texts import SENTENCES
+from erasure.certificates.issued import check_stored, examine, removal
 from erasure.certificates.models import Certificate
 from erasure.certificates.pdf import certificate_file, grouped, render_pdf
 from patients.memories.silhouette import CERTIFICATE, silhouette
 
 
-def _certificate(run: UUID) -> Certificate:
-    return get_object_or_404(Certificate.objects.select_related("run__procedure__case__patient"), run=run)
+def _examined(run: UUID) -> tuple[Certificate | None, list[str]]:
+    """Return the certificate of a run, and what does not hold of it as sentences.
+
+    None with sentences: there was one, and it was removed. Errors: Http404 if none was ever issued.
+    """
+    rows = Certificate.objects.select_related("run__procedure__case__patient")
+    if made := rows.filter(run=run).first():
+        examined = examine(made)
+        return made, [] if examined.holds else examined.sentences
+    if not (found := removal(run)):
+        raise Http404
+    return None, found
+
+
+def _does_not_hold(request: HttpRequest, found: list[str], status: int = 200) -> HttpResponse:
+    """Show what was found of a certificate that does not hold, and nothing that it says.
+
+    What is stored may be of another night, and so of another patient.
+    """
+    return render(request, "erasure/certificates/does_not_hold.html", {"found": found}, status=status)
 
 
 def public_url(request: HttpRequest, made: Certificate) -> str:
@@ -34,8 +51,10 @@ def public_url(request: HttpRequest, made: Certificate) -> str:
 @require_safe
 @never_cache
 def certificate(request: HttpRequest, run: UUID) -> HttpResponse:
-    """Show the certificate in words. It is checked each time it is shown."""
-    made = _certificate(run)
+    """Show the certificate in words. It is checked, and compared with the log, each time it is shown."""
+    made, found = _examined(run)
+    if made is None or found:
+        return _does_not_hold(request, found)
     statement = made.statement
     person = request_user(request)
     row = made.run.procedure.case
@@ -53,7 +72,7 @@ def certificate(request: HttpRequest, run: UUID) -> HttpResponse:
         "places": [(place.name, place.words, "text") for place in summary.places(statement)],
         "spared": summary.spared(statement),
         "beyond": sanitization_fields.unverifiable(statement),
-        "checked": check(made.body.encode(), made.signature, key_of_certificate(made.digest)),
+        "checked": check_stored(made),
         "map": silhouette(row, CERTIFICATE, paper=True),
         "doctors": [one["name"] for one in statement["team"] if one["role"] == "doctor"],
         "may_session": allowed(person, "erasure:session", {"run": run}, "GET").allowed,
@@ -62,9 +81,18 @@ def certificate(request: HttpRequest, run: UUID) -> HttpResponse:
     return render(request, "erasure/certificates/certificate.html", context)
 
 
-def _download(made: Certificate, content: bytes, media_type: str, name: str) -> HttpResponse:
-    """Record the download in the log, then return a file of the certificate; no file if recording fails."""
+def _download(
+    request: HttpRequest, run: UUID, media_type: str, name: str, content: Callable[[Certificate], bytes]
+) -> HttpResponse:
+    """Record the download in the log, then return a file of the certificate; no file if recording fails.
+
+    Of a certificate that does not hold no file is given: anyone who got it would take it for valid.
+    """
+    made, found = _examined(run)
+    if made is None or found:
+        return _does_not_hold(request, found, status=409)
     form = name.rpartition(".")[2] if name.startswith("certificate") else name.partition(".")[0]
+    file = content(made)
     with transaction.atomic():
         record(
             Act(
@@ -72,45 +100,45 @@ def _download(made: Certificate, content: bytes, media_type: str, name: str) -> 
                 f"certificate:{made.pk}",
                 case=made.run.procedure.case_id,
                 run=made.run_id,
-                details={"form": form, "language": (get_language() or "en")[:2], "bytes": len(content)},
+                details={"form": form, "language": (get_language() or "en")[:2], "bytes": len(file)},
             )
         )
     stem, _dot, ending = name.rpartition(".")
     headers = {"Content-Disposition": f'attachment; filename="{stem}-{made.run_id}.{ending}"'}
-    return HttpResponse(content, content_type=media_type, headers=headers)
+    return HttpResponse(file, content_type=media_type, headers=headers)
 
 
 @require_safe
 @never_cache
 def certificate_json(request: HttpRequest, run: UUID) -> HttpResponse:
     """Return the statement and its signature in one file, as our verifiers take it."""
-    made = _certificate(run)
-    return _download(made, certificate_file(made).encode(), "application/json", "certificate.json")
+    return _download(
+        request, run, "application/json", "certificate.json", lambda made: certificate_file(made).encode()
+    )
 
 
 @require_safe
 @never_cache
 def certificate_statement(request: HttpRequest, run: UUID) -> HttpResponse:
     """Return the exact bytes that were signed, for people who check them with their own tool."""
-    made = _certificate(run)
-    return _download(made, made.body.encode(), "application/json", "statement.json")
+    return _download(request, run, "application/json", "statement.json", lambda made: made.body.encode())
 
 
 @require_safe
 @never_cache
 def certificate_signature(request: HttpRequest, run: UUID) -> HttpResponse:
     """Return the detached Ed25519 signature of the statement, in base64."""
-    made = _certificate(run)
-    return _download(made, f"{made.signature}\n".encode(), "text/plain; charset=utf-8", "certificate.sig")
+    media_type = "text/plain; charset=utf-8"
+    return _download(request, run, media_type, "certificate.sig", lambda made: f"{made.signature}\n".encode())
 
 
 @require_safe
 @never_cache
 def certificate_pdf(request: HttpRequest, run: UUID) -> HttpResponse:
     """Return the certificate as PDF in the active language."""
-    made = _certificate(run)
-    holds = check(made.body.encode(), made.signature, key_of_certificate(made.digest)).holds
-    chart = silhouette(made.run.procedure.case, CERTIFICATE, paper=True)
-    broken = "" if holds else str(SENTENCES["signature-not"])
-    content = render_pdf(made, chart, public_url(request, made), broken=broken)
-    return _download(made, content, "application/pdf", "certificate.pdf")
+
+    def rendered(made: Certificate) -> bytes:
+        chart = silhouette(made.run.procedure.case, CERTIFICATE, paper=True)
+        return render_pdf(made, chart, public_url(request, made))
+
+    return _download(request, run, "application/pdf", "certificate.pdf", rendered)

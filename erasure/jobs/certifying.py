@@ -38,6 +38,8 @@ def certify(run_id: UUID) -> bool:
     run = Run.objects.select_related("procedure").get(pk=run_id)
     if run.state != Run.State.FINISHED or hasattr(run, "certificate") or not _verifier_due(run):
         return False
+    if _recorded(run, "certificate.issued"):
+        return False  # it was removed from the database: a second one would hide that
     mine = Run.objects.filter(unleased(), pk=run_id).update(lease_until=lease_end(), lease_holder=HOLDER)
     if not mine:
         return False

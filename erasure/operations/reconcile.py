@@ -16,6 +16,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
+from clinic.audit.checkpoints import checkpoint
 from clinic.audit.proofs import head_size
 from clinic.audit.record import Act, record
 from clinic.audit.restored import declare_restored, newest_outside
@@ -66,8 +67,7 @@ def reconcile_with_keys() -> Reconciliation | None:
             with transaction.atomic():
                 _hold_unknown_keys(result)
         return result if result.counts["held"] else None
-    # This must be written first. whole: the restore command restored a log as it was signed.
-    declare_restored(ACTOR, whole=mark is not None)
+    declare_restored(ACTOR)  # This must be written first.
     with transaction.atomic():
         runs = _mark_erased(gone, result)
         runs |= _stop_runs(result)
@@ -82,6 +82,8 @@ def reconcile_with_keys() -> Reconciliation | None:
         close_gone_steps(run_id)
         finish(run_id)
     _discard_uploads()
+    # So that what was declared leaves now, and not with the next daily checkpoint.
+    checkpoint("after-restore")
     mark_path().unlink(missing_ok=True)
     return result
 

@@ -15,7 +15,10 @@ from clinic.audit.verify import Report, verify_log
 
 
 class Command(BaseCommand):
-    help = "Verify the audit log: every entry, its order, the head, and each signed checkpoint."
+    help = (
+        "Verify the audit log: every entry, its order, the head, and each signed checkpoint; and that "
+        "certificates and other rows are as it says. Exit code 1 if anything is not."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -95,9 +98,15 @@ class Command(BaseCommand):
             self.stdout.write(f"Problem: {line}")
         if report.unlisted:
             self.stdout.write(f"And {report.unlisted} more.")
+        if report.undeclared:
+            self.stdout.write(
+                "If a backup was restored, somebody who knows that declares it: manage.py declare_restore"
+            )
         if not report.ok:
-            found = len(report.problems) + report.unlisted
-            raise CommandError(f"The log is not whole: {found} problem{'s' * (found > 1)}.")
+            problems = f"{report.found} problem{'s' * (report.found > 1)}"
+            if report.log_ok:
+                raise CommandError(f"The log is whole, and what is stored is not as it says: {problems}.")
+            raise CommandError(f"The log is not whole: {problems}.")
         plural = "s" * (report.checkpoints != 1)
         self.stdout.write(
             f"The log is whole: {report.size} entries, {report.checkpoints} checkpoint{plural}."

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 
 from erasure.backups.manifest import BackupRefused
-from erasure.backups.restoring import restore
+from erasure.backups.restoring import NotDeclared, restore
 
 
 class Command(BaseCommand):
@@ -24,6 +24,11 @@ class Command(BaseCommand):
             manifest = restore(directory)
         except (BackupRefused, OSError, Error) as error:
             raise CommandError(f"Nothing was restored: {error}") from error
+        except NotDeclared as error:
+            raise CommandError(
+                f"It is restored, but which end of the log was lost by it could not be signed: {error}. Run "
+                "migrate and serve, then: manage.py declare_restore"
+            ) from error
         self.stdout.write(
             f"As of {manifest.made_at}: {len(manifest.objects)} objects, {manifest.log_size} audit entries. "
             "Now: manage.py migrate, then manage.py serve"

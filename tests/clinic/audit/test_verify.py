@@ -14,6 +14,7 @@ from clinic.audit.checkpoints import checkpoint, public_key, verifier_key
 from clinic.audit.models import Checkpoint, Entry, TreeHead
 from clinic.audit.proofs import consistency, inclusion
 from clinic.audit.record import Act, record
+from clinic.audit.restored import declare_restored, sign_restore
 from clinic.audit.verify import MOST_PROBLEMS, Report, verify_log
 from tests.clinic.audit.factories import a_log, an_act, copy_of_entry, write
 
@@ -283,16 +284,20 @@ def test_l3_missing_triggers_are_a_problem() -> None:
 
 
 def test_a_declared_restore_is_not_mistaken_for_a_cut_tail() -> None:
-    entries, row = with_a_checkpoint()
+    entries, _row = with_a_checkpoint()
     seal_anew(entries[:6])
+    tamper("DELETE FROM clinic_checkpoint")
     assert not verify_log().ok
-    lost = {"size": row.size, "root": bytes(row.root).hex()}
-    with transaction.atomic():
-        record(Act("audit.restored", "log:checkpoint", "system:serve", details=lost))
+    note = sign_restore()
+    assert note
+    declare_restored("system:serve")
     report = verify_log()
     assert report.problems == []
     (declared,) = report.declared
-    assert declared.endswith("is of a log whose end a restore lost, as entry 6 declares.")
+    assert declared.endswith(
+        f", of 11 entries, is of a log whose end a restore lost, as a note signed at {note.at} over 6 "
+        "entries declares."
+    )
 
 
 def test_a_declared_restore_excuses_nothing_before_it() -> None:
@@ -303,7 +308,8 @@ def test_a_declared_restore_excuses_nothing_before_it() -> None:
     lost = {"size": row.size + 9, "root": "00" * 32}
     with transaction.atomic():
         record(Act("audit.restored", "log:checkpoint", "system:serve", details=lost))
-    (problem,) = verify_log().problems
+    undeclared, problem = verify_log().problems
+    assert undeclared.startswith("Undeclared restore: entry 14 says that a backup was restored, and no note ")
     assert problem.endswith("that are not those of today: the log was rewritten.")
 
 

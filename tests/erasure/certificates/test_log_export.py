@@ -16,10 +16,19 @@ from django.test import Client
 
 from clinic.accounts.models import Role
 from clinic.audit import triggers
-from clinic.audit.checkpoints import checkpoint, verifier_key
+from clinic.audit.checkpoints import (
+    RESTORED,
+    checkpoint,
+    read_note,
+    signed_text,
+    signing_key,
+    verifier_key,
+    write_restore_note,
+)
+from clinic.audit.keyring import rotate
 from clinic.audit.models import Checkpoint, Entry, TreeHead
 from clinic.audit.record import Act, record
-from clinic.audit.restored import declare_restored
+from clinic.audit.restored import declare_afterwards, declare_restored, sign_restore
 from erasure.certificates import verify_certificate as offline
 from patients.cases.models import Case
 from tests.clinic.audit.factories import copy_of_entry, write
@@ -200,10 +209,76 @@ def test_a_declared_restore_is_said_and_not_taken_for_a_cut(client: Client) -> N
     note = checkpoint("newest").note
     seal_anew(list(Entry.objects.all())[:4])
     tamper("DELETE FROM clinic_checkpoint")
+    sign_restore()
     declare_restored("system:serve")
     file = export(client)
     assert codes(file, verifier_key(), note) == []
     assert codes(file, verifier_key(), note, holds=None) == ["note-lost"]
+
+
+def test_e8_an_entry_alone_declares_nothing_to_a_stranger(client: Client) -> None:
+    a_signed_log()
+    note = checkpoint("newest").note
+    seal_anew(list(Entry.objects.all())[:4])
+    tamper("DELETE FROM clinic_checkpoint")
+    declare_restored("system:serve")  # as versions before signed notes did, or whoever forges it
+    assert codes(export(client), verifier_key(), note) == ["note-longer", "restored-not"]
+    declare_afterwards("the disk failed")
+    file = export(client)
+    assert codes(file, verifier_key(), note) == []
+    assert codes(file, verifier_key(), note, holds=None) == ["note-lost-late"]
+
+
+def test_e8_a_log_rewritten_after_the_restore_is_told_to_a_stranger(client: Client) -> None:
+    a_signed_log()
+    acts(7, 12)
+    checkpoint("newest")
+    seal_anew(list(Entry.objects.all())[:4])
+    tamper("DELETE FROM clinic_checkpoint")
+    sign_restore()
+    declare_restored("system:serve")
+    acts(20, 25)
+    after = checkpoint("after").note  # over fewer entries than were lost
+    assert codes(export(client), verifier_key(), after) == []
+    entries = list(Entry.objects.all())
+    entries[6].reason = "because"
+    seal_anew(entries)
+    assert "note-not" in codes(export(client), verifier_key(), after)
+
+
+def test_e8_a_restore_holds_after_the_key_was_replaced_and_the_former_key_declares_none(
+    client: Client,
+) -> None:
+    a_signed_log()
+    acts(7, 20)
+    note, before = checkpoint("newest").note, verifier_key()
+    seal_anew(list(Entry.objects.all())[:4])
+    tamper("DELETE FROM clinic_checkpoint")
+    sign_restore()
+    declare_restored("system:serve")
+    stolen = settings.LACUNA_SIGNING_KEY_FILE.read_bytes()
+    rotate(by="system:operator")  # of a shorter log than the one that was lost
+    acts(30, 50)
+    newest = checkpoint("newest").note
+    file = export(client)
+    for key in (before, verifier_key()):
+        assert codes(file, key, note) == []
+        assert "note-lost" in codes(file, key, note, holds=None)
+    present = settings.LACUNA_SIGNING_KEY_FILE.read_bytes()
+    log, _found = offline.check_log(file, offline.read_key(verifier_key()), [note])
+    settings.LACUNA_SIGNING_KEY_FILE.write_bytes(stolen)
+    forged = write_restore_note((4, log.roots[4]), [(read_note(newest).size, bytes(32))], RESTORED)
+    settings.LACUNA_SIGNING_KEY_FILE.write_bytes(present)
+    assert codes(file, verifier_key(), note, forged) == ["checkpoint-not"]
+
+
+@pytest.mark.parametrize(
+    "extension", ["restored", "restored 2026-01-01T00:00:00Z", "restored 2026-01-01T00:00:00Z\nlost 7 A="]
+)
+def test_e8_a_malformed_restore_note_is_not_believed(client: Client, extension: str) -> None:
+    a_signed_log()
+    body = f"{settings.LACUNA_LOG_ORIGIN}\n3\n{'A' * 43}=\n{extension}\n"
+    assert codes(export(client), verifier_key(), signed_text(body, signing_key())) == ["checkpoint-not"]
 
 
 # --- A file that was changed on its way --------------------------------------------------------------------

@@ -180,10 +180,13 @@ def test_a_stopped_night_has_an_honest_paper(client: Client) -> None:
     assert "Outcome Stopped, the night was aborted" in shown
 
 
-def test_a_paper_that_does_not_hold_says_so(client: Client) -> None:
+def test_no_paper_is_made_of_a_certificate_that_does_not_hold(client: Client) -> None:
     made = Certificate.objects.get(run=ended())
     Certificate.objects.filter(pk=made.pk).update(body=made.body.replace("complete", "partial"))
-    assert "The signature does NOT belong to this text" in text(take(client, made.run, "pdf"))
+    client.force_login(make_user(Role.DOCTOR))
+    answer = client.get(reverse("erasure:certificate-pdf", args=[made.run_id]))
+    assert (answer.status_code, answer["Content-Type"]) == (409, "text/html; charset=utf-8")
+    assert "The signature does NOT belong to this text" in answer.content.decode()
 
 
 def test_a_thing_that_is_still_open_is_said_to_be_told_elsewhere() -> None:

@@ -7,6 +7,7 @@ import pytest
 from django.conf import settings as django_settings
 
 from clinic.audit.models import Entry
+from clinic.audit.verify import verify_log
 from erasure.demo import loader, story
 from erasure.demo.people_and_rooms import PEOPLE
 from erasure.jobs.worker import advance
@@ -42,6 +43,7 @@ def test_the_night_begins_and_meets_its_resistance(short_story: None) -> None:
     assert Keepsake.objects.get(kind="recording").read().seconds > 8
     assert [row.read().pages for row in Keepsake.objects.filter(kind="letter") if row.form == "pages"] == [2]
 
+    assert verify_log().problems == []  # its rows are as its log says
     advance(run.pk)
     hold = Hold.objects.get()
     assert hold.step.memory.read().title == "The house that was nobody's"
