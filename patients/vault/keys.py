@@ -152,7 +152,8 @@ class KeyStore(Protocol):
     def destroy(self, key_id: UUID) -> bool:
         """Destroy a key in every copy of the store and check that it is destroyed. May be repeated.
 
-        It waits for a `create` of this id that has begun, also if there is no key yet. Return True if this call destroyed a live key, False if there was none.
+        It waits for a `create` of this id that has begun, also if there is no key yet. Return True if this
+        call destroyed a live key, False if there was none.
         """
 
     def roll_epoch(self) -> Rolled:
