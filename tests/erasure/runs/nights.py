@@ -46,6 +46,7 @@ POINTS = {
         "roll.renamed",
         "roll.old-key-destroyed",
         "rolled",
+        "renewed",
         "verified",
     ],
 }
