@@ -6,6 +6,7 @@ In production `hit` costs one comparison: the environment variable is read once,
 
 import os
 import signal
+import threading
 
 # LACUNA_POINT is "<label>", or "<label>:<n>" for the n-th time that the point is reached. The process is
 # killed, or frozen if LACUNA_POINT_SIGNAL is "STOP".
@@ -15,6 +16,10 @@ _signal = signal.SIGSTOP if os.environ.get("LACUNA_POINT_SIGNAL") == "STOP" else
 
 
 def hit(label: str) -> None:
-    """Send the signal to this process if `label` is that of LACUNA_POINT; else do nothing."""
+    """Send the signal to this process if `label` is that of LACUNA_POINT; else do nothing.
+
+    It is sent to the calling thread: one sent to the process may stop another thread first, and this one
+    would go on for a moment.
+    """
     if label == _label and next(_countdown, -1) == 0:
-        os.kill(os.getpid(), _signal)
+        signal.pthread_kill(threading.get_ident(), _signal)

@@ -257,6 +257,8 @@ LACUNA_PACE_SECONDS = number("LACUNA_PACE_SECONDS", 6 if LACUNA_DEMO else 90)
 LACUNA_INVITATION_DAYS = 14
 LACUNA_LEASE_SECONDS = number("LACUNA_LEASE_SECONDS", 60)
 LACUNA_SLICE_SECONDS = number("LACUNA_SLICE_SECONDS", 20)
+# How long a certificate waits until the processes that may have seen the night are replaced.
+LACUNA_RENEWAL_SECONDS = number("LACUNA_RENEWAL_SECONDS", 30)
 
 # --- People -----------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "clinic.User"

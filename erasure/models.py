@@ -3,6 +3,7 @@
 from erasure.backups.models import Backup, Drill
 from erasure.certificates.models import Certificate
 from erasure.procedures.models import Procedure
+from erasure.renewal.models import Renewal, ServerProcess
 from erasure.runs.models import (
     Attendance,
     CallNotice,
@@ -29,6 +30,8 @@ __all__ = [
     "PresenceCheck",
     "Procedure",
     "Remainder",
+    "Renewal",
     "Run",
+    "ServerProcess",
     "Step",
 ]

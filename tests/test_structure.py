@@ -27,8 +27,8 @@ ORDER = {
         *("intake", "case_file", "portal", "management"),
     ),
     "erasure": (
-        *("fade", "task_queue", "backups", "procedures", "runs", "verification", "certificates", "jobs"),
-        *("session", "live", "remainders", "operations", "demo", "templatetags", "management"),
+        *("fade", "task_queue", "backups", "procedures", "runs", "renewal", "verification", "certificates"),
+        *("jobs", "session", "live", "remainders", "operations", "demo", "templatetags", "management"),
     ),
 }
 GATHERERS = {"apps", "asgi", "models", "settings", "urls"}

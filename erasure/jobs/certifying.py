@@ -13,6 +13,7 @@ from clinic.audit.models import Entry, EntryQuerySet
 from clinic.audit.record import Act, record
 from clinic.failpoints import hit
 from erasure.certificates.issuing import issue
+from erasure.renewal import renewals
 from erasure.runs.events import NewEvent, emit
 from erasure.runs.lease import HOLDER, lease_end, unleased
 from erasure.runs.models import Run
@@ -31,8 +32,9 @@ LONGEST_WAIT = timedelta(minutes=5)
 def certify(run_id: UUID) -> bool:
     """Issue the certificate of a finished run. Returns False if it has one already or something is not ready.
 
-    Destroy what is still doomed, roll the key epoch, run the verifier, issue the certificate with its
-    checkpoint. Each part first checks whether it was done before, so after a crash the function can be called
+    Destroy what is still doomed, roll the key epoch, wait until the processes that may have seen the run are
+    replaced, run the verifier, issue the certificate with its checkpoint. Each part first checks whether it
+    was done before, so after a crash the function can be called
     again. Several processes may call it at once: a lease, as for a running run, lets one of them work.
     """
     run = Run.objects.select_related("procedure").get(pk=run_id)
@@ -58,8 +60,13 @@ def _certify(run: Run) -> bool:
         rolled = key_store().roll_epoch()
         _record_once(run, "keys.rolled", {"epoch": rolled.epoch, "survivors": rolled.survivors})
     hit("rolled")
-    if not _recorded(run, "run.verified") and not _verify(run):
-        return False
+    renewal = renewals.begin(run)
+    if not _recorded(run, "run.verified"):
+        if renewals.waits(renewal):
+            return False
+        hit("renewed")
+        if not _verify(run):
+            return False
     hit("verified")
     issue(run)
     return True

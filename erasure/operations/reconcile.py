@@ -27,6 +27,7 @@ from erasure.backups.models import Backup
 from erasure.backups.restoring import RestoreMark, mark_path, read_mark
 from erasure.operations.supervisor_loop import keys_used_elsewhere
 from erasure.procedures.models import Procedure
+from erasure.renewal.processes import forget_elsewhere
 from erasure.runs.events import NewEvent, emit
 from erasure.runs.finishing import close_gone_steps, finish
 from erasure.runs.models import Run, Step
@@ -182,9 +183,10 @@ def _void_consents(result: Reconciliation) -> None:
 
 
 def _delete_sessions_and_tasks() -> None:
-    """Delete every session and task in the backup: some of the sessions had ended before the restore."""
+    """Delete what the backup brought back of its own time: sessions (some had ended), tasks, processes."""
     Session.objects.all().delete()
     DBTaskResult.objects.all().delete()
+    forget_elsewhere()
 
 
 def _record_restore(mark: RestoreMark) -> None:

@@ -35,9 +35,12 @@ class SignalPipe:
         os.close(self._reading)
         os.close(self._writing)
 
-    def wait(self, seconds: float) -> set[int]:
-        """Return the watched signals received since the last call; wait at most `seconds` for the first."""
-        select.select([self._reading], [], [], seconds)
+    def wait(self, seconds: float, *others: int) -> set[int]:
+        """Return the watched signals received since the last call; wait at most `seconds` for the first.
+
+        It also returns as soon as one of the file descriptors `others` can be read.
+        """
+        select.select([self._reading, *others], [], [], seconds)
         try:
             return set(os.read(self._reading, 4096)) & self.watched
         except BlockingIOError:

@@ -21,6 +21,9 @@ from clinic.expiry import remove_expired
 from clinic.unavailable import ServiceUnavailable
 from erasure.certificates.issuing import sign_unsigned
 from erasure.jobs.supervisor import certify_finished, forget_old_tasks, tick
+from erasure.renewal.parent import tell_parent
+from erasure.renewal.processes import note_life
+from erasure.renewal.renewals import to_renew
 from erasure.runs.calls import send_due
 from patients.keepsakes.staging import discard_expired, open_upload_keys
 from patients.requests.models import AppointmentRequest
@@ -99,14 +102,25 @@ class Supervision:
 
 @dataclass
 class UpkeepLoop(Supervision):
-    """Verifies finished runs and issues their certificates; discards expired uploads and sweeps the vault."""
+    """Verifies finished runs and issues their certificates; discards expired uploads and sweeps the vault.
+
+    Before a certificate it asks the parent to replace the processes of this machine that may have seen the
+    run, this one included.
+    """
 
     vault: Sweeper = field(default_factory=Sweeper)
+    asked: set[int] = field(default_factory=set)  # processes that the parent was asked to replace
 
     def quick_round(self) -> object:
-        return certify_finished()
+        certified = certify_finished()
+        for pid in to_renew():
+            if pid not in self.asked:
+                self.asked.add(pid)
+                tell_parent("renew", pid)
+        return certified
 
     def slow_round(self) -> None:
+        note_life()
         discard_expired()
         self.vault.sweep(keys_used_elsewhere())
 

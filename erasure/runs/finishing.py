@@ -110,6 +110,7 @@ def finish(run_id: UUID) -> bool:
         state=Run.State.FINISHED, outcome=outcome, finished_at=now, lease_until=None, lease_holder=""
     )
     Procedure.objects.filter(pk=run.procedure_id).update(state=Procedure.State.DONE)
+    doom_unfinished_frames(run)
     update_case(run, outcome)
     counts = Step.objects.filter(run=run)
     destroyed = counts.filter(state=Step.State.DESTROYED).count()
@@ -126,6 +127,15 @@ def finish(run_id: UUID) -> bool:
         )
     )
     return True
+
+
+def doom_unfinished_frames(run: Run) -> None:
+    """Doom the frames that no pass has committed: their makers are gone, or have lost the run.
+
+    None can follow, because the row of a frame is made only while the run is running (`may_store`).
+    """
+    frames = StoredObject.objects.filter(case_id=run.procedure.case_id, role=StoredObject.Role.FRAME)
+    mark_for_destruction(frames.filter(state=StoredObject.State.PENDING), f"run:{run.pk}")
 
 
 def update_case(run: Run, outcome: str) -> None:

@@ -53,6 +53,16 @@ def claimed_run(fence: Fence) -> "QuerySet[Run]":
     return Run.objects.filter(pk=fence.run_id, epoch=fence.epoch, lease_until__gt=Now())
 
 
+def may_store(fence: Fence) -> bool:
+    """Return whether the worker may store a frame: it has the run, which is running. Locks the run row.
+
+    Call it in the transaction that makes the frame's row: every claim, pause and end of the run then comes
+    either before the row, which is not made, or after it, and dooms it.
+    """
+    running = claimed_run(fence).filter(state=Run.State.RUNNING)
+    return running.select_for_update().first() is not None
+
+
 def heartbeat(fence: Fence) -> bool:
     """Extend the lease; return False if the worker has lost the run."""
     return claimed_run(fence).update(lease_until=lease_end()) == 1

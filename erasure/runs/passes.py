@@ -8,7 +8,7 @@
 4. Record it. Any process may repeat steps 3 and 4.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -22,11 +22,12 @@ from django.utils import timezone
 from clinic.failpoints import hit
 from erasure.fade import letter, pages, photo
 from erasure.runs.events import NewEvent, emit
-from erasure.runs.lease import claimed_run
+from erasure.runs.lease import claimed_run, may_store
 from erasure.runs.models import Fence, Hold, Run, Step
 from patients.consent.models import Signature
 from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory
+from patients.vault.keys import Unwanted
 from patients.vault.models import StoredObject
 from patients.vault.objects import destroy, mark_for_destruction, publish, put, read
 
@@ -74,14 +75,20 @@ def capacity_bits(keepsakes: Sequence[Keepsake]) -> int:
     return sum(keepsake.picture.capacity for keepsake in keepsakes if keepsake.picture)
 
 
-def clear_leftovers(step: Step, keepsakes: Sequence[Keepsake]) -> None:
-    """Destroy frames that a killed worker left: averaging two noisy copies of a frame removes the noise."""
+def clear_leftovers(fence: Fence, step: Step, keepsakes: Sequence[Keepsake]) -> None:
+    """Destroy frames that a killed worker left: averaging two noisy copies of a frame removes the noise.
+
+    Errors: Refused if the worker has lost the run: what is pending now is its successor's.
+    """
     mine = StoredObject.objects.filter(keepsake__in=keepsakes)
-    mark_for_destruction(mine.filter(state=StoredObject.State.PENDING), f"step:{step.pk}")
+    with transaction.atomic():
+        if not may_store(fence):
+            raise Refused("the worker has lost the run, or it is not running")
+        mark_for_destruction(mine.filter(state=StoredObject.State.PENDING), f"step:{step.pk}")
     destroy(mine)
 
 
-def next_frame(keepsake: Keepsake, *, last: bool) -> NextFrame:
+def next_frame(keepsake: Keepsake, *, last: bool, store: Callable[..., StoredObject] = put) -> NextFrame:
     """Compute frame k+1 of a keepsake from its frame k and store it; store nothing in the `last` pass.
 
     The new rows are pending until the commit. A keepsake that an earlier, stopped run damaged is further
@@ -100,15 +107,17 @@ def next_frame(keepsake: Keepsake, *, last: bool) -> NextFrame:
     current = read(keepsake.picture)
     if keepsake.form == Keepsake.Form.TEXT:
         words = letter.fade(current.decode(), keepsake.level)
-        put_text = partial(put, words.encode(), media_type="text/plain", capacity=letter.capacity_bits(words))
-        put_page = partial(put, letter.page(words), media_type=JPEG, size=letter.PAGE_SIZE)
+        put_text = partial(
+            store, words.encode(), media_type="text/plain", capacity=letter.capacity_bits(words)
+        )
+        put_page = partial(store, letter.page(words), media_type=JPEG, size=letter.PAGE_SIZE)
         return NextFrame(keepsake, put_text(**owner), put_page(**owner))
     if keepsake.form == Keepsake.Form.PAGES:
         state = pages.fade(current, keepsake.level)
         first = pages.first(state, keepsake.level + 1)
         size, bits = (first.width, first.height), pages.capacity_bits(state, keepsake.level + 1)
-        put_pages = partial(put, state, media_type=pages.MEDIA_TYPE, size=size, capacity=bits)
-        return NextFrame(keepsake, put_pages(**owner), put(first.data, media_type=JPEG, size=size, **owner))
+        put_pages = partial(store, state, media_type=pages.MEDIA_TYPE, size=size, capacity=bits)
+        return NextFrame(keepsake, put_pages(**owner), store(first.data, media_type=JPEG, size=size, **owner))
     focus = keepsake.read().focus
     frame = photo.fade(
         current,
@@ -116,7 +125,7 @@ def next_frame(keepsake: Keepsake, *, last: bool) -> NextFrame:
         origin=(keepsake.width, keepsake.height),
         focus=(focus[0], focus[1]) if len(focus) == 2 else None,
     )
-    row = put(
+    row = store(
         frame.data,
         media_type=JPEG,
         size=(frame.width, frame.height),
@@ -206,17 +215,27 @@ def pass_events(step: Step, frames: Sequence[NextFrame]) -> list[NewEvent]:
 def make_pass(fence: Fence, step: Step, *, due: datetime) -> None:
     """Take `step` one frame further. Errors: Refused (nothing is changed), OSError from the vault."""
     keepsakes = keepsakes_of(step)
-    clear_leftovers(step, keepsakes)
-    frames = [next_frame(keepsake, last=step.level + 1 == PASS_COUNT) for keepsake in keepsakes]
-    hit("frames-made")
+    clear_leftovers(fence, step, keepsakes)
+    hit("cleared")
+    stored: list[StoredObject] = []
+
+    def store(data: bytes, **fields: Any) -> StoredObject:
+        stored.append(put(data, permitted=partial(may_store, fence), **fields))
+        return stored[-1]
+
     try:
+        last = step.level + 1 == PASS_COUNT
+        frames = [next_frame(keepsake, last=last, store=store) for keepsake in keepsakes]
+        hit("frames-made")
         commit(fence, step, frames, due)
-    except Refused:
+    except (Refused, Unwanted) as refusal:
         # The new frames are not used and must not remain beside the current ones. Only our own are destroyed:
         # a worker that has lost the run must not destroy a frame that its successor is making.
-        unused = StoredObject.objects.filter(pk__in=[row.pk for frame in frames for row in frame.objects])
+        unused = StoredObject.objects.filter(pk__in=[row.pk for row in stored])
         mark_for_destruction(unused, f"step:{step.pk}")
         destroy(unused)
+        if isinstance(refusal, Unwanted):
+            raise Refused("a frame is not wanted any more") from refusal
         raise
     hit("after-commit")
     destroy(StoredObject.objects.filter(doomed_by=f"step:{step.pk}"))

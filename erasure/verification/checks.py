@@ -37,6 +37,7 @@ CHECKS: dict[str, Callable[[Subject], Place]] = {
     "outbox": traces.outbox,
     "logs": traces.logs,
     "temporary": traces.temporary,
+    "processes": machine.processes,
     "cores": machine.cores,
     "swap": machine.swap,
     "browser_cache": machine.browsers,

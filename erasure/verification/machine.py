@@ -10,7 +10,10 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from clinic.access.policy import TABLE
 from clinic.http.guard import response_headers
-from erasure.verification.places import Place, Subject
+from erasure.renewal.models import Renewal
+from erasure.renewal.processes import alive, living, machine
+from erasure.renewal.renewals import concerned, left
+from erasure.verification.places import UNCHECKABLE, Place, Subject, word
 
 PROC = Path("/proc")
 # A process with one of these words in its command line is ours (erasure/operations/process_tree.py).
@@ -66,6 +69,42 @@ def cores(subject: Subject) -> Place:
     places = {Path(settings.LACUNA_DATA_DIR), Path(settings.BASE_DIR), Path.cwd()}
     dumps = {path for place in places for path in place.glob("core*") if _is_dump(path)}
     return Place.checked("cores", found + [f"file:{path.name}" for path in sorted(dumps)], looked)
+
+
+def processes(subject: Subject) -> Place:
+    """Check that no process is left that may have seen the run, and name those that are.
+
+    What such a process still has in its memory cannot be checked by name. One that never entered itself
+    (another program was started than `manage.py serve` starts) is named too.
+    """
+    renewal = Renewal.objects.filter(run=subject.run).first()
+    if renewal is None:
+        return Place.not_checkable("processes", "not-asked")
+    here = machine()
+    remaining = [one for one in left(renewal) if one.machine != here or alive(one)]
+    names = [
+        f"{one.kind}-{one.pid}" + (f"-{one.machine}" if one.machine != here else "") for one in remaining
+    ]
+    names += [f"process-{pid}" for pid in _not_entered(here)]
+    if names:
+        named = word("_".join(names))
+        return Place("processes", UNCHECKABLE, concerned(renewal).count(), where=named, why="not-renewed")
+    count = concerned(renewal).count()
+    return Place.checked("processes", [], count, why="renewed" if count else "none-here")
+
+
+def _not_entered(here: str) -> list[int]:
+    """Return our processes on this machine that read content and have no row."""
+    entered = set(living().filter(machine=here).values_list("pid", flat=True))
+    found = []
+    for place in installation_processes():
+        try:
+            words = set((place / "cmdline").read_bytes().decode(errors="replace").split("\0"))
+        except OSError:
+            continue
+        if "serve" not in words and int(place.name) not in entered:
+            found.append(int(place.name))
+    return sorted(found)
 
 
 def core_limit(limits: str) -> str:

@@ -29,6 +29,7 @@ NAMES: dict[str, str | Promise] = {
     "outbox": gettext_lazy("mail in the house"),
     "logs": gettext_lazy("log files"),
     "temporary": gettext_lazy("temporary files"),
+    "processes": gettext_lazy("processes that may remember the night"),
     "cores": gettext_lazy("dumps of memory"),
     "swap": gettext_lazy("swapped memory"),
     "browser_cache": gettext_lazy("pages that browsers may store"),
@@ -46,7 +47,7 @@ BEYOND = {
         "journal and freed blocks of the file system: what lies there is encrypted under destroyed keys"
     ),
     "backups": gettext_noop("backups of database and files: they never hold a key"),
-    "memory": gettext_noop("memory of running processes, and swap"),
+    "memory": gettext_noop("memory of processes that were not replaced, of the database server, and swap"),
     "browsers": gettext_noop("browsers that were told not to store what they showed"),
     "exports": gettext_noop("exports and printed notices that left the house"),
     "outside": gettext_noop("copies outside the clinic: phones, clouds, prints, other people"),
@@ -58,6 +59,9 @@ WHY: dict[str, str | Promise] = {
     "no-proc": gettext_lazy("the system does not tell"),
     "replica-follows": gettext_lazy("another server follows; what it holds is sealed under destroyed keys"),
     "pages-move": gettext_lazy("the database moves its pages"),
+    "renewed": gettext_lazy("each was replaced"),
+    "not-renewed": gettext_lazy("some were not replaced in time"),
+    "not-asked": gettext_lazy("this run asked for no new processes"),
     "needs-a-sample": gettext_lazy("only a search for the content itself could tell, and nobody has it"),
 }
 
@@ -69,6 +73,9 @@ def describe_result(result: str, why: str) -> str:
         return f"{_('clean')}, {reason}" if why else _("clean")
     if result == FOUND:
         return f"{_('something is left')}: {why}" if why else _("something is left")
+    if result == UNCHECKABLE and why and why not in WHY:
+        names = why.replace("_", ", ")
+        return f"{_('not checkable here')}: {_('not replaced in time: %(names)s') % {'names': names}}"
     if result == UNCHECKABLE and why:
         return f"{_('not checkable here')}: {reason}"
     return _("not checked")

@@ -27,6 +27,7 @@ from patients.imaging.decode import (
 from patients.imaging.letter_page import PAGE_SIZE, page
 from patients.keepsakes.models import Keepsake, KeepsakeFields, Upload
 from patients.memories.models import Memory
+from patients.vault.keys import Unwanted
 from patients.vault.models import StoredObject
 from patients.vault.objects import destroy, mark_for_destruction, new_seal, publish, put, reader
 
@@ -132,10 +133,12 @@ def create_keepsake(
             return _create_keepsake(
                 stored, found, _fields_of(found, filename, caption), by=by, kind=kind, memory=memory
             )
-    except BaseException:
+    except BaseException as error:
         rows = StoredObject.objects.filter(pk__in=[row.pk for row in stored])
         mark_for_destruction(rows, "refused")
         destroy(rows)
+        if isinstance(error, Unwanted):  # the sweep took the process for dead
+            raise CaseLocked(_("This took too long. Please bring it again.")) from error
         raise
 
 

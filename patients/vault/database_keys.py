@@ -11,8 +11,8 @@ leaves a key in the token that no row names. It is destroyed at the next roll of
 store is opened.
 
 The store has connections of its own, so a rollback of the caller's transaction does not affect it. Locks are
-taken in this order: the case's advisory lock (needed to make or destroy its keys in the token), the row of
-its case key, the rows of its data keys.
+taken in this order: a data key's advisory lock (needed to make or destroy it), the case's advisory lock
+(needed to make or destroy its keys in the token), the row of its case key, the rows of its data keys.
 """
 
 import os
@@ -32,7 +32,9 @@ from patients.vault.keys import (
     KeyStoreState,
     NotInToken,
     Rolled,
+    Unwanted,
     VolumeWarning,
+    always,
 )
 from patients.vault.replicas import DEK, Kek, unwrapped
 
@@ -77,11 +79,14 @@ class DatabaseKeyStore:
             self.close()
             raise
 
-    def create(self, key_id: UUID, case: UUID | None = None) -> bytes:
+    def create(self, key_id: UUID, case: UUID | None = None, *, wanted: Callable[[], bool] = always) -> bytes:
         owner, dek = case or key_id, os.urandom(DEK)
         self._require_token()
         while True:
             with self._transaction() as db:
+                _lock_key(db, key_id)
+                if not wanted():
+                    raise Unwanted(key_id)
                 name = fetch_value(db, "SELECT name FROM patients_casekey WHERE id = %s FOR SHARE", owner)
                 if name:
                     self._insert(db, key_id, owner, name, dek)
@@ -121,6 +126,7 @@ class DatabaseKeyStore:
     def destroy(self, key_id: UUID) -> bool:
         self._require_token()
         with self._transaction() as db:
+            _lock_key(db, key_id)  # a key that is being made now is not seen before its maker commits
             case = fetch_value(db, "SELECT case_key_id FROM patients_wrappedkey WHERE id = %s", key_id)
             if case is None:
                 return False
@@ -384,6 +390,12 @@ class DatabaseKeyStore:
         except OSError:
             self._handles.clear()  # old handles are not valid in a new token session
             raise
+
+
+def _lock_key(db: Connection, key_id: UUID) -> None:
+    """Take a data key's advisory lock. It is held until the transaction ends, so until its key is seen."""
+    first, second = (int.from_bytes(key_id.bytes[i : i + 4], "big", signed=True) for i in (0, 12))
+    db.execute("SELECT pg_advisory_xact_lock(%s::int, %s::int)", [first, second])
 
 
 def _lock(db: Connection, case: UUID) -> None:

@@ -1,6 +1,6 @@
 """The interface of a key store. The rest of the project uses only this, wherever the data keys are stored."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 from uuid import UUID
@@ -24,6 +24,19 @@ class KeyExists(Exception):
     def __init__(self, key_id: UUID) -> None:
         super().__init__(f"key {key_id} exists")
         self.key_id = key_id
+
+
+class Unwanted(Exception):
+    """Nobody wants this key any more: what it was for is doomed, or its maker may not make it any more."""
+
+    def __init__(self, key_id: UUID) -> None:
+        super().__init__(f"key {key_id} is not wanted any more")
+        self.key_id = key_id
+
+
+def always() -> bool:
+    """Return True: a key is wanted under any circumstances."""
+    return True
 
 
 class KeyStoreDamaged(Exception):
@@ -119,11 +132,15 @@ class KeyStore(Protocol):
     that with a new id, and `destroy` the old one.
     """
 
-    def create(self, key_id: UUID, case: UUID | None = None) -> bytes:
+    def create(self, key_id: UUID, case: UUID | None = None, *, wanted: Callable[[], bool] = always) -> bytes:
         """Make a random key; return it once it is durable in every copy of the store.
 
         `case`: the case it belongs to; None for something without a case, such as an appointment request.
-        Errors: KeyExists; KeyGone for an id destroyed in this epoch (what was erased is not brought back).
+        `wanted` is asked while no other process can destroy this id. So if the answer turns to no before
+        `destroy` is called, then after that call the key does not exist and never will. It must only read,
+        and must not use the store.
+        Errors: Unwanted if the answer is no (nothing is made); KeyExists; KeyGone for an id destroyed in this
+        epoch (what was erased is not brought back).
         """
 
     def get(self, key_id: UUID) -> bytes:
@@ -135,7 +152,8 @@ class KeyStore(Protocol):
     def destroy(self, key_id: UUID) -> bool:
         """Destroy a key in every copy of the store and check that it is destroyed. May be repeated.
 
-        Return True if this call destroyed a live key, False if there was none.
+        It waits for a `create` of this id that has begun, also if there is no key yet. Return True if this
+        call destroyed a live key, False if there was none.
         """
 
     def roll_epoch(self) -> Rolled:

@@ -4,21 +4,27 @@ To store one, the order is always: row (pending), key (durable), ciphertext (dur
 the row, in a transaction of the caller. So every key has a row that names it, and `orphans` finds whatever a
 crash leaves. To destroy one, the caller's transaction marks its row as doomed. After that any process may
 call `destroy`, again and again until it is done.
+
+A key is made only while its row is pending, and the key store asks for that while nobody can destroy the key.
+So a process that was frozen between row and key, while others doomed and destroyed the object, makes no key
+when it goes on (docs/decisions/0010-no-key-after-the-end.md).
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, cast
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from clinic.failpoints import hit
 from patients.vault.configured import key_store
+from patients.vault.keys import Unwanted, always
 from patients.vault.models import StoredObject, StoredObjectQuerySet
 from patients.vault.stream import Encryptor, Reader
 
@@ -59,14 +65,20 @@ def put(
     size: tuple[int, int] = (0, 0),
     level: int = 0,
     capacity: int = 0,
+    permitted: Callable[[], bool] = always,
 ) -> StoredObject:
     """Encrypt `data` under a key of its own and return its PENDING row.
 
     The caller makes it live (`publish`) in the transaction that refers to it. `size` is width and height in
-    pixels, `level` the fade level, `capacity` as in StoredObject. Errors: OSError from the storage or the key
-    store; the row then stays pending, and the sweep destroys it.
+    pixels, `level` the fade level, `capacity` as in StoredObject. `permitted` is asked in the transaction
+    that makes the row; it may lock what its answer depends on.
+    Errors: Unwanted if the answer is no (there is no row), or if the row was doomed meanwhile (there is
+    neither key nor file); OSError from the storage or the key store; the row then stays pending, and the
+    sweep destroys it.
     """
-    row = StoredObject.objects.create(
+    key_id = uuid4()
+    row = StoredObject(
+        id=key_id,
         case_id=case_id,
         memory_id=memory_id,
         keepsake_id=keepsake_id,
@@ -78,11 +90,15 @@ def put(
         height=size[1],
         level=level,
         capacity=capacity,
+        blob=key_id.hex,
     )
-    row.blob = row.id.hex
-    StoredObject.objects.filter(pk=row.pk).update(blob=row.blob)
+    with transaction.atomic():
+        if not permitted():
+            raise Unwanted(key_id)
+        row.save(force_insert=True)
     hit("row")
-    key = key_store().create(row.id, case_id)
+    still_pending = StoredObject.objects.filter(pk=key_id, state=StoredObject.State.PENDING).exists
+    key = key_store().create(key_id, case_id, wanted=still_pending)
     hit("key")
     encryptor = Encryptor(key, associated_data(row.id))
     ciphertext = encryptor.update(data) + encryptor.finish()
@@ -90,6 +106,9 @@ def put(
     if stored != row.blob:
         raise FileExistsError(stored)
     hit("file")
+    if not still_pending():  # whoever destroyed it came before the file, which no key opens
+        storage().delete(row.blob)
+        raise Unwanted(key_id)
     return row
 
 

@@ -20,7 +20,16 @@ from uuid import UUID
 
 from clinic.durable import make_directory
 from patients.vault.epochs import EpochKeys
-from patients.vault.keys import Attestation, KeyExists, KeyGone, KeyStoreDamaged, KeyStoreState, Rolled
+from patients.vault.keys import (
+    Attestation,
+    KeyExists,
+    KeyGone,
+    KeyStoreDamaged,
+    KeyStoreState,
+    Rolled,
+    Unwanted,
+    always,
+)
 from patients.vault.lock import StoreLock
 from patients.vault.replicas import (
     DEK,
@@ -104,8 +113,10 @@ class SlotFileKeyStore:
         """
         return cls(directory, None, mirrors)
 
-    def create(self, key_id: UUID, case: UUID | None = None) -> bytes:
+    def create(self, key_id: UUID, case: UUID | None = None, *, wanted: Callable[[], bool] = always) -> bytes:
         with self._locked(exclusive=True):
+            if not wanted():
+                raise Unwanted(key_id)
             kek, index = self._epoch_key(), self._index.get(key_id)
             if index is not None:
                 raise KeyExists(key_id) if self._slot(index, key_id).live else KeyGone(key_id)

@@ -2,8 +2,11 @@
 
 import logging
 from argparse import ArgumentParser
+from typing import Any
 
 from django_tasks_db.management.commands import db_worker
+
+from erasure.renewal.processes import enter
 
 
 class Command(db_worker.Command):
@@ -14,6 +17,10 @@ class Command(db_worker.Command):
         # `reload` defaults to DEBUG, and a reload leaves tasks unfinished. `startup_delay` is for many
         # workers.
         parser.set_defaults(reload=False, startup_delay=False, interval=0.1)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        enter("work")
+        super().handle(*args, **options)
 
     def configure_logging(self, verbosity: int) -> None:
         """Log errors only, not each finished task."""

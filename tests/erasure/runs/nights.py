@@ -17,6 +17,40 @@ from patients.vault.configured import key_store
 from patients.vault.models import StoredObject
 from patients.vault.objects import storage
 
+# Every place in a pass, a close and an end that has a name (clinic/failpoints.py), as one night comes
+# to them, and how often a process passes it before it dies or freezes there.
+POINTS = {
+    "making frames": [
+        "claimed",
+        "cleared:2",
+        "row:2",
+        "key:3",
+        "file:4",
+        "create.written:5",
+        "create.durable:2",
+        "frames-made:3",
+        "before-commit:2",
+    ],
+    "destroying": [
+        "after-commit:4",
+        "destroy.written:6",
+        "destroy.durable:3",
+        "key-destroyed:2",
+        "file-unlinked:5",
+        "recorded:4",
+    ],
+    "closing a memory": ["case-rolled", "before-close", "after-close"],
+    "ending": [
+        "roll.key-written",
+        "roll.slots-written",
+        "roll.renamed",
+        "roll.old-key-destroyed",
+        "rolled",
+        "renewed",
+        "verified",
+    ],
+}
+
 
 def one_of(run: Run, role: str) -> User:
     """The doctor or technician booked for a night."""
@@ -94,3 +128,13 @@ def check_end(run: Run) -> None:
 def spared(run: Run) -> None:
     said = {"spared_because": "protected", "done_at": timezone.now()}
     Step.objects.filter(run=run).update(state=Step.State.SPARED, **said)
+
+
+def status(pid: int) -> str:
+    """The kernel's letter for what a process does: R runs, S sleeps, T is stopped."""
+    with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123 - a pseudo file of the kernel
+        return file.read().rpartition(")")[2].split()[0]
+
+
+def stopped(pid: int) -> bool:
+    return status(pid) == "T"

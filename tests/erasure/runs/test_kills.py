@@ -10,43 +10,12 @@ import pytest
 
 from clinic.audit.models import Entry
 from patients.vault.models import StoredObject
-from tests.erasure.runs.nights import check_end
+from tests.erasure.runs.nights import POINTS, check_end, status, stopped
 from tests.factories import make_run
 from tests.house import House, certified, house, progress, until, until_certified
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.processes]
 
-# Every place in a pass, a close and an end that has a name (clinic/failpoints.py), as one night comes
-# to them, and how often a process passes it before it dies there.
-NIGHTS = {
-    "making frames": [
-        "claimed",
-        "row:2",
-        "key:3",
-        "file:4",
-        "create.written:5",
-        "create.durable:2",
-        "frames-made:3",
-        "before-commit:2",
-    ],
-    "destroying": [
-        "after-commit:4",
-        "destroy.written:6",
-        "destroy.durable:3",
-        "key-destroyed:2",
-        "file-unlinked:5",
-        "recorded:4",
-    ],
-    "closing a memory": ["case-rolled", "before-close", "after-close"],
-    "ending": [
-        "roll.key-written",
-        "roll.slots-written",
-        "roll.renamed",
-        "roll.old-key-destroyed",
-        "rolled",
-        "verified",
-    ],
-}
 RANDOM_KILLS = 30
 KINDS = ("pages", "recording", "video", "object")
 
@@ -57,7 +26,7 @@ def processes() -> Iterator[House]:
         yield mine
 
 
-@pytest.mark.parametrize("points", NIGHTS.values(), ids=NIGHTS)
+@pytest.mark.parametrize("points", POINTS.values(), ids=POINTS)
 def test_killed_at_every_labelled_point(points: list[str], processes: House) -> None:
     """One night in which the process that comes to the next point dies there, and the next one goes on."""
     # The memory that goes last holds one keepsake of each kind beside its photo.
@@ -110,7 +79,7 @@ def test_a_zombie_commits_nothing(processes: House) -> None:
         LACUNA_POINT="frames-made:3", LACUNA_POINT_SIGNAL="STOP", LACUNA_LEASE_SECONDS="1"
     )
     supervisor = processes.supervisor(LACUNA_LEASE_SECONDS="1")
-    until(lambda: _stopped(zombie.pid), "the worker is frozen with its frames made")
+    until(lambda: stopped(zombie.pid), "the worker is frozen with its frames made")
     processes.worker(LACUNA_LEASE_SECONDS="1")
     until_certified(run, "another worker finishes the run")
     log = Entry.objects.count()
@@ -124,17 +93,8 @@ def test_a_zombie_commits_nothing(processes: House) -> None:
     assert supervisor.poll() is None
 
 
-def _status(pid: int) -> str:
-    with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123 - a pseudo file of the kernel
-        return file.read().rpartition(")")[2].split()[0]
-
-
-def _stopped(pid: int) -> bool:
-    return _status(pid) == "T"
-
-
 def _busy(pid: int) -> bool:
-    return _status(pid) == "R"
+    return status(pid) == "R"
 
 
 def test_two_workers_and_two_supervisors_never_do_a_step_twice(processes: House) -> None:

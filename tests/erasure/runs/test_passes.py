@@ -183,7 +183,9 @@ def test_what_a_killed_worker_made_is_ended_before_another_is_made() -> None:
     step, its_step = step_of(run), step_of(other)
     made = passes.next_frame(keepsakes_of(step)[0], last=False).objects
     others = passes.next_frame(keepsakes_of(its_step)[0], last=False).objects
-    passes.clear_leftovers(step, keepsakes_of(step))
+    fence = claim(run.pk)
+    assert fence
+    passes.clear_leftovers(fence, step, keepsakes_of(step))
     states = StoredObject.objects.filter(pk__in=[row.pk for row in made]).values_list("state", flat=True)
     assert set(states) == {State.DESTROYED}
     assert {StoredObject.objects.get(pk=row.pk).state for row in others} == {State.PENDING}

@@ -12,9 +12,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.db import connection, transaction
 
 from patients.vault.database_keys import DatabaseKeyStore
-from patients.vault.keys import Attestation, KeyExists, KeyGone, KeyStoreDamaged, Rolled
+from patients.vault.keys import Attestation, KeyExists, KeyGone, KeyStoreDamaged, Rolled, Unwanted
 from patients.vault.models import CaseKey, WrappedKey
 from patients.vault.token import Token
+from tests.house import until
 from tests.patients.vault.tokens import new_token, token
 
 __all__ = ["token"]
@@ -109,6 +110,37 @@ def test_an_id_is_made_once_and_not_again_after_its_end(opened: Open) -> None:
         store.create(key_id, case)
     assert store.roll_epoch() == Rolled(epoch=2, survivors=1, dropped=1)
     assert store.attest(key_id).state == "absent"
+
+
+def test_e7_an_unwanted_key_is_not_made_nor_the_key_of_its_case(opened: Open, token: Token) -> None:
+    store, key_id = opened(), uuid4()
+    with pytest.raises(Unwanted) as refusal:
+        store.create(key_id, uuid4(), wanted=lambda: False)
+    assert refusal.value.key_id == key_id
+    assert (case_keys(token), WrappedKey.objects.count(), CaseKey.objects.count()) == ({}, 0, 0)
+    assert store.create(key_id, uuid4(), wanted=lambda: True)
+
+
+def test_e7_who_destroys_a_key_waits_for_its_maker(opened: Open) -> None:
+    """Else one could find no key, and the other make it afterwards with the answer from before."""
+    store, other, case, key_id, ended = opened(), opened(), uuid4(), uuid4(), []
+    store.create(uuid4(), case)
+    destroyer = threading.Thread(target=lambda: ended.append(other.destroy(key_id)))
+
+    def waits() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)")
+            return bool(cursor.fetchone()[0])
+
+    def wanted() -> bool:
+        destroyer.start()
+        until(lambda: waits() or not destroyer.is_alive(), "the other waits, or has seen no key")
+        return True
+
+    store.create(key_id, case, wanted=wanted)
+    destroyer.join()
+    assert ended == [True]
+    assert store.attest(key_id).state == "destroyed"
 
 
 def test_a_roll_wraps_the_survivors_of_one_case_anew_and_ends_its_old_key(opened: Open, token: Token) -> None:

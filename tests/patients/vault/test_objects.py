@@ -47,7 +47,7 @@ def under_one_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every object have the same data key, so that only its place tells it from others."""
     key = bytes(range(32))
     store = type(key_store())
-    monkeypatch.setattr(store, "create", lambda self, key_id, case=None: key)
+    monkeypatch.setattr(store, "create", lambda self, key_id, case=None, **more: key)
     monkeypatch.setattr(store, "get", lambda self, key_id: key)
     monkeypatch.setattr(store, "get_many", lambda self, ids: dict.fromkeys(ids, key))
 

@@ -1,14 +1,17 @@
 """The slot file: what it promises one process, and what it refuses to read."""
 
+import fcntl
 import logging
+import os
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 
-from patients.vault.keys import Attestation, KeyExists, KeyGone, KeyStoreDamaged, Rolled
+from patients.vault.keys import Attestation, KeyExists, KeyGone, KeyStoreDamaged, Rolled, Unwanted
 from patients.vault.replicas import BLOCK, SLOT, Header, Slot, epoch_of
 from patients.vault.slots import SlotFileKeyStore
 
@@ -38,6 +41,35 @@ def test_a_key_comes_back_as_it_was_made(tmp_path: Path) -> None:
     assert store.get(key_id) == key
     assert opened(tmp_path).get(key_id) == key
     assert list(store.ids()) == [key_id]
+
+
+def test_e7_an_unwanted_key_is_not_made(tmp_path: Path) -> None:
+    store, key_id = opened(tmp_path), uuid4()
+    before = slots_of(tmp_path)
+    with pytest.raises(Unwanted) as refusal:
+        store.create(key_id, wanted=lambda: False)
+    assert refusal.value.key_id == key_id
+    assert slots_of(tmp_path) == before
+    assert store.create(key_id, wanted=lambda: True)
+
+
+def test_e7_nobody_destroys_a_key_while_its_maker_asks_whether_it_is_wanted(tmp_path: Path) -> None:
+    """Else one could find no key, and the other make it afterwards with the answer from before."""
+    store, other, key_id, ended = opened(tmp_path), opened(tmp_path), uuid4(), []
+    destroyer = threading.Thread(target=lambda: ended.append(other.destroy(key_id)))
+
+    def wanted() -> bool:
+        lock = os.open(tmp_path / "keys" / "lock", os.O_RDWR)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        os.close(lock)
+        destroyer.start()
+        return True
+
+    store.create(key_id, wanted=wanted)
+    destroyer.join()
+    assert ended == [True]
+    assert list(store.ids()) == []
 
 
 def test_keys_are_random(tmp_path: Path) -> None:
