@@ -11,7 +11,7 @@ import io
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from threading import Barrier
 from typing import Any, NoReturn, ParamSpec, TypeVar
@@ -74,6 +74,7 @@ class Visitor:
     """An admitted request and its user.
 
     session_hash: as the session had it at that moment (see `is_valid_session_hash`). address: the client's IP address.
+    decision: what opened the URL to the user.
     """
 
     user: User
@@ -82,6 +83,7 @@ class Visitor:
     language: str
     address: str
     request: ASGIRequest
+    decision: Decision = field(default_factory=lambda: Decision(False))
 
 
 async def offload(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -146,7 +148,8 @@ def check(scope: Scope, name: str, kwargs: Mapping[str, Any]) -> Visitor:
         )
         if not decision.allowed:
             refuse(user, name, kwargs, request.method or "GET", decision, address)
-    return Visitor(user, session.session_key or "", session[HASH_SESSION_KEY], language, address, request)
+    key, session_hash = session.session_key or "", session[HASH_SESSION_KEY]
+    return Visitor(user, key, session_hash, language, address, request, decision)
 
 
 def checked_host(scope: Scope) -> ASGIRequest:
