@@ -83,7 +83,6 @@ def inbox(request: HttpRequest) -> HttpResponse:
     context = {
         "rows": [(row, fields.get(row.pk)) for row in waiting],
         "decided": decided,
-        "may_decide": True,
     }
     return render(request, "patients/requests/inbox.html", context)
 
@@ -100,7 +99,7 @@ def decide_request(request: HttpRequest, pk: UUID) -> HttpResponse:
         row.refresh_from_db()
     if request.htmx:  # type: ignore[attr-defined]
         fields = read_many([row]).get(row.pk)
-        context = {"request_row": row, "paper": fields, "note": error, "may_decide": True}
+        context = {"request_row": row, "paper": fields, "note": error}
         return render(request, "patients/requests/row.html", context, status=409 if error else 200)
     if error:
         messages.error(request, error)

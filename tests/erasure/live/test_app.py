@@ -259,7 +259,7 @@ def test_a_client_that_takes_nothing_is_cut_and_others_are_not() -> None:
 
 
 @pytest.mark.parametrize(
-    ("role", "status"), [(Role.PATIENT, 404), (Role.RECEPTIONIST, 403), (Role.TECHNICIAN, 403)]
+    ("role", "status"), [(Role.PATIENT, 404), (Role.RECEPTIONIST, 403), (Role.TECHNICIAN, 404)]
 )
 def test_who_may_not_watch_is_refused_and_it_is_recorded(role: str, status: int) -> None:
     run, stranger = make_run(), make_user(role)

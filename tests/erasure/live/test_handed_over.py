@@ -27,7 +27,7 @@ def test_an_offer_opens_no_stream_and_its_acceptance_does() -> None:
     cookie = cookie_of(other)
     handover.offer(run.pk, other.pk, by=technician_of(run))
     with serving(quick()) as port:
-        assert ask(port, f"/live/{run.pk}/", cookie).status == 403
+        assert ask(port, f"/live/{run.pk}/", cookie).status == 404
         handover.accept(run.pk, by=other)
         with Stream(port, run.pk, cookie, "?after=1") as stream:
             (told, *_more) = stream.take(2)
