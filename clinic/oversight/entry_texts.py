@@ -69,7 +69,7 @@ def line(
     return Line(
         index=entry.index,
         at=entry.at,
-        who=_("Patient") if as_patient else _("Withheld") if withheld else who(entry.actor, names),
+        who=_("Withheld") if withheld else _("Patient") if as_patient else who(entry.actor, names),
         words=phrase.words,
         tone=phrase.tone,
         subject=_("Patient")

@@ -33,6 +33,7 @@ def test_it_shows_what_was_sent_to_the_reader_newest_first(client: Client) -> No
     assert page.count('href="https://lacuna.example/"') == 2
 
 
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("demonstration")
 def test_nobody_reads_a_link_that_opens_the_account_of_somebody_else(client: Client) -> None:
     desk, boss = make_user(Role.RECEPTIONIST), make_user(Role.ADMINISTRATOR)
