@@ -79,5 +79,5 @@ def register_hidden_cases(function: HiddenCases) -> HiddenCases:
 
 
 def hidden_cases(user: User) -> frozenset[UUID]:
-    """Return the ids of the cases in which `user` is patient or subject: nothing shows them to staff there."""
+    """Return the ids of the cases in which `user` is patient or subject: no staff page shows them these."""
     return frozenset(case for function in _hidden for case in function(user))

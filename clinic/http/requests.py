@@ -1,4 +1,4 @@
-"""Helpers for views: the user of a request, what opened its page to them, and whether htmx asks for only a part of the page."""
+"""Helpers for views: a request's user, what opened its page to them, and whether htmx wants only a part."""
 
 from typing import Any
 

@@ -16,7 +16,7 @@ from clinic.audit.models import Entry, EntryQuerySet
 
 
 def readable_by(user: User) -> EntryQuerySet:
-    """Return the entries that `user` may read: all but those of cases in which they are patient or subject."""
+    """Return the entries that `user` may read: not of cases in which they are patient or subject."""
     return Entry.objects.visible_to(user).exclude(case__in=hidden_cases(user))
 
 

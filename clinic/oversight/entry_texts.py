@@ -46,7 +46,7 @@ class Line:
 
 
 def lines(entries: Iterable[Entry]) -> list[Line]:
-    """Return the rows of `entries`, in the same order. Makes three queries, however many entries there are."""
+    """Return the rows of `entries`, in the same order. The queries are as many for one entry as for many."""
     entries = list(entries)
     names = people_of(entries)
     files = files_of(entries)

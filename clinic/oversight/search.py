@@ -48,7 +48,9 @@ class Filters(forms.Form):
         label=_("Find"),
         required=False,
         max_length=100,
-        widget=forms.TextInput(attrs={"placeholder": _("Number, name, id or digest"), "type": "search"}),
+        widget=forms.TextInput(
+            attrs={"placeholder": _("Number, file, id, digest, or name of staff"), "type": "search"}
+        ),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -1,7 +1,7 @@
 """Who may do what, written by hand from the README: the crawl compares every answer with it.
 
-Never make this from the policy: it is what the policy is checked against. One line for each URL: who reads, who
-changes. A word after a colon is the relation that is needed: to the case, night or keepsake in the URL.
+Never make this from the policy: it is what the policy is checked against. One line for each URL: who reads,
+who changes. A word after a colon is the relation that is needed: to the case, night or keepsake in the URL.
 """
 
 EVERYBODY, SIGNED_IN, NOBODY = "everybody", "signed-in", ""
@@ -41,7 +41,7 @@ README: dict[str, tuple[str, str]] = {
     "erasure:verify-number": (EVERYBODY, NOBODY),
     "erasure:verify-key": (EVERYBODY, NOBODY),
     "erasure:verifier": (EVERYBODY, NOBODY),
-    # "A patient answers the intake, brings and takes back keepsakes, signs and withdraws, decides on remains."
+    # "A patient answers the intake, brings and takes back keepsakes, signs, withdraws, decides on remains."
     "patients:portal": (PATIENT, NOBODY),
     "patients:intake": (PATIENT, PATIENT),
     "patients:memory-new": (PATIENT, PATIENT),
