@@ -1,6 +1,7 @@
 """What each answer shows and leaves behind: who opens it decides, and every refusal is one entry."""
 
 import json
+import re
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
@@ -19,12 +20,14 @@ from clinic.access.policy import TABLE, allowed
 from clinic.accounts.models import Role, User
 from clinic.audit.models import Entry
 from clinic.calendar.models import Resource
+from erasure.jobs.supervisor import certify_finished
+from erasure.jobs.worker import advance
 from erasure.procedures.booking import CannotBook, book_procedure
 from erasure.procedures.forms import BookingForm
+from erasure.runs.handover import candidates, first_responsible
 from erasure.runs.models import Handover, Run
 from patients.cases.models import Case
 from tests.clinic.access.doors import doors
-from tests.erasure.certificates.proofs import ended
 from tests.erasure.runs.nights import doctor_of, technician_of
 from tests.factories import (
     make_case,
@@ -66,6 +69,13 @@ def a_night() -> Run:
     return make_run(1, case=case)
 
 
+def certify(run: Run) -> None:
+    """Take a night to its certificate."""
+    advance(run.pk)
+    certify_finished()
+    assert Run.objects.get(pk=run.pk).certificate
+
+
 SECRETS = ("Joel", "Barish", "Kruczynski", "Montauk winter", "Photo 0", "/pictures/")
 
 
@@ -74,9 +84,8 @@ def test_z2_two_roles_show_what_the_one_that_opens_shows() -> None:
     both = seated(Role.AUDITOR, Role.TECHNICIAN)
     client = signed_in(both)
     for name in ("session", "state", "replay", "certificate"):
-        if name in {"replay", "certificate"}:
-            ended(run) if not hasattr(run, "certificate") else None
-            run = Run.objects.get(pk=run.pk)
+        if name == "replay":
+            certify(run)
         answer = client.get(reverse(f"erasure:{name}", args=[run.pk]))
         assert answer.status_code == 200
         shown = answer.content.decode()
@@ -97,15 +106,20 @@ def test_z2_the_same_two_roles_show_all_to_whom_is_booked() -> None:
     assert "presence" in state["may"]
 
 
-def test_z5_an_auditor_reads_no_name_on_any_page_and_in_no_error() -> None:
+@pytest.mark.parametrize("role", [Role.AUDITOR, Role.ADMINISTRATOR])
+@pytest.mark.timeout(180)
+def test_z5_these_read_no_name_of_a_patient_on_any_page_and_in_no_error(role: str) -> None:
     run = a_night()
-    client = signed_in(make_user(Role.AUDITOR))
+    client = signed_in(make_user(role))
     ids = {"case": run.procedure.case_id, "run": run.pk, "procedure": run.procedure_id}
     ids["keepsake"] = run.procedure.case.keepsakes.get().pk
     seen = 0
-    ended(run)
+    certify(run)
     for door in doors():
-        if set(door.keywords) <= ids.keys() and door.name in TABLE and not door.name.startswith("account_"):
+        # The style page shows invented people, and an administrator manages the accounts of patients too.
+        if door.name in {"style", "people"} or door.name.startswith("account_"):
+            continue
+        if set(door.keywords) <= ids.keys() and door.name in TABLE:
             path = reverse(door.name, kwargs={word: ids[word] for word in door.keywords})
             for method in ("get", "post"):
                 shown = getattr(client, method)(path).content.decode("utf-8", "replace")
@@ -170,8 +184,10 @@ def test_z9_the_subject_finds_neither_the_case_nor_its_hour() -> None:
         answer = client.get(path)
         assert answer.status_code == 200, path
         shown = answer.content.decode()
-        listed = shown.replace(f'value="{case.reference}"', "").replace('value="Barish"', "")
-        assert [word for word in ("Joel", "Barish", case.reference, "J. B.") if word in listed] == [], path
+        # A search repeats what was typed.
+        words = {"Joel", "J. B."} | (set() if "?" in path else {"Barish", case.reference})
+        assert [word for word in words if word in shown] == [], path
+        assert reverse("patients:case", args=[case.pk]) not in shown
     for name in ("session", "state", "wall", "map-css"):
         assert client.get(reverse(f"erasure:{name}", args=[run.pk])).status_code == 404
 
@@ -182,9 +198,7 @@ def test_z9_whom_the_session_refuses_is_not_responsible_for_it() -> None:
     technician = technician_of(run)
     case.write(type(case.read())(subject_name=technician.name))
     case.save(update_fields=["sealed"])
-    from erasure.runs.handover import candidates, first_responsible
-
-    assert first_responsible(run.procedure) is None
+    assert first_responsible(Run.objects.get(pk=run.pk).procedure) is None
     Run.objects.filter(pk=run.pk).update(responsible=None)
     assert technician not in candidates(Run.objects.get(pk=run.pk))
 
@@ -200,7 +214,7 @@ def test_z2_the_certificate_ends_the_team_s_part() -> None:
     ]
     inside = signed_in(technician)
     assert [inside.get(page).status_code for page in pages] == [200] * 4
-    ended(run)
+    certify(run)
     assert [inside.get(page).status_code for page in pages] == [404] * 4
     assert inside.get(reverse("erasure:certificate", args=[run.pk])).status_code == 404
     assert run.procedure.case.reference not in inside.get("/files/").content.decode()
@@ -270,7 +284,8 @@ def test_l1_what_exists_and_what_does_not_are_refused_alike(keyword: str) -> Non
         for pk in (ids.get(keyword, run.procedure.case_id), uuid.uuid4())
     ]
     assert [answer.status_code for answer in answers] == [404, 404]
-    pages = [answer.content.decode().replace(answer.wsgi_request.path, "") for answer in answers]  # type: ignore[attr-defined]
+    token = re.compile(r"[A-Za-z0-9]{64}|[0-9a-f-]{36}")
+    pages = [token.sub("", answer.content.decode()) for answer in answers]
     assert pages[0] == pages[1]
     assert len(denials()) == 2
 
