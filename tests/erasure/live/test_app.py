@@ -202,7 +202,7 @@ def lose_grant(user: User) -> None:
 
 
 @pytest.mark.parametrize("revoke", [log_out, deactivate, change_role, change_passphrase, lose_grant])
-def test_who_may_watch_no_longer_is_shown_out(revoke: Callable[[User], None]) -> None:
+def test_z8_who_may_watch_no_longer_is_shown_out(revoke: Callable[[User], None]) -> None:
     run, stranger = make_run(), make_user(Role.AUDITOR)
     with serving(quick()) as port, Stream(port, run.pk, cookie_of(stranger), "?after=1") as stream:
         revoke(stranger)
