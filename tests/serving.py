@@ -19,6 +19,7 @@ from django.test import Client
 
 from clinic.accounts.models import User
 from clinic.http.guard import close_connections
+from clinic.http.protocol import HouseProtocol
 from clinic.http.router import Router
 from erasure.live.app import Live
 
@@ -41,7 +42,7 @@ def serving(app: Any, *, send_buffer: int = 0) -> Iterator[int]:
     listening.bind(("127.0.0.1", 0))
     listening.listen(128)
     config = uvicorn.Config(
-        app, loop="uvloop", http="httptools", ws="none", lifespan="off", log_level="error"
+        app, loop="uvloop", http=HouseProtocol, ws="none", lifespan="off", log_level="error"
     )
     server = uvicorn.Server(config)
     loop = uvloop.new_event_loop()

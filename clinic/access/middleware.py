@@ -6,9 +6,8 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseNotAllowed
 
-from clinic.access.denials import record_denial
-from clinic.access.policy import READING, allowed
-from clinic.accounts.models import User
+from clinic.access.denials import record_request_denial
+from clinic.access.policy import READING, Decision, allowed
 
 
 class PolicyMiddleware:
@@ -28,19 +27,24 @@ class PolicyMiddleware:
     ) -> HttpResponseBase | None:
         """Return None to let the view run, or a 405 response for a method that the URL does not have.
 
-        Sets `request.relations` (see clinic/access/relations.py). Errors: PermissionDenied, or Http404 where
-        the user must not learn whether the object exists.
+        Sets `request.decision`, which says by which roles and relations the page opened. Errors:
+        PermissionDenied, or Http404 where the user must not learn whether the object exists.
         """
         name = request.resolver_match.view_name if request.resolver_match else ""
         method = request.method or "GET"
         decision = allowed(request.user, name, kwargs, method)
-        request.relations = decision.relations  # type: ignore[attr-defined]
+        request.decision = decision  # type: ignore[attr-defined]
         if decision.allowed:
             return None
         if decision.status == 405:
             return HttpResponseNotAllowed(["POST"] if method in READING else sorted(READING))
-        if isinstance(request.user, User):
-            record_denial(request.user, name, kwargs, method, decision)
+        record_request_denial(request, decision)
         if decision.status == 404:
             raise Http404
         raise PermissionDenied
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> None:
+        """Record a refusal of the view itself: the object does not exist, or belongs to another parent."""
+        if isinstance(exception, Http404 | PermissionDenied):
+            status = 404 if isinstance(exception, Http404) else 403
+            record_request_denial(request, Decision(False, status, "no-object"))

@@ -7,13 +7,13 @@ Where the URL has an object's id as argument, a rule may require a relation of t
 A URL without a row is denied to everyone, and a test fails.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from django.contrib.auth.models import AnonymousUser
 
-from clinic.access.relations import CONFLICT, relations_to
+from clinic.access.relations import CONFLICT, standing_in
 from clinic.accounts.models import Role, User
 
 
@@ -40,19 +40,36 @@ class Row:
     quiet: bool = False
 
 
+# The roles that read patients' names, and those that read what a case is about.
+NAME_ROLES = frozenset({Role.PATIENT, Role.RECEPTIONIST, Role.TECHNICIAN, Role.DOCTOR})
+CONTENT_ROLES = frozenset({Role.PATIENT, Role.TECHNICIAN, Role.DOCTOR})
+
+
 @dataclass(frozen=True)
 class Decision:
     """Whether a request is allowed, and why not.
 
     status: 200, or for a denial 403, 404 (the user must not learn whether the object exists) or 405 (wrong
     method). because: the cause of a denial as one word, as the audit log records it. relations: how the user
-    is related to the URL's objects.
+    is related to the URL's objects. roles: the roles that opened it. What a page shows depends on these, not
+    on other roles of the same person; for a URL that everybody may use they are all the user's roles.
     """
 
     allowed: bool
     status: int = 200
     because: str = ""
     relations: frozenset[str] = frozenset()
+    roles: frozenset[str] = frozenset()
+
+    @property
+    def names(self) -> bool:
+        """Whether the page may show the patient's name; if not, a case is its file number."""
+        return not NAME_ROLES.isdisjoint(self.roles)
+
+    @property
+    def content(self) -> bool:
+        """Whether the page may show the subject, chapters, titles and pictures of a case."""
+        return not CONTENT_ROLES.isdisjoint(self.roles)
 
 
 def roles(*rules: str | Rule) -> tuple[Rule, ...]:
@@ -89,10 +106,10 @@ def allowed(user: User | AnonymousUser, name: str, kwargs: Mapping[str, Any], me
     """Decide whether `user` may use the URL `name` with the URL arguments `kwargs` by the HTTP `method`.
 
     A member of staff who is the patient or the subject of a case has no staff role there: only the role of
-    patient counts. Users without a staff role get 404 for objects of others, whether these exist or not. If
-    no rule of the row names any role of the user, the objects are not even looked up. If the URL has no rule
-    for the method, and `user` may use the other kind (reading or writing), the answer is 405 and not a
-    denial.
+    patient counts. If no rule of the row names any role of the user, the objects are not even looked up: the
+    answer is 403, and for users without a staff role 404. Whoever has such a role, but not the relation, gets
+    404 for objects that exist and for those that do not. If the URL has no rule for the method, and `user`
+    may use the other kind (reading or writing), the answer is 405 and not a denial.
     """
     row = TABLE.get(name)
     if row is None:
@@ -105,33 +122,34 @@ def allowed(user: User | AnonymousUser, name: str, kwargs: Mapping[str, Any], me
 
 def _judge(user: User | AnonymousUser, who: Who, kwargs: Mapping[str, Any]) -> Decision:
     if who == PUBLIC:
-        return Decision(True)
+        return Decision(True, roles=user.roles if isinstance(user, User) else frozenset())
     if not isinstance(user, User) or not user.is_active:
         return Decision(False, 403, "anonymous")
-    rules = [rule for rule in who if isinstance(rule, Rule)]
-    if who != SIGNED_IN and not any(rule.role in user.roles for rule in rules):
-        return _refusal("role", user.roles, kwargs)
-    relations = relations_to(user, kwargs)
-    if relations is None:
-        return Decision(False, 404, "no-object")
     if who == SIGNED_IN:
-        return Decision(True, relations=relations)
-    counted_roles = user.roles & {Role.PATIENT} if CONFLICT in relations else user.roles
-    if any(_matches(rule, counted_roles, relations) for rule in rules):
-        return Decision(True, relations=relations)
-    return _refusal("conflict" if CONFLICT in relations else "role", counted_roles, kwargs, relations)
+        return Decision(True, roles=user.roles)
+    rules = [rule for rule in who if isinstance(rule, Rule)]
+    if not any(rule.role in user.roles for rule in rules):
+        hidden = bool(kwargs) and not (user.roles - {Role.PATIENT})
+        return Decision(False, 404 if hidden else 403, "role")
+    standing = standing_in(user, kwargs)
+    if standing is None:
+        return Decision(False, 404, "no-object")
+    if opening := opening_roles(rules, user.roles, standing.relations):
+        return Decision(True, relations=standing.relations, roles=opening)
+    because = "conflict" if CONFLICT in standing.relations else "role"
+    return Decision(False, 404 if kwargs else 403, because, standing.relations)
 
 
-def _refusal(
-    because: str,
-    user_roles: frozenset[str],
-    kwargs: Mapping[str, Any],
-    relations: frozenset[str] = frozenset(),
-) -> Decision:
-    """Return a denial: 403 for staff, and 404 for all others if the URL names an object."""
-    hidden = bool(kwargs) and not (user_roles - {Role.PATIENT})
-    return Decision(False, 404 if hidden else 403, because, relations)
+def opening_roles(
+    rules: Iterable[Rule], user_roles: frozenset[str], relations: frozenset[str]
+) -> frozenset[str]:
+    """Return those of `user_roles` that one of `rules` lets in, for a user with `relations` to the object.
 
-
-def _matches(rule: Rule, user_roles: frozenset[str], relations: frozenset[str]) -> bool:
-    return rule.role in user_roles and (not rule.relations or bool(rule.relations & relations))
+    Where the user is the patient or the subject, only the role of patient counts.
+    """
+    counted = user_roles & {Role.PATIENT} if CONFLICT in relations else user_roles
+    return frozenset(
+        rule.role
+        for rule in rules
+        if rule.role in counted and (not rule.relations or rule.relations & relations)
+    )

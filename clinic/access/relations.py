@@ -3,22 +3,35 @@
 Each app registers a resolver for the URL arguments that are ids of its objects.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from clinic.accounts.models import User
 
 # The user is the patient or the subject of the case. Staff roles do not count there (policy.allowed).
 CONFLICT = "conflict"
 
-Resolver = Callable[[User, Any], frozenset[str] | None]
+
+@dataclass(frozen=True)
+class Standing:
+    """How a user stands to an object. case: the case that the object belongs to, None if to no case."""
+
+    relations: frozenset[str] = frozenset()
+    case: UUID | None = None
+
+
+Resolver = Callable[[User, Any], Standing | None]
+HiddenCases = Callable[[User], Iterable[UUID]]
 _resolvers: dict[str, Resolver] = {}
+_hidden: list[HiddenCases] = []
 
 
 def relation(keyword: str) -> Callable[[Resolver], Resolver]:
     """Return a decorator that registers the resolver for the URL argument `keyword`.
 
-    The resolver gets the user and the argument's value. It returns the user's relations to that object, or
+    The resolver gets the user and the argument's value. It returns how the user stands to that object, or
     None if the object does not exist.
     """
 
@@ -29,19 +42,42 @@ def relation(keyword: str) -> Callable[[Resolver], Resolver]:
     return register
 
 
-def relations_to(user: User, kwargs: Mapping[str, Any]) -> frozenset[str] | None:
-    """Return the relations of `user` to all objects in `kwargs`, or None if one of them does not exist.
+def standing_in(user: User, kwargs: Mapping[str, Any]) -> Standing | None:
+    """Return how `user` stands to all objects in `kwargs`, or None if one of them does not exist.
 
-    With several objects, only relations to every one of them count: otherwise the id of somebody else's
-    object under a URL of one's own would open it. CONFLICT with any one of them counts.
+    Objects of different cases are under the wrong parent: there is no such object then. With several objects,
+    only relations to every one of them count. CONFLICT with any one of them counts.
     """
     found = []
     for keyword, value in kwargs.items():
         if resolver := _resolvers.get(keyword):
-            relations = resolver(user, value)
-            if relations is None:
+            standing = resolver(user, value)
+            if standing is None:
                 return None
-            found.append(relations)
+            found.append(standing)
     if not found:
-        return frozenset()
-    return frozenset.intersection(*found) | (frozenset().union(*found) & {CONFLICT})
+        return Standing()
+    if len({standing.case for standing in found}) > 1:
+        return None
+    relations = [standing.relations for standing in found]
+    shared = frozenset.intersection(*relations) | (frozenset().union(*relations) & {CONFLICT})
+    return Standing(shared, found[0].case)
+
+
+def case_in(user: User, kwargs: Mapping[str, Any]) -> UUID | None:
+    """Return the case of the last object in `kwargs` that exists, None if none of them belongs to a case."""
+    found = [
+        resolver(user, value) for keyword, value in kwargs.items() if (resolver := _resolvers.get(keyword))
+    ]
+    return next((standing.case for standing in reversed(found) if standing), None)
+
+
+def register_hidden_cases(function: HiddenCases) -> HiddenCases:
+    """Register a function that returns the ids of the cases in which a user is patient or subject."""
+    _hidden.append(function)
+    return function
+
+
+def hidden_cases(user: User) -> frozenset[UUID]:
+    """Return the ids of the cases in which `user` is patient or subject: no staff page shows them these."""
+    return frozenset(case for function in _hidden for case in function(user))

@@ -11,12 +11,16 @@ Each row is one URL, by its name. A role in *reads* may open it, a role in *chan
 brackets: only towards cases, nights and keepsakes that the person stands in that relation to. Nobody else is
 let in. Nobody uses a staff role on a case whose patient they are, or which is about forgetting them.
 
+What a page shows depends on the roles that opened it. The subject, chapters, titles and pictures of a case
+are for doctor, technician and the patient; the patient's name is for the front desk too; everybody else knows
+a case by its file number. Lists, counts and searches ask the same rule (`patients/cases/models.py`).
+
 `manage.py access_table` prints this page from the `policy.py` of each package; a test compares it.
 
 | relation | what it means |
 |---|---|
 | own | The case is the patient's own. |
-| assigned | The technician is booked for the night of the case. |
+| assigned | The technician is booked for the night of the case, and it has no certificate yet. |
 | mapping | The case is not booked yet; its memories are being mapped. |
 | offered | The technician was asked to take the night over. |
 """

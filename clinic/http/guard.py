@@ -12,7 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from threading import Barrier
 from typing import Any, NoReturn, ParamSpec, TypeVar
@@ -75,7 +75,7 @@ class Visitor:
     """An admitted request and its user.
 
     session_hash: as the session had it at that moment (see `is_valid_session_hash`). address: the client's IP
-    address.
+    address. decision: what opened the URL to the user.
     """
 
     user: User
@@ -84,6 +84,7 @@ class Visitor:
     language: str
     address: str
     request: ASGIRequest
+    decision: Decision = field(default_factory=lambda: Decision(False))
 
 
 async def offload(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -148,7 +149,8 @@ def check(scope: Scope, name: str, kwargs: Mapping[str, Any]) -> Visitor:
         )
         if not decision.allowed:
             refuse(user, name, kwargs, request.method or "GET", decision, address)
-    return Visitor(user, session.session_key or "", session[HASH_SESSION_KEY], language, address, request)
+    key, session_hash = session.session_key or "", session[HASH_SESSION_KEY]
+    return Visitor(user, key, session_hash, language, address, request, decision)
 
 
 def checked_host(scope: Scope) -> ASGIRequest:

@@ -1,9 +1,10 @@
-"""Helpers for views: the user of a request, and whether htmx asks for only a part of the page."""
+"""Helpers for views: a request's user, what opened its page to them, and whether htmx wants only a part."""
 
 from typing import Any
 
 from django.http import HttpRequest
 
+from clinic.access.policy import Decision
 from clinic.accounts.models import User
 
 
@@ -15,6 +16,12 @@ def request_user(request: HttpRequest) -> User:
     if not isinstance(request.user, User):
         raise TypeError("nobody is signed in")
     return request.user
+
+
+def decision_of(request: HttpRequest) -> Decision:
+    """Return the decision that opened the page: its roles and relations say what the page may show."""
+    decision: Decision = request.decision  # type: ignore[attr-defined]
+    return decision
 
 
 def wants_fragment(request: HttpRequest) -> bool:

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 
 class Mail(models.Model):
-    """One message to one recipient. Staff can read it in the demonstration."""
+    """One message to one recipient. In the demonstration its recipient and who invited can read it."""
 
     to = models.EmailField()
     subject = models.CharField(max_length=200)

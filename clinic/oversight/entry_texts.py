@@ -1,4 +1,7 @@
-"""Entries of the audit log as text. Names are looked up when the page is rendered; the log has none."""
+"""Entries of the audit log as text. Names of staff are looked up when the page is rendered; the log has none.
+
+Patients' names are not looked up (concealed.py).
+"""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -10,9 +13,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from clinic.accounts.models import User
+from clinic.accounts.models import Role, User
 from clinic.audit.actions import ACTIONS, Phrase, Tone
 from clinic.audit.models import Entry
+from clinic.oversight.concealed import acts_as_patient, is_conflict, patients_of
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 SYSTEMS = {
@@ -42,24 +46,35 @@ class Line:
 
 
 def lines(entries: Iterable[Entry]) -> list[Line]:
-    """Return the rows of `entries`, in the same order. Makes two queries, however many entries there are."""
+    """Return the rows of `entries`, in the same order. The queries are as many for one entry as for many."""
     entries = list(entries)
     names = people_of(entries)
     files = files_of(entries)
-    return [line(entry, names, files) for entry in entries]
+    patients = patients_of(entries)
+    return [line(entry, names, files, patients) for entry in entries]
 
 
-def line(entry: Entry, names: dict[str, str], files: dict[UUID, str]) -> Line:
-    """Return the row of one entry. names: as from `people_of`. files: as from `files_of`."""
+def line(
+    entry: Entry, names: dict[str, str], files: dict[UUID, str], patients: dict[UUID, str] | None = None
+) -> Line:
+    """Return the row of one entry.
+
+    names: as from `people_of`. files: as from `files_of`. patients: as from `patients_of`.
+    """
     # An action that is no longer registered is shown by its code.
     phrase = ACTIONS.get(entry.action, Phrase(entry.action))
+    as_patient, withheld = acts_as_patient(entry, patients or {}), is_conflict(entry)
+    if as_patient:
+        names = {actor: name for actor, name in names.items() if actor not in {entry.actor, entry.subject}}
     return Line(
         index=entry.index,
         at=entry.at,
-        who=who(entry.actor, names),
+        who=_("Withheld") if withheld else _("Patient") if as_patient else who(entry.actor, names),
         words=phrase.words,
         tone=phrase.tone,
-        subject=names.get(entry.subject) or short(entry.subject),
+        subject=_("Patient")
+        if as_patient and entry.subject == entry.actor
+        else names.get(entry.subject) or short(entry.subject),
         file=files.get(entry.case, "") if entry.case else "",
         details=[
             (name.replace("_", " "), format_detail(value)) for name, value in sorted(entry.details.items())
@@ -71,11 +86,17 @@ def line(entry: Entry, names: dict[str, str], files: dict[UUID, str]) -> Line:
 
 
 def people_of(entries: Iterable[Entry]) -> dict[str, str]:
-    """Return the names of the users who are actor or subject of an entry, by "user:<uuid>"."""
+    """Return how the users who are actor or subject of an entry are called, by "user:<uuid>".
+
+    Members of staff, and those who were it, have their name; patients have none.
+    """
     wanted = {text for entry in entries for text in (entry.actor, entry.subject) if text.startswith("user:")}
     ids = [text.removeprefix("user:") for text in wanted]
     known = User.objects.filter(pk__in=[user_id for user_id in ids if is_uuid(user_id)])
-    return {f"user:{pk}": name for pk, name in known.values_list("pk", "name")}
+    return {
+        f"user:{person.pk}": _("Patient") if person.shown_roles() == [Role.PATIENT] else person.name
+        for person in known.prefetch_related("grants")
+    }
 
 
 def files_of(entries: Iterable[Entry]) -> dict[UUID, str]:

@@ -17,6 +17,7 @@ from django.utils.translation import pgettext_lazy
 from clinic.accounts.models import STAFF_ROLES, User
 from clinic.audit.actions import ACTIONS
 from clinic.audit.models import Entry, EntryQuerySet
+from clinic.oversight.concealed import without_concealed
 
 SHORTEST_DIGEST = 8  # hex digits; shorter ones would match too many digests
 LARGEST_INDEX = 2**63 - 1
@@ -64,7 +65,9 @@ class Filters(forms.Form):
         label=_("Find"),
         required=False,
         max_length=100,
-        widget=forms.TextInput(attrs={"placeholder": _("Number, name, id or digest"), "type": "search"}),
+        widget=forms.TextInput(
+            attrs={"placeholder": _("Number, file, id, digest, or name of staff"), "type": "search"}
+        ),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -119,7 +122,7 @@ class Filters(forms.Form):
         if cleaned["who"] == "system":
             entries = entries.filter(actor__startswith="system:")
         elif cleaned["who"]:
-            entries = entries.filter(actor=cleaned["who"])
+            entries = without_concealed(entries.filter(actor=cleaned["who"]))
         if cleaned["what"]:
             entries = entries.filter(action=cleaned["what"])
         return entries.filter(found_by(cleaned["find"])) if cleaned["find"] else entries
@@ -138,13 +141,14 @@ def midnight(day: date) -> datetime:
 
 
 def found_by(text: str) -> Q:
-    """Return the condition for a search text: number of an entry or a file, id, name, or digest."""
+    """Return the condition for a search text: number of an entry or a file, id, digest, or name of staff."""
     word = text.strip().strip("[]#").strip()
     digits = word.replace(" ", "").lower()
     references = {word, *(numbers.read(word) for numbers in file_numbers)} - {""}
-    users = User.objects.filter(Q(name__icontains=word) | Q(cases__reference__in=references)).distinct()
-    condition = Q(subject__iexact=word) | Q(case__in=users.values("cases"))
-    condition |= Q(actor__in=[f"user:{pk}" for pk in users.values_list("pk", flat=True)[:50]])
+    staff = User.objects.filter(name__icontains=word, grants__role__in=STAFF_ROLES).distinct()
+    files = User.objects.filter(cases__reference__in=references).values("cases")
+    condition = by_person(Q(subject__iexact=word)) | Q(case__in=files)
+    condition |= by_person(Q(actor__in=[f"user:{pk}" for pk in staff.values_list("pk", flat=True)[:50]]))
     if digits.isascii() and digits.isdecimal() and int(digits) <= LARGEST_INDEX:
         condition |= Q(index=int(digits)) | Q(subject__endswith=f":{int(digits)}")
     if len(digits) >= SHORTEST_DIGEST and not set(digits) - set(string.hexdigits):
@@ -157,9 +161,13 @@ def found_by(text: str) -> Q:
         condition
         | Q(case=wanted_id)
         | Q(run=wanted_id)
-        | Q(actor=f"user:{wanted_id}")
-        | Q(subject__endswith=f":{wanted_id}")
+        | by_person(Q(actor=f"user:{wanted_id}") | Q(subject__endswith=f":{wanted_id}"))
     )
+
+
+def by_person(condition: Q) -> Q:
+    """Return a condition on a person without the entries that tell of a colleague's own case."""
+    return Q(pk__in=without_concealed(Entry.objects.filter(condition)).values("pk"))
 
 
 def digest_begins(digits: str) -> Q:

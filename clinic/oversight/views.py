@@ -17,16 +17,16 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.middleware import HtmxDetails
 
-from clinic.accounts.models import User
 from clinic.audit.canonical import DetailInput
 from clinic.audit.checkpoints import NoteInvalid
 from clinic.audit.compare import compare
 from clinic.audit.export import export
-from clinic.audit.models import Checkpoint, Entry, EntryQuerySet
+from clinic.audit.models import Checkpoint, EntryQuerySet
 from clinic.audit.proofs import head_size
 from clinic.audit.record import Act, LogBroken, record
 from clinic.audit.verify import Report, verify_log
-from clinic.http.requests import wants_fragment
+from clinic.http.requests import request_user, wants_fragment
+from clinic.oversight.concealed import readable_by, without_concealed
 from clinic.oversight.entry_texts import grouped, lines
 from clinic.oversight.search import Filters, page_of
 
@@ -100,7 +100,7 @@ class Verdict:
 
 def visible(request: HttpRequest) -> EntryQuerySet:
     """Return the entries that the user may read."""
-    return Entry.objects.visible_to(cast(User, request.user))
+    return readable_by(request_user(request))
 
 
 def context(request: HttpRequest, query: QueryDict) -> dict[str, Any]:
@@ -196,7 +196,7 @@ def audit_compare(request: HtmxRequest) -> HttpResponse:
 def audit_export(request: HttpRequest) -> HttpResponse:
     """Return the filtered log as a signed file. The export is recorded before the response is sent."""
     form, filters = ExportForm(request.POST), Filters(request.POST)
-    entries = filters.apply(visible(request))
+    entries = without_concealed(filters.apply(visible(request)))
     if not form.is_valid() or not filters.is_valid():
         shown = context(request, request.POST) | {"export_form": form}
         return render(request, "clinic/oversight/audit.html", shown, status=422)

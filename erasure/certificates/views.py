@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 
 from clinic.access.policy import allowed
 from clinic.audit.record import Act, record
-from clinic.http.requests import request_user
+from clinic.http.requests import decision_of, request_user
 from erasure.certificates import sanitization_fields, summary
 from erasure.certificates.issued import check_stored, examine, removal
 from erasure.certificates.models import Certificate
@@ -75,6 +75,8 @@ def certificate(request: HttpRequest, run: UUID) -> HttpResponse:
         "checked": check_stored(made),
         "map": silhouette(row, CERTIFICATE, paper=True),
         "doctors": [one["name"] for one in statement["team"] if one["role"] == "doctor"],
+        "patient": statement["patient"] if decision_of(request).names else row.reference,
+        "may_files": allowed(person, "erasure:certificate-json", {"run": run}, "GET").allowed,
         "may_session": allowed(person, "erasure:session", {"run": run}, "GET").allowed,
         "may_file": allowed(person, "patients:case", {"case": row.pk}, "GET").allowed,
     }

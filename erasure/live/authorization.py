@@ -45,7 +45,7 @@ def authorize(scope: Scope, run_id: UUID, after: int | None, *, wall: bool) -> S
         raise Refused(404, "There is no such session.")
     if not wall:
         record_session_look(run, "live", by=visitor.user)
-    names = not wall and viewer_of(visitor.user, run).names
+    names = not wall and visitor.decision.content
     session = visitor.session_key, visitor.session_hash
     subscriber = Subscriber(visitor.user.pk, *session, (names, visitor.language), wall=wall)
     # A seq above the run's last one comes from before a restore of the database: send the snapshot instead.
@@ -59,7 +59,9 @@ def state_event(subscriber: Subscriber, run_id: UUID) -> tuple[bytes, int]:
     person = Viewer(user=None, names=False, pictures=False)
     if not subscriber.wall:
         run = Run.objects.select_related("procedure__case").get(pk=run_id)
-        person = viewer_of(User.objects.get(pk=subscriber.user_id), run)
+        user = User.objects.get(pk=subscriber.user_id)
+        decision = allowed(user, policy_row(wall=False), {"run": run_id}, "GET")
+        person = viewer_of(user, run, decision)
     with translation.override(language):
         state = snapshot(run_id, person)
     return frame(state, seq=state["seq"], event="state"), state["seq"]

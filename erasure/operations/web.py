@@ -68,7 +68,7 @@ def main(descriptor: int) -> None:
     config = uvicorn.Config(
         "clinic.asgi:application",
         loop="uvloop",
-        http="httptools",
+        http="clinic.http.protocol:HouseProtocol",
         ws="none",
         lifespan="on",
         log_level="error",

@@ -29,7 +29,8 @@ class CannotBook(Exception):
 def team_faults(case: Case, place: str, resources: Sequence[Resource]) -> list[str]:
     """Return what is wrong with the chosen resources, one sentence each; [] if nothing is.
 
-    There must be one doctor, a technician and one place, no person twice, and not the patient.
+    There must be one doctor, a technician and one place, no person twice, and neither the patient nor the
+    subject. The sentence does not tell which of the two somebody is.
     """
     kinds = [resource.kind for resource in resources]
     faults = []
@@ -43,8 +44,8 @@ def team_faults(case: Case, place: str, resources: Sequence[Resource]) -> list[s
     people = [resource.user_id for resource in resources if resource.user_id]
     if len(set(people)) < len(people):
         faults.append(_("Nobody can be doctor and technician of one night."))
-    if case.patient_id in people:
-        faults.append(_("Nobody can work on their own case."))
+    if case.people_in_conflict() & set(people):
+        faults.append(_("One of these people is not available for this case."))
     return faults
 
 

@@ -99,7 +99,9 @@ class BookingForm(HoursForm):
 
     def __init__(self, *args: Any, case: Case, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        usable = Resource.objects.filter(in_use=True).exclude(user=case.patient).order_by("label")
+        usable = (
+            Resource.objects.filter(in_use=True).exclude(user__in=case.people_in_conflict()).order_by("label")
+        )
         for name, kinds in {
             "doctor": [Resource.Kind.DOCTOR],
             "technicians": [Resource.Kind.TECHNICIAN],

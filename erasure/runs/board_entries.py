@@ -1,7 +1,7 @@
 """The erasure app's entries on the calendar's day board: patient, progress and what prevents a start."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -13,7 +13,8 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from clinic.accounts.models import User
+from clinic.access.policy import NAME_ROLES
+from clinic.accounts.models import STAFF_ROLES, User
 from clinic.calendar.board import BookingLabel, Lane, Need, Progress, Span
 from clinic.calendar.durations import format_duration
 from clinic.calendar.models import Booking
@@ -21,6 +22,7 @@ from erasure.procedures.models import Procedure
 from erasure.runs.models import DoctorCall, Hold, Run, Step
 from erasure.runs.passes import PASS_COUNT
 from patients.cases.models import Case
+from patients.cases.relations import patient_label, roles_on
 from patients.consent.signing import may_start_from
 from patients.memories.silhouette import FILE, WALL, silhouettes
 
@@ -44,12 +46,11 @@ def consent_fault(procedure: Procedure) -> str:
     return ""
 
 
-def _visible_cases(viewer: User, cases: Collection[UUID]) -> set[UUID]:
-    return set(Case.objects.visible_to(viewer).filter(pk__in=cases).values_list("pk", flat=True))
-
-
 def describe_bookings(bookings: Sequence[Booking], viewer: User) -> dict[UUID, BookingLabel]:
-    """Return labels by booking id: patient, place, number of memories; only "Erasure" for hidden cases."""
+    """Return labels by booking id: patient, place, number of memories; only "Erasure" for hidden cases.
+
+    The patient is the file number for whoever opens the case without reading names.
+    """
     procedures = list(
         Procedure.objects.filter(booking__in=bookings)
         .exclude(state=Procedure.State.CANCELED)
@@ -60,13 +61,16 @@ def describe_bookings(bookings: Sequence[Booking], viewer: User) -> dict[UUID, B
             )
         )
     )
-    visible = _visible_cases(viewer, [procedure.case_id for procedure in procedures])
-    return {procedure.booking_id: _label(procedure, procedure.case_id in visible) for procedure in procedures}
+    opening = roles_on(viewer, [procedure.case_id for procedure in procedures])
+    return {
+        procedure.booking_id: _label(procedure, opening.get(procedure.case_id, frozenset()))
+        for procedure in procedures
+    }
 
 
-def _label(procedure: Procedure, visible: bool) -> BookingLabel:
+def _label(procedure: Procedure, opening: frozenset[str]) -> BookingLabel:
     fault = consent_fault(procedure)
-    if not visible:
+    if not opening:
         return BookingLabel(what=_("Erasure"), held=bool(fault))
     if fault:
         what = _("Held, %(why)s") % {"why": fault}
@@ -82,7 +86,8 @@ def _label(procedure: Procedure, visible: bool) -> BookingLabel:
         }
         what = words[Procedure.Place(procedure.place)] % {"n": targets}
     url = reverse("patients:case", args=[procedure.case_id])
-    return BookingLabel(procedure.case.patient.short_name, what, url, held=bool(fault))
+    who = patient_label(procedure.case, opening, short=True)
+    return BookingLabel(who, what, url, held=bool(fault))
 
 
 @dataclass
@@ -163,10 +168,17 @@ def initials(name: str) -> str:
     return " ".join(f"{word[0]}." for word in name.split()[:2] if word)
 
 
+def _initials_for(viewer: User, case: Case) -> str:
+    """Return the initials for the public screen, or the file number for a viewer who reads no names."""
+    named = viewer.roles & STAFF_ROLES & NAME_ROLES
+    return initials(case.patient.name) if named else case.reference
+
+
 def progress(span: Span, viewer: User, wall: bool) -> Sequence[Progress]:
     """Return every run under way and those that finished in `span`.
 
-    wall: for the public screen. It shows the runs of all patients and the procedures still to come.
+    wall: for the public screen. It shows the runs of all patients and the procedures still to come, except
+    those in which `viewer` is patient or subject: the screen shows what the person it was opened by may know.
     """
     now = timezone.now()
     under_way = Q(state__in=[Run.State.RUNNING, Run.State.PAUSED, Run.State.STOPPING])
@@ -175,20 +187,26 @@ def progress(span: Span, viewer: User, wall: bool) -> Sequence[Progress]:
     runs = list(
         Run.objects.filter(shown).select_related("procedure__case__patient").order_by("started_at", "pk")
     )
-    if not wall:
-        visible = _visible_cases(viewer, [run.procedure.case_id for run in runs])
-        runs = [run for run in runs if run.procedure.case_id in visible]
-    counts = _count_runs(runs)
     upcoming = _upcoming(span, now) if wall else []
+    concerned = [one.case_id for one in (*(run.procedure for run in runs), *upcoming)]
+    opening = roles_on(viewer, concerned)
+    inside = set(roles_on(viewer, concerned, "erasure:session"))
+    if wall:
+        hidden = Case.objects.filter(pk__in=concerned).conflicting(viewer)
+        runs = [run for run in runs if run.procedure.case_id not in hidden]
+        upcoming = [procedure for procedure in upcoming if procedure.case_id not in hidden]
+    else:
+        runs = [run for run in runs if run.procedure.case_id in opening]
+    counts = _count_runs(runs)
     off_map_memories = {memory for one in counts.values() for memory, _number in one.off_map}
     cases = [run.procedure.case_id for run in runs] + [procedure.case_id for procedure in upcoming]
     maps = silhouettes(cases, WALL if wall else FILE, held=off_map_memories)
     return [
         Progress(
-            name=run.procedure.case.patient.short_name,
-            initials=initials(run.procedure.case.patient.name),
+            name=patient_label(run.procedure.case, opening.get(run.procedure.case_id, ()), short=True),
+            initials=_initials_for(viewer, run.procedure.case),
             text=_text(run, counts[run.pk]),
-            url=reverse("erasure:session", args=[run.pk]),
+            url=reverse("erasure:session", args=[run.pk]) if run.procedure.case_id in inside else "",
             drawing=maps[run.procedure.case_id],
             template=SILHOUETTE_TEMPLATE,
             **_state(run, counts[run.pk]),  # type: ignore[arg-type]
@@ -197,7 +215,7 @@ def progress(span: Span, viewer: User, wall: bool) -> Sequence[Progress]:
     ] + [
         Progress(
             name="",
-            initials=initials(procedure.case.patient.name),
+            initials=_initials_for(viewer, procedure.case),
             state=_("Held") if (fault := consent_fault(procedure)) else _("Booked"),
             kind="amber" if fault else "",
             text=fault or _("begins %(time)s") % {"time": _clock(procedure.booking.starts_at)},
@@ -227,11 +245,12 @@ def needs(span: Span, viewer: User) -> Sequence[Need]:
         .select_related("case__patient", "consent", "map", "booking")
         .order_by("booking__starts_at", "pk")
     )
-    visible = _visible_cases(viewer, [procedure.case_id for procedure in booked])
+    opening = roles_on(viewer, [procedure.case_id for procedure in booked])
+    at_start = set(roles_on(viewer, opening, "erasure:start"))
     overdue_before = timezone.now() - timedelta(minutes=5)
     found = []
     for procedure in booked:
-        if procedure.case_id not in visible:
+        if procedure.case_id not in opening:
             continue
         if fault := consent_fault(procedure):
             text = _("Tonight is held: %(why)s.") % {"why": fault}
@@ -239,8 +258,11 @@ def needs(span: Span, viewer: User) -> Sequence[Need]:
             text = _("Was to begin at %(time)s and has not.") % {"time": _clock(procedure.booking.starts_at)}
         else:
             continue
-        url = reverse("erasure:start", args=[procedure.pk])
-        found.append(Need(procedure.case.patient.short_name, text, url, late=True))
+        url = reverse("patients:case", args=[procedure.case_id])
+        if procedure.case_id in at_start:
+            url = reverse("erasure:start", args=[procedure.pk])
+        who = patient_label(procedure.case, opening[procedure.case_id], short=True)
+        found.append(Need(who, text, url, late=True))
     return found
 
 

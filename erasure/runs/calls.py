@@ -19,12 +19,10 @@ from django.utils import timezone, translation
 from django.utils.formats import time_format
 from django.utils.translation import gettext as _
 
-from clinic.access.relations import CONFLICT
 from clinic.accounts.models import Role, User
 from clinic.audit.record import Act, record
 from erasure.runs.models import CallNotice, DoctorCall, Run
 from erasure.runs.run_actions import UNCHANGED, ActionResult, NotNow, after, lock, record_run_event
-from patients.cases.relations import standing_to
 
 log = logging.getLogger("lacuna.calls")
 
@@ -81,7 +79,8 @@ def _booked_doctors(run: Run, *, exclude: User | None) -> list[User]:
     people = User.objects.filter(
         is_active=True, grants__role=Role.DOCTOR, resources__bookings=run.procedure.booking_id
     )
-    return [person for person in people.distinct() if exclude is None or person.pk != exclude.pk]
+    barred = run.procedure.case.people_in_conflict() | ({exclude.pk} if exclude else set())
+    return [person for person in people.distinct() if person.pk not in barred]
 
 
 def _escalation_recipients(run: Run, *, exclude: set[UUID]) -> list[User]:
@@ -89,8 +88,8 @@ def _escalation_recipients(run: Run, *, exclude: set[UUID]) -> list[User]:
     people = User.objects.filter(is_active=True, grants__role__in=[Role.DOCTOR, Role.ADMINISTRATOR]).exclude(
         pk__in=exclude
     )
-    case = run.procedure.case
-    return [person for person in people.distinct() if CONFLICT not in standing_to(person, case)]
+    barred = run.procedure.case.people_in_conflict()
+    return [person for person in people.distinct() if person.pk not in barred]
 
 
 def _queue_notices(call: DoctorCall, people: Iterable[User], kind: str) -> list[User]:

@@ -12,12 +12,11 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from clinic.access.relations import CONFLICT
 from clinic.accounts.models import Role, User
 from clinic.calendar.models import Booking, Reservation, Resource, quarters
+from erasure.procedures.models import Procedure
 from erasure.runs.models import Handover, Run
 from erasure.runs.run_actions import UNCHANGED, ActionResult, NotNow, check_in_charge, lock, record_run_event
-from patients.cases.relations import standing_to
 
 
 def open_offer(run: Run) -> Handover | None:
@@ -29,10 +28,14 @@ def open_offer(run: Run) -> Handover | None:
     )
 
 
-def first_responsible(booking: Booking) -> User | None:
-    """Return the technician who is responsible at the start: the first one booked, ordered by label."""
-    booked = booking.resources.filter(kind=Resource.Kind.TECHNICIAN, user__is_active=True)
-    resource = booked.select_related("user").order_by("label").first()
+def first_responsible(procedure: Procedure) -> User | None:
+    """Return the technician who is responsible at the start: the first one booked, ordered by label.
+
+    Nobody is whom the session would refuse: the patient or the subject.
+    """
+    booked = procedure.booking.resources.filter(kind=Resource.Kind.TECHNICIAN, user__is_active=True)
+    able = booked.exclude(user__in=procedure.case.people_in_conflict())
+    resource = able.select_related("user").order_by("label").first()
     return resource.user if resource else None
 
 
@@ -50,6 +53,7 @@ def candidates(run: Run) -> list[User]:
         .order_by("label")
     )
     booked = set(run.procedure.booking.resources.values_list("pk", flat=True))
+    barred = run.procedure.case.people_in_conflict()
     busy = _busy_resources(run.procedure.booking)
     found = sorted(resources, key=lambda resource: (resource.pk not in booked, resource.label))
     return [
@@ -57,7 +61,7 @@ def candidates(run: Run) -> list[User]:
         for resource in found
         if resource.user
         and (resource.pk in booked or resource.pk not in busy)
-        and CONFLICT not in standing_to(resource.user, run.procedure.case)
+        and resource.user_id not in barred
     ]
 
 

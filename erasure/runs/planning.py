@@ -63,7 +63,7 @@ def start_run(procedure_id: UUID, *, by: User | None) -> Run:
                 procedure=procedure,
                 expected_steps=len(targets),
                 started_by=by,
-                responsible=first_responsible(procedure.booking),
+                responsible=first_responsible(procedure),
             )
     except IntegrityError as error:
         raise CannotStart(_("This procedure was started or canceled before.")) from error

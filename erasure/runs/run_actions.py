@@ -14,6 +14,7 @@ from clinic.audit.canonical import Detail
 from clinic.audit.record import Act, actor_of, record
 from erasure.runs.events import NewEvent, emit
 from erasure.runs.models import Run
+from patients.cases.relations import standing_to
 
 
 class NotNow(Exception):
@@ -57,10 +58,15 @@ def check_in_charge(run: Run, by: User | None) -> None:
 
 
 def counts_as_attending(run: Run, by: User | None) -> bool:
-    """Whether an action of `by` shows that a member of the team is with the patient."""
+    """Whether an action of `by` shows that a member of the team is with the patient.
+
+    A doctor who also has the role of technician counts as one only in nights they are booked for.
+    """
     if by is None or by.pk == run.procedure.case.patient_id:
         return False
-    return by.has_role(Role.TECHNICIAN) or by.pk == run.taken_over_by_id
+    if by.pk == run.taken_over_by_id:
+        return True
+    return by.has_role(Role.TECHNICIAN) and "assigned" in standing_to(by, run.procedure.case)
 
 
 def record_run_event(

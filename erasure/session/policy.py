@@ -1,6 +1,6 @@
 """Who may use the URLs of this package."""
 
-from clinic.access.policy import EVERY_STAFF, Row, register, roles
+from clinic.access.policy import Row, register, roles
 from clinic.accounts.models import Role
 from erasure.runs.relations import OFFERED_TECHNICIAN
 from patients.cases.relations import BOOKED_TEAM, BOOKED_TECHNICIAN, OWN
@@ -15,8 +15,8 @@ register(
         "erasure:session": Row(WATCHERS, quiet=True),
         "erasure:state": Row(WATCHERS, quiet=True),
         "erasure:live": Row(WATCHERS, quiet=True),
-        "erasure:map-css": Row(roles(*WATCHERS, Role.RECEPTIONIST), quiet=True),
-        "erasure:wall": Row(EVERY_STAFF, quiet=True),
+        "erasure:map-css": Row(WATCHERS, quiet=True),
+        "erasure:wall": Row(roles(*BOOKED_TEAM, Role.AUDITOR), quiet=True),
         "erasure:replay": Row(WATCHERS),
         "erasure:pause": Row((), PARTICIPANTS),
         "erasure:resume": Row((), BOOKED_TEAM),

@@ -262,9 +262,12 @@ def _moments(events: Iterable[Event], fates: dict[int, str], copies: dict[str, s
     return out
 
 
-def snapshot_at(shown: Replay, moment: Moment) -> dict[str, Any]:
-    """Return the snapshot for the session's templates as it was at `moment`, without names and pictures."""
-    data = snapshot(shown.run.pk, Viewer(user=None, names=False, pictures=False))
+def snapshot_at(shown: Replay, moment: Moment, *, certificate: bool = False) -> dict[str, Any]:
+    """Return the snapshot for the session's templates as it was at `moment`, without names and pictures.
+
+    certificate: whether the viewer may open the certificate.
+    """
+    data = snapshot(shown.run.pk, Viewer(user=None, names=False, pictures=False, certificate=certificate))
     for memory in data["memories"]:
         state = moment.fates.get(memory["n"]) if memory["zone"] == Memory.Zone.MAP else None
         at_work = memory["n"] is not None and memory["n"] == moment.current

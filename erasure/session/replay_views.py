@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from clinic.access.policy import allowed
 from clinic.audit.record import Act, actor_of, record
 from clinic.http.requests import request_user
 from erasure.runs.models import Run
@@ -41,7 +42,8 @@ def replay_page(request: HttpRequest, run: UUID) -> HttpResponse:
     shown = replay(row)
     moment = shown.nearest(_requested_seq(shown, request.GET.dict()))
     earlier, later = neighbors(shown.logged, moment)
-    data = snapshot_at(shown, moment)
+    may_certificate = allowed(request_user(request), "erasure:certificate", {"run": run}, "GET").allowed
+    data = snapshot_at(shown, moment, certificate=may_certificate)
     context = {
         "present": data,
         "replay": shown,

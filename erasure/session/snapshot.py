@@ -33,14 +33,16 @@ LOG_LINES = 40
 class Viewer:
     """What a person may see and do in a session.
 
-    user: None for the public screen. names: may see titles and names. may: URL names of the controls this
-    person may use (erasure/session/urls.py).
+    user: None for the public screen. names: may see titles and names. roles: those that opened the session.
+    may: URL names of the controls this person may use (erasure/session/urls.py). certificate: may open it.
     """
 
     user: User | None
     names: bool = True
     pictures: bool = True
+    roles: frozenset[str] = frozenset()
     may: frozenset[str] = field(default_factory=frozenset)
+    certificate: bool = False
 
 
 def elapsed_and_remaining(run: Run) -> tuple[int, int | None]:
@@ -303,9 +305,7 @@ def _has_effect(key: str, run: Run, viewer: Viewer) -> bool:
     if key == "take_over":
         return run.taken_over_by_id != me
     if key == "presence":
-        return viewer.user is not None and (
-            viewer.user.has_role(Role.TECHNICIAN) or run.taken_over_by_id == me
-        )
+        return viewer.user is not None and (Role.TECHNICIAN in viewer.roles or run.taken_over_by_id == me)
     if run.taken_over_by_id is None or run.taken_over_by_id == me or key not in ONLY_IN_CHARGE:
         return True
     return key == "protect" and run.procedure.case.patient_id == me
@@ -343,9 +343,10 @@ def subject_of(run: Run, viewer: Viewer) -> str | None:
         return None
 
 
-def certificate_url(run: Run) -> str | None:
-    """Return the URL of the certificate's page, None while there is no certificate."""
-    return reverse("erasure:certificate", args=[run.pk]) if hasattr(run, "certificate") else None
+def certificate_url(run: Run, viewer: Viewer) -> str | None:
+    """Return the URL of the certificate's page, None while there is none or if the viewer may not open it."""
+    there = hasattr(run, "certificate") and viewer.certificate
+    return reverse("erasure:certificate", args=[run.pk]) if there else None
 
 
 def replay_url(run: Run, viewer: Viewer) -> str | None:
@@ -396,7 +397,7 @@ def snapshot(run_id: UUID, viewer: Viewer) -> dict[str, Any]:
         "remaining_s": remaining,
         "started_at": run.started_at.isoformat(),
         "pace_s": run.procedure.pace_seconds,
-        "paused_by": run.held_by.short_name if run.held_by else None,
+        "paused_by": run.held_by.short_name if run.held_by and viewer.names else None,
         "paused_at": run.held_at.isoformat() if run.held_at else None,
         "current": current,
         "memories": shown,
@@ -410,7 +411,7 @@ def snapshot(run_id: UUID, viewer: Viewer) -> dict[str, Any]:
         "may": sorted(viewer.may),
         "stream_url": f"/live/{run.pk}/",
         "map_css_url": reverse("erasure:map-css", args=[run.pk]),
-        "certificate_url": certificate_url(run),
+        "certificate_url": certificate_url(run, viewer),
         "replay_url": replay_url(run, viewer),
         "verified": verification_result(run),
     }

@@ -1,7 +1,7 @@
 """What a person may see and do in a session. Who may open a session at all is in the policy table."""
 
-from clinic.access.policy import TABLE, Who, allowed
-from clinic.accounts.models import Role, User
+from clinic.access.policy import TABLE, Decision, Who, allowed
+from clinic.accounts.models import User
 from erasure.runs.models import Run
 from erasure.session.snapshot import Viewer
 
@@ -25,11 +25,20 @@ CONTROLS = (
 )
 
 
-def viewer_of(user: User, run: Run) -> Viewer:
-    """Return what `user` may see and do in `run`. Auditors see events, but neither names nor pictures."""
-    own = run.procedure.case.patient_id == user.pk
-    sees = own or user.has_role(Role.DOCTOR, Role.TECHNICIAN)
-    return Viewer(user=user, names=sees, pictures=sees, may=_allowed_controls(user, run))
+def viewer_of(user: User, run: Run, decision: Decision) -> Viewer:
+    """Return what `user` may see and do in `run`.
+
+    decision: what opened the page or the stream to them. An auditor sees events, but neither names nor
+    pictures, also one who is a technician of other nights.
+    """
+    return Viewer(
+        user=user,
+        names=decision.content,
+        pictures=decision.content,
+        roles=decision.roles,
+        may=_allowed_controls(user, run),
+        certificate=allowed(user, "erasure:certificate", {"run": run.pk}, "GET").allowed,
+    )
 
 
 def _allowed_controls(user: User, run: Run) -> frozenset[str]:

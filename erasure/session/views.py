@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from clinic.http.requests import request_user
+from clinic.http.requests import decision_of, request_user
 from erasure.runs import calls, control, open_pages, presence, resistance
 from erasure.runs.models import Hold, Run, Step
 from erasure.runs.run_actions import ActionResult
@@ -42,7 +42,7 @@ def session(request: HttpRequest, run: UUID) -> HttpResponse:
     """Show the session page. It is complete without JavaScript."""
     row = run_or_404(run)
     record_session_look(row, "session", by=request_user(request), opened=True)
-    state = snapshot(row.pk, viewer_of(request_user(request), row))
+    state = snapshot(row.pk, viewer_of(request_user(request), row, decision_of(request)))
     context = {
         "present": state,
         "run": row,
@@ -59,7 +59,7 @@ def state(request: HttpRequest, run: UUID) -> HttpResponse:
     """Return the snapshot of the session page as JSON, for a page that lost its stream."""
     row = run_or_404(run)
     record_session_look(row, "state", by=request_user(request))
-    return JsonResponse(snapshot(row.pk, viewer_of(request_user(request), row)))
+    return JsonResponse(snapshot(row.pk, viewer_of(request_user(request), row, decision_of(request))))
 
 
 @require_safe
@@ -81,13 +81,12 @@ def _page(request: HttpRequest, context: Mapping[str, Any]) -> HttpResponse:
 
 
 @require_safe
+@never_cache
 def map_css(request: HttpRequest, run: UUID) -> HttpResponse:
     """Return the positions of the memories as a stylesheet (see erasure/session/map_css.py)."""
     row = run_or_404(run)
     placed = Memory.objects.filter(case=row.procedure.case_id, x__isnull=False).order_by("number")
-    response = HttpResponse(render_map_css(placed), content_type="text/css; charset=utf-8")
-    response["Cache-Control"] = "private, max-age=86400, immutable"
-    return response
+    return HttpResponse(render_map_css(placed), content_type="text/css; charset=utf-8")
 
 
 def run_control(
@@ -267,4 +266,4 @@ def here(request: HttpRequest, run: UUID) -> HttpResponse:
     """Record that the user has the page open, and return who has. Open pages call it every few seconds."""
     user, row = request_user(request), run_or_404(run)
     open_pages.attend(row.pk, user)
-    return JsonResponse({"people": people(row, viewer_of(user, row))})
+    return JsonResponse({"people": people(row, viewer_of(user, row, decision_of(request)))})

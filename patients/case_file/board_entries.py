@@ -10,6 +10,7 @@ from django.utils.translation import ngettext
 from clinic.accounts.models import Role, User
 from clinic.calendar.board import Lane, Need, Span
 from patients.cases.models import Case
+from patients.cases.relations import patient_label, roles_on
 from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory
 from patients.requests.models import AppointmentRequest
@@ -63,13 +64,20 @@ def needs(span: Span, viewer: User) -> Sequence[Need]:
     span: not used; these entries have no date.
     """
     stages = [Case.Stage.BRINGING, Case.Stage.REVIEW, Case.Stage.MAPPED, Case.Stage.CONSENTED]
-    visible = Case.objects.visible_to(viewer).filter(stage__in=stages)
-    rows = _with_counts(Case.objects.filter(pk__in=visible.values("pk"))).select_related("patient")
+    visible = Case.objects.filter(stage__in=stages).visible_to(viewer)
+    rows = list(_with_counts(visible).select_related("patient").order_by("opened_at", "pk")[:MAX_CASES])
+    opening = roles_on(viewer, [case.pk for case in rows])
+    at_bench = set(
+        Case.objects.filter(pk__in=opening)
+        .visible_to(viewer, "patients:mapping")
+        .values_list("pk", flat=True)
+    )
     entries = []
-    for case in rows.order_by("opened_at", "pk")[:MAX_CASES]:
+    for case in rows:
         if step := _pending_step(case):
-            entries.append(Need(case.patient.short_name, *step))
-    if viewer.has_role(Role.RECEPTIONIST, Role.DOCTOR):
+            text, url = step if case.pk in at_bench else (step[0], reverse("patients:case", args=[case.pk]))
+            entries.append(Need(patient_label(case, opening.get(case.pk, ()), short=True), text, url))
+    if viewer.has_role(Role.RECEPTIONIST):
         new = AppointmentRequest.objects.filter(state=AppointmentRequest.State.NEW).count()
         if new:
             text = ngettext("%(n)d request waits for an answer.", "%(n)d requests wait for an answer.", new)

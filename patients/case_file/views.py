@@ -1,5 +1,6 @@
 """The staff pages of cases ("files" on pages and in URLs): the list, and one case."""
 
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -11,13 +12,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from clinic.access.policy import allowed
-from clinic.accounts.models import Role, User
-from clinic.http.requests import request_user, wants_fragment
+from clinic.access.policy import NAME_ROLES, allowed
+from clinic.http.requests import decision_of, request_user, wants_fragment
 from patients.case_file.timeline import course_of
 from patients.cases.current_case import case_or_404
 from patients.cases.models import Case, CaseFields
 from patients.cases.references import is_mistyped
+from patients.cases.relations import patient_label, roles_on
 from patients.cases.view_log import latest_views, viewed
 from patients.memories.models import Memory
 from patients.memories.silhouette import silhouette
@@ -32,26 +33,47 @@ LINKS = {
 }
 
 
+@dataclass(frozen=True)
+class FileRow:
+    """One line of the list. name: the patient's, or "" for a reader who knows files by number only."""
+
+    case: Case
+    name: str
+
+
 @require_safe
 @never_cache
 def cases(request: HttpRequest) -> HttpResponse:
-    """List the cases this user may see, newest first. Search by the patient's name or the file number."""
+    """List the cases whose page opens for this user, newest first.
+
+    Search by the file number, or by the patient's name where the user reads it.
+    """
+    person = request_user(request)
     name = request.GET.get("name", "").replace("\0", "").strip()[:100]
-    visible = Case.objects.visible_to(request_user(request))
-    rows = Case.objects.filter(pk__in=visible.values("pk")).select_related("patient")
+    rows = Case.objects.visible_to(person).select_related("patient")
     if name:
+        named = Case.objects.filter(patient__name__icontains=name).visible_to(person, roles=NAME_ROLES)
         numbered = Case.objects.numbered(name)
-        rows = rows.filter(Q(patient__name__icontains=name) | Q(pk__in=numbered.values("pk")))
+        rows = rows.filter(Q(pk__in=named.values("pk")) | Q(pk__in=numbered.values("pk")))
     page = Paginator(rows.order_by("-opened_at", "pk"), 25).get_page(request.GET.get("page"))
+    opening = roles_on(person, [case.pk for case in page.object_list])
+    context = {
+        "page": page,
+        "rows": [_row(case, opening.get(case.pk, frozenset())) for case in page.object_list],
+        "name": name,
+        "names": decision_of(request).names,
+        "mistyped": is_mistyped(name),
+    }
     template = "rows.html" if wants_fragment(request) else "list.html"
-    context = {"page": page, "name": name, "mistyped": is_mistyped(name)}
     return render(request, f"patients/case_file/{template}", context)
 
 
-def _visible_fields(case: Case, person: User) -> CaseFields | None:
-    """Return the decrypted fields of a case; None for a role that must not read them, or without the key."""
-    if not person.has_role(Role.DOCTOR, Role.TECHNICIAN, Role.RECEPTIONIST):
-        return None
+def _row(case: Case, opening: frozenset[str]) -> FileRow:
+    return FileRow(case, "" if NAME_ROLES.isdisjoint(opening) else case.patient.name)
+
+
+def _visible_fields(case: Case) -> CaseFields | None:
+    """Return the decrypted fields of a case, None without the key."""
     try:
         fields: CaseFields = case.read()
     except KeyGone:
@@ -93,7 +115,7 @@ def case(request: HttpRequest, case: UUID) -> HttpResponse:
     """Show one case: its map, its timeline, its signatures and procedure."""
     row, person = case_or_404(case), request_user(request)
     viewed(row, "case", by=person)
-    fields = _visible_fields(row, person)
+    fields = _visible_fields(row) if decision_of(request).content else None
     procedure = (
         row.procedures.exclude(state="canceled")
         .select_related("booking", "run")
@@ -112,6 +134,7 @@ def case(request: HttpRequest, case: UUID) -> HttpResponse:
         may["certificate"] = allowed(person, "erasure:certificate", {"run": run.pk}, "GET").allowed
     context = {
         "case": row,
+        "label": patient_label(row, decision_of(request).roles),
         "fields": fields,
         "map": silhouette(row),
         "course": course_of(row),

@@ -1,13 +1,12 @@
-"""The relations of a user to a case, and the access rules that depend on them."""
+"""The access rules that depend on a user's relations to a case, and what a row of a list may show of it."""
 
+from collections.abc import Collection, Iterable
 from uuid import UUID
 
-from clinic.access.policy import roles, with_relation
-from clinic.access.relations import CONFLICT, relation
+from clinic.access.policy import NAME_ROLES, TABLE, Rule, opening_roles, roles, with_relation
+from clinic.access.relations import Standing, register_hidden_cases, relation
 from clinic.accounts.models import Role, User
-from clinic.names import name_key
 from patients.cases.models import Case
-from patients.vault.keys import KeyGone
 
 OWN = with_relation(Role.PATIENT, "own")
 CASE_TECHNICIAN = with_relation(Role.TECHNICIAN, "assigned", "mapping")
@@ -15,43 +14,42 @@ CASE_TEAM = roles(Role.DOCTOR, CASE_TECHNICIAN)
 BOOKED_TECHNICIAN = with_relation(Role.TECHNICIAN, "assigned")
 BOOKED_TEAM = roles(Role.DOCTOR, BOOKED_TECHNICIAN)
 
-# In these stages every technician may work on the case: none is booked for its procedure yet.
-MAPPING_STAGES = {Case.Stage.BRINGING, Case.Stage.REVIEW, Case.Stage.MAPPED, Case.Stage.CONSENTED}
-
 
 def standing_to(user: User, case: Case) -> frozenset[str]:
-    """Return the relations of `user` to `case`.
+    """Return the relations of `user` to `case` (see `CaseQuerySet.standings`)."""
+    return Case.objects.filter(pk=case.pk).standings(user).get(case.pk, frozenset())
 
-    The patient gets "own" and CONFLICT only, a member of staff who is the subject CONFLICT only: neither
-    may work on the case as staff.
+
+def roles_on(user: User, cases: Iterable[UUID], page: str = "patients:case") -> dict[UUID, frozenset[str]]:
+    """Return for each of `cases` whose `page` opens for `user` the roles that open it, by case id.
+
+    For lists: `CaseQuerySet.visible_to` selects the rows, and this says what each row may show.
     """
-    if case.patient_id == user.pk:
-        return frozenset({"own", CONFLICT})
-    if user.is_staff_member and is_subject(user, case):
-        return frozenset({CONFLICT})
-    relations = {"mapping"} if case.stage in MAPPING_STAGES else set()
-    # Through the reverse relation: Procedure belongs to erasure, which this app must not import.
-    if case.procedures.filter(booking__resources__user=user, booking__canceled_at__isnull=True).exists():
-        relations.add("assigned")
-    return frozenset(relations)
+    rules = [rule for rule in TABLE[page].read if isinstance(rule, Rule)]
+    standings = Case.objects.filter(pk__in=list(cases)).standings(user)
+    found = {pk: opening_roles(rules, user.roles, relations) for pk, relations in standings.items()}
+    return {pk: opening for pk, opening in found.items() if opening and user.is_active}
 
 
-def is_subject(user: User, case: Case) -> bool:
-    """Return whether `user` is the subject of the case: both have the same first and last name.
+def patient_label(case: Case, opening: Collection[str], *, short: bool = False) -> str:
+    """Return the patient's name, or the file number if none of the roles `opening` reads names."""
+    if NAME_ROLES.isdisjoint(opening):
+        return case.reference
+    return case.patient.short_name if short else case.patient.name
 
-    The subject's name is stored encrypted, so it is compared here and not in the database. A name without a
-    space never matches: many people share a first name.
-    """
-    name = name_key(user.name)
-    if " " not in name:
-        return False
-    try:
-        return name_key(case.read().subject_name) == name
-    except KeyGone:
-        return False
+
+@register_hidden_cases
+def cases_in_conflict(user: User) -> set[UUID]:
+    """Return the cases in which `user` is patient or subject."""
+    return Case.objects.all().conflicting(user)
+
+
+def case_standing(user: User, case: UUID | None) -> Standing | None:
+    """Return how `user` stands to the case with this id, or None if there is no such case."""
+    relations = Case.objects.filter(pk=case).standings(user).get(case) if case else None
+    return None if relations is None else Standing(relations, case)
 
 
 @relation("case")
-def relations_to_case(user: User, value: UUID) -> frozenset[str] | None:
-    row = Case.objects.filter(pk=value).first()
-    return standing_to(user, row) if row else None
+def relations_to_case(user: User, value: UUID) -> Standing | None:
+    return case_standing(user, value)

@@ -45,11 +45,13 @@ from patients.keepsakes.upload_requests import (
     current_case,
     finish_in_decoder_pool,
     headers_of,
+    refused_as_stale,
     requested_kind,
     storage_error,
 )
 
 log = logging.getLogger("lacuna.unavailable")
+POLICY_NAME = "patients:upload-form"  # the row of the access policy (policy.py)
 
 FIELD_BYTES = 20_000  # the longest letter that can be typed into the form; files have LACUNA_UPLOAD_MAX_BYTES
 FILE_FIELDS = frozenset({"files", "photo", "sound", "film"})
@@ -130,7 +132,7 @@ class FormUpload:
         self.part.filename = options.get(b"filename", b"").decode("utf-8", "replace")
         self.part.is_file = b"filename" in options
         if self.part.is_file and self.case is None:
-            raise Refused(403, _("This page has been open for too long. Please reload it and try again."))
+            raise refused_as_stale(self.visitor, POLICY_NAME)
 
     def part_data(self, data: bytes, start: int, end: int) -> None:
         piece = data[start:end]
@@ -166,7 +168,7 @@ class FormUpload:
         The file's length is not known yet, so all that is left of the quota is reserved.
         """
         if self.case is None:
-            raise Refused(403, _("This page has been open for too long. Please reload it and try again."))
+            raise refused_as_stale(self.visitor, POLICY_NAME)
         length = max(1, bytes_left(self.case))
         part = self.part
         upload = begin_upload(
@@ -208,7 +210,7 @@ class FormUpload:
 
     def take_field(self, name: str, value: bytes) -> None:
         if name == "csrfmiddlewaretoken":
-            check_csrf(self.visitor.request, value.decode("latin-1"))
+            check_csrf(self.visitor, value.decode("latin-1"), name=POLICY_NAME)
             self.case = current_case(self.visitor)
         elif name == "kind":
             self.kind = requested_kind(value.decode("latin-1"))
@@ -264,7 +266,7 @@ async def form_upload(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
             raise Refused(405, _("There is nothing here."), {"Allow": "POST"})
         with outages_refused(scope):
-            visitor = await admit(scope, "patients:upload-form", {})
+            visitor = await admit(scope, POLICY_NAME, {})
         with translation.override(visitor.language):
             upload = new_form_upload(visitor, headers_of(scope).get("content-type", ""))
             if await read_body(receive, upload):

@@ -1,21 +1,26 @@
-"""A user's relations to a keepsake and to its stored objects are those to its case."""
+"""A user's relations to a keepsake, to its stored objects and to an upload are those to its case."""
 
 from uuid import UUID
 
-from clinic.access.relations import relation
+from clinic.access.relations import Standing, relation
 from clinic.accounts.models import User
-from patients.cases.relations import standing_to
-from patients.keepsakes.models import Keepsake
+from patients.cases.relations import case_standing
+from patients.keepsakes.models import Keepsake, Upload
 from patients.vault.models import StoredObject
 
 
 @relation("keepsake")
-def to_keepsake(user: User, value: UUID) -> frozenset[str] | None:
-    row = Keepsake.objects.filter(pk=value).select_related("case").first()
-    return standing_to(user, row.case) if row else None
+def to_keepsake(user: User, value: UUID) -> Standing | None:
+    return case_standing(user, Keepsake.objects.filter(pk=value).values_list("case_id", flat=True).first())
 
 
 @relation("picture")
-def to_picture(user: User, value: UUID) -> frozenset[str] | None:
-    row = StoredObject.objects.filter(pk=value).select_related("case").first()
-    return standing_to(user, row.case) if row else None
+def to_picture(user: User, value: UUID) -> Standing | None:
+    return case_standing(
+        user, StoredObject.objects.filter(pk=value).values_list("case_id", flat=True).first()
+    )
+
+
+@relation("upload")
+def to_upload(user: User, value: UUID) -> Standing | None:
+    return case_standing(user, Upload.objects.filter(pk=value).values_list("case_id", flat=True).first())

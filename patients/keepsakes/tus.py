@@ -37,6 +37,7 @@ from patients.keepsakes.upload_requests import (
     as_visitor,
     check_csrf,
     current_case,
+    deny,
     finish_in_decoder_pool,
     headers_of,
     requested_kind,
@@ -76,7 +77,7 @@ def create(visitor: Visitor, headers: Mapping[str, str]) -> Upload:
 
     CaseLocked and a file that is too large are recorded in the audit log.
     """
-    check_csrf(visitor.request, headers.get("x-csrftoken", ""))
+    check_csrf(visitor, headers.get("x-csrftoken", ""), name="patients:upload")
     length = parse_length(headers.get("upload-length", ""))
     announced = parse_metadata(headers.get("upload-metadata", ""))
     case = current_case(visitor)
@@ -92,9 +93,13 @@ def create(visitor: Visitor, headers: Mapping[str, str]) -> Upload:
 
 
 def find_upload(visitor: Visitor, upload_id: UUID) -> Upload:
-    """Return an upload of the visitor. Errors: Refused (404), also for an upload of another user."""
+    """Return an upload of the visitor.
+
+    Errors: Refused (404), also for an upload of another user; the denial is recorded.
+    """
     upload = Upload.objects.filter(pk=upload_id, by=visitor.user).first()
     if upload is None:
+        deny(visitor, "no-object", name="patients:upload", upload=upload_id)
         raise Refused(404, _("We do not know this upload. Please choose the file again."))
     return upload
 
@@ -104,7 +109,7 @@ def open_writer(visitor: Visitor, headers: Mapping[str, str], upload_id: UUID) -
 
     Errors: Refused, Busy, Discarded, OffsetMismatch.
     """
-    check_csrf(visitor.request, headers.get("x-csrftoken", ""))
+    check_csrf(visitor, headers.get("x-csrftoken", ""), name="patients:upload")
     if headers.get("content-type") != "application/offset+octet-stream":
         raise Refused(415, _("This upload was sent in a way we do not understand."))
     offset = headers.get("upload-offset", "")
@@ -146,7 +151,7 @@ def terminate(visitor: Visitor, headers: Mapping[str, str], upload_id: UUID) -> 
 
     Errors: Refused, Busy.
     """
-    check_csrf(visitor.request, headers.get("x-csrftoken", ""))
+    check_csrf(visitor, headers.get("x-csrftoken", ""), name="patients:upload")
     upload = find_upload(visitor, upload_id)
     if upload.keepsake_id is None:
         discard(upload)

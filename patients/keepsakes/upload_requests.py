@@ -5,16 +5,19 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from functools import partial
 from typing import ParamSpec, TypeVar
+from uuid import UUID
 
 from django.conf import settings
-from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils import translation
 from django.utils.translation import gettext as _
 
+from clinic.access.denials import record_denial
+from clinic.access.policy import Decision
 from clinic.audit.context import acting
 from clinic.audit.record import actor_of
 from clinic.http.guard import Refused, Scope, Send, Visitor, answer, give_back_connections, offload
@@ -51,19 +54,43 @@ def headers_of(scope: Scope) -> dict[str, str]:
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
 
 
-def check_csrf(request: ASGIRequest, token: str) -> None:
-    """Check a CSRF token against the cookie, and the Origin header, as Django does. Errors: Refused."""
+def deny(visitor: Visitor, because: str, *, name: str, upload: UUID | None = None) -> None:
+    """Record that an upload was denied. name: of the URL. upload: the upload that was asked for."""
+    kwargs = {"upload": upload} if upload else {}
+    decision = Decision(False, 404 if upload else 403, because)
+    record_denial(visitor.user, name, kwargs, visitor.request.method or "", decision, visitor.address)
+
+
+class CsrfCheck(CsrfViewMiddleware):
+    """Django's check with a bare answer: its failure view would look for a signed-in Django request."""
+
+    def _reject(self, request: HttpRequest, reason: str) -> HttpResponse:
+        return HttpResponse(status=403)
+
+
+def check_csrf(visitor: Visitor, token: str, *, name: str) -> None:
+    """Check a CSRF token against the cookie, and the Origin header, as Django does.
+
+    name: of the URL. Errors: Refused; the denial is recorded.
+    """
 
     def view(_request: HttpRequest) -> HttpResponse:
         return HttpResponse()
 
+    request = copy(visitor.request)
     # For POST, Django would look for the token in the body first, and the body must not be read here.
     request.method = "PUT"
-    request.META["HTTP_X_CSRFTOKEN"] = token
-    middleware = CsrfViewMiddleware(view)
+    request.META = request.META | {"HTTP_X_CSRFTOKEN": token}
+    middleware = CsrfCheck(view)
     middleware.process_request(request)
     if middleware.process_view(request, view, (), {}) is not None:
-        raise Refused(403, _("This page has been open for too long. Please reload it and try again."))
+        raise refused_as_stale(visitor, name)
+
+
+def refused_as_stale(visitor: Visitor, name: str) -> Refused:
+    """Record a denial for a missing or wrong CSRF token, and return its error."""
+    deny(visitor, "csrf", name=name)
+    return Refused(403, _("This page has been open for too long. Please reload it and try again."))
 
 
 def current_case(visitor: Visitor) -> Case:

@@ -2,13 +2,12 @@
 
 from uuid import UUID
 
-from clinic.access.relations import relation
+from clinic.access.relations import Standing, relation
 from clinic.accounts.models import User
-from patients.cases.relations import standing_to
+from patients.cases.relations import case_standing
 from patients.memories.models import Memory
 
 
 @relation("memory")
-def relations_to_memory(user: User, value: UUID) -> frozenset[str] | None:
-    row = Memory.objects.filter(pk=value).select_related("case").first()
-    return standing_to(user, row.case) if row else None
+def relations_to_memory(user: User, value: UUID) -> Standing | None:
+    return case_standing(user, Memory.objects.filter(pk=value).values_list("case_id", flat=True).first())

@@ -7,7 +7,7 @@ register(
     {
         "patients:request": Row(PUBLIC, PUBLIC),
         "patients:request-sent": Row(PUBLIC),
-        "patients:requests": Row(roles(Role.RECEPTIONIST, Role.DOCTOR), roles(Role.RECEPTIONIST)),
+        "patients:requests": Row(roles(Role.RECEPTIONIST)),
         "patients:request-decide": Row((), roles(Role.RECEPTIONIST)),
     }
 )

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from clinic.accounts.models import Role, User
 from clinic.audit.context import client_address
-from clinic.http.requests import request_user
+from clinic.http.requests import decision_of, request_user
 from clinic.mail import Unsent
 from patients.requests.decisions import CannotDecide, create_request, decide, invite_again
 from patients.requests.forms import DecisionForm, RequestForm
@@ -26,8 +26,7 @@ from patients.vault.sealed import read_many
 
 def _receptionist(request: HttpRequest) -> User | None:
     """Return the receptionist who fills in the form for a caller on the telephone; None for a visitor."""
-    user = request.user
-    return user if isinstance(user, User) and user.has_role(Role.RECEPTIONIST) else None
+    return request_user(request) if Role.RECEPTIONIST in decision_of(request).roles else None
 
 
 def _client_address(request: HttpRequest) -> str:
@@ -84,7 +83,6 @@ def inbox(request: HttpRequest) -> HttpResponse:
     context = {
         "rows": [(row, fields.get(row.pk)) for row in waiting],
         "decided": decided,
-        "may_decide": request_user(request).has_role(Role.RECEPTIONIST),
     }
     return render(request, "patients/requests/inbox.html", context)
 
@@ -101,7 +99,7 @@ def decide_request(request: HttpRequest, pk: UUID) -> HttpResponse:
         row.refresh_from_db()
     if request.htmx:  # type: ignore[attr-defined]
         fields = read_many([row]).get(row.pk)
-        context = {"request_row": row, "fields": fields, "note": error, "may_decide": True}
+        context = {"request_row": row, "fields": fields, "note": error}
         return render(request, "patients/requests/row.html", context, status=409 if error else 200)
     if error:
         messages.error(request, error)

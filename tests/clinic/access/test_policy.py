@@ -86,7 +86,7 @@ def test_z3_a_child_under_the_wrong_parent_gains_nothing_by_it() -> None:
     Case.objects.filter(pk=mine.pk).update(patient=both)
     assert allowed(both, "patients:keepsake", {"case": mine.pk, "keepsake": own.pk}, "GET").allowed
     decision = allowed(both, "patients:keepsake", {"case": mine.pk, "keepsake": foreign.pk}, "GET")
-    assert (decision.allowed, decision.status, decision.because) == (False, 404, "conflict")
+    assert (decision.allowed, decision.status, decision.because) == (False, 404, "no-object")
 
 
 @pytest.mark.parametrize("name", ["Clementine Kruczynski", "clémentine  KRUCZYNSKI"])
@@ -129,7 +129,7 @@ def test_a_closed_account_may_nothing() -> None:
     assert not allowed(AnonymousUser(), "today", {}, "GET").allowed
 
 
-def test_a_denial_is_one_entry_that_says_who_what_and_why(client: Client) -> None:
+def test_l1_a_denial_is_one_entry_that_says_who_what_and_why(client: Client) -> None:
     administrator, case = make_user(Role.ADMINISTRATOR), make_case()
     client.force_login(administrator)
     answer = client.get(f"/files/{case.pk}/", REMOTE_ADDR="192.0.2.7")
@@ -152,7 +152,7 @@ def test_nobody_signed_in_is_sent_to_sign_in_and_nothing_is_written(client: Clie
     assert Entry.objects.count() == before
 
 
-def test_a_wrong_method_is_no_denial(client: Client) -> None:
+def test_l1_a_wrong_method_is_no_denial(client: Client) -> None:
     client.force_login(make_user(Role.AUDITOR))
     answer = client.get("/audit/verify/")
     assert (answer.status_code, answer["Allow"]) == (405, "POST")

@@ -16,11 +16,11 @@ BESIDE = {
 }
 
 
-def test_every_url_has_a_row_and_every_row_a_url() -> None:
+def test_z1_every_url_has_a_row_and_every_row_a_url() -> None:
     assert {door.name for door in doors()} | set(BESIDE) == set(TABLE)
 
 
-def test_every_route_beside_the_resolver_is_known_here() -> None:
+def test_z1_every_route_beside_the_resolver_is_known_here() -> None:
     assert set(settings.ASGI_ROUTES) == set(BESIDE.values())
 
 

@@ -240,7 +240,7 @@ def test_cases_and_requests_that_wait_are_named(client: Client) -> None:
 
 
 @pytest.mark.django_db
-def test_nobody_sees_their_own_night_as_staff(client: Client) -> None:
+def test_z9_nobody_sees_their_own_night_as_staff(client: Client) -> None:
     """Z9: a doctor who is a patient finds a taken row, and neither name nor link."""
     own = make_user(Role.DOCTOR, Role.PATIENT, name="Mary Svevo")
     case = make_case(own)

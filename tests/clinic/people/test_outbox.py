@@ -1,4 +1,6 @@
-"""The outbox: read by the front desk in a demonstration, and nowhere else."""
+"""The outbox: read by whom a mail is for in a demonstration, and nowhere else."""
+
+import re
 
 import pytest
 from django.conf import settings as django_settings
@@ -6,21 +8,46 @@ from django.core.mail import send_mail
 from django.test import Client
 
 from clinic.accounts.models import Role
+from clinic.outbox.models import Mail
+from clinic.people.invitations import invite
 from tests.factories import make_user
 from tests.mailers import send_mail_through
 
 pytestmark = pytest.mark.django_db
 
 
-def test_it_shows_what_was_sent_newest_first(client: Client, settings: django_settings) -> None:
+@pytest.fixture
+def demonstration(settings: django_settings) -> None:
     settings.LACUNA_DEMO = True
     send_mail_through(settings, "clinic.outbox.backend.OutboxBackend")
+
+
+@pytest.mark.usefixtures("demonstration")
+def test_it_shows_what_was_sent_to_the_reader_newest_first(client: Client) -> None:
+    desk = make_user(Role.RECEPTIONIST, email="Mary@lacuna.example")
     for number in (1, 2):
-        send_mail(f"Letter {number}", "Come to https://lacuna.example/", None, ["joel@lacuna.example"])
-    client.force_login(make_user(Role.RECEPTIONIST))
+        send_mail(f"Letter {number}", "Come to https://lacuna.example/", None, ["mary@lacuna.example"])
+    client.force_login(desk)
     page = client.get("/outbox/").content.decode()
     assert page.index("Letter 2") < page.index("Letter 1")
     assert page.count('href="https://lacuna.example/"') == 2
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("demonstration")
+def test_nobody_reads_a_link_that_opens_the_account_of_somebody_else(client: Client) -> None:
+    desk, boss = make_user(Role.RECEPTIONIST), make_user(Role.ADMINISTRATOR)
+    joel = make_user(Role.PATIENT, email="joel@lacuna.example")
+    client.post("/account/password/reset/", {"email": joel.email})
+    invite("joel@lacuna.example", "Joel", Role.PATIENT, by=desk, base="https://lacuna.example/")
+    invite("joel@lacuna.example", "Joel", Role.DOCTOR, by=boss, base="https://lacuna.example/")
+    reset, by_desk, by_boss = (mail.body for mail in Mail.objects.order_by("at", "pk"))
+    assert "/account/password/reset/key/" in reset
+    for reader, sent in ((desk, by_desk), (boss, by_boss)):
+        client.force_login(reader)
+        page = client.get("/outbox/").content.decode()
+        links = set(re.findall(r'href="(https?://[^"]+)"', page))
+        assert links == set(re.findall(r"https?://\S+", sent))
 
 
 def test_a_house_that_is_no_demonstration_has_none(client: Client, settings: django_settings) -> None:

@@ -157,7 +157,7 @@ def test_nobody_is_on_their_own_team_or_twice(case: Case) -> None:
     both = Resource.objects.create(kind=Resource.Kind.TECHNICIAN, label="Both", user=doctor.user)
     start = datetime(2030, 2, 14, 1, tzinfo=UTC)
     for resources, words in (
-        ([doctor, patient, room], "Nobody can work on their own case."),
+        ([doctor, patient, room], "One of these people is not available for this case."),
         ([doctor, both, room], "Nobody can be doctor and technician of one night."),
         ([doctor, technician], "Choose one room."),
         ([doctor, doctor, technician, room], "Choose one doctor."),

@@ -1,16 +1,23 @@
 """How a person stands to a night, and what an offer to take it over gives them."""
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
-from clinic.access.relations import relations_to
+from clinic.access.relations import standing_in
+from clinic.accounts.models import User
 from erasure.runs import handover
 from erasure.runs.models import Handover
 from tests.erasure.runs.nights import technician_of
 from tests.factories import make_run, make_technician
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def relations_to(user: User, ids: dict[str, UUID]) -> frozenset[str]:
+    standing = standing_in(user, ids)
+    assert standing
+    return standing.relations
 
 
 def test_a_night_is_offered_to_whom_it_was_offered_and_as_long_as_it_is() -> None:
@@ -37,4 +44,4 @@ def test_a_procedure_stands_as_its_case_does() -> None:
 
 @pytest.mark.parametrize("keyword", ["run", "procedure"])
 def test_what_does_not_exist_is_nobodys(keyword: str) -> None:
-    assert relations_to(make_technician(), {keyword: uuid4()}) is None
+    assert standing_in(make_technician(), {keyword: uuid4()}) is None

@@ -288,7 +288,7 @@ def test_who_may_watch_the_session_may_watch_it_again_and_nobody_else() -> None:
         "doctor": 200,
         "auditor": 200,
         "desk": 403,
-        "technician of other nights": 403,
+        "technician of other nights": 404,
         "another patient": 404,
     }
 

@@ -52,7 +52,8 @@ def test_odd_queries_show_the_list(client: Client, query: str) -> None:
 def test_a_technician_finds_only_what_they_are_near(client: Client) -> None:
     review = make_case(make_user(Role.PATIENT, name="Ada Near"))
     Case.objects.filter(pk=review.pk).update(stage=Case.Stage.REVIEW)
-    make_case(make_user(Role.PATIENT, name="Bo Far"))
+    far = make_case(make_user(Role.PATIENT, name="Bo Far"))
+    Case.objects.filter(pk=far.pk).update(stage=Case.Stage.BOOKED)
     shown = get(client, "/files/", Role.TECHNICIAN)
     assert "Ada Near" in shown
     assert "Bo Far" not in shown
@@ -75,10 +76,18 @@ def test_as_many_queries_for_three_as_for_one(client: Client, url: str) -> None:
 
 
 def test_a_file_names_the_subject_to_those_who_work_with_it_only(client: Client) -> None:
-    case = make_case(subject_name="Clementine Kruczynski")
+    chapters = [{"name": "Montauk winter", "color": "blue", "from": "2003-01-01", "to": "2003-12-31"}]
+    notes = [{"text": "He weeps at the shell.", "by": "H. Mierzwiak", "at": ""}]
+    case = make_case(subject_name="Clementine Kruczynski", chapters=chapters, notes=notes)
+    make_memory(case, "Night on the ice", number=1, intensity=9)
     url = reverse("patients:case", args=[case.pk])
-    assert "Clementine Kruczynski" in get(client, url, Role.RECEPTIONIST)
-    assert "Clementine" not in get(client, url, Role.AUDITOR)
+    secrets = ("Clementine Kruczynski", "Montauk winter", "He weeps", "Night on the ice")
+    for role in (Role.DOCTOR, Role.TECHNICIAN):
+        shown = get(client, url, role)
+        assert [word for word in secrets if word not in shown] == []
+    for role in (Role.RECEPTIONIST, Role.AUDITOR):
+        shown = get(client, url, role)
+        assert [word for word in secrets if word in shown] == []
 
 
 def test_a_look_is_written_down_and_shown(client: Client) -> None:

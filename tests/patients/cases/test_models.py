@@ -3,7 +3,7 @@
 import pytest
 
 from clinic.accounts.models import Role, User
-from patients.cases.models import Case
+from patients.cases.models import MAPPING_STAGES, Case
 from tests.factories import make_case, make_keepsake, make_memory, make_procedure, make_user
 
 pytestmark = pytest.mark.django_db
@@ -34,7 +34,7 @@ def test_a_technician_knows_of_what_is_mapped_now_but_not_of_their_own_case() ->
     user = make_user(Role.TECHNICIAN, Role.PATIENT)
     others = {stage: make_case_at(stage) for stage in Stage}
     make_case_at(Stage.REVIEW, user)
-    assert known_to(user) == {others[Stage.REVIEW], others[Stage.MAPPED]}
+    assert known_to(user) == {others[stage] for stage in MAPPING_STAGES}
 
 
 def test_a_technician_knows_of_the_case_of_their_night() -> None:
@@ -48,8 +48,15 @@ def test_a_technician_knows_of_the_case_of_their_night() -> None:
 @pytest.mark.parametrize(
     "roles", [[], [Role.PATIENT], [Role.ADMINISTRATOR], [Role.ADMINISTRATOR, Role.PATIENT]]
 )
-def test_everybody_else_knows_of_their_own_cases_alone(roles: list[str]) -> None:
+def test_to_everybody_else_no_file_opens_and_a_patient_opens_their_own_pages(roles: list[str]) -> None:
     user = make_user(*roles)
     make_case()
-    own = [make_case_at(Stage.CLOSED, user), make_case(user)]
-    assert known_to(user) == set(own)
+    own = {make_case_at(Stage.CLOSED, user), make_case(user)}
+    assert known_to(user) == set()
+    patients = own if Role.PATIENT in roles else set()
+    assert set(Case.objects.visible_to(user, "erasure:session")) == patients
+
+
+def test_a_closed_account_knows_of_no_case() -> None:
+    make_case()
+    assert known_to(make_user(Role.DOCTOR, is_active=False)) == set()

@@ -193,9 +193,14 @@ def test_strangers_staff_and_nobody_get_nowhere(sender: Sender) -> None:
     stranger = Sender(sender.port, make_case().patient)
     assert stranger.ask("HEAD", where).status == 404
     assert stranger.patch(where, b"x").status == 404
+    assert stranger.ask("DELETE", where).status == 404
+    denied = Entry.objects.filter(action="access.denied").order_by("index")
+    told = [(row.details["method"], row.details["because"], row.case) for row in denied]
+    case = Upload.objects.get().case_id
+    assert told == [(method, "no-object", case) for method in ("head", "patch", "delete")]
     doctor = Sender(sender.port, make_user(Role.DOCTOR))
     assert doctor.announce(10).status == 403
-    assert Entry.objects.filter(action="access.denied").count() == 1
+    assert denied.all().count() == 4
     sender.cookie = ""
     assert sender.announce(10).status == 401
 

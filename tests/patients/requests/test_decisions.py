@@ -197,12 +197,13 @@ def test_the_visitor_is_written_to_in_their_language(
     assert seen == ["vi"]
 
 
-def test_a_doctor_reads_the_inbox_and_decides_nothing(client: Client) -> None:
+def test_a_doctor_neither_reads_the_inbox_nor_decides(client: Client) -> None:
     row = asked()
     client.force_login(make_user(Role.DOCTOR))
-    page = client.get("/requests/").content.decode()
-    assert "Soon, please." in page
-    assert "Accept and invite" not in page
+    page = client.get("/requests/")
+    assert page.status_code == 403
+    assert "Soon, please." not in page.content.decode()
+    assert "wait for an answer" not in client.get("/today/").content.decode()
     assert answer(client, row, "accept").status_code == 403
     assert AppointmentRequest.objects.get().state == "new"
 
