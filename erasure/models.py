@@ -14,6 +14,7 @@ from erasure.runs.models import (
     Remainder,
     Run,
     Step,
+    Trouble,
 )
 
 __all__ = [
@@ -31,4 +32,5 @@ __all__ = [
     "Remainder",
     "Run",
     "Step",
+    "Trouble",
 ]

@@ -18,8 +18,9 @@ from clinic.calendar.board import BookingLabel, Lane, Need, Progress, Span
 from clinic.calendar.durations import format_duration
 from clinic.calendar.models import Booking
 from erasure.procedures.models import Procedure
-from erasure.runs.models import DoctorCall, Hold, Run, Step
+from erasure.runs.models import DoctorCall, Hold, Run, Step, Trouble
 from erasure.runs.passes import PASS_COUNT
+from erasure.runs.planning import obstacle
 from patients.cases.models import Case
 from patients.consent.signing import may_start_from
 from patients.memories.silhouette import FILE, WALL, silhouettes
@@ -87,16 +88,18 @@ def _label(procedure: Procedure, visible: bool) -> BookingLabel:
 
 @dataclass
 class RunCounts:
-    """Counts for one run; `_count_runs` loads them for many runs in three queries.
+    """Counts for one run; `_count_runs` loads them for many runs in four queries.
 
     steps: number of steps by state. passes_done: committed passes of its unfinished steps. off_map: id and
-    number of each memory with an open hold. called_at: when the open doctor call was made.
+    number of each memory with an open hold. called_at: when the open doctor call was made. troubles: kinds of
+    what keeps it from going on.
     """
 
     steps: Counter[str] = field(default_factory=Counter)
     passes_done: int = 0
     off_map: list[tuple[UUID, int | None]] = field(default_factory=list)
     called_at: datetime | None = None
+    troubles: list[str] = field(default_factory=list)
 
 
 def _count_runs(runs: Sequence[Run]) -> dict[UUID, RunCounts]:
@@ -110,6 +113,9 @@ def _count_runs(runs: Sequence[Run]) -> dict[UUID, RunCounts]:
     calls = DoctorCall.objects.filter(run__in=runs, acknowledged_at__isnull=True)
     for run, called_at in calls.values_list("run_id", "called_at"):
         counts[run].called_at = called_at
+    troubles = Trouble.objects.filter(run__in=runs, state=Trouble.State.OPEN).order_by("kind")
+    for run, kind in troubles.values_list("run_id", "kind").distinct():
+        counts[run].troubles.append(kind)
     return counts
 
 
@@ -145,6 +151,7 @@ def _text(run: Run, counts: RunCounts) -> str:
             f"[{number}]" for _memory, number in sorted(counts.off_map, key=lambda row: row[1] or 0)
         )
         parts = [_("a copy of %(numbers)s is in childhood") % {"numbers": numbers}]
+    parts += [str(Trouble.Kind(kind).label) for kind in counts.troubles]
     if counts.called_at:
         parts.append(_("doctor called %(time)s") % {"time": _clock(counts.called_at)})
     elif run.state == Run.State.PAUSED and run.held_at:
@@ -219,7 +226,10 @@ def _upcoming(span: Span, now: datetime) -> list[Procedure]:
 
 
 def needs(span: Span, viewer: User) -> Sequence[Need]:
-    """Return a need for each booked procedure in `span` that cannot start or is over 5 minutes late."""
+    """Return a need for each booked procedure in `span` that cannot start or is over 5 minutes late.
+
+    From its first minute on, one that may not start says why.
+    """
     booked = (
         Procedure.objects.filter(
             state=Procedure.State.BOOKED, booking__starts_at__lt=span.end, booking__ends_at__gt=span.start
@@ -228,13 +238,19 @@ def needs(span: Span, viewer: User) -> Sequence[Need]:
         .order_by("booking__starts_at", "pk")
     )
     visible = _visible_cases(viewer, [procedure.case_id for procedure in booked])
-    overdue_before = timezone.now() - timedelta(minutes=5)
+    now = timezone.now()
+    overdue_before = now - timedelta(minutes=5)
     found = []
     for procedure in booked:
         if procedure.case_id not in visible:
             continue
         if fault := consent_fault(procedure):
             text = _("Tonight is held: %(why)s.") % {"why": fault}
+        elif procedure.booking.starts_at <= now and (why := obstacle(procedure)):
+            text = _("Was to begin at %(time)s and cannot. %(why)s") % {
+                "time": _clock(procedure.booking.starts_at),
+                "why": why,
+            }
         elif procedure.booking.starts_at < overdue_before:
             text = _("Was to begin at %(time)s and has not.") % {"time": _clock(procedure.booking.starts_at)}
         else:

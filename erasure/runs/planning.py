@@ -38,6 +38,8 @@ def obstacle(procedure: Procedure) -> str:
         return _("The map has changed since the patient signed.")
     if map_digest(map_body(procedure.case)) != procedure.map.digest:
         return _("The memories are no longer those on the signed map.")
+    if not Memory.objects.targets().filter(case=procedure.case).exists():
+        return _("There is nothing on the map to erase.")
     return ""
 
 
@@ -55,8 +57,6 @@ def start_run(procedure_id: UUID, *, by: User | None) -> Run:
     if why := obstacle(procedure):
         raise CannotStart(why)
     targets = list(Memory.objects.targets().filter(case=procedure.case).order_by("-number"))
-    if not targets:
-        raise CannotStart(_("There is nothing on the map to erase."))
     try:
         with transaction.atomic():
             run = Run.objects.create(

@@ -17,7 +17,7 @@ from django.utils.formats import date_format
 from clinic.accounts.models import Role, User
 from erasure.runs import calls, handover, open_pages, presence
 from erasure.runs.event_texts import lines
-from erasure.runs.models import Event, Hold, Run, Step
+from erasure.runs.models import Event, Hold, Run, Step, Trouble
 from erasure.runs.passes import PASS_COUNT, capacity_bits
 from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory, MemoryLink
@@ -183,7 +183,8 @@ def picture_url(object_id: UUID | None) -> str | None:
 def alarms(run: Run, viewer: Viewer) -> list[dict[str, Any]]:
     """Return what waits for a person's answer.
 
-    These are open holds, an unanswered doctor call, open presence checks and an offer to hand over.
+    These are damaged memories, a storage that is away, open holds, an unanswered doctor call, open presence
+    checks and an offer to hand over.
     """
     open_holds = Hold.objects.filter(step__run=run, state=Hold.State.OPEN).select_related(
         "step__memory", "copy__memory"
@@ -201,6 +202,7 @@ def alarms(run: Run, viewer: Viewer) -> list[dict[str, Any]]:
         for hold in open_holds
     ]
     blank = {"n": None, "copy_n": None, "decided": False}
+    out += _trouble_alarms(run, blank)
     call = calls.unanswered().filter(run=run).first()
     if call:
         notices = [
@@ -237,6 +239,31 @@ def alarms(run: Run, viewer: Viewer) -> list[dict[str, Any]]:
     return out
 
 
+def _trouble_alarms(run: Run, blank: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return an alarm for each memory with damaged keepsakes, and one for each other trouble of the run."""
+    rows = Trouble.objects.filter(run=run, state=Trouble.State.OPEN).select_related("step__memory")
+    out: dict[str, dict[str, Any]] = {}
+    for row in rows.order_by("pk"):
+        key = str(row.step_id) if row.step_id else f"trouble-{row.pk}"
+        alarm = out.setdefault(
+            key,
+            {
+                **blank,
+                "id": key,
+                "kind": row.kind,
+                "n": row.step.memory.number if row.step else None,
+                "level": row.step.level if row.step else 0,
+                "since": row.found_at.isoformat(),
+                "keepsakes": 0,
+                "because": [],
+                "goes_on": row.kind == Trouble.Kind.STORAGE and run.why == Run.Why.STORAGE,
+            },
+        )
+        alarm["keepsakes"] += 1
+        alarm["because"] = sorted({*alarm["because"], row.cause} - {""})
+    return list(out.values())
+
+
 def _handover_alarm(run: Run, viewer: Viewer, blank: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the open offer to hand over, for the two technicians it concerns only."""
     offered = handover.open_offer(run)
@@ -259,6 +286,7 @@ CONTROLS = {
     "abort": "abort",
     "abort_finish": "abort-finish",
     "decide": "decide",
+    "decide_damaged": "decide-damaged",
     "safe_word": "safe-word",
     "presence": "presence",
     "here": "here",
@@ -270,7 +298,9 @@ CONTROLS = {
 }
 # Once a doctor has taken over, only that doctor may use these (erasure/runs/run_actions.py). The patient may
 # still protect.
-ONLY_IN_CHARGE = frozenset({"resume", "protect", "abort", "abort_finish", "decide", "handover"})
+ONLY_IN_CHARGE = frozenset(
+    {"resume", "protect", "abort", "abort_finish", "decide", "decide_damaged", "handover"}
+)
 
 
 def controls(run: Run, viewer: Viewer) -> dict[str, str | None]:

@@ -15,6 +15,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext, pgettext_lazy
 
+from erasure.runs.passes import Cause
 from erasure.session import chart
 
 # Sentences for 0 to 5 memories left.
@@ -63,6 +64,8 @@ CHAPTERS: dict[str, str | Promise] = {
     "blue": gettext_lazy("blue chapter"),
     "none": gettext_lazy("chapter"),
 }
+# Why a keepsake cannot be read (codes of passes.Cause).
+CAUSES: dict[str, str | Promise] = dict(Cause.choices)
 VERIFIED: dict[str, str | Promise] = {
     "clean": gettext_lazy("Verified: nothing found"),
     "found": gettext_lazy("Verified: something is left"),
@@ -287,6 +290,7 @@ def _alarm(
         "target": target,
         "copy_of": by_id.get(str(alarm.get("copy", ""))),
         "since_at": _local_time(alarm.get("since")),
+        "because_words": [str(CAUSES.get(code, code)) for code in alarm.get("because", [])],
         "due_at": _local_time(alarm.get("due")),
         "notices": [
             {**notice, "at": _local_time(notice["at"]), "word": str(NOTICES[notice["kind"]])}
@@ -298,6 +302,7 @@ def _alarm(
 # The control that answers each kind of alarm. Only viewers who may use it are asked for an answer.
 ANSWERED_BY = {
     "off-map": "decide",
+    "damaged": "decide_damaged",
     "doctor": "acknowledge",
     "presence": "presence",
     "handover": "handover_decline",

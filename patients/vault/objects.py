@@ -6,6 +6,7 @@ crash leaves. To destroy one, the caller's transaction marks its row as doomed. 
 call `destroy`, again and again until it is done.
 """
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 
 # A pending object this old is abandoned: its creator died or lost its lease. Longer than any lease.
 ORPHAN_AGE = timedelta(minutes=10)
+
+
+# How many files are looked for to tell a storage that is away from a file that is missing.
+SAMPLE = 20
 
 
 @dataclass(frozen=True)
@@ -158,6 +163,30 @@ def destroy(rows: StoredObjectQuerySet) -> Destroyed:
         size += row.size
         hit("recorded")
     return Destroyed(ended, size)
+
+
+def storage_holds(rows: StoredObjectQuerySet) -> bool:
+    """Return whether the storage has at least one of the newest files of `rows`; True if they have no file.
+
+    If it has none of them, not one file is missing, but another disk or bucket is in its place.
+    Errors: OSError.
+    """
+    blobs = rows.live().exclude(blob="").order_by("-made_at").values_list("blob", flat=True)[:SAMPLE]
+    return not blobs or any(storage().exists(blob) for blob in blobs)
+
+
+def try_storage(name: str) -> bool:
+    """Store one byte under `name`, read and delete it; return whether it was read as stored.
+
+    Errors: OSError.
+    """
+    content = os.urandom(1)
+    storage().save(name, ContentFile(content))
+    try:
+        with storage().open(name) as file:
+            return bool(file.read() == content)
+    finally:
+        storage().delete(name)
 
 
 def orphans(now: datetime | None = None) -> StoredObjectQuerySet:

@@ -17,6 +17,7 @@ const PIECES = new Set([
   "doctor-called", "doctor-called-again", "doctor-escalated", "doctor-acknowledged",
   "presence-asked", "presence-answered", "presence-missed", "responsible-left", "handover-offered",
   "handover-accepted", "handover-declined", "taken-over", "handed-back",
+  "damaged", "damage-decided", "storage-away", "fault", "stalled", "moves-again",
 ]);
 const QUIET = 250; // milliseconds without an event after which a backlog has been told
 const NO_FLIGHT_UNDER = 1.5; // seconds a memory
@@ -295,6 +296,16 @@ class Session {
     resumed() {
       this.present.state = "running";
       this.panel.answer("");
+    },
+    "damage-decided"(event, memory) {
+      if (event.outcome === "spared") this.HAPPENINGS.protected.call(this, event, memory);
+    },
+    "storage-back"(event) {
+      if (event.goes_on) {
+        this.present.state = "running";
+        this.panel.answer("");
+      }
+      this.fetchPieces();
     },
     started() {
       this.present.state = "running";
