@@ -23,7 +23,7 @@ from clinic.unavailable import ServiceUnavailable
 from erasure.certificates.issuing import sign_unsigned
 from erasure.jobs.supervisor import certify_finished, end_stopped, forget_old_tasks, recover, tick
 from erasure.runs.calls import send_due
-from patients.keepsakes.staging import discard_expired, open_upload_keys
+from patients.keepsakes.staging import discard_expired, finish_arrived, open_upload_keys
 from patients.requests.models import AppointmentRequest
 from patients.vault.keys import KeyStoreDamaged
 from patients.vault.sweep import Sweeper
@@ -115,7 +115,7 @@ class StorageLoop(Supervision):
 
 @dataclass
 class UpkeepLoop(Supervision):
-    """Verifies finished runs and issues their certificates; discards expired uploads and sweeps the vault."""
+    """Verifies finished runs and issues their certificates; ends uploads and sweeps the vault."""
 
     vault: Sweeper = field(default_factory=Sweeper)
 
@@ -123,7 +123,10 @@ class UpkeepLoop(Supervision):
         return certify_finished()
 
     def slow_round(self) -> None:
-        discard_expired()
+        try:
+            finish_arrived()
+        finally:
+            discard_expired()
         self.vault.sweep(keys_used_elsewhere())
 
 

@@ -3,11 +3,13 @@
 The form's CSRF token field comes before its file fields. Without a valid token no byte of a file is accepted.
 """
 
+import logging
 from dataclasses import InitVar, dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
+from django.db import Error
 from django.utils import translation
 from django.utils.translation import gettext as _
 from python_multipart.exceptions import FormParserError
@@ -35,6 +37,8 @@ from patients.keepsakes.upload_requests import (
     headers_of,
     requested_kind,
 )
+
+log = logging.getLogger("lacuna.unavailable")
 
 FIELD_BYTES = 20_000  # the longest letter that can be typed into the form; files have LACUNA_UPLOAD_MAX_BYTES
 FILE_FIELDS = frozenset({"files", "photo", "sound", "film"})
@@ -209,14 +213,27 @@ class FormUpload:
                 self.refused.append(refusal_code(refusal))
             except Discarded:
                 self.refused.append("stopped")
-            finally:
-                self.arrived.pop(0).close()
+            self.arrived.pop(0).close()
+
+    def leave_arrived(self) -> int:
+        """Leave the files that have arrived whole to the supervisor, which makes keepsakes of them.
+
+        Returns how many.
+        """
+        count = len(self.arrived)
+        while self.arrived:
+            self.arrived.pop().close()
+        return count
 
     def abandon(self) -> None:
         """Discard all files that did not become keepsakes, when the form was cut off or refused."""
         for writer in [*self.arrived, *filter(None, [self.part.writer])]:
-            writer.discard()
-            writer.close()
+            try:
+                writer.discard()
+            except (Error, OSError):  # it ends when it expires
+                log.warning("an upload could not be discarded yet", exc_info=True)
+            finally:
+                writer.close()
         self.arrived, self.part.writer = [], None
 
     def redirect_url(self) -> str:
@@ -272,8 +289,12 @@ async def read_body(receive: Receive, upload: FormUpload) -> bool:
         raise Refused(400, _("This form was sent in a way we do not understand.")) from error
     except TooManySkippedBytes:
         upload.refused.append(Code.TOO_MANY_BYTES.value)
-    except OSError as error:
-        raise Refused(503, _("We could not store this just now. Please try again in a minute.")) from error
+    except (Error, OSError) as error:
+        log.error("a form's files could not be stored: %s", error)
+        text = _("We could not store this just now. Please try again in a minute.")
+        if upload.leave_arrived():
+            text = _("We could not take this in just now. What had arrived whole will appear here by itself.")
+        raise Refused(503, text) from error
     finally:
         await as_visitor(upload.visitor, upload.abandon)
     return True

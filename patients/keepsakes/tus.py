@@ -6,11 +6,13 @@ Session, policy and CSRF token are checked from the headers before a byte of the
 import base64
 import binascii
 import json
+import logging
 import re
 from collections.abc import Mapping
 from uuid import UUID
 
 from django.conf import settings
+from django.db import Error as DatabaseError
 from django.utils import translation
 from django.utils.translation import gettext as _
 
@@ -42,6 +44,8 @@ from patients.keepsakes.upload_requests import (
     too_large_error,
 )
 from patients.vault.keys import KeyGone
+
+log = logging.getLogger("lacuna.unavailable")
 
 VERSION = "1.0.0"
 UPLOAD_PATH = re.compile(r"/upload/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})")
@@ -264,6 +268,10 @@ async def tus(scope: Scope, receive: Receive, send: Send) -> None:
             await send_error(send, 423, _("This file is being taken already, from another window perhaps."))
         except Discarded:
             await send_error(send, 410, _("This upload has ended. Please choose the file again."))
+        except DatabaseError as error:
+            log.error("an upload could not be stored: %s", error)
+            text = _("We could not store this just now. Please try again in a minute.")
+            await send_error(send, 503, text)
         except OSError as error:
             full = _(
                 "There is no room for this at the moment. Nothing of it was kept; please try again later."

@@ -192,7 +192,8 @@ def try_storage(name: str) -> bool:
 def orphans(now: datetime | None = None) -> StoredObjectQuerySet:
     """Return the pending objects that are older than ORPHAN_AGE, so that their creator must be gone.
 
-    An open upload is not among them: it has a key, and gets its row in its last step.
+    An open upload has only a key, until its last step gives it a row. While that step is tried again, the row
+    is among them, and the caller excludes it (sweep.py).
     """
     before = (now or timezone.now()) - ORPHAN_AGE
     return StoredObject.objects.filter(Q(state=StoredObject.State.PENDING) & Q(made_at__lt=before))
