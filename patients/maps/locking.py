@@ -11,6 +11,7 @@ from django.utils.translation import ngettext
 from clinic.accounts.models import User
 from clinic.audit.canonical import dump
 from clinic.audit.record import Act, actor_of, record
+from clinic.failpoints import hit
 from patients.cases.models import Case
 from patients.consent.models import Signature
 from patients.keepsakes.models import Keepsake
@@ -167,12 +168,14 @@ def lock_map(case: Case, *, by: User) -> LockedMap:
     """Lock the map of a case: store order, places and digest. Errors: CannotLock.
 
     The layout takes 2.5 s for a large map. It is computed before the transaction, which locks the head of the
-    audit log.
+    audit log. Everything that it was computed from is read again under the lock of the case, which everybody
+    takes who changes any of it; if something has changed, nothing is locked and nothing is saved.
     """
     if found := obstacles(case):
         raise CannotLock(found)
     inputs = _layout_inputs(case)
     placed = _number_and_place(case, list(Memory.objects.filter(case=case, zone=Memory.Zone.MAP)))
+    hit("map-laid-out")
     with transaction.atomic():
         locked = Case.objects.select_for_update().get(pk=case.pk)
         # Check again with the case locked: an upload may have finished meanwhile.
@@ -181,12 +184,14 @@ def lock_map(case: Case, *, by: User) -> LockedMap:
         if _layout_inputs(locked) != inputs:
             raise CannotLock([_("The map has changed since you opened this page. Please look at it again.")])
         _save_places(locked, placed)
+        hit("places-saved")
         body = map_body(locked)
         version = LockedMap.objects.filter(case=locked).count() + 1
         locked_map = LockedMap.objects.create(
             case=locked, version=version, digest=map_digest(body), body=body, locked_by=by
         )
         Case.objects.filter(pk=locked.pk).update(stage=Case.Stage.MAPPED)
+        hit("map-written")
         record(
             Act(
                 "map.locked",
@@ -196,6 +201,8 @@ def lock_map(case: Case, *, by: User) -> LockedMap:
                 details={"version": version, "digest": locked_map.digest, "memories": len(body["memories"])},
             )
         )
+        hit("map-recorded")
+    hit("map-locked")
     return locked_map
 
 
