@@ -87,7 +87,7 @@ def take_turn(fence: Fence) -> bool:
             return True
         make_pass(fence, step, due=due)
     except Damaged as damage:
-        log.error("run %s: memory %s cannot be read, %s", run.pk, step.memory.number, damage)
+        log.warning("run %s: memory %s cannot be read, %s", run.pk, step.memory.number, damage)
         # Otherwise the run is no longer this worker's, or the next turn reads other rows.
         return not damaged(fence, step, damage.found) and may_continue(fence)
     except Refused as refusal:

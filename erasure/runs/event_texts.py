@@ -190,7 +190,7 @@ def titles(run: Run, events: Iterable[Event]) -> dict[int, str]:
     rows = list(
         Memory.objects.filter(case=run.procedure.case_id, number__in=numbers).exclude(fate=Memory.Fate.ERASED)
     )
-    unsealed = read_many(rows)
+    unsealed = read_many(rows, skip_damaged=True)
     return {
         row.number: unsealed[row.pk].title
         for row in rows

@@ -23,6 +23,7 @@ from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory, MemoryLink
 from patients.vault.keys import KeyGone
 from patients.vault.sealed import read_many
+from patients.vault.stream import Tampered
 
 # Lines of the log, not counting passes: these are so many that they would push out decisions and calls.
 LOG_LINES = 40
@@ -119,7 +120,7 @@ def memories(run: Run, viewer: Viewer) -> list[dict[str, Any]]:
     """Return every memory of the case, childhood first, then by number, with what of it can still be seen."""
     rows = list(Memory.objects.filter(case=run.procedure.case_id).order_by("number", "made_at"))
     steps = {step.memory_id: step for step in run.steps.all()}
-    texts = read_many(rows) if viewer.names else {}
+    texts = read_many(rows, skip_damaged=True) if viewer.names else {}
     keepsakes: dict[UUID, list[Keepsake]] = {}
     for keepsake in (
         Keepsake.objects.filter(memory__in=rows, gone_at__isnull=True)
@@ -352,7 +353,7 @@ def chapters_of(run: Run, viewer: Viewer) -> list[dict[str, str]]:
     """
     try:
         return list(run.procedure.case.read().chapters) if viewer.names else []
-    except KeyGone:
+    except (KeyGone, Tampered):
         return []
 
 
@@ -360,7 +361,7 @@ def subject_of(run: Run, viewer: Viewer) -> str | None:
     """Return the subject's name, None once the case's key is destroyed."""
     try:
         return (run.procedure.case.read().subject_name or None) if viewer.names else None
-    except KeyGone:
+    except (KeyGone, Tampered):
         return None
 
 

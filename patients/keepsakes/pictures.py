@@ -35,6 +35,7 @@ from patients.keepsakes.models import Keepsake
 from patients.vault.keys import KeyGone
 from patients.vault.models import StoredObject, StoredObjectQuerySet
 from patients.vault.objects import read
+from patients.vault.stream import Tampered
 
 PATH = re.compile(
     r"/pictures/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})(?:/([1-9]\d{0,3}))?"
@@ -130,6 +131,8 @@ class Pictures:
             data = read(row)
         except (KeyGone, FileNotFoundError):  # it was destroyed after the row was read
             raise gone_or_missing(object_id) from None
+        except Tampered as error:
+            raise damaged() from error
         except ServiceUnavailable as error:
             raise refused_unavailable(error) from error
         self.cache.put(object_id, data)
@@ -185,6 +188,11 @@ def gone_or_missing(object_id: UUID) -> Refused:
     if ended.exists():
         return Refused(410, _("This picture is gone. Nothing of it is left."))
     return Refused(404, _("There is no such picture."))
+
+
+def damaged() -> Refused:
+    """Return the error for an object whose file was altered."""
+    return Refused(422, _("This is damaged and cannot be opened. The clinic can see why."))
 
 
 pictures = Pictures()
