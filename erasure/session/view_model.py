@@ -184,8 +184,8 @@ def session_view(present: dict[str, Any], chosen: str | None = None) -> SessionV
 
 
 def _waiting_for_doctor(present: dict[str, Any], prints: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """Return the first memory that waits for the doctor because a copy was found off the map, or None."""
-    waiting = {alarm["n"] for alarm in present["alarms"] if alarm["kind"] == "off-map"}
+    """Return the first memory that waits for the doctor, because of a copy or of damage, or None."""
+    waiting = {alarm["n"] for alarm in present["alarms"] if alarm["kind"] in {"off-map", "damaged"}}
     return next((item for item in prints if item["n"] in waiting), None)
 
 

@@ -168,7 +168,7 @@ class Session {
     const asked = this.present.memories.find((m) => m.id === this.chosen && m.state !== "destroyed");
     if (!asked || asked.n !== null && asked.n === this.present.current) this.chosen = null;
     if (this.chosen) return asked;
-    const held = this.present.alarms.find((alarm) => alarm.kind === "off-map");
+    const held = this.present.alarms.find((alarm) => ["off-map", "damaged"].includes(alarm.kind));
     return this.memory(this.present.current) || this.memory(held?.n) || this.memory(this.latest);
   }
 
@@ -297,7 +297,16 @@ class Session {
       this.present.state = "running";
       this.panel.answer("");
     },
+    damaged(event, memory) {
+      this.forgetDamage(event.n);
+      this.present.alarms.push({ kind: "damaged", n: event.n });
+      if (memory) this.tell();
+    },
+    "moves-again"() {
+      this.forgetDamage();
+    },
     "damage-decided"(event, memory) {
+      this.forgetDamage(event.n);
       if (event.outcome === "spared") this.HAPPENINGS.protected.call(this, event, memory);
     },
     "storage-back"(event) {
@@ -349,6 +358,13 @@ class Session {
       this.fetchPieces();
     },
   };
+
+  // No alarm any more for a damaged memory, or for any where no number is given.
+  forgetDamage(n) {
+    this.present.alarms = this.present.alarms.filter(
+      (alarm) => alarm.kind !== "damaged" || (n !== undefined && alarm.n !== n),
+    );
+  }
 
   // Nothing is at work; what was chosen, or is leaving, keeps the stage.
   clear() {
