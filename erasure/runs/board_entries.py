@@ -20,9 +20,10 @@ from clinic.calendar.models import Booking
 from erasure.procedures.models import Procedure
 from erasure.runs.models import DoctorCall, Hold, Run, Step, Trouble
 from erasure.runs.passes import PASS_COUNT
-from erasure.runs.planning import obstacle
+from erasure.runs.planning import map_obstacle
 from patients.cases.models import Case
 from patients.consent.signing import may_start_from
+from patients.maps.locking import map_bodies
 from patients.memories.silhouette import FILE, WALL, silhouettes
 
 SILHOUETTE_TEMPLATE = "components/silhouette.html"
@@ -240,13 +241,15 @@ def needs(span: Span, viewer: User) -> Sequence[Need]:
     visible = _visible_cases(viewer, [procedure.case_id for procedure in booked])
     now = timezone.now()
     overdue_before = now - timedelta(minutes=5)
+    due = {procedure.case_id for procedure in booked if procedure.booking.starts_at <= now}
+    bodies = map_bodies(due & visible) if due & visible else {}
     found = []
     for procedure in booked:
         if procedure.case_id not in visible:
             continue
         if fault := consent_fault(procedure):
             text = _("Tonight is held: %(why)s.") % {"why": fault}
-        elif procedure.booking.starts_at <= now and (why := obstacle(procedure)):
+        elif procedure.case_id in bodies and (why := map_obstacle(procedure, bodies[procedure.case_id])):
             text = _("Was to begin at %(time)s and cannot. %(why)s") % {
                 "time": _clock(procedure.booking.starts_at),
                 "why": why,
