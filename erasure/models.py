@@ -15,6 +15,7 @@ from erasure.runs.models import (
     Remainder,
     Run,
     Step,
+    Trouble,
 )
 
 __all__ = [
@@ -34,4 +35,5 @@ __all__ = [
     "Run",
     "ServerProcess",
     "Step",
+    "Trouble",
 ]

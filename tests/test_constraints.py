@@ -10,6 +10,8 @@ ROOMS = ("clinic", "patients", "erasure")
 LEFT_ALONE = {
     ("resource_person_once", "user"): "a room and a kit are nobody's; their label is unique",
     ("one_consent_in_force", "map"): "NULL for a storage consent: one_storage_consent_in_force has those",
+    ("damage_found_once", "step"): "other trouble than damage has none: one_open_trouble_of_a_kind has it",
+    ("damage_found_once", "keepsake"): "words of others that cannot be read; written under the run's lock",
     ("memory_number_once", "number"): "memories have no number until their map is locked",
 }
 

@@ -22,7 +22,7 @@ from clinic.audit.record import Act, record
 from erasure.certificates.models import Certificate
 from erasure.runs.custody_items import custody_items
 from erasure.runs.events import NewEvent, emit
-from erasure.runs.models import Hold, Run, Step
+from erasure.runs.models import Hold, Run, Step, Trouble
 from erasure.verification.checks import BEYOND, statement
 from patients.keepsakes.models import Keepsake
 from patients.vault.configured import key_store
@@ -51,7 +51,7 @@ def _team(run: Run) -> list[dict[str, str]]:
 def _destroyed(run: Run) -> list[dict[str, Any]]:
     """Return what was destroyed, memory by memory."""
     steps = list(run.steps.filter(state=Step.State.DESTROYED).select_related("memory"))
-    kinds, passes = _kinds(steps), _passes(steps)
+    kinds, passes, unfaded = _kinds(steps), _passes(steps), _unfaded(steps)
     return [
         {
             "number": step.memory.number,
@@ -63,6 +63,7 @@ def _destroyed(run: Run) -> list[dict[str, Any]]:
             "by-pass": passes[f"step:{step.pk}"],
             "at": _at(step.done_at),
             "entry": step.entry_id,
+            **({"unfaded": unfaded[step.pk]} if unfaded[step.pk] else {}),
         }
         for step in steps
     ]
@@ -74,6 +75,17 @@ def _kinds(steps: Iterable[Step]) -> dict[Any, Counter[str]]:
     gone = Keepsake.objects.filter(memory__in=[step.memory_id for step in steps], gone_at__isnull=False)
     for memory, kind in gone.values_list("memory", "kind"):
         found[memory][str(kind)] += 1
+    return found
+
+
+def _unfaded(steps: Iterable[Step]) -> dict[Any, list[dict[str, str]]]:
+    """Return the keepsakes of each step that could not be read and were destroyed without fading."""
+    found: dict[Any, list[dict[str, str]]] = defaultdict(list)
+    decided = Trouble.objects.filter(
+        step__in=[step.pk for step in steps], state=Trouble.State.DESTROY, keepsake__isnull=False
+    )
+    for step, kind, cause in decided.order_by("pk").values_list("step_id", "keepsake__kind", "cause"):
+        found[step].append({"kind": kind, "because": cause})
     return found
 
 

@@ -64,6 +64,10 @@ def destroyed_rows(statement: dict[str, Any]) -> list[Fact]:
         Fact(_("Outcome"), capfirst(summary.outcome(statement))),
         *([Fact(_("Keepsakes"), capfirst(keepsakes))] if keepsakes else []),
         Fact(_("Objects"), stored),
+        *(
+            Fact(_("Not faded, destroyed as it was"), f"{label}: {why}")
+            for label, why in summary.unfaded(statement)
+        ),
         Fact(_("Map, SHA-256"), statement["map"], mono=True),
     ]
 

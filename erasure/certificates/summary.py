@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from erasure.procedures.models import Procedure
 from erasure.runs.models import Run
 from erasure.verification.result_texts import NAMES, describe_result
+from patients.keepsakes.models import Keepsake
 
 Row = tuple[str, object]
 STRONG = re.compile(r"<strong>(.*?)</strong>")
@@ -27,6 +28,14 @@ BECAUSE: dict[str, str | Promise] = {
     "abort": gettext_lazy("the night was aborted"),
     "withdrawn": gettext_lazy("consent was withdrawn"),
     "restored": gettext_lazy("a backup was restored"),
+    "damaged": gettext_lazy("it could not be read, and was left as it is"),
+}
+# Why a keepsake could not be read (codes of passes.Cause).
+UNFADED: dict[str, str | Promise] = {
+    "altered": gettext_lazy("its file had been altered"),
+    "missing": gettext_lazy("its file was missing"),
+    "key-gone": gettext_lazy("its key was gone already"),
+    "no-picture": gettext_lazy("its file held nothing that can fade"),
 }
 # State of a physical object when the certificate was issued.
 THINGS: dict[str, str | Promise] = {
@@ -142,6 +151,17 @@ def remarks(statement: dict[str, Any]) -> list[str]:
             )
             % {"n": n}
         )
+    if n := len(unfaded(statement)):
+        sentences.append(
+            ngettext(
+                "%(n)s keepsake could not be read, so it did not fade: its keys and its file were destroyed "
+                "as they were.",
+                "%(n)s keepsakes could not be read, so they did not fade: their keys and their files were "
+                "destroyed as they were.",
+                n,
+            )
+            % {"n": n}
+        )
     if n := sum(item["state"] == "open" for item in statement.get("things", [])):
         sentences.append(
             ngettext(
@@ -168,6 +188,19 @@ def result(statement: dict[str, Any]) -> str:
 def verification_words(statement: dict[str, Any]) -> str:
     """Return the verification's result in words."""
     return describe_result(result(statement), "")
+
+
+def unfaded(statement: dict[str, Any]) -> list[Row]:
+    """Return each keepsake that could not be read and did not fade: its memory and kind, and why."""
+    kinds = dict(Keepsake.Kind.choices)
+    return [
+        (
+            f"[{memory['number']}] {kinds.get(item['kind'], item['kind'])}",
+            str(UNFADED.get(item["because"], item["because"])),
+        )
+        for memory in statement["destroyed"]
+        for item in memory.get("unfaded", [])
+    ]
 
 
 def things(statement: dict[str, Any]) -> list[Row]:

@@ -445,6 +445,8 @@ def compare_entries(says: dict[str, Any], entries: dict[int, dict[str, Any]]) ->
         entry = told.get(index, {})
         figures = [get(memory, name, int) for name in ("objects", "bytes", "passes")]
         same = figures == [details_of(entry).get(name) for name in ("objects", "bytes", "passes")]
+        unfaded = memory.get("unfaded", [])
+        same &= isinstance(unfaded, list) and len(unfaded) == details_of(entry).get("unfaded", 0)
         if entry.get("subject") == f"step:{get(memory, 'step', str)}" and same:
             agreed.add(index)
     if len(agreed) < len(memories):

@@ -69,6 +69,7 @@ def certificate(request: HttpRequest, run: UUID) -> HttpResponse:
         "remarks": summary.remarks(statement),
         "figures": summary.figures(statement),
         "things": summary.things(statement),
+        "unfaded": summary.unfaded(statement),
         "places": [(place.name, place.words, "text") for place in summary.places(statement)],
         "spared": summary.spared(statement),
         "beyond": sanitization_fields.unverifiable(statement),

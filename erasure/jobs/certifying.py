@@ -6,7 +6,6 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.utils import timezone
 
 from clinic.audit.canonical import Detail
 from clinic.audit.models import Entry, EntryQuerySet
@@ -16,7 +15,8 @@ from erasure.certificates.issuing import issue
 from erasure.renewal import renewals
 from erasure.runs.events import NewEvent, emit
 from erasure.runs.lease import HOLDER, lease_end, unleased
-from erasure.runs.models import Run
+from erasure.runs.models import Event, Run
+from erasure.runs.run_actions import after
 from erasure.verification.process import NotVerified, verify_in_subprocess
 from patients.vault.configured import key_store
 from patients.vault.models import StoredObject
@@ -98,11 +98,16 @@ def _failed_attempts(run: Run) -> EntryQuerySet:
 
 
 def _verifier_due(run: Run) -> bool:
-    """Whether to go on now: the verifier is done, never failed, or its wait after a failure is over."""
-    if _recorded(run, "run.verified") or (last := _failed_attempts(run).order_by("index").last()) is None:
+    """Whether to go on now: the verifier is done, never failed, or its wait after a failure is over.
+
+    The wait is counted by the database's clock, because the last verifier may have run on another machine.
+    """
+    failed = _failed_attempts(run).count()
+    if _recorded(run, "run.verified") or not failed:
         return True
-    wait = FIRST_WAIT * 2 ** min(_failed_attempts(run).count() - 1, 20)
-    return timezone.now() - last.at >= min(wait, LONGEST_WAIT)
+    wait = min(FIRST_WAIT * 2 ** min(failed - 1, 20), LONGEST_WAIT)
+    last = Event.objects.filter(run=run, kind="run-unverified").order_by("-seq")[:1]
+    return Event.objects.filter(pk__in=last.values("pk"), at__lte=after(-wait.total_seconds())).exists()
 
 
 def _recorded(run: Run, action: str) -> bool:

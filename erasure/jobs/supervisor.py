@@ -1,12 +1,16 @@
 """What a supervisor does in each round. Any number may run at once, because every change is conditional.
 
-It ends expired leases, starts procedures at their time, finishes stopped runs, certifies finished ones, asks
-whether somebody is with the patient, reminds doctors of open calls, and wakes workers for runs that are due.
-It erases no memory itself.
+It reminds doctors of open calls, asks whether somebody is with the patient, ends expired leases, starts
+procedures at their time, says of runs that they stand still, and wakes workers for runs that are due. It
+finishes stopped runs, certifies finished ones, and sees when a storage that was away answers again. It erases
+no memory itself.
 """
 
 import logging
+import os
+from collections.abc import Callable
 from datetime import timedelta
+from uuid import UUID
 
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -19,9 +23,14 @@ from erasure.procedures.models import Procedure
 from erasure.runs import calls, presence
 from erasure.runs.finishing import close_gone_steps, finish
 from erasure.runs.lease import free_expired, unleased
-from erasure.runs.models import Run
+from erasure.runs.models import Run, Trouble
 from erasure.runs.planning import CannotStart, start_run
 from erasure.runs.run_actions import after
+from erasure.runs.trouble import failed, say_stalled, storage_back, waiting_for_storage
+from patients.vault.configured import key_store
+from patients.vault.keys import KeyStoreDamaged
+from patients.vault.models import StoredObject
+from patients.vault.objects import storage_holds, try_storage
 
 log = logging.getLogger("lacuna.supervisor")
 
@@ -47,26 +56,74 @@ def wake_due() -> int:
 
 
 def end_stopped() -> int:
-    """Close faded steps of paused and stopping runs, finish stopping runs; returns how many finished."""
-    finished = 0
+    """Close faded steps of paused and stopping runs, finish stopping runs; returns how many finished.
+
+    Not part of `tick`, because the storage may take long to answer. A run whose storage is away is said so,
+    and does not hold up the others. Errors: OSError and KeyStoreDamaged, once all runs had their turn.
+    """
+    finished, errors = 0, []
     for run in Run.objects.filter(state__in=[Run.State.PAUSED, Run.State.STOPPING]):
-        close_gone_steps(run.pk)
+        try:
+            close_gone_steps(run.pk)
+            finished += run.state == Run.State.STOPPING and finish(run.pk)
+        except (OSError, KeyStoreDamaged) as error:
+            failed(run.pk, Trouble.Kind.STORAGE, type(error).__name__)
+            errors.append(error)
+            continue
         if run.state == Run.State.STOPPING:
-            finished += finish(run.pk)
+            storage_back(run.pk)
+    if errors:
+        raise errors[0]
     return finished
+
+
+def recover() -> int:
+    """Say of runs that waited for the storage that it answers again; returns of how many.
+
+    Not part of `tick`, as `end_stopped`. Errors: OSError and KeyStoreDamaged while it does not.
+    """
+    waiting = list(waiting_for_storage().values_list("pk", "procedure__case_id"))
+    if not waiting or not try_storage(os.urandom(16).hex()):
+        return 0
+    # Asks the key store, too. What of these keys exists does not matter.
+    key_store().get_many({case for _run, case in waiting})
+    return sum(
+        storage_back(run) for run, case in waiting if storage_holds(StoredObject.objects.filter(case=case))
+    )
 
 
 def certify_finished() -> int:
     """Certify finished runs; returns how many certificates were issued.
 
-    Not part of `tick`, because the time of a verification grows with the size of the vault.
+    Not part of `tick`, because the time of a verification grows with the size of the vault. Errors: as
+    `end_stopped`.
     """
-    finished = Run.objects.filter(state=Run.State.FINISHED, certificate__isnull=True)
-    return sum(certify(run.pk) for run in finished)
+    certified, errors = 0, []
+    for run in Run.objects.filter(state=Run.State.FINISHED, certificate__isnull=True):
+        try:
+            issued = certify(run.pk)
+        except (OSError, KeyStoreDamaged) as error:
+            failed(run.pk, Trouble.Kind.STORAGE, type(error).__name__)
+            errors.append(error)
+            continue
+        certified += issued
+        if issued:
+            storage_back(run.pk)
+    if errors:
+        raise errors[0]
+    return certified
+
+
+# Why each due procedure may not start, as this process has logged it. Rounds come every fraction of a second,
+# so it is said once for each cause.
+_logged_refusals: dict[UUID, str] = {}
 
 
 def start_due() -> int:
-    """Start the procedures that are due; returns how many. If one may not start, log why; it stays booked."""
+    """Start the procedures that are due; returns how many. If one may not start, log why; it stays booked.
+
+    The same reason is logged once. The day board and the start page show it as long as it holds.
+    """
     due = Procedure.objects.filter(
         state=Procedure.State.BOOKED,
         booking__starts_at__lte=Now(),
@@ -74,12 +131,17 @@ def start_due() -> int:
         booking__canceled_at__isnull=True,
     )
     started = 0
+    refusals: dict[UUID, str] = {}
     for procedure in due:
         try:
             start_run(procedure.pk, by=None)
             started += 1
         except CannotStart as refusal:
-            log.info("procedure %s cannot start: %s", procedure.pk, refusal)
+            refusals[procedure.pk] = str(refusal)
+            if _logged_refusals.get(procedure.pk) != str(refusal):
+                log.warning("procedure %s cannot start: %s", procedure.pk, refusal)
+    _logged_refusals.clear()
+    _logged_refusals.update(refusals)
     return started
 
 
@@ -89,13 +151,32 @@ def forget_old_tasks() -> None:
     DBTaskResult.objects.filter(Q(finished_at__lt=before) | Q(started_at__lt=before)).delete()
 
 
-def tick() -> int:
-    """Do one quick round; returns how many changes it made (starts, finishes, checks, reminders, wakes).
+# What `tick` does, in this order. People come first: calls and presence wait for nothing else. Waking is
+# last: it alone needs the task engine.
+PARTS: tuple[Callable[[], int], ...] = (
+    calls.remind_due,
+    presence.release_absent,
+    presence.miss_due,
+    presence.ask_due,
+    free_expired,
+    start_due,
+    say_stalled,
+    wake_due,
+)
 
-    Waking is last: everything that needs only the database is done before the task engine may raise
-    ServiceUnavailable.
+
+def tick() -> int:
+    """Do one quick round; returns how many changes it made (calls, checks, starts, wakes).
+
+    It needs only the database and the task engine, never the storage. A part that fails does not keep the
+    others from being done. Errors: that of the first part that failed, once all are done.
     """
-    free_expired()
-    changes = start_due() + end_stopped()
-    changes += presence.release_absent() + presence.miss_due() + presence.ask_due()
-    return changes + calls.remind_due() + wake_due()
+    changes, errors = 0, []
+    for part in PARTS:
+        try:
+            changes += part()
+        except Exception as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
+    return changes

@@ -6,6 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
+from django.db import Error
 from django.db.models.functions import Now
 
 from clinic.failpoints import hit
@@ -13,10 +14,12 @@ from erasure.jobs.certifying import certify
 from erasure.runs.control import stop_unconsented
 from erasure.runs.finishing import close_step, finish
 from erasure.runs.lease import claim, heartbeat, release
-from erasure.runs.models import Fence, Run, Step
-from erasure.runs.passes import PASS_COUNT, Refused, make_pass
+from erasure.runs.models import Fence, Run, Step, Trouble
+from erasure.runs.passes import PASS_COUNT, Damaged, Refused, make_pass
 from erasure.runs.resistance import copies_off_the_map, hold
+from erasure.runs.trouble import damaged, failed, storage_back
 from patients.consent.models import Signature
+from patients.vault.keys import KeyStoreDamaged
 
 log = logging.getLogger("lacuna.worker")
 
@@ -36,6 +39,8 @@ def advance(run_id: UUID, *, holder: str = "") -> bool:
 
     Never sleeps: if the next pass is not due yet, the run is released, and the supervisor wakes a worker
     when it is.
+    Errors: whatever the vault or the code raises, after it was said in the session and the run was paused;
+    django.db.Error at once, because nothing can be written then.
     """
     fence = claim(run_id, holder)
     if fence is None:
@@ -51,6 +56,14 @@ def advance(run_id: UUID, *, holder: str = "") -> bool:
             if not take_turn(fence):
                 return False
         return True
+    except Error:
+        raise
+    except (OSError, KeyStoreDamaged) as error:
+        failed(run_id, Trouble.Kind.STORAGE, type(error).__name__, fence)
+        raise
+    except Exception as error:
+        failed(run_id, Trouble.Kind.FAULT, type(error).__name__, fence)
+        raise
     finally:
         release(fence)
 
@@ -66,13 +79,17 @@ def take_turn(fence: Fence) -> bool:
     if step.level == PASS_COUNT:
         close_step(step)
         return True
-    if step.level == 0 and hold(fence, step, copies_off_the_map(step)):
-        return True
     interval = timedelta(seconds=run.procedure.pace_seconds / PASS_COUNT)
     # Counted from when this pass was due, so that the run keeps its pace; at most one late pass is caught up.
     due = max(run.next_due_at, run.now - interval) + interval
     try:
+        if step.level == 0 and hold(fence, step, copies_off_the_map(step)):
+            return True
         make_pass(fence, step, due=due)
+    except Damaged as damage:
+        log.warning("run %s: memory %s cannot be read, %s", run.pk, step.memory.number, damage)
+        # Otherwise the run is no longer this worker's, or the next turn reads other rows.
+        return not damaged(fence, step, damage.found) and may_continue(fence)
     except Refused as refusal:
         # The next turn reads the rows again and finds the cause: another epoch, a pause, a protected memory.
         log.info("run %s: pass refused, %s", run.pk, refusal)
@@ -97,6 +114,6 @@ def finish_if_over(run: Run) -> bool:
 
     If steps are held, `finish` does nothing: the run waits for the doctor.
     """
-    if finish(run.pk):
-        certify(run.pk)
+    if finish(run.pk) and certify(run.pk):
+        storage_back(run.pk)
     return False

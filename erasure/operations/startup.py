@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.exceptions import ImproperlyConfigured
-from django.core.files.base import ContentFile
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
@@ -23,7 +22,7 @@ from patients.vault.configured import key_store
 from patients.vault.keys import KeyStoreDamaged, KeyStoreState
 from patients.vault.limits import VOLUMES
 from patients.vault.models import StoredObject, WrappedKey
-from patients.vault.objects import storage
+from patients.vault.objects import storage, try_storage
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -160,18 +159,12 @@ def check_storage() -> None:
     """Check the vault's storage by storing, reading and destroying one byte. Errors: CannotStart."""
     if objection := storage().objection():
         raise CannotStart(objection)
-    name, content = os.urandom(16).hex(), os.urandom(1)
+    name = os.urandom(16).hex()
     try:
-        storage().save(name, ContentFile(content))
-        try:
-            with storage().open(name) as file:
-                read = file.read()
-        finally:
-            storage().delete(name)
-        remains = name in storage().traces()
+        works = try_storage(name) and name not in storage().traces()
     except OSError as error:
         raise CannotStart(f"What people bring could not be stored and destroyed. {error}") from error
-    if read != content or remains:
+    if not works:
         raise CannotStart("The storage of the vault does not return what was stored, or does not destroy it.")
 
 

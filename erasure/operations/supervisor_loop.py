@@ -1,9 +1,10 @@
-"""The supervisor: three loops, each with frequent quick rounds and rare slow ones.
+"""The supervisor: four loops, each with frequent quick rounds and rare slow ones.
 
 Errors of the database, the disk or another service do not end a loop.
 
 Work that may take long has its own thread, so that it delays no run: mail, if the mail server does not
-answer; the verification of a run in an installation with many files; sweeping its vault.
+answer; whatever waits for the storage; the verification of a run in an installation with many files; sweeping
+its vault.
 """
 
 import logging
@@ -20,12 +21,12 @@ from clinic.audit.checkpoint_mail import send_newest, sign_daily
 from clinic.expiry import remove_expired
 from clinic.unavailable import ServiceUnavailable
 from erasure.certificates.issuing import sign_unsigned
-from erasure.jobs.supervisor import certify_finished, forget_old_tasks, tick
+from erasure.jobs.supervisor import certify_finished, end_stopped, forget_old_tasks, recover, tick
 from erasure.renewal.parent import tell_parent
 from erasure.renewal.processes import note_life
 from erasure.renewal.renewals import to_renew
 from erasure.runs.calls import send_due
-from patients.keepsakes.staging import discard_expired, open_upload_keys
+from patients.keepsakes.staging import discard_expired, finish_arrived, open_upload_keys
 from patients.requests.models import AppointmentRequest
 from patients.vault.keys import KeyStoreDamaged
 from patients.vault.sweep import Sweeper
@@ -101,8 +102,23 @@ class Supervision:
 
 
 @dataclass
+class StorageLoop(Supervision):
+    """Ends stopped runs, and sees when a storage that was away answers again. The storage may take long."""
+
+    def quick_round(self) -> object:
+        # A run whose storage is away for good must not keep the others from going on.
+        try:
+            return end_stopped()
+        finally:
+            recover()
+
+    def slow_round(self) -> None:
+        """Do nothing more."""
+
+
+@dataclass
 class UpkeepLoop(Supervision):
-    """Verifies finished runs and issues their certificates; discards expired uploads and sweeps the vault.
+    """Verifies finished runs and issues their certificates; ends uploads and sweeps the vault.
 
     Before a certificate it asks the parent to replace the processes of this machine that may have seen the
     run, this one included.
@@ -121,7 +137,10 @@ class UpkeepLoop(Supervision):
 
     def slow_round(self) -> None:
         note_life()
-        discard_expired()
+        try:
+            finish_arrived()
+        finally:
+            discard_expired()
         self.vault.sweep(keys_used_elsewhere())
 
 
@@ -139,12 +158,17 @@ class MailLoop(Supervision):
 
 
 def supervise(interval: float, stopping: threading.Event) -> None:
-    """Run the three loops until `stopping` is set; then wait for the upkeep loop to end its round.
+    """Run the four loops until `stopping` is set; then wait for the round of those that use the storage.
 
-    interval: seconds between two quick rounds of the main loop and of the upkeep loop.
+    interval: seconds between two quick rounds of all loops but that for mail.
     """
     threading.Thread(target=MailLoop().run, args=[stopping], daemon=True).start()
-    upkeep = threading.Thread(target=UpkeepLoop(interval=interval).run, args=[stopping], daemon=True)
-    upkeep.start()
+    with_storage = [
+        threading.Thread(target=loop.run, args=[stopping], daemon=True)
+        for loop in (StorageLoop(interval=interval), UpkeepLoop(interval=interval))
+    ]
+    for thread in with_storage:
+        thread.start()
     Supervision(interval=interval).run(stopping)
-    upkeep.join()
+    for thread in with_storage:
+        thread.join()

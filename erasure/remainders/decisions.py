@@ -23,6 +23,7 @@ from patients.vault.keys import KeyGone
 from patients.vault.models import StoredObject
 from patients.vault.objects import destroy as destroy_doomed
 from patients.vault.objects import mark_for_destruction, read
+from patients.vault.stream import Tampered
 
 
 class NotNow(Exception):
@@ -193,6 +194,8 @@ def fetch(keepsake: Keepsake, *, by: User) -> tuple[bytes, str]:
         data = read(keepsake.picture)
     except (KeyGone, FileNotFoundError) as error:
         raise NotNow(_("Nothing of this memory is left to decide on.")) from error
+    except Tampered as error:
+        raise NotNow(_("This is damaged and cannot be opened. It can still be destroyed.")) from error
     with transaction.atomic():
         _record("remainder.fetched", partly_erased.step, by)
     return data, keepsake.picture.media_type or "application/octet-stream"

@@ -19,11 +19,13 @@ from clinic.calendar.board import BookingLabel, Lane, Need, Progress, Span
 from clinic.calendar.durations import format_duration
 from clinic.calendar.models import Booking
 from erasure.procedures.models import Procedure
-from erasure.runs.models import DoctorCall, Hold, Run, Step
+from erasure.runs.models import DoctorCall, Hold, Run, Step, Trouble
 from erasure.runs.passes import PASS_COUNT
+from erasure.runs.planning import map_obstacle
 from patients.cases.models import Case
 from patients.cases.relations import patient_label, roles_on
 from patients.consent.signing import may_start_from
+from patients.maps.locking import map_bodies
 from patients.memories.silhouette import FILE, WALL, silhouettes
 
 SILHOUETTE_TEMPLATE = "components/silhouette.html"
@@ -92,16 +94,18 @@ def _label(procedure: Procedure, opening: frozenset[str]) -> BookingLabel:
 
 @dataclass
 class RunCounts:
-    """Counts for one run; `_count_runs` loads them for many runs in three queries.
+    """Counts for one run; `_count_runs` loads them for many runs in four queries.
 
     steps: number of steps by state. passes_done: committed passes of its unfinished steps. off_map: id and
-    number of each memory with an open hold. called_at: when the open doctor call was made.
+    number of each memory with an open hold. called_at: when the open doctor call was made. troubles: kinds of
+    what keeps it from going on.
     """
 
     steps: Counter[str] = field(default_factory=Counter)
     passes_done: int = 0
     off_map: list[tuple[UUID, int | None]] = field(default_factory=list)
     called_at: datetime | None = None
+    troubles: list[str] = field(default_factory=list)
 
 
 def _count_runs(runs: Sequence[Run]) -> dict[UUID, RunCounts]:
@@ -115,6 +119,9 @@ def _count_runs(runs: Sequence[Run]) -> dict[UUID, RunCounts]:
     calls = DoctorCall.objects.filter(run__in=runs, acknowledged_at__isnull=True)
     for run, called_at in calls.values_list("run_id", "called_at"):
         counts[run].called_at = called_at
+    troubles = Trouble.objects.filter(run__in=runs, state=Trouble.State.OPEN).order_by("kind")
+    for run, kind in troubles.values_list("run_id", "kind").distinct():
+        counts[run].troubles.append(kind)
     return counts
 
 
@@ -150,6 +157,7 @@ def _text(run: Run, counts: RunCounts) -> str:
             f"[{number}]" for _memory, number in sorted(counts.off_map, key=lambda row: row[1] or 0)
         )
         parts = [_("a copy of %(numbers)s is in childhood") % {"numbers": numbers}]
+    parts += [str(Trouble.Kind(kind).label) for kind in counts.troubles]
     if counts.called_at:
         parts.append(_("doctor called %(time)s") % {"time": _clock(counts.called_at)})
     elif run.state == Run.State.PAUSED and run.held_at:
@@ -237,7 +245,10 @@ def _upcoming(span: Span, now: datetime) -> list[Procedure]:
 
 
 def needs(span: Span, viewer: User) -> Sequence[Need]:
-    """Return a need for each booked procedure in `span` that cannot start or is over 5 minutes late."""
+    """Return a need for each booked procedure in `span` that cannot start or is over 5 minutes late.
+
+    From its first minute on, one that may not start says why.
+    """
     booked = (
         Procedure.objects.filter(
             state=Procedure.State.BOOKED, booking__starts_at__lt=span.end, booking__ends_at__gt=span.start
@@ -247,13 +258,21 @@ def needs(span: Span, viewer: User) -> Sequence[Need]:
     )
     opening = roles_on(viewer, [procedure.case_id for procedure in booked])
     at_start = set(roles_on(viewer, opening, "erasure:start"))
-    overdue_before = timezone.now() - timedelta(minutes=5)
+    now = timezone.now()
+    overdue_before = now - timedelta(minutes=5)
+    due = {procedure.case_id for procedure in booked if procedure.booking.starts_at <= now} & set(opening)
+    bodies = map_bodies(due) if due else {}
     found = []
     for procedure in booked:
         if procedure.case_id not in opening:
             continue
         if fault := consent_fault(procedure):
             text = _("Tonight is held: %(why)s.") % {"why": fault}
+        elif procedure.case_id in bodies and (why := map_obstacle(procedure, bodies[procedure.case_id])):
+            text = _("Was to begin at %(time)s and cannot. %(why)s") % {
+                "time": _clock(procedure.booking.starts_at),
+                "why": why,
+            }
         elif procedure.booking.starts_at < overdue_before:
             text = _("Was to begin at %(time)s and has not.") % {"time": _clock(procedure.booking.starts_at)}
         else:

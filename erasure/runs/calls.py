@@ -27,8 +27,22 @@ from erasure.runs.run_actions import UNCHANGED, ActionResult, NotNow, after, loc
 log = logging.getLogger("lacuna.calls")
 
 SEND_LEASE = 30.0  # after this many seconds another sender may claim the message
-# Made by a person or about the patient's safety. Such a call replaces an open HOLD call (a copy was found).
-REPLACES_HOLD_CALL = {DoctorCall.Why.ASKED, DoctorCall.Why.SAFE_WORD, DoctorCall.Why.PRESENCE}
+_Why = DoctorCall.Why
+# The machine needs somebody, not the patient. The technicians booked are told too.
+OF_THE_MACHINE = {_Why.DAMAGED, _Why.STORAGE, _Why.FAULT, _Why.STALLED}
+# Made by a person, or about the patient's safety.
+_OF_PEOPLE = {_Why.ASKED, _Why.SAFE_WORD, _Why.PRESENCE}
+_MATTERS_MORE = {*_OF_PEOPLE, _Why.DAMAGED, _Why.FAULT}
+# The reason of an open call, and those that replace it because they matter more.
+REPLACED_BY: dict[str, set[DoctorCall.Why]] = {
+    _Why.DAMAGED: _OF_PEOPLE,
+    _Why.FAULT: _OF_PEOPLE,
+    _Why.HOLD: _MATTERS_MORE,
+    _Why.STORAGE: {*_MATTERS_MORE, _Why.HOLD},
+    _Why.STALLED: {*_MATTERS_MORE, _Why.HOLD, _Why.STORAGE},
+}
+# Nobody can do anything about these once the run has finished.
+OVER_WITH_THE_RUN = {_Why.HOLD, _Why.DAMAGED, _Why.FAULT, _Why.STALLED}
 
 
 def reminder_interval() -> float:
@@ -39,21 +53,21 @@ def reminder_interval() -> float:
 def unanswered() -> "QuerySet[DoctorCall]":
     """Calls that nobody has acknowledged.
 
-    They stay open after the run has finished, except HOLD calls, which no longer matter then.
+    They stay open after the run has finished, except those that no longer matter then.
     """
     return DoctorCall.objects.filter(acknowledged_at__isnull=True).exclude(
-        why=DoctorCall.Why.HOLD, run__state=Run.State.FINISHED
+        why__in=OVER_WITH_THE_RUN, run__state=Run.State.FINISHED
     )
 
 
 def open_call(run: Run, *, by: User | None, why: str) -> ActionResult:
     """Open a doctor call and queue messages to the doctors booked. Changes nothing if a call is open already.
 
-    Except: an open HOLD call takes a reason of REPLACES_HOLD_CALL and is repeated at once. The caller holds
-    the run lock. Must be the last call in the transaction.
+    Except: an open call takes a reason that matters more (REPLACED_BY) and is repeated at once. The caller
+    holds the run lock. Must be the last call in the transaction.
     """
     call = DoctorCall.objects.filter(run=run, acknowledged_at__isnull=True).first()
-    if call is not None and (call.why != DoctorCall.Why.HOLD or why not in REPLACES_HOLD_CALL):
+    if call is not None and why not in REPLACED_BY.get(call.why, set()):
         return UNCHANGED
     if call is None:
         call = DoctorCall.objects.create(
@@ -64,8 +78,10 @@ def open_call(run: Run, *, by: User | None, why: str) -> ActionResult:
             remind_at=after(reminder_interval()),
             escalate_at=after(settings.LACUNA_CALL_ESCALATE_SECONDS),
         )
-        notified = _queue_notices(call, _booked_doctors(run, exclude=by), CallNotice.Kind.FIRST)
-        if not notified:  # there is no doctor whose answer could be waited for
+        doctors = _booked(run, Role.DOCTOR, exclude=by)
+        others = _booked(run, Role.TECHNICIAN, exclude=by) if why in OF_THE_MACHINE else set()
+        notified = _queue_notices(call, doctors | others, CallNotice.Kind.FIRST)
+        if not doctors:  # there is no doctor whose answer could be waited for
             DoctorCall.objects.filter(pk=call.pk).update(escalate_at=Now())
     else:
         DoctorCall.objects.filter(pk=call.pk).update(why=why, remind_at=Now())
@@ -75,12 +91,12 @@ def open_call(run: Run, *, by: User | None, why: str) -> ActionResult:
     return done
 
 
-def _booked_doctors(run: Run, *, exclude: User | None) -> list[User]:
+def _booked(run: Run, role: str, *, exclude: User | None) -> set[User]:
     people = User.objects.filter(
-        is_active=True, grants__role=Role.DOCTOR, resources__bookings=run.procedure.booking_id
+        is_active=True, grants__role=role, resources__bookings=run.procedure.booking_id
     )
     barred = run.procedure.case.people_in_conflict() | ({exclude.pk} if exclude else set())
-    return [person for person in people.distinct() if person.pk not in barred]
+    return {person for person in people if person.pk not in barred}
 
 
 def _escalation_recipients(run: Run, *, exclude: set[UUID]) -> list[User]:
@@ -166,14 +182,22 @@ def acknowledge(run_id: UUID, *, by: User) -> ActionResult:
     raise NotNow(_("Nobody is calling at the moment."))
 
 
-def acknowledge_hold_call(run: Run, *, by: User) -> None:
-    """Acknowledge the open HOLD call, because a doctor has decided on the last copy.
+def acknowledge_decided(run: Run, why: str, *, by: User) -> None:
+    """Acknowledge the open call made for `why`, because a doctor has decided on all that it was made for.
 
     The caller holds the run lock.
     """
-    open_call_row = DoctorCall.objects.filter(run=run, acknowledged_at__isnull=True, why=DoctorCall.Why.HOLD)
+    open_call_row = DoctorCall.objects.filter(run=run, acknowledged_at__isnull=True, why=why)
     if open_call_row.update(acknowledged_by=by, acknowledged_at=Now()):
         record_run_event(run, "doctor-acknowledged", by)
+
+
+def end_call(run: Run, why: str) -> None:
+    """End the open call made for `why`, because what it was made for is over. The caller holds the run lock.
+
+    Nobody is named as having answered it. The event that says what is over is the caller's.
+    """
+    DoctorCall.objects.filter(run=run, acknowledged_at__isnull=True, why=why).update(acknowledged_at=Now())
 
 
 def send_due() -> int:
@@ -200,6 +224,8 @@ def _send(notice: CallNotice) -> None:
     with translation.override(settings.LANGUAGE_CODE):
         since = time_format(timezone.localtime(notice.call.called_at), "H:i")
         lines = [_("A doctor has been wanted at a session since %(at)s.") % {"at": since}]
+        if notice.call.why in OF_THE_MACHINE:
+            lines = [_("A session has stood still since %(at)s: the machine needs somebody.") % {"at": since}]
         if notice.kind == CallNotice.Kind.ESCALATED:
             lines.append(_("Nobody has answered, so you are told too."))
         lines.append(_("Please open Lacuna and answer. This message comes again until somebody does."))

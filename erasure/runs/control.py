@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from clinic.accounts.models import User
 from clinic.audit.canonical import Detail
 from erasure.runs import calls
-from erasure.runs.models import DoctorCall, Run, Step
+from erasure.runs.models import DoctorCall, Run, Step, Trouble
 from erasure.runs.passes import PASS_COUNT
 from erasure.runs.run_actions import UNCHANGED, ActionResult, NotNow, check_in_charge, lock, record_run_event
 from patients.memories.models import Memory
@@ -23,6 +23,9 @@ __all__ = ["NotNow", "abort", "call_doctor", "pause", "protect", "resume", "safe
 
 # These reasons replace the one for which a run is already paused, because they matter more.
 OVERRIDING = {Run.Why.SAFE_WORD, Run.Why.ABORT}
+# A run that is paused for one of these may go on without a person. Any other reason replaces it, so that it
+# does not.
+PASSING = {Run.Why.STORAGE}
 
 
 def fade_position(run: Run) -> dict[str, Detail]:
@@ -46,14 +49,15 @@ def pause(run_id: UUID, *, by: User | None, why: str = Run.Why.STAFF) -> ActionR
     if run.state == Run.State.STOPPING:
         raise NotNow(_("This session is being stopped."))
     if run.state == Run.State.PAUSED:
-        if run.why == why or why not in OVERRIDING:
+        if run.why == why or (why not in OVERRIDING and run.why not in PASSING):
             return UNCHANGED
         paused_by, paused_at = run.held_by, run.held_at
     else:
         paused_by, paused_at = by, None
     run.state, run.why, run.held_by = Run.State.PAUSED, why, paused_by or by
-    run.held_at = paused_at or timezone.now()
-    run.save(update_fields=["state", "why", "held_by", "held_at"])
+    run.save(update_fields=["state", "why", "held_by"])
+    if paused_at is None:
+        Run.objects.filter(pk=run.pk).update(held_at=Now())
     return record_run_event(run, "paused", by, {"why": str(why), **fade_position(run)})
 
 
@@ -74,12 +78,21 @@ def resume(run_id: UUID, *, by: User) -> ActionResult:
         raise NotNow(
             _("Nobody answers for this night. Hand it to a technician, or take over, and then resume.")
         )
-    now = timezone.now()
-    run.paused_seconds += (now - (run.held_at or now)).total_seconds()
+    go_on(run)
+    Run.objects.filter(pk=run.pk).update(attended_at=Now())
+    return record_run_event(run, "resumed", by)
+
+
+def go_on(run: Run) -> None:
+    """Set a paused run running; its next pass is due now.
+
+    The caller holds the run lock and emits the event.
+    """
+    now = Run.objects.annotate(now=Now()).values_list("now", flat=True).get(pk=run.pk)
+    run.paused_seconds += max(0.0, (now - (run.held_at or now)).total_seconds())
     run.state, run.why, run.held_by, run.held_at = Run.State.RUNNING, "", None, None
     run.save(update_fields=["state", "why", "held_by", "held_at", "paused_seconds"])
-    Run.objects.filter(pk=run.pk).update(next_due_at=Now(), attended_at=Now())
-    return record_run_event(run, "resumed", by)
+    Run.objects.filter(pk=run.pk).update(next_due_at=Now())
 
 
 @transaction.atomic
@@ -101,15 +114,23 @@ def protect(run_id: UUID, memory_id: UUID, *, by: User) -> ActionResult:
         return UNCHANGED
     if step.level == PASS_COUNT or step.state == Step.State.DESTROYED:
         raise NotNow(_("It is too late for this one: nothing of it is left."))
-    Memory.objects.filter(pk=memory_id).update(fate=Memory.Fate.PROTECTED)
-    step.state, step.spared_because, step.done_at = Step.State.SPARED, "protected", timezone.now()
-    step.save(update_fields=["state", "spared_because", "done_at"])
+    spare(step, "protected", by=by)
     return record_run_event(
         run,
         "protected",
         by,
         {"n": step.memory.number or 0, "level": step.level, "memory": str(memory_id)},
         action="memory.protected",
+    )
+
+
+def spare(step: Step, because: str, *, by: User | None) -> None:
+    """Spare the memory of `step`, with what is damaged in it. The caller holds the run lock."""
+    Memory.objects.filter(pk=step.memory_id).update(fate=Memory.Fate.PROTECTED)
+    step.state, step.spared_because, step.done_at = Step.State.SPARED, because, timezone.now()
+    step.save(update_fields=["state", "spared_because", "done_at"])
+    Trouble.objects.filter(step=step, state=Trouble.State.OPEN).update(
+        state=Trouble.State.SPARED, ended_at=Now(), ended_by=by
     )
 
 

@@ -34,6 +34,10 @@ SIMPLE: dict[str, str | Promise] = {
     "handed-back": gettext_lazy("The team acts again."),
     "withdrawn": gettext_lazy("Consent was withdrawn. Nothing more fades."),
     "restored": gettext_lazy("A backup was restored. Nothing more fades."),
+    "storage-away": gettext_lazy("The storage does not answer. Nothing more fades until it does."),
+    "fault": gettext_lazy("The machine failed. Nothing more fades."),
+    "stalled": gettext_lazy("Nothing has moved for a while. The doctor is called."),
+    "moves-again": gettext_lazy("What kept it from going on is over."),
     "aborting": gettext_lazy("The session is being ended. What is gone stays gone."),
     "certificate": gettext_lazy("The certificate is signed."),
     "run-unverified": gettext_lazy(
@@ -42,6 +46,9 @@ SIMPLE: dict[str, str | Promise] = {
 }
 OF_MEMORY: dict[str, str | Promise] = {
     "memory-started": gettext_lazy("%(memory)s begins to fade."),
+    "damaged": gettext_lazy(
+        "%(memory)s cannot be read: it is damaged. Nothing more fades; the doctor decides."
+    ),
     "held": gettext_lazy("%(memory)s is held: a copy was found off the map. The doctor decides."),
 }
 # By the run's reason (Run.Why); any other reason was a pause by the team.
@@ -50,6 +57,9 @@ PAUSED: dict[str, str | Promise] = {
     "safe-word": gettext_lazy("The safe word was said. Everything has stopped."),
     "presence": gettext_lazy("Paused: nobody of the team answered."),
     "abort": gettext_lazy("Paused: somebody wants to end the session."),
+    "damaged": gettext_lazy("Paused: a keepsake cannot be read."),
+    "storage": gettext_lazy("Paused: the storage does not answer."),
+    "fault": gettext_lazy("Paused: the machine failed."),
 }
 
 
@@ -113,6 +123,23 @@ def _decided(data: dict[str, Any], memory: str) -> str:
     return _("%(memory)s: the doctor left the copy where it is.") % {"memory": memory}
 
 
+def _damage_decided(data: dict[str, Any], memory: str) -> str:
+    if data.get("outcome") == "destroy":
+        return _(
+            "%(memory)s: the doctor decided. What cannot be read does not fade; its keys and files are"
+            " destroyed as they are."
+        ) % {"memory": memory}
+    return _("%(memory)s: the doctor left it as it is.") % {"memory": memory}
+
+
+def _storage_back(data: dict[str, Any], memory: str) -> str:
+    if data.get("goes_on"):
+        return _("The storage answers again. The fade goes on.")
+    if data.get("waits"):
+        return _("The storage answers again. The session stays paused until somebody resumes it.")
+    return _("The storage answers again.")
+
+
 def _paused(data: dict[str, Any], memory: str) -> str:
     return str(PAUSED.get(data.get("why", ""), _("Paused by the team.")))
 
@@ -146,6 +173,8 @@ FORMATTERS: dict[str, Callable[[dict[str, Any], str], str]] = {
     "destroyed": _destroyed,
     "protected": _protected,
     "decided": _decided,
+    "damage-decided": _damage_decided,
+    "storage-back": _storage_back,
     "paused": _paused,
     "finished": _finished,
     "keys-rolled": _keys_rolled,
@@ -161,7 +190,7 @@ def titles(run: Run, events: Iterable[Event]) -> dict[int, str]:
     rows = list(
         Memory.objects.filter(case=run.procedure.case_id, number__in=numbers).exclude(fate=Memory.Fate.ERASED)
     )
-    unsealed = read_many(rows)
+    unsealed = read_many(rows, skip_damaged=True)
     return {
         row.number: unsealed[row.pk].title
         for row in rows

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db import connection
 from django.db.models import F
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from erasure.runs.models import Event, Run
 
@@ -27,10 +27,9 @@ def emit(run_id: UUID, *new_events: NewEvent) -> int:
     """
     Run.objects.filter(pk=run_id).update(last_seq=F("last_seq") + len(new_events))
     last = Run.objects.values_list("last_seq", flat=True).get(pk=run_id)
-    now = timezone.now()
     first = last - len(new_events) + 1
     Event.objects.bulk_create(
-        Event(run_id=run_id, seq=first + i, kind=item.kind, at=now, data=item.data)
+        Event(run_id=run_id, seq=first + i, kind=item.kind, at=Now(), data=item.data)
         for i, item in enumerate(new_events)
     )
     if connection.vendor == "postgresql":

@@ -5,13 +5,14 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Count, Sum
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from clinic.audit.record import Act, record
 from clinic.failpoints import hit
 from erasure.procedures.models import Procedure
 from erasure.runs.events import NewEvent, emit
-from erasure.runs.models import Hold, Run, Step
+from erasure.runs.models import Hold, Run, Step, Trouble
 from erasure.runs.passes import PASS_COUNT
 from patients.cases.models import Case
 from patients.vault.configured import key_store
@@ -41,6 +42,9 @@ def close_step(step: Step) -> bool:
             return False
         gone = doomed.exclude(role=StoredObject.Role.SEAL).aggregate(n=Count("pk"), size=Sum("size"))
         objects, size = gone["n"], gone["size"] or 0
+        unfaded = Trouble.objects.filter(
+            step=step, state=Trouble.State.DESTROY, keepsake__isnull=False
+        ).count()
         emit(
             step.run_id,
             NewEvent("destroyed", {"n": step.memory.number, "bytes": size, "copies": objects}),
@@ -57,6 +61,8 @@ def close_step(step: Step) -> bool:
                     "objects": objects,
                     "bytes": size,
                     "passes": PASS_COUNT,
+                    # Keepsakes that could not be read, so that they did not fade.
+                    **({"unfaded": unfaded} if unfaded else {}),
                 },
             )
         )
@@ -105,10 +111,17 @@ def finish(run_id: UUID) -> bool:
     elif run.state != Run.State.RUNNING or open_steps.exists():
         return False
     outcome = outcome_of(run)
-    now = timezone.now()
     Run.objects.filter(pk=run_id).update(
-        state=Run.State.FINISHED, outcome=outcome, finished_at=now, lease_until=None, lease_holder=""
+        state=Run.State.FINISHED,
+        outcome=outcome,
+        finished_at=Now(),
+        lease_until=None,
+        lease_holder="",
     )
+    # Damage that nobody decided on stays as it is. That the storage is away matters until the certificate.
+    open_trouble = Trouble.objects.filter(run=run_id, state=Trouble.State.OPEN)
+    open_trouble.filter(kind=Trouble.Kind.DAMAGED).update(state=Trouble.State.SPARED, ended_at=Now())
+    open_trouble.exclude(kind=Trouble.Kind.STORAGE).update(state=Trouble.State.OVER, ended_at=Now())
     Procedure.objects.filter(pk=run.procedure_id).update(state=Procedure.State.DONE)
     doom_unfinished_frames(run)
     update_case(run, outcome)

@@ -40,6 +40,9 @@ class Run(models.Model):
         WITHDRAWN = "withdrawn", _("consent withdrawn")
         RESTORED = "restored", _("a backup was restored")
         PRESENCE = "presence", _("nobody answered")
+        DAMAGED = "damaged", _("a keepsake cannot be read")
+        STORAGE = "storage", _("the storage is away")
+        FAULT = "fault", _("the machine failed")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     procedure = models.OneToOneField(Procedure, on_delete=models.PROTECT, related_name="run")
@@ -156,6 +159,62 @@ class Hold(models.Model):
         ]
 
 
+class Trouble(models.Model):
+    """What keeps a run from going on, and what no person caused: a damaged keepsake, a storage that is away.
+
+    A damaged keepsake has a row of its own. Of the other kinds a run has one open row at most.
+    """
+
+    class Kind(models.TextChoices):
+        DAMAGED = "damaged", _("a keepsake cannot be read")
+        STORAGE = "storage", _("the storage is away")
+        FAULT = "fault", _("the machine failed")
+        STALLED = "stalled", _("nothing moves")
+
+    class State(models.TextChoices):
+        OPEN = "open", _("it lasts")
+        OVER = "over", _("it is over")
+        # Decisions about a damaged keepsake.
+        DESTROY = "destroy", _("to be destroyed as it is")
+        SPARED = "spared", _("left as it is")
+
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="troubles")
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    # Only of a damaged keepsake. The keepsake is null if a copy off the map could not be looked for.
+    step = models.ForeignKey(Step, on_delete=models.PROTECT, null=True, related_name="troubles")
+    keepsake = models.ForeignKey(Keepsake, on_delete=models.PROTECT, null=True, related_name="+")
+    # A code of passes.Cause for a damaged keepsake; else the class of the exception.
+    cause = models.CharField(max_length=60, blank=True)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
+    found_at = models.DateTimeField()  # by the database's clock, as `ended_at`
+    ended_at = models.DateTimeField(null=True)
+    ended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["run", "kind"],
+                condition=Q(state="open") & ~Q(kind="damaged"),
+                name="one_open_trouble_of_a_kind",
+            ),
+            models.UniqueConstraint(
+                fields=["step", "keepsake"], condition=Q(state="open"), name="damage_found_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="damaged", step__isnull=False)
+                | (~Q(kind="damaged") & Q(step__isnull=True, keepsake__isnull=True)),
+                name="damage_is_of_a_step",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="open", ended_at__isnull=True)
+                | (~Q(state="open") & Q(ended_at__isnull=False)),
+                name="trouble_has_its_end",
+            ),
+        ]
+
+
 class DoctorCall(models.Model):
     """A call for the doctor. It is open until acknowledged; until then people are notified again and again.
 
@@ -167,6 +226,10 @@ class DoctorCall(models.Model):
         SAFE_WORD = "safe-word", _("safe word")
         HOLD = "hold", _("a copy off the map")
         PRESENCE = "presence", _("nobody answered")
+        DAMAGED = "damaged", _("a keepsake cannot be read")
+        STORAGE = "storage", _("the storage is away")
+        FAULT = "fault", _("the machine failed")
+        STALLED = "stalled", _("nothing moves")
 
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="calls")
     why = models.CharField(max_length=10, choices=Why.choices, default=Why.ASKED)

@@ -12,34 +12,68 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
-from django.db import transaction
+from django.db import models, transaction
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from clinic.failpoints import hit
+from clinic.unavailable import ServiceUnavailable
 from erasure.fade import letter, pages, photo
 from erasure.runs.events import NewEvent, emit
 from erasure.runs.lease import claimed_run, may_store
-from erasure.runs.models import Fence, Hold, Run, Step
+from erasure.runs.models import Fence, Hold, Run, Step, Trouble
 from patients.consent.models import Signature
 from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory
-from patients.vault.keys import Unwanted
+from patients.vault.keys import KeyGone, Unwanted
 from patients.vault.models import StoredObject
-from patients.vault.objects import destroy, mark_for_destruction, publish, put, read
+from patients.vault.objects import destroy, mark_for_destruction, publish, put, read, storage_holds
+from patients.vault.stream import Tampered
 
 FRAMES = photo.FRAMES
 JPEG = "image/jpeg"
 # Number of passes. A level counts the passes made, so a memory of level PASS_COUNT is gone. The last pass
 # stores nothing: after it the same constant blank is shown for all.
 PASS_COUNT = FRAMES + 1
+# Stores one frame; arguments as `patients.vault.objects.put`.
+Store: TypeAlias = Callable[..., StoredObject]
 
 
 class Refused(Exception):
     """The fence, the consent or the memory's fate no longer allows this pass. Nothing was changed."""
+
+
+class Cause(models.TextChoices):
+    """Why a keepsake cannot be read."""
+
+    ALTERED = "altered", gettext_lazy("its file was altered")
+    MISSING = "missing", gettext_lazy("its file is missing")
+    KEY_GONE = "key-gone", gettext_lazy("its key is gone")
+    NO_PICTURE = "no-picture", gettext_lazy("its file opens, but holds nothing that can fade")
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A keepsake whose current frame, or whose words, cannot be read, and a code of Cause.
+
+    keepsake: None if it is not one of the step's own, but one that it is compared with.
+    """
+
+    keepsake: Keepsake | None
+    cause: str
+
+
+class Damaged(Exception):
+    """Keepsakes of a memory cannot be read, so it cannot fade. Nothing was changed."""
+
+    def __init__(self, found: Sequence[Damage]) -> None:
+        super().__init__(", ".join(str(item.cause) for item in found))
+        self.found = found
 
 
 @dataclass(frozen=True)
@@ -88,51 +122,80 @@ def clear_leftovers(fence: Fence, step: Step, keepsakes: Sequence[Keepsake]) -> 
     destroy(mine)
 
 
-def next_frame(keepsake: Keepsake, *, last: bool, store: Callable[..., StoredObject] = put) -> NextFrame:
+def next_frame(keepsake: Keepsake, *, last: bool, store: Store = put) -> NextFrame:
     """Compute frame k+1 of a keepsake from its frame k and store it; store nothing in the `last` pass.
 
     The new rows are pending until the commit. A keepsake that an earlier, stopped run damaged is further
     than its step, and is blank earlier. The form decides how it fades: a recording fades as its waveform, a
     video as its first frame, an object as its photograph. The first pass destroys what these were made from.
+    Errors: Damaged if the frame k cannot be read; OSError from the vault.
     """
     if last or keepsake.level + 1 > FRAMES or keepsake.picture is None:
         return NextFrame(keepsake, None, None)
-    owner: dict[str, Any] = {
-        "case_id": keepsake.case_id,
-        "memory_id": keepsake.memory_id,
-        "keepsake_id": keepsake.pk,
-        "role": StoredObject.Role.FRAME,
-        "level": keepsake.level + 1,
-    }
-    current = read(keepsake.picture)
-    if keepsake.form == Keepsake.Form.TEXT:
-        words = letter.fade(current.decode(), keepsake.level)
-        put_text = partial(
-            store, words.encode(), media_type="text/plain", capacity=letter.capacity_bits(words)
+    try:
+        current = read(keepsake.picture)
+        focus = keepsake.read().focus if keepsake.form == Keepsake.Form.PICTURE else []
+    except Tampered as error:
+        raise Damaged([Damage(keepsake, Cause.ALTERED)]) from error
+    except FileNotFoundError as error:
+        if not storage_holds(StoredObject.objects.exclude(pk=keepsake.picture.pk)):
+            raise ServiceUnavailable(
+                "The storage of the vault has none of the files it should have."
+            ) from error
+        raise Damaged([Damage(keepsake, Cause.MISSING)]) from error
+    except KeyGone as error:
+        raise Damaged([Damage(keepsake, Cause.KEY_GONE)]) from error
+    try:
+        calls = faded(keepsake, current, focus, store)
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever a decoder raises for bytes that are no picture
+        raise Damaged([Damage(keepsake, Cause.NO_PICTURE)]) from error
+    rows = [
+        put_it(
+            case_id=keepsake.case_id,
+            memory_id=keepsake.memory_id,
+            keepsake_id=keepsake.pk,
+            role=StoredObject.Role.FRAME,
+            level=keepsake.level + 1,
         )
-        put_page = partial(store, letter.page(words), media_type=JPEG, size=letter.PAGE_SIZE)
-        return NextFrame(keepsake, put_text(**owner), put_page(**owner))
+        for put_it in calls
+    ]
+    return NextFrame(keepsake, rows[0], rows[-1])
+
+
+def faded(
+    keepsake: Keepsake, current: bytes, focus: Sequence[float], store: Store
+) -> list[Callable[..., StoredObject]]:
+    """Return frame k+1 of a keepsake, computed from its frame k (`current`): calls of `store`.
+
+    The first call stores what fades on, the last what is shown; a picture is both.
+    """
+    level = keepsake.level
+    if keepsake.form == Keepsake.Form.TEXT:
+        words = letter.fade(current.decode(), level)
+        bits = letter.capacity_bits(words)
+        return [
+            partial(store, words.encode(), media_type="text/plain", capacity=bits),
+            partial(store, letter.page(words), media_type=JPEG, size=letter.PAGE_SIZE),
+        ]
     if keepsake.form == Keepsake.Form.PAGES:
-        state = pages.fade(current, keepsake.level)
-        first = pages.first(state, keepsake.level + 1)
-        size, bits = (first.width, first.height), pages.capacity_bits(state, keepsake.level + 1)
-        put_pages = partial(store, state, media_type=pages.MEDIA_TYPE, size=size, capacity=bits)
-        return NextFrame(keepsake, put_pages(**owner), store(first.data, media_type=JPEG, size=size, **owner))
-    focus = keepsake.read().focus
+        state = pages.fade(current, level)
+        first = pages.first(state, level + 1)
+        size, bits = (first.width, first.height), pages.capacity_bits(state, level + 1)
+        return [
+            partial(store, state, media_type=pages.MEDIA_TYPE, size=size, capacity=bits),
+            partial(store, first.data, media_type=JPEG, size=size),
+        ]
     frame = photo.fade(
         current,
-        keepsake.level,
+        level,
         origin=(keepsake.width, keepsake.height),
         focus=(focus[0], focus[1]) if len(focus) == 2 else None,
     )
-    row = store(
-        frame.data,
-        media_type=JPEG,
-        size=(frame.width, frame.height),
-        capacity=photo.capacity_bits(frame.width, frame.height),
-        **owner,
-    )
-    return NextFrame(keepsake, row, row)
+    size = (frame.width, frame.height)
+    bits = photo.capacity_bits(*size)
+    return [partial(store, frame.data, media_type=JPEG, size=size, capacity=bits)]
 
 
 def replace_frames(frames: Sequence[NextFrame], step: Step) -> None:
@@ -190,7 +253,12 @@ def commit(fence: Fence, step: Step, frames: Sequence[NextFrame], due: datetime)
         if moved != 1:
             raise Refused("the step has changed")
         replace_frames(frames, step)
-        emit(fence.run_id, *pass_events(step, frames))
+        # Whatever kept the run or this memory from going on no longer does. A decision to destroy stands.
+        over = Q(step=step) | ~Q(kind=Trouble.Kind.DAMAGED)
+        ended = Trouble.objects.filter(over, run=fence.run_id, state=Trouble.State.OPEN).update(
+            state=Trouble.State.OVER, ended_at=Now()
+        )
+        emit(fence.run_id, *([NewEvent("moves-again")] if ended else []), *pass_events(step, frames))
         hit("before-commit")
 
 
@@ -212,8 +280,43 @@ def pass_events(step: Step, frames: Sequence[NextFrame]) -> list[NewEvent]:
     return [started, pass_event] if step.level == 0 else [pass_event]
 
 
+def make_frames(step: Step, keepsakes: Sequence[Keepsake], store: Store) -> list[NextFrame]:
+    """Compute and store the next frame of each keepsake of `step`, each by `store`.
+
+    A damaged keepsake that the doctor decided to destroy as it is gets none: the pass dooms its objects.
+    Errors: Damaged, with all keepsakes that cannot be read; OSError from the vault.
+    """
+    unfaded = set(
+        Trouble.objects.filter(step=step, state=Trouble.State.DESTROY).values_list("keepsake_id", flat=True)
+    )
+    frames: list[NextFrame] = []
+    found: list[Damage] = []
+    for keepsake in keepsakes:
+        last = step.level + 1 == PASS_COUNT or keepsake.pk in unfaded
+        try:
+            frames.append(next_frame(keepsake, last=last, store=store))
+        except Damaged as damaged:
+            found += damaged.found
+    if found:
+        raise Damaged(found)
+    return frames
+
+
+def destroy_unused(step: Step, rows: Sequence[StoredObject]) -> None:
+    """Destroy new frames that no pass uses: they must not remain beside the current ones.
+
+    Only those given: a worker that has lost the run must not destroy a frame that its successor is making.
+    """
+    unused = StoredObject.objects.filter(pk__in=[row.pk for row in rows])
+    mark_for_destruction(unused, f"step:{step.pk}")
+    destroy(unused)
+
+
 def make_pass(fence: Fence, step: Step, *, due: datetime) -> None:
-    """Take `step` one frame further. Errors: Refused (nothing is changed), OSError from the vault."""
+    """Take `step` one frame further.
+
+    Errors: Refused and Damaged (nothing is changed), OSError from the vault.
+    """
     keepsakes = keepsakes_of(step)
     clear_leftovers(fence, step, keepsakes)
     hit("cleared")
@@ -224,16 +327,11 @@ def make_pass(fence: Fence, step: Step, *, due: datetime) -> None:
         return stored[-1]
 
     try:
-        last = step.level + 1 == PASS_COUNT
-        frames = [next_frame(keepsake, last=last, store=store) for keepsake in keepsakes]
+        frames = make_frames(step, keepsakes, store)
         hit("frames-made")
         commit(fence, step, frames, due)
-    except (Refused, Unwanted) as refusal:
-        # The new frames are not used and must not remain beside the current ones. Only our own are destroyed:
-        # a worker that has lost the run must not destroy a frame that its successor is making.
-        unused = StoredObject.objects.filter(pk__in=[row.pk for row in stored])
-        mark_for_destruction(unused, f"step:{step.pk}")
-        destroy(unused)
+    except (Refused, Unwanted, Damaged) as refusal:
+        destroy_unused(step, stored)
         if isinstance(refusal, Unwanted):
             raise Refused("a frame is not wanted any more") from refusal
         raise

@@ -1,5 +1,6 @@
 """Start a booked procedure: create its run and steps."""
 
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -36,8 +37,16 @@ def obstacle(procedure: Procedure) -> str:
         return _("The patient is still within the time to think it over.")
     if procedure.map.unlocked_at or consent.map_digest != procedure.map.digest:
         return _("The map has changed since the patient signed.")
-    if map_digest(map_body(procedure.case)) != procedure.map.digest:
+    return map_obstacle(procedure, map_body(procedure.case))
+
+
+def map_obstacle(procedure: Procedure, body: dict[str, Any]) -> str:
+    """Return the obstacle that the memories are. body: their present state (patients/maps/locking.py)."""
+    if map_digest(body) != procedure.map.digest:
         return _("The memories are no longer those on the signed map.")
+    fates = {memory["fate"] for memory in body["memories"] if memory["zone"] == Memory.Zone.MAP}
+    if Memory.Fate.TARGET not in fates:
+        return _("There is nothing on the map to erase.")
     return ""
 
 
@@ -55,8 +64,6 @@ def start_run(procedure_id: UUID, *, by: User | None) -> Run:
     if why := obstacle(procedure):
         raise CannotStart(why)
     targets = list(Memory.objects.targets().filter(case=procedure.case).order_by("-number"))
-    if not targets:
-        raise CannotStart(_("There is nothing on the map to erase."))
     try:
         with transaction.atomic():
             run = Run.objects.create(

@@ -14,15 +14,17 @@ from django.utils.translation import gettext_lazy as _
 
 from clinic.accounts.models import User
 from clinic.audit.record import Act, actor_of, record
-from erasure.runs.calls import acknowledge_hold_call, open_call
+from erasure.runs.calls import acknowledge_decided, open_call
 from erasure.runs.events import NewEvent, emit
 from erasure.runs.lease import claimed_run
-from erasure.runs.models import DoctorCall, Fence, Hold, Run, Step
+from erasure.runs.models import DoctorCall, Fence, Hold, Run, Step, Trouble
+from erasure.runs.passes import Cause, Damage, Damaged
 from erasure.runs.run_actions import check_in_charge, lock
 from patients.keepsakes.duplicates import bits_apart
-from patients.keepsakes.models import Keepsake
+from patients.keepsakes.models import Keepsake, KeepsakeFields
 from patients.memories.models import Memory
 from patients.vault.sealed import read_many
+from patients.vault.stream import Tampered
 
 
 class Reason(models.TextChoices):
@@ -45,7 +47,10 @@ class Likeness:
 
 
 def copies_off_the_map(step: Step) -> list[Likeness]:
-    """Compare the step's keepsakes with all that stay: those of protected memories and all off the map."""
+    """Compare the step's keepsakes with all that stay: those of protected memories and all off the map.
+
+    Errors: Damaged if the words of one cannot be read, unless the doctor decided to go on without them.
+    """
     own = list(Keepsake.objects.filter(memory_id=step.memory_id, gone_at__isnull=True))
     others = list(
         Keepsake.objects.filter(memory__case_id=step.memory.case_id, gone_at__isnull=True)
@@ -54,7 +59,7 @@ def copies_off_the_map(step: Step) -> list[Likeness]:
     )
     if not own or not others:
         return []
-    unsealed = read_many(own + others)
+    unsealed = _fields_of(step, own, others)
     return [
         Likeness(keepsake, other, bits)
         for keepsake in own
@@ -62,6 +67,28 @@ def copies_off_the_map(step: Step) -> list[Likeness]:
         if keepsake.pk in unsealed and other.pk in unsealed
         if (bits := bits_apart(unsealed[keepsake.pk], unsealed[other.pk])) is not None
     ]
+
+
+def _fields_of(step: Step, own: list[Keepsake], others: list[Keepsake]) -> dict[UUID, KeepsakeFields]:
+    """Return the fields of keepsakes by id, without those whose key is gone. Errors: Damaged."""
+    rows = own + others
+    try:
+        return read_many(rows)
+    except Tampered:  # which of them?
+        pass
+    found: dict[UUID, KeepsakeFields] = {}
+    damaged: set[Keepsake | None] = set()
+    for row in rows:
+        try:
+            found |= read_many([row])
+        except Tampered:
+            damaged.add(row if row in own else None)
+    decided = Trouble.objects.filter(step=step, state=Trouble.State.DESTROY)
+    known = set(decided.values_list("keepsake_id", flat=True))
+    unknown = [row for row in damaged if (row.pk if row else None) not in known]
+    if unknown:
+        raise Damaged([Damage(row, Cause.ALTERED) for row in unknown])
+    return found
 
 
 @transaction.atomic
@@ -151,6 +178,6 @@ def decide(run_id: UUID, hold_id: UUID, *, extend: bool, reason: str, by: User) 
         )
     )
     if not Hold.objects.filter(step__run=run, state=Hold.State.OPEN).exists():
-        acknowledge_hold_call(run, by=by)
+        acknowledge_decided(run, DoctorCall.Why.HOLD, by=by)
     item.refresh_from_db()
     return item

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 
-from erasure.runs.models import DoctorCall, Event
+from erasure.runs.models import DoctorCall, Event, Run
 
 
 def clock_time(moment: datetime) -> str:
@@ -52,3 +52,10 @@ def acknowledged_reply(run_id: UUID, changed: bool) -> str:
         "who": call.acknowledged_by.short_name,
         "at": clock_time(call.acknowledged_at),
     }
+
+
+def damage_decided_reply(run_id: UUID, changed: bool) -> str:
+    """Return that the decision is recorded, and whether the session goes on."""
+    if Run.objects.filter(pk=run_id, state=Run.State.RUNNING).exists():
+        return _("Decided. The procedure goes on.")
+    return _("Decided. The session stays paused.")

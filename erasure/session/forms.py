@@ -37,6 +37,15 @@ class DecisionForm(forms.Form):
     reason = forms.ChoiceField(label=_("Because"), choices=Reason.choices)
 
 
+class DamageForm(forms.Form):
+    """The doctor's decision on a memory that cannot be read."""
+
+    step = forms.UUIDField(widget=forms.HiddenInput)
+    decision = forms.ChoiceField(
+        choices=[("spare", _("Leave it as it is")), ("destroy", _("Destroy it as it is"))]
+    )
+
+
 class HandoverForm(forms.Form):
     to = forms.UUIDField()
 

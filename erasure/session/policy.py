@@ -26,6 +26,7 @@ register(
         "erasure:abort": Row((), BOOKED_TEAM),
         "erasure:abort-finish": Row((), BOOKED_TEAM),
         "erasure:decide": Row((), DOCTOR),
+        "erasure:decide-damaged": Row((), DOCTOR),
         "erasure:safe-word": Row((), PARTICIPANTS),
         "erasure:presence": Row((), BOOKED_TEAM),
         "erasure:here": Row((), PARTICIPANTS),

@@ -106,6 +106,14 @@ def _protected(now: Moment, data: dict[str, Any], copies: dict[str, str]) -> dic
     return {**now.change_fate(n, "protected"), "held": held}
 
 
+def _damage_decided(now: Moment, data: dict[str, Any], copies: dict[str, str]) -> dict[str, Any]:
+    return _protected(now, data, copies) if data["outcome"] == "spared" else {}
+
+
+def _storage_back(now: Moment, data: dict[str, Any], copies: dict[str, str]) -> dict[str, Any]:
+    return _resumed(now, data, copies) if data["goes_on"] else {}
+
+
 def _held(now: Moment, data: dict[str, Any], copies: dict[str, str]) -> dict[str, Any]:
     n = data["n"]
     places = (*now.held.get(n, ()), copies.get(data.get("hold", ""), ""))
@@ -155,6 +163,8 @@ CHANGES_BY_KIND = {
     "pass": _started_or_pass,
     "destroyed": _destroyed,
     "protected": _protected,
+    "damage-decided": _damage_decided,
+    "storage-back": _storage_back,
     "held": _held,
     "decided": _decided,
     "paused": _paused,

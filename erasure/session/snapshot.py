@@ -17,13 +17,14 @@ from django.utils.formats import date_format
 from clinic.accounts.models import Role, User
 from erasure.runs import calls, handover, open_pages, presence
 from erasure.runs.event_texts import lines
-from erasure.runs.models import Event, Hold, Run, Step
+from erasure.runs.models import Event, Hold, Run, Step, Trouble
 from erasure.runs.passes import PASS_COUNT, capacity_bits
 from patients.cases.models import Case
 from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory, MemoryLink
 from patients.vault.keys import KeyGone
 from patients.vault.sealed import read_many
+from patients.vault.stream import Tampered
 
 # Lines of the log, not counting passes: these are so many that they would push out decisions and calls.
 LOG_LINES = 40
@@ -122,7 +123,7 @@ def memories(run: Run, viewer: Viewer) -> list[dict[str, Any]]:
     """Return every memory of the case, childhood first, then by number, with what of it can still be seen."""
     rows = list(Memory.objects.filter(case=run.procedure.case_id).order_by("number", "made_at"))
     steps = {step.memory_id: step for step in run.steps.all()}
-    texts = read_many(rows) if viewer.names else {}
+    texts = read_many(rows, skip_damaged=True) if viewer.names else {}
     keepsakes: dict[UUID, list[Keepsake]] = {}
     for keepsake in (
         Keepsake.objects.filter(memory__in=rows, gone_at__isnull=True)
@@ -194,7 +195,8 @@ def picture_url(object_id: UUID | None, sharp: bool = True) -> str | None:
 def alarms(run: Run, viewer: Viewer) -> list[dict[str, Any]]:
     """Return what waits for a person's answer.
 
-    These are open holds, an unanswered doctor call, open presence checks and an offer to hand over.
+    These are damaged memories, a storage that is away, open holds, an unanswered doctor call, open presence
+    checks and an offer to hand over.
     """
     open_holds = Hold.objects.filter(step__run=run, state=Hold.State.OPEN).select_related(
         "step__memory", "copy__memory"
@@ -212,6 +214,7 @@ def alarms(run: Run, viewer: Viewer) -> list[dict[str, Any]]:
         for hold in open_holds
     ]
     blank = {"n": None, "copy_n": None, "decided": False}
+    out += _trouble_alarms(run, blank)
     call = calls.unanswered().filter(run=run).first()
     if call:
         notices = [
@@ -248,6 +251,31 @@ def alarms(run: Run, viewer: Viewer) -> list[dict[str, Any]]:
     return out
 
 
+def _trouble_alarms(run: Run, blank: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return an alarm for each memory with damaged keepsakes, and one for each other trouble of the run."""
+    rows = Trouble.objects.filter(run=run, state=Trouble.State.OPEN).select_related("step__memory")
+    out: dict[str, dict[str, Any]] = {}
+    for row in rows.order_by("pk"):
+        key = str(row.step_id) if row.step_id else f"trouble-{row.pk}"
+        alarm = out.setdefault(
+            key,
+            {
+                **blank,
+                "id": key,
+                "kind": row.kind,
+                "n": row.step.memory.number if row.step else None,
+                "level": row.step.level if row.step else 0,
+                "since": row.found_at.isoformat(),
+                "keepsakes": 0,
+                "because": [],
+                "goes_on": row.kind == Trouble.Kind.STORAGE and run.why == Run.Why.STORAGE,
+            },
+        )
+        alarm["keepsakes"] += 1
+        alarm["because"] = sorted({*alarm["because"], row.cause} - {""})
+    return list(out.values())
+
+
 def _handover_alarm(run: Run, viewer: Viewer, blank: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the open offer to hand over, for the two technicians it concerns only."""
     offered = handover.open_offer(run)
@@ -270,6 +298,7 @@ CONTROLS = {
     "abort": "abort",
     "abort_finish": "abort-finish",
     "decide": "decide",
+    "decide_damaged": "decide-damaged",
     "safe_word": "safe-word",
     "presence": "presence",
     "here": "here",
@@ -281,7 +310,9 @@ CONTROLS = {
 }
 # Once a doctor has taken over, only that doctor may use these (erasure/runs/run_actions.py). The patient may
 # still protect.
-ONLY_IN_CHARGE = frozenset({"resume", "protect", "abort", "abort_finish", "decide", "handover"})
+ONLY_IN_CHARGE = frozenset(
+    {"resume", "protect", "abort", "abort_finish", "decide", "decide_damaged", "handover"}
+)
 
 
 def controls(run: Run, viewer: Viewer) -> dict[str, str | None]:
@@ -331,7 +362,7 @@ def chapters_of(run: Run, viewer: Viewer) -> list[dict[str, str]]:
     """
     try:
         return list(run.procedure.case.read().chapters) if viewer.names else []
-    except KeyGone:
+    except (KeyGone, Tampered):
         return []
 
 
@@ -339,7 +370,7 @@ def subject_of(run: Run, viewer: Viewer) -> str | None:
     """Return the subject's name, None once the case's key is destroyed."""
     try:
         return (run.procedure.case.read().subject_name or None) if viewer.names else None
-    except KeyGone:
+    except (KeyGone, Tampered):
         return None
 
 

@@ -17,6 +17,7 @@ urlpatterns = [
     path("sessions/<uuid:run>/abort/", views.abort, name="abort"),
     path("sessions/<uuid:run>/abort/finish/", views.abort_finish, name="abort-finish"),
     path("sessions/<uuid:run>/decide/", views.decide, name="decide"),
+    path("sessions/<uuid:run>/decide-damaged/", views.decide_damaged, name="decide-damaged"),
     path("sessions/<uuid:run>/safe-word/", views.safe_word, name="safe-word"),
     path("sessions/<uuid:run>/presence/", views.answer_presence_check, name="presence"),
     path("sessions/<uuid:run>/here/", views.here, name="here"),

@@ -15,6 +15,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext, pgettext_lazy
 
+from erasure.runs.passes import Cause
 from erasure.session import chart
 
 # Sentences for 0 to 5 memories left.
@@ -63,6 +64,8 @@ CHAPTERS: dict[str, str | Promise] = {
     "blue": gettext_lazy("blue chapter"),
     "none": gettext_lazy("chapter"),
 }
+# Why a keepsake cannot be read (codes of passes.Cause).
+CAUSES: dict[str, str | Promise] = dict(Cause.choices)
 VERIFIED: dict[str, str | Promise] = {
     "clean": gettext_lazy("Verified: nothing found"),
     "found": gettext_lazy("Verified: something is left"),
@@ -181,8 +184,8 @@ def session_view(present: dict[str, Any], chosen: str | None = None) -> SessionV
 
 
 def _waiting_for_doctor(present: dict[str, Any], prints: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """Return the first memory that waits for the doctor because a copy was found off the map, or None."""
-    waiting = {alarm["n"] for alarm in present["alarms"] if alarm["kind"] == "off-map"}
+    """Return the first memory that waits for the doctor, because of a copy or of damage, or None."""
+    waiting = {alarm["n"] for alarm in present["alarms"] if alarm["kind"] in {"off-map", "damaged"}}
     return next((item for item in prints if item["n"] in waiting), None)
 
 
@@ -287,6 +290,7 @@ def _alarm(
         "target": target,
         "copy_of": by_id.get(str(alarm.get("copy", ""))),
         "since_at": _local_time(alarm.get("since")),
+        "because_words": [str(CAUSES.get(code, code)) for code in alarm.get("because", [])],
         "due_at": _local_time(alarm.get("due")),
         "notices": [
             {**notice, "at": _local_time(notice["at"]), "word": str(NOTICES[notice["kind"]])}
@@ -298,6 +302,7 @@ def _alarm(
 # The control that answers each kind of alarm. Only viewers who may use it are asked for an answer.
 ANSWERED_BY = {
     "off-map": "decide",
+    "damaged": "decide_damaged",
     "doctor": "acknowledge",
     "presence": "presence",
     "handover": "handover_decline",

@@ -14,6 +14,7 @@ CONTROLS = (
     "abort",
     "abort-finish",
     "decide",
+    "decide-damaged",
     "safe-word",
     "presence",
     "here",

@@ -17,11 +17,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from clinic.http.requests import decision_of, request_user
-from erasure.runs import calls, control, open_pages, presence, resistance
+from erasure.runs import calls, control, open_pages, presence, resistance, trouble
 from erasure.runs.models import Hold, Run, Step
 from erasure.runs.run_actions import ActionResult
 from erasure.session import answers
-from erasure.session.forms import AbortForm, DecisionForm, ProtectForm
+from erasure.session.forms import AbortForm, DamageForm, DecisionForm, ProtectForm
 from erasure.session.looks import record_session_look
 from erasure.session.map_css import map_css as render_map_css
 from erasure.session.proof import passphrase_matches
@@ -245,6 +245,22 @@ def decide(request: HttpRequest, run: UUID) -> HttpResponse:
             row.pk, hold.pk, extend=extend, reason=form.cleaned_data["reason"], by=user
         ),
         _("Decided. The procedure goes on."),
+    )
+
+
+@require_POST
+def decide_damaged(request: HttpRequest, run: UUID) -> HttpResponse:
+    """Record the doctor's decision on a memory that cannot be read."""
+    user, row, form = request_user(request), run_or_404(run), DamageForm(request.POST)
+    if not form.is_valid():
+        return reply_invalid(request, run, _("Please choose what shall happen."))
+    step = get_object_or_404(Step, pk=form.cleaned_data["step"], run=row)
+    destroy = form.cleaned_data["decision"] == "destroy"
+    return run_control(
+        request,
+        run,
+        lambda: trouble.decide_damaged(row.pk, step.pk, destroy=destroy, by=user),
+        partial(answers.damage_decided_reply, row.pk),
     )
 
 

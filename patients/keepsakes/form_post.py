@@ -228,8 +228,17 @@ class FormUpload:
                 self.refused.append(refusal_code(refusal))
             except Discarded:
                 self.refused.append("stopped")
-            finally:
-                self.arrived.pop(0).close()
+            self.arrived.pop(0).close()
+
+    def leave_arrived(self) -> int:
+        """Leave the files that have arrived whole to the supervisor, which makes keepsakes of them.
+
+        Returns how many.
+        """
+        count = len(self.arrived)
+        while self.arrived:
+            self.arrived.pop().close()
+        return count
 
     def abandon(self) -> None:
         """Discard all files that did not become keepsakes, when the form was cut off or refused."""
@@ -238,7 +247,7 @@ class FormUpload:
         for writer in writers:
             try:
                 writer.discard()
-            except Error as error:  # the database is unavailable; `discard_expired` deletes the row
+            except (Error, OSError) as error:  # `discard_expired` ends it later
                 log.error("an upload could not be discarded: %s", outage(error) or error)
             finally:
                 writer.close()
@@ -301,6 +310,9 @@ async def read_body(receive: Receive, upload: FormUpload) -> bool:
         refusal = storage_error(error)
         if refusal is None:
             raise
+        if upload.leave_arrived():
+            text = _("We could not take this in just now. What had arrived whole will appear here by itself.")
+            raise Refused(refusal.status, text, refusal.headers) from error
         raise refusal from error
     finally:
         await as_visitor(upload.visitor, upload.abandon)

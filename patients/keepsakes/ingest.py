@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from clinic.accounts.models import User
 from clinic.audit.record import Act, actor_of, record
+from clinic.failpoints import hit
 from patients.cases.editing import CaseLocked
 from patients.cases.models import Case
 from patients.imaging import page_bundle
@@ -25,6 +26,7 @@ from patients.imaging.decode import (
     decode,
 )
 from patients.imaging.letter_page import PAGE_SIZE, page
+from patients.imaging.refusals import FileRefused
 from patients.keepsakes.models import Keepsake, KeepsakeFields, Upload
 from patients.memories.models import Memory
 from patients.vault.keys import Unwanted
@@ -120,26 +122,37 @@ def create_keepsake(
 
     `kind`: "object" for a photograph of an object; any other value is ignored, the content decides.
     `by`: None if the demonstration's loader creates it.
-    Errors: FileRefused, CaseLocked. On every error all that was stored for the keepsake is destroyed, the
-    original included.
+    Errors: FileRefused, CaseLocked; then all that was stored for the keepsake is destroyed, the original
+    included. After any other error (a database or a disk that fails) the original is as it was and the call
+    may be repeated. Renditions that were stored are made again; the vault's sweep destroys those left over.
     """
-    stored = [original]
+    renditions: list[StoredObject] = []
     try:
         with reader(original) as file:
             found = decode(cast(BinaryIO, file), filename, limits=decode_limits())
-        picture, thumb = _store_renditions(found, original.case_id)
-        stored += [picture, thumb]
+        renditions += _store_renditions(found, original.case_id)
+        hit("renditions-made")
         with transaction.atomic():
-            return _create_keepsake(
-                stored, found, _fields_of(found, filename, caption), by=by, kind=kind, memory=memory
+            keepsake = _create_keepsake(
+                [original, *renditions],
+                found,
+                _fields_of(found, filename, caption),
+                by=by,
+                kind=kind,
+                memory=memory,
             )
-    except BaseException as error:
-        rows = StoredObject.objects.filter(pk__in=[row.pk for row in stored])
+            hit("keepsake-made")
+    except (FileRefused, CaseLocked, Unwanted) as error:
+        # Only what is pending: if the answer to a commit was lost, it is a keepsake by now.
+        rows = StoredObject.objects.filter(
+            pk__in=[row.pk for row in (original, *renditions)], state=StoredObject.State.PENDING
+        )
         mark_for_destruction(rows, "refused")
-        destroy(rows)
+        destroy(StoredObject.objects.filter(pk__in=[row.pk for row in (original, *renditions)]))
         if isinstance(error, Unwanted):  # the sweep took the process for dead
             raise CaseLocked(_("This took too long. Please bring it again.")) from error
         raise
+    return keepsake
 
 
 def _create_keepsake(

@@ -39,6 +39,7 @@ from patients.keepsakes.models import Keepsake
 from patients.vault.keys import KeyGone
 from patients.vault.models import StoredObject, StoredObjectQuerySet
 from patients.vault.objects import read
+from patients.vault.stream import Tampered
 
 PATH = re.compile(
     r"/pictures/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
@@ -155,6 +156,8 @@ class Pictures:
             data = read(row)
         except (KeyGone, FileNotFoundError):  # it was destroyed after the row was read
             raise gone_or_missing(object_id) from None
+        except Tampered as error:
+            raise damaged() from error
         self.cache.put(object_id, data)
         if not current(StoredObject.objects.filter(pk=object_id)).exists():
             self.cache.drop(object_id)
@@ -208,6 +211,11 @@ def gone_or_missing(object_id: UUID) -> Refused:
     if ended.exists():
         return Refused(410, _("This picture is gone. Nothing of it is left."))
     return Refused(404, _("There is no such picture."))
+
+
+def damaged() -> Refused:
+    """Return the error for an object whose file was altered."""
+    return Refused(422, _("This is damaged and cannot be opened. The clinic can see why."))
 
 
 pictures = Pictures()

@@ -33,10 +33,11 @@ from clinic.http.guard import (
 )
 from patients.keepsakes.looks import SHARP_FOR, require_look
 from patients.keepsakes.models import Keepsake
-from patients.keepsakes.pictures import HEADERS
+from patients.keepsakes.pictures import HEADERS, damaged
 from patients.vault.keys import KeyGone
 from patients.vault.models import StoredObject, StoredObjectQuerySet
 from patients.vault.objects import reader
+from patients.vault.stream import Tampered
 
 PATH = re.compile(r"/playback/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})")
 POLICY_NAME = "patients:playback"  # the row of the access policy (policy.py)
@@ -192,6 +193,8 @@ def read_chunk(row: StoredObject, start: int, stop: int) -> bytes:
             data = bytes(file.read(min(CHUNK_BYTES, stop - start)) or b"")
     except (KeyGone, FileNotFoundError):  # it was destroyed after the row was read
         raise gone from None
+    except Tampered as error:
+        raise damaged() from error
     if not data or not playable(StoredObject.objects.filter(pk=row.pk)).exists():
         raise gone
     return data

@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.core.files import File
-from django.db import transaction
+from django.db import Error, transaction
 from django.db.models import Count, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -26,16 +26,17 @@ from clinic.accounts.models import User
 from clinic.audit.canonical import LARGEST_INT
 from clinic.audit.record import Act, actor_of, record
 from clinic.durable import make_directory, sync_directory
+from clinic.failpoints import hit
 from patients.cases.editing import CaseLocked
 from patients.cases.models import Case
 from patients.imaging.refusals import FileRefused
 from patients.keepsakes.ingest import FILENAME_LENGTH, check_accepts, create_keepsake, remaining_quota
 from patients.keepsakes.models import Keepsake, Upload, UploadFields
 from patients.vault.configured import key_store
-from patients.vault.keys import KeyGone
+from patients.vault.keys import KeyGone, KeyStoreDamaged
 from patients.vault.models import StoredObject
 from patients.vault.objects import associated_data, destroy, mark_for_destruction, storage
-from patients.vault.stream import HEADER, SEGMENT, Encryptor, ciphertext_size, plaintext_of
+from patients.vault.stream import HEADER, SEGMENT, Encryptor, Tampered, ciphertext_size, plaintext_of
 
 # An upload that was not continued for this long is discarded.
 EXPIRES = timedelta(hours=24)
@@ -160,15 +161,18 @@ def lock(upload: Upload) -> int:
 
 
 def _error_for_missing_file(upload: Upload) -> Busy | Discarded:
-    pending = StoredObject.objects.filter(pk=upload.pk, state=StoredObject.State.PENDING)
-    return Busy() if pending.exists() else Discarded()
+    """Return Busy if the upload has just become a keepsake: whoever asks again is told which."""
+    return Busy() if Upload.objects.filter(pk=upload.pk, keepsake__isnull=False).exists() else Discarded()
 
 
 def discard(upload: Upload) -> None:
     """Discard an unfinished upload: destroy its key, then delete its file and row. May be repeated.
 
-    Errors: Busy if another request is writing to it or making it a keepsake.
+    One that is a keepsake already is left as it is. Errors: Busy if another request is writing to it or
+    making it a keepsake.
     """
+    if Upload.objects.filter(pk=upload.pk, keepsake__isnull=False).exists():
+        return
     try:
         fd = lock(upload)
     except Discarded:
@@ -185,8 +189,38 @@ def _discard_locked(upload: Upload) -> None:
     if Upload.objects.filter(pk=upload.pk, keepsake__isnull=False).exists():
         return  # it became a keepsake, and its key is the original's
     key_store().destroy(upload.pk)
+    original = StoredObject.objects.filter(pk=upload.pk)  # if it was on its way to become a keepsake
+    mark_for_destruction(original, "discarded")
+    destroy(original)
     staging_path(upload.pk).unlink(missing_ok=True)
     Upload.objects.filter(pk=upload.pk, keepsake__isnull=True).delete()
+
+
+def finish_arrived() -> int:
+    """Make keepsakes of uploads whose bytes have all arrived and whose last step has failed; return how many.
+
+    The sender may have gone by then. The supervisor calls this at intervals. Errors: the first error that is
+    no refusal, once all uploads had their turn; they are tried again until they expire.
+    """
+    count, errors = 0, []
+    for upload in Upload.objects.filter(keepsake__isnull=True).select_related("by"):
+        try:
+            writer = Writer(upload)
+        except (Busy, Discarded, KeyGone):
+            continue
+        try:
+            if writer.finished:
+                finish_upload(upload, by=upload.by)
+                count += 1
+        except (Discarded, FileRefused, CaseLocked):
+            continue
+        except (Error, OSError, KeyStoreDamaged) as error:
+            errors.append(error)
+        finally:
+            writer.close()
+    if errors:
+        raise errors[0]
+    return count
 
 
 def discard_expired() -> int:
@@ -214,7 +248,7 @@ def _unlink_strays() -> int:
                 old.append(path)
         except FileNotFoundError:
             continue
-    known = {key.hex for key in Upload.objects.values_list("pk", flat=True)} if old else set()
+    known = {key.hex for key in open_upload_keys()} if old else set()
     strays = [path for path in old if path.name not in known]
     for path in strays:
         path.unlink(missing_ok=True)
@@ -303,7 +337,15 @@ class Writer:
         return self.acknowledged
 
     def finish(self) -> None:
-        """Write the last segment and sync the file. Set the upload's length to what has arrived."""
+        """Note in the database that all has arrived, then write the last segment and sync the file.
+
+        In this order a file that is whole always has its length in the database, so that another process can
+        tell that it is whole.
+        """
+        if self._closed:
+            raise Discarded
+        Upload.objects.filter(pk=self.upload.pk).update(offset=self.received, length=self.received)
+        self.upload.length = self.received
         with self._lock:
             if self._closed:
                 raise Discarded
@@ -311,8 +353,7 @@ class Writer:
                 self._write_all(self.encryptor.finish())
             durable.fsync(self.fd)
             self.finished = True
-        Upload.objects.filter(pk=self.upload.pk).update(offset=self.received, length=self.received)
-        self.upload.length = self.received
+        hit("upload-finished")
 
     def discard(self) -> None:
         """Discard the upload. The caller must close the writer afterwards."""
@@ -327,7 +368,7 @@ class Writer:
 
 
 class StagedFile(File):
-    """A staged file. Its temporary_file_path lets the vault's storage move it instead of copying it."""
+    """A staged file. Its temporary_file_path lets the vault's storage link to it instead of copying it."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path.open("rb"), path.name)
@@ -340,43 +381,55 @@ class StagedFile(File):
 def finish_upload(upload: Upload, *, by: User) -> Keepsake:
     """Make a keepsake of an upload whose bytes have all arrived. A second call returns the same keepsake.
 
-    The caller holds the lock of the staged file. Errors: Discarded; FileRefused and CaseLocked, after the
-    upload was destroyed and the refusal was recorded in the audit log.
+    The caller holds the lock of the staged file. Errors: Discarded, FileRefused and CaseLocked, after the
+    upload was destroyed and a refusal was recorded in the audit log. After any other error (a database or a
+    disk that fails) nothing of what was brought is lost, and it may be called again.
     """
     done = Upload.objects.select_related("keepsake").filter(pk=upload.pk).first()
     if done is None:
         raise Discarded
-    if done.keepsake is not None:
-        return done.keepsake
-    try:
-        filename = upload.read().filename
-        return create_keepsake(_move_to_vault(upload), by=by, filename=filename, kind=upload.kind)
-    except BaseException as error:
-        mine = StoredObject.objects.filter(pk=upload.pk)
-        mark_for_destruction(mine, "refused")
-        destroy(mine)
-        _discard_locked(upload)
-        if isinstance(error, FileRefused | CaseLocked):
-            record_refusal(upload.case_id, refusal_code(error), upload.length, by=by, upload_id=upload.pk)
-        if isinstance(error, KeyGone):
+    if done.keepsake is None:
+        try:
+            filename = upload.read().filename
+            original = _store_original(upload)
+            keepsake = create_keepsake(original, by=by, filename=filename, kind=upload.kind)
+        except (FileRefused, CaseLocked) as refusal:
+            _discard_locked(upload)
+            record_refusal(upload.case_id, refusal_code(refusal), upload.length, by=by, upload_id=upload.pk)
+            raise
+        except (KeyGone, Tampered) as error:  # nobody can ever read it
+            _discard_locked(upload)
             raise Discarded from error
-        raise
-
-
-def _move_to_vault(upload: Upload) -> StoredObject:
-    """Create the original's row, then move the staged ciphertext to the vault's storage. Return the row."""
-    original = StoredObject.objects.create(
-        id=upload.pk,
-        case_id=upload.case_id,
-        role=StoredObject.Role.ORIGINAL,
-        state=StoredObject.State.PENDING,
-        size=upload.length,
-        blob=upload.pk.hex,
-    )
-    with StagedFile(staging_path(upload.pk)) as staged:
-        storage().save(original.blob, staged)
-    # Remote storage (S3) has copied the file; local storage has moved it, so it is gone already.
+    else:
+        keepsake = done.keepsake
+    hit("upload-received")
     staging_path(upload.pk).unlink(missing_ok=True)
+    return keepsake
+
+
+def _store_original(upload: Upload) -> StoredObject:
+    """Create the original's row and store the staged ciphertext in the vault, unless an earlier call did so.
+
+    The staged file stays until the keepsake is there: whoever works on the upload holds its lock.
+    Errors: KeyGone if the row is doomed.
+    """
+    original, _created = StoredObject.objects.get_or_create(
+        id=upload.pk,
+        defaults={
+            "case_id": upload.case_id,
+            "role": StoredObject.Role.ORIGINAL,
+            "state": StoredObject.State.PENDING,
+            "size": upload.length,
+            "blob": upload.pk.hex,
+        },
+    )
+    if original.state != StoredObject.State.PENDING:
+        raise KeyGone(upload.pk)
+    hit("original-row")
+    if not storage().exists(original.blob):
+        with StagedFile(staging_path(upload.pk)) as staged:
+            storage().save(original.blob, staged)
+    hit("original-file")
     return original
 
 

@@ -6,6 +6,7 @@ Session, policy and CSRF token are checked from the headers before a byte of the
 import base64
 import binascii
 import json
+import logging
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -46,6 +47,8 @@ from patients.keepsakes.upload_requests import (
     too_large_error,
 )
 from patients.vault.keys import KeyGone
+
+log = logging.getLogger("lacuna.unavailable")
 
 VERSION = "1.0.0"
 UPLOAD_PATH = re.compile(r"/upload/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})")

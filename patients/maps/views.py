@@ -32,6 +32,7 @@ from patients.memories.writing import write_memory
 from patients.vault.configured import key_store
 from patients.vault.keys import KeyGone
 from patients.vault.objects import read
+from patients.vault.stream import Tampered
 
 
 def _parse_count(text: str, maximum: int) -> int:
@@ -44,7 +45,7 @@ def _letter_text(item: Item | None) -> str:
         return ""
     try:
         return read(item.keepsake.picture).decode(errors="replace") if item.keepsake.picture else ""
-    except (KeyGone, FileNotFoundError):
+    except (KeyGone, FileNotFoundError, Tampered):
         return ""
 
 

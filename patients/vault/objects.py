@@ -10,6 +10,7 @@ So a process that was frozen between row and key, while others doomed and destro
 when it goes on (docs/decisions/0010-no-key-after-the-end.md).
 """
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
 
 # A pending object this old is abandoned: its creator died or lost its lease. Longer than any lease.
 ORPHAN_AGE = timedelta(minutes=10)
+
+
+# How many files are looked for to tell a storage that is away from a file that is missing.
+SAMPLE = 20
 
 
 @dataclass(frozen=True)
@@ -179,10 +184,35 @@ def destroy(rows: StoredObjectQuerySet) -> Destroyed:
     return Destroyed(ended, size)
 
 
+def storage_holds(rows: StoredObjectQuerySet) -> bool:
+    """Return whether the storage has at least one of the newest files of `rows`; True if they have no file.
+
+    If it has none of them, not one file is missing, but another disk or bucket is in its place.
+    Errors: OSError.
+    """
+    blobs = rows.live().exclude(blob="").order_by("-made_at").values_list("blob", flat=True)[:SAMPLE]
+    return not blobs or any(storage().exists(blob) for blob in blobs)
+
+
+def try_storage(name: str) -> bool:
+    """Store one byte under `name`, read and delete it; return whether it was read as stored.
+
+    Errors: OSError.
+    """
+    content = os.urandom(1)
+    storage().save(name, ContentFile(content))
+    try:
+        with storage().open(name) as file:
+            return bool(file.read() == content)
+    finally:
+        storage().delete(name)
+
+
 def orphans(now: datetime | None = None) -> StoredObjectQuerySet:
     """Return the pending objects that are older than ORPHAN_AGE, so that their creator must be gone.
 
-    An open upload is not among them: it has a key, and gets its row in its last step.
+    An open upload has only a key, until its last step gives it a row. While that step is tried again, the row
+    is among them, and the caller excludes it (sweep.py).
     """
     before = (now or timezone.now()) - ORPHAN_AGE
     return StoredObject.objects.filter(Q(state=StoredObject.State.PENDING) & Q(made_at__lt=before))

@@ -32,7 +32,7 @@ NOT_FOUND_CODES = {"404", "NoSuchKey"}
 UNSUPPORTED_CODES = {"NotImplemented", "501", "MethodNotAllowed", "405"}
 CONFIG = Config(
     connect_timeout=5,
-    read_timeout=30,
+    read_timeout=15,  # three attempts end before a worker's lease, so that it can still say that they failed
     retries={"mode": "standard", "total_max_attempts": 3},
     # Decryption detects any change to an object; many services refuse the checksums that AWS has added.
     request_checksum_calculation="when_required",

@@ -89,10 +89,11 @@ class SealedModel(models.Model):
         return _fields_from(self.sealed_fields, json.loads(unseal(key, self._associated_data(), self.sealed)))
 
 
-def read_many(instances: Iterable[SealedModel]) -> dict[Any, Any]:
+def read_many(instances: Iterable[SealedModel], *, skip_damaged: bool = False) -> dict[Any, Any]:
     """Return the fields of many rows by primary key. Rows whose key is gone are left out.
 
-    The key store is asked once, however many rows there are. Errors: Tampered.
+    skip_damaged: leave out rows that were altered, too, for a page that must be shown all the same. The key
+    store is asked once, however many rows there are. Errors: Tampered.
     """
     rows = list(instances)
     keys = key_store().get_many({row.seal_key_id for row in rows if row.sealed})
@@ -101,7 +102,11 @@ def read_many(instances: Iterable[SealedModel]) -> dict[Any, Any]:
         if not row.sealed:
             found[row.pk] = row.sealed_fields()
         elif key := keys.get(row.seal_key_id):
-            found[row.pk] = row._unseal(key)
+            try:
+                found[row.pk] = row._unseal(key)
+            except Tampered:
+                if not skip_damaged:
+                    raise
     return found
 
 

@@ -23,9 +23,10 @@ class VaultStorage(FileSystemStorage):
 
     `location` is the directory, by default LACUNA_VAULT_DIR/blobs.
 
-    `save` makes the file and its directories durable. It moves a staged file on the same volume (one with
-    `temporary_file_path`) instead of copying it. It never overwrites: FileExistsError. `delete` makes the
-    deletion durable. Directories have mode 0700, files 0600. There are no URLs.
+    `save` makes the file and its directories durable. A staged file on the same volume (one with
+    `temporary_file_path`) is not copied: it gets a second name here, and the caller deletes the first when it
+    is not needed any more. It never overwrites: FileExistsError. `delete` makes the deletion durable.
+    Directories have mode 0700, files 0600. There are no URLs.
     Errors: SuspiciousFileOperation for any other name.
     """
 
@@ -49,7 +50,7 @@ class VaultStorage(FileSystemStorage):
         self._make_directories(path.parent)
         staged = getattr(content, "temporary_file_path", None)
         if staged is not None:
-            self._move_into_place(Path(staged()), path)
+            self._link_into_place(Path(staged()), path)
         else:
             self._write(path, content if isinstance(content, File) else File(content, name))
         sync_directory(path.parent)
@@ -106,13 +107,11 @@ class VaultStorage(FileSystemStorage):
             raise
 
     @staticmethod
-    def _move_into_place(staged: Path, path: Path) -> None:
+    def _link_into_place(staged: Path, path: Path) -> None:
         fd = os.open(staged, os.O_RDWR | os.O_CLOEXEC)
         try:
             os.fchmod(fd, 0o600)
             durable.fsync(fd)
         finally:
             os.close(fd)
-        os.link(staged, path)  # unlike a rename, it refuses to overwrite
-        staged.unlink()
-        sync_directory(staged.parent)
+        os.link(staged, path)  # refuses to overwrite

@@ -33,10 +33,11 @@ class Sweeper:
     def sweep(self, extra_owners: set[UUID], now: datetime | None = None) -> int:
         """Destroy what is doomed, and keys without a row for GRACE_PERIOD; return how many were destroyed.
 
-        `extra_owners`: as for `owned_keys`. A key that is held after a restore stays.
+        `extra_owners`: as for `owned_keys`; the original of an upload that is still to become a keepsake has
+        its id, and is not abandoned either. A key that is held after a restore stays.
         """
         now = now or timezone.now()
-        mark_for_destruction(orphans(now), "orphan")
+        mark_for_destruction(orphans(now).exclude(pk__in=extra_owners), "orphan")
         ended = destroy(StoredObject.objects.all()).objects
         store = key_store()
         keys = set(store.ids())

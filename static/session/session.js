@@ -17,6 +17,7 @@ const PIECES = new Set([
   "doctor-called", "doctor-called-again", "doctor-escalated", "doctor-acknowledged",
   "presence-asked", "presence-answered", "presence-missed", "responsible-left", "handover-offered",
   "handover-accepted", "handover-declined", "taken-over", "handed-back",
+  "damaged", "damage-decided", "storage-away", "fault", "stalled", "moves-again",
 ]);
 const QUIET = 250; // milliseconds without an event after which a backlog has been told
 const NO_FLIGHT_UNDER = 1.5; // seconds a memory
@@ -167,7 +168,7 @@ class Session {
     const asked = this.present.memories.find((m) => m.id === this.chosen && m.state !== "destroyed");
     if (!asked || asked.n !== null && asked.n === this.present.current) this.chosen = null;
     if (this.chosen) return asked;
-    const held = this.present.alarms.find((alarm) => alarm.kind === "off-map");
+    const held = this.present.alarms.find((alarm) => ["off-map", "damaged"].includes(alarm.kind));
     return this.memory(this.present.current) || this.memory(held?.n) || this.memory(this.latest);
   }
 
@@ -296,6 +297,25 @@ class Session {
       this.present.state = "running";
       this.panel.answer("");
     },
+    damaged(event, memory) {
+      this.forgetDamage(event.n);
+      this.present.alarms.push({ kind: "damaged", n: event.n });
+      if (memory) this.tell();
+    },
+    "moves-again"() {
+      this.forgetDamage();
+    },
+    "damage-decided"(event, memory) {
+      this.forgetDamage(event.n);
+      if (event.outcome === "spared") this.HAPPENINGS.protected.call(this, event, memory);
+    },
+    "storage-back"(event) {
+      if (event.goes_on) {
+        this.present.state = "running";
+        this.panel.answer("");
+      }
+      this.fetchPieces();
+    },
     started() {
       this.present.state = "running";
     },
@@ -338,6 +358,13 @@ class Session {
       this.fetchPieces();
     },
   };
+
+  // No alarm any more for a damaged memory, or for any where no number is given.
+  forgetDamage(n) {
+    this.present.alarms = this.present.alarms.filter(
+      (alarm) => alarm.kind !== "damaged" || (n !== undefined && alarm.n !== n),
+    );
+  }
 
   // Nothing is at work; what was chosen, or is leaving, keeps the stage.
   clear() {

@@ -2,6 +2,7 @@
 
 import re
 import time
+from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -9,10 +10,12 @@ from playwright.sync_api import Page, Route, expect
 
 from clinic.accounts.models import Role, User
 from erasure.runs.models import CallNotice, DoctorCall, PresenceCheck, Run
+from patients.keepsakes.models import Keepsake
+from patients.vault.objects import storage
 from tests.browser.browsing import OpenHouse, Visitor, apart, open_house
 from tests.erasure.runs.nights import doctor_of, technician_of
 from tests.factories import PASSPHRASE, make_run, make_technician, make_user
-from tests.house import until
+from tests.house import until, until_certified
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser, pytest.mark.processes]
 
@@ -213,3 +216,31 @@ def test_abort_pauses_at_once_asks_and_can_be_left_by_escape(settings: settings)
         expect(page.locator("#session")).to_have_attribute("data-state", "aborted")
         expect(dialog).to_be_hidden()
         assert house.complaints() == []
+
+
+def test_a_damaged_keepsake_is_said_at_once_and_the_doctor_decides() -> None:
+    run = make_run(2)
+    keepsake = Keepsake.objects.get(memory=run.steps.get(position=1).memory)
+    assert keepsake.picture
+    path = Path(storage().path(keepsake.picture.blob))
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    people = technician_of(run), doctor_of(run)
+    with open_house() as house:
+        team, doctor = (at_session(house, run, person) for person in people)
+        for visitor in (team, doctor):
+            alarm = visitor.page.locator('[data-alarm="damaged"]')
+            expect(alarm).to_contain_text("[1] cannot be read")
+            expect(visitor.page.locator("#state")).to_contain_text("Paused")
+            expect(visitor.page.locator(".log")).to_contain_text("cannot be read: it is damaged")
+        team.look("damaged-technician")
+        doctor.look("damaged-doctor")
+        expect(team.page.get_by_role("button", name="Destroy it as it is")).to_have_count(0)
+        doctor.page.get_by_role("button", name="Destroy it as it is").click()
+        for visitor in (team, doctor):
+            expect(visitor.page.locator('[data-alarm="damaged"]')).to_have_count(0)
+        apart(lambda: until_certified(run))
+        expect(team.page.locator("#state")).to_contain_text("Finished")
+        # The damaged picture is asked for and cannot be shown.
+        assert [said for said in [*team.complaints, *doctor.complaints] if "status of 422" not in said] == []

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from django.test import Client
 from django.urls import reverse
-from django_tasks_db.models import DBTaskResult
 from pytest_django import Settings
 
 from clinic.asgi import application
@@ -17,8 +16,9 @@ from erasure.backups.drill import hold_drill
 from erasure.backups.models import Drill
 from erasure.backups.restoring import restore
 from erasure.operations.startup import CannotStart, check_storage
-from erasure.runs.models import Event, Run
+from erasure.runs.models import DoctorCall, Event, Run
 from erasure.runs.planning import start_run
+from erasure.runs.run_actions import after
 from erasure.verification.places import Subject
 from erasure.verification.vault import files
 from patients.cases.models import Case
@@ -80,7 +80,7 @@ def test_what_is_brought_fades_and_no_byte_of_it_is_left_in_the_bucket(
 
 @pytest.mark.processes
 @pytest.mark.usefixtures("bucket")
-def test_a_night_stands_still_while_the_storage_is_away_and_then_goes_on(
+def test_a_night_says_that_the_storage_is_away_calls_and_goes_on_when_it_is_back(
     s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     passage = Passage(s3_server.port)
@@ -90,13 +90,18 @@ def test_a_night_stands_still_while_the_storage_is_away_and_then_goes_on(
     with serve("--no-web", "--workers", "1", LACUNA_LEASE_SECONDS="2") as house:
         until(lambda: passes.count() > 2, "the fade is under way", progress)
         passage.shut()
-        failed = DBTaskResult.objects.filter(exception_class_path="clinic.unavailable.ServiceUnavailable")
-        until(failed.exists, "a worker meets the shut door")
+        until(Event.objects.filter(run=run, kind="storage-away").exists, "the session says so")
         stood_at = passes.count()
-        until(lambda: failed.count() > 1, "it is tried again")
+        call = DoctorCall.objects.get(run=run, why="storage")
+        assert Run.objects.get(pk=run.pk).why == "storage"
+        # Calls do not wait for the storage: the doctor is called again while it is away.
+        DoctorCall.objects.update(remind_at=after(0))
+        until(call.notices.filter(kind="again").exists, "the doctor is called again")
         assert passes.count() == stood_at
         passage.open()
         until_certified(run)
+        call.refresh_from_db()
+        assert call.acknowledged_at is not None
         house.end(signal.SIGTERM)
     passage.close()
     check_end(run)

@@ -14,6 +14,7 @@ from clinic.audit.verify import verify_log
 from erasure.certificates.models import Certificate
 from erasure.jobs import certifying
 from erasure.jobs.certifying import certify
+from erasure.jobs.supervisor import recover
 from erasure.jobs.worker import advance
 from erasure.runs.lease import HOLDER, free_holder
 from erasure.runs.models import Event, Run, Step
@@ -55,7 +56,8 @@ def one_slice(settings: django_settings, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def night(run: Run) -> None:
-    """All that worker and supervisor do, from wherever it stands."""
+    """All that worker and supervisor do, from wherever it stands. A night that a fault has paused goes on."""
+    recover()
     advance(run.pk, holder=VICTIM)
     certify(run.pk)
 

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from clinic.accounts.models import Role, User
 from clinic.audit.models import Entry
-from erasure.jobs.supervisor import tick
+from erasure.jobs.supervisor import end_stopped
 from erasure.jobs.worker import next_step
 from erasure.procedures.models import Procedure
 from erasure.remainders import decisions
@@ -56,7 +56,7 @@ def half_gone(how: str = "abort", *, letter: bool = False) -> Run:
         if how == "protect":
             control.protect(run.pk, memory, by=patient)
         control.abort(run.pk, by=make_doctor(), reason="patient-asked")
-    tick()
+    end_stopped()
     run.refresh_from_db()
     assert run.state == Run.State.FINISHED
     return run
@@ -198,7 +198,7 @@ def test_a_copy_off_the_map_that_faded_with_it_is_listed_given_back_and_destroye
         make_pass(fence, step, due=run.next_due_at)
         step.refresh_from_db()
     control.abort(run.pk, by=make_doctor(), reason="patient-asked")
-    tick()
+    end_stopped()
     (left,) = decisions.partly_erased_of(case.patient)
     assert {keepsake.pk for keepsake in left.keepsakes} == {
         copy.pk,

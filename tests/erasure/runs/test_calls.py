@@ -8,7 +8,7 @@ from django.core import mail
 from django.db import transaction
 
 from clinic.accounts.models import Role, User
-from erasure.jobs.supervisor import tick
+from erasure.jobs.supervisor import end_stopped
 from erasure.jobs.worker import advance
 from erasure.runs import calls, control
 from erasure.runs.models import CallNotice, DoctorCall, Run
@@ -106,7 +106,7 @@ def test_the_call_outlives_the_night() -> None:
     control.safe_word(run.pk, by=run.procedure.case.patient)
     control.abort(run.pk, by=doctor_of(run), reason="medical")
     calls_open = DoctorCall.objects.filter(acknowledged_at__isnull=True)
-    tick()
+    end_stopped()
     run.refresh_from_db()
     assert run.state == Run.State.FINISHED
     assert calls_open.get().why == "safe-word"

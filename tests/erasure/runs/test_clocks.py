@@ -8,15 +8,18 @@ from django.apps import apps
 from django.conf import LazySettings
 from django.utils import timezone
 
-from erasure.jobs import supervisor
+from erasure.jobs import certifying, supervisor
+from erasure.jobs.certifying import certify
 from erasure.jobs.worker import advance, take_turn
 from erasure.procedures.models import Procedure
 from erasure.runs import calls, control, presence
+from erasure.runs.finishing import finish
 from erasure.runs.lease import claim, claimed_run, free_expired, heartbeat
-from erasure.runs.models import PresenceCheck, Run
+from erasure.runs.models import Event, PresenceCheck, Run, Step
 from erasure.runs.open_pages import attend, attending
 from erasure.runs.planning import CannotStart, start_run
 from erasure.runs.run_actions import after
+from erasure.verification.process import NotVerified
 from patients.consent.models import Signature
 from tests.erasure.runs.nights import doctor_of, due_now, overdue, technician_of, unattended
 from tests.factories import make_case, make_keepsake, make_memory, make_procedure, make_run, make_signed
@@ -45,9 +48,9 @@ def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
     return set_clock
 
 
-@pytest.fixture(params=[-1, 1], ids=["a day behind", "a day ahead"])
+@pytest.fixture(params=[-1, 1 / 24], ids=["a day behind", "an hour ahead"])
 def go_wrong(request: pytest.FixtureRequest, set_clock: SetClock) -> GoWrong:
-    """Let this process's clock be wrong by a day from now on."""
+    """Let this process's clock be wrong by a day or an hour from now on."""
     return lambda: set_clock(request.param)
 
 
@@ -232,3 +235,59 @@ def test_a_whole_night_ends_on_a_machine_whose_clock_is_wrong(go_wrong: GoWrong)
     advance(run.pk)
     run.refresh_from_db()
     assert (run.state, run.outcome) == (Run.State.FINISHED, Run.Outcome.COMPLETE)
+
+
+def test_events_and_pauses_are_dated_by_the_databases_clock(go_wrong: GoWrong) -> None:
+    run = make_run(1)
+    go_wrong()
+    control.pause(run.pk, by=technician_of(run))
+    near = {"__gt": after(-60), "__lte": after(1)}
+    assert Run.objects.filter(pk=run.pk, **{f"held_at{end}": at for end, at in near.items()}).exists()
+    events = Event.objects.filter(run=run, kind="paused", **{f"at{end}": at for end, at in near.items()})
+    assert events.exists()
+    control.resume(run.pk, by=technician_of(run))
+    assert Run.objects.get(pk=run.pk).paused_seconds < 60
+
+
+def test_the_lease_of_a_nights_end_lasts_as_long_as_it_should(
+    go_wrong: GoWrong, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.LACUNA_LEASE_SECONDS = 60
+    run = make_run(1)
+    advance_to_the_end(run)
+    go_wrong()
+    in_time: list[bool] = []
+    monkeypatch.setattr(certifying, "_certify", lambda row: in_time.append(ends_in_time(row, 60)))
+    certify(run.pk)
+    assert in_time == [True]
+
+
+def advance_to_the_end(run: Run) -> None:
+    fence = claim(run.pk)
+    assert fence
+    while run.steps.exclude(state=Step.State.DESTROYED).exists():
+        take_turn(fence)
+    finish(run.pk)
+
+
+def test_the_next_verifier_waits_as_long_as_it_should(
+    go_wrong: GoWrong, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last one failed on a machine whose clock is right, the next would run on one whose clock is not."""
+    run = make_run(1)
+    advance_to_the_end(run)
+    tried: list[object] = []
+
+    def fails(key: object) -> None:
+        tried.append(key)
+        raise NotVerified("crashed")
+
+    monkeypatch.setattr(certifying, "verify_in_subprocess", fails)
+    monkeypatch.setattr(certifying, "FIRST_WAIT", timedelta(minutes=1))
+    certify(run.pk)
+    go_wrong()
+    certify(run.pk)
+    assert len(tried) == 1, "a minute has not passed"
+    Event.objects.filter(kind="run-unverified").update(at=after(-61))
+    certify(run.pk)
+    assert len(tried) == 2

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from http.client import HTTPResponse
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
@@ -17,7 +18,7 @@ from patients.keepsakes.looks import record_look
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.pictures import HEADERS, PictureCache, Pictures
 from patients.vault.models import StoredObject
-from patients.vault.objects import destroy, mark_for_destruction, read
+from patients.vault.objects import destroy, mark_for_destruction, read, storage
 from tests.factories import make_case, make_keepsake, make_letter, make_memory, make_other, make_user
 from tests.serving import ask, cookie_of, serving
 
@@ -230,3 +231,14 @@ def test_it_forgets_on_the_loop_that_answers_whatever_became_of_the_one_before()
         task.cancel()
     second.run_until_complete(asyncio.sleep(0))
     second.close()
+
+
+def test_a_picture_whose_file_was_altered_is_said_to_be_damaged(port: int, photo: Keepsake) -> None:
+    assert photo.picture
+    path = Path(storage().path(photo.picture.blob))
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    answer = get(port, photo.picture, photo.case.patient)
+    assert answer.status == 422
+    assert answer.read().decode() == "This is damaged and cannot be opened. The clinic can see why."

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.conf import settings as django_settings
+from django.db import OperationalError
 from django.utils import timezone
 from PIL import Image
 
@@ -21,8 +22,9 @@ from clinic.audit.models import Entry
 from patients.cases.models import Case
 from patients.consent.models import ConsentText
 from patients.consent.signing import sign
+from patients.keepsakes import staging
 from patients.keepsakes.models import Keepsake, Upload
-from patients.keepsakes.staging import Writer, discard_expired, staging_path
+from patients.keepsakes.staging import Writer, discard_expired, finish_arrived, staging_path
 from patients.vault.configured import key_store
 from patients.vault.models import StoredObject
 from patients.vault.objects import read, storage
@@ -324,3 +326,22 @@ def test_a_full_disk_answers_507_and_keeps_nothing(
     assert answer.status == 507
     assert sender.ask("HEAD", where).status == 404
     nothing_left(case)
+
+
+def test_a_database_that_is_away_is_said_and_keeps_what_has_arrived(
+    sender: Sender, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*args: object, **more: object) -> None:
+        raise OperationalError("the database is away")
+
+    monkeypatch.setattr(staging, "receive", away)
+    answer = sender.bring(jpeg())
+    assert answer.status == 503
+    assert answer.said["error"] == "We could not store this just now. Please try again in a minute."
+    form = sender.post_form(("files", "one.jpg", jpeg()), ("files", "two.jpg", jpeg()))
+    assert form.status == 503
+    assert b"What had arrived whole will appear here by itself." in form.body
+    monkeypatch.undo()
+    assert finish_arrived() == 3
+    assert Keepsake.objects.filter(case=case).count() == 3
+    assert sender.ask("HEAD", f"/upload/{Upload.objects.all()[0].pk}").status == 200

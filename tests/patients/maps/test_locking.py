@@ -1,10 +1,16 @@
 """What stands in the way of locking a map, what a lock freezes, and who wins a race for it."""
 
+import signal
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
+from django.db import connection
 
+from clinic import failpoints
+from clinic.accounts.models import User
 from clinic.audit.models import Entry
 from erasure.jobs.worker import advance
 from patients.cases.editing import CaseLocked
@@ -18,6 +24,7 @@ from patients.maps.changes import name_chapters
 from patients.maps.locking import CannotLock, lock_map, map_body, map_digest, obstacles, unlock_map
 from patients.memories.links import link
 from patients.memories.models import LockedMap, Memory
+from patients.memories.writing import write_memory
 from patients.vault.models import StoredObject
 from patients.vault.objects import put
 from tests.factories import (
@@ -31,6 +38,7 @@ from tests.factories import (
     make_signed,
 )
 from tests.patients.maps.describing import describe
+from tests.torture.faults import in_child
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -291,3 +299,99 @@ def test_a_map_is_not_opened_without_a_lock_or_with_a_night(stage: str) -> None:
     assert refusal.value.obstacles == ["Only a locked map without a booked night can be opened again."]
     assert not LockedMap.objects.filter(unlocked_at__isnull=False).exists()
     assert not Entry.objects.filter(action="map.unlocked").exists()
+
+
+def check_startable(case: Case) -> None:
+    """The map says what is there: each memory on it has its number, and a night may start."""
+    mapped = LockedMap.objects.get(case=case, unlocked_at__isnull=True)
+    assert map_digest(map_body(case)) == mapped.digest
+    on_map = Memory.objects.filter(case=case, zone=Memory.Zone.MAP)
+    assert sorted(on_map.values_list("number", flat=True)) == list(range(1, on_map.count() + 1))
+
+
+POINTS = ["map-laid-out", "places-saved", "map-written", "map-recorded", "map-locked"]
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_process_killed_while_it_locks_a_map_has_locked_it_whole_or_not_at_all(
+    point: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case, doctor = make_mappable(), make_doctor()
+
+    def work() -> None:
+        monkeypatch.setattr(failpoints, "_label", point)
+        lock_map(case, by=doctor)
+
+    assert in_child(work) == -signal.SIGKILL
+    case.refresh_from_db()
+    if point == "map-locked":
+        assert case.stage == Case.Stage.MAPPED
+    else:
+        assert case.stage == Case.Stage.BRINGING
+        assert set(Memory.objects.values_list("number", flat=True)) == {None}
+        assert not LockedMap.objects.exists()
+        lock_map(case, by=doctor)
+    check_startable(case)
+
+
+@pytest.mark.parametrize("point", [*POINTS, "never"])
+def test_a_second_click_that_dies_leaves_the_first_as_it_was(
+    point: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first one locks the map while the second lays it out; then the second dies, or is refused."""
+    case, doctor = make_mappable(), make_doctor()
+    real = locking._number_and_place
+
+    def lock_first() -> None:
+        monkeypatch.setattr(locking, "_number_and_place", real)
+        lock_map(case, by=doctor)
+        monkeypatch.setattr(failpoints, "_label", point)
+
+    def work() -> None:
+        during_the_layout(monkeypatch, lock_first)
+        lock_map(case, by=doctor)
+
+    assert in_child(work) == (-signal.SIGKILL if point == "map-laid-out" else 1)
+    check_startable(case)
+
+
+def locking_it(case: Case, doctor: User, start: threading.Barrier) -> str:
+    start.wait(60)
+    try:
+        lock_map(case, by=doctor)
+    except CannotLock as refusal:
+        return refusal.obstacles[0]
+    finally:
+        connection.close()
+    return "locked"
+
+
+def writing_it(case: Case, start: threading.Barrier) -> str:
+    numbers = {"intensity": 5, "zone": Memory.Zone.MAP, "fate": Memory.Fate.TARGET}
+    start.wait(60)
+    try:
+        write_memory(case, {"title": "One more", "day": "2003-02-09"}, numbers, by=case.patient)
+    except CaseLocked:
+        return "refused"
+    finally:
+        connection.close()
+    return "written"
+
+
+def test_whoever_writes_while_maps_are_locked_is_on_the_map_or_refused() -> None:
+    """Two lock the map at the same moment, and two write memories, in threads of their own."""
+    doctor = make_doctor()
+    for _round in range(4):
+        case, start = make_mappable(), threading.Barrier(4)
+        with ThreadPoolExecutor(4) as pool:
+            asked = [pool.submit(locking_it, case, doctor, start) for _click in range(2)]
+            asked += [pool.submit(writing_it, case, start) for _memory in range(2)]
+            results = [one.result() for one in asked]
+        locks, writes = results[:2], results[2:]
+        assert set(locks) <= {"locked", LOCKED, CHANGED}
+        assert locks.count("locked") <= 1
+        if "locked" not in locks:
+            assert writes == ["written", "written"]
+            lock_map(case, by=doctor)
+        assert Memory.objects.filter(case=case).count() == 2 + writes.count("written")
+        check_startable(case)

@@ -1,0 +1,241 @@
+"""Trouble that no person caused: it is said in the session, pauses the run, and calls the doctor.
+
+A worker meets a keepsake that cannot be read, a storage or key store that does not answer, or a fault of its
+own. A supervisor sees that nothing moves. Each function is one transaction that locks the run row, so that a
+person's action and the trouble never both win. A worker that has lost the run reports nothing.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+from django.utils.translation import gettext as _
+
+from clinic.accounts.models import User
+from clinic.audit.canonical import Detail
+from erasure.runs.calls import acknowledge_decided, end_call, open_call, unanswered
+from erasure.runs.control import go_on, pause, spare
+from erasure.runs.lease import claimed_run
+from erasure.runs.models import DoctorCall, Event, Fence, Run, Step, Trouble
+from erasure.runs.passes import Damage
+from erasure.runs.run_actions import (
+    ActionResult,
+    NotNow,
+    after,
+    check_in_charge,
+    lock,
+    record_run_event,
+)
+from patients.keepsakes.models import Keepsake
+
+# Seconds beyond the lease after which a run counts as stalled: a dead worker's run is claimed by then.
+STALLED_AFTER = 15.0
+# What the machine itself says while it waits for the storage. Anything else means that a person saw to it.
+SAID_BY_THE_MACHINE = {
+    "storage-away",
+    "paused",
+    "doctor-called",
+    "doctor-called-again",
+    "doctor-escalated",
+}
+
+
+def format_duration(run_id: UUID, kind: str) -> "QuerySet[Trouble]":
+    """Return the open troubles of one kind of a run."""
+    return Trouble.objects.filter(run=run_id, kind=kind, state=Trouble.State.OPEN)
+
+
+def _mine(fence: Fence) -> bool:
+    """Lock the run's row; return whether the worker still has it and it is running."""
+    return claimed_run(fence).filter(state=Run.State.RUNNING).update(woken_at=None) == 1
+
+
+@transaction.atomic
+def damaged(fence: Fence, step: Step, found: Sequence[Damage]) -> bool:
+    """Pause the run because keepsakes of `step` cannot be read, and call the doctor.
+
+    Returns False if the worker has lost the run, or the keepsakes have changed since it read them.
+    """
+    if not _mine(fence) or not Step.objects.filter(pk=step.pk, level=step.level).exists():
+        return False
+    real = [item for item in found if _is_still(item.keepsake)]
+    if not real:
+        return False
+    known = set(
+        format_duration(fence.run_id, Trouble.Kind.DAMAGED).filter(step=step).values_list("keepsake", "cause")
+    )
+    for item in real:
+        if (item.keepsake.pk if item.keepsake else None, item.cause) not in known:
+            _find_damage(fence, step, item)
+    run = lock(fence.run_id)
+    data: dict[str, Detail] = {"n": step.memory.number or 0, "level": step.level, "keepsakes": len(real)}
+    record_run_event(run, "damaged", None, data, system="worker")
+    pause(run.pk, by=None, why=Run.Why.DAMAGED)
+    open_call(lock(run.pk), by=None, why=DoctorCall.Why.DAMAGED)
+    return True
+
+
+def _is_still(keepsake: Keepsake | None) -> bool:
+    if keepsake is None:
+        return True
+    same = Keepsake.objects.filter(pk=keepsake.pk, level=keepsake.level, gone_at__isnull=True)
+    return same.filter(picture=keepsake.picture_id).exists()
+
+
+def _find_damage(fence: Fence, step: Step, item: Damage) -> None:
+    same = format_duration(fence.run_id, Trouble.Kind.DAMAGED).filter(step=step, keepsake=item.keepsake)
+    if not same.update(cause=item.cause):
+        Trouble.objects.create(
+            run_id=fence.run_id,
+            kind=Trouble.Kind.DAMAGED,
+            step=step,
+            keepsake=item.keepsake,
+            cause=item.cause,
+            found_at=Now(),
+        )
+
+
+@transaction.atomic
+def decide_damaged(run_id: UUID, step_id: UUID, *, destroy: bool, by: User) -> ActionResult:
+    """Record the doctor's decision on a memory with damaged keepsakes; the run goes on if it waited for it.
+
+    destroy: the damaged keepsakes do not fade. The next pass dooms their keys and files as they are, under
+    the same conditions as every pass; the rest of the memory fades on. Otherwise the whole memory is spared.
+    Errors: NotNow if the run is over or stopping, or a doctor other than `by` has taken over; ValueError if
+    it was decided before.
+    """
+    run = lock(run_id)
+    check_in_charge(run, by)
+    if run.state == Run.State.STOPPING:
+        raise NotNow(_("This session is being stopped."))
+    step = Step.objects.select_for_update(of=("self",)).select_related("memory").get(pk=step_id, run=run)
+    open_damage = format_duration(run_id, Trouble.Kind.DAMAGED).filter(step=step)
+    keepsakes = open_damage.count()
+    if not keepsakes:
+        raise ValueError(_("This has been decided already."))
+    if destroy:
+        open_damage.update(state=Trouble.State.DESTROY, ended_at=Now(), ended_by=by)
+    else:
+        spare(step, "damaged", by=by)
+    outcome = "destroy" if destroy else "spared"
+    done = record_run_event(
+        run,
+        "damage-decided",
+        by,
+        {"n": step.memory.number or 0, "level": step.level, "keepsakes": keepsakes, "outcome": outcome},
+    )
+    if format_duration(run_id, Trouble.Kind.DAMAGED).exists():
+        return done
+    acknowledge_decided(run, DoctorCall.Why.DAMAGED, by=by)
+    if run.state == Run.State.PAUSED and run.why == Run.Why.DAMAGED and _somebody_answers_for(run):
+        go_on(run)
+        Run.objects.filter(pk=run.pk).update(attended_at=Now())
+        return record_run_event(run, "resumed", by)
+    return done
+
+
+def _somebody_answers_for(run: Run) -> bool:
+    return run.responsible_id is not None or run.taken_over_by_id is not None
+
+
+def failed(run_id: UUID, kind: str, cause: str, fence: Fence | None = None) -> bool:
+    """Say that the storage is away (Kind.STORAGE) or that the machine failed (Kind.FAULT), and call.
+
+    A running run is paused. One that is paused, stopping or finished already can do nothing else than wait,
+    so it is said once. cause: the class of the exception. fence: that of the worker that met it; it counts
+    while the run is running. Returns False if nothing new was said.
+    """
+    with transaction.atomic():
+        run = lock(run_id, allow_finished=True)
+        running = run.state == Run.State.RUNNING
+        if running and (fence is None or not _mine(fence)):
+            return False
+        known = format_duration(run_id, kind).exists()
+        if known and not running:
+            return False
+        if not known:
+            Trouble.objects.create(run=run, kind=kind, cause=cause[:60], found_at=Now())
+        said = "storage-away" if kind == Trouble.Kind.STORAGE else "fault"
+        record_run_event(run, said, None, {"cause": _word(cause)}, system="worker")
+        if running:
+            pause(run_id, by=None, why=kind)
+        open_call(lock(run_id, allow_finished=True), by=None, why=kind)
+        return True
+
+
+def _word(name: str) -> str:
+    """Return the name of a class as the log takes it."""
+    return "".join(letter for letter in name.lower() if letter.isascii() and letter.isalnum())[:60]
+
+
+def waiting_for_storage() -> "QuerySet[Run]":
+    """Return the paused runs for which the storage is away. Those that are ending find out for themselves."""
+    away = Trouble.objects.filter(kind=Trouble.Kind.STORAGE, state=Trouble.State.OPEN)
+    return Run.objects.filter(state=Run.State.PAUSED, pk__in=away.values("run_id"))
+
+
+@transaction.atomic
+def storage_back(run_id: UUID) -> bool:
+    """Say that the storage answers again, and end the call made for it. Returns False if it was not away.
+
+    A run that is paused for it goes on by itself, but only if nothing else has happened since: somebody is
+    responsible, nobody has done anything or been called for another reason, and at least one pass was made
+    since it last went on by itself. Otherwise it stays paused until somebody resumes it.
+    """
+    run = lock(run_id, allow_finished=True)
+    if not format_duration(run_id, Trouble.Kind.STORAGE).update(state=Trouble.State.OVER, ended_at=Now()):
+        return False
+    waits = run.state == Run.State.PAUSED and run.why == Run.Why.STORAGE
+    goes_on = waits and _nothing_else_happened(run)
+    end_call(run, DoctorCall.Why.STORAGE)
+    if goes_on:
+        go_on(run)
+    record_run_event(run, "storage-back", None, {"goes_on": goes_on, "waits": waits and not goes_on})
+    return True
+
+
+def _nothing_else_happened(run: Run) -> bool:
+    away = Event.objects.filter(run=run, kind="storage-away").order_by("-seq").first()
+    if away is None or not _somebody_answers_for(run):
+        return False
+    if Event.objects.filter(run=run, seq__gt=away.seq).exclude(kind__in=SAID_BY_THE_MACHINE).exists():
+        return False
+    if unanswered().filter(run=run).exclude(why=DoctorCall.Why.STORAGE).exists():
+        return False
+    back = Event.objects.filter(run=run, kind="storage-back").order_by("-seq").first()
+    if back is None or not back.data["goes_on"]:
+        return True
+    return Event.objects.filter(run=run, seq__gt=back.seq, kind="pass").exists()
+
+
+def _stalled() -> "QuerySet[Run]":
+    """Return the runs that should move, do not, and of which that was not said yet."""
+    said = Trouble.objects.filter(kind=Trouble.Kind.STALLED, state=Trouble.State.OPEN)
+    to_do = Step.objects.filter(state__in=[Step.State.WAITING, Step.State.FADING])
+    return Run.objects.filter(
+        state=Run.State.RUNNING,
+        next_due_at__lt=after(-settings.LACUNA_LEASE_SECONDS - STALLED_AFTER),
+        pk__in=to_do.values("run_id"),
+    ).exclude(pk__in=said.values("run_id"))
+
+
+def say_stalled() -> int:
+    """Say of every run that should move and does not, and call the doctors; returns of how many it was said.
+
+    Such a run is not paused: whoever works on it may only be slow, and its next pass says that it is over.
+    """
+    return sum(_say_stalled(pk) for pk in _stalled().values_list("pk", flat=True))
+
+
+@transaction.atomic
+def _say_stalled(run_id: UUID) -> bool:
+    run = lock(run_id, allow_finished=True)
+    if not _stalled().filter(pk=run_id).exists():
+        return False
+    Trouble.objects.create(run=run, kind=Trouble.Kind.STALLED, found_at=Now())
+    record_run_event(run, "stalled", None)
+    open_call(lock(run_id), by=None, why=DoctorCall.Why.STALLED)
+    return True

@@ -1,0 +1,153 @@
+"""What the people in the room see and may do when a night meets damage or a storage that is away."""
+
+from pathlib import Path
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from pytest_django import Settings
+
+from clinic.accounts.models import Role, User
+from clinic.unavailable import ServiceUnavailable
+from erasure.certificates import summary
+from erasure.jobs.certifying import certify
+from erasure.jobs.worker import advance
+from erasure.runs import trouble
+from erasure.runs.models import Event, Run, Trouble
+from erasure.session.replay import replay as replay_of
+from patients.keepsakes.models import Keepsake
+from patients.memories.models import Memory
+from patients.vault.objects import storage
+from tests.erasure.runs.nights import doctor_of, technician_of
+from tests.factories import make_run, make_user
+from tests.servers import Bucket, use_bucket
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def signed_in(user: User, settings: Settings) -> Client:
+    client = Client()
+    client.force_login(user, backend=settings.AUTHENTICATION_BACKENDS[0])
+    return client
+
+
+@pytest.fixture
+def night() -> Run:
+    """A night that has met a damaged photo."""
+    run = make_run(2)
+    keepsake = Keepsake.objects.get(memory=run.steps.get(position=0).memory)
+    assert keepsake.picture
+    path = Path(storage().path(keepsake.picture.blob))
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    advance(run.pk)
+    return run
+
+
+def page(run: Run, user: User, settings: Settings) -> str:
+    answer = signed_in(user, settings).get(reverse("erasure:session", args=[run.pk]))
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def decide(run: Run, user: User, settings: Settings, **data: str) -> tuple[int, str]:
+    answer = signed_in(user, settings).post(
+        reverse("erasure:decide-damaged", args=[run.pk]), data, headers={"Accept": "application/json"}
+    )
+    said = answer.json()["text"] if answer["Content-Type"] == "application/json" else ""
+    return answer.status_code, said
+
+
+def test_the_page_says_what_is_damaged_and_asks_the_doctor(night: Run, settings: Settings) -> None:
+    for user, asked in ((doctor_of(night), True), (technician_of(night), False)):
+        html = page(night, user, settings)
+        assert "[2] cannot be read" in html
+        assert "its file was altered" in html
+        assert "Paused: a keepsake cannot be read." in html
+        assert ("Destroy it as it is" in html) is asked
+        assert "A keepsake cannot be read." in html, "why the doctor is called"
+
+
+def test_the_doctor_decides_and_it_goes_on(night: Run, settings: Settings) -> None:
+    step = str(night.steps.get(position=0).pk)
+    assert decide(night, doctor_of(night), settings, step=step, decision="destroy") == (
+        200,
+        "Decided. The procedure goes on.",
+    )
+    assert decide(night, doctor_of(night), settings, step=step, decision="spare") == (
+        409,
+        "This has been decided already.",
+    )
+    assert Run.objects.get().state == Run.State.RUNNING
+    assert "cannot be read</b>" not in page(night, doctor_of(night), settings)
+
+
+def test_a_decision_that_makes_no_sense_is_refused_in_words(night: Run, settings: Settings) -> None:
+    doctor, step = doctor_of(night), str(night.steps.get(position=0).pk)
+    chosen = "Please choose what shall happen."
+    assert decide(night, doctor, settings, step=step, decision="both") == (400, chosen)
+    assert decide(night, doctor, settings, step="?", decision="spare") == (400, chosen)
+    other = make_run(1).steps.get()
+    assert decide(night, doctor, settings, step=str(other.pk), decision="spare")[0] == 404
+    assert Trouble.objects.get().state == Trouble.State.OPEN
+
+
+def test_only_a_doctor_of_the_night_decides(night: Run, settings: Settings) -> None:
+    step = str(night.steps.get(position=0).pk)
+    for user in (technician_of(night), night.procedure.case.patient, make_user(Role.ADMINISTRATOR)):
+        assert decide(night, user, settings, step=step, decision="destroy")[0] in {403, 404}
+    assert Trouble.objects.get().state == Trouble.State.OPEN
+
+
+def test_the_page_opens_although_a_memorys_words_were_altered(night: Run, settings: Settings) -> None:
+    memory = night.steps.get(position=1).memory
+    sealed = bytearray(memory.sealed)
+    sealed[-1] ^= 1
+    Memory.objects.filter(pk=memory.pk).update(sealed=bytes(sealed))
+    html = page(night, doctor_of(night), settings)
+    assert "Photo 1" in html
+    assert "Photo 0" not in html
+
+
+def test_certificate_and_replay_tell_what_was_destroyed_as_it_was(night: Run, settings: Settings) -> None:
+    step = night.steps.get(position=0)
+    trouble.decide_damaged(night.pk, step.pk, destroy=True, by=doctor_of(night))
+    advance(night.pk)
+    certify(night.pk)
+    night.refresh_from_db()
+    statement = night.certificate.statement
+    assert summary.unfaded(statement) == [("[2] photograph", "its file had been altered")]
+    (remark,) = (words for words in summary.remarks(statement) if "did not fade" in words)
+    assert remark.startswith("1 keepsake could not be read")
+    client = signed_in(doctor_of(night), settings)
+    html = client.get(reverse("erasure:certificate", args=[night.pk])).content.decode()
+    assert "What could not be read, and did not fade" in html
+    assert client.get(reverse("erasure:replay", args=[night.pk])).status_code == 200
+    replay = replay_of(night)
+    assert [moment.state for moment in replay.moments if moment.kind in {"damaged", "paused", "resumed"}] == [
+        "running",
+        "paused",
+        "running",
+    ]
+
+
+def test_a_spared_memory_is_kept_in_the_replay_too(night: Run) -> None:
+    trouble.decide_damaged(night.pk, night.steps.get(position=0).pk, destroy=False, by=doctor_of(night))
+    advance(night.pk)
+    night.refresh_from_db()
+    last = replay_of(night).moments[-1]
+    assert last.fates == {1: "destroyed", 2: "protected"}
+
+
+def test_the_page_says_that_the_storage_is_away_and_that_it_goes_on_by_itself(
+    bucket: Bucket, settings: Settings, nowhere: str
+) -> None:
+    run = make_run(1)
+    use_bucket(settings, bucket.name, nowhere)
+    with pytest.raises(ServiceUnavailable):
+        advance(run.pk)
+    html = page(run, technician_of(run), settings)
+    assert "The storage does not answer" in html
+    assert "The session goes on by itself then" in html
+    assert Event.objects.filter(run=run, kind="storage-away").exists()
