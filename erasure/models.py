@@ -13,6 +13,7 @@ from erasure.runs.models import (
     PresenceCheck,
     Remainder,
     Run,
+    SafeWord,
     Step,
 )
 
@@ -30,5 +31,6 @@ __all__ = [
     "Procedure",
     "Remainder",
     "Run",
+    "SafeWord",
     "Step",
 ]
