@@ -298,6 +298,7 @@ def _alarm(
 # The control that answers each kind of alarm. Only viewers who may use it are asked for an answer.
 ANSWERED_BY = {
     "off-map": "decide",
+    "safe-word": "lift",
     "doctor": "acknowledge",
     "presence": "presence",
     "handover": "handover_decline",
@@ -453,6 +454,8 @@ def words() -> dict[str, Any]:
         "recoverable": _("%(whole)s untouched, %(half)s half gone"),
         "hold_on": _("Paused. Keep holding to end the session, or let go and resume."),
         "let_go": _("Paused. Hold for two seconds to end the session, or resume."),
+        "hold_on_only": _("Paused. Keep holding to end the session."),
+        "let_go_only": _("Paused. Hold for two seconds to end the session."),
         "newer": _("%(n)s newer, show them"),
         "fading": _("[%(n)s] pass %(level)s of %(levels)s"),
         "gone": _("Memory %(n)s, destroyed"),

@@ -15,6 +15,7 @@ CONTROLS = (
     "abort-finish",
     "decide",
     "safe-word",
+    "lift-safe-word",
     "presence",
     "here",
     "handover-offer",

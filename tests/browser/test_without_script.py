@@ -72,6 +72,7 @@ def test_the_night_is_held_and_ended_by_plain_forms() -> None:
             expect(visitor.page.locator("#session")).to_have_attribute("data-state", "running")
         acts(patient, "Pause", "paused")
         someone.page.reload()  # it would look again by itself, after a quarter of a minute
+        someone.page.get_by_label("The patient agrees").check()
         acts(someone, "Resume", "running")
         first = someone.page.get_by_role("link", name=re.compile("Photo 0")).or_(
             someone.page.get_by_role("button", name=re.compile("Photo 0"))

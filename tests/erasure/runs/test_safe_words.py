@@ -6,7 +6,6 @@ import pytest
 from django.conf import LazySettings
 from django.db import IntegrityError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
-from erasure.session.safe_words import what_was_said
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +16,7 @@ from erasure.jobs.worker import advance
 from erasure.runs import control, handover, presence
 from erasure.runs.models import DoctorCall, Event, Run, SafeWord, Step
 from erasure.runs.run_actions import NotNow
+from erasure.session.safe_words import what_was_said
 from patients.vault.configured import key_store
 from patients.vault.keys import KeyGone
 from tests.erasure.runs.nights import acts, doctor_of, kinds, overdue, technician_of, unattended
