@@ -239,11 +239,10 @@ def _keep(run: Run, step: Step, by: User) -> None:
 def consequence(item: Hold, *, extend: bool, reason: str) -> str:
     """Return what follows from a decision that `check_decision` allows, in one or two sentences."""
     lies_in = item.copy.memory
-    in_childhood = lies_in is None or lies_in.zone == Memory.Zone.CHILDHOOD
-    values = {
-        "n": item.step.memory.number,
-        "place": _("in childhood") if in_childhood else _("in memory %(n)s") % {"n": lies_in.number},
-    }
+    place = _("in childhood")
+    if lies_in is not None and lies_in.zone != Memory.Zone.CHILDHOOD:
+        place = _("in memory %(n)s") % {"n": lies_in.number}
+    values = {"n": item.step.memory.number, "place": place}
     if item.step.state == Step.State.SPARED:
         return (
             _("Memory %(n)s is kept by now. It and the copy %(place)s stay; the night is then partial.")

@@ -84,18 +84,18 @@ def decide(request: HttpRequest, run: UUID) -> HttpResponse:
     if not form.is_valid():
         problem = form.errors["answer"][0]
         return _page(request, "_decision_form", _context(row, item, problem=problem), 422)
-    answer = {"extend": form.extend, "reason": form.reason}
+    extend, reason = form.extend, form.reason
     try:
         if form.cleaned_data["confirmed"]:
-            resistance.decide(row.pk, item.pk, **answer, by=request_user(request))
+            resistance.decide(row.pk, item.pk, extend=extend, reason=reason, by=request_user(request))
             return answers.done(request, row, answers.decided_reply(row.pk))
-        resistance.check_decision(resistance.open_hold(row, item.pk), **answer)
+        resistance.check_decision(resistance.open_hold(row, item.pk), extend=extend, reason=reason)
     except (NotNow, ValueError) as refusal:
         closed = _closed(row, item)
         problem = "" if closed else str(refusal)
         return _page(request, "_decision_form", _context(row, item, problem=problem, closed=closed), 409)
-    follows = resistance.consequence(item, **answer)
-    chosen = {"answer": form.cleaned_data["answer"], "reason": resistance.Reason(form.reason).label}
+    follows = resistance.consequence(item, extend=extend, reason=reason)
+    chosen = {"answer": form.cleaned_data["answer"], "reason": resistance.Reason(reason).label}
     return _page(request, "_decision_form", _context(row, item, follows=follows, **chosen))
 
 

@@ -270,7 +270,10 @@ def test_decided_the_alarm_goes_and_the_step_comes_back(chromium: Browser) -> No
     with watched(chromium, run) as page:
         # The copy, and the call for the doctor that it raised.
         expect(page.locator("#alarms .alarm")).to_have_count(2)
-        page.get_by_role("button", name="Leave the copy").click()
+        page.get_by_role("link", name="Look and decide").click()
+        page.get_by_label("it belongs to the childhood it was found in").check()
+        page.get_by_role("button", name="Go on: what follows?").click()
+        page.get_by_role("button", name="Yes, I decide so").click()
         expect(page.locator("#alarms .alarm")).to_have_count(0)
         expect(page.locator("#trails path")).to_have_count(0)
         assert Hold.objects.get(step__run=run).state == Hold.State.SPARED
