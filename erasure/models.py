@@ -14,6 +14,7 @@ from erasure.runs.models import (
     PresenceCheck,
     Remainder,
     Run,
+    SafeWord,
     Step,
     Trouble,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "Remainder",
     "Renewal",
     "Run",
+    "SafeWord",
     "ServerProcess",
     "Step",
     "Trouble",

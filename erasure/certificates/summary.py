@@ -22,6 +22,7 @@ STRONG = re.compile(r"<strong>(.*?)</strong>")
 # Why a memory was spared (codes of the step) or why the run was stopped.
 BECAUSE: dict[str, str | Promise] = {
     "protected": gettext_lazy("kept on purpose, during the night"),
+    "doubt": gettext_lazy("kept, because the doctor was in doubt"),
     "staff": gettext_lazy("the team stopped the night"),
     "patient": gettext_lazy("the patient stopped the night"),
     "safe-word": gettext_lazy("the safe word was said"),
@@ -81,7 +82,7 @@ def damaged(statement: dict[str, Any]) -> int:
 def figures(statement: dict[str, Any]) -> list[Row]:
     """Return the figures of the statement, labelled. The last three are left out if they are 0."""
     remains, destroyed = statement["remains"], statement["destroyed"]
-    kept = [memory for memory in remains["spared"] if memory["because"] == "protected"]
+    kept = [memory for memory in remains["spared"] if memory["because"] in {"protected", "doubt"}]
     rows: list[Row] = [
         (_("Memories destroyed"), len(destroyed)),
         (_("Stored objects, their keys destroyed"), sum(memory["objects"] for memory in destroyed)),

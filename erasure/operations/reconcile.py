@@ -159,7 +159,8 @@ def _stop_runs(result: Reconciliation) -> set[UUID]:
             emit(run.pk, NewEvent("restored"))
             fields |= {"state": Run.State.STOPPING, "why": Run.Why.RESTORED}
         elif run.state == Run.State.PAUSED and not left.exists():
-            fields |= {"state": Run.State.RUNNING, "why": ""}
+            # Nothing is left that a safe word could keep.
+            fields |= {"state": Run.State.RUNNING, "why": "", "safe_word": None}
         Run.objects.filter(pk=run.pk).update(**fields)
         result.counts["runs"] += 1
     return set(unfinished.values_list("pk", flat=True))

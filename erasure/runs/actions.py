@@ -9,6 +9,7 @@ register(
         "run.started": (_("Erasure started"), "plain"),
         "run.paused": (_("Paused"), "plain"),
         "run.resumed": (_("Resumed"), "plain"),
+        "run.safe-word-lifted": (_("Safe word lifted, erasure resumed"), "plain"),
         "run.doctor-called": (_("Doctor called"), "alarm"),
         "run.doctor-acknowledged": (_("Doctor answered"), "plain"),
         "run.doctor-called-again": (_("Doctor called again"), "alarm"),

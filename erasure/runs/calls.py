@@ -6,7 +6,7 @@ Messages are sent at least once: a sender claims the row, sends the message and 
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from smtplib import SMTPException
 from uuid import UUID
 
@@ -182,12 +182,12 @@ def acknowledge(run_id: UUID, *, by: User) -> ActionResult:
     raise NotNow(_("Nobody is calling at the moment."))
 
 
-def acknowledge_decided(run: Run, why: str, *, by: User) -> None:
-    """Acknowledge the open call made for `why`, because a doctor has decided on all that it was made for.
+def acknowledge_calls(run: Run, *, by: User, why: Collection[str]) -> None:
+    """Acknowledge the open call if its reason is one of `why`: the doctor `by` has done what it asked for.
 
     The caller holds the run lock.
     """
-    open_call_row = DoctorCall.objects.filter(run=run, acknowledged_at__isnull=True, why=why)
+    open_call_row = DoctorCall.objects.filter(run=run, acknowledged_at__isnull=True, why__in=why)
     if open_call_row.update(acknowledged_by=by, acknowledged_at=Now()):
         record_run_event(run, "doctor-acknowledged", by)
 

@@ -10,22 +10,44 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from clinic.accounts.models import User
+from clinic.accounts.models import Role, User
 from clinic.audit.canonical import Detail
 from erasure.runs import calls
-from erasure.runs.models import DoctorCall, Run, Step, Trouble
+from erasure.runs.models import DoctorCall, PresenceCheck, Run, SafeWord, SafeWordFields, Step, Trouble
 from erasure.runs.passes import PASS_COUNT
-from erasure.runs.run_actions import UNCHANGED, ActionResult, NotNow, check_in_charge, lock, record_run_event
+from erasure.runs.run_actions import (
+    UNCHANGED,
+    ActionResult,
+    NotNow,
+    check_in_charge,
+    counts_as_attending,
+    lock,
+    record_run_event,
+)
 from patients.memories.models import Memory
 
-__all__ = ["NotNow", "abort", "call_doctor", "pause", "protect", "resume", "safe_word", "stop_unconsented"]
+__all__ = [
+    "NotNow",
+    "abort",
+    "call_doctor",
+    "lift_safe_word",
+    "pause",
+    "protect",
+    "resume",
+    "safe_word",
+    "stop_unconsented",
+]
 
-# These reasons replace the one for which a run is already paused, because they matter more.
-OVERRIDING = {Run.Why.SAFE_WORD, Run.Why.ABORT}
-# A run that is paused for one of these may go on without a person. Any other reason replaces it, so that it
-# does not.
-PASSING = {Run.Why.STORAGE}
+# What the team does, then what the patient wants: a higher reason replaces the one for which a run is paused
+# already, and no other does. So the patient's word is not lost under a later pause of the team. A run that is
+# paused for the storage may go on without a person, so every other reason replaces that one.
+RANK: dict[str, int] = {Run.Why.STORAGE: -1, Run.Why.ABORT: 1, Run.Why.PATIENT: 2, Run.Why.SAFE_WORD: 3}
+MAX_WORDS_LENGTH = 2000  # characters of what the patient said
+SAFE_WORD_STANDS = gettext_lazy(
+    "The safe word was said. Only a doctor lets the night go on, who has spoken with the patient."
+)
 
 
 def fade_position(run: Run) -> dict[str, Detail]:
@@ -49,24 +71,27 @@ def pause(run_id: UUID, *, by: User | None, why: str = Run.Why.STAFF) -> ActionR
     if run.state == Run.State.STOPPING:
         raise NotNow(_("This session is being stopped."))
     if run.state == Run.State.PAUSED:
-        if run.why == why or (why not in OVERRIDING and run.why not in PASSING):
+        if RANK.get(why, 0) <= RANK.get(run.why, 0):
             return UNCHANGED
         paused_by, paused_at = run.held_by, run.held_at
     else:
         paused_by, paused_at = by, None
     run.state, run.why, run.held_by = Run.State.PAUSED, why, paused_by or by
-    run.save(update_fields=["state", "why", "held_by"])
+    if why == Run.Why.SAFE_WORD and run.safe_word is None:
+        run.safe_word = SafeWord.objects.create(run=run, case_id=run.procedure.case_id, said_by=by)
+    run.save(update_fields=["state", "why", "held_by", "safe_word"])
     if paused_at is None:
         Run.objects.filter(pk=run.pk).update(held_at=Now())
     return record_run_event(run, "paused", by, {"why": str(why), **fade_position(run)})
 
 
 @transaction.atomic
-def resume(run_id: UUID, *, by: User) -> ActionResult:
+def resume(run_id: UUID, *, by: User, patient_agrees: bool = False) -> ActionResult:
     """Resume a paused run.
 
-    Errors: NotNow if the run is stopping or finished, nobody is responsible for it, or a doctor other than
-    `by` has taken over.
+    patient_agrees: `by` says that the patient, who paused, agrees. Errors: NotNow if the run is stopping or
+    finished, a safe word stands, the patient paused and `patient_agrees` is false, nobody is responsible for
+    the run, nobody of the team is there since a missed check, or a doctor other than `by` has taken over.
     """
     run = lock(run_id)
     check_in_charge(run, by)
@@ -74,13 +99,31 @@ def resume(run_id: UUID, *, by: User) -> ActionResult:
         return UNCHANGED
     if run.state != Run.State.PAUSED:
         raise NotNow(_("This session is not paused."))
+    if run.safe_word is not None:
+        raise NotNow(str(SAFE_WORD_STANDS))
+    if run.why == Run.Why.PATIENT and not patient_agrees:
+        raise NotNow(_("The patient paused. Ask them first, and say that they agree."))
+    if missed_since_attended(run) and not counts_as_attending(run, by):
+        raise NotNow(
+            _("Nobody of the team has answered. A technician resumes, or the doctor who has taken over.")
+        )
+    _go_on(run)
+    return record_run_event(run, "resumed", by)
+
+
+def missed_since_attended(run: Run) -> bool:
+    """Return whether a presence check was missed, and nobody of the team has shown themselves since."""
+    return PresenceCheck.objects.filter(run=run, missed_at__gte=run.attended_at).exists()
+
+
+def _go_on(run: Run) -> None:
+    """Let a paused run go on. Errors: NotNow if nobody is responsible for it."""
     if run.responsible_id is None and run.taken_over_by_id is None:
         raise NotNow(
             _("Nobody answers for this night. Hand it to a technician, or take over, and then resume.")
         )
     go_on(run)
     Run.objects.filter(pk=run.pk).update(attended_at=Now())
-    return record_run_event(run, "resumed", by)
 
 
 def go_on(run: Run) -> None:
@@ -91,8 +134,39 @@ def go_on(run: Run) -> None:
     now = Run.objects.annotate(now=Now()).values_list("now", flat=True).get(pk=run.pk)
     run.paused_seconds += max(0.0, (now - (run.held_at or now)).total_seconds())
     run.state, run.why, run.held_by, run.held_at = Run.State.RUNNING, "", None, None
-    run.save(update_fields=["state", "why", "held_by", "held_at", "paused_seconds"])
+    run.save(update_fields=["state", "why", "held_by", "held_at", "paused_seconds", "safe_word"])
     Run.objects.filter(pk=run.pk).update(next_due_at=Now())
+
+
+@transaction.atomic
+def lift_safe_word(run_id: UUID, *, by: User, words: str) -> ActionResult:
+    """Let the run go on after a safe word: the doctor `by` has spoken with the patient, who wants it.
+
+    words: what the patient said. They are sealed under the case's key; the event and the log hold ids only.
+    Errors: ValueError if `words` is empty or longer than `MAX_WORDS_LENGTH`; NotNow if `by` is not a doctor
+    or is the patient, a doctor other than `by` has taken over, nobody is responsible for the run, it is
+    stopping or finished, or it is paused for another reason.
+    """
+    run = lock(run_id)
+    if not by.has_role(Role.DOCTOR) or by.pk == run.procedure.case.patient_id:
+        raise NotNow(str(SAFE_WORD_STANDS))
+    check_in_charge(run, by)
+    if run.state == Run.State.STOPPING:
+        raise NotNow(_("This session is being stopped."))
+    if run.safe_word is None:
+        if run.state == Run.State.RUNNING:
+            return UNCHANGED
+        raise NotNow(_("No safe word stands. The session is paused for another reason."))
+    words = words.strip()
+    if not words or len(words) > MAX_WORDS_LENGTH:
+        raise ValueError(_("Write what the patient said. It is sealed in the patient's file."))
+    lifted, run.safe_word = run.safe_word, None
+    lifted.write(SafeWordFields(words))
+    lifted.lifted_by, lifted.lifted_at = by, timezone.now()
+    lifted.save(update_fields=["sealed", "lifted_by", "lifted_at"])
+    _go_on(run)
+    calls.acknowledge_calls(run, by=by, why=DoctorCall.Why.values)
+    return record_run_event(run, "resumed", by, {"safe_word": str(lifted.pk)}, action="run.safe-word-lifted")
 
 
 @transaction.atomic
@@ -142,7 +216,10 @@ def call_doctor(run_id: UUID, *, by: User | None) -> ActionResult:
 
 @transaction.atomic
 def safe_word(run_id: UUID, *, by: User | None) -> ActionResult:
-    """Pause the run and call the doctor, because the patient or their companion said the safe word."""
+    """Pause the run and call the doctor, because the patient or their companion said the safe word.
+
+    It stands until a doctor lifts it (`lift_safe_word`). Errors: NotNow if the run is finished or stopping.
+    """
     paused = pause(run_id, by=by, why=Run.Why.SAFE_WORD)
     called = calls.open_call(lock(run_id), by=by, why=DoctorCall.Why.SAFE_WORD)
     return called if called.changed else paused
@@ -152,14 +229,15 @@ def safe_word(run_id: UUID, *, by: User | None) -> ActionResult:
 def abort(run_id: UUID, *, by: User | None, reason: str) -> ActionResult:
     """Stop the run for good. Damaged memories stay, encrypted, until the patient decides about them.
 
-    reason: a code of AbortReason (erasure/session/forms.py); the log takes no free text.
-    Errors: NotNow if the run is finished, or a doctor other than `by` has taken over.
+    reason: a code of AbortReason (erasure/session/forms.py); the log takes no free text. If a safe word
+    stands, that is why the run ends. Errors: NotNow if the run is finished, or a doctor other than `by` has
+    taken over.
     """
     run = lock(run_id)
     check_in_charge(run, by)
     if run.state == Run.State.STOPPING:
         return UNCHANGED
-    _stop(run, Run.Why.ABORT)
+    _stop(run, Run.Why.SAFE_WORD if run.safe_word is not None else Run.Why.ABORT)
     return record_run_event(run, "aborting", by, {"reason": reason}, action="run.aborted")
 
 

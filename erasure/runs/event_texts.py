@@ -18,7 +18,6 @@ Titles = Mapping[int, str]
 
 # By event kind: sentences that need no data, then those that need only the memory.
 SIMPLE: dict[str, str | Promise] = {
-    "resumed": gettext_lazy("The fade goes on."),
     "doctor-called": gettext_lazy("The doctor has been called."),
     "doctor-acknowledged": gettext_lazy("The doctor is coming."),
     "doctor-called-again": gettext_lazy("Nobody has answered yet. Everyone was told again."),
@@ -144,6 +143,12 @@ def _paused(data: dict[str, Any], memory: str) -> str:
     return str(PAUSED.get(data.get("why", ""), _("Paused by the team.")))
 
 
+def _resumed(data: dict[str, Any], memory: str) -> str:
+    if data.get("safe_word"):
+        return _("The doctor has spoken with the patient. The fade goes on.")
+    return _("The fade goes on.")
+
+
 def _finished(data: dict[str, Any], memory: str) -> str:
     destroyed, spared = data.get("destroyed", 0), data.get("spared", 0)
     if data.get("outcome") == "stopped":
@@ -176,6 +181,7 @@ FORMATTERS: dict[str, Callable[[dict[str, Any], str], str]] = {
     "damage-decided": _damage_decided,
     "storage-back": _storage_back,
     "paused": _paused,
+    "resumed": _resumed,
     "finished": _finished,
     "keys-rolled": _keys_rolled,
     "run-verified": _run_verified,

@@ -11,8 +11,10 @@ from django.utils.translation import gettext_lazy as _
 
 from clinic.audit.models import Entry
 from erasure.procedures.models import Procedure
+from patients.cases.models import Case
 from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory
+from patients.vault.sealed import SealedModel
 
 
 class Run(models.Model):
@@ -80,15 +82,62 @@ class Run(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
     taken_over_at = models.DateTimeField(null=True)
+    # The safe word that stands. The run can't go on before a doctor has lifted it (control.lift_safe_word).
+    safe_word = models.OneToOneField("SafeWord", on_delete=models.PROTECT, null=True, related_name="+")
 
     class Meta:
         constraints = [
             models.CheckConstraint(
+                condition=Q(safe_word__isnull=True) | ~Q(state="running"), name="safe_word_stops"
+            ),
+            models.CheckConstraint(
                 condition=~Q(state="finished") | (Q(finished_at__isnull=False) & ~Q(outcome="")),
                 name="finished_has_outcome",
-            )
+            ),
         ]
         indexes = [models.Index(fields=["state", "next_due_at"], name="run_due")]
+
+
+@dataclass(frozen=True)
+class SafeWordFields:
+    """The fields encrypted with the case's key. They are lost when that key is destroyed."""
+
+    words: str = ""  # what the patient said to the doctor who lifted the safe word, as the doctor wrote it
+
+
+class SafeWord(SealedModel):
+    """A safe word said in a run. It stands until a doctor lifts it, or for good if the run is stopped."""
+
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="safe_words")
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="+")  # its key seals the words
+    # Who pressed the control: the patient, or a member of staff who heard it.
+    said_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    said_at = models.DateTimeField(default=timezone.now)
+    lifted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    lifted_at = models.DateTimeField(null=True)
+
+    sealed_fields = SafeWordFields
+
+    class Meta:
+        ordering = ["said_at", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["run"], condition=Q(lifted_at__isnull=True), name="one_safe_word_stands"
+            ),
+            models.CheckConstraint(
+                condition=Q(lifted_at__isnull=True, lifted_by__isnull=True)
+                | Q(lifted_at__isnull=False, lifted_by__isnull=False),
+                name="lifted_by_somebody",
+            ),
+        ]
+
+    @property
+    def seal_key_id(self) -> uuid.UUID:
+        return self.case_id
 
 
 class Step(models.Model):

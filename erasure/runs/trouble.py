@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from clinic.accounts.models import User
 from clinic.audit.canonical import Detail
-from erasure.runs.calls import acknowledge_decided, end_call, open_call, unanswered
+from erasure.runs.calls import acknowledge_calls, end_call, open_call, unanswered
 from erasure.runs.control import go_on, pause, spare
 from erasure.runs.lease import claimed_run
 from erasure.runs.models import DoctorCall, Event, Fence, Run, Step, Trouble
@@ -43,7 +43,7 @@ SAID_BY_THE_MACHINE = {
 }
 
 
-def format_duration(run_id: UUID, kind: str) -> "QuerySet[Trouble]":
+def open_troubles(run_id: UUID, kind: str) -> "QuerySet[Trouble]":
     """Return the open troubles of one kind of a run."""
     return Trouble.objects.filter(run=run_id, kind=kind, state=Trouble.State.OPEN)
 
@@ -65,7 +65,7 @@ def damaged(fence: Fence, step: Step, found: Sequence[Damage]) -> bool:
     if not real:
         return False
     known = set(
-        format_duration(fence.run_id, Trouble.Kind.DAMAGED).filter(step=step).values_list("keepsake", "cause")
+        open_troubles(fence.run_id, Trouble.Kind.DAMAGED).filter(step=step).values_list("keepsake", "cause")
     )
     for item in real:
         if (item.keepsake.pk if item.keepsake else None, item.cause) not in known:
@@ -86,7 +86,7 @@ def _is_still(keepsake: Keepsake | None) -> bool:
 
 
 def _find_damage(fence: Fence, step: Step, item: Damage) -> None:
-    same = format_duration(fence.run_id, Trouble.Kind.DAMAGED).filter(step=step, keepsake=item.keepsake)
+    same = open_troubles(fence.run_id, Trouble.Kind.DAMAGED).filter(step=step, keepsake=item.keepsake)
     if not same.update(cause=item.cause):
         Trouble.objects.create(
             run_id=fence.run_id,
@@ -112,7 +112,7 @@ def decide_damaged(run_id: UUID, step_id: UUID, *, destroy: bool, by: User) -> A
     if run.state == Run.State.STOPPING:
         raise NotNow(_("This session is being stopped."))
     step = Step.objects.select_for_update(of=("self",)).select_related("memory").get(pk=step_id, run=run)
-    open_damage = format_duration(run_id, Trouble.Kind.DAMAGED).filter(step=step)
+    open_damage = open_troubles(run_id, Trouble.Kind.DAMAGED).filter(step=step)
     keepsakes = open_damage.count()
     if not keepsakes:
         raise ValueError(_("This has been decided already."))
@@ -127,9 +127,9 @@ def decide_damaged(run_id: UUID, step_id: UUID, *, destroy: bool, by: User) -> A
         by,
         {"n": step.memory.number or 0, "level": step.level, "keepsakes": keepsakes, "outcome": outcome},
     )
-    if format_duration(run_id, Trouble.Kind.DAMAGED).exists():
+    if open_troubles(run_id, Trouble.Kind.DAMAGED).exists():
         return done
-    acknowledge_decided(run, DoctorCall.Why.DAMAGED, by=by)
+    acknowledge_calls(run, by=by, why=[DoctorCall.Why.DAMAGED])
     if run.state == Run.State.PAUSED and run.why == Run.Why.DAMAGED and _somebody_answers_for(run):
         go_on(run)
         Run.objects.filter(pk=run.pk).update(attended_at=Now())
@@ -153,7 +153,7 @@ def failed(run_id: UUID, kind: str, cause: str, fence: Fence | None = None) -> b
         running = run.state == Run.State.RUNNING
         if running and (fence is None or not _mine(fence)):
             return False
-        known = format_duration(run_id, kind).exists()
+        known = open_troubles(run_id, kind).exists()
         if known and not running:
             return False
         if not known:
@@ -186,7 +186,7 @@ def storage_back(run_id: UUID) -> bool:
     since it last went on by itself. Otherwise it stays paused until somebody resumes it.
     """
     run = lock(run_id, allow_finished=True)
-    if not format_duration(run_id, Trouble.Kind.STORAGE).update(state=Trouble.State.OVER, ended_at=Now()):
+    if not open_troubles(run_id, Trouble.Kind.STORAGE).update(state=Trouble.State.OVER, ended_at=Now()):
         return False
     waits = run.state == Run.State.PAUSED and run.why == Run.Why.STORAGE
     goes_on = waits and _nothing_else_happened(run)

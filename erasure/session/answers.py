@@ -3,9 +3,14 @@
 from datetime import datetime
 from uuid import UUID
 
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
 from django.utils import formats, timezone
 from django.utils.translation import gettext as _
+from django_htmx.http import reswap, retarget
 
+from clinic.http.requests import wants_fragment
 from erasure.runs.models import DoctorCall, Event, Run
 
 
@@ -38,6 +43,34 @@ def paused_reply(run_id: UUID, changed: bool) -> str:
             _("Paused between two memories at %(at)s.") if changed else _("It was paused already: at %(at)s.")
         )
     return text % values
+
+
+def done(request: HttpRequest, run: Run, text: str) -> HttpResponse:
+    """Reply that something is done: in the place of its whole form for htmx, else on the session page."""
+    if wants_fragment(request):
+        answer = render(request, "erasure/session/_done.html", {"text": text, "run": run})
+        return reswap(retarget(answer, "#sheet"), "innerHTML")
+    messages.success(request, text)
+    return redirect("erasure:session", run=run.pk)
+
+
+def presence_reply(run_id: UUID, changed: bool) -> str:
+    """Return that somebody of the team is there, and whether the run goes on.
+
+    changed: False if somebody answered before.
+    """
+    if not changed:
+        return _("Somebody answered already.")
+    if Run.objects.filter(pk=run_id, state=Run.State.PAUSED).exists():
+        return _("Thank you. The session stays paused.")
+    return _("Thank you. It goes on.")
+
+
+def decided_reply(run_id: UUID) -> str:
+    """Return that a copy is decided on, and whether the run goes on."""
+    if Run.objects.filter(pk=run_id, state=Run.State.PAUSED).exists():
+        return _("Decided. The session stays paused.")
+    return _("Decided. The procedure goes on.")
 
 
 def acknowledged_reply(run_id: UUID, changed: bool) -> str:

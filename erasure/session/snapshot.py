@@ -102,7 +102,8 @@ def shown_state(run: Run, held: bool) -> str:
     return str(run.state)
 
 
-def _format_day(text: str) -> str:
+def format_day(text: str) -> str:
+    """Return an ISO day as a date in the active language; `text` itself if it is none."""
     try:
         return date_format(date.fromisoformat(text), "DATE_FORMAT")
     except ValueError:
@@ -159,7 +160,7 @@ def memories(run: Run, viewer: Viewer) -> list[dict[str, Any]]:
                 if pictured and viewer.pictures
                 else None,
                 "title": text.title if text else None,
-                "date": (text.when or _format_day(text.day)) if text else None,
+                "date": (text.when or format_day(text.day)) if text else None,
                 "chapter": memory.chapter,
                 "intensity": memory.intensity or 0,
                 "links": links[memory.pk],
@@ -195,8 +196,8 @@ def picture_url(object_id: UUID | None, sharp: bool = True) -> str | None:
 def alarms(run: Run, viewer: Viewer) -> list[dict[str, Any]]:
     """Return what waits for a person's answer.
 
-    These are damaged memories, a storage that is away, open holds, an unanswered doctor call, open presence
-    checks and an offer to hand over.
+    These are a safe word, damaged memories, a storage that is away, open holds, an unanswered doctor call,
+    open presence checks and an offer to hand over.
     """
     open_holds = Hold.objects.filter(step__run=run, state=Hold.State.OPEN).select_related(
         "step__memory", "copy__memory"
@@ -215,6 +216,18 @@ def alarms(run: Run, viewer: Viewer) -> list[dict[str, Any]]:
     ]
     blank = {"n": None, "copy_n": None, "decided": False}
     out += _trouble_alarms(run, blank)
+    if run.safe_word is not None and run.state == Run.State.PAUSED:
+        said_by = run.safe_word.said_by
+        out.insert(
+            0,
+            {
+                **blank,
+                "id": str(run.safe_word.pk),
+                "kind": "safe-word",
+                "since": run.safe_word.said_at.isoformat(),
+                "who": said_by.short_name if said_by and viewer.names else None,
+            },
+        )
     call = calls.unanswered().filter(run=run).first()
     if call:
         notices = [
@@ -300,6 +313,7 @@ CONTROLS = {
     "decide": "decide",
     "decide_damaged": "decide-damaged",
     "safe_word": "safe-word",
+    "lift": "lift-safe-word",
     "presence": "presence",
     "here": "here",
     "handover": "handover-offer",
@@ -311,7 +325,7 @@ CONTROLS = {
 # Once a doctor has taken over, only that doctor may use these (erasure/runs/run_actions.py). The patient may
 # still protect.
 ONLY_IN_CHARGE = frozenset(
-    {"resume", "protect", "abort", "abort_finish", "decide", "decide_damaged", "handover"}
+    {"resume", "protect", "abort", "abort_finish", "decide", "decide_damaged", "handover", "lift"}
 )
 
 
@@ -331,6 +345,9 @@ def controls(run: Run, viewer: Viewer) -> dict[str, str | None]:
 def _has_effect(key: str, run: Run, viewer: Viewer) -> bool:
     """Return whether a control that the policy table opens to `viewer` would do anything now."""
     me = viewer.user.pk if viewer.user else None
+    # After a safe word only a doctor lets the run go on, and only by lifting it.
+    if key in {"resume", "lift"} and (key == "lift") != (run.safe_word is not None):
+        return False
     if key == "hand_back":
         return run.taken_over_by_id is not None and run.taken_over_by_id == me
     if key == "take_over":
@@ -397,7 +414,12 @@ def verification_result(run: Run) -> str | None:
 def snapshot(run_id: UUID, viewer: Viewer) -> dict[str, Any]:
     """Return the snapshot of a run. It contains the effect of every event up to its `seq`."""
     run = Run.objects.select_related(
-        "procedure__case__patient", "procedure__consent", "held_by", "responsible", "taken_over_by"
+        "procedure__case__patient",
+        "procedure__consent",
+        "held_by",
+        "responsible",
+        "taken_over_by",
+        "safe_word__said_by",
     ).get(pk=run_id)
     shown = memories(run, viewer)
     numbers = {item["id"]: item["n"] for item in shown}

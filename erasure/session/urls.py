@@ -1,6 +1,13 @@
 from django.urls import path
 
-from erasure.session import handover_views, replay_views, start_views, views
+from erasure.session import (
+    decision_views,
+    handover_views,
+    replay_views,
+    safe_word_views,
+    start_views,
+    views,
+)
 
 urlpatterns = [
     path("procedures/<uuid:procedure>/start/", start_views.start, name="start"),
@@ -16,9 +23,11 @@ urlpatterns = [
     path("sessions/<uuid:run>/acknowledge/", views.acknowledge, name="acknowledge"),
     path("sessions/<uuid:run>/abort/", views.abort, name="abort"),
     path("sessions/<uuid:run>/abort/finish/", views.abort_finish, name="abort-finish"),
-    path("sessions/<uuid:run>/decide/", views.decide, name="decide"),
+    path("sessions/<uuid:run>/decide/", decision_views.decide, name="decide"),
+    path("sessions/<uuid:run>/decide/look/", decision_views.look, name="look"),
     path("sessions/<uuid:run>/decide-damaged/", views.decide_damaged, name="decide-damaged"),
     path("sessions/<uuid:run>/safe-word/", views.safe_word, name="safe-word"),
+    path("sessions/<uuid:run>/safe-word/lift/", safe_word_views.lift, name="lift-safe-word"),
     path("sessions/<uuid:run>/presence/", views.answer_presence_check, name="presence"),
     path("sessions/<uuid:run>/here/", views.here, name="here"),
     path("sessions/<uuid:run>/handover/", handover_views.page, name="handover"),

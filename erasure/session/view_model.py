@@ -303,6 +303,7 @@ def _alarm(
 ANSWERED_BY = {
     "off-map": "decide",
     "damaged": "decide_damaged",
+    "safe-word": "lift",
     "doctor": "acknowledge",
     "presence": "presence",
     "handover": "handover_decline",
@@ -458,6 +459,8 @@ def words() -> dict[str, Any]:
         "recoverable": _("%(whole)s untouched, %(half)s half gone"),
         "hold_on": _("Paused. Keep holding to end the session, or let go and resume."),
         "let_go": _("Paused. Hold for two seconds to end the session, or resume."),
+        "hold_on_only": _("Paused. Keep holding to end the session."),
+        "let_go_only": _("Paused. Hold for two seconds to end the session."),
         "newer": _("%(n)s newer, show them"),
         "fading": _("[%(n)s] pass %(level)s of %(levels)s"),
         "gone": _("Memory %(n)s, destroyed"),

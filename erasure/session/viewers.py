@@ -16,6 +16,7 @@ CONTROLS = (
     "decide",
     "decide-damaged",
     "safe-word",
+    "lift-safe-word",
     "presence",
     "here",
     "handover-offer",

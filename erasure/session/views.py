@@ -10,24 +10,26 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from clinic.http.requests import decision_of, request_user
-from erasure.runs import calls, control, open_pages, presence, resistance, trouble
-from erasure.runs.models import Hold, Run, Step
+from erasure.runs import calls, control, open_pages, presence, trouble
+from erasure.runs.models import Run, Step
 from erasure.runs.run_actions import ActionResult
 from erasure.session import answers
-from erasure.session.forms import AbortForm, DamageForm, DecisionForm, ProtectForm
+from erasure.session.forms import AbortForm, DamageForm, ProtectForm
 from erasure.session.looks import record_session_look
 from erasure.session.map_css import map_css as render_map_css
 from erasure.session.proof import passphrase_matches
+from erasure.session.safe_words import what_was_said
 from erasure.session.snapshot import Viewer, people, snapshot
 from erasure.session.verification_summary import verification_of
 from erasure.session.viewers import viewer_of
+from patients.keepsakes.playback import with_player
 from patients.memories.models import Memory
 
 
@@ -38,6 +40,7 @@ def run_or_404(pk: UUID) -> Run:
 
 @require_safe
 @never_cache
+@with_player
 def session(request: HttpRequest, run: UUID) -> HttpResponse:
     """Show the session page. It is complete without JavaScript."""
     row = run_or_404(run)
@@ -47,7 +50,8 @@ def session(request: HttpRequest, run: UUID) -> HttpResponse:
         "present": state,
         "run": row,
         "abort_form": AbortForm(),
-        "decision_form": DecisionForm(),
+        "ending": "ending" in request.GET,
+        "said": what_was_said(row, request_user(request)),
         "verification": verification_of(row),
     }
     return _page(request, context)
@@ -139,9 +143,13 @@ def pause(request: HttpRequest, run: UUID) -> HttpResponse:
 @require_POST
 def resume(request: HttpRequest, run: UUID) -> HttpResponse:
     """Resume the run."""
-    user = request_user(request)
+    user, agrees = request_user(request), request.POST.get("patient_agrees") == "yes"
     return run_control(
-        request, run, lambda: control.resume(run, by=user), _("Resumed."), _("It goes on already.")
+        request,
+        run,
+        lambda: control.resume(run, by=user, patient_agrees=agrees),
+        _("Resumed."),
+        _("It goes on already."),
     )
 
 
@@ -200,12 +208,15 @@ def safe_word(request: HttpRequest, run: UUID) -> HttpResponse:
 def abort(request: HttpRequest, run: UUID) -> HttpResponse:
     """First of two steps to end the session: pause at once, without a question."""
     user, row = request_user(request), run_or_404(run)
-    return run_control(
+    answer = run_control(
         request,
         run,
         lambda: control.pause(row.pk, by=user, why=Run.Why.ABORT),
         partial(answers.paused_reply, row.pk),
     )
+    if isinstance(answer, HttpResponseRedirect):  # without a script: the page asks the question at once
+        return redirect(f"{answer.url}?ending=")
+    return answer
 
 
 @require_POST
@@ -227,24 +238,6 @@ def abort_finish(request: HttpRequest, run: UUID) -> HttpResponse:
         lambda: control.abort(row.pk, by=user, reason=reason),
         _("The session has been ended."),
         _("The session was being ended already."),
-    )
-
-
-@require_POST
-def decide(request: HttpRequest, run: UUID) -> HttpResponse:
-    """Record the doctor's decision on a copy found off the map."""
-    user, row, form = request_user(request), run_or_404(run), DecisionForm(request.POST)
-    if not form.is_valid():
-        return reply_invalid(request, run, _("Please choose what shall happen, and why."))
-    hold = get_object_or_404(Hold, pk=form.cleaned_data["hold"], step__run=row)
-    extend = form.cleaned_data["decision"] == "extend"
-    return run_control(
-        request,
-        run,
-        lambda: resistance.decide(
-            row.pk, hold.pk, extend=extend, reason=form.cleaned_data["reason"], by=user
-        ),
-        _("Decided. The procedure goes on."),
     )
 
 
@@ -272,8 +265,7 @@ def answer_presence_check(request: HttpRequest, run: UUID) -> HttpResponse:
         request,
         run,
         lambda: presence.answer(row.pk, by=user),
-        _("Thank you. It goes on."),
-        _("Somebody answered already."),
+        partial(answers.presence_reply, row.pk),
     )
 
 

@@ -11,7 +11,7 @@ from django.db.models import Model, Q
 
 from clinic.audit.canonical import check_details
 from clinic.audit.models import Entry
-from erasure.runs.models import Event, Run
+from erasure.runs.models import Event, Run, SafeWord
 from erasure.verification.keys import all_live_keys
 from erasure.verification.places import Place, Subject, may_be_text
 from patients.cases.models import Case
@@ -44,13 +44,14 @@ def _sealed_rows(subject: Subject) -> Iterator[SealedModel]:
         yield from model._default_manager.filter(about)
     if subject.run.outcome != Run.Outcome.STOPPED:
         yield from Case.objects.filter(pk=subject.case_id)
+        yield from SafeWord.objects.filter(case=subject.case_id)
 
 
 def seals(subject: Subject) -> Place:
     """Check that no key opens titles, stories, captions and file names any more.
 
-    After a run that was not stopped this includes the name of the forgotten person, which is sealed in the
-    case.
+    After a run that was not stopped this includes what is sealed under the case's key: the name of the
+    forgotten person, and what the patient said after a safe word.
     """
     rows = [row for row in _sealed_rows(subject) if row.sealed]
     live = all_live_keys()

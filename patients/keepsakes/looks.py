@@ -36,6 +36,7 @@ class LookReason(models.TextChoices):
     READABLE = "readable", gettext_lazy("to see whether it can be made out at all")
     OTHERS = "others", gettext_lazy("to see who else is in it")
     DATE = "date", gettext_lazy("to find its date or place")
+    COMPARE = "compare", gettext_lazy("to see whether it is a copy of another")
     DOUBT = "doubt", gettext_lazy("there is doubt whether it belongs here")
     MAPPING = "mapping", gettext_lazy("to map it together with the patient")
     TECHNICAL = "technical", gettext_lazy("to find a technical fault")

@@ -106,7 +106,7 @@ export class Controls {
   offer(fresh) {
     const root = document.getElementById("controls");
     const names = (node) => [...node.querySelectorAll("[data-control], a.button")]
-      .map((one) => one.dataset.control || one.href).join(" ");
+      .map((one) => (one.dataset.control || one.href) + (one.dataset.asks || "")).join(" ");
     if (names(root) === names(fresh) || this.ending?.matches(":modal") || root.querySelector("[aria-busy]")) return;
     const at = document.activeElement?.closest("#controls form")?.dataset.control;
     root.replaceChildren(...fresh.childNodes);
@@ -137,7 +137,7 @@ export class Controls {
       clearTimeout(timer);
       timer = null;
       bar.getAnimations().forEach((animation) => animation.cancel());
-      if (!held && paused) this.on.said(this.words.let_go);
+      if (!held && paused) this.on.said(this.letGo());
     };
     button.addEventListener("pointerdown", (event) => {
       if (event.button !== 0 || this.busy(form)) return;
@@ -145,7 +145,7 @@ export class Controls {
       this.send(form).then((ok) => {
         paused = ok;
         // Said only now: before, nobody knew that it was paused.
-        if (ok && !held) this.on.said(timer === null ? this.words.let_go : this.words.hold_on);
+        if (ok && !held) this.on.said(timer === null ? this.letGo() : this.holdOn());
       });
       this.on.said(this.words.holding);
       // Not decoration: how long to hold has to be seen, by everyone.
@@ -177,10 +177,19 @@ export class Controls {
     this.ending.showModal();
   }
 
-  // Not now: the session is paused, and going on is the next thing at hand.
+  // After a safe word nobody can resume by a press, so nothing says so.
+  letGo() {
+    return this.form("resume") ? this.words.let_go : this.words.let_go_only;
+  }
+
+  holdOn() {
+    return this.form("resume") ? this.words.hold_on : this.words.hold_on_only;
+  }
+
+  // Not now: the session is paused, and going on is the next thing at hand, where it may.
   stay() {
     this.ending.close();
-    this.form("resume")?.querySelector("button")?.focus();
+    (this.form("resume") || this.form("abort"))?.querySelector("button, input:not([type=hidden])")?.focus();
   }
 
   // There is nothing left to end.
@@ -206,7 +215,8 @@ export class Controls {
     if (event.key === " " && at?.closest("button, a, summary, [tabindex='0']")) return;
     const wanted = name === "pause" && this.root.dataset.state === "paused" ? "resume" : name;
     const form = this.form(wanted), button = form?.querySelector("button");
-    if (!button || button.disabled || !button.offsetParent) return;
+    // What asks for an answer first is not done by one press.
+    if (!button || button.disabled || !button.offsetParent || form.dataset.asks) return;
     event.preventDefault();
     form.requestSubmit(button);
   }

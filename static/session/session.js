@@ -16,7 +16,7 @@ const WHITE = 2400;
 const PIECES = new Set([
   "doctor-called", "doctor-called-again", "doctor-escalated", "doctor-acknowledged",
   "presence-asked", "presence-answered", "presence-missed", "responsible-left", "handover-offered",
-  "handover-accepted", "handover-declined", "taken-over", "handed-back",
+  "handover-accepted", "handover-declined", "taken-over", "handed-back", "resumed",
   "damaged", "damage-decided", "storage-away", "fault", "stalled", "moves-again",
 ]);
 const QUIET = 250; // milliseconds without an event after which a backlog has been told
@@ -43,6 +43,13 @@ class Session {
     this.shore = new Shore(
       document.getElementById("map"), document.getElementById("shore"), document.getElementById("shore-before"),
     );
+    this.sheet = document.getElementById("sheet");
+    this.sheet.addEventListener("click", (event) => {
+      if (!event.target.closest("[data-close-sheet]")) return;
+      event.preventDefault();
+      this.closeSheet();
+    });
+    this.sheet.addEventListener("keydown", (event) => event.key === "Escape" && this.closeSheet());
     document.querySelector("[data-back]")?.addEventListener("click", (event) => {
       event.preventDefault();
       this.choose(null);
@@ -52,6 +59,12 @@ class Session {
     this.shore.ready.then(() => document.getElementById("drawn")?.remove());
     this.watch(present);
     this.dress();
+  }
+
+  // What an alarm led to is put away; the alarm, or whatever comes first, has the focus.
+  closeSheet() {
+    this.sheet.replaceChildren();
+    (document.querySelector("#alarms a, #alarms button") || document.getElementById("main")).focus();
   }
 
   // A frame may cease to exist between the page and its picture: then there is nothing to show, not a fault.
@@ -450,18 +463,18 @@ class Session {
     const fresh = (id) => page.getElementById(id);
     if (!fresh("session")) return;
     const alarms = document.getElementById("alarms");
-    const at = document.activeElement?.closest("#alarms form");
-    // A decision being made is not taken from under somebody's hands, unless it has been made meanwhile.
-    const typing = at && [...fresh("alarms").querySelectorAll("[name=hold]")].some((hold) => hold.value === at.elements.hold?.value);
+    const at = document.activeElement?.closest("#alarms form"), link = document.activeElement?.closest("#alarms a");
     const said = fresh("alarms").textContent.trim();
-    if (!typing && this.alarmed !== said) {
+    if (this.alarmed !== said) {
       this.alarmed = said;
       alarms.replaceChildren(...fresh("alarms").childNodes);
+      window.htmx?.process(alarms);
       const kinds = fresh("session").dataset.alarms;
       if (kinds) this.root.dataset.alarms = kinds;
       else delete this.root.dataset.alarms;
       const same = at && alarms.querySelector(`form[data-control="${at.dataset.control}"] button`);
-      if (at) (same || document.getElementById("main")).focus();
+      const again = link && [...alarms.querySelectorAll("a")].find((one) => one.href === link.href);
+      if (at || link) (same || again || document.getElementById("main")).focus();
     }
     this.moveWords(page);
     const nothing = document.getElementById("nothing");

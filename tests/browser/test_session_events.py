@@ -4,10 +4,12 @@ The test is the worker and the staff: what happens is done by the functions that
 """
 
 import re
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from clinic.audit.models import Entry
 from erasure.runs import control, resistance
 from erasure.runs.finishing import finish
 from erasure.runs.models import Hold
@@ -224,7 +226,7 @@ def test_alarms_and_a_call_leave_every_control_in_sight(
     with watched(chromium, run, viewport={"width": width, "height": height}) as page:
         expect(page.locator("#alarms .alarm")).to_have_count(copies + 1)
         pressed = [
-            "Leave the copy",
+            "Look and decide",
             "I am coming",
             "Resume" if paused else "Pause",
             "Protect this",
@@ -233,7 +235,8 @@ def test_alarms_and_a_call_leave_every_control_in_sight(
             "Abort procedure",
         ]
         for name in pressed:
-            box = page.locator(".panel").get_by_role("button", name=re.compile(name)).first.bounding_box()
+            role: Literal["link", "button"] = "link" if name == "Look and decide" else "button"
+            box = page.locator(".panel").get_by_role(role, name=re.compile(name)).first.bounding_box()
             assert box is not None
             assert (box["height"] >= 44, box["y"] + box["height"] <= height) == (True, True), (name, box)
         order = [page.locator(part).bounding_box() for part in ("#about", "#alarms", "#controls", "#log")]
@@ -241,7 +244,7 @@ def test_alarms_and_a_call_leave_every_control_in_sight(
         assert tops == sorted(tops)
         assert page.locator(".panel").evaluate("panel => panel.scrollTop") == 0
         # What more there is to decide is scrolled to by whoever tabs there; the call does not lie over it.
-        last = page.locator("#alarms").get_by_role("button", name="Put it on the map").last
+        last = page.locator("#alarms").get_by_role("link", name="Look and decide").last
         last.focus()
         decided, call = last.bounding_box(), page.locator(".alarm[data-alarm=doctor]").bounding_box()
         assert decided is not None
@@ -267,7 +270,10 @@ def test_decided_the_alarm_goes_and_the_step_comes_back(chromium: Browser) -> No
     with watched(chromium, run) as page:
         # The copy, and the call for the doctor that it raised.
         expect(page.locator("#alarms .alarm")).to_have_count(2)
-        page.get_by_role("button", name="Leave the copy").click()
+        page.get_by_role("link", name="Look and decide").click()
+        page.get_by_label("it belongs to the childhood it was found in").check()
+        page.get_by_role("button", name="Go on: what follows?").click()
+        page.get_by_role("button", name="Yes, I decide so").click()
         expect(page.locator("#alarms .alarm")).to_have_count(0)
         expect(page.locator("#trails path")).to_have_count(0)
         assert Hold.objects.get(step__run=run).state == Hold.State.SPARED
@@ -499,7 +505,7 @@ def test_every_control_is_reached_by_tab_and_the_map_is_one_stop(chromium: Brows
             if not page.evaluate("Boolean(document.activeElement.closest('main'))"):
                 break
             names.append(re.sub(r"\s+", " ", name))
-        controls = ["Leave the copy", "Put it on the map", "Pause", "Protect this", "Call the doctor"]
+        controls = ["Look and decide", "Pause", "Protect this", "Call the doctor"]
         controls += ["Safe word said", "Abort procedure…", "Follow"]
         found = [next((i for i, name in enumerate(names) if name.startswith(c)), None) for c in controls]
         assert None not in found, names
@@ -548,10 +554,35 @@ def test_a_decision_is_made_by_keyboard_alone(chromium: Browser) -> None:
     run = a_run_with_a_copy(1)
     a_pass(run)
     with watched(chromium, run, make_doctor()) as page:
-        page.get_by_label("The doctor decides, because").focus()
+        page.get_by_role("link", name="Look and decide").focus()
+        page.keyboard.press("Enter")
+        sheet = page.locator("#sheet")
+        expect(sheet.get_by_role("heading", name="A copy of memory 1")).to_be_focused()
+        expect(sheet.locator(".print--blurred img")).to_have_count(2)
+        expect(sheet.locator("input:checked")).to_have_count(0)
+        page.keyboard.press("Escape")
+        expect(sheet).to_be_hidden()
+        expect(page.get_by_role("link", name="Look and decide")).to_be_focused()
+        page.keyboard.press("Enter")
+        sheet.get_by_label("See both sharp. Why?").select_option("compare")
+        sheet.get_by_role("button", name="Show both").press("Enter")
+        expect(sheet.locator(".print--blurred")).to_have_count(0)
+        expect(sheet.locator(".likeness-picture img")).to_have_count(2)
+        sheet.get_by_label("it is not a copy").focus()
         page.keyboard.press("ArrowDown")
+        page.keyboard.press("ArrowDown")
+        expect(sheet.get_by_label("the patient asked for it").first).to_be_checked()
+        page.keyboard.press("Enter")
+        expect(sheet.get_by_role("heading", name="What follows")).to_be_focused()
+        expect(sheet.locator(".follows")).to_have_text(
+            "Memory 1 is erased tonight. The copy in childhood stays; the night is then partial."
+        )
+        expect(sheet.locator(".print--blurred")).to_have_count(0)
         page.keyboard.press("Tab")
         page.keyboard.press("Enter")
         expect(page.locator("#alarms .alarm")).to_have_count(0)
+        expect(sheet.get_by_role("status")).to_have_text("Decided. The procedure goes on.")
+        expect(sheet.locator("img")).to_have_count(0)
         hold = Hold.objects.get(step__run=run)
         assert (hold.state, hold.reason) == (Hold.State.SPARED, resistance.Reason.PATIENT_ASKED)
+        assert Entry.objects.filter(action="keepsake.unblurred", reason="compare").count() == 2

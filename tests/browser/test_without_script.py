@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 from erasure.runs.models import Run
 from patients.keepsakes.models import Keepsake
 from tests.browser.browsing import Visitor, apart, open_house
+from tests.browser.watching import a_pass, a_run_with_a_copy
 from tests.factories import PASSPHRASE, make_case, make_run
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
@@ -72,6 +73,7 @@ def test_the_night_is_held_and_ended_by_plain_forms() -> None:
             expect(visitor.page.locator("#session")).to_have_attribute("data-state", "running")
         acts(patient, "Pause", "paused")
         someone.page.reload()  # it would look again by itself, after a quarter of a minute
+        someone.page.get_by_label("The patient agrees").check()
         acts(someone, "Resume", "running")
         first = someone.page.get_by_role("link", name=re.compile("Photo 0")).or_(
             someone.page.get_by_role("button", name=re.compile("Photo 0"))
@@ -90,3 +92,33 @@ def test_the_night_is_held_and_ended_by_plain_forms() -> None:
         expect(page.locator("#messages")).to_contain_text("The session has been ended.")
         assert house.complaints() == []
     assert apart(lambda: Run.objects.get(pk=run.pk).why) == Run.Why.ABORT
+
+
+def test_a_copy_is_decided_on_and_a_safe_word_lifted_by_plain_forms() -> None:
+    run = a_run_with_a_copy(2)
+    a_pass(run)
+    doctor = run.procedure.booked_by
+    with open_house() as house:
+        someone = house.visitor(doctor, java_script_enabled=False)
+        page = someone.page
+        someone.go(f"/sessions/{run.pk}/")
+        acts(someone, "Safe word said", "paused")
+        someone.press("Look and decide")
+        expect(page.locator(".print--blurred img")).to_have_count(2)
+        page.get_by_label("See both sharp. Why?").select_option("compare")
+        someone.press("Show both")
+        expect(page.locator(".print--blurred")).to_have_count(0)
+        page.get_by_label("in doubt, nothing is erased").check()
+        someone.press("Go on: what follows?")
+        expect(page.locator(".follows")).to_have_text(
+            "Memory 2 and the copy in childhood stay; the night is then partial."
+        )
+        someone.press("Yes, I decide so")
+        expect(page.locator("#messages")).to_contain_text("Decided. The session stays paused.")
+        someone.press("I have spoken with the patient")
+        page.get_by_label("What did the patient say?").fill("Go on, but slower.")
+        page.get_by_label("I have spoken with the patient").check()
+        someone.press("Let the night go on")
+        expect(page.locator("#messages")).to_contain_text("Resumed.")
+        assert house.complaints() == []
+    assert apart(lambda: Run.objects.get(pk=run.pk).safe_words.get().read().words) == "Go on, but slower."

@@ -72,13 +72,14 @@ def test_pausing_again_changes_nothing_unless_it_says_more() -> None:
     assert control.pause(run.pk, by=technician).changed
     since = Run.objects.get().held_at
     assert not control.pause(run.pk, by=doctor).changed
-    assert not control.pause(run.pk, by=patient, why=Why.PATIENT).changed
-    assert Run.objects.get().why == Why.STAFF
-    assert control.pause(run.pk, by=patient, why=Why.SAFE_WORD).changed
-    assert not control.pause(run.pk, by=doctor, why=Why.SAFE_WORD).changed
+    for by, why in ((doctor, Why.ABORT), (patient, Why.PATIENT), (patient, Why.SAFE_WORD)):
+        assert control.pause(run.pk, by=by, why=why).changed
+        assert Run.objects.get().why == why
+        for lower in (Why.STAFF, Why.PRESENCE, Why.ABORT, why):
+            assert not control.pause(run.pk, by=technician, why=lower).changed
     row = Run.objects.get()
     assert (row.state, row.why, row.held_by, row.held_at) == (State.PAUSED, Why.SAFE_WORD, technician, since)
-    assert kinds(run, "started") == ["paused", "paused"]
+    assert kinds(run, "started") == ["paused"] * 4
 
 
 def test_a_night_goes_on_once_and_nobody_holds_it_then() -> None:

@@ -12,7 +12,7 @@ from erasure.runs import control, handover
 from erasure.runs.finishing import outcome_of
 from erasure.runs.lease import claim
 from erasure.runs.models import DoctorCall, Fence, Hold, Run, Step
-from erasure.runs.resistance import Likeness, copies_off_the_map, decide, hold
+from erasure.runs.resistance import Likeness, consequence, copies_off_the_map, decide, hold, open_hold
 from erasure.runs.run_actions import NotNow
 from patients.cases.models import Case
 from patients.consent.models import Signature
@@ -47,7 +47,7 @@ def make_fence(run: Run) -> Fence:
     return fence
 
 
-def decide_on(run: Run, item: Hold, *, extend: bool = False, reason: str = "doubt") -> Hold:
+def decide_on(run: Run, item: Hold, *, extend: bool = False, reason: str = "childhood") -> Hold:
     return decide(run.pk, item.pk, extend=extend, reason=reason, by=doctor_of(run))
 
 
@@ -121,6 +121,115 @@ def test_nothing_is_decided_after_the_night() -> None:
     with pytest.raises(ValueError, match=f"^{DECIDED}$"):
         decide_on(run, item)
     assert is_open(item)
+
+
+@pytest.mark.parametrize(
+    ("extend", "reason"),
+    [
+        *[(True, reason) for reason in ("doubt", "not-a-copy", "childhood", "kept")],
+        *[(False, reason) for reason in ("clause", "kept")],
+    ],
+)
+def test_a_reason_fits_its_decision(extend: bool, reason: str) -> None:
+    run = make_held()
+    with pytest.raises(ValueError, match=r"^The reason “.+” does not fit the decision “.+”\.$"):
+        decide_on(run, Hold.objects.get(), extend=extend, reason=reason)
+    assert is_open(Hold.objects.get())
+
+
+def test_in_doubt_nothing_is_erased() -> None:
+    run = make_held(copies=2)
+    first, second = Hold.objects.order_by("found_at", "pk")
+    decide_on(run, first, reason="doubt")
+    step = Step.objects.get(run=run)
+    assert (step.state, step.spared_because, step.level) == (Step.State.SPARED, "doubt", 0)
+    assert step.memory.fate == Memory.Fate.PROTECTED
+    second.refresh_from_db()
+    assert (second.state, second.reason, second.decided_by) == (Hold.State.SPARED, "doubt", doctor_of(run))
+    assert acts(run, "resistance.spared") == [f"user:{doctor_of(run).pk}"] * 2
+    assert acts(run, "memory.protected") == [f"user:{doctor_of(run).pk}"]
+    assert kinds(run)[-4:] == ["decided", "decided", "protected", "doctor-acknowledged"]
+    assert not advance(run.pk)
+    run.refresh_from_db()
+    assert (run.state, run.outcome) == (Run.State.FINISHED, Run.Outcome.PARTIAL)
+    assert not Keepsake.objects.filter(gone_at__isnull=False).exists()
+    assert run.certificate.statement["remains"]["spared"] == [{"number": 1, "because": "doubt", "passes": 0}]
+
+
+def test_a_copy_in_a_memory_that_is_kept_is_never_put_on_the_map() -> None:
+    case, picture = make_case(), jpeg()
+    make_keepsake(make_memory(case, "The target"), picture)
+    make_keepsake(make_memory(case, "Kept", "2003-01-01", fate=Memory.Fate.PROTECTED), picture)
+    run = make_run(memories=0, case=case)
+    assert not advance(run.pk)
+    item = Hold.objects.get()
+    with pytest.raises(ValueError, match=r"^The copy belongs to a memory that is kept on purpose"):
+        decide_on(run, item, extend=True, reason="clause")
+    with pytest.raises(ValueError, match=r"does not fit"):
+        decide_on(run, item, reason="childhood")
+    assert consequence(item, extend=False, reason="kept") == (
+        "Memory 2 is erased tonight. The copy in memory 1 stays; the night is then partial."
+    )
+    assert decide_on(run, item, reason="kept").state == Hold.State.SPARED
+
+
+def test_a_copy_of_a_memory_that_is_kept_by_now_stays_too() -> None:
+    run = make_held()
+    control.protect(run.pk, run.steps.get().memory_id, by=run.procedure.case.patient)
+    item = Hold.objects.get()
+    with pytest.raises(ValueError, match=r"^The memory itself is kept by now, so its copy stays too\.$"):
+        decide_on(run, item, extend=True, reason="clause")
+    item = open_hold(run, item.pk)
+    assert consequence(item, extend=False, reason="doubt").startswith("Memory 1 is kept by now.")
+    decide_on(run, item, reason="doubt")
+    assert Step.objects.get().spared_because == "protected", "kept once, and for the first reason"
+    assert len(acts(run, "memory.protected")) == 1
+
+
+def test_nothing_is_decided_while_the_night_is_stopped() -> None:
+    run = make_held()
+    control.abort(run.pk, by=doctor_of(run), reason="doubt")
+    with pytest.raises(NotNow, match=r"^This session is being stopped\.$"):
+        decide_on(run, Hold.objects.get(), extend=True, reason="clause")
+    assert is_open(Hold.objects.get())
+
+
+@pytest.mark.parametrize(
+    ("extend", "reason", "follows"),
+    [
+        (True, "clause", "Memory 1 and the copy in childhood are erased tonight."),
+        (
+            False,
+            "childhood",
+            "Memory 1 is erased tonight. The copy in childhood stays; the night is then partial.",
+        ),
+        (
+            False,
+            "not-a-copy",
+            "Memory 1 is erased tonight. What was found in childhood stays: it is no copy.",
+        ),
+        (False, "doubt", "Memory 1 and the copy in childhood stay; the night is then partial."),
+    ],
+)
+def test_what_is_said_to_follow_does_follow(extend: bool, reason: str, follows: str) -> None:
+    run = make_held()
+    item = open_hold(run, Hold.objects.get().pk)
+    assert consequence(item, extend=extend, reason=reason) == follows
+    decide_on(run, item, extend=extend, reason=reason)
+    assert not advance(run.pk)
+    run.refresh_from_db()
+    own, copy = Keepsake.objects.get(pk=item.keepsake_id), Keepsake.objects.get(pk=item.copy_id)
+    assert (own.gone_at is not None) == ("Memory 1 is erased" in follows or "are erased" in follows)
+    assert (copy.gone_at is not None) == ("are erased" in follows)
+    assert (run.outcome == Run.Outcome.PARTIAL) == ("partial" in follows)
+
+
+def test_what_follows_waits_for_the_other_copies() -> None:
+    run = make_held(copies=2)
+    item = open_hold(run, Hold.objects.order_by("pk")[0].pk)
+    assert consequence(item, extend=False, reason="childhood").endswith(
+        "It still waits until you have decided on its other copies."
+    )
 
 
 def test_a_decision_needs_a_reason_that_is_known() -> None:

@@ -1,6 +1,7 @@
 """The controls through their views: one effect however often pressed, and an answer that is true."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -15,13 +16,12 @@ from clinic.accounts.models import Role, User
 from erasure.jobs.worker import next_step
 from erasure.runs import calls, control, handover, presence
 from erasure.runs.lease import claim
-from erasure.runs.models import Attendance, DoctorCall, Hold, Run
+from erasure.runs.models import Attendance, DoctorCall, Run
 from erasure.runs.passes import make_pass
 from erasure.runs.run_actions import after
 from erasure.session.snapshot import Viewer, snapshot
 from erasure.session.viewers import viewer_of
 from tests.erasure.runs.nights import doctor_of, due_now, kinds, technician_of, unattended
-from tests.erasure.runs.test_resistance import make_held
 from tests.erasure.session.test_views import page_of
 from tests.factories import PASSPHRASE, make_doctor, make_run, make_technician, make_user
 
@@ -262,20 +262,42 @@ def test_an_unknown_session_is_no_session() -> None:
         assert press(unknown, make_doctor(), name).status_code in {403, 404}
 
 
-def test_a_copy_is_decided_on_with_a_reason_and_the_answer_says_so() -> None:
-    run = make_held()
-    item, doctor = Hold.objects.get(), doctor_of(run)
-    unsaid = pressed(run, doctor, "decide", hold=item.pk, decision="spare", reason="")
-    assert unsaid == (400, None, "Please choose what shall happen, and why.")
-    assert Hold.objects.get().state == Hold.State.OPEN
-    said = pressed(run, doctor, "decide", hold=item.pk, decision="spare", reason="doubt")
-    assert (said[0], said[2]) == (200, "Decided. The procedure goes on.")
-    decided = Hold.objects.get()
-    assert (decided.state, decided.decided_by, decided.reason) == (Hold.State.SPARED, doctor, "doubt")
+@pytest.mark.parametrize("htmx", [True, False])
+@pytest.mark.parametrize("who", [technician_of, doctor_of])
+def test_after_a_safe_word_no_request_resumes(who: Callable[[Run], User], htmx: bool) -> None:
+    run = make_run(1)
+    control.safe_word(run.pk, by=run.procedure.case.patient)
+    status, _changed, text = pressed(run, who(run), "resume")
+    assert (status, text.split(".")[0]) == (409, "The safe word was said")
+    client = Client(headers={"HX-Request": "true"} if htmx else {})
+    client.force_login(who(run), backend=settings.AUTHENTICATION_BACKENDS[0])
+    answer = client.post(reverse("erasure:resume", args=[run.pk]), {"patient_agrees": "yes"}, follow=True)
+    assert "Only a doctor lets the night go on" in answer.content.decode()
+    assert Run.objects.get().state == Run.State.PAUSED
+    assert "resume" not in controls_of(run, who(run))
+    assert ("lift" in controls_of(run, who(run))) == (who is doctor_of)
 
 
-def test_a_copy_of_another_night_is_not_there_to_decide_on() -> None:
-    run, other = make_run(1), make_held()
-    data = {"hold": Hold.objects.get().pk, "decision": "spare", "reason": "doubt"}
-    assert press(run, doctor_of(run), "decide", **data).status_code == 404
-    assert Hold.objects.get(step__run=other).state == Hold.State.OPEN
+def test_the_patients_pause_is_lifted_with_their_word() -> None:
+    run = make_run(1)
+    assert pressed(run, run.procedure.case.patient, "pause")[1]
+    assert pressed(run, technician_of(run), "resume")[0] == 409
+    assert pressed(run, technician_of(run), "resume", patient_agrees="yes")[:2] == (200, True)
+
+
+def test_presence_in_a_paused_night_does_not_say_that_it_goes_on(settings: settings) -> None:
+    settings.LACUNA_PRESENCE_CHECK_MINUTES = 20
+    run = make_run(1)
+    unattended(run)
+    presence.ask_due()
+    control.safe_word(run.pk, by=run.procedure.case.patient)
+    assert pressed(run, technician_of(run), "presence")[2] == "Thank you. The session stays paused."
+
+
+def test_an_abort_without_a_script_leads_to_its_question_also_after_a_safe_word() -> None:
+    run = make_run(1)
+    control.safe_word(run.pk, by=run.procedure.case.patient)
+    client = Client()
+    client.force_login(technician_of(run), backend=settings.AUTHENTICATION_BACKENDS[0])
+    answer = client.post(reverse("erasure:abort", args=[run.pk]), follow=True)
+    assert re.search(r'<dialog class="ending"[^>]* open>', answer.content.decode())

@@ -12,7 +12,7 @@ from django.template.loader import render_to_string
 from django.test import RequestFactory
 from django.utils import translation
 
-from erasure.session.forms import AbortForm, DecisionForm
+from erasure.session.forms import AbortForm
 from tests.erasure.session.presents import a_memory, a_present
 from tests.templates.markup import Page
 
@@ -63,7 +63,7 @@ def page(settings: LazySettings) -> Render:
         request = RequestFactory().get(f"/sessions/{present['run']}/{query}")
         wanted = {"present": present, "request": request, "csrf_token": "t0ken", **context}
         if not context.get("wall"):
-            wanted |= {"abort_form": AbortForm(), "decision_form": DecisionForm()}
+            wanted |= {"abort_form": AbortForm()}
         with translation.override(lang):
             return Seen(render_to_string("erasure/session/session.html", wanted))
 
@@ -189,10 +189,8 @@ def test_a_copy_off_the_map_asks_the_doctor(page: Render) -> None:
     assert "Off the map" in seen.said
     assert "[2] is hidden off the map Its likeness was found in “The bird”" in seen.said
     assert seen.one("div", role="alert", data_alarm="off-map")
-    assert seen.one("input", name_="hold").attributes["value"] == "hold-1"
-    values = {e.attributes["value"]: e.attributes for e in seen.all("button", name_="decision")}
-    assert set(values) == {"spare", "extend"}
-    assert "disabled" not in values["extend"]
+    link = seen.one("a", href="/run/decide/?hold=hold-1").attributes
+    assert (link["hx-get"], link["hx-target"]) == ("/run/decide/?hold=hold-1", "#sheet")
 
 
 def test_the_copy_is_marked_where_it_lies(page: Render) -> None:
@@ -222,17 +220,12 @@ def test_a_held_memory_stays_in_the_panel_with_an_empty_stage(page: Render) -> N
     assert [e.attributes["alt"] for e in seen.all("img", src=present["memories"][2]["picture"])] == [""]
 
 
-def test_without_prior_consent_the_copy_can_only_be_left(page: Render) -> None:
-    extend = page(held(may_extend=False)).one("button", name_="decision", value="extend")
-    assert "disabled" in extend.attributes
-
-
-def test_who_may_not_decide_sees_the_alarm_without_the_form(page: Render) -> None:
+def test_who_may_not_decide_sees_the_alarm_without_the_way_to_it(page: Render) -> None:
     present = held()
     present["controls"]["decide"] = None
     seen = page(present)
     assert seen.one("div", role="alert", data_alarm="off-map")
-    assert seen.all("button", name_="decision") == []
+    assert [e for e in seen.all("a") if "decide" in e.attributes.get("href", "")] == []
 
 
 def test_a_paused_run_says_by_whom_and_what_can_still_be_saved(page: Render) -> None:
@@ -243,8 +236,39 @@ def test_a_paused_run_says_by_whom_and_what_can_still_be_saved(page: Render) -> 
     assert "hidden" not in seen.one("div", id="held").attributes
 
 
+@pytest.mark.parametrize("may_lift", [True, False])
+def test_a_safe_word_says_who_lets_the_night_go_on(page: Render, may_lift: bool) -> None:
+    alarm = {
+        "id": "1",
+        "kind": "safe-word",
+        "n": None,
+        "since": "2004-02-13T22:41:00-05:00",
+        "who": "Joel B.",
+    }
+    present = half(state="paused", why="safe-word", alarms=[alarm])
+    present["controls"] |= {"resume": None, "lift": "/run/lift/" if may_lift else None}
+    seen = page(present)
+    assert "The safe word was said Pressed by Joel B. at 22:41:00." in seen.said
+    assert [e for e in seen.all("form") if e.attributes.get("data-control") == "resume"] == []
+    links = [e.attributes["hx-get"] for e in seen.all("a", href="/run/lift/")]
+    assert links == (["/run/lift/"] if may_lift else [])
+    assert ("Only a doctor lets the night go on" in seen.said) != may_lift
+
+
+def test_the_patients_pause_asks_whether_they_agree_and_takes_no_key(page: Render) -> None:
+    seen = page(half(state="paused", why="patient"))
+    resume = next(e for e in seen.all("form") if e.attributes.get("data-control") == "resume")
+    assert resume.attributes["data-asks"] == "patient"
+    assert "required" in seen.one("input", name_="patient_agrees").attributes
+    assert "data-asks" not in page(half(state="paused", why="staff")).html
+
+
 def test_an_abort_that_began_without_a_script_goes_on_in_an_open_dialog(page: Render) -> None:
     assert "open" not in page(half()).one("dialog", id="ending").attributes
+    assert (
+        "open"
+        in page(half(state="paused", why="safe-word"), ending=True).one("dialog", id="ending").attributes
+    )
     begun = page(half(state="paused", why="abort"))
     assert "open" in begun.one("dialog", id="ending").attributes
     assert begun.one("select", name_="reason", id="id_reason")
