@@ -18,30 +18,24 @@ from clinic.calendar.board import BookingLabel, Lane, Need, Progress, Span
 from clinic.calendar.durations import format_duration
 from clinic.calendar.models import Booking
 from erasure.procedures.models import Procedure
-from erasure.runs.models import DoctorCall, Hold, Run, Step
+from erasure.procedures.readiness import FAULTS, faults_at_start
+from erasure.runs.calls import unanswered
+from erasure.runs.models import Hold, Run, Step
 from erasure.runs.passes import PASS_COUNT
 from patients.cases.models import Case
-from patients.consent.signing import may_start_from
 from patients.memories.silhouette import FILE, WALL, silhouettes
 
 SILHOUETTE_TEMPLATE = "components/silhouette.html"
 
 
-def consent_fault(procedure: Procedure) -> str:
-    """Return why a booked procedure cannot start as things stand, or "" if it can.
+def start_faults(procedures: Collection[Procedure]) -> dict[UUID, str]:
+    """Return by id, in a few words, why each procedure cannot start as things stand; "" if it can.
 
-    The procedure should be loaded with `consent`, `map` and `booking`.
+    The procedures should be loaded with `consent`, `map` and `booking`.
     """
-    consent = procedure.consent
-    if procedure.state != Procedure.State.BOOKED:
-        return ""
-    if consent.withdrawn_at:
-        return _("consent withdrawn")
-    if consent.superseded_at or procedure.map.unlocked_at or consent.map_digest != procedure.map.digest:
-        return _("consent unsigned")
-    if procedure.booking.starts_at < may_start_from(consent):
-        return _("still within the time to think it over")
-    return ""
+    booked = [one for one in procedures if one.state == Procedure.State.BOOKED]
+    faults = faults_at_start(booked)
+    return {one.pk: str(FAULTS[fault][0]) if (fault := faults.get(one.pk, "")) else "" for one in procedures}
 
 
 def _visible_cases(viewer: User, cases: Collection[UUID]) -> set[UUID]:
@@ -56,16 +50,19 @@ def describe_bookings(bookings: Sequence[Booking], viewer: User) -> dict[UUID, B
         .select_related("case__patient", "consent", "map", "booking")
         .annotate(
             targets=Count(
-                "case__memories", filter=Q(case__memories__zone="map") & ~Q(case__memories__fate="protected")
+                "case__memories", filter=Q(case__memories__zone="map", case__memories__fate="target")
             )
         )
     )
     visible = _visible_cases(viewer, [procedure.case_id for procedure in procedures])
-    return {procedure.booking_id: _label(procedure, procedure.case_id in visible) for procedure in procedures}
+    faults = start_faults(procedures)
+    return {
+        procedure.booking_id: _label(procedure, faults[procedure.pk], procedure.case_id in visible)
+        for procedure in procedures
+    }
 
 
-def _label(procedure: Procedure, visible: bool) -> BookingLabel:
-    fault = consent_fault(procedure)
+def _label(procedure: Procedure, fault: str, visible: bool) -> BookingLabel:
     if not visible:
         return BookingLabel(what=_("Erasure"), held=bool(fault))
     if fault:
@@ -104,11 +101,10 @@ def _count_runs(runs: Sequence[Run]) -> dict[UUID, RunCounts]:
     for run, state, level in Step.objects.filter(run__in=runs).values_list("run_id", "state", "level"):
         counts[run].steps[state] += 1
         counts[run].passes_done += level if state in {Step.State.WAITING, Step.State.FADING} else 0
-    holds = Hold.objects.filter(step__run__in=runs, state=Hold.State.OPEN)
+    holds = Hold.objects.waiting().filter(step__run__in=runs)
     for run, memory, number in holds.values_list("step__run_id", "step__memory_id", "step__memory__number"):
         counts[run].off_map.append((memory, number))
-    calls = DoctorCall.objects.filter(run__in=runs, acknowledged_at__isnull=True)
-    for run, called_at in calls.values_list("run_id", "called_at"):
+    for run, called_at in unanswered().filter(run__in=runs).values_list("run_id", "called_at"):
         counts[run].called_at = called_at
     return counts
 
@@ -180,6 +176,7 @@ def progress(span: Span, viewer: User, wall: bool) -> Sequence[Progress]:
         runs = [run for run in runs if run.procedure.case_id in visible]
     counts = _count_runs(runs)
     upcoming = _upcoming(span, now) if wall else []
+    faults = start_faults(upcoming)
     off_map_memories = {memory for one in counts.values() for memory, _number in one.off_map}
     cases = [run.procedure.case_id for run in runs] + [procedure.case_id for procedure in upcoming]
     maps = silhouettes(cases, WALL if wall else FILE, held=off_map_memories)
@@ -198,7 +195,7 @@ def progress(span: Span, viewer: User, wall: bool) -> Sequence[Progress]:
         Progress(
             name="",
             initials=initials(procedure.case.patient.name),
-            state=_("Held") if (fault := consent_fault(procedure)) else _("Booked"),
+            state=_("Held") if (fault := faults[procedure.pk]) else _("Booked"),
             kind="amber" if fault else "",
             text=fault or _("begins %(time)s") % {"time": _clock(procedure.booking.starts_at)},
             open=False,
@@ -230,10 +227,11 @@ def needs(span: Span, viewer: User) -> Sequence[Need]:
     visible = _visible_cases(viewer, [procedure.case_id for procedure in booked])
     overdue_before = timezone.now() - timedelta(minutes=5)
     found = []
+    faults = start_faults(booked)
     for procedure in booked:
         if procedure.case_id not in visible:
             continue
-        if fault := consent_fault(procedure):
+        if fault := faults[procedure.pk]:
             text = _("Tonight is held: %(why)s.") % {"why": fault}
         elif procedure.booking.starts_at < overdue_before:
             text = _("Was to begin at %(time)s and has not.") % {"time": _clock(procedure.booking.starts_at)}

@@ -41,10 +41,10 @@ def reminder_interval() -> float:
 def unanswered() -> "QuerySet[DoctorCall]":
     """Calls that nobody has acknowledged.
 
-    They stay open after the run has finished, except HOLD calls, which no longer matter then.
+    They stay open after the run has ended or was stopped, except HOLD calls: there is nothing to decide then.
     """
     return DoctorCall.objects.filter(acknowledged_at__isnull=True).exclude(
-        why=DoctorCall.Why.HOLD, run__state=Run.State.FINISHED
+        why=DoctorCall.Why.HOLD, run__state__in=[Run.State.STOPPING, Run.State.FINISHED]
     )
 
 

@@ -14,6 +14,7 @@ from erasure.runs.events import NewEvent, emit
 from erasure.runs.models import Hold, Run, Step
 from erasure.runs.passes import PASS_COUNT
 from patients.cases.models import Case
+from patients.consent.models import Signature
 from patients.vault.configured import key_store
 from patients.vault.models import StoredObject
 from patients.vault.objects import destroy, mark_for_destruction
@@ -131,8 +132,8 @@ def finish(run_id: UUID) -> bool:
 def update_case(run: Run, outcome: str) -> None:
     """Unless the run was stopped, close the case and doom the seal of its data: the subject is forgotten.
 
-    If the run was stopped, the case is MAPPED again, except that a withdrawal sets the stage itself. A
-    withdrawal may come while the run is stopping for another reason.
+    If the run was stopped, the case is MAPPED again and the consent to this night is spent, except that a
+    withdrawal sets both itself. A withdrawal may come while the run is stopping for another reason.
     """
     case = Case.objects.filter(pk=run.procedure.case_id)
     if outcome != Run.Outcome.STOPPED:
@@ -140,3 +141,6 @@ def update_case(run: Run, outcome: str) -> None:
         mark_for_destruction(StoredObject.objects.filter(pk=run.procedure.case_id), f"run:{run.pk}")
     elif run.why != Run.Why.WITHDRAWN:
         case.exclude(stage=Case.Stage.WITHDRAWN).update(stage=Case.Stage.MAPPED)
+        # It was given for this night. For another the patient signs again, for the map as it is by then.
+        spent = Signature.objects.in_force().filter(pk=run.procedure.consent_id)
+        spent.update(superseded_at=timezone.now())

@@ -125,6 +125,12 @@ class Step(models.Model):
         ]
 
 
+class HoldQuerySet(models.QuerySet["Hold"]):
+    def waiting(self) -> "HoldQuerySet":
+        """Return the holds that wait for the doctor. Once the run ends or is stopped, none does."""
+        return self.filter(state=Hold.State.OPEN, step__run__state__in=[Run.State.RUNNING, Run.State.PAUSED])
+
+
 class Hold(models.Model):
     """A copy of a target found off the map: the step waits until the doctor decides."""
 
@@ -145,6 +151,8 @@ class Hold(models.Model):
     )
     decided_at = models.DateTimeField(null=True)
     reason = models.CharField(max_length=20, blank=True)  # a code from resistance.Reason, no free text
+
+    objects = HoldQuerySet.as_manager()
 
     class Meta:
         constraints = [

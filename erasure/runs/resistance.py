@@ -118,7 +118,7 @@ def decide(run_id: UUID, hold_id: UUID, *, extend: bool, reason: str, by: User) 
     item = Hold.objects.select_related("step__memory", "step__run__procedure__consent").get(
         pk=hold_id, step__run_id=run_id
     )
-    if item.state != Hold.State.OPEN or run.state == Run.State.FINISHED:
+    if item.state != Hold.State.OPEN or run.state in {Run.State.STOPPING, Run.State.FINISHED}:
         raise ValueError(_("This has been decided already."))
     if reason not in Reason.values:
         raise ValueError(_("Please choose a reason."))

@@ -71,7 +71,7 @@ def counts(run: Run) -> dict[str, int]:
         "map": steps[Step.State.WAITING] + steps[Step.State.FADING] + steps[Step.State.HELD],
         "destroyed": steps[Step.State.DESTROYED],
         "protected": protected,
-        "off": Hold.objects.filter(step__run=run, state=Hold.State.OPEN).count(),
+        "off": Hold.objects.waiting().filter(step__run=run).count(),
     }
 
 
@@ -185,9 +185,7 @@ def alarms(run: Run, viewer: Viewer) -> list[dict[str, Any]]:
 
     These are open holds, an unanswered doctor call, open presence checks and an offer to hand over.
     """
-    open_holds = Hold.objects.filter(step__run=run, state=Hold.State.OPEN).select_related(
-        "step__memory", "copy__memory"
-    )
+    open_holds = Hold.objects.waiting().filter(step__run=run).select_related("step__memory", "copy__memory")
     out: list[dict[str, Any]] = [
         {
             "id": str(hold.pk),

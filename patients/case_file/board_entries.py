@@ -2,59 +2,22 @@
 
 from collections.abc import Sequence
 
-from django.db.models import Count, Q, QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from clinic.accounts.models import Role, User
 from clinic.calendar.board import Lane, Need, Span
+from patients.cases.facts import statuses_of
 from patients.cases.models import Case
-from patients.keepsakes.models import Keepsake
-from patients.memories.models import Memory
+from patients.cases.status_words import wait_url, wait_words
 from patients.requests.models import AppointmentRequest
 
 # The board gives an overview. The list of cases shows the rest.
 MAX_CASES = 40
-
-
-def _with_counts(cases: QuerySet[Case]) -> QuerySet[Case]:
-    """Annotate each case with the counts that `_pending_step` reads."""
-    present = Q(keepsakes__gone_at__isnull=True)
-    return cases.annotate(
-        to_review=Count(
-            "keepsakes", filter=present & Q(keepsakes__review=Keepsake.Review.WAITING), distinct=True
-        ),
-        unplaced=Count("keepsakes", filter=present & Q(keepsakes__memory__isnull=True), distinct=True),
-        without_intensity=Count(
-            "memories",
-            filter=Q(memories__intensity__isnull=True, memories__zone=Memory.Zone.MAP),
-            distinct=True,
-        ),
-    )
-
-
-def _pending_step(case: Case) -> tuple[str, str] | None:
-    """Return the next step of a case from `_with_counts`, as text and URL; None if there is nothing to do."""
-    to_review, unplaced, without_intensity = (
-        getattr(case, name) for name in ("to_review", "unplaced", "without_intensity")
-    )
-    bench = reverse("patients:mapping", args=[case.pk])
-    match case.stage:
-        case Case.Stage.BRINGING | Case.Stage.REVIEW if to_review:
-            text = ngettext(
-                "%(n)d keepsake waits for review.", "%(n)d keepsakes wait for review.", to_review
-            ) % {"n": to_review}
-            return text, reverse("patients:review", args=[case.pk])
-        case Case.Stage.REVIEW if unplaced or without_intensity:
-            return _("Reviewed. The mapping visit is not finished."), bench
-        case Case.Stage.REVIEW:
-            return _("Mapped. The map can be locked."), bench
-        case Case.Stage.MAPPED:
-            return _("Map locked, consent unsigned."), reverse("patients:case", args=[case.pk])
-        case Case.Stage.CONSENTED:
-            return _("Consent given, no night booked."), reverse("patients:case", args=[case.pk])
-    return None
+WITH_NEEDS = [Case.Stage.BRINGING, Case.Stage.REVIEW, Case.Stage.MAPPED, Case.Stage.CONSENTED]
+# The lane of erasure tells of nights (erasure/runs/board_entries.py).
+NIGHTLY = frozenset({"called", "decide", "held"})
 
 
 def needs(span: Span, viewer: User) -> Sequence[Need]:
@@ -62,13 +25,18 @@ def needs(span: Span, viewer: User) -> Sequence[Need]:
 
     span: not used; these entries have no date.
     """
-    stages = [Case.Stage.BRINGING, Case.Stage.REVIEW, Case.Stage.MAPPED, Case.Stage.CONSENTED]
-    visible = Case.objects.visible_to(viewer).filter(stage__in=stages)
-    rows = _with_counts(Case.objects.filter(pk__in=visible.values("pk"))).select_related("patient")
+    visible = Case.objects.visible_to(viewer).filter(stage__in=WITH_NEEDS)
+    rows = Case.objects.filter(pk__in=visible.values("pk")).select_related("patient")
+    cases = list(rows.order_by("opened_at", "pk")[:MAX_CASES])
+    statuses = statuses_of(cases)
     entries = []
-    for case in rows.order_by("opened_at", "pk")[:MAX_CASES]:
-        if step := _pending_step(case):
-            entries.append(Need(case.patient.short_name, *step))
+    for case in cases:
+        status = statuses[case.pk]
+        # What waits for the patient alone, and for a night, stands elsewhere on the board or on their page.
+        told = [wait for wait in status.waits if wait.code not in NIGHTLY and wait_words(wait)]
+        entries += [
+            Need(case.patient.short_name, wait_words(wait), wait_url(wait, case.pk, status)) for wait in told
+        ]
     if viewer.has_role(Role.RECEPTIONIST, Role.DOCTOR):
         new = AppointmentRequest.objects.filter(state=AppointmentRequest.State.NEW).count()
         if new:

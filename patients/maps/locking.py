@@ -1,6 +1,6 @@
 """Locks a map: the patient signs for exactly this map, and it is erased in exactly this order."""
 
-import hashlib
+import itertools
 from typing import Any
 
 from django.db import transaction
@@ -9,12 +9,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from clinic.accounts.models import User
-from clinic.audit.canonical import dump
 from clinic.audit.record import Act, actor_of, record
 from patients.cases.models import Case
 from patients.consent.models import Signature
 from patients.keepsakes.models import Keepsake
 from patients.maps.layout import Print, layout
+from patients.memories.map_content import map_body, map_digest
 from patients.memories.models import LockedMap, Memory, MemoryLink
 from patients.vault.sealed import read_many
 
@@ -35,7 +35,8 @@ def obstacles(case: Case) -> list[str]:
     if case.stage not in {Case.Stage.BRINGING, Case.Stage.REVIEW, Case.Stage.INTAKE}:
         # Return at once: when a run has begun, some memories cannot be decrypted any more.
         return [_("The map is locked already.")]
-    memories = list(Memory.objects.filter(case=case))
+    # What a stopped night erased stays erased: it lacks nothing, and has no words any more.
+    memories = list(Memory.objects.filter(case=case).exclude(fate=Memory.Fate.ERASED))
     fields = read_many(memories)
     keepsakes = Keepsake.objects.filter(case=case, gone_at__isnull=True)
     found: list[str] = []
@@ -74,31 +75,6 @@ def obstacles(case: Case) -> list[str]:
     return found
 
 
-def map_body(case: Case) -> dict[str, Any]:
-    """Return the content of a locked map as plain data: random ids, numbers, zones, fates. No words."""
-    memories = Memory.objects.filter(case=case).order_by("number", "pk").prefetch_related("keepsakes")
-    return {
-        "case": str(case.pk),
-        "memories": [
-            {
-                "id": str(memory.pk),
-                "number": memory.number,
-                "zone": memory.zone,
-                "fate": memory.fate,
-                "keepsakes": sorted(
-                    str(keepsake.pk) for keepsake in memory.keepsakes.all() if not keepsake.gone_at
-                ),
-            }
-            for memory in memories
-        ],
-    }
-
-
-def map_digest(body: dict[str, Any]) -> str:
-    """Return the SHA-256 (hex) of the body as canonical JSON: sorted keys, no spaces, UTF-8."""
-    return hashlib.sha256(dump(body)).hexdigest()
-
-
 def _layout_inputs(case: Case) -> tuple[object, ...]:
     """Return everything that numbers, chapters and places depend on, to see whether it has changed."""
     memories = Memory.objects.filter(case=case, zone=Memory.Zone.MAP).order_by("pk")
@@ -113,10 +89,16 @@ def _layout_inputs(case: Case) -> tuple[object, ...]:
 
 
 def _number_and_place(case: Case, memories: list[Memory]) -> list[Memory]:
-    """Set number (1 is the oldest), chapter and place of each memory. Return them in order; save nothing."""
+    """Set number (1 is the oldest), chapter and place of each memory. Return them in order; save nothing.
+
+    Memories that an earlier night erased keep their numbers, by which its certificate names them.
+    """
     fields = read_many(memories)
     ordered = sorted(memories, key=lambda memory: (fields[memory.pk].day, memory.made_at, memory.pk))
-    numbers = {memory.pk: place for place, memory in enumerate(ordered, start=1)}
+    erased = Memory.objects.filter(case=case, fate=Memory.Fate.ERASED)
+    taken = set(erased.values_list("number", flat=True))
+    free = (number for number in itertools.count(1) if number not in taken)
+    numbers = {memory.pk: number for memory, number in zip(ordered, free, strict=False)}
     links: dict[Any, set[int]] = {memory.pk: set() for memory in ordered}
     for link in MemoryLink.objects.filter(a__in=memories, b__in=memories):
         links[link.a_id].add(numbers[link.b_id])
@@ -159,7 +141,7 @@ def _number_and_place(case: Case, memories: list[Memory]) -> list[Memory]:
 
 def _save_places(case: Case, ordered: list[Memory]) -> None:
     # Numbers are unique per case. Clear them first: two memories that swap numbers would collide.
-    Memory.objects.filter(case=case).update(number=None)
+    Memory.objects.filter(case=case).exclude(fate=Memory.Fate.ERASED).update(number=None)
     Memory.objects.bulk_update(ordered, ["number", "chapter", "x", "y", "w", "h", "tilt"])
 
 
@@ -172,7 +154,8 @@ def lock_map(case: Case, *, by: User) -> LockedMap:
     if found := obstacles(case):
         raise CannotLock(found)
     inputs = _layout_inputs(case)
-    placed = _number_and_place(case, list(Memory.objects.filter(case=case, zone=Memory.Zone.MAP)))
+    on_map = Memory.objects.filter(case=case, zone=Memory.Zone.MAP).exclude(fate=Memory.Fate.ERASED)
+    placed = _number_and_place(case, list(on_map))
     with transaction.atomic():
         locked = Case.objects.select_for_update().get(pk=case.pk)
         # Check again with the case locked: an upload may have finished meanwhile.
