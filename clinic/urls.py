@@ -5,6 +5,7 @@ from django.urls import include, path
 from django.views.i18n import set_language
 
 urlpatterns = [
+    path("", include("clinic.alerts.urls")),
     path("", include("clinic.people.urls")),
     path("", include("clinic.calendar.urls")),
     path("", include("clinic.oversight.urls")),

@@ -19,6 +19,7 @@ let in. Nobody uses a staff role on a case whose patient they are, or which is a
 | assigned | The technician is booked for the night of the case. |
 | mapping | The case is not booked yet; its memories are being mapped. |
 | offered | The technician was asked to take the night over. |
+| called | The administrator was told of a doctor call of the night, because no doctor answered. |
 """
 
 

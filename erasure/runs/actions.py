@@ -11,6 +11,7 @@ register(
         "run.resumed": (_("Resumed"), "plain"),
         "run.doctor-called": (_("Doctor called"), "alarm"),
         "run.doctor-acknowledged": (_("Doctor answered"), "plain"),
+        "run.call-seen": (_("Somebody who was called knows"), "plain"),
         "run.doctor-called-again": (_("Doctor called again"), "alarm"),
         "run.doctor-escalated": (_("Nobody answered, others called"), "alarm"),
         "call.told": (_("Told that a doctor is wanted"), "plain"),

@@ -118,7 +118,14 @@ def _state(run: Run, counts: RunCounts) -> dict[str, object]:
     if counts.off_map:
         return {"state": _("Off the map"), "mark": "alarm", "kind": "alarm", "alarm": True}
     if counts.called_at:
-        return {"state": _("Doctor called"), "mark": "call", "kind": "alarm", "alarm": True}
+        ended = run.state == Run.State.FINISHED
+        return {
+            "state": _("Doctor called"),
+            "mark": "call",
+            "kind": "alarm",
+            "alarm": True,
+            "open": not ended,
+        }
     if run.state == Run.State.PAUSED:
         return {"state": _("Paused"), "mark": "paused", "kind": "amber"}
     if run.state == Run.State.STOPPING:

@@ -13,10 +13,19 @@ from django.utils.translation import gettext as _
 
 from clinic.accounts.models import User
 from clinic.audit.canonical import Detail
+from clinic.calendar.bookings import release
 from erasure.runs import calls
 from erasure.runs.models import DoctorCall, Run, Step
 from erasure.runs.passes import PASS_COUNT
-from erasure.runs.run_actions import UNCHANGED, ActionResult, NotNow, check_in_charge, lock, record_run_event
+from erasure.runs.run_actions import (
+    UNCHANGED,
+    ActionResult,
+    NotNow,
+    check_in_charge,
+    check_not_stopping,
+    lock,
+    record_run_event,
+)
 from patients.memories.models import Memory
 
 __all__ = ["NotNow", "abort", "call_doctor", "pause", "protect", "resume", "safe_word", "stop_unconsented"]
@@ -40,11 +49,13 @@ def fade_position(run: Run) -> dict[str, Detail]:
 def pause(run_id: UUID, *, by: User | None, why: str = Run.Why.STAFF) -> ActionResult:
     """Pause the run before its next pass. Also allowed while a doctor has taken over.
 
-    Errors: NotNow if the run is finished or being stopped.
+    Errors: NotNow if the run is finished or being stopped; to begin an abort also if a doctor other than `by`
+    has taken over.
     """
     run = lock(run_id)
-    if run.state == Run.State.STOPPING:
-        raise NotNow(_("This session is being stopped."))
+    check_not_stopping(run)
+    if why == Run.Why.ABORT:  # the first of two steps that end the session
+        check_in_charge(run, by)
     if run.state == Run.State.PAUSED:
         if run.why == why or why not in OVERRIDING:
             return UNCHANGED
@@ -90,6 +101,7 @@ def protect(run_id: UUID, memory_id: UUID, *, by: User) -> ActionResult:
     protect, even then.
     """
     run = lock(run_id)
+    check_not_stopping(run)
     if by.pk != run.procedure.case.patient_id:
         check_in_charge(run, by)
     step = (
@@ -146,6 +158,7 @@ def _stop(run: Run, why: str) -> None:
     run.state, run.why, run.lease_until, run.lease_holder = Run.State.STOPPING, why, None, ""
     run.epoch += 1
     run.save(update_fields=["state", "why", "lease_until", "lease_holder", "epoch"])
+    release(run.procedure.booking_id)
 
 
 @transaction.atomic

@@ -8,10 +8,11 @@ from django.db.models import Count, Sum
 from django.utils import timezone
 
 from clinic.audit.record import Act, record
+from clinic.calendar.bookings import release
 from clinic.failpoints import hit
 from erasure.procedures.models import Procedure
 from erasure.runs.events import NewEvent, emit
-from erasure.runs.models import Hold, Run, Step
+from erasure.runs.models import Handover, Hold, Run, Step
 from erasure.runs.passes import PASS_COUNT
 from patients.cases.models import Case
 from patients.consent.models import Signature
@@ -111,6 +112,10 @@ def finish(run_id: UUID) -> bool:
         state=Run.State.FINISHED, outcome=outcome, finished_at=now, lease_until=None, lease_holder=""
     )
     Procedure.objects.filter(pk=run.procedure_id).update(state=Procedure.State.DONE)
+    release(run.procedure.booking_id)
+    Handover.objects.filter(run=run, state=Handover.State.OFFERED).update(
+        state=Handover.State.WITHDRAWN, ended_at=now
+    )
     update_case(run, outcome)
     counts = Step.objects.filter(run=run)
     destroyed = counts.filter(state=Step.State.DESTROYED).count()

@@ -218,6 +218,8 @@ class CallNotice(models.Model):
     # A sender sets `taken_until`, sends, then sets `sent_at`. If it is killed, another sender sends again.
     taken_until = models.DateTimeField(null=True)
     sent_at = models.DateTimeField(null=True)
+    # When this person said that they know of the call. Only a doctor's answer ends it.
+    seen_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ["at", "pk"]

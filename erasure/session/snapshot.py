@@ -269,19 +269,35 @@ CONTROLS = {
 # Once a doctor has taken over, only that doctor may use these (erasure/runs/run_actions.py). The patient may
 # still protect.
 ONLY_IN_CHARGE = frozenset({"resume", "protect", "abort", "abort_finish", "decide", "handover"})
+# What is left to do once a run is stopped, and once it is over. In the other states all is possible.
+POSSIBLE_IN = {
+    Run.State.STOPPING: frozenset({"doctor", "acknowledge", "here"}),
+    Run.State.FINISHED: frozenset({"acknowledge", "here"}),
+}
 
 
 def controls(run: Run, viewer: Viewer) -> dict[str, str | None]:
     """Return the URL of each control, None for those this viewer may not use now."""
-    ended = run.state in {Run.State.FINISHED, Run.State.STOPPING}
+    possible = POSSIBLE_IN.get(Run.State(run.state), frozenset(CONTROLS)) - _without_occasion(run, viewer)
     return {
         key: reverse(f"erasure:{name}", args=[run.pk])
-        if name in viewer.may
-        and (not ended or key in {"acknowledge", "here"})
-        and _has_effect(key, run, viewer)
+        if name in viewer.may and key in possible and _has_effect(key, run, viewer)
         else None
         for key, name in CONTROLS.items()
     }
+
+
+def _without_occasion(run: Run, viewer: Viewer) -> set[str]:
+    """Return the answers to what nobody asks now: a call, a presence check, an offer to hand over."""
+    asked = handover.open_offer(run)
+    me = viewer.user.pk if viewer.user else None
+    occasions = {
+        "acknowledge": calls.unanswered().filter(run=run).exists(),
+        "presence": presence.unsettled().filter(run=run).exists(),
+        "handover_accept": asked is not None and asked.offered_to_id == me,
+        "handover_decline": asked is not None and me in {asked.offered_to_id, asked.offered_by_id},
+    }
+    return {key for key, there in occasions.items() if not there}
 
 
 def _has_effect(key: str, run: Run, viewer: Viewer) -> bool:
@@ -291,6 +307,8 @@ def _has_effect(key: str, run: Run, viewer: Viewer) -> bool:
         return run.taken_over_by_id is not None and run.taken_over_by_id == me
     if key == "take_over":
         return run.taken_over_by_id != me
+    if key == "handover":
+        return viewer.user is not None and handover.may_offer(run, viewer.user)
     if key == "presence":
         return viewer.user is not None and (
             viewer.user.has_role(Role.TECHNICIAN) or run.taken_over_by_id == me
