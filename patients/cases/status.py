@@ -270,6 +270,11 @@ def _waits_of_open_map(stage: Stage, facts: Facts) -> list[Wait]:
     return waits
 
 
+def _night_fault(facts: Facts) -> str:
+    night = _night(facts)
+    return night.fault if night else ""
+
+
 def lockable(facts: Facts) -> bool:
     """Return whether nothing stands in the way of the lock: the same as `obstacles` of patients/maps."""
     things, memories = facts.things, facts.memories
@@ -310,6 +315,7 @@ def _allowed(stage: Stage, facts: Facts) -> set[str]:
             found.add("book" if stage == Stage.CONSENTED else "sign")
     if stage == Stage.BOOKED:
         found |= {"move", "cancel", "hand-thing"}
+        found |= {"start"} if not _night_fault(facts) else set()
     if stage == Stage.RUNNING:
         found.add("hand-thing")
     if facts.remainders.left and stage not in {Stage.BOOKED, Stage.RUNNING}:
