@@ -44,10 +44,11 @@ def cases(request: HttpRequest) -> HttpResponse:
     if name:
         rows = rows.filter(Q(patient__name__icontains=name) | Q(reference__iexact=name))
     page = Paginator(rows.order_by("-opened_at", "pk"), 25).get_page(request.GET.get("page"))
-    statuses = statuses_of(page.object_list)
+    shown = list(page.object_list)
+    statuses = statuses_of(shown)
     context = {
         "page": page,
-        "rows": [(row, stage_word(statuses[row.pk])) for row in page.object_list],
+        "rows": [(row, stage_word(statuses[row.pk])) for row in shown],
         "name": name,
     }
     template = "rows.html" if wants_fragment(request) else "list.html"

@@ -208,7 +208,8 @@ def case_status(facts: Facts) -> Status:
 def _night(facts: Facts) -> Night | None:
     """Return the night booked or under way, else the last one."""
     current = [night for night in facts.nights if night.state == "booked" or night.under_way]
-    return (current or list(facts.nights) or [None])[-1]
+    nights = current or list(facts.nights)
+    return nights[-1] if nights else None
 
 
 def _stage(facts: Facts) -> Stage:

@@ -106,9 +106,11 @@ def wait_words(wait: Wait) -> str:
 def wait_url(wait: Wait, case: UUID, status: Status) -> str:
     """Return the URL of the page on which staff act on what waits."""
     name = FOR_STAFF[wait.code][1]
-    if name == "session" and status.night and status.night.run:
+    if name != "session":
+        return reverse(name, args=[case])
+    if status.night and status.night.run:
         return reverse("erasure:session", args=[status.night.run])
-    return reverse(name, args=[case])
+    return reverse("patients:case", args=[case])
 
 
 def _place(n: int) -> str:

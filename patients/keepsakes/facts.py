@@ -1,6 +1,7 @@
 """The facts of a case's status that keepsakes give (patients/cases/status.py)."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, Max, Q
@@ -28,4 +29,5 @@ def things_of(cases: Sequence[Case]) -> Mapping[UUID, Things]:
             last=Max("added_at", filter=here | Q(level__gt=0)),
         )
     )
-    return {row.pop("case"): Things(**row) for row in rows}
+    counts: list[dict[str, Any]] = [dict(row) for row in rows]
+    return {case: Things(**row) for row in counts if (case := row.pop("case"))}

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, Q
@@ -32,11 +33,8 @@ def memories_of(cases: Sequence[Case]) -> Mapping[UUID, Memories]:
             unrated=Count("pk", filter=Q(intensity__isnull=True) & ~Q(fate=Memory.Fate.ERASED)),
         )
     )
-    return {row["case"]: Memories(**_without(row, "case"), undated=undated[row["case"]]) for row in rows}
-
-
-def _without(row: Mapping[str, int], key: str) -> dict[str, int]:
-    return {name: value for name, value in row.items() if name != key}
+    counts: list[dict[str, Any]] = [dict(row) for row in rows]
+    return {case: Memories(**row, undated=undated[case]) for row in counts if (case := row.pop("case"))}
 
 
 def _undated(cases: Sequence[UUID]) -> Counter[UUID]:
