@@ -18,10 +18,7 @@ def spend(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [
-        ("erasure", "0004_certificates_have_numbers"),
-        ("patients", "0006_one_storage_consent"),
-    ]
+    dependencies = [("erasure", "0004_certificates_have_numbers")]
 
     operations = [
         migrations.AddField("callnotice", "seen_at", models.DateTimeField(null=True)),
