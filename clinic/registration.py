@@ -4,13 +4,14 @@ policy.py: the rows of the access policy for the package's URLs (clinic/access/p
 relations.py: the relations of users to objects in URLs (clinic/access/relations.py).
 actions.py: the audit actions and their words (clinic/audit/actions.py).
 comparisons.py: what is compared with the log when it is verified (clinic/audit/comparisons.py).
+facts.py: the facts of which the status of a case is derived (patients/cases/facts.py).
 """
 
 from importlib import import_module
 from importlib.util import find_spec
 from pkgutil import iter_modules
 
-MODULES = ("actions", "relations", "policy", "comparisons")
+MODULES = ("actions", "relations", "policy", "comparisons", "facts")
 
 
 def register_packages(app: str) -> None:

@@ -129,6 +129,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "clinic.access.navigation.navigation",
+                "clinic.alerts.context.alerts",
             ],
         },
     }

@@ -7,6 +7,7 @@ from django.views.i18n import set_language
 handler500 = "clinic.unavailable.server_error"
 
 urlpatterns = [
+    path("", include("clinic.alerts.urls")),
     path("", include("clinic.people.urls")),
     path("", include("clinic.calendar.urls")),
     path("", include("clinic.oversight.urls")),

@@ -19,7 +19,18 @@ MAY_IMPORT = {
 # Modules beside the packages are below them; what gathers the packages for Django is above them.
 ORDER = {
     "clinic": (
-        *("audit", "accounts", "access", "http", "people", "calendar", "outbox", "style", "oversight"),
+        *(
+            "audit",
+            "accounts",
+            "access",
+            "http",
+            "alerts",
+            "people",
+            "calendar",
+            "outbox",
+            "style",
+            "oversight",
+        ),
         "management",
     ),
     "patients": (

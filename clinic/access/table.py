@@ -23,6 +23,7 @@ a case by its file number. Lists, counts and searches ask the same rule (`patien
 | assigned | The technician is booked for the night of the case, and it has no certificate yet. |
 | mapping | The case is not booked yet; its memories are being mapped. |
 | offered | The technician was asked to take the night over. |
+| called | The administrator was told of a doctor call of the night, because no doctor answered. |
 """
 
 

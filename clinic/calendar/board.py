@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
-from django.db.models import Prefetch
+from django.db.models import F, Prefetch
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import Promise
@@ -122,12 +122,12 @@ class Bar:
     @property
     def until(self) -> str:
         """The time at which it ends, as text."""
-        return date_format(timezone.localtime(self.booking.ends_at), "H:i")
+        return date_format(timezone.localtime(self.booking.until), "H:i")
 
     @property
     def hours(self) -> str:
         """Its start and end, as text."""
-        start, end = timezone.localtime(self.booking.starts_at), timezone.localtime(self.booking.ends_at)
+        start, end = timezone.localtime(self.booking.starts_at), timezone.localtime(self.booking.until)
         return _("%(start)s to %(end)s") % {
             "start": date_format(start, "H:i"),
             "end": date_format(end, "H:i" if start.date() == end.date() else "MONTH_DAY_TIME_FORMAT"),
@@ -191,6 +191,16 @@ class Board:
     needs: list[Need]
 
     @property
+    def under_way(self) -> list[Progress]:
+        """The runs that have begun and have not ended."""
+        return [night for night in self.progress if night.open]
+
+    @property
+    def ended(self) -> list[Progress]:
+        """The runs that ended on this day or in its night."""
+        return [night for night in self.progress if not night.open]
+
+    @property
     def is_today(self) -> bool:
         return self.day == timezone.localdate(self.now)
 
@@ -224,6 +234,8 @@ def _spans(day: date) -> dict[str, Span]:
 def bookings_in(span: Span) -> list[Booking]:
     """Return the bookings in `span` with their resources, in order of time."""
     rows = Booking.objects.filter(canceled_at__isnull=True, starts_at__lt=span.end, ends_at__gt=span.start)
+    # One that was released before its start took no time at all.
+    rows = rows.exclude(released_at__lte=F("starts_at")).exclude(released_at__lte=span.start)
     people = Prefetch("resources", Resource.objects.select_related("user").order_by("kind", "label"))
     return list(rows.order_by("starts_at", "pk").prefetch_related(people))
 
@@ -255,7 +267,7 @@ def _bar(booking: Booking, label: BookingLabel, span: Span, *, first: bool) -> B
         booking,
         label,
         "held" if label.held else kind,
-        *_quarters_in(span, booking.starts_at, booking.ends_at),
+        *_quarters_in(span, booking.starts_at, booking.until),
         again=not first and booking.starts_at < span.start,
     )
 
@@ -278,7 +290,7 @@ def rows_of(
     """
     rows = {resource.pk: Row(resource) for resource in always}
     for booking in bookings:
-        if booking.starts_at >= span.end or booking.ends_at <= span.start:
+        if booking.starts_at >= span.end or booking.until <= span.start:
             continue
         resources = list(booking.resources.all())
         bar = _bar(booking, labels.get(booking.pk) or _default_label(booking), span, first=first)
@@ -297,7 +309,7 @@ def blocks_of(day: date, viewer: User, now: datetime) -> list[Block]:
     labels = describe_bookings(bookings, viewer)
     places = list(Resource.objects.filter(in_use=True, kind__in=PLACES).order_by("label"))
     midnight = at_clock(day, time(0))
-    early = [one for one in bookings if one.starts_at < spans["before"].end and one.ends_at > midnight]
+    early = [one for one in bookings if one.starts_at < spans["before"].end and one.until > midnight]
     rooms = [place for place in places if place.kind == Resource.Kind.ROOM]
     kits = [place for place in places if place.kind == Resource.Kind.HOME_KIT]
     return [
@@ -330,7 +342,7 @@ def taken(day: date, resources: Sequence[Resource], viewer: User, chosen: Span |
         span = spans[key]
         rows = {resource.pk: Row(resource) for resource in resources}
         for booking in bookings:
-            if booking.starts_at < span.end and booking.ends_at > span.start:
+            if booking.starts_at < span.end and booking.until > span.start:
                 for pk in wanted & {resource.pk for resource in booking.resources.all()}:
                     label = labels.get(booking.pk) or _default_label(booking)
                     rows[pk].bars.append(_bar(booking, label, span, first=key == "day"))

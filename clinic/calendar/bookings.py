@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -9,7 +10,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from clinic.accounts.models import User
-from clinic.calendar.models import Booking, Reservation, Resource, quarters
+from clinic.calendar.models import QUARTER, Booking, Reservation, Resource, quarters
 
 
 class Clash(Exception):
@@ -136,3 +137,14 @@ def cancel(booking: Booking) -> None:
     """Delete the reservations of a booking and mark it canceled. Its row stays."""
     Reservation.objects.filter(booking=booking).delete()
     Booking.objects.filter(pk=booking.pk).update(canceled_at=timezone.now())
+
+
+def release(booking_id: UUID) -> None:
+    """Free the people and things of a booking from now on, because what it was for is over.
+
+    The quarter of an hour that has begun is freed too. Releasing again changes nothing.
+    """
+    now = timezone.now()
+    left = Booking.objects.filter(pk=booking_id, released_at__isnull=True, ends_at__gt=now)
+    if left.update(released_at=now):
+        Reservation.objects.filter(booking=booking_id, quarter__gt=now - QUARTER).delete()

@@ -49,6 +49,8 @@ class Booking(models.Model):
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
     canceled_at = models.DateTimeField(null=True, blank=True)
+    # When its people and things were freed, if that was before its end. The hours planned stay as they were.
+    released_at = models.DateTimeField(null=True, blank=True)
     made_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     made_at = models.DateTimeField(default=timezone.now)
     resources = models.ManyToManyField(Resource, related_name="bookings")
@@ -59,6 +61,11 @@ class Booking(models.Model):
                 condition=models.Q(ends_at__gt=models.F("starts_at")), name="booking_has_length"
             )
         ]
+
+    @property
+    def until(self) -> datetime:
+        """When its people and things are free again."""
+        return min(self.ends_at, self.released_at) if self.released_at else self.ends_at
 
 
 class Reservation(models.Model):

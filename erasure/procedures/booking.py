@@ -15,6 +15,7 @@ from erasure.procedures.models import Procedure
 from patients.cases.models import Case
 from patients.consent.models import ConsentText, Signature
 from patients.consent.signing import may_start_from
+from patients.memories.map_content import map_body, map_digest
 
 
 class CannotBook(Exception):
@@ -74,6 +75,8 @@ def book_procedure(
     )
     if locked.stage != Case.Stage.CONSENTED or consent is None or consent.map is None:
         raise CannotBook(_("The patient has not agreed to a locked map yet."))
+    if map_digest(map_body(locked)) != consent.map.digest:
+        raise CannotBook(_("The memories are no longer those on the signed map."))
     if starts_at < may_start_from(consent):
         raise CannotBook(_("The night falls into the time the patient has to think it over."))
     if faults := team_faults(locked, place, resources):

@@ -4,7 +4,9 @@ They stay encrypted until the patient decides. Each decision is recorded, and po
 of the case is booked or started.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -38,6 +40,7 @@ class PartlyErased:
     keepsakes: list[Keepsake]
     title: str
     state: str  # Remainder.state; "" while nothing is decided
+    open: bool = True  # False while a night is booked or under way: nothing can be decided then
 
     @property
     def memory_id(self) -> UUID:
@@ -57,11 +60,14 @@ class PartlyErased:
         return PASS_COUNT
 
 
-def _damaged_steps(patient: User) -> "list[Step]":
-    """Return the steps that ended between the first and the last pass; for each memory only the latest."""
+def damaged_steps(**of: Any) -> "list[Step]":
+    """Return the steps that ended between the first and the last pass; for each memory only the latest.
+
+    of: whose, as a condition on Step.
+    """
     steps = (
         Step.objects.filter(
-            run__procedure__case__patient=patient,
+            **of,
             run__state=Run.State.FINISHED,
             state=Step.State.SPARED,
             level__gt=0,
@@ -74,9 +80,15 @@ def _damaged_steps(patient: User) -> "list[Step]":
     return list({step.memory_id: step for step in steps}.values())
 
 
+def _damaged_steps(patient: User) -> "list[Step]":
+    return damaged_steps(run__procedure__case__patient=patient)
+
+
 def partly_erased_of(patient: User) -> list[PartlyErased]:
     """Return the partly erased memories of a patient's finished runs, by run, then in erasing order."""
-    return [_partly_erased(step) for step in _damaged_steps(patient)]
+    steps = _damaged_steps(patient)
+    closed = cases_with_a_night(step.memory.case_id for step in steps)
+    return [replace(_partly_erased(step), open=step.memory.case_id not in closed) for step in steps]
 
 
 def _faded_with(step: Step) -> Q:
@@ -97,8 +109,21 @@ def _partly_erased(step: Step) -> PartlyErased:
 
 
 def count_undecided(patient: User) -> int:
-    """Return how many partly erased memories wait for the patient's decision."""
-    return sum(1 for step in _damaged_steps(patient) if not hasattr(step, "remainder"))
+    """Return how many partly erased memories wait for the patient's decision.
+
+    While a night of their case is booked or under way none does: nothing can be decided then.
+    """
+    undecided = [step for step in _damaged_steps(patient) if not hasattr(step, "remainder")]
+    closed = cases_with_a_night(step.memory.case_id for step in undecided)
+    return sum(1 for step in undecided if step.memory.case_id not in closed)
+
+
+def cases_with_a_night(cases: Iterable[UUID]) -> set[UUID]:
+    """Return those of the cases that have a night booked or under way: nothing is decided on them now."""
+    states = [Procedure.State.BOOKED, Procedure.State.STARTED]
+    return set(
+        Procedure.objects.filter(case__in=set(cases), state__in=states).values_list("case_id", flat=True)
+    )
 
 
 def _lock_memory(memory_id: UUID, by: User) -> Step:
@@ -107,10 +132,7 @@ def _lock_memory(memory_id: UUID, by: User) -> Step:
     step = next((step for step in _damaged_steps(by) if step.memory_id == memory_id), None)
     if step is None or memory.fate == Memory.Fate.ERASED:
         raise NotNow(_("Nothing of this memory is left to decide on."))
-    current_procedures = Procedure.objects.filter(
-        case=memory.case_id, state__in=[Procedure.State.BOOKED, Procedure.State.STARTED]
-    )
-    if current_procedures.exists():
+    if cases_with_a_night([memory.case_id]):
         raise NotNow(_("A night is booked for this map. Nothing can be decided on its memories until then."))
     return step
 

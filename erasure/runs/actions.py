@@ -12,6 +12,7 @@ register(
         "run.safe-word-lifted": (_("Safe word lifted, erasure resumed"), "plain"),
         "run.doctor-called": (_("Doctor called"), "alarm"),
         "run.doctor-acknowledged": (_("Doctor answered"), "plain"),
+        "run.call-seen": (_("Somebody who was called knows"), "plain"),
         "run.doctor-called-again": (_("Doctor called again"), "alarm"),
         "run.doctor-escalated": (_("Nobody answered, others called"), "alarm"),
         "call.told": (_("Told that a doctor is wanted"), "plain"),

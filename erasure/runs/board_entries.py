@@ -1,7 +1,7 @@
 """The erasure app's entries on the calendar's day board: patient, progress and what prevents a start."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -19,33 +19,27 @@ from clinic.calendar.board import BookingLabel, Lane, Need, Progress, Span
 from clinic.calendar.durations import format_duration
 from clinic.calendar.models import Booking
 from erasure.procedures.models import Procedure
-from erasure.runs.models import DoctorCall, Hold, Run, Step, Trouble
+from erasure.procedures.readiness import FAULTS, faults_at_start
+from erasure.runs.calls import unanswered
+from erasure.runs.models import Hold, Run, Step, Trouble
 from erasure.runs.passes import PASS_COUNT
-from erasure.runs.planning import map_obstacle
 from patients.cases.models import Case
 from patients.cases.relations import patient_label, roles_on
-from patients.consent.signing import may_start_from
-from patients.maps.locking import map_bodies
 from patients.memories.silhouette import FILE, WALL, silhouettes
 
 SILHOUETTE_TEMPLATE = "components/silhouette.html"
+# Codes of FAULTS that no signature mends: the memories themselves are in the way.
+OF_THE_MEMORIES = frozenset({"memories", "nothing"})
 
 
-def consent_fault(procedure: Procedure) -> str:
-    """Return why a booked procedure cannot start as things stand, or "" if it can.
+def start_faults(procedures: Collection[Procedure]) -> dict[UUID, str]:
+    """Return by id, in a few words, why each procedure cannot start as things stand; "" if it can.
 
-    The procedure should be loaded with `consent`, `map` and `booking`.
+    The procedures should be loaded with `consent`, `map` and `booking`.
     """
-    consent = procedure.consent
-    if procedure.state != Procedure.State.BOOKED:
-        return ""
-    if consent.withdrawn_at:
-        return _("consent withdrawn")
-    if consent.superseded_at or procedure.map.unlocked_at or consent.map_digest != procedure.map.digest:
-        return _("consent unsigned")
-    if procedure.booking.starts_at < may_start_from(consent):
-        return _("still within the time to think it over")
-    return ""
+    booked = [one for one in procedures if one.state == Procedure.State.BOOKED]
+    faults = faults_at_start(booked)
+    return {one.pk: str(FAULTS[fault][0]) if (fault := faults.get(one.pk, "")) else "" for one in procedures}
 
 
 def describe_bookings(bookings: Sequence[Booking], viewer: User) -> dict[UUID, BookingLabel]:
@@ -59,19 +53,21 @@ def describe_bookings(bookings: Sequence[Booking], viewer: User) -> dict[UUID, B
         .select_related("case__patient", "consent", "map", "booking")
         .annotate(
             targets=Count(
-                "case__memories", filter=Q(case__memories__zone="map") & ~Q(case__memories__fate="protected")
+                "case__memories", filter=Q(case__memories__zone="map", case__memories__fate="target")
             )
         )
     )
     opening = roles_on(viewer, [procedure.case_id for procedure in procedures])
+    faults = start_faults(procedures)
     return {
-        procedure.booking_id: _label(procedure, opening.get(procedure.case_id, frozenset()))
+        procedure.booking_id: _label(
+            procedure, faults[procedure.pk], opening.get(procedure.case_id, frozenset())
+        )
         for procedure in procedures
     }
 
 
-def _label(procedure: Procedure, opening: frozenset[str]) -> BookingLabel:
-    fault = consent_fault(procedure)
+def _label(procedure: Procedure, fault: str, opening: frozenset[str]) -> BookingLabel:
     if not opening:
         return BookingLabel(what=_("Erasure"), held=bool(fault))
     if fault:
@@ -113,11 +109,10 @@ def _count_runs(runs: Sequence[Run]) -> dict[UUID, RunCounts]:
     for run, state, level in Step.objects.filter(run__in=runs).values_list("run_id", "state", "level"):
         counts[run].steps[state] += 1
         counts[run].passes_done += level if state in {Step.State.WAITING, Step.State.FADING} else 0
-    holds = Hold.objects.filter(step__run__in=runs, state=Hold.State.OPEN)
+    holds = Hold.objects.waiting().filter(step__run__in=runs)
     for run, memory, number in holds.values_list("step__run_id", "step__memory_id", "step__memory__number"):
         counts[run].off_map.append((memory, number))
-    calls = DoctorCall.objects.filter(run__in=runs, acknowledged_at__isnull=True)
-    for run, called_at in calls.values_list("run_id", "called_at"):
+    for run, called_at in unanswered().filter(run__in=runs).values_list("run_id", "called_at"):
         counts[run].called_at = called_at
     troubles = Trouble.objects.filter(run__in=runs, state=Trouble.State.OPEN).order_by("kind")
     for run, kind in troubles.values_list("run_id", "kind").distinct():
@@ -134,7 +129,14 @@ def _state(run: Run, counts: RunCounts) -> dict[str, object]:
     if counts.off_map:
         return {"state": _("Off the map"), "mark": "alarm", "kind": "alarm", "alarm": True}
     if counts.called_at:
-        return {"state": _("Doctor called"), "mark": "call", "kind": "alarm", "alarm": True}
+        ended = run.state == Run.State.FINISHED
+        return {
+            "state": _("Doctor called"),
+            "mark": "call",
+            "kind": "alarm",
+            "alarm": True,
+            "open": not ended,
+        }
     if run.state == Run.State.PAUSED:
         return {"state": _("Paused"), "mark": "paused", "kind": "amber"}
     if run.state == Run.State.STOPPING:
@@ -206,6 +208,7 @@ def progress(span: Span, viewer: User, wall: bool) -> Sequence[Progress]:
     else:
         runs = [run for run in runs if run.procedure.case_id in opening]
     counts = _count_runs(runs)
+    faults = start_faults(upcoming)
     off_map_memories = {memory for one in counts.values() for memory, _number in one.off_map}
     cases = [run.procedure.case_id for run in runs] + [procedure.case_id for procedure in upcoming]
     maps = silhouettes(cases, WALL if wall else FILE, held=off_map_memories)
@@ -224,7 +227,7 @@ def progress(span: Span, viewer: User, wall: bool) -> Sequence[Progress]:
         Progress(
             name="",
             initials=_initials_for(viewer, procedure.case),
-            state=_("Held") if (fault := consent_fault(procedure)) else _("Booked"),
+            state=_("Held") if (fault := faults[procedure.pk]) else _("Booked"),
             kind="amber" if fault else "",
             text=fault or _("begins %(time)s") % {"time": _clock(procedure.booking.starts_at)},
             open=False,
@@ -260,19 +263,19 @@ def needs(span: Span, viewer: User) -> Sequence[Need]:
     at_start = set(roles_on(viewer, opening, "erasure:start"))
     now = timezone.now()
     overdue_before = now - timedelta(minutes=5)
-    due = {procedure.case_id for procedure in booked if procedure.booking.starts_at <= now} & set(opening)
-    bodies = map_bodies(due) if due else {}
     found = []
+    codes = faults_at_start(booked)
     for procedure in booked:
         if procedure.case_id not in opening:
             continue
-        if fault := consent_fault(procedure):
-            text = _("Tonight is held: %(why)s.") % {"why": fault}
-        elif procedure.case_id in bodies and (why := map_obstacle(procedure, bodies[procedure.case_id])):
+        code = codes[procedure.pk]
+        if code in OF_THE_MEMORIES and procedure.booking.starts_at <= now:
             text = _("Was to begin at %(time)s and cannot. %(why)s") % {
                 "time": _clock(procedure.booking.starts_at),
-                "why": why,
+                "why": FAULTS[code][1],
             }
+        elif code:
+            text = _("Tonight is held: %(why)s.") % {"why": FAULTS[code][0]}
         elif procedure.booking.starts_at < overdue_before:
             text = _("Was to begin at %(time)s and has not.") % {"time": _clock(procedure.booking.starts_at)}
         else:

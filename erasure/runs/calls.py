@@ -53,10 +53,15 @@ def reminder_interval() -> float:
 def unanswered() -> "QuerySet[DoctorCall]":
     """Calls that nobody has acknowledged.
 
-    They stay open after the run has finished, except those that no longer matter then.
+    They stay open after the run has ended or was stopped, except those that no longer matter then.
     """
-    return DoctorCall.objects.filter(acknowledged_at__isnull=True).exclude(
-        why__in=OVER_WITH_THE_RUN, run__state=Run.State.FINISHED
+    ended = DoctorCall.objects.filter(why__in=OVER_WITH_THE_RUN, run__state=Run.State.FINISHED)
+    # While a run is stopping there is nothing to decide any more.
+    stopping = DoctorCall.objects.filter(why=DoctorCall.Why.HOLD, run__state=Run.State.STOPPING)
+    return (
+        DoctorCall.objects.filter(acknowledged_at__isnull=True)
+        .exclude(pk__in=ended.values("pk"))
+        .exclude(pk__in=stopping.values("pk"))
     )
 
 
@@ -146,14 +151,15 @@ def _remind(call_id: int, run_id: UUID) -> int:
     if not mine.filter(remind_at__lte=Now()).update(remind_at=after(reminder_interval())) and not escalating:
         return 0
     call = mine.get()
-    already_notified = User.objects.filter(
-        is_active=True, pk__in=CallNotice.objects.filter(call=call).values("user_id")
+    notices = CallNotice.objects.filter(call=call)
+    already_notified = User.objects.filter(is_active=True, pk__in=notices.values("user_id")).exclude(
+        pk__in=notices.filter(seen_at__isnull=False).values("user_id")
     )
     reminded = _queue_notices(call, already_notified, CallNotice.Kind.AGAIN)
     new = (
         _queue_notices(
             call,
-            _escalation_recipients(run, exclude={person.pk for person in reminded}),
+            _escalation_recipients(run, exclude=set(notices.values_list("user_id", flat=True))),
             CallNotice.Kind.ESCALATED,
         )
         if escalating
@@ -174,12 +180,28 @@ def _remind(call_id: int, run_id: UUID) -> int:
 def acknowledge(run_id: UUID, *, by: User) -> ActionResult:
     """Acknowledge the open call as the doctor `by`. Errors: NotNow if there was never a call."""
     run = lock(run_id, allow_finished=True)
-    open_call_row = DoctorCall.objects.filter(run=run, acknowledged_at__isnull=True)
+    open_call_row = DoctorCall.objects.filter(pk__in=unanswered().filter(run=run).values("pk"))
     if open_call_row.update(acknowledged_by=by, acknowledged_at=Now()) == 1:
         return record_run_event(run, "doctor-acknowledged", by)
     if DoctorCall.objects.filter(run=run).exists():
         return UNCHANGED
     raise NotNow(_("Nobody is calling at the moment."))
+
+
+@transaction.atomic
+def mark_seen(run_id: UUID, *, by: User) -> ActionResult:
+    """Record that `by`, who was told of the open call, knows of it. They are not reminded any more.
+
+    The call stays open: only a doctor answers it. Errors: NotNow if no call is open, or they were not told.
+    """
+    run = lock(run_id, allow_finished=True)
+    mine = CallNotice.objects.filter(call__in=unanswered().filter(run=run), user=by)
+    if not mine.exists():
+        raise NotNow(_("Nobody is calling at the moment."))
+    if mine.filter(seen_at__isnull=False).exists():
+        return UNCHANGED
+    mine.update(seen_at=Now())
+    return record_run_event(run, "call-seen", by)
 
 
 def acknowledge_calls(run: Run, *, by: User, why: Collection[str]) -> None:
@@ -203,7 +225,7 @@ def end_call(run: Run, why: str) -> None:
 def send_due() -> int:
     """Send the queued messages; returns how many were sent. One that fails is tried again later."""
     free = Q(taken_until__isnull=True) | Q(taken_until__lt=Now())
-    waiting = CallNotice.objects.filter(free, sent_at__isnull=True, call__acknowledged_at__isnull=True)
+    waiting = CallNotice.objects.filter(free, sent_at__isnull=True, call__in=unanswered())
     sent = 0
     for notice in waiting.select_related("user", "call"):
         mine = CallNotice.objects.filter(free, pk=notice.pk, sent_at__isnull=True)

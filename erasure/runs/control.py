@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from clinic.accounts.models import Role, User
 from clinic.audit.canonical import Detail
+from clinic.calendar.bookings import release
 from erasure.runs import calls
 from erasure.runs.models import DoctorCall, PresenceCheck, Run, SafeWord, SafeWordFields, Step, Trouble
 from erasure.runs.passes import PASS_COUNT
@@ -22,6 +23,7 @@ from erasure.runs.run_actions import (
     ActionResult,
     NotNow,
     check_in_charge,
+    check_not_stopping,
     counts_as_attending,
     lock,
     record_run_event,
@@ -65,11 +67,13 @@ def fade_position(run: Run) -> dict[str, Detail]:
 def pause(run_id: UUID, *, by: User | None, why: str = Run.Why.STAFF) -> ActionResult:
     """Pause the run before its next pass. Also allowed while a doctor has taken over.
 
-    Errors: NotNow if the run is finished or being stopped.
+    Errors: NotNow if the run is finished or being stopped; to begin an abort also if a doctor other than `by`
+    has taken over.
     """
     run = lock(run_id)
-    if run.state == Run.State.STOPPING:
-        raise NotNow(_("This session is being stopped."))
+    check_not_stopping(run)
+    if why == Run.Why.ABORT:  # the first of two steps that end the session
+        check_in_charge(run, by)
     if run.state == Run.State.PAUSED:
         if RANK.get(why, 0) <= RANK.get(run.why, 0):
             return UNCHANGED
@@ -177,6 +181,7 @@ def protect(run_id: UUID, memory_id: UUID, *, by: User) -> ActionResult:
     protect, even then.
     """
     run = lock(run_id)
+    check_not_stopping(run)
     if by.pk != run.procedure.case.patient_id:
         check_in_charge(run, by)
     step = (
@@ -245,6 +250,7 @@ def _stop(run: Run, why: str) -> None:
     run.state, run.why, run.lease_until, run.lease_holder = Run.State.STOPPING, why, None, ""
     run.epoch += 1
     run.save(update_fields=["state", "why", "lease_until", "lease_holder", "epoch"])
+    release(run.procedure.booking_id)
 
 
 @transaction.atomic

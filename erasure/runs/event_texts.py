@@ -20,6 +20,7 @@ Titles = Mapping[int, str]
 SIMPLE: dict[str, str | Promise] = {
     "doctor-called": gettext_lazy("The doctor has been called."),
     "doctor-acknowledged": gettext_lazy("The doctor is coming."),
+    "call-seen": gettext_lazy("Somebody who was called knows, and is reaching a doctor."),
     "doctor-called-again": gettext_lazy("Nobody has answered yet. Everyone was told again."),
     "doctor-escalated": gettext_lazy("Nobody has answered. All doctors and the administrators are called."),
     "presence-asked": gettext_lazy("The team is asked whether somebody is there."),

@@ -9,12 +9,14 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from clinic.audit.record import Act, record
+from clinic.calendar.bookings import release
 from clinic.failpoints import hit
 from erasure.procedures.models import Procedure
 from erasure.runs.events import NewEvent, emit
-from erasure.runs.models import Hold, Run, Step, Trouble
+from erasure.runs.models import Handover, Hold, Run, Step, Trouble
 from erasure.runs.passes import PASS_COUNT
 from patients.cases.models import Case
+from patients.consent.models import Signature
 from patients.vault.configured import key_store
 from patients.vault.models import StoredObject
 from patients.vault.objects import destroy, mark_for_destruction
@@ -124,6 +126,10 @@ def finish(run_id: UUID) -> bool:
     open_trouble.exclude(kind=Trouble.Kind.STORAGE).update(state=Trouble.State.OVER, ended_at=Now())
     Procedure.objects.filter(pk=run.procedure_id).update(state=Procedure.State.DONE)
     doom_unfinished_frames(run)
+    release(run.procedure.booking_id)
+    Handover.objects.filter(run=run, state=Handover.State.OFFERED).update(
+        state=Handover.State.WITHDRAWN, ended_at=Now()
+    )
     update_case(run, outcome)
     counts = Step.objects.filter(run=run)
     destroyed = counts.filter(state=Step.State.DESTROYED).count()
@@ -154,8 +160,9 @@ def doom_unfinished_frames(run: Run) -> None:
 def update_case(run: Run, outcome: str) -> None:
     """Unless the run was stopped, close the case and mark the seal of its data for destruction.
 
-    The subject is forgotten then. If the run was stopped, the case is MAPPED again, except that a withdrawal
-    sets the stage itself. A withdrawal may come while the run is stopping for another reason.
+    The subject is forgotten then. If the run was stopped, the case is MAPPED again and the consent to this
+    night is spent, except that a withdrawal sets both itself. A withdrawal may come while the run is stopping
+    for another reason.
     """
     case = Case.objects.filter(pk=run.procedure.case_id)
     if outcome != Run.Outcome.STOPPED:
@@ -163,3 +170,6 @@ def update_case(run: Run, outcome: str) -> None:
         mark_for_destruction(StoredObject.objects.filter(pk=run.procedure.case_id), f"run:{run.pk}")
     elif run.why != Run.Why.WITHDRAWN:
         case.exclude(stage=Case.Stage.WITHDRAWN).update(stage=Case.Stage.MAPPED)
+        # It was given for this night. For another the patient signs again, for the map as it is by then.
+        spent = Signature.objects.in_force().filter(pk=run.procedure.consent_id)
+        spent.update(superseded_at=timezone.now())

@@ -16,7 +16,15 @@ from clinic.accounts.models import Role, User
 from clinic.calendar.models import Booking, Reservation, Resource, quarters
 from erasure.procedures.models import Procedure
 from erasure.runs.models import Handover, Run
-from erasure.runs.run_actions import UNCHANGED, ActionResult, NotNow, check_in_charge, lock, record_run_event
+from erasure.runs.run_actions import (
+    UNCHANGED,
+    ActionResult,
+    NotNow,
+    check_in_charge,
+    check_not_stopping,
+    lock,
+    record_run_event,
+)
 
 
 def open_offer(run: Run) -> Handover | None:
@@ -26,6 +34,15 @@ def open_offer(run: Run) -> Handover | None:
         .select_related("offered_by", "offered_to")
         .first()
     )
+
+
+def may_offer(run: Run, by: User) -> bool:
+    """Return whether handing the run over means something now, and is for `by` to do."""
+    if run.state in {Run.State.STOPPING, Run.State.FINISHED}:
+        return False
+    if run.taken_over_by_id not in {None, by.pk}:
+        return False
+    return run.responsible_id in {None, by.pk} or by.has_role(Role.DOCTOR)
 
 
 def first_responsible(procedure: Procedure) -> User | None:
@@ -78,8 +95,9 @@ def offer(run_id: UUID, to: UUID, *, by: User) -> ActionResult:
     Errors: NotNow if `by` may not hand over or `to` cannot take over.
     """
     run = lock(run_id)
+    check_not_stopping(run)
     check_in_charge(run, by)
-    if run.responsible and run.responsible_id != by.pk and not by.has_role(Role.DOCTOR):
+    if run.responsible and not may_offer(run, by):
         raise NotNow(
             _("%(who)s is responsible now. Only they, or a doctor, can hand over.")
             % {"who": run.responsible.short_name}
@@ -109,6 +127,7 @@ def accept(run_id: UUID, *, by: User) -> ActionResult:
     is found by the supervisor (erasure/runs/presence.py, release_absent).
     """
     run = lock(run_id)
+    check_not_stopping(run)
     if run.responsible_id == by.pk:
         return UNCHANGED
     offered = open_offer(run)
@@ -171,6 +190,7 @@ def take_over(run_id: UUID, *, by: User) -> ActionResult:
     a doctor, or the run is finished.
     """
     run = lock(run_id)
+    check_not_stopping(run)
     if not by.has_role(Role.DOCTOR):
         raise NotNow(_("Only a doctor takes over."))
     if run.taken_over_by_id == by.pk:
@@ -185,6 +205,7 @@ def take_over(run_id: UUID, *, by: User) -> ActionResult:
 def hand_back(run_id: UUID, *, by: User) -> ActionResult:
     """Give control back to the team. Errors: NotNow if a doctor other than `by` has taken over."""
     run = lock(run_id)
+    check_not_stopping(run)
     if run.taken_over_by_id is None:
         return UNCHANGED
     check_in_charge(run, by)

@@ -177,6 +177,12 @@ class Step(models.Model):
         ]
 
 
+class HoldQuerySet(models.QuerySet["Hold"]):
+    def waiting(self) -> "HoldQuerySet":
+        """Return the holds that wait for the doctor. Once the run ends or is stopped, none does."""
+        return self.filter(state=Hold.State.OPEN, step__run__state__in=[Run.State.RUNNING, Run.State.PAUSED])
+
+
 class Hold(models.Model):
     """A copy of a target found off the map: the step waits until the doctor decides."""
 
@@ -197,6 +203,8 @@ class Hold(models.Model):
     )
     decided_at = models.DateTimeField(null=True)
     reason = models.CharField(max_length=20, blank=True)  # a code from resistance.Reason, no free text
+
+    objects = HoldQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -322,6 +330,8 @@ class CallNotice(models.Model):
     # A sender sets `taken_until`, sends, then sets `sent_at`. If it is killed, another sender sends again.
     taken_until = models.DateTimeField(null=True)
     sent_at = models.DateTimeField(null=True)
+    # When this person said that they know of the call. Only a doctor's answer ends it.
+    seen_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ["at", "pk"]

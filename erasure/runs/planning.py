@@ -1,6 +1,5 @@
 """Start a booked procedure: create its run and steps."""
 
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -11,13 +10,13 @@ from django.utils.translation import gettext as _
 from clinic.accounts.models import User
 from clinic.audit.record import Act, actor_of, record
 from erasure.procedures.models import Procedure
+from erasure.procedures.readiness import FAULTS, fault_of
 from erasure.runs.events import NewEvent, emit
 from erasure.runs.handover import first_responsible
 from erasure.runs.models import Run, Step
 from erasure.runs.run_actions import after
 from patients.cases.models import Case
 from patients.consent.models import Signature
-from patients.maps.locking import map_body, map_digest
 from patients.memories.models import Memory
 
 
@@ -26,27 +25,13 @@ class CannotStart(Exception):
 
 
 def obstacle(procedure: Procedure) -> str:
-    """Return a sentence for the user that says why the procedure may not start, or "" if it may."""
-    consent = procedure.consent
-    if procedure.state != Procedure.State.BOOKED:
-        return _("This procedure was started or canceled before.")
-    if consent.withdrawn_at or consent.superseded_at:
-        return _("The patient's consent is no longer in force.")
+    """Return a sentence for the user that says why the procedure may not start now, or "" if it may."""
+    if fault := fault_of(procedure):
+        return str(FAULTS[fault][1])
+    # By the database's clock, as everything that a supervisor decides.
     signed_before = after(-3600 * settings.LACUNA_COOLING_OFF_HOURS)
-    if not Signature.objects.filter(pk=consent.pk, signed_at__lte=signed_before).exists():
-        return _("The patient is still within the time to think it over.")
-    if procedure.map.unlocked_at or consent.map_digest != procedure.map.digest:
-        return _("The map has changed since the patient signed.")
-    return map_obstacle(procedure, map_body(procedure.case))
-
-
-def map_obstacle(procedure: Procedure, body: dict[str, Any]) -> str:
-    """Return the obstacle that the memories are. body: their present state (patients/maps/locking.py)."""
-    if map_digest(body) != procedure.map.digest:
-        return _("The memories are no longer those on the signed map.")
-    fates = {memory["fate"] for memory in body["memories"] if memory["zone"] == Memory.Zone.MAP}
-    if Memory.Fate.TARGET not in fates:
-        return _("There is nothing on the map to erase.")
+    if not Signature.objects.filter(pk=procedure.consent_id, signed_at__lte=signed_before).exists():
+        return str(FAULTS["cooling-off"][1])
     return ""
 
 

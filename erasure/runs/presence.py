@@ -24,6 +24,7 @@ from erasure.runs.run_actions import (
     ActionResult,
     NotNow,
     after,
+    check_not_stopping,
     counts_as_attending,
     lock,
     record_run_event,
@@ -93,6 +94,7 @@ def answer(run_id: UUID, *, by: User) -> ActionResult:
     Errors: NotNow if the check was marked as missed first, no check was made, or `by` is not on the team.
     """
     run = lock(run_id)
+    check_not_stopping(run)
     if not counts_as_attending(run, by):
         raise NotNow(_("A technician answers this, or the doctor who has taken over."))
     if unsettled().filter(run=run).update(answered_by=by, answered_at=Now()) == 1:

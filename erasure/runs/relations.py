@@ -5,11 +5,13 @@ from uuid import UUID
 from clinic.access.policy import with_relation
 from clinic.access.relations import CONFLICT, Standing, relation
 from clinic.accounts.models import Role, User
-from erasure.runs.models import Handover, Run
+from erasure.runs.models import CallNotice, Handover, Run
 from patients.cases.relations import case_standing
 
 # A technician to whom responsibility for the run is offered.
 OFFERED_TECHNICIAN = with_relation(Role.TECHNICIAN, "offered")
+# An administrator who was told of a doctor call that nobody has answered, or of one in a run under way.
+CALLED_ADMINISTRATOR = with_relation(Role.ADMINISTRATOR, "called")
 
 
 @relation("run")
@@ -20,4 +22,14 @@ def to_run(user: User, value: UUID) -> Standing | None:
         return standing
     # They may answer the offer, and see nothing more of the run before they have accepted.
     offered = Handover.objects.filter(run=row, offered_to=user, state=Handover.State.OFFERED).exists()
-    return Standing(standing.relations | {"offered"}, standing.case) if offered else standing
+    found = {"offered"} if offered else set()
+    if user.has_role(Role.ADMINISTRATOR) and _was_called(user, row):
+        found.add("called")
+    return Standing(standing.relations | found, standing.case)
+
+
+def _was_called(user: User, run: Run) -> bool:
+    told = CallNotice.objects.filter(call__run=run, user=user)
+    if run.state == Run.State.FINISHED:
+        told = told.filter(call__acknowledged_at__isnull=True)
+    return told.exists()

@@ -48,6 +48,12 @@ def lock(run_id: UUID, *, allow_finished: bool = False) -> Run:
     return run
 
 
+def check_not_stopping(run: Run) -> None:
+    """Raise NotNow if the run is being stopped: nothing fades any more, so nothing is left to change."""
+    if run.state == Run.State.STOPPING:
+        raise NotNow(_("This session is being stopped."))
+
+
 def check_in_charge(run: Run, by: User | None) -> None:
     """Raise NotNow if a doctor other than `by` has taken over. The system (by=None) may always act."""
     if run.taken_over_by is not None and by is not None and by.pk != run.taken_over_by_id:

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 from clinic.access.policy import allowed
 from clinic.http.requests import request_user
 from erasure.runs import handover
+from erasure.runs.models import Run
 from erasure.session.forms import HandoverForm
 from erasure.session.views import reply_invalid, run_control, run_or_404
 
@@ -24,14 +25,18 @@ def page(request: HttpRequest, run: UUID) -> HttpResponse:
     """
     row, user = run_or_404(run), request_user(request)
     offered = handover.open_offer(row)
-    may_offer = allowed(user, "erasure:handover-offer", {"run": row.pk}, "POST").allowed
+    inside = allowed(user, "erasure:handover-offer", {"run": row.pk}, "POST").allowed
+    may_offer = inside and handover.may_offer(row, user)
+    over = row.state in {Run.State.STOPPING, Run.State.FINISHED}
     context = {
         "run": row,
         "offered": offered,
-        "mine": offered is not None and offered.offered_to_id == user.pk,
-        "own": offered is not None and offered.offered_by_id == user.pk,
+        "over": over,
+        "mine": offered is not None and not over and offered.offered_to_id == user.pk,
+        "own": offered is not None and not over and offered.offered_by_id == user.pk,
         "candidates": handover.candidates(row) if may_offer else [],
-        "inside": may_offer,
+        "may_offer": may_offer,
+        "inside": inside,
     }
     return render(request, "erasure/session/handover.html", context)
 

@@ -2,7 +2,7 @@
 
 from clinic.access.policy import Row, register, roles
 from clinic.accounts.models import Role
-from erasure.runs.relations import OFFERED_TECHNICIAN
+from erasure.runs.relations import CALLED_ADMINISTRATOR, OFFERED_TECHNICIAN
 from patients.cases.relations import BOOKED_TEAM, BOOKED_TECHNICIAN, OWN
 
 DOCTOR = roles(Role.DOCTOR)
@@ -23,6 +23,8 @@ register(
         "erasure:protect": Row((), PARTICIPANTS),
         "erasure:call-doctor": Row((), PARTICIPANTS),
         "erasure:acknowledge": Row((), DOCTOR),
+        "erasure:call": Row(roles(*BOOKED_TEAM, CALLED_ADMINISTRATOR)),
+        "erasure:call-seen": Row((), roles(CALLED_ADMINISTRATOR)),
         "erasure:abort": Row((), BOOKED_TEAM),
         "erasure:abort-finish": Row((), BOOKED_TEAM),
         "erasure:decide": Row(DOCTOR, DOCTOR),

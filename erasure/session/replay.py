@@ -143,7 +143,7 @@ def _resumed(now: Moment, data: dict[str, Any], copies: dict[str, str]) -> dict[
 
 
 def _stopping(now: Moment, data: dict[str, Any], copies: dict[str, str]) -> dict[str, Any]:
-    return {"state": "aborting", "current": None, **_unpaused(now)}
+    return {"state": "aborting", "current": None, "held": {}, **_unpaused(now)}
 
 
 def _finished(now: Moment, data: dict[str, Any], copies: dict[str, str]) -> dict[str, Any]:
@@ -171,6 +171,7 @@ CHANGES_BY_KIND = {
     "resumed": _resumed,
     "aborting": _stopping,
     "withdrawn": _stopping,
+    "restored": _stopping,
     "finished": _finished,
 }
 

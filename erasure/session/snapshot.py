@@ -75,7 +75,7 @@ def counts(run: Run) -> dict[str, int]:
         "map": steps[Step.State.WAITING] + steps[Step.State.FADING] + steps[Step.State.HELD],
         "destroyed": steps[Step.State.DESTROYED],
         "protected": protected,
-        "off": Hold.objects.filter(step__run=run, state=Hold.State.OPEN).count(),
+        "off": Hold.objects.waiting().filter(step__run=run).count(),
     }
 
 
@@ -199,9 +199,7 @@ def alarms(run: Run, viewer: Viewer) -> list[dict[str, Any]]:
     These are a safe word, damaged memories, a storage that is away, open holds, an unanswered doctor call,
     open presence checks and an offer to hand over.
     """
-    open_holds = Hold.objects.filter(step__run=run, state=Hold.State.OPEN).select_related(
-        "step__memory", "copy__memory"
-    )
+    open_holds = Hold.objects.waiting().filter(step__run=run).select_related("step__memory", "copy__memory")
     out: list[dict[str, Any]] = [
         {
             "id": str(hold.pk),
@@ -327,19 +325,35 @@ CONTROLS = {
 ONLY_IN_CHARGE = frozenset(
     {"resume", "protect", "abort", "abort_finish", "decide", "decide_damaged", "handover", "lift"}
 )
+# What is left to do once a run is stopped, and once it is over. In the other states all is possible.
+POSSIBLE_IN = {
+    Run.State.STOPPING: frozenset({"doctor", "acknowledge", "here"}),
+    Run.State.FINISHED: frozenset({"acknowledge", "here"}),
+}
 
 
 def controls(run: Run, viewer: Viewer) -> dict[str, str | None]:
     """Return the URL of each control, None for those this viewer may not use now."""
-    ended = run.state in {Run.State.FINISHED, Run.State.STOPPING}
+    possible = POSSIBLE_IN.get(Run.State(run.state), frozenset(CONTROLS)) - _without_occasion(run, viewer)
     return {
         key: reverse(f"erasure:{name}", args=[run.pk])
-        if name in viewer.may
-        and (not ended or key in {"acknowledge", "here"})
-        and _has_effect(key, run, viewer)
+        if name in viewer.may and key in possible and _has_effect(key, run, viewer)
         else None
         for key, name in CONTROLS.items()
     }
+
+
+def _without_occasion(run: Run, viewer: Viewer) -> set[str]:
+    """Return the answers to what nobody asks now: a call, a presence check, an offer to hand over."""
+    asked = handover.open_offer(run)
+    me = viewer.user.pk if viewer.user else None
+    occasions = {
+        "acknowledge": calls.unanswered().filter(run=run).exists(),
+        "presence": presence.unsettled().filter(run=run).exists(),
+        "handover_accept": asked is not None and asked.offered_to_id == me,
+        "handover_decline": asked is not None and me in {asked.offered_to_id, asked.offered_by_id},
+    }
+    return {key for key, there in occasions.items() if not there}
 
 
 def _has_effect(key: str, run: Run, viewer: Viewer) -> bool:
@@ -352,6 +366,8 @@ def _has_effect(key: str, run: Run, viewer: Viewer) -> bool:
         return run.taken_over_by_id is not None and run.taken_over_by_id == me
     if key == "take_over":
         return run.taken_over_by_id != me
+    if key == "handover":
+        return viewer.user is not None and handover.may_offer(run, viewer.user)
     if key == "presence":
         return viewer.user is not None and (Role.TECHNICIAN in viewer.roles or run.taken_over_by_id == me)
     if run.taken_over_by_id is None or run.taken_over_by_id == me or key not in ONLY_IN_CHARGE:

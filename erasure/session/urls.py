@@ -1,6 +1,7 @@
 from django.urls import path
 
 from erasure.session import (
+    call_views,
     decision_views,
     handover_views,
     replay_views,
@@ -20,6 +21,8 @@ urlpatterns = [
     path("sessions/<uuid:run>/resume/", views.resume, name="resume"),
     path("sessions/<uuid:run>/protect/", views.protect, name="protect"),
     path("sessions/<uuid:run>/call-doctor/", views.call_doctor, name="call-doctor"),
+    path("sessions/<uuid:run>/call/", call_views.call, name="call"),
+    path("sessions/<uuid:run>/call/seen/", call_views.call_seen, name="call-seen"),
     path("sessions/<uuid:run>/acknowledge/", views.acknowledge, name="acknowledge"),
     path("sessions/<uuid:run>/abort/", views.abort, name="abort"),
     path("sessions/<uuid:run>/abort/finish/", views.abort_finish, name="abort-finish"),

@@ -177,7 +177,7 @@ def session_view(present: dict[str, Any], chosen: str | None = None) -> SessionV
         remaining=remaining(present["remaining_s"]),
         paused_by=_paused_by(present),
         paused_at=_paused_at(present, current),
-        recoverable=_recoverable(prints),
+        recoverable=_recoverable(prints, present["counts"]["destroyed"]),
         verified=_verification_words(present),
         words=words(),
     )
@@ -386,12 +386,13 @@ def _paused_at(present: dict[str, Any], current: dict[str, Any] | None) -> str:
     return _("Paused at %(at)s") % {"at": at}
 
 
-def _recoverable(prints: Sequence[dict[str, Any]]) -> Recoverable:
+def _recoverable(prints: Sequence[dict[str, Any]], gone: int) -> Recoverable:
+    """Return what is left of the prints. gone: what this night destroyed; an earlier one may have, too."""
     remaining_targets = [item for item in prints if item["state"] in {"waiting", "fading", "held"}]
     return Recoverable(
         untouched=sum(not item["level"] for item in remaining_targets),
         partly=sum(bool(item["level"]) for item in remaining_targets),
-        gone=sum(item["state"] == "destroyed" for item in prints),
+        gone=gone,
         bits=sum(item["bits"] for item in prints if item["state"] != "destroyed"),
     )
 

@@ -6,11 +6,12 @@ from datetime import datetime
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import Promise
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from clinic.audit.models import Entry
 from patients.cases.models import Case
+from patients.cases.status import Stage, Status
+from patients.cases.status_words import next_words
 
 # Audit actions shown in the timeline. The audit log is the only source, so the two cannot differ.
 MILESTONE_TEXTS: dict[str, str | Promise] = {
@@ -44,7 +45,7 @@ def _when(moment: datetime) -> str:
     return date_format(timezone.localtime(moment), "MONTH_DAY_TIME_FORMAT")
 
 
-def course_of(case: Case) -> list[Milestone]:
+def course_of(case: Case, status: Status) -> list[Milestone]:
     """Return what happened, oldest first, and then the next step."""
     entries = Entry.objects.filter(case=case.pk, action__in=MILESTONE_TEXTS).order_by("index")
     alarms = {"consent.withdrawn", "run.aborted"}
@@ -54,17 +55,6 @@ def course_of(case: Case) -> list[Milestone]:
         )
         for entry in entries
     ]
-    next_steps: dict[str, str] = {
-        Case.Stage.INTAKE: _("The patient answers the intake."),
-        Case.Stage.BRINGING: _("The patient brings keepsakes."),
-        Case.Stage.REVIEW: _("Review what was brought, then lock the map."),
-        Case.Stage.MAPPED: _("The patient signs for exactly this map."),
-        Case.Stage.CONSENTED: _("Book the night."),
-        Case.Stage.BOOKED: _("The night itself."),
-        Case.Stage.RUNNING: _("Being erased now."),
-    }
-    if case.stage in next_steps:
-        lines.append(
-            Milestone("", next_steps[case.stage], "now" if case.stage == Case.Stage.RUNNING else "next")
-        )
+    if words := next_words(status):
+        lines.append(Milestone("", words, "now" if status.stage == Stage.RUNNING else "next"))
     return lines

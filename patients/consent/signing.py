@@ -16,6 +16,7 @@ from clinic.accounts.models import User
 from clinic.audit.record import Act, actor_of, record
 from patients.cases.models import Case
 from patients.consent.models import ConsentText, Signature
+from patients.memories.map_content import map_body, map_digest
 from patients.memories.models import LockedMap
 
 # Functions that `withdraw` calls inside its transaction, before it changes a signature. Other apps add
@@ -79,6 +80,10 @@ def sign(
         locked_map = LockedMap.objects.filter(case=locked, unlocked_at__isnull=True).first()
         if locked_map is None or not hmac.compare_digest(locked_map.digest, map_seen):
             raise CannotSign(_("The map has changed since you opened this page. Please look at it again."))
+        if map_digest(map_body(locked)) != locked_map.digest:
+            raise CannotSign(
+                _("Your memories are no longer those on the locked map. It is locked again first.")
+            )
     Signature.objects.in_force().filter(case=locked, text__kind=kind).update(superseded_at=timezone.now())
     signature = Signature.objects.create(
         case=locked,

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from clinic.http.requests import request_user
 from patients.cases.current_case import current_case, current_case_or_404
+from patients.cases.facts import status_of
 from patients.cases.models import Case
 from patients.consent.forms import ProcedureSignForm, SignForm
 from patients.consent.models import ConsentText
@@ -34,6 +35,11 @@ def _form(request: HttpRequest, text: ConsentText, locked_map: LockedMap | None)
     return form_class(request.POST if request.method == "POST" else None, request=request, initial=initial)
 
 
+def _may_sign(case: Case, kind: str) -> bool:
+    """Return whether this text can be signed now: it is not signed yet, and what it is about is there."""
+    return status_of(case).allows("sign" if kind == ConsentText.Kind.PROCEDURE else "agree")
+
+
 def _page(request: HttpRequest, case: Case, form: SignForm, text: ConsentText, status: int) -> HttpResponse:
     procedure = text.kind == ConsentText.Kind.PROCEDURE
     memories = Memory.objects.filter(case=case, zone=Memory.Zone.MAP)
@@ -44,10 +50,11 @@ def _page(request: HttpRequest, case: Case, form: SignForm, text: ConsentText, s
         "text": text,
         "mapped": _locked_map_of(case) if procedure else None,
         "map": silhouette(case) if procedure else None,
-        "targets": memories.exclude(fate=Memory.Fate.PROTECTED).count(),
+        "targets": memories.filter(fate=Memory.Fate.TARGET).count(),
         "kept": memories.filter(fate=Memory.Fate.PROTECTED).count(),
         "form": form,
         "signed": signed,
+        "may_sign": _may_sign(case, str(text.kind)),
         "signatures": signatures,
         "starts": may_start_from(signed) if signed and procedure else None,
     }
@@ -71,6 +78,9 @@ def consent_sign(request: HttpRequest) -> HttpResponse:
     case = current_case_or_404(request)
     text = current_text(kind_for(case))
     form = _form(request, text, _locked_map_of(case))
+    if not _may_sign(case, str(text.kind)):
+        messages.error(request, _("There is nothing for you to sign now."))
+        return redirect("patients:consent")
     if form.is_valid():
         data = form.cleaned_data
         try:

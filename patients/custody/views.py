@@ -16,6 +16,7 @@ from clinic.access.policy import allowed
 from clinic.accounts.models import User
 from clinic.http.requests import request_user
 from patients.cases.current_case import case_or_404
+from patients.cases.facts import status_of
 from patients.cases.models import Case
 from patients.cases.view_log import viewed
 from patients.custody import transfers
@@ -41,19 +42,23 @@ def _things(case: Case, by: User) -> list[Thing]:
     rows = Keepsake.objects.filter(is_thing, case=case).select_related(
         "custody__received_by", "custody__handed_by", "custody__ended_by", "custody__witnessed_by"
     )
+    team = status_of(case).allows("hand-thing")
     return [
-        Thing(row, custody := getattr(row, "custody", None), _next_actions(custody, row, by))
+        Thing(row, custody := getattr(row, "custody", None), _next_actions(custody, row, by, team))
         for row in rows.order_by("added_at", "pk")
     ]
 
 
-def _next_actions(custody: Custody | None, keepsake: Keepsake, by: User) -> frozenset[str]:
-    """Return the names of the actions possible now, for the buttons. transfers.py checks them again."""
+def _next_actions(custody: Custody | None, keepsake: Keepsake, by: User, team: bool) -> frozenset[str]:
+    """Return the names of the actions possible now, for the buttons. transfers.py checks them again.
+
+    team: a night is booked or under way, so there is a team to hand the thing to.
+    """
     if custody is None:
         return frozenset({"receive"})
     match custody.state:
         case Custody.State.RECEIVED:
-            return frozenset({"hand", "returned"})
+            return frozenset({"hand", "returned"} if team else {"returned"})
         case Custody.State.HANDED:
             gone = keepsake.gone_at is not None and keepsake.level > 0
             return frozenset({"destroyed", "returned"} if gone else {"returned"})

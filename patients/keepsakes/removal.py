@@ -35,13 +35,19 @@ def remove_keepsake(keepsake: Keepsake, *, by: User) -> None:
 
 
 def remove_memory(memory: Memory, *, by: User) -> None:
-    """Delete a memory and destroy its text. Errors: CaseLocked if it has keepsakes or the map is locked."""
+    """Delete a memory and destroy its text.
+
+    Errors: CaseLocked if it has keepsakes, the map is locked, or a stopped night had it.
+    """
     with transaction.atomic():
         case = Case.objects.select_for_update().get(pk=memory.case_id)
         if not case.map_is_open:
             raise CaseLocked(str(LOCKED))
         if Keepsake.objects.filter(memory=memory, gone_at__isnull=True).exists():
             raise CaseLocked(_("Take its keepsakes out of it first."))
+        # Through the reverse relation: steps belong to erasure, which this app must not import.
+        if memory.steps.exists():
+            raise CaseLocked(_("A night has begun on this memory, so it stays on your file."))
         mine = StoredObject.objects.filter(memory=memory)
         mark_for_destruction(mine, "removal")
         record(Act("memory.removed", f"memory:{memory.pk}", actor=actor_of(by), case=case.pk))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from clinic.audit.comparisons import Rows, Said, register
 from clinic.audit.models import Entry
-from patients.maps.locking import map_digest
+from patients.memories.map_content import map_digest
 from patients.memories.models import LockedMap
 
 

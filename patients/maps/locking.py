@@ -1,9 +1,7 @@
 """Locks a map: the patient signs for exactly this map, and it is erased in exactly this order."""
 
-import hashlib
-from collections.abc import Collection
+import itertools
 from typing import Any
-from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -11,13 +9,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from clinic.accounts.models import User
-from clinic.audit.canonical import dump
 from clinic.audit.record import Act, actor_of, record
 from clinic.failpoints import hit
 from patients.cases.models import Case
 from patients.consent.models import Signature
 from patients.keepsakes.models import Keepsake
 from patients.maps.layout import Print, layout
+from patients.memories.map_content import map_body, map_digest
 from patients.memories.models import LockedMap, Memory, MemoryLink
 from patients.vault.sealed import read_many
 
@@ -38,7 +36,8 @@ def obstacles(case: Case) -> list[str]:
     if case.stage not in {Case.Stage.BRINGING, Case.Stage.REVIEW, Case.Stage.INTAKE}:
         # Return at once: when a run has begun, some memories cannot be decrypted any more.
         return [_("The map is locked already.")]
-    memories = list(Memory.objects.filter(case=case))
+    # What a stopped night erased stays erased: it lacks nothing, and has no words any more.
+    memories = list(Memory.objects.filter(case=case).exclude(fate=Memory.Fate.ERASED))
     fields = read_many(memories)
     keepsakes = Keepsake.objects.filter(case=case, gone_at__isnull=True)
     found: list[str] = []
@@ -77,34 +76,6 @@ def obstacles(case: Case) -> list[str]:
     return found
 
 
-def map_body(case: Case) -> dict[str, Any]:
-    """Return the content of a locked map as plain data: random ids, numbers, zones, fates. No words."""
-    return map_bodies([case.pk])[case.pk]
-
-
-def map_bodies(cases: Collection[UUID]) -> dict[UUID, dict[str, Any]]:
-    """Return `map_body` of several cases by id, with as many queries as for one."""
-    bodies: dict[UUID, dict[str, Any]] = {case: {"case": str(case), "memories": []} for case in cases}
-    memories = Memory.objects.filter(case__in=cases).order_by("number", "pk").prefetch_related("keepsakes")
-    for memory in memories:
-        keepsakes = [str(keepsake.pk) for keepsake in memory.keepsakes.all() if not keepsake.gone_at]
-        bodies[memory.case_id]["memories"].append(
-            {
-                "id": str(memory.pk),
-                "number": memory.number,
-                "zone": memory.zone,
-                "fate": memory.fate,
-                "keepsakes": sorted(keepsakes),
-            }
-        )
-    return bodies
-
-
-def map_digest(body: dict[str, Any]) -> str:
-    """Return the SHA-256 (hex) of the body as canonical JSON: sorted keys, no spaces, UTF-8."""
-    return hashlib.sha256(dump(body)).hexdigest()
-
-
 def _layout_inputs(case: Case) -> tuple[object, ...]:
     """Return everything that numbers, chapters and places depend on, to see whether it has changed."""
     memories = Memory.objects.filter(case=case, zone=Memory.Zone.MAP).order_by("pk")
@@ -119,10 +90,16 @@ def _layout_inputs(case: Case) -> tuple[object, ...]:
 
 
 def _number_and_place(case: Case, memories: list[Memory]) -> list[Memory]:
-    """Set number (1 is the oldest), chapter and place of each memory. Return them in order; save nothing."""
+    """Set number (1 is the oldest), chapter and place of each memory. Return them in order; save nothing.
+
+    Memories that an earlier night erased keep their numbers, by which its certificate names them.
+    """
     fields = read_many(memories)
     ordered = sorted(memories, key=lambda memory: (fields[memory.pk].day, memory.made_at, memory.pk))
-    numbers = {memory.pk: place for place, memory in enumerate(ordered, start=1)}
+    erased = Memory.objects.filter(case=case, fate=Memory.Fate.ERASED)
+    taken = set(erased.values_list("number", flat=True))
+    free = (number for number in itertools.count(1) if number not in taken)
+    numbers = {memory.pk: number for memory, number in zip(ordered, free, strict=False)}
     links: dict[Any, set[int]] = {memory.pk: set() for memory in ordered}
     for link in MemoryLink.objects.filter(a__in=memories, b__in=memories):
         links[link.a_id].add(numbers[link.b_id])
@@ -165,7 +142,7 @@ def _number_and_place(case: Case, memories: list[Memory]) -> list[Memory]:
 
 def _save_places(case: Case, ordered: list[Memory]) -> None:
     # Numbers are unique per case. Clear them first: two memories that swap numbers would collide.
-    Memory.objects.filter(case=case).update(number=None)
+    Memory.objects.filter(case=case).exclude(fate=Memory.Fate.ERASED).update(number=None)
     Memory.objects.bulk_update(ordered, ["number", "chapter", "x", "y", "w", "h", "tilt"])
 
 
@@ -179,7 +156,8 @@ def lock_map(case: Case, *, by: User) -> LockedMap:
     if found := obstacles(case):
         raise CannotLock(found)
     inputs = _layout_inputs(case)
-    placed = _number_and_place(case, list(Memory.objects.filter(case=case, zone=Memory.Zone.MAP)))
+    on_map = Memory.objects.filter(case=case, zone=Memory.Zone.MAP).exclude(fate=Memory.Fate.ERASED)
+    placed = _number_and_place(case, list(on_map))
     hit("map-laid-out")
     with transaction.atomic():
         locked = Case.objects.select_for_update().get(pk=case.pk)

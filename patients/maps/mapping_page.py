@@ -168,6 +168,13 @@ class Bench:
         months = sorted({day[:7] for memory in self.on_map if (day := self.day(memory))})
         return list(_gaps_between([(int(month[:4]), int(month[5:7])) for month in months]))
 
+    @property
+    def complete(self) -> bool:
+        """Whether the map has several memories, all dated and linked, and none of its months is empty."""
+        dated = [memory for memory in self.on_map if self.day(memory)]
+        gaps = self.uncovered() or self.isolated()
+        return len(self.on_map) > 1 and dated == self.on_map and not gaps
+
     def collateral(self) -> list[Collateral]:
         """Return the other people in what will be erased, the most frequent first, without the subject."""
         targets = {memory.pk for memory in self.targets}

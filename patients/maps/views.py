@@ -16,6 +16,7 @@ from clinic.accounts.models import User
 from clinic.calendar.durations import format_duration
 from clinic.http.requests import request_user, wants_fragment
 from patients.cases.current_case import case_or_404
+from patients.cases.facts import status_of
 from patients.cases.models import Case
 from patients.cases.view_log import viewed
 from patients.keepsakes.looks import LookReason, NoReason, is_mapping, may_look, record_look
@@ -98,7 +99,7 @@ def _context(
         "pace": bench.seconds / (len(bench.targets) or 1),
         "may_lock": case.map_is_open
         and allowed(person, "patients:map-lock", {"case": case.pk}, "POST").allowed,
-        "may_unlock": case.stage in {Case.Stage.MAPPED, Case.Stage.CONSENTED}
+        "may_unlock": status_of(case).allows("unlock")
         and allowed(person, "patients:map-unlock", {"case": case.pk}, "POST").allowed,
     }
 

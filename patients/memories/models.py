@@ -92,7 +92,7 @@ class LockedMap(models.Model):
     case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="maps")
     version = models.PositiveIntegerField()
     digest = models.CharField(max_length=64)  # SHA-256 hex of `body`
-    body = models.JSONField()  # see map_body in patients/maps/locking.py
+    body = models.JSONField()  # see map_body in patients/memories/map_content.py
     locked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     locked_at = models.DateTimeField(default=timezone.now)
     unlocked_at = models.DateTimeField(null=True)

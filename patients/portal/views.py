@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from django.db.models import Count, Max, Q
+from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -12,28 +11,19 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from clinic.audit.models import Entry
 from clinic.http.requests import request_user
 from patients.cases.current_case import current_case
+from patients.cases.facts import status_of
 from patients.cases.models import Case
+from patients.cases.status import OPEN, Stage, Status, Wait, Who
+from patients.cases.status_words import night_hours, patient_url, patient_words, stands
 from patients.cases.view_log import latest_views
-from patients.consent.models import ConsentText
-from patients.consent.signing import may_start_from
-from patients.keepsakes.models import Keepsake
-from patients.memories.models import LockedMap
 from patients.portal.notices import notices_for
-
-# The stage of the case, as shown to the patient. Other stages have no text.
-STAGE_TEXTS: dict[str, str | Promise] = {
-    Case.Stage.REVIEW: gettext_lazy("We are looking through what you brought."),
-    Case.Stage.CONSENTED: gettext_lazy("We are looking for a night for you."),
-    Case.Stage.BOOKED: gettext_lazy("Your night is booked."),
-    Case.Stage.RUNNING: gettext_lazy("It is happening now."),
-}
 
 
 @dataclass(frozen=True)
@@ -58,87 +48,89 @@ def _intake_answered_at(case: Case) -> datetime | None:
     return last
 
 
-def _keepsake_tasks(case: Case, subject_named: bool, storage_agreed: bool) -> list[Task]:
+def _waiting(status: Status) -> dict[str, Wait]:
+    return {wait.code: wait for wait in status.waits_for(Who.PATIENT)}
+
+
+def _task(status: Status, code: str, done: datetime | None = None, *, link: bool = True) -> Task:
+    """Return the line of something that the patient does: done at `done`, waiting now, or still to come."""
+    wait = _waiting(status).get(code)
+    state = "now" if wait else "done" if done else "next"
+    words = patient_words(code, wait.count if wait else 0)
+    return Task(words, state, patient_url(code) if link else "", _date(done))
+
+
+def _keepsake_tasks(status: Status) -> list[Task]:
     """Return the lines about keepsakes: how many, how many without a memory, how many returned."""
-    counts: dict[str, Any] = Keepsake.objects.filter(case=case, gone_at__isnull=True).aggregate(
-        count=Count("pk"),
-        last=Max("added_at"),
-        loose=Count("pk", filter=Q(memory__isnull=True)),
-        returned=Count("pk", filter=Q(review=Keepsake.Review.RETURNED)),
-    )
-    url, count = reverse("patients:keepsakes"), counts["count"]
-    if not case.map_is_open:
-        text = ngettext("%(n)d keepsake brought", "%(n)d keepsakes brought", count) % {"n": count}
-        return [Task(text, "done", "", _date(counts["last"]))]
-    handed_in = case.stage == Case.Stage.REVIEW
-    state = "done" if handed_in and count else ("now" if subject_named and storage_agreed else "next")
-    text = _("Bring your keepsakes")
-    if count:
-        text = ngettext("Bring your keepsakes: %(n)d so far", "Bring your keepsakes: %(n)d so far", count)
-        text %= {"n": count}
-    tasks = [Task(text, state, url if storage_agreed else "", _date(counts["last"]))]
-    if loose := counts["loose"]:
-        words = ngettext("Place %(n)d keepsake in a memory", "Place %(n)d keepsakes in a memory", loose)
-        tasks.append(Task(words % {"n": loose}, "now", url))
-    if back := counts["returned"]:
-        words = ngettext("Look again at %(n)d that we returned", "Look again at %(n)d that we returned", back)
-        tasks.append(Task(words % {"n": back}, "alarm", url))
+    things, waiting = status.facts.things, _waiting(status)
+    if status.stage not in OPEN:
+        n = things.brought
+        text = ngettext("%(n)d keepsake brought", "%(n)d keepsakes brought", n) % {"n": n}
+        return [Task(text, "done", "", _date(things.last))]
+    if status.stage == Stage.REVIEW and things.here:
+        state = "done"
+    else:
+        state = "now" if status.allows("bring") and status.facts.subject_named else "next"
+    url = patient_url("bring") if status.allows("bring") else ""
+    tasks = [Task(patient_words("bring", things.here), state, url, _date(things.last))]
+    if things.unplaced:
+        tasks.append(Task(patient_words("place", things.unplaced), "now", patient_url("place")))
+    if "returned" in waiting:
+        tasks.append(Task(patient_words("returned", things.returned), "alarm", patient_url("returned")))
     return tasks
 
 
-def tasks_of(case: Case, procedure: Any = None) -> list[Task]:
-    """Return the tasks of patient and clinic in order: done, current, next. procedure: booked or started."""
-    subject_named = bool(case.read().subject_name)
-    signed = {
-        signature.text.kind: signature for signature in case.signatures.in_force().select_related("text")
-    }
-    storage_signature = signed.get(ConsentText.Kind.STORAGE)
-    procedure_signature = signed.get(ConsentText.Kind.PROCEDURE)
-    locked_map = LockedMap.objects.filter(case=case, unlocked_at__isnull=True).first()
-    consent = reverse("patients:consent")
-    now_or_next = "now" if case.map_is_open else "next"
+def tasks_of(case: Case, status: Status) -> list[Task]:
+    """Return the tasks of patient and clinic in order: done, current, next."""
+    facts = status.facts
+    named = _intake_answered_at(case) or (case.opened_at if facts.subject_named else None)
     tasks = [
         Task(
-            _("Tell us whom it is about"),
-            "done" if subject_named else "now",
-            reverse("patients:intake") if case.map_is_open else "",
-            _date(_intake_answered_at(case)),
+            patient_words("intake"),
+            "done" if facts.subject_named else "now",
+            patient_url("intake") if status.allows("answer") else "",
+            _date(_intake_answered_at(case)) if named else "",
         ),
-        Task(
-            _("Agree that we keep what you bring"),
-            "done" if storage_signature else now_or_next if subject_named else "next",
-            consent,
-            _date(storage_signature.signed_at if storage_signature else None),
-        ),
-        *_keepsake_tasks(case, subject_named, storage_signature is not None),
-        Task(
-            _("We look through it, and draw your map with you"),
-            "done" if locked_map else "now" if case.stage == Case.Stage.REVIEW else "next",
-            when=_date(locked_map.locked_at if locked_map else None),
-            mine=False,
-        ),
-        Task(
-            _("Read and sign for exactly your map"),
-            "done" if procedure_signature else "now" if locked_map else "next",
-            consent if locked_map else "",
-            _date(procedure_signature.signed_at if procedure_signature else None),
-        ),
+        _task(status, "agree", facts.storage.signed_at if facts.storage else None),
+        *_keepsake_tasks(status),
+        _map_task(status),
+        _task(status, "sign", facts.consent.signed_at if facts.consent else None, link=bool(facts.map)),
     ]
-    return [*tasks, *_procedure_tasks(case, procedure_signature, procedure)]
+    return [*_stopped_tasks(status), *tasks, *_night_tasks(status)]
 
 
-def _procedure_tasks(case: Case, procedure_signature: Any, procedure: Any) -> list[Task]:
-    run = getattr(procedure, "run", None)
-    if procedure:
-        when = date_format(timezone.localtime(procedure.booking.starts_at), "SHORT_DATETIME_FORMAT")
-        url = reverse("erasure:session", kwargs={"run": run.pk}) if run else ""
-        night = Task(_("The night"), "now" if run else "next", url, when, mine=False)
-    elif procedure_signature:
-        words = _("The night, from %(day)s on") % {"day": _date(may_start_from(procedure_signature))}
-        night = Task(words, "next", mine=False)
-    else:
-        night = Task(_("The night"), "next", mine=False)
-    return [night, Task(_("The morning after, your certificate"), "next", mine=False)]
+def _map_task(status: Status) -> Task:
+    facts = status.facts
+    if facts.map is not None and not facts.map.current:
+        return Task(_("We look through what is left, and lock your map again with you"), "now", mine=False)
+    state = "done" if facts.map else "now" if status.stage == Stage.REVIEW else "next"
+    when = _date(facts.map.locked_at if facts.map else None)
+    return Task(_("We look through it, and draw your map with you"), state, when=when, mine=False)
+
+
+def _stopped_tasks(status: Status) -> list[Task]:
+    """Return the lines about nights that were stopped, and about what they left half gone."""
+    tasks = []
+    for night in status.facts.nights:
+        if night.outcome == "stopped":
+            url = reverse("erasure:session", args=[night.run])
+            tasks.append(Task(_("Your night was stopped"), "done", url, _date(night.finished_at), mine=False))
+    if wait := _waiting(status).get("remainder"):
+        tasks.append(Task(patient_words("remainder", wait.count), "alarm", patient_url("remainder")))
+    return tasks
+
+
+def _night_tasks(status: Status) -> list[Task]:
+    last = Task(_("The morning after, your certificate"), "next", mine=False)
+    night = status.night if status.stage in {Stage.BOOKED, Stage.RUNNING} else None
+    if night:
+        url = reverse("erasure:session", kwargs={"run": night.run}) if night.run else ""
+        state = "now" if night.run else "next"
+        return [Task(_("The night"), state, url, night_hours(status), mine=False), last]
+    if status.next and status.next.code == "book" and status.next.at:
+        words = _("The night, from %(day)s on") % {"day": _date(status.next.at)}
+        return [Task(words, "next", mine=False), last]
+    return [Task(_("The night"), "next", mine=False), last]
 
 
 @require_safe
@@ -148,18 +140,16 @@ def portal(request: HttpRequest) -> HttpResponse:
     case = current_case(request)
     if case is None:
         return _render_after(request)
-    procedure = case.procedures.filter(state__in=["booked", "started"]).select_related("booking").first()
-    tasks = tasks_of(case, procedure)
+    status = status_of(case)
+    tasks = tasks_of(case, status)
     mine = [task for task in tasks if task.mine and task.url and task.state in {"alarm", "now"}]
-    run = getattr(procedure, "run", None)
     context = {
         "case": case,
+        "status": status,
         "tasks": tasks,
         "next": mine[0] if mine else None,
-        "stands": STAGE_TEXTS.get(case.stage, ""),
-        "procedure": procedure,
-        "run": run,
-        "signed": case.signatures.in_force().exists(),
+        "stands": stands(status),
+        "night": status.night,
         "looks": latest_views(case),
         "notices": notices_for(request_user(request)),
     }
@@ -168,6 +158,11 @@ def portal(request: HttpRequest) -> HttpResponse:
 
 def _render_after(request: HttpRequest) -> HttpResponse:
     last = Case.objects.filter(patient=request_user(request)).order_by("-opened_at").first()
-    ended = last.procedures.filter(state="done").first() if last else None
-    context = {"case": last, "procedure": ended, "notices": notices_for(request_user(request))}
+    status = status_of(last) if last else None
+    context = {
+        "case": last,
+        "status": status,
+        "night": status.night if status else None,
+        "notices": notices_for(request_user(request)),
+    }
     return render(request, "patients/portal/after.html", context)

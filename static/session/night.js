@@ -54,7 +54,8 @@ export class Night {
     this.set("summary", fill(this.words.recoverable, { whole: String(whole), half: String(half) }));
     this.set("untouched", String(whole));
     this.set("partly", String(half));
-    this.set("gone", String(map.filter((memory) => memory.state === "destroyed").length));
+    // What this night destroyed, as in the head of the panel: an earlier night may have, too.
+    this.set("gone", String(present.counts.destroyed));
     this.set("bits", fill(this.words.bits, { bits: this.panel.figure.format(bits) }));
     this.people(present.people);
     this.attend(present.controls?.here);

@@ -14,7 +14,7 @@ const COAST = 1400;
 const WHITE = 2400;
 // What changes alarms, people or controls, which the server words.
 const PIECES = new Set([
-  "doctor-called", "doctor-called-again", "doctor-escalated", "doctor-acknowledged",
+  "doctor-called", "doctor-called-again", "doctor-escalated", "doctor-acknowledged", "call-seen",
   "presence-asked", "presence-answered", "presence-missed", "responsible-left", "handover-offered",
   "handover-accepted", "handover-declined", "taken-over", "handed-back", "resumed",
   "damaged", "damage-decided", "storage-away", "fault", "stalled", "moves-again",

@@ -42,6 +42,7 @@ from tests.factories import (
 
 # What may be read and is no page that axe could read here, each with why.
 NO_PAGE = {
+    "alerts": "a part of every page of staff",
     "health": "a word for machines",
     "erasure:live": "a stream of events",
     "erasure:state": "JSON",

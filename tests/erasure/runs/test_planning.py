@@ -12,7 +12,7 @@ from erasure.runs.models import Run, Step
 from erasure.runs.planning import CannotStart, start_run
 from patients.cases.models import Case
 from patients.consent.models import Signature
-from patients.maps.locking import map_body, map_digest
+from patients.memories.map_content import map_body, map_digest
 from patients.memories.models import LockedMap, Memory
 from tests.factories import make_case, make_keepsake, make_memory, make_procedure
 

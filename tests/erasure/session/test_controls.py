@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from clinic.access.policy import allowed
 from clinic.accounts.models import Role, User
+from erasure.jobs.supervisor import end_stopped
 from erasure.jobs.worker import next_step
 from erasure.runs import calls, control, handover, presence
 from erasure.runs.lease import claim
@@ -251,6 +252,8 @@ def test_a_call_stays_answerable_after_the_end() -> None:
     run = make_run(1)
     control.safe_word(run.pk, by=run.procedure.case.patient)
     control.abort(run.pk, by=doctor_of(run), reason="medical")
+    assert controls_of(run, doctor_of(run)) == {"acknowledge", "doctor", "here"}
+    assert end_stopped() == 1
     assert controls_of(run, doctor_of(run)) == {"acknowledge", "here"}
     assert pressed(run, doctor_of(run), "acknowledge")[:2] == (200, True)
     assert not DoctorCall.objects.filter(acknowledged_at__isnull=True).exists()

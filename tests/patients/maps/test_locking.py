@@ -21,8 +21,9 @@ from patients.keepsakes.models import Keepsake
 from patients.keepsakes.removal import remove_keepsake
 from patients.maps import locking
 from patients.maps.changes import name_chapters
-from patients.maps.locking import CannotLock, lock_map, map_body, map_digest, obstacles, unlock_map
+from patients.maps.locking import CannotLock, lock_map, obstacles, unlock_map
 from patients.memories.links import link
+from patients.memories.map_content import map_body, map_digest
 from patients.memories.models import LockedMap, Memory
 from patients.memories.writing import write_memory
 from patients.vault.models import StoredObject

@@ -1,0 +1,166 @@
+"""A case whose night was stopped: its consent is spent, its map is locked again, another night follows."""
+
+import pytest
+from django.test import Client
+
+from erasure.jobs.certifying import certify
+from erasure.jobs.supervisor import end_stopped
+from erasure.jobs.worker import advance, next_step
+from erasure.procedures.booking import CannotBook, book_procedure
+from erasure.runs import control
+from erasure.runs.lease import claim
+from erasure.runs.models import Run, Step
+from erasure.runs.passes import PASS_COUNT, make_pass
+from erasure.runs.planning import start_run
+from patients.cases.editing import CaseLocked
+from patients.cases.facts import status_of
+from patients.cases.models import Case
+from patients.cases.status import Stage
+from patients.consent.models import ConsentText
+from patients.consent.signing import CannotSign, sign
+from patients.keepsakes.removal import remove_memory
+from patients.maps.locking import lock_map, obstacles, unlock_map
+from patients.memories.models import LockedMap, Memory
+from tests.erasure.runs.nights import doctor_of, technician_of
+from tests.factories import make_procedure, make_run, make_signed, make_text
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def passes(run: Run, number: int) -> None:
+    """Make passes of a night, closing a memory after its last one."""
+    for _pass in range(number):
+        fence = claim(run.pk)
+        assert fence
+        step = next_step(run.pk)
+        assert step
+        make_pass(fence, step, due=run.next_due_at)
+        Run.objects.filter(pk=run.pk).update(lease_until=None)
+
+
+def make_stopped(memories: int = 3, *, done: int = 0, run: Run | None = None) -> Run:
+    """A night that was aborted after `done` passes, and has ended."""
+    run = run or make_run(memories)
+    passes(run, done)
+    control.abort(run.pk, by=doctor_of(run), reason="medical")
+    assert end_stopped() >= 1
+    run.refresh_from_db()
+    assert (run.state, run.outcome) == (Run.State.FINISHED, Run.Outcome.STOPPED)
+    return run
+
+
+def case_of(run: Run) -> Case:
+    return Case.objects.get(pk=run.procedure.case_id)
+
+
+def sign_as_patient(case: Case) -> None:
+    text = make_text()
+    mapped = LockedMap.objects.get(case=case, unlocked_at__isnull=True)
+    sign(
+        case,
+        by=case.patient,
+        kind=ConsentText.Kind.PROCEDURE,
+        text_seen=text.digest,
+        map_seen=mapped.digest,
+    )
+
+
+def test_a_stopped_night_spends_its_consent_and_the_patient_may_sign_again() -> None:
+    run = make_stopped()
+    case = case_of(run)
+    status = status_of(case)
+    assert (status.stage, status.facts.consent) == (Stage.STOPPED, None)
+    assert [wait.code for wait in status.waits] == ["sign"]
+    sign_as_patient(case)
+    case.refresh_from_db()
+    assert (case.stage, status_of(case).stage) == (Case.Stage.CONSENTED, Stage.CONSENTED)
+
+
+def test_a_map_of_which_something_is_gone_is_neither_signed_nor_booked() -> None:
+    run = make_stopped(done=PASS_COUNT)
+    case = case_of(run)
+    status = status_of(case)
+    assert status.facts.map is not None
+    assert not status.facts.map.current
+    assert [wait.code for wait in status.waits] == ["relock"]
+    assert status.allowed >= {"unlock"}
+    assert not status.allowed & {"sign", "book"}
+    with pytest.raises(CannotSign, match="no longer those on the locked map"):
+        sign_as_patient(case)
+
+
+def test_a_night_is_not_booked_on_a_map_that_has_changed_since_it_was_signed() -> None:
+    run = make_stopped()
+    case = case_of(run)
+    sign_as_patient(case)
+    Memory.objects.filter(case=case, number=3).update(fate=Memory.Fate.PROTECTED)
+    booking = run.procedure.booking
+    with pytest.raises(CannotBook, match=r"^The memories are no longer those on the signed map\.$"):
+        book_procedure(
+            case,
+            place="clinic",
+            resources=list(booking.resources.all()),
+            starts_at=booking.ends_at,
+            ends_at=booking.ends_at + (booking.ends_at - booking.starts_at),
+            by=case.patient,
+        )
+
+
+def test_the_map_is_locked_again_without_what_is_gone_and_the_next_night_ends_it() -> None:
+    run = make_stopped(done=PASS_COUNT)
+    case = case_of(run)
+    numbers = dict(Memory.objects.filter(case=case).values_list("pk", "number"))
+    doctor = doctor_of(run)
+    unlock_map(case, by=doctor)
+    case.refresh_from_db()
+    assert obstacles(case) == []
+    assert status_of(case).allows("lock")
+    procedure = make_procedure(case)
+    assert dict(Memory.objects.filter(case=case).values_list("pk", "number")) == numbers
+    second = start_run(procedure.pk, by=None)
+    assert second.expected_steps == 2
+    advance(second.pk)
+    second.refresh_from_db()
+    assert second.outcome == Run.Outcome.COMPLETE
+    assert Step.objects.filter(run=second, state=Step.State.DESTROYED).count() == 2
+    certify(second.pk)
+
+
+def test_the_pages_of_both_nights_count_what_their_night_destroyed(client: Client) -> None:
+    first = make_stopped(done=PASS_COUNT)
+    case = case_of(first)
+    doctor = doctor_of(first)
+    unlock_map(case, by=doctor)
+    case.refresh_from_db()
+    second = start_run(make_procedure(case).pk, by=None)
+    advance(second.pk)
+    for run, gone, total in ((first, 1, 3), (second, 2, 2)):
+        client.force_login(technician_of(run))
+        page = client.get(f"/sessions/{run.pk}/").content.decode()
+        assert f'<span data-count="destroyed">{gone}</span> of {total} destroyed' in page
+        assert f'<dd data-night="gone">{gone}</dd>' in page
+
+
+def test_a_memory_that_a_night_has_begun_on_stays_on_the_file() -> None:
+    run = make_stopped()
+    case = case_of(run)
+    unlock_map(case, by=doctor_of(run))
+    memory = Memory.objects.filter(case=case).first()
+    assert memory
+    memory.keepsakes.update(memory=None)
+    with pytest.raises(CaseLocked, match="A night has begun on this memory"):
+        remove_memory(memory, by=case.patient)
+
+
+def test_another_map_of_the_case_is_locked_as_before() -> None:
+    run = make_run(1)
+    other = case_of(make_stopped(1))
+    assert other.pk != run.procedure.case_id
+    unlock_map(other, by=doctor_of(run))
+    other.refresh_from_db()
+    make_signed(other)
+    assert LockedMap.objects.filter(case=other).count() == 2
+    lock = LockedMap.objects.get(case=other, unlocked_at__isnull=True)
+    assert lock.version == 2
+    with pytest.raises(Exception, match="The map is locked already"):
+        lock_map(other, by=doctor_of(run))

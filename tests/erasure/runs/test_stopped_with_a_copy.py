@@ -1,0 +1,90 @@
+"""A night that is stopped while a copy waits for the doctor: no page goes on waiting for a decision."""
+
+import re
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from clinic.accounts.models import Role, User
+from clinic.calendar.board import Board, board_of
+from erasure.jobs.supervisor import end_stopped
+from erasure.runs import control
+from erasure.runs.models import DoctorCall, Hold, Run
+from erasure.runs.resistance import decide
+from erasure.session.replay import replay, snapshot_at
+from erasure.session.snapshot import snapshot
+from erasure.session.viewers import viewer_of
+from tests.erasure.runs.nights import doctor_of
+from tests.erasure.runs.test_resistance import make_held
+from tests.factories import make_user
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def make_ended() -> Run:
+    run = make_held()
+    control.abort(run.pk, by=doctor_of(run), reason="medical")
+    return run
+
+
+def words_of(client: Client, person: User, url: str) -> str:
+    client.force_login(person)
+    answer = client.get(url)
+    assert answer.status_code == 200
+    main = answer.content.decode().partition("<main")[2].partition("</main>")[0]
+    return " ".join(re.sub(r"<script.*?</script>|<[^>]+>", " ", main, flags=re.DOTALL).split())
+
+
+@pytest.mark.parametrize("finished", [False, True], ids=["stopping", "finished"])
+def test_the_session_waits_for_no_decision(client: Client, finished: bool) -> None:
+    run = make_ended()
+    if finished:
+        assert end_stopped() == 1
+    run.refresh_from_db()
+    doctor = doctor_of(run)
+    present = snapshot(run.pk, viewer_of(doctor, run))
+    assert (present["alarms"], present["counts"]["off"]) == ([], 0)
+    assert "held until the doctor decides" not in words_of(client, doctor, f"/sessions/{run.pk}/")
+    item = Hold.objects.get(step__run=run)
+    with pytest.raises(ValueError, match="decided already"):
+        decide(run.pk, item.pk, extend=False, reason="doubt", by=doctor)
+
+
+def test_the_board_is_calm_although_nobody_answered_the_call() -> None:
+    run = make_ended()
+    assert DoctorCall.objects.get(run=run).acknowledged_at is None
+    for _state in ("stopping", "finished"):
+        (night,) = board_of_today().progress
+        assert not night.alarm
+        end_stopped()
+    assert board_of_today().progress[0].state == "Stopped"
+
+
+def board_of_today() -> Board:
+    return board_of(timezone.localdate(), make_user(Role.DOCTOR))
+
+
+def test_the_papers_say_the_same_to_everybody(client: Client) -> None:
+    run = make_ended()
+    end_stopped()
+    case = run.procedure.case
+    file = words_of(client, doctor_of(run), f"/files/{case.pk}/")
+    assert "night stopped." in file
+    assert "no longer in force" in file
+    assert "Map locked, consent unsigned." in file
+    assert "Map locked, consent unsigned." in words_of(client, doctor_of(run), "/today/")
+    patient = words_of(client, case.patient, "/me/")
+    assert "Nothing is asked of you now" not in patient
+    assert "Read and sign for exactly your map." in patient
+    assert "Your night was stopped" in patient
+    assert "Your signature" in words_of(client, case.patient, "/me/consent/")
+
+
+def test_the_replay_holds_nothing_after_the_stop() -> None:
+    run = make_ended()
+    end_stopped()
+    run.refresh_from_db()
+    shown = replay(run)
+    stopping = next(moment for moment in shown.moments if moment.kind == "aborting")
+    assert snapshot_at(shown, stopping)["alarms"] == []
