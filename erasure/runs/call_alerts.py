@@ -21,6 +21,10 @@ WHY: dict[str, str | Promise] = {
     DoctorCall.Why.SAFE_WORD: gettext_lazy("The safe word was said."),
     DoctorCall.Why.HOLD: gettext_lazy("A copy was found off the map."),
     DoctorCall.Why.PRESENCE: gettext_lazy("Nobody of the team answered."),
+    DoctorCall.Why.DAMAGED: gettext_lazy("A keepsake cannot be read. A doctor decides what becomes of it."),
+    DoctorCall.Why.STORAGE: gettext_lazy("The storage does not answer."),
+    DoctorCall.Why.FAULT: gettext_lazy("The machine failed."),
+    DoctorCall.Why.STALLED: gettext_lazy("Nothing moves."),
 }
 
 

@@ -20,9 +20,6 @@ PROC = Path("/proc")
 PROCESS_WORDS = frozenset(
     {"erasure.operations.web", "work", "db_worker", "work_by_redis", "supervise", "serve"}
 )
-# The style sheet with the positions of memories: numbers that mean nothing without the page, which is not
-# stored.
-STORABLE = frozenset({"erasure:map-css"})
 
 
 def processes_are_shown() -> bool:
@@ -146,7 +143,7 @@ def browsers(subject: Subject) -> Place:
         if name.partition(":")[0] in {"patients", "erasure"} and not isinstance(row.read, str) and row.read
     }
     views = {name: view for name, view in _views() if name in wanted}
-    found = [name for name, view in sorted(views.items()) if name not in STORABLE and not never_stored(view)]
+    found = [name for name, view in sorted(views.items()) if not never_stored(view)]
     asgi_headers = dict(response_headers("text/plain"))
     if b"no-store" not in asgi_headers.get(b"cache-control", b""):
         found.append("asgi-routes")

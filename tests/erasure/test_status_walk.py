@@ -38,7 +38,6 @@ from erasure.runs.planning import CannotStart, start_run
 from erasure.runs.resistance import copies_off_the_map, decide, hold
 from erasure.runs.run_actions import NotNow
 from erasure.session.snapshot import snapshot
-from erasure.session.viewers import viewer_of
 from patients.cases.editing import CaseLocked
 from patients.cases.facts import status_of
 from patients.cases.models import Case
@@ -52,6 +51,7 @@ from patients.keepsakes.review import CannotReview, accept_rest
 from patients.maps.locking import CannotLock, lock_map, unlock_map
 from patients.memories.models import LockedMap, Memory
 from patients.memories.writing import write_memory
+from tests.erasure.session.viewing import viewer
 from tests.factories import (
     PASSPHRASE,
     jpeg,
@@ -266,7 +266,7 @@ def press(house: House, key: str) -> None:
         return
     who, act = CONTROLS[key]
     person: User = getattr(house, who)
-    offered = snapshot(run.pk, viewer_of(person, run))["controls"][key] is not None
+    offered = snapshot(run.pk, viewer(run, person))["controls"][key] is not None
     before = Run.objects.get(pk=run.pk).last_seq
     went = accepted(lambda: act(house, run))
     if not offered:
@@ -396,7 +396,7 @@ def check_portal(house: House, status: Status) -> None:
 
 def check_session(house: House, status: Status, run: Run) -> None:
     (night,) = [night for night in status.facts.nights if night.run == run.pk]
-    present = snapshot(run.pk, viewer_of(house.doctor, run))
+    present = snapshot(run.pk, viewer(run, house.doctor))
     kinds = [alarm["kind"] for alarm in present["alarms"]]
     assert kinds.count("off-map") == present["counts"]["off"] == night.decisions
     assert kinds.count("doctor") == bool(night.called_at)

@@ -13,6 +13,7 @@ CASE_TEAM = "doctor technician:assigned technician:mapping"
 NIGHT_TEAM = "doctor technician:assigned"
 IN_THE_ROOM = "doctor technician:assigned patient:own"
 OFFERED = "technician:offered"
+CALLED = "administrator:called"
 
 README: dict[str, tuple[str, str]] = {
     # "A visitor asks for an appointment", and everybody may check a certificate.
@@ -43,6 +44,7 @@ README: dict[str, tuple[str, str]] = {
     "erasure:verifier": (EVERYBODY, NOBODY),
     # "A patient answers the intake, brings and takes back keepsakes, signs, withdraws, decides on remains."
     "patients:portal": (PATIENT, NOBODY),
+    "patients:looks": (PATIENT, NOBODY),
     "patients:intake": (PATIENT, PATIENT),
     "patients:memory-new": (PATIENT, PATIENT),
     "patients:memory": (OWN, OWN),
@@ -67,6 +69,7 @@ README: dict[str, tuple[str, str]] = {
     "today": (STAFF, NOBODY),
     "today-wall": (STAFF, NOBODY),
     "style": (STAFF, NOBODY),
+    "alerts": (STAFF, NOBODY),
     "erasure:book": ("receptionist doctor", "receptionist doctor"),
     "erasure:procedure-move": ("receptionist doctor", "receptionist doctor"),
     "erasure:procedure-cancel": (NOBODY, "receptionist doctor"),
@@ -81,6 +84,7 @@ README: dict[str, tuple[str, str]] = {
     "patients:review-decide": (NOBODY, CASE_TEAM),
     "patients:review-unblur": (NOBODY, CASE_TEAM),
     "patients:review-rest": (NOBODY, CASE_TEAM),
+    "patients:map-look": (NOBODY, CASE_TEAM),
     "patients:mapping": (CASE_TEAM, CASE_TEAM),
     "patients:map-link": (NOBODY, CASE_TEAM),
     "patients:map-place": (NOBODY, CASE_TEAM),
@@ -88,6 +92,7 @@ README: dict[str, tuple[str, str]] = {
     "patients:map-lock": (NOBODY, CASE_TEAM),
     "patients:map-unlock": (NOBODY, DOCTOR),
     "patients:picture": (f"patient:own {CASE_TEAM}", NOBODY),
+    "patients:picture-blurred": (f"patient:own {CASE_TEAM}", NOBODY),
     "patients:playback": (f"patient:own {CASE_TEAM}", NOBODY),
     # "Runs a session they are booked for"; the patient watches their own, the auditor reads what happened.
     "erasure:start": (NIGHT_TEAM, NIGHT_TEAM),
@@ -107,7 +112,14 @@ README: dict[str, tuple[str, str]] = {
     "erasure:abort-finish": (NOBODY, NIGHT_TEAM),
     "erasure:presence": (NOBODY, NIGHT_TEAM),
     "erasure:acknowledge": (NOBODY, DOCTOR),
-    "erasure:decide": (NOBODY, DOCTOR),
+    "erasure:decide": (DOCTOR, DOCTOR),
+    "erasure:look": (NOBODY, DOCTOR),
+    "erasure:decide-damaged": (NOBODY, DOCTOR),
+    # "Lets a session go on after a safe word."
+    "erasure:lift-safe-word": (DOCTOR, DOCTOR),
+    # Whoever was called reads of the call; an administrator only where they were told of it.
+    "erasure:call": (f"{NIGHT_TEAM} {CALLED}", NOBODY),
+    "erasure:call-seen": (NOBODY, CALLED),
     "erasure:take-over": (NOBODY, DOCTOR),
     "erasure:hand-back": (NOBODY, DOCTOR),
     "erasure:handover": (f"{NIGHT_TEAM} {OFFERED}", NOBODY),

@@ -21,7 +21,7 @@ from patients.consent.signing import CannotSign, sign
 from patients.keepsakes.removal import remove_memory
 from patients.maps.locking import lock_map, obstacles, unlock_map
 from patients.memories.models import LockedMap, Memory
-from tests.erasure.runs.nights import doctor_of, technician_of
+from tests.erasure.runs.nights import doctor_of
 from tests.factories import make_procedure, make_run, make_signed, make_text
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -135,7 +135,7 @@ def test_the_pages_of_both_nights_count_what_their_night_destroyed(client: Clien
     second = start_run(make_procedure(case).pk, by=None)
     advance(second.pk)
     for run, gone, total in ((first, 1, 3), (second, 2, 2)):
-        client.force_login(technician_of(run))
+        client.force_login(doctor_of(run))
         page = client.get(f"/sessions/{run.pk}/").content.decode()
         assert f'<span data-count="destroyed">{gone}</span> of {total} destroyed' in page
         assert f'<dd data-night="gone">{gone}</dd>' in page

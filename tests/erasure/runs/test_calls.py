@@ -11,6 +11,7 @@ from clinic.accounts.models import Role, User
 from erasure.jobs.supervisor import end_stopped
 from erasure.jobs.worker import advance
 from erasure.runs import calls, control
+from erasure.runs.call_alerts import WHY
 from erasure.runs.models import CallNotice, DoctorCall, Run
 from erasure.runs.run_actions import after, lock
 from tests.erasure.runs.nights import acts, doctor_of, due_now, kinds, technician_of
@@ -180,3 +181,7 @@ def test_the_work_goes_on_while_the_doctor_is_called() -> None:
     advance(run.pk)
     run.refresh_from_db()
     assert run.state == Run.State.FINISHED
+
+
+def test_every_reason_of_a_call_has_words_on_every_page() -> None:
+    assert set(WHY) == set(DoctorCall.Why.values)

@@ -16,8 +16,8 @@ from erasure.runs import control, handover, presence
 from erasure.runs.models import Handover, Run
 from erasure.runs.run_actions import NotNow
 from erasure.session.snapshot import snapshot
-from erasure.session.viewers import viewer_of
 from tests.erasure.runs.nights import doctor_of, elsewhere, technician_of, unattended
+from tests.erasure.session.viewing import viewer
 from tests.factories import make_doctor, make_run, make_technician, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -124,7 +124,7 @@ def test_the_end_withdraws_an_offer_and_the_page_offers_nothing(client: Client) 
         handover.accept(run.pk, by=other)
     end_stopped()
     assert Handover.objects.get(run=run).state == Handover.State.WITHDRAWN
-    assert client.get(f"/sessions/{run.pk}/handover/").status_code == 403
+    assert client.get(f"/sessions/{run.pk}/handover/").status_code == 404
     client.force_login(technician_of(run))
     page = client.get(f"/sessions/{run.pk}/handover/").content.decode()
     assert "This night is over" in page
@@ -133,7 +133,7 @@ def test_the_end_withdraws_an_offer_and_the_page_offers_nothing(client: Client) 
 
 def controls_of(run: Run, user: User) -> set[str]:
     row = Run.objects.get(pk=run.pk)
-    return {key for key, url in snapshot(run.pk, viewer_of(user, row))["controls"].items() if url}
+    return {key for key, url in snapshot(run.pk, viewer(row, user))["controls"].items() if url}
 
 
 def test_handing_over_is_offered_to_who_may_do_it(client: Client) -> None:

@@ -14,7 +14,7 @@ from tests.factories import make_run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-spend = import_module("erasure.migrations.0005_stopped_nights_spend_their_consent").spend
+spend = import_module("erasure.migrations.0008_stopped_nights_spend_their_consent").spend
 
 
 def test_only_consents_in_force_of_stopped_nights_are_spent() -> None:

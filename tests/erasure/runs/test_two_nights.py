@@ -47,7 +47,7 @@ def test_deciding_answers_the_call_about_a_copy_of_this_night_alone() -> None:
     calls.acknowledge(answered.pk, by=doctor_of(answered))
     for night in (run, pressing, answered):
         with transaction.atomic():
-            calls.acknowledge_decided(night, DoctorCall.Why.HOLD, by=doctor_of(run))
+            calls.acknowledge_calls(night, by=doctor_of(run), why=[DoctorCall.Why.HOLD])
     said = dict(DoctorCall.objects.values_list("run", "acknowledged_by"))
     assert said == {
         run.pk: doctor_of(run).pk,

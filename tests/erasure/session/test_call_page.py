@@ -83,12 +83,12 @@ def test_whoever_was_not_told_has_no_call_to_open(client: Client, administrator:
     run = make_run(1)
     control.call_doctor(run.pk, by=technician_of(run))
     client.force_login(administrator)
-    assert client.get(f"/sessions/{run.pk}/call/").status_code == 403
+    assert client.get(f"/sessions/{run.pk}/call/").status_code == 404
     with pytest.raises(NotNow):
         calls.mark_seen(run.pk, by=administrator)
     assert alert_links(client, administrator) == alert_links(client, make_doctor()) == []
     client.force_login(make_technician())
-    assert client.get(f"/sessions/{run.pk}/call/").status_code == 403
+    assert client.get(f"/sessions/{run.pk}/call/").status_code == 404
 
 
 def test_doctors_and_who_is_responsible_are_led_to_the_session(client: Client) -> None:
@@ -111,7 +111,7 @@ def test_an_answer_ends_the_alert_and_the_page_says_who_gave_it(client: Client, 
     assert kinds(run).count("call-seen") == 0
     control.abort(run.pk, by=doctor_of(run), reason="medical")
     end_stopped()
-    assert client.get(f"/sessions/{run.pk}/call/").status_code == 403
+    assert client.get(f"/sessions/{run.pk}/call/").status_code == 404
 
 
 def test_a_call_about_a_copy_is_over_when_its_night_is_stopped(client: Client, administrator: User) -> None:

@@ -11,7 +11,6 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
-from clinic.access.policy import allowed
 from clinic.accounts.models import Role, User
 from erasure.jobs.supervisor import end_stopped
 from erasure.jobs.worker import next_step
@@ -20,10 +19,10 @@ from erasure.runs.lease import claim
 from erasure.runs.models import Attendance, DoctorCall, Run
 from erasure.runs.passes import make_pass
 from erasure.runs.run_actions import after
-from erasure.session.snapshot import Viewer, snapshot
-from erasure.session.viewers import viewer_of
+from erasure.session.snapshot import snapshot
 from tests.erasure.runs.nights import doctor_of, due_now, kinds, technician_of, unattended
 from tests.erasure.session.test_views import page_of
+from tests.erasure.session.viewing import viewer
 from tests.factories import PASSPHRASE, make_doctor, make_run, make_technician, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,10 +38,6 @@ def pressed(run: Run, user: User, name: str, **data: Any) -> tuple[int, bool | N
     answer = press(run, user, name, **data)
     said = answer.json()
     return answer.status_code, said.get("changed"), said["text"]
-
-
-def viewer(run: Run, user: User) -> Viewer:
-    return viewer_of(user, run, allowed(user, "erasure:session", {"run": run.pk}, "GET"))
 
 
 def controls_of(run: Run, user: User) -> set[str]:

@@ -17,6 +17,7 @@ from django.contrib.sessions.backends.db import SessionStore as DatabaseSessions
 from django.core.cache import cache
 from django.core.files.base import ContentFile
 from django.db import connection
+from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django_tasks_db.models import DBTaskResult
@@ -354,8 +355,9 @@ def test_swap_makes_memory_uncheckable(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 def test_a_page_that_browsers_may_store_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert machine.browsers(Subject(Run())).result == CLEAN
-    monkeypatch.setattr(machine, "STORABLE", frozenset())
-    assert machine.browsers(Subject(Run())).where == "erasure:map-css"
+    views = [*machine._views(), ("patients:case", lambda request: HttpResponse())]
+    monkeypatch.setattr(machine, "_views", lambda: views)
+    assert machine.browsers(Subject(Run())).where == "patients:case"
 
 
 def test_a_service_worker_is_found(settings: django_settings, tmp_path: Path) -> None:

@@ -140,13 +140,13 @@ def test_a_lost_answer_to_the_commit_destroys_no_keepsake(monkeypatch: pytest.Mo
     """The transaction is committed; only its answer is lost."""
     photo = jpeg()
     upload, writer = whole(photo)
-    real = staging.receive
+    real = staging.create_keepsake
 
     def lost(*args: Any, **more: Any) -> Keepsake:
         real(*args, **more)
         raise OperationalError("the connection is lost")
 
-    monkeypatch.setattr(staging, "receive", lost)
+    monkeypatch.setattr(staging, "create_keepsake", lost)
     with pytest.raises(OperationalError):
         finish_upload(upload, by=upload.by)
     monkeypatch.undo()

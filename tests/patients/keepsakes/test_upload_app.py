@@ -334,7 +334,7 @@ def test_a_database_that_is_away_is_said_and_keeps_what_has_arrived(
     def away(*args: object, **more: object) -> None:
         raise OperationalError("the database is away")
 
-    monkeypatch.setattr(staging, "receive", away)
+    monkeypatch.setattr(staging, "create_keepsake", away)
     answer = sender.bring(jpeg())
     assert answer.status == 503
     assert answer.said["error"] == "We could not store this just now. Please try again in a minute."
