@@ -97,6 +97,18 @@ def may_look(user: User, case: Case, keepsake_id: UUID | None, *, lasts: timedel
     return Entry.objects.filter(recent, case=case.pk, actor=actor_of(user)).exists()
 
 
+def has_watched(user: User, case: Case) -> bool:
+    """Return whether `user` had a look at the whole case that would last still, had the stage not changed.
+
+    Their page may ask for a picture in the moment in which the session ends.
+    """
+    now = timezone.now()
+    recent = Q(pk__in=[])
+    for action, look in CASE_LOOKS.items():
+        recent |= Q(action=action, at__gt=now - look.lasts)
+    return Entry.objects.filter(recent, case=case.pk, actor=actor_of(user)).exists()
+
+
 def is_mapping(user: User, case: Case) -> bool:
     """Return whether `user` is mapping with the patient: they looked for that reason within `VISIT`."""
     since: datetime = timezone.now() - VISIT

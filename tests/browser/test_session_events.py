@@ -558,7 +558,7 @@ def test_a_decision_is_made_by_keyboard_alone(chromium: Browser) -> None:
         page.keyboard.press("Enter")
         sheet = page.locator("#sheet")
         expect(sheet.get_by_role("heading", name="A copy of memory 1")).to_be_focused()
-        expect(sheet.locator(".print--blurred img")).to_have_count(2)
+        expect(sheet.locator(".likeness-picture img[src$='/blurred']")).to_have_count(2)
         expect(sheet.locator("input:checked")).to_have_count(0)
         page.keyboard.press("Escape")
         expect(sheet).to_be_hidden()
@@ -566,7 +566,7 @@ def test_a_decision_is_made_by_keyboard_alone(chromium: Browser) -> None:
         page.keyboard.press("Enter")
         sheet.get_by_label("See both sharp. Why?").select_option("compare")
         sheet.get_by_role("button", name="Show both").press("Enter")
-        expect(sheet.locator(".print--blurred")).to_have_count(0)
+        expect(sheet.locator(".likeness-picture img[src$='/blurred']")).to_have_count(0)
         expect(sheet.locator(".likeness-picture img")).to_have_count(2)
         sheet.get_by_label("it is not a copy").focus()
         page.keyboard.press("ArrowDown")
@@ -577,7 +577,7 @@ def test_a_decision_is_made_by_keyboard_alone(chromium: Browser) -> None:
         expect(sheet.locator(".follows")).to_have_text(
             "Memory 1 is erased tonight. The copy in childhood stays; the night is then partial."
         )
-        expect(sheet.locator(".print--blurred")).to_have_count(0)
+        expect(sheet.locator(".likeness-picture img[src$='/blurred']")).to_have_count(0)
         page.keyboard.press("Tab")
         page.keyboard.press("Enter")
         expect(page.locator("#alarms .alarm")).to_have_count(0)

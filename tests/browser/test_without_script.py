@@ -104,10 +104,10 @@ def test_a_copy_is_decided_on_and_a_safe_word_lifted_by_plain_forms() -> None:
         someone.go(f"/sessions/{run.pk}/")
         acts(someone, "Safe word said", "paused")
         someone.press("Look and decide")
-        expect(page.locator(".print--blurred img")).to_have_count(2)
+        expect(page.locator(".likeness-picture img[src$='/blurred']")).to_have_count(2)
         page.get_by_label("See both sharp. Why?").select_option("compare")
         someone.press("Show both")
-        expect(page.locator(".print--blurred")).to_have_count(0)
+        expect(page.locator(".likeness-picture img[src$='/blurred']")).to_have_count(0)
         page.get_by_label("in doubt, nothing is erased").check()
         someone.press("Go on: what follows?")
         expect(page.locator(".follows")).to_have_text(

@@ -14,6 +14,7 @@ from clinic.accounts.models import Role, User
 from clinic.audit.models import Entry
 from clinic.http.router import Router
 from patients.cases.models import Case
+from patients.imaging.blur import blurred
 from patients.keepsakes.looks import SHARP_FOR, VISIT, NoReason, is_mapping, may_look, record_look
 from patients.keepsakes.models import Keepsake
 from patients.vault.models import StoredObject
@@ -178,7 +179,10 @@ def test_c16_a_session_is_a_look_and_shows_its_pictures_while_it_goes_on(port: i
     assert (entry.case, entry.run, entry.details) == (case.pk, run.pk, {"page": "session"})
     assert get(port, keepsake.picture, doctor).status == 200
     Case.objects.filter(pk=case.pk).update(stage=Case.Stage.CLOSED)
-    assert get(port, keepsake.picture, doctor).status == 403
+    assert keepsake.picture
+    ended = get(port, keepsake.picture, doctor)
+    assert (ended.status, ended.read()) == (200, blurred(read(keepsake.picture)))
+    assert len(denials()) == 1, "only the one before the session was opened"
     over = ask(port, reverse("erasure:state", args=[run.pk]), cookie_of(doctor)).read().decode()
     assert f"/pictures/{keepsake.thumb_id}/blurred" in over
     assert f'/pictures/{keepsake.thumb_id}"' not in over
