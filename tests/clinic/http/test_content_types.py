@@ -88,14 +88,14 @@ def assert_plain_4xx(head: bytes) -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("content_type", UNREADABLE, ids=lambda value: value[:60])
-def test_w6_an_unreadable_content_type_is_a_plain_4xx_on_pages(port: int, content_type: str) -> None:
+def test_h1_an_unreadable_content_type_is_a_plain_4xx_on_pages(port: int, content_type: str) -> None:
     for path in (reverse("set_language"), reverse("account_login")):
         assert_plain_4xx(posted(port, path, content_type)[0])
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("path", ADDRESSES)
-def test_w6_an_unreadable_content_type_is_a_plain_4xx_on_every_route(port: int, path: str) -> None:
+def test_h1_an_unreadable_content_type_is_a_plain_4xx_on_every_route(port: int, path: str) -> None:
     for content_type in (f"{FORM}; charset=utf-16", f"{FORM};charset*=no-such-one''%ff"):
         assert_plain_4xx(posted(port, path, content_type)[0])
 
@@ -112,7 +112,7 @@ def test_w6_an_unreadable_content_type_is_a_plain_4xx_on_every_route(port: int, 
     ],
     ids=["no boundary", "long boundary", "space", "many fields", "large"],
 )
-def test_w6_a_form_that_django_refuses_is_a_page_with_our_headers(
+def test_h1_a_form_that_django_refuses_is_a_page_with_our_headers(
     port: int, content_type: str, body: bytes
 ) -> None:
     head, _text = posted(port, reverse("set_language"), content_type, body)

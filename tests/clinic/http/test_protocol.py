@@ -91,12 +91,12 @@ def test_h3_an_unknown_method_gets_our_headers_and_a_sentence(line: bytes, statu
     ],
     ids=["header", "50 MB", "cookie", "many", "name", "address", "query", "empty lines"],
 )
-def test_w6_a_head_of_64_kb_reaches_no_application(pieces: list[bytes], status: bytes) -> None:
+def test_v1_a_head_of_64_kb_reaches_no_application(pieces: list[bytes], status: bytes) -> None:
     with serving(nothing) as port:
         assert_refused(sent(port, *pieces), status)
 
 
-def test_w6_a_header_that_never_ends_is_refused_while_it_comes() -> None:
+def test_v1_a_header_that_never_ends_is_refused_while_it_comes() -> None:
     with serving(nothing) as port, socket.create_connection(("127.0.0.1", port), timeout=20) as client:
         client.sendall(START + b"X: ")
         taken = 0
@@ -118,11 +118,11 @@ def test_w6_a_header_that_never_ends_is_refused_while_it_comes() -> None:
     ],
     ids=["trailer", "many trailers", "extension of a chunk"],
 )
-def test_w6_what_stands_between_and_behind_chunks_is_bounded_too(port: int, pieces: list[bytes]) -> None:
+def test_v1_what_stands_between_and_behind_chunks_is_bounded_too(port: int, pieces: list[bytes]) -> None:
     assert_refused(sent(port, CHUNKED, *pieces), b"431")
 
 
-def test_w6_a_trailer_is_no_header_of_the_request(port: int) -> None:
+def test_v1_a_trailer_is_no_header_of_the_request(port: int) -> None:
     """A proxy sets X-Forwarded-For among the headers; a trailer comes from whoever asked."""
     trailers = b"\r\n1\r\nx\r\n0\r\nX-Forwarded-For: 1.2.3.4\r\nCookie: a=b\r\n\r\n"
     _head, body = sent(port, CHUNKED + b"Connection: close\r\n" + trailers)
@@ -131,7 +131,7 @@ def test_w6_a_trailer_is_no_header_of_the_request(port: int) -> None:
     assert b"cookie" not in body
 
 
-def test_w6_just_below_the_bound_a_request_is_answered_and_the_next_one_too(port: int) -> None:
+def test_v1_just_below_the_bound_a_request_is_answered_and_the_next_one_too(port: int) -> None:
     large = START + b"X: " + b"x" * (MOST_BYTES - 500) + b"\r\n"
     long = b"GET /" + b"x" * (MOST_BYTES - 500) + b" HTTP/1.1\r\nHost: localhost\r\n"
     body = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % (8 * MOST_BYTES)
@@ -141,7 +141,7 @@ def test_w6_just_below_the_bound_a_request_is_answered_and_the_next_one_too(port
     assert rest.count(b"HTTP/1.1 200 OK") == 3
 
 
-def test_w6_a_head_that_comes_a_byte_at_a_time_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_v1_a_head_that_comes_a_byte_at_a_time_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(HouseProtocol, "head_seconds", 0.5)
     with serving(nothing) as port, socket.create_connection(("127.0.0.1", port), timeout=20) as client:
         client.sendall(START)
@@ -158,13 +158,13 @@ def test_w6_a_head_that_comes_a_byte_at_a_time_ends(monkeypatch: pytest.MonkeyPa
     assert_refused((head, body), b"408")
 
 
-def test_w6_a_connection_that_asks_nothing_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_v1_a_connection_that_asks_nothing_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(HouseProtocol, "head_seconds", 0.2)
     with serving(nothing) as port:
         assert sent(port) == (b"", b"")
 
 
-def test_w6_an_answer_that_takes_longer_than_a_head_may_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_v1_an_answer_that_takes_longer_than_a_head_may_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first bytes of a next request already wait."""
     monkeypatch.setattr(HouseProtocol, "head_seconds", 0.1)
 
