@@ -121,15 +121,23 @@ def test_h1_a_form_that_django_refuses_is_a_page_with_our_headers(
     assert b"cache-control: private, no-store" in head.lower()
 
 
+def refusal_of(content_type: bytes) -> int | None:
+    """The status that refuses this header, or None."""
+    try:
+        check_content_type([(b"Content-Type", content_type)])
+    except Refused as refusal:
+        return refusal.status
+    return None
+
+
 @pytest.mark.parametrize("content_type", READABLE)
 def test_a_content_type_that_browsers_send_is_read(content_type: str) -> None:
-    check_content_type([(b"content-type", content_type.encode())])
+    assert refusal_of(content_type.encode()) is None
 
 
 def test_a_content_type_of_many_pieces_is_refused_at_once() -> None:
     for piece in (b" ;", b"; a=", b';a="', b'; a="\\'):
-        with pytest.raises(Refused):
-            check_content_type([(b"Content-Type", b"a/b" + piece * 200 + b"\x00")])
+        assert refusal_of(b"a/b" + piece * 150 + b"\x00") == 400
 
 
 @pytest.mark.django_db(transaction=True)
