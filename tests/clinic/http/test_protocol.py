@@ -179,3 +179,25 @@ def test_v1_an_answer_that_takes_longer_than_a_head_may_is_not_cut(monkeypatch: 
         _head, body = sent(port, START + b"\r\n", b"GET / HT")
     assert body.count(b"slow ") == 5
     assert b"end" in body
+
+
+@pytest.mark.parametrize("more", [b"FOO / HTTP/1.1\r\n\r\n", START + b"X: " + b"x" * MOST_BYTES])
+def test_v1_a_refusal_is_not_written_into_the_answer_to_an_earlier_request(more: bytes) -> None:
+    async def endless(
+        scope: object,
+        receive: Callable[[], Awaitable[Any]],
+        send: Callable[[dict[str, Any]], Awaitable[None]],
+    ) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"begun", "more_body": True})
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    with serving(endless) as port, socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+        client.sendall(START + b"\r\n")
+        answer = b""
+        while b"begun" not in answer:
+            answer += client.recv(65536)
+        client.sendall(more)
+        assert b"HTTP/1.1" not in received(client)
+    assert answer.count(b"HTTP/1.1") == 1
