@@ -3,13 +3,25 @@
 import asyncio
 import signal
 import threading
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from clinic.http.guard import Receive, Scope, Send, close_connections
+from clinic.http.content_types import check_content_type
+from clinic.http.guard import (
+    Receive,
+    Refused,
+    Scope,
+    Send,
+    answer,
+    answer_refusal,
+    close_connections,
+)
+
+FAILED = "Something went wrong here. It has been noted."
 
 
 class Router:
@@ -31,12 +43,28 @@ class Router:
         WebSockets are refused.
         """
         if scope["type"] == "http":
-            routes = (app for prefix, app in self.routes.items() if scope["path"].startswith(prefix))
-            await next(routes, self.pages)(scope, receive, send)
+            await self.http(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self.lifespan(receive, send)
         else:
             await send({"type": "websocket.close", "code": 1008})
+
+    async def http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; an error that no application answered gets a 500 with our headers.
+
+        The error is raised again, so that the server logs it.
+        """
+        routes = (app for prefix, app in self.routes.items() if scope["path"].startswith(prefix))
+        head = scope["method"] == "HEAD"
+        try:
+            check_content_type(scope["headers"])
+            await next(routes, self.pages)(scope, receive, send)
+        except Refused as refusal:
+            await answer_refusal(send, refusal, head=head)
+        except Exception:
+            with suppress(RuntimeError):  # the answer has begun already
+                await answer(send, 500, FAILED.encode(), head=head)
+            raise
 
     async def lifespan(self, receive: Receive, send: Send) -> None:
         """Handle the ASGI lifespan messages until the server stops."""

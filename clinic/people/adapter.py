@@ -19,6 +19,16 @@ class AccountAdapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
 
+    def is_safe_url(self, url: str | None) -> bool:
+        """Return whether a page may lead on to `url`; an address that cannot be read is not safe.
+
+        allauth fails with such an address, for instance in ?next= of the sign-in page.
+        """
+        try:
+            return bool(super().is_safe_url(url))
+        except ValueError:
+            return False
+
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
         """Return what failed sign-ins are counted by: the address that was typed.
 

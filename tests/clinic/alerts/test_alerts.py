@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
 from clinic.accounts.models import Role, User
 from clinic.alerts import sources
@@ -60,3 +61,10 @@ def test_the_fragment_says_nothing_twice(client: Client, person: User) -> None:
     second = client.get(f"/alerts/?shown={digest}")
     assert second.status_code == 200
     assert "Water" not in second.content.decode()
+
+
+def test_an_address_of_the_page_that_cannot_be_read_counts_as_none(client: Client, person: User) -> None:
+    client.force_login(person)
+    answer = client.get(reverse("alerts"), headers={"HX-Request": "true", "HX-Current-URL": "http://["})
+    assert answer.status_code == 200
+    assert b"Water in the cellar." in answer.content

@@ -202,3 +202,9 @@ def test_nobody_changes_their_own_address(client: Client) -> None:
     client.force_login(user)
     answer = client.post("/account/email/", {"email": "else@lacuna.example", "action_add": ""})
     assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("onward", ["http://[", "//[x", "http://\u2100.example/"])
+def test_an_address_to_go_on_to_that_cannot_be_read_is_left_out(client: Client, onward: str) -> None:
+    assert client.get(LOGIN, {"next": onward}).status_code == 200
+    assert sign_in(client, make_user().email, next=onward)["Location"] == "/"
