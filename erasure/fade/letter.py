@@ -19,7 +19,8 @@ from collections import Counter
 from collections.abc import Iterator
 from random import SystemRandom
 
-from patients.imaging.letter_page import GAP, PAGE_SIZE, WIDE_GAP, is_wide, page
+from patients.imaging.letter_cells import GAP, WIDE_GAP, gap, is_part
+from patients.imaging.letter_page import PAGE_SIZE, page
 
 from .photo import FRAMES
 
@@ -28,7 +29,7 @@ __all__ = ["BLANK", "FRAMES", "GAP", "PAGE_SIZE", "WIDE_GAP", "capacity_bits", "
 BLANK = ""
 """The final state, without even the gaps."""
 
-# Scripts without spaces between words vanish character by character. A combining mark counts as a character.
+# Scripts without spaces between words vanish character by character, each with its marks.
 _WORD = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
     "|[^\\s\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+"
@@ -46,12 +47,13 @@ def fade(state: str, level: int) -> str:
         return BLANK
     if not 0 <= level < FRAMES:
         raise ValueError("there is no such pass")
-    words = list(_WORD.finditer(state))
-    vanishing = sorted(_ranked(words, level))[: math.ceil(len(words) / (FRAMES - level))]
+    words = list(_words(state))
+    ranked = _ranked([state[start:end] for start, end in words], level)
+    vanishing = sorted(ranked)[: math.ceil(len(words) / (FRAMES - level))]
     chars = list(state)
     for _, index in vanishing:
-        start, end = words[index].span()
-        chars[start:end] = [WIDE_GAP if is_wide(char) else GAP for char in words[index].group()]
+        start, end = words[index]
+        chars[start:end] = map(gap, state[start:end])
     return "".join(chars)
 
 
@@ -60,12 +62,29 @@ def capacity_bits(state: str) -> int:
     return 8 * len("".join(state.split()).encode())
 
 
-def _ranked(words: list[re.Match[str]], level: int) -> Iterator[tuple[float, int]]:
+def _words(state: str) -> Iterator[tuple[int, int]]:
+    """Yield the start and the end of each word. A mark goes with the letter before it, in every script."""
+    start = end = 0
+    for found in _WORD.finditer(state):
+        rest = found.start()
+        if rest == end:
+            while rest < found.end() and is_part(state[rest]):
+                rest += 1
+            end = rest
+        if rest < found.end():
+            if end:
+                yield start, end
+            start, end = rest, found.end()
+    if end:
+        yield start, end
+
+
+def _ranked(words: list[str], level: int) -> Iterator[tuple[float, int]]:
     """Yield a score and the index of each word. Words with the lowest scores vanish first.
 
     The score depends on how often the word occurs, on its length and on chance.
     """
-    normalized = [_normalized(word.group()) for word in words]
+    normalized = [_normalized(word) for word in words]
     counts = Counter(normalized)
     for index, word in enumerate(normalized):
         score = 2 * math.log2(counts[word]) - math.log2(1 + len(word))
@@ -73,5 +92,6 @@ def _ranked(words: list[re.Match[str]], level: int) -> Iterator[tuple[float, int
 
 
 def _normalized(word: str) -> str:
-    """Return a word without case, punctuation and symbols."""
-    return "".join(char for char in word.casefold() if unicodedata.category(char)[0] in "LMN")
+    """Return a word in composed form, without case, punctuation and symbols."""
+    composed = unicodedata.normalize("NFC", word.casefold())
+    return "".join(char for char in composed if unicodedata.category(char)[0] in "LMN")

@@ -1,6 +1,6 @@
 """Draw a letter as a picture: a page of cream paper with the words that are left.
 
-Every character has cells of a fixed width, whatever its shape, so that no word moves when another vanishes.
+Text is drawn composed (NFC), whatever form it is stored in. What none of our typefaces has is a wavy stroke.
 """
 
 from __future__ import annotations
@@ -8,18 +8,18 @@ from __future__ import annotations
 import io
 import math
 import os
+import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageDraw, ImageFilter
 
-GAP = "\u2007"
-"""Replaces a vanished character: a figure space, at which lines are not broken."""
-
-WIDE_GAP = "\u3000"
-"""Replaces a vanished character of double width, such as a Chinese one."""
+from .letter_cells import is_invisible, is_part, is_wide, letters, without_tabs
+from .letter_cells import width as cells_in
+from .letter_faces import face, face_of
 
 PAGE_SIZE = (600, 800)
 """Width and height in pixels of a stored page, as shown on the map and in the session view."""
@@ -32,15 +32,7 @@ _MARGIN = 0.11  # of the width, on each side
 _ADVANCE = 0.52  # of the type size: width of one cell, the mean advance of a character
 _LEADING = 1.62  # of the type size
 _LARGEST, _SMALLEST = 0.052, 0.014  # type sizes, of the width
-_SLANT = 0.2
-_NONEXISTENT = "\U0010ffff"
-
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
-
-
-def is_wide(char: str) -> bool:
-    """Return whether a character takes two cells."""
-    return unicodedata.east_asian_width(char) in "WF"
+_BASELINE = 1.07  # of the type size: from the top of a word's picture down to the foot of its letters
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,46 +47,55 @@ def page(text: str, width: int = PAGE_SIZE[0], *, font: str | Path | None = None
     """Return the letter `text` as a JPEG, `width` pixels wide and a third higher, without metadata.
 
     The type is as large as fits the page, but not too small to see. Text that is too long for a page is cut
-    off. `font` is the path of a font file, by default Pillow's own (Latin only). Words with characters that
-    the font does not have are drawn as a wavy stroke of ink.
+    off. `font` is the path of a font file to try before our own. Letters that no font has are drawn as a wavy
+    stroke of ink.
     """
     height = round(width * 4 / 3)
     margin = round(width * _MARGIN)
-    size, words = _typeset(text, width - 2 * margin, height - 2 * margin, width)
-    face: Font = ImageFont.truetype(str(font), size) if font else ImageFont.load_default(size)
+    size, words, _ = _typeset(text, width)
     leading = size * _LEADING
     paper = _draw_paper(width, height, margin + size * 1.15, leading)
-    can_draw: dict[str, bool] = {}
     for word in words:
-        advance = word.cells * size * _ADVANCE
-        drawable = all(can_draw.setdefault(char, _can_draw(face, char)) for char in word.text)
-        ink = _draw_word(word.text, face, advance, size) if drawable else _draw_stroke(advance, size)
+        ink = _draw_word(word, size, str(font or ""))
         wobble = size * 0.05 * math.sin(12.9 * word.line + 4.7 * word.column)
-        at = (round(margin + word.column * size * _ADVANCE), round(margin + word.line * leading + wobble))
-        paper.paste(INK, (*at, at[0] + ink.width, at[1] + ink.height), ink)
+        left = round(margin + word.column * size * _ADVANCE) - _overhang(size)
+        top = round(margin + word.line * leading + wobble)
+        paper.paste(INK, (left, top, left + ink.width, top + ink.height), ink)
     buffer = io.BytesIO()
     paper.save(buffer, "JPEG", quality=86)
     return buffer.getvalue()
 
 
-def _typeset(text: str, width: float, height: float, page_width: int) -> tuple[int, list[_Word]]:
-    """Return the type size in pixels with which `text` fits, and its words with their positions.
+def undrawn(text: str) -> int:
+    """Return how many letters of `text` a page does not show: no typeface has them, or the page is full."""
+    _, words, cut_off = _typeset(text, PAGE_SIZE[0])
+    lacking = sum(face_of(letter) is None for word in words for letter in letters(word.text))
+    return lacking + cut_off
 
-    Gaps count like words, so that the size does not change while words vanish.
+
+def _typeset(text: str, width: int) -> tuple[int, list[_Word], int]:
+    """Return the type size in pixels with which `text` fits, its words with their positions, and what is cut.
+
+    `width` is the page's, in pixels. The last number counts the letters for which the page has no room. Gaps
+    count like words, so that the size does not change while words vanish.
     """
-    size = max(4, round(page_width * _LARGEST))
-    smallest = max(3, round(page_width * _SMALLEST))
+    text = unicodedata.normalize("NFC", text)
+    inner = [side - 2 * round(width * _MARGIN) for side in (width, round(width * 4 / 3))]
+    size = max(4, round(width * _LARGEST))
+    smallest = max(3, round(width * _SMALLEST))
     while True:
-        lines = int(height / (size * _LEADING))
+        lines = int(inner[1] / (size * _LEADING))
         pieces: list[_Word] = []
-        for piece in _lay_out(text, max(8, int(width / (size * _ADVANCE)))):
-            if piece.line >= lines:
+        cut_off = 0
+        for piece in _lay_out(text, max(8, int(inner[0] / (size * _ADVANCE)))):
+            if piece.line < lines:
+                pieces.append(piece)
+                continue
+            if size > smallest:
                 break
-            pieces.append(piece)
+            cut_off += sum(not is_invisible(letter[0]) for letter in letters(piece.text))
         else:
-            smallest = size
-        if size <= smallest:
-            return size, [piece for piece in pieces if not piece.text.isspace()]
+            return size, [word for piece in pieces for word in _words(piece)], cut_off
         size = max(smallest, min(size - 1, round(size * 0.93)))
 
 
@@ -103,8 +104,8 @@ def _lay_out(text: str, columns: int) -> Iterator[_Word]:
     line = 0
     for paragraph in text.split("\n"):
         column = 0
-        for piece in _split(paragraph.expandtabs(4)):
-            cells = sum(2 if is_wide(char) else 1 for char in piece)
+        for piece in _split(without_tabs(paragraph)):
+            cells = cells_in(piece)
             if column and column + cells > columns:
                 line, column = line + 1, 0
             if piece != " ":
@@ -115,37 +116,61 @@ def _lay_out(text: str, columns: int) -> Iterator[_Word]:
         line += 1
 
 
+def _words(piece: _Word) -> Iterator[_Word]:
+    """Yield what is drawn of a piece, each part by itself: a gap beside it may be a word in another state."""
+    for part in re.finditer(r"\S+", piece.text):
+        before = cells_in(piece.text[: part.start()])
+        yield _Word(part.group(), piece.line, piece.column + before, cells_in(part.group()))
+
+
 def _split(paragraph: str) -> Iterator[str]:
     """Yield words, spaces and single characters of double width. Lines may be broken between them."""
     piece = ""
     for char in paragraph:
-        if char == " " or is_wide(char):
-            if piece:
-                yield piece
-            yield char
+        breaks = char == " " or is_wide(char)
+        if piece and (breaks or (is_wide(piece[0]) and not is_part(char))):
+            yield piece
             piece = ""
+        if char == " ":
+            yield char
         else:
             piece += char
     if piece:
         yield piece
 
 
-def _can_draw(face: Font, char: str) -> bool:
-    """Return whether the font has a character. One that it lacks looks like one that no font has."""
-    return char.isspace() or bytes(face.getmask(char)) != bytes(face.getmask(_NONEXISTENT))
+def _overhang(size: int) -> int:
+    """Return by how much a letter may reach out of its cells on each side, in pixels."""
+    return math.ceil(size / 3)
 
 
-def _draw_word(text: str, face: Font, advance: float, size: int) -> Image.Image:
-    """Draw a word, slanted, and compressed or stretched a little toward the width of its cells."""
-    natural = max(1.0, face.getlength(text))
-    stretch = min(1.12, max(0.8, 0.97 * advance / natural))
-    height = round(size * 1.5)
-    lean = _SLANT * size
-    flat = Image.new("L", (round(natural + size), height), 0)
-    ImageDraw.Draw(flat).text((0, 0), text, fill=238, font=face)
-    shape = (1 / stretch, _SLANT / stretch, -lean / stretch, 0, 1, 0)
-    width = round(natural * stretch + lean + 2)
-    return flat.transform((width, height), Image.Transform.AFFINE, shape, Image.Resampling.BICUBIC)
+def _draw_word(word: _Word, size: int, first: str) -> Image.Image:
+    """Draw a word, compressed or stretched a little toward the width of its cells.
+
+    `first` is the path of a font to try before ours. The picture is wider than the word by an overhang on
+    each side.
+    """
+    runs: list[tuple[str | None, str, float]] = []
+    for path, together in groupby(letters(word.text), key=lambda letter: face_of(letter, first)):
+        run = "".join(char for letter in together for char in letter if not is_invisible(char))
+        natural = face(path, size).getlength(run) if path else cells_in(run) * size * _ADVANCE
+        runs.append((path, run, natural))
+    overhang = _overhang(size)
+    advance = word.cells * size * _ADVANCE
+    total = max(1.0, sum(natural for _, _, natural in runs))
+    flat = Image.new("L", (math.ceil(total) + 2 * overhang, round(size * 1.5)), 0)
+    pen = ImageDraw.Draw(flat)
+    x = float(overhang)
+    for path, run, natural in runs:
+        if path:
+            pen.text((x, size * _BASELINE), run, fill=238, font=face(path, size), anchor="ls")
+        elif natural:
+            flat.paste(238, (round(x), 0), _draw_stroke(natural, size))
+        x += natural
+    stretch = min(1.12, max(0.8, 0.97 * advance / total))
+    shape = (1 / stretch, 0, overhang * (1 - 1 / stretch), 0, 1, 0)
+    width = math.ceil(total * stretch) + 2 * overhang
+    return flat.transform((width, flat.height), Image.Transform.AFFINE, shape, Image.Resampling.BICUBIC)
 
 
 def _draw_stroke(advance: float, size: int) -> Image.Image:

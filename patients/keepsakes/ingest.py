@@ -25,7 +25,7 @@ from patients.imaging.decode import (
     Limits,
     decode,
 )
-from patients.imaging.letter_page import PAGE_SIZE, page
+from patients.imaging.letter_page import PAGE_SIZE, page, undrawn
 from patients.imaging.refusals import FileRefused
 from patients.keepsakes.models import Keepsake, KeepsakeFields, Upload
 from patients.memories.models import Memory
@@ -91,7 +91,7 @@ def _store_renditions(found: Found, case_id: UUID) -> tuple[StoredObject, Stored
 def _fields_of(found: Found, filename: str, caption: str) -> KeepsakeFields:
     fields = KeepsakeFields(caption=caption, filename=filename[-FILENAME_LENGTH:])
     if isinstance(found, DecodedLetter):
-        return replace(fields, words=found.words)
+        return replace(fields, words=found.words, undrawn=undrawn(found.text))
     if isinstance(found, DecodedPages):
         return replace(fields, pages=found.pages, prints=list(found.prints))
     fields = replace(fields, taken=found.taken or "", gps=list(found.gps) if found.gps else [])

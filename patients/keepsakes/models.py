@@ -36,6 +36,7 @@ class KeepsakeFields:
     others: str = ""  # other people in it
     fingerprint: str = ""  # perceptual hash in hex; compared in memory within the case, only stored encrypted
     words: int = 0  # number of words of a text letter
+    undrawn: int | None = None  # number of letters of it that its page does not show; None: not counted
     pages: int = 0  # number of pages of a letter uploaded as a PDF
     prints: list[str] = field(default_factory=list)  # fingerprints in hex of those pages that are not blank
     sound: str = ""  # fingerprint in hex of a recording: where it grows louder

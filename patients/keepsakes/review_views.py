@@ -23,6 +23,7 @@ from clinic.http.requests import request_user, wants_fragment
 from patients.cases.current_case import case_or_404
 from patients.cases.models import Case
 from patients.cases.view_log import viewed
+from patients.keepsakes.letters import undrawn_letters
 from patients.keepsakes.looks import REVIEW_REASONS, NoReason, record_look
 from patients.keepsakes.models import Keepsake, KeepsakeFields
 from patients.keepsakes.playback import original_of, with_player
@@ -45,6 +46,7 @@ class Item:
     sharp: bool = False
     problem: str = ""
     plays: StoredObject | None = None  # its original, if it can be played; only set together with `sharp`
+    undrawn: int = 0  # number of letters of its text that its page does not show
 
     @property
     def key(self) -> str:
@@ -69,6 +71,7 @@ def _items(
             one.pk == sharp,
             (problems or {}).get(one.pk, ""),
             original_of(one) if one.pk == sharp else None,
+            undrawn_letters(one, fields_by_id.get(one.pk) or KeepsakeFields()),
         )
         for one in keepsakes
     ]
@@ -85,7 +88,7 @@ def _counts(case: Case) -> dict[str, int]:
 def _inbox(case: Case, show: str, page: str | None, **item_options: Any) -> dict[str, Any]:
     """Return the template context of the inbox. item_options: `sharp` and `problems` of `_items`."""
     counts = _counts(case)
-    rows = Keepsake.objects.filter(case=case, gone_at__isnull=True).select_related("memory")
+    rows = Keepsake.objects.filter(case=case, gone_at__isnull=True).select_related("memory", "picture")
     if show != "all":
         rows = rows.filter(review=show)
     current = Paginator(rows.order_by("added_at", "pk"), PAGE_SIZE).get_page(page)

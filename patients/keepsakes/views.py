@@ -19,6 +19,7 @@ from patients.consent.signing import agreed_to_keep
 from patients.keepsakes.duplicates import bits_apart
 from patients.keepsakes.editing import change_keepsake, submit_for_review
 from patients.keepsakes.forms import NEW, SPOTS, KeepsakeForm, new_memory_form
+from patients.keepsakes.letters import letter_text, undrawn_letters
 from patients.keepsakes.models import Keepsake, KeepsakeFields
 from patients.keepsakes.outcomes import brought_message, refusal_messages
 from patients.keepsakes.playback import format_duration, original_of, with_player
@@ -28,7 +29,6 @@ from patients.memories.models import Memory, MemoryFields
 from patients.memories.when import shown
 from patients.memories.writing import write_memory
 from patients.vault.keys import KeyGone
-from patients.vault.objects import read
 from patients.vault.sealed import read_many
 
 
@@ -130,13 +130,6 @@ def _open_keepsake_or_404(keepsake: UUID) -> Keepsake:
     return get_object_or_404(there, pk=keepsake, case__in=Case.objects.current())
 
 
-def _letter_text(row: Keepsake) -> str:
-    """Return the current text of a letter; empty if it is not stored as text. Errors: KeyGone."""
-    if row.form != Keepsake.Form.TEXT or row.picture is None:
-        return ""
-    return read(row.picture).decode()
-
-
 @never_cache
 @with_player
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -145,7 +138,7 @@ def keepsake(request: HttpRequest, keepsake: UUID) -> HttpResponse:
     row = _open_keepsake_or_404(keepsake)
     post = request.POST if request.method == "POST" else None
     try:
-        fields, words = row.read(), _letter_text(row)
+        fields, words = row.read(), letter_text(row)
     except KeyGone as error:
         raise Http404 from error
     form = KeepsakeForm(post, keepsake=row, keepsake_fields=fields)
@@ -165,6 +158,7 @@ def keepsake(request: HttpRequest, keepsake: UUID) -> HttpResponse:
         "form": form,
         "new": new,
         "words": words,
+        "undrawn": undrawn_letters(row, fields),
         "plays": original_of(row),
         "tag": row.tag,
         "lasts": format_duration(fields.seconds),

@@ -2,14 +2,16 @@
 
 import io
 import random
+import unicodedata
 from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageChops
 
 from erasure.fade.letter import BLANK, FRAMES, capacity_bits, fade, page
+from patients.imaging.letter_cells import is_part, width
 
 LETTER = """Dear Joel,
 
@@ -38,6 +40,71 @@ def test_any_text_loses_all_and_never_gains(letter: str) -> None:
     for before, after in pairwise(found):
         for was, is_now in zip(before, after, strict=True):
             assert is_now == was or is_now.isspace()
+
+
+MARKED = (
+    "Anh thương nhớ em, Joël, và quán café bên dòng sông.",
+    "สวัสดี ที่รัก คิดถึงเธอ",
+    "が\u3099ぎ 雪\u3099 ကျေးဇူး",
+    "q\u0301 x\u0304\u0323y नमस्ते שָׁלוֹם",
+)
+
+
+@pytest.mark.parametrize("text", MARKED)
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_mark_goes_with_its_letter_in_every_script(text: str, form: str) -> None:
+    for state in states(unicodedata.normalize(form, text)):
+        assert [at for at, char in enumerate(state) if is_mark(char) and state[at - 1].isspace()] == []
+
+
+def is_mark(char: str) -> bool:
+    return unicodedata.category(char)[0] == "M"
+
+
+@pytest.mark.parametrize("text", MARKED)
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_the_cells_of_a_letter_stay_in_either_form(text: str, form: str) -> None:
+    for state in states(unicodedata.normalize(form, text)):
+        assert width(state) == width(text)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(st.sampled_from("ae\u0301\u0323\u200d กี雪が \u2007\t\n\u1112\u1161한"), max_size=60))
+def test_marks_anywhere_change_neither_measure(text: str) -> None:
+    found = states(text)
+    bits = [capacity_bits(state) for state in found]
+    assert all(after <= before for before, after in pairwise(bits))
+    assert bits[-1] == 0
+    assert {width(state) for state in found} == {width(unicodedata.normalize("NFC", text))}
+    for before, after in pairwise(found):
+        gone = [now != was for was, now in zip(before, after, strict=True)]
+        for at in range(1, len(gone)):
+            if is_part(before[at]) and not before[at].isspace() and not before[at - 1].isspace():
+                assert gone[at] == gone[at - 1]
+
+
+def test_one_word_in_two_forms_is_counted_as_one() -> None:
+    """Sixteen of a word, half of them decomposed, outlast eleven of another."""
+    letter = " ".join(["café", "cafe\u0301"] * 8 + ["tea"] * 11)
+    cafes_lost = 0
+    for _ in range(40):
+        cafes = unicodedata.normalize("NFC", fade(letter, 0)).count("café")
+        cafes_lost += 16 - cafes
+    assert cafes_lost < 40  # of 120
+
+
+def test_a_vietnamese_letter_fades_as_words_not_as_strokes() -> None:
+    letter = "Anh thương nhớ em và quán café bên dòng sông đóng băng. " * 3
+    for state in states(letter)[:-1]:
+        left = set(state.split())
+        assert left <= set(letter.split())
+        strokes = "".join(char if char.isspace() else "\u16a0" for char in state)
+        shapes = [
+            Image.open(io.BytesIO(page(text))).convert("L").point([255] * 140 + [0] * 116)
+            for text in (state, strokes)
+        ]
+        apart = ImageChops.difference(*shapes).histogram()[255]
+        assert apart > 0.5 * shapes[0].histogram()[255] > 0
 
 
 def test_words_leave_in_equal_shares() -> None:
