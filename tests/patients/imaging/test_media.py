@@ -90,7 +90,8 @@ APPLE = "com.apple.quicktime.creationdate"
         ({"creation_time": "2004-02-15T02:30:00.000000Z", "location": NEW_YORK}, None),
         ({"creation_time": "2004-02-14T23:30:00.000000Z", "location": "+48.2082+016.3738/"}, None),
         ({"creation_time": "2004-02-14T12:00:00.000000Z"}, None),
-        ({"creation_time": "2004-02-14T12:00:00.000000Z", "location": "-13.8333-171.7500/"}, None),
+        ({"creation_time": "2004-02-14T20:00:00.000000Z", "location": "-13.8333-171.7500/"}, None),
+        ({"creation_time": "2004-02-15T00:30:00.000000Z", "location": NEW_YORK}, None),
         ({"creation_time": "2004-02-14T17:00:00.000000Z", "location": NEW_YORK}, "2004-02-14"),
         (
             {APPLE: "2004-02-14T21:30:00-0500", "creation_time": "2004-02-15T02:30:00.000000Z"},
