@@ -15,7 +15,7 @@ from tests.clinic.audit.plugin import log_can_be_flushed
 from tests.database import django_db_setup
 from tests.erasure.verification.ended import verify_here
 from tests.mailers import MEMORY, send_mail_through
-from tests.photos import SHARED, make_photos
+from tests.photos import REPORTED, SHARED, make_photos
 from tests.servers import bucket, nowhere, s3_server
 
 __all__ = ["bucket", "django_db_setup", "log_can_be_flushed", "nowhere", "s3_server"]
@@ -49,6 +49,14 @@ def made_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sample_photos(request: pytest.FixtureRequest) -> Path:
     """A directory of photos as cameras make them: the made ones, and again the real ones where they are."""
     return SHARED if request.param == "shared" else request.getfixturevalue("made_photos")
+
+
+@pytest.fixture
+def reported() -> Path:
+    """The directory of small files that stand for what people reported; skips where it is not."""
+    if not REPORTED.is_dir():
+        pytest.skip("the reported files are not here")
+    return REPORTED
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from PIL import Image, ImageChops, ImageCms, ImageDraw, ImageFilter
 
 # Real photos from real cameras, where somebody has put them.
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "samples" / "photos"
+REPORTED = SHARED.with_name("reported")
 
 Degrees = tuple[float, float]
 _DATE, _DATE_TAKEN, _DATE_DIGITIZED = 0x0132, 0x9003, 0x9004

@@ -7,7 +7,7 @@ import math
 import re
 import struct
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from .decoder_process import MAGIC
@@ -17,6 +17,7 @@ from .page_bundle import unbind
 from .refusals import Code, FileRefused
 
 _MEDIA_TYPE = re.compile(r"(audio/(mpeg|ogg|wav|mp4|webm)|video/(mp4|webm))")
+_ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _HEX_FINGERPRINT = re.compile(r"[0-9a-f]{16}")
 
 
@@ -24,7 +25,8 @@ _HEX_FINGERPRINT = re.compile(r"[0-9a-f]{16}")
 class Decoded:
     """A decoded picture. Sizes are (width, height) in pixels of the upright picture.
 
-    `taken` is the time by the camera's clock, as ISO text without time zone. `gps` is latitude and longitude
+    `taken` is the time by the camera's clock, as ISO text without time zone; only a day if the time is not
+    sure. `gps` is latitude and longitude
     in degrees. `screen` and `thumb` are JPEG in sRGB without any metadata. `fingerprint` is for
     `patients.imaging.fingerprint.distance`.
     """
@@ -211,6 +213,9 @@ def _hex_fingerprint(value: str) -> str:
 
 
 def _timestamp(value: str | None) -> str | None:
+    """Return a checked ISO time, or a checked ISO day if it is one."""
+    if value and _ISO_DAY.fullmatch(value):
+        return date.fromisoformat(value).isoformat()
     return datetime.fromisoformat(value).isoformat() if value else None
 
 

@@ -10,7 +10,7 @@ import io
 import re
 from array import array
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pkgutil import walk_packages
 from typing import Any
@@ -25,6 +25,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from PIL import Image, ImageStat
 
+from .device_clock import AHEAD, is_possible
 from .fingerprint import fingerprint
 from .kinds import Kind, ends_too_early, hides_another_file
 from .rendition import UnusableFile, fit_within, jpeg
@@ -49,7 +50,10 @@ _RATE = 8000  # samples per second, enough to show loudness
 _BLOCK = 160  # samples per peak: 20 ms
 _MAX_PACKETS_TO_FIRST_FRAME = 600
 _MIN_CONTRAST = 3.0  # standard deviation of brightness; a frame below it is plain and gets no fingerprint
-_ISO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
+_ISO_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:?\d\d)?")
+# How far the clock at a place may be from the sun's: it is 3 hours in the west of China, with summer time.
+_CLOCK_BESIDE_SUN = timedelta(hours=4)
+_FAR_FROM_DATE_LINE = 150  # degrees of longitude
 _ISO_6709 = re.compile(r"([+-]\d{1,2}\.\d+)([+-]\d{1,3}\.\d+)")  # ISO 6709, as phones write it
 
 
@@ -224,17 +228,37 @@ def _tags(container: InputContainer) -> dict[str, str]:
 
 
 def _recorded_at(container: InputContainer) -> str | None:
-    """Return the time of recording as the device stored it, or None."""
+    """Return the local time of recording, or only its day, or None if the device did not store it surely."""
     tags = _tags(container)
-    for key in ("com.apple.quicktime.creationdate", "creation_time"):
-        if found := _ISO_TIME.match(tags.get(key, "")):
-            try:
-                time = datetime.fromisoformat(found.group())
-            except ValueError:
-                continue
-            # The clock of a device that was never set begins at 1904 or 1970.
-            return time.isoformat() if time.year > 1970 else None
-    return None
+    for key in ("com.apple.quicktime.creationdate", "date"):
+        found = _ISO_TIME.fullmatch(tags.get(key, "").strip())
+        # A time with an offset is the time of the clock there; "Z" stands for UTC, whatever the clock said.
+        if found and found[2] and found[2] != "Z" and (time := _possible_time(found[1])):
+            return time.isoformat()
+    found = _ISO_TIME.fullmatch(tags.get("creation_time", "").strip())
+    time = _possible_time(found[1]) if found else None
+    return _sure_day(time, _location(container)) if time else None
+
+
+def _possible_time(text: str) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return time if is_possible(time, datetime.now(UTC).replace(tzinfo=None) + AHEAD) else None
+
+
+def _sure_day(utc: datetime, place: tuple[float, float] | None) -> str | None:
+    """Return the local day of a time in UTC, or None if it may be the day before or after.
+
+    The place tells the local time roughly. Some devices store their local time as if it were UTC, so the day
+    has to be the same without any shift too.
+    """
+    if place is None or abs(place[1]) > _FAR_FROM_DATE_LINE:
+        return None
+    by_sun = utc + timedelta(hours=place[1] / 15)
+    days = {time.date() for time in (utc, by_sun - _CLOCK_BESIDE_SUN, by_sun + _CLOCK_BESIDE_SUN)}
+    return days.pop().isoformat() if len(days) == 1 else None
 
 
 def _location(container: InputContainer) -> tuple[float, float] | None:

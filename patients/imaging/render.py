@@ -10,7 +10,7 @@ import io
 import math
 import re
 import warnings
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any
 
@@ -21,6 +21,7 @@ from PIL import (
 )
 from PIL.Image import Transpose
 
+from .device_clock import AHEAD, is_possible
 from .fingerprint import fingerprint
 from .kinds import Kind, ends_too_early, hides_another_file
 from .rendition import UnusableFile, fit_within, jpeg
@@ -50,10 +51,21 @@ _TRANSPOSITIONS = {
     7: Transpose.TRANSVERSE,
     8: Transpose.ROTATE_90,
 }
-_ORIENTATION, _CHANGED, _MAKER, _EXIF_FIELDS, _GPS_FIELDS = 0x0112, 0x0132, 0x010F, 0x8769, 0x8825
+_ORIENTATION, _CHANGED, _EXIF_FIELDS, _GPS_FIELDS = 0x0112, 0x0132, 0x8769, 0x8825
+_TAKEN, _DIGITIZED, _FILE_SOURCE = 0x9003, 0x9004, 0xA300
+# Exposure time, aperture, sensitivity, shutter speed, aperture value, flash, focal length: only cameras know
+# them.
+_EXPOSURE = (0x829A, 0x829D, 0x8827, 0x9201, 0x9202, 0x9209, 0x920A)
+_SCANNED = (b"\1", b"\2")  # file sources: a scanner for film, a scanner for paper
+_MAKER, _MODEL, _PROGRAM = 0x010F, 0x0110, 0x0131
+_SCANNER_PROGRAM = re.compile(r"scan|silverfast", re.IGNORECASE)
+_SCANNER_MODEL = re.compile(
+    r"scan|perfection|\blide\b|opticfilm|plustek|microtek|reflecta|officejet|deskjet|workforce|\bmfc|\bmfp"
+    r"|all-in-one|multifunction",
+    re.IGNORECASE,
+)
 _DNG_VERSION, _SUBFILE_TYPE = 50706, 254
 _EXIF_TIME = re.compile(r"\s*(\d{4})[:/-](\d\d)[:/-](\d\d)[ T](\d\d):(\d\d):(\d\d)")
-_FIRST_PHOTOGRAPH = 1826
 
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 
@@ -202,12 +214,33 @@ def _time_and_location(picture: Image.Image) -> tuple[str | None, tuple[float, f
     """
     try:
         exif = picture.getexif()
-        fields = exif.get_ifd(_EXIF_FIELDS)
-        # The time of the last change is that of taking only if a camera stored it, not a scanner's program.
-        values = [fields.get(0x9003), fields.get(0x9004), exif.get(_CHANGED) if exif.get(_MAKER) else None]
-        return next(filter(None, map(_parse_time, values)), None), _location(exif.get_ifd(_GPS_FIELDS))
+        return _time(exif, exif.get_ifd(_EXIF_FIELDS)), _location(exif.get_ifd(_GPS_FIELDS))
     except Exception:
         return None, None
+
+
+def _time(exif: Image.Exif, fields: dict[int, Any]) -> str | None:
+    """Return when the picture was taken, never when a print of it was scanned.
+
+    A scanner stores its own day as that of digitizing or of the last change, and some store it as that of
+    taking. Only a camera, which also stores the exposure, digitizes what it takes at that moment.
+    """
+    taken, digitized = fields.get(_TAKEN), fields.get(_DIGITIZED)
+    if _is_scanned(exif, fields):
+        # A person may have entered the real day later: then the two days differ.
+        values = [taken] if digitized and str(taken)[:10] != str(digitized)[:10] else []
+    elif any(tag in fields for tag in _EXPOSURE):
+        values = [taken, digitized, exif.get(_CHANGED)]
+    else:
+        values = [taken]
+    return next(filter(None, map(_parse_time, values)), None)
+
+
+def _is_scanned(exif: Image.Exif, fields: dict[int, Any]) -> bool:
+    if fields.get(_FILE_SOURCE) in _SCANNED or _SCANNER_PROGRAM.search(str(exif.get(_PROGRAM, ""))):
+        return True
+    device = f"{exif.get(_MAKER, '')} {exif.get(_MODEL, '')}"
+    return not any(tag in fields for tag in _EXPOSURE) and bool(_SCANNER_MODEL.search(device))
 
 
 def _parse_time(value: object) -> str | None:
@@ -216,7 +249,8 @@ def _parse_time(value: object) -> str | None:
         time = datetime(*map(int, found.groups())) if found else None  # type: ignore[arg-type]
     except ValueError:
         return None
-    return time.isoformat() if time and time.year >= _FIRST_PHOTOGRAPH else None
+    latest = datetime.now(UTC).replace(tzinfo=None) + AHEAD
+    return time.isoformat() if time and is_possible(time, latest) else None
 
 
 def _location(gps: dict[int, Any]) -> tuple[float, float] | None:

@@ -130,7 +130,7 @@ class KeepsakeForm(forms.Form):
 
 def new_memory_form(post: Any, keepsake: Keepsake, keepsake_fields: KeepsakeFields) -> PatientMemoryForm:
     """Return the form for a new memory on a keepsake's page, with the picture's own date if it has one."""
-    initial = {"when": keepsake_fields.taken[:10], "title": keepsake_fields.caption}
+    initial = {"when": keepsake_fields.taken_day, "title": keepsake_fields.caption}
     # The fields are in a closed <details>: there a browser refuses to submit without showing why.
     return PatientMemoryForm(
         post, prefix="new", case=keepsake.case, initial=initial, use_required_attribute=False

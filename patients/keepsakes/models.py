@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from patients.cases.models import Case
+from patients.imaging.device_clock import believable_day
 from patients.imaging.page_bundle import MEDIA_TYPE
 from patients.memories.models import Memory
 from patients.vault.models import StoredObject
@@ -29,7 +30,7 @@ class KeepsakeFields:
 
     caption: str = ""
     filename: str = ""
-    taken: str = ""  # ISO date and time without time zone, as the device stored it
+    taken: str = ""  # ISO time without time zone, as the device stored it, or only a day; use `taken_day`
     gps: list[float] = field(default_factory=list)  # [latitude, longitude]; empty once the patient drops it
     place: str = ""
     focus: list[float] = field(default_factory=list)  # [x, y] in 0..1: the spot that fades last
@@ -42,6 +43,11 @@ class KeepsakeFields:
     sound: str = ""  # fingerprint in hex of a recording: where it grows louder
     seconds: float = 0.0  # duration of a recording or a video
     returned_because: str = ""
+
+    @property
+    def taken_day(self) -> str:
+        """Return the ISO day it was taken; empty if unknown, in the future, or of a clock never set."""
+        return believable_day(self.taken, timezone.localdate())
 
     @property
     def page_numbers(self) -> range:

@@ -48,7 +48,7 @@ class SheetItem:
     def when(self) -> str:
         if self.memory and (date := shown(self.memory.day, self.memory.when)):
             return date
-        return shown(self.fields.taken[:10], "")
+        return shown(self.fields.taken_day, "")
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def keepsake(request: HttpRequest, keepsake: UUID) -> HttpResponse:
         "keepsake": row,
         "case": row.case,
         "fields": fields,
-        "taken": shown(fields.taken[:10], ""),
+        "taken": shown(fields.taken_day, ""),
         "form": form,
         "new": new,
         "words": words,

@@ -1,9 +1,11 @@
 """The forms on the mapping bench."""
 
+from datetime import date
 from itertools import pairwise
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from patients.memories.forms import split_names
@@ -40,6 +42,8 @@ class MappingMemoryForm(forms.Form):
         label=_("Day it is sorted by"),
         required=False,
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        # What browsers send. Where one has no calendar, 05/06/2003 would be read in one of two ways.
+        input_formats=["%Y-%m-%d"],
         help_text=_("The middle of a rough span."),
     )
     people = forms.CharField(
@@ -54,6 +58,13 @@ class MappingMemoryForm(forms.Form):
         widget=forms.RadioSelect,
     )
     zone = forms.ChoiceField(label=_("Where"), choices=Memory.Zone.choices, widget=forms.RadioSelect)
+
+    def clean_day(self) -> date | None:
+        """Return the day. Errors: ValidationError if it has not come."""
+        day: date | None = self.cleaned_data["day"]
+        if day and day > timezone.localdate():
+            raise forms.ValidationError(_("That day has not come yet."))
+        return day
 
     @staticmethod
     def initial_of(memory: Memory, fields: MemoryFields) -> dict[str, Any]:

@@ -264,12 +264,28 @@ def test_places(gps: dict[int, object], place: tuple[float, float] | None) -> No
     assert opened(saved(scene(), exif=exif)).gps == place
 
 
+CAMERA = {0x829A: 0.01, 0x829D: 2.8}  # what only a camera knows: exposure time and aperture
+
+
 @pytest.mark.parametrize(
     ("tags", "taken"),
     [
         ({0x9003: "2003:02:14 09:08:07", 0x9004: "2004:01:01 00:00:00"}, "2003-02-14T09:08:07"),
-        ({0x9003: "0000:00:00 00:00:00", 0x9004: "2004:01:01 00:00:00"}, "2004-01-01T00:00:00"),
+        ({0x9003: "0000:00:00 00:00:00", 0x9004: "2004:01:02 10:00:00", **CAMERA}, "2004-01-02T10:00:00"),
+        ({0x9003: "1980:01:01 00:03:00", 0x9004: "2004:01:02 10:00:00", **CAMERA}, "2004-01-02T10:00:00"),
         ({0x9003: "    :  :     :  :  "}, None),
+        ({0x9003: "1970:01:01 00:03:12"}, None),
+        ({0x9003: "1969:12:31 19:00:00"}, None),
+        ({0x9003: "1904:01:01 00:00:00"}, None),
+        ({0x9003: "2000:01:01 00:00:41"}, None),
+        ({0x9003: "2000:01:01 00:10:41"}, "2000-01-01T00:10:41"),
+        ({0x9003: "2190:02:14 09:08:07"}, None),
+        ({0x9004: "2021:05:02 10:00:00"}, None),
+        ({0x9003: "2021:05:02 10:00:00", 0x9004: "2021:05:02 10:00:00", 0xA300: b"\2"}, None),
+        (
+            {0x9003: "2003:02:14 12:00:00", 0x9004: "2021:05:02 10:00:00", 0xA300: b"\2"},
+            "2003-02-14T12:00:00",
+        ),
         ({0x9003: "2003:02:31 09:08:07"}, None),
         ({0x9003: "2003-02-14T09:08:07+02:00"}, "2003-02-14T09:08:07"),
         ({}, None),
@@ -285,7 +301,28 @@ def test_dates(tags: dict[int, str], taken: str | None) -> None:
 def test_a_camera_that_writes_only_when_the_file_was_changed() -> None:
     exif = Image.Exif()
     exif[0x0132], exif[0x010F] = "2001:01:01 01:01:01", "Nikon"
+    exif.get_ifd(0x8769).update(CAMERA)
     assert opened(saved(scene(), exif=exif)).taken == "2001-01-01T01:01:01"
+
+
+@pytest.mark.parametrize("program", ["EPSON Scan", "VueScan 9 x64", "SilverFast 8"])
+def test_the_day_of_a_scan_is_not_that_of_the_picture(program: str) -> None:
+    exif = Image.Exif()
+    exif[0x0131], exif[0x0132], exif[0x010F] = program, "2021:05:02 10:00:00", "Brother"
+    exif.get_ifd(0x8769).update({0x9003: "2021:05:02 10:00:00", 0x9004: "2021:05:02 10:00:00"})
+    assert opened(saved(scene(), exif=exif)).taken is None
+
+
+def test_a_scanner_is_known_by_its_name() -> None:
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0110] = "EPSON", "Perfection V600"
+    exif.get_ifd(0x8769).update({0x9003: "2021:05:02 10:00:00"})
+    assert opened(saved(scene(), exif=exif)).taken is None
+
+
+@pytest.mark.parametrize("name", ["future.jpg", "scan-epson.jpg", "scan-digitized.jpg"])
+def test_reported_pictures_whose_day_is_not_known(reported: Path, name: str) -> None:
+    assert opened((reported / name).read_bytes(), name).taken is None
 
 
 def test_damaged_exif_is_no_reason_to_refuse() -> None:

@@ -3,6 +3,7 @@
 import io
 import struct
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -74,8 +75,42 @@ def test_a_large_video_is_shown_no_larger_than_a_photograph() -> None:
 def test_when_and_where_it_was_recorded_is_read_and_stays_out_of_its_picture() -> None:
     told = {"creation_time": "2003-08-14T12:01:44.000000Z", "location": "+40.7128-074.0060/"}
     found = opened(video("mp4", metadata=told, movflags="use_metadata_tags"))
-    assert (found.taken, found.gps) == ("2003-08-14T12:01:44", (40.7128, -74.006))
+    assert (found.taken, found.gps) == ("2003-08-14", (40.7128, -74.006))
     assert b"40.71" not in found.screen + found.thumb
+
+
+NEW_YORK = "+40.7128-074.0060/"
+APPLE = "com.apple.quicktime.creationdate"
+
+
+@pytest.mark.parametrize(
+    ("told", "taken"),
+    [
+        ({"creation_time": "2004-02-15T02:30:00.000000Z"}, None),
+        ({"creation_time": "2004-02-15T02:30:00.000000Z", "location": NEW_YORK}, None),
+        ({"creation_time": "2004-02-14T23:30:00.000000Z", "location": "+48.2082+016.3738/"}, None),
+        ({"creation_time": "2004-02-14T12:00:00.000000Z"}, None),
+        ({"creation_time": "2004-02-14T20:00:00.000000Z", "location": "-13.8333-171.7500/"}, None),
+        ({"creation_time": "2004-02-15T00:30:00.000000Z", "location": NEW_YORK}, None),
+        ({"creation_time": "2004-02-14T17:00:00.000000Z", "location": NEW_YORK}, "2004-02-14"),
+        (
+            {APPLE: "2004-02-14T21:30:00-0500", "creation_time": "2004-02-15T02:30:00.000000Z"},
+            "2004-02-14T21:30:00",
+        ),
+        ({APPLE: "2004-02-15T02:30:00Z", "creation_time": "2004-02-15T02:30:00.000000Z"}, None),
+        ({APPLE: "2004-02-15T02:30:00"}, None),
+        ({APPLE: "1970-01-01T00:00:00+0000"}, None),
+        ({APPLE: "2190-01-01T00:00:00+0000"}, None),
+        ({APPLE: "2004-02-31T00:00:00+0000"}, None),
+        ({"creation_time": "1970-01-01T17:00:00.000000Z", "location": NEW_YORK}, None),
+    ],
+)
+def test_a_time_in_utc_is_not_taken_for_the_local_day(told: dict[str, str], taken: str | None) -> None:
+    assert opened(video("mp4", metadata=told, movflags="use_metadata_tags")).taken == taken
+
+
+def test_a_reported_film_of_an_evening_is_not_of_the_day_after(reported: Path) -> None:
+    assert opened((reported / "evening-utc.mp4").read_bytes()).taken is None
 
 
 def bars(jpeg: bytes) -> list[int]:

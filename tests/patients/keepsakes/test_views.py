@@ -61,6 +61,26 @@ def test_the_page_names_whom_it_is_about_and_shows_what_was_brought(patient: Cli
     assert token < shown.index('type="file"')  # or the form's files would be refused
 
 
+@pytest.mark.parametrize(
+    ("taken", "day"),
+    [
+        ("2003-02-14T23:45:10", "2003-02-14"),
+        ("2003-02-14", "2003-02-14"),
+        ("1970-01-01T00:03:12", ""),
+        ("1980-01-01T00:00:00", ""),
+        ("2000-01-01T00:00:00", ""),
+        ("1904-01-01T00:00:00", ""),
+        ("2190-01-01T10:00:00", ""),
+        ("2190-01-01", ""),
+        ("", ""),
+    ],
+)
+def test_only_a_day_that_can_be_is_proposed(patient: Client, case: Case, taken: str, day: str) -> None:
+    response = patient.get(at(loose(case, taken=taken)))
+    assert response.context["new"]["when"].value() == day
+    assert ("says the camera" in response.content.decode()) == bool(day)
+
+
 def test_before_the_agreement_the_page_asks_for_it_alone(client: Client) -> None:
     client.force_login(make_case(agreed=False).patient)
     shown = client.get(PAGE).content.decode()

@@ -159,7 +159,15 @@ def test_a_print_develops_when_it_comes_onto_the_bench_and_not_again(doctor: Cli
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"intensity": "11"}, {"day": "2003-02-30"}, {"fate": "erased"}, {"zone": "moon"}, {"title": ""}],
+    [
+        {"intensity": "11"},
+        {"day": "2003-02-30"},
+        {"day": "05/06/2003"},
+        {"day": "2190-02-03"},
+        {"fate": "erased"},
+        {"zone": "moon"},
+        {"title": ""},
+    ],
 )
 def test_what_is_wrong_is_said_and_nothing_written(doctor: Client, case: Case, wrong: dict[str, str]) -> None:
     keepsake = make_keepsake(make_memory(case))

@@ -94,6 +94,8 @@ def test_a_memory_is_changed_kept_and_unlinked(patient: Client, case: Case) -> N
     [
         ({"title": ""}, "What is it?"),
         ({"when": "whenever"}, "We could not read that date"),
+        ({"when": "mùa hè"}, "Which year was that? Please write it too, as in “mùa hè 2004”."),
+        ({"when": "05-06-2003"}, "That could be 5 Jun 2003 or 6 May 2003"),
         ({"when": "3/4/2003"}, "That could be 3 Apr 2003 or 4 Mar 2003"),
         ({"intensity": "11"}, "How strong is it today?"),
         ({"intensity": ""}, "How strong is it today?"),
