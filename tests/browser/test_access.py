@@ -23,10 +23,12 @@ from erasure.jobs.worker import advance
 from erasure.procedures.booking import book_procedure
 from erasure.procedures.models import Procedure
 from erasure.runs.control import call_doctor, pause
+from erasure.runs.models import Hold
 from patients.cases.models import Case
 from patients.requests.models import AppointmentRequest
 from patients.vault.models import HeldKey
 from tests.browser.browsing import DESK, PHONE, open_house
+from tests.browser.watching import a_pass, a_run_with_a_copy
 from tests.factories import (
     make_case,
     make_doctor,
@@ -55,6 +57,7 @@ NO_PAGE = {
     "erasure:verifier": "a download",
     "patients:playback": "sound and moving pictures",
     "patients:picture": "a picture",
+    "patients:picture-blurred": "a picture",
     "patients:upload": "an upload, spoken by scripts",
     "set_language": "leads back to where one was",
     "account_set_password": "leads to changing the passphrase: nobody is without one",
@@ -94,6 +97,8 @@ class World:
         self.others = [self.desk, self.technician, self.admin, self.auditor]
         self.procedure = self.tomorrow()
         self.held, self.done = make_run(2, pace=3600), make_run(1)
+        self.copied = a_run_with_a_copy()
+        a_pass(self.copied)
         advance(self.done.pk)
         certify(self.done.pk)
         pause(self.held.pk, by=self.doctor)
@@ -137,7 +142,7 @@ class World:
             {"procedure": self.procedure.pk},
             *({"case": case.pk} for case in cases),
             *({"keepsake": thing.pk} for thing in (self.photo, self.letter)),
-            *({"run": run.pk} for run in (self.held, self.done)),
+            *({"run": run.pk} for run in (self.held, self.done, self.copied)),
         ]
 
     def pages(self, user: User | AnonymousUser) -> Iterator[tuple[str, str]]:
@@ -152,6 +157,11 @@ class World:
                     path = reverse(name, kwargs=kwargs)
                 except NoReverseMatch:
                     continue
+                if name == "erasure:decide":
+                    hold = Hold.objects.filter(step__run=kwargs["run"]).first()
+                    if hold is None:
+                        continue
+                    path = f"{path}?hold={hold.pk}"
                 if allowed(user, name, kwargs, "GET").allowed and not (told and user in self.others):
                     told = True
                     steps = ["hope", "health", "chapters"] if name == "patients:intake" else []

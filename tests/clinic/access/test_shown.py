@@ -360,6 +360,7 @@ def test_z7_a_picture_is_judged_as_its_case() -> None:
     run = make_run(1)
     keepsake = run.procedure.case.keepsakes.get()
     people = [technician_of(run), make_technician(), make_user(Role.RECEPTIONIST), make_user(Role.AUDITOR)]
+    assert len(people) == 4
     for user in people:
         picture = allowed(user, "patients:picture", {"picture": keepsake.picture_id}, "GET")
         inside = allowed(user, "erasure:session", {"run": run.pk}, "GET")

@@ -155,6 +155,7 @@ def test_z2_the_list_and_each_page_show_what_the_relation_that_opens_it_shows(ro
     files = client.get("/files/")
     listed = files.content.decode() if files.status_code == 200 else ""
     board = client.get("/today/").content.decode()
+    assert len(cases) == len(drawings)
     for number, case in enumerate(cases):
         answer = client.get(f"/files/{case.pk}/")
         decision = allowed(person, "patients:case", {"case": case.pk}, "GET")

@@ -62,7 +62,9 @@ def test_what_is_cut_off_is_said_too(client: Client, case: Case) -> None:
 
 
 def test_one_letter_is_one(client: Client, case: Case) -> None:
-    for shown in pages(client, bring(case, "snow 雪")):
+    both = list(pages(client, bring(case, "snow 雪")))
+    assert len(both) == 2
+    for shown in both:
         assert "1 letter of this text cannot be drawn; it is destroyed with it all the same." in shown
 
 
