@@ -248,7 +248,7 @@ def books(desk: Visitor, case: Case, staff: dict[str, User]) -> None:
     page.get_by_label("Ends").fill("06:00")
     page.get_by_label("Room or home kit").select_option(label="Room West")
     desk.press("Book the night")
-    expect(page.get_by_role("alert")).to_contain_text("Room West is taken from")
+    expect(page.locator(".error-summary")).to_contain_text("Room West is taken from")
     desk.forgive("409")
     page.get_by_label("Room or home kit").select_option(label="Room East")
     desk.look("book")
