@@ -99,8 +99,9 @@ def test_e9_swapped_fields_of_two_certificates(client: Client, fields: tuple[str
     """Also with every field, so that each of the two proves itself."""
     first, second = pair()
     if fields == ("issued_at",):  # both were issued in the same second, perhaps
-        Certificate.objects.filter(pk=second.pk).update(issued_at=second.issued_at + timedelta(hours=1))
-        second.refresh_from_db()
+        for hours, made in enumerate((first, second), start=1):
+            Certificate.objects.filter(pk=made.pk).update(issued_at=made.issued_at + timedelta(hours=hours))
+            made.refresh_from_db()
     values = {made.pk: {name: getattr(made, name) for name in fields} for made in (first, second)}
     Certificate.objects.filter(pk=first.pk).update(**dict.fromkeys({"digest"} & set(fields), "0" * 64))
     Certificate.objects.filter(pk=second.pk).update(**values[first.pk])
