@@ -55,14 +55,10 @@ def unanswered() -> "QuerySet[DoctorCall]":
 
     They stay open after the run has ended or was stopped, except those that no longer matter then.
     """
-    ended = DoctorCall.objects.filter(why__in=OVER_WITH_THE_RUN, run__state=Run.State.FINISHED)
+    over = Q(why__in=OVER_WITH_THE_RUN, run__state=Run.State.FINISHED)
     # While a run is stopping there is nothing to decide any more.
-    stopping = DoctorCall.objects.filter(why=DoctorCall.Why.HOLD, run__state=Run.State.STOPPING)
-    return (
-        DoctorCall.objects.filter(acknowledged_at__isnull=True)
-        .exclude(pk__in=ended.values("pk"))
-        .exclude(pk__in=stopping.values("pk"))
-    )
+    undecided = Q(why=DoctorCall.Why.HOLD, run__state=Run.State.STOPPING)
+    return DoctorCall.objects.filter(acknowledged_at__isnull=True).exclude(over | undecided)
 
 
 def open_call(run: Run, *, by: User | None, why: str) -> ActionResult:

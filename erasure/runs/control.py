@@ -155,8 +155,7 @@ def lift_safe_word(run_id: UUID, *, by: User, words: str) -> ActionResult:
     if not by.has_role(Role.DOCTOR) or by.pk == run.procedure.case.patient_id:
         raise NotNow(str(SAFE_WORD_STANDS))
     check_in_charge(run, by)
-    if run.state == Run.State.STOPPING:
-        raise NotNow(_("This session is being stopped."))
+    check_not_stopping(run)
     if run.safe_word is None:
         if run.state == Run.State.RUNNING:
             return UNCHANGED

@@ -21,7 +21,7 @@ from erasure.runs.events import NewEvent, emit
 from erasure.runs.lease import claimed_run
 from erasure.runs.models import DoctorCall, Fence, Hold, Run, Step, Trouble
 from erasure.runs.passes import Cause, Damage, Damaged
-from erasure.runs.run_actions import NotNow, check_in_charge, lock, record_run_event
+from erasure.runs.run_actions import check_in_charge, check_not_stopping, lock, record_run_event
 from patients.keepsakes.duplicates import bits_apart
 from patients.keepsakes.models import Keepsake, KeepsakeFields
 from patients.memories.models import Memory
@@ -186,8 +186,7 @@ def open_hold(run: Run, hold_id: UUID) -> Hold:
     ).get(pk=hold_id, step__run=run)
     if item.state != Hold.State.OPEN or run.state == Run.State.FINISHED:
         raise ValueError(_("This has been decided already."))
-    if run.state == Run.State.STOPPING:
-        raise NotNow(_("This session is being stopped."))
+    check_not_stopping(run)
     return item
 
 

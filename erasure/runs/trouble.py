@@ -23,9 +23,9 @@ from erasure.runs.models import DoctorCall, Event, Fence, Run, Step, Trouble
 from erasure.runs.passes import Damage
 from erasure.runs.run_actions import (
     ActionResult,
-    NotNow,
     after,
     check_in_charge,
+    check_not_stopping,
     lock,
     record_run_event,
 )
@@ -109,8 +109,7 @@ def decide_damaged(run_id: UUID, step_id: UUID, *, destroy: bool, by: User) -> A
     """
     run = lock(run_id)
     check_in_charge(run, by)
-    if run.state == Run.State.STOPPING:
-        raise NotNow(_("This session is being stopped."))
+    check_not_stopping(run)
     step = Step.objects.select_for_update(of=("self",)).select_related("memory").get(pk=step_id, run=run)
     open_damage = open_troubles(run_id, Trouble.Kind.DAMAGED).filter(step=step)
     keepsakes = open_damage.count()

@@ -5,7 +5,10 @@ patient reads each one with its reason (patients/cases/view_log.py). The patient
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
+from functools import reduce
+from operator import or_
+from typing import NoReturn
 from uuid import UUID
 
 from django.db import models, transaction
@@ -89,11 +92,10 @@ def may_look(user: User, case: Case, keepsake_id: UUID | None, *, lasts: timedel
     """
     if case.patient_id == user.pk:
         return True
-    now = timezone.now()
-    recent = Q(action=ACTION, subject=f"keepsake:{keepsake_id}", at__gt=now - lasts)
+    recent = Q(action=ACTION, subject=f"keepsake:{keepsake_id}", at__gt=timezone.now() - lasts)
     for action, look in CASE_LOOKS.items():
         if case.stage == look.stage:
-            recent |= Q(action=action, at__gt=now - look.lasts)
+            recent |= _within(action, look)
     return Entry.objects.filter(recent, case=case.pk, actor=actor_of(user)).exists()
 
 
@@ -102,16 +104,18 @@ def has_watched(user: User, case: Case) -> bool:
 
     Their page may ask for a picture in the moment in which the session ends.
     """
-    now = timezone.now()
-    recent = Q(pk__in=[])
-    for action, look in CASE_LOOKS.items():
-        recent |= Q(action=action, at__gt=now - look.lasts)
+    recent = reduce(or_, (_within(action, look) for action, look in CASE_LOOKS.items()), Q(pk__in=[]))
     return Entry.objects.filter(recent, case=case.pk, actor=actor_of(user)).exists()
+
+
+def _within(action: str, look: CaseLook) -> Q:
+    """Return the condition for entries of `action` from which the look still lasts."""
+    return Q(action=action, at__gt=timezone.now() - look.lasts)
 
 
 def is_mapping(user: User, case: Case) -> bool:
     """Return whether `user` is mapping with the patient: they looked for that reason within `VISIT`."""
-    since: datetime = timezone.now() - VISIT
+    since = timezone.now() - VISIT
     return Entry.objects.filter(
         action=ACTION, case=case.pk, actor=actor_of(user), reason=LookReason.MAPPING, at__gt=since
     ).exists()
@@ -122,8 +126,12 @@ def require_look(visitor: Visitor, name: str, row: StoredObject, *, lasts: timed
 
     name: the URL's name in the access policy. row: loaded with its case. Errors: Refused (403).
     """
-    if may_look(visitor.user, row.case, row.keepsake_id, lasts=lasts):
-        return
+    if not may_look(visitor.user, row.case, row.keepsake_id, lasts=lasts):
+        refuse_look(visitor, name, row)
+
+
+def refuse_look(visitor: Visitor, name: str, row: StoredObject) -> NoReturn:
+    """Record that the visitor may not see a stored object sharp now. Errors: Refused (403), always."""
     decision = Decision(False, 403, "no-look")
     method = visitor.request.method or "GET"
     record_denial(visitor.user, name, {"picture": row.pk}, method, decision, visitor.address)

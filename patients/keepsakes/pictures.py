@@ -34,7 +34,7 @@ from clinic.http.guard import (
 )
 from patients.imaging.blur import blurred
 from patients.imaging.page_bundle import MEDIA_TYPE, unbind
-from patients.keepsakes.looks import has_watched, may_look, require_look
+from patients.keepsakes.looks import has_watched, may_look, refuse_look
 from patients.keepsakes.models import Keepsake
 from patients.vault.keys import KeyGone
 from patients.vault.models import StoredObject, StoredObjectQuerySet
@@ -128,7 +128,7 @@ class Pictures:
         if not may_look(visitor.user, row.case, row.keepsake_id):
             if row.media_type == JPEG and has_watched(visitor.user, row.case):
                 return blurred(self.object_bytes(row))  # the page of a session that has just ended
-            require_look(visitor, POLICY_NAME, row)
+            refuse_look(visitor, POLICY_NAME, row)
         if (number > 0) != (row.media_type == MEDIA_TYPE):
             raise Refused(404, _("There is no such picture."))
         return page_of(self.object_bytes(row), number) if number else self.object_bytes(row)
