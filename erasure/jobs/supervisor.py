@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
@@ -58,23 +58,36 @@ def wake_due() -> int:
 def end_stopped() -> int:
     """Close faded steps of paused and stopping runs, finish stopping runs; returns how many finished.
 
-    Not part of `tick`, because the storage may take long to answer. A run whose storage is away is said so,
-    and does not hold up the others. Errors: OSError and KeyStoreDamaged, once all runs had their turn.
+    Not part of `tick`, because the storage may take long to answer. Errors: as `_each`.
     """
-    finished, errors = 0, []
-    for run in Run.objects.filter(state__in=[Run.State.PAUSED, Run.State.STOPPING]):
+    return _each(Run.objects.filter(state__in=[Run.State.PAUSED, Run.State.STOPPING]), _end_stopped)
+
+
+def _end_stopped(run: Run) -> bool:
+    close_gone_steps(run.pk)
+    if run.state != Run.State.STOPPING:
+        return False
+    finished = finish(run.pk)
+    storage_back(run.pk)
+    return finished
+
+
+def _each(runs: QuerySet[Run], work: Callable[[Run], bool]) -> int:
+    """Call `work` for each run; return how often it returned True.
+
+    A run whose storage is away is said so, and does not hold up the others. Errors: the first OSError or
+    KeyStoreDamaged, once all runs had their turn.
+    """
+    done, errors = 0, []
+    for run in runs:
         try:
-            close_gone_steps(run.pk)
-            finished += run.state == Run.State.STOPPING and finish(run.pk)
+            done += work(run)
         except (OSError, KeyStoreDamaged) as error:
             failed(run.pk, Trouble.Kind.STORAGE, type(error).__name__)
             errors.append(error)
-            continue
-        if run.state == Run.State.STOPPING:
-            storage_back(run.pk)
     if errors:
         raise errors[0]
-    return finished
+    return done
 
 
 def recover() -> int:
@@ -96,22 +109,16 @@ def certify_finished() -> int:
     """Certify finished runs; returns how many certificates were issued.
 
     Not part of `tick`, because the time of a verification grows with the size of the vault. Errors: as
-    `end_stopped`.
+    `_each`.
     """
-    certified, errors = 0, []
-    for run in Run.objects.filter(state=Run.State.FINISHED, certificate__isnull=True):
-        try:
-            issued = certify(run.pk)
-        except (OSError, KeyStoreDamaged) as error:
-            failed(run.pk, Trouble.Kind.STORAGE, type(error).__name__)
-            errors.append(error)
-            continue
-        certified += issued
-        if issued:
-            storage_back(run.pk)
-    if errors:
-        raise errors[0]
-    return certified
+    return _each(Run.objects.filter(state=Run.State.FINISHED, certificate__isnull=True), _certify)
+
+
+def _certify(run: Run) -> bool:
+    issued = certify(run.pk)
+    if issued:
+        storage_back(run.pk)
+    return issued
 
 
 # Why each due procedure may not start, as this process has logged it. Rounds come every fraction of a second,
