@@ -1,8 +1,8 @@
-"""Comparison of the stored certificates with what the log says was issued.
+"""Comparison of the stored certificates with what the audit log says was issued.
 
-A certificate proves itself, but not that it is the one of its run: rows can be swapped, replaced by another
-text with a valid signature, or removed. The log has one entry "certificate.issued" for each run, with the
-certificate's digest.
+A certificate's signature shows that its text is genuine, but not that it belongs to the run under which it is
+stored: rows can be swapped, replaced by another text with a valid signature, or removed. The log has one
+entry "certificate.issued" for each run, with the certificate's digest.
 """
 
 import hashlib
@@ -12,6 +12,7 @@ from datetime import UTC
 from typing import NamedTuple
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext, override
 from django.utils.translation import gettext_lazy as _
@@ -53,11 +54,12 @@ class Difference(NamedTuple):
 
 
 @dataclass(frozen=True)
-class IssuedEntry:
+class IssueProof:
     """Whether the log proves that a certificate was issued.
 
-    holds: None while the entry exists but no checkpoint covers it. The server was then stopped between
-    writing the two, and signs one after its next start (`issuing.sign_unsigned`).
+    holds: None while the entry exists but no checkpoint covers it. This happens if the server stopped after
+    writing the entry and before signing a checkpoint, which it signs at its next start
+    (`issuing.sign_unsigned`).
     """
 
     holds: bool | None
@@ -69,65 +71,76 @@ class IssuedEntry:
 class Examined:
     """A stored certificate with all that was found about it.
 
-    checked: its own signature and proofs. differences: from what the log says. logged: the log's entry on it.
+    checked: its own signature and proofs. differences: from what the log says. proof: that the log has it as
+    issued.
     """
 
     checked: Checked
     differences: tuple[Difference, ...]
-    logged: IssuedEntry
+    proof: IssueProof
 
     @property
     def holds(self) -> bool:
-        return self.checked.holds and not self.differences and self.logged.holds is not False
+        return self.checked.holds and not self.differences and self.proof.holds is not False
 
     @property
     def sentences(self) -> list[str]:
         """What does not hold, in the active language."""
         found = [str(one) for one in self.differences]
-        if self.logged.holds is False and not found:
+        if self.proof.holds is False and not found:
             found = [gettext("The log does not show that it was issued.")]
         return found + [sentence_of(one) for one in self.checked.findings if one.holds is False]
 
 
-def removal(run: UUID) -> list[str]:
-    """Return the sentence that the certificate of a run was removed, in the active language; else nothing."""
-    entry = removed(run=run)
+def removal_messages(run: UUID) -> list[str]:
+    """Return a list with the sentence that the certificate of a run was removed, in the active language.
+
+    The list is empty if the log has no issue for the run. The caller has found no certificate stored.
+    """
+    entry = issue_entry(run=run)
     return [str(Difference("removed", entry.index))] if entry else []
 
 
-def examine(made: Certificate) -> Examined:
-    """Check a stored certificate, and compare it with the log. Reads the log that a checkpoint covers."""
-    differences = tuple(compare(made, issued_for(made)))
-    return Examined(check_stored(made), differences, issued_entry(made))
+def examine(certificate: Certificate) -> Examined:
+    """Check a stored certificate, and compare it with the log."""
+    differences = tuple(compare(certificate, issued_for(certificate)))
+    return Examined(check_stored(certificate), differences, issue_proof_of(certificate))
 
 
-def check_stored(made: Certificate) -> Checked:
+def check_stored(certificate: Certificate) -> Checked:
     """Check a stored certificate with the key that was in use when the log says that it was issued."""
-    issued = Entry.objects.filter(action=ISSUED, subject=f"certificate:{made.pk}").order_by("index")
+    issued = Entry.objects.filter(action=ISSUED, subject=f"certificate:{certificate.pk}").order_by("index")
     key = key_at(issued.values_list("index", flat=True).first())
-    return check(made.body.encode(), made.signature, key)
+    return check(certificate.body.encode(), certificate.signature, key)
 
 
-def issued_for(made: Certificate) -> list[Entry]:
+def issued_for(certificate: Certificate) -> list[Entry]:
     """Return the log's entries about this certificate or about its run, in order."""
-    entries = Entry.objects.filter(action=ISSUED, index__gte=0, index__lt=head_size()).order_by("index")
-    return list(entries.filter(subject=f"certificate:{made.pk}") | entries.filter(run=made.run_id))
+    entries = _covered_entries()
+    return list(
+        entries.filter(subject=f"certificate:{certificate.pk}") | entries.filter(run=certificate.run_id)
+    )
 
 
-def compare(made: Certificate, entries: list[Entry]) -> Iterator[Difference]:
+def _covered_entries() -> QuerySet[Entry]:
+    """Return the log entries recording an issue, in order. Rows outside the log's head do not count."""
+    return Entry.objects.filter(action=ISSUED, index__gte=0, index__lt=head_size()).order_by("index")
+
+
+def compare(certificate: Certificate, entries: list[Entry]) -> Iterator[Difference]:
     """Yield how a stored certificate differs from the entries about it or its run."""
-    own = next((entry for entry in entries if entry.subject == f"certificate:{made.pk}"), None)
-    digest = hashlib.sha256(made.body.encode(errors="replace")).hexdigest()
+    own = next((entry for entry in entries if entry.subject == f"certificate:{certificate.pk}"), None)
+    digest = hashlib.sha256(certificate.body.encode(errors="replace")).hexdigest()
     if own is None:
         yield Difference("never-issued")
     elif _digest(own) != digest:
         yield Difference("other-text", own.index)
-    if made.digest != digest:
+    if certificate.digest != digest:
         yield Difference("other-digest")
-    said = _said(made)
-    if (own is not None and own.run != made.run_id) or said.get("run") != str(made.run_id):
+    statement = _statement(certificate)
+    if (own is not None and own.run != certificate.run_id) or statement.get("run") != str(certificate.run_id):
         yield Difference("other-night")
-    if said.get("issued") != made.issued_at.astimezone(UTC).isoformat(timespec="seconds"):
+    if statement.get("issued") != certificate.issued_at.astimezone(UTC).isoformat(timespec="seconds"):
         yield Difference("other-time")
     yield from (Difference("another-too", entry.index) for entry in entries if entry is not own)
 
@@ -137,57 +150,57 @@ def _digest(entry: Entry) -> object:
     return entry.details.get("digest") if isinstance(entry.details, dict) else None
 
 
-def _said(made: Certificate) -> dict[str, object]:
-    """Return the certificate's statement, empty if it is none."""
+def _statement(certificate: Certificate) -> dict[str, object]:
+    """Return the certificate's parsed statement, or {} if it is not a JSON object."""
     try:
-        said = made.statement
+        statement = certificate.statement
     except ValueError:
         return {}
-    return said if isinstance(said, dict) else {}
+    return statement if isinstance(statement, dict) else {}
 
 
-def issued_entry(made: Certificate) -> IssuedEntry:
-    """Find the log's entry that this certificate was issued, and prove that a signed checkpoint covers it.
+def issue_proof_of(certificate: Certificate) -> IssueProof:
+    """Find the log entry recording the issue, and prove that a signed checkpoint covers it.
 
     The proof is made from the stored log and checked here.
     """
-    issued = Entry.objects.filter(action=ISSUED, subject=f"certificate:{made.pk}")
+    issued = Entry.objects.filter(action=ISSUED, subject=f"certificate:{certificate.pk}")
     entry = issued.order_by("index").first()
-    if entry is None or _digest(entry) != made.digest:
-        return IssuedEntry(False)
+    if entry is None or _digest(entry) != certificate.digest:
+        return IssueProof(False)
     signed = Checkpoint.objects.filter(size__gt=entry.index).order_by("size", "pk").first()
     if signed is None:
-        return IssuedEntry(None, entry)
+        return IssueProof(None, entry)
     root = bytes(signed.root)
     try:
         path = tree_of(signed.size, root).inclusion(entry.index, signed.size)
         proved = verify_inclusion(leaf_of(entry), entry.index, signed.size, path, root)
     except (LookupError, ValueError, TypeError):
-        return IssuedEntry(False)
-    return IssuedEntry(True, entry, signed) if proved else IssuedEntry(False)
+        return IssueProof(False)
+    return IssueProof(True, entry, signed) if proved else IssueProof(False)
 
 
-def removed(*, run: UUID | None = None, number: str = "") -> Entry | None:
-    """Return the entry that a certificate was issued which is no longer stored, or None.
+def issue_entry(*, run: UUID | None = None, number: str = "") -> Entry | None:
+    """Return the log entry recording the issue of a certificate, or None.
 
-    run: of this run. number: with these first digits of the digest (`models.digits_of`).
+    run: search by run. number: search by the first digits of the digest (`models.digits_of`).
     """
-    entries = Entry.objects.filter(action=ISSUED, index__gte=0, index__lt=head_size()).order_by("index")
+    entries = _covered_entries()
     if run is not None:
         return entries.filter(run=run).first()
     return entries.filter(details__digest__startswith=number).first() if number else None
 
 
-def issued_at_index(digest: str) -> int | None:
-    """Return the index of the log's entry that a certificate with this digest was issued, or None."""
-    entries = Entry.objects.filter(action=ISSUED, index__lt=head_size(), details__digest=digest)
-    return entries.order_by("index").values_list("index", flat=True).first()
+def index_of_issue(digest: str) -> int | None:
+    """Return the index of the log entry recording the issue of the certificate with this digest, or None."""
+    return _covered_entries().filter(details__digest=digest).values_list("index", flat=True).first()
 
 
 def all_differences(size: int) -> Iterator[str]:
     """Yield an English sentence for each way in which the certificates differ from the log.
 
-    size: the entries of the log that count. Errors in a stored certificate itself are among them.
+    size: compare with the first `size` entries of the log only. Errors in the certificates themselves are
+    reported too.
     """
     stored = {f"certificate:{pk}" for pk in Certificate.objects.values_list("pk", flat=True)}
     by_run: dict[UUID | None, list[Entry]] = {}
@@ -199,14 +212,14 @@ def all_differences(size: int) -> Iterator[str]:
             yield _sentence(
                 f"Certificate {entry.subject.partition(':')[2]}", Difference("removed", entry.index)
             )
-    for made in Certificate.objects.order_by("issued_at").iterator(chunk_size=50):
-        known = by_run.get(made.run_id, []) + by_subject.get(f"certificate:{made.pk}", [])
+    for certificate in Certificate.objects.order_by("issued_at").iterator(chunk_size=50):
+        known = by_run.get(certificate.run_id, []) + by_subject.get(f"certificate:{certificate.pk}", [])
         unique = list({entry.index: entry for entry in known}.values())
         if not unique:  # it may have been issued since the verification began
-            unique = issued_for(made)
-        name = f"Certificate {made.pk}"
-        yield from (_sentence(name, difference) for difference in compare(made, unique))
-        for finding in check_stored(made).findings:
+            unique = issued_for(certificate)
+        name = f"Certificate {certificate.pk}"
+        yield from (_sentence(name, difference) for difference in compare(certificate, unique))
+        for finding in check_stored(certificate).findings:
             if finding.holds is False:
                 yield f"{name}: {finding}"
 

@@ -22,7 +22,7 @@ from clinic.oversight.entry_texts import grouped as short_digest
 from erasure.certificates import summary, verify_certificate
 from erasure.certificates.checking import LARGEST_FILE, Checked, Unreadable, digest_of, read_and_check
 from erasure.certificates.finding_texts import UNKNOWN, sentence_of
-from erasure.certificates.issued import examine, issued_at_index, removed
+from erasure.certificates.issued import examine, index_of_issue, issue_entry
 from erasure.certificates.models import Certificate, digits_of
 from erasure.certificates.pdf import grouped
 
@@ -48,12 +48,12 @@ def verify_number(request: HttpRequest, key: str) -> HttpResponse:
     """Show whether a certificate with this number exists and holds, and its figures; no personal data."""
     made = Certificate.objects.numbered(key)
     if made is None:
-        gone = removed(number=digits_of(key))
+        gone = issue_entry(number=digits_of(key))
         context = page_context(number=key[:80], gone=gone, restored_at=restore_declared_at())
         return render(request, "erasure/certificates/verify.html", context, status=404)
     found = examine(made)
     lines = [(False, str(one)) for one in found.differences] + checked_lines(found.checked)
-    entry = found.logged
+    entry = found.proof
     context = page_context(
         number=grouped(made.number), made=made, lines=lines, logged=entry, holds=found.holds
     )
@@ -98,7 +98,7 @@ def verify(request: HttpRequest) -> HttpResponse:
 
 def issued_line(digest: str) -> tuple[bool | None, str]:
     """Return whether the log says that a certificate with this digest was issued, and the sentence."""
-    index = issued_at_index(digest)
+    index = index_of_issue(digest)
     if index is not None:
         return True, _("That this certificate was issued is entry %(index)d of the log.") % {"index": index}
     if restore_declared_at() is not None:

@@ -15,7 +15,7 @@ from clinic.access.policy import allowed
 from clinic.audit.record import Act, record
 from clinic.http.requests import decision_of, request_user
 from erasure.certificates import sanitization_fields, summary
-from erasure.certificates.issued import check_stored, examine, removal
+from erasure.certificates.issued import check_stored, examine, removal_messages
 from erasure.certificates.models import Certificate
 from erasure.certificates.pdf import certificate_file, grouped, render_pdf
 from patients.memories.silhouette import CERTIFICATE, silhouette
@@ -30,7 +30,7 @@ def _examined(run: UUID) -> tuple[Certificate | None, list[str]]:
     if made := rows.filter(run=run).first():
         examined = examine(made)
         return made, [] if examined.holds else examined.sentences
-    if not (found := removal(run)):
+    if not (found := removal_messages(run)):
         raise Http404
     return None, found
 

@@ -26,7 +26,7 @@ from erasure.runs.lease import free_expired, unleased
 from erasure.runs.models import Run, Trouble
 from erasure.runs.planning import CannotStart, start_run
 from erasure.runs.run_actions import after
-from erasure.runs.trouble import failed, say_stalled, storage_back, waiting_for_storage
+from erasure.runs.trouble import report_failure, report_stalled, storage_back, waiting_for_storage
 from patients.vault.configured import key_store
 from patients.vault.keys import KeyStoreDamaged
 from patients.vault.models import StoredObject
@@ -83,7 +83,7 @@ def _each(runs: QuerySet[Run], work: Callable[[Run], bool]) -> int:
         try:
             done += work(run)
         except (OSError, KeyStoreDamaged) as error:
-            failed(run.pk, Trouble.Kind.STORAGE, type(error).__name__)
+            report_failure(run.pk, Trouble.Kind.STORAGE, type(error).__name__)
             errors.append(error)
     if errors:
         raise errors[0]
@@ -167,7 +167,7 @@ PARTS: tuple[Callable[[], int], ...] = (
     presence.ask_due,
     free_expired,
     start_due,
-    say_stalled,
+    report_stalled,
     wake_due,
 )
 

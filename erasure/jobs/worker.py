@@ -17,7 +17,7 @@ from erasure.runs.lease import claim, heartbeat, release
 from erasure.runs.models import Fence, Run, Step, Trouble
 from erasure.runs.passes import PASS_COUNT, Damaged, Refused, make_pass
 from erasure.runs.resistance import copies_off_the_map, hold
-from erasure.runs.trouble import damaged, failed, storage_back
+from erasure.runs.trouble import report_damage, report_failure, storage_back
 from patients.consent.models import Signature
 from patients.vault.keys import KeyStoreDamaged
 
@@ -59,10 +59,10 @@ def advance(run_id: UUID, *, holder: str = "") -> bool:
     except Error:
         raise
     except (OSError, KeyStoreDamaged) as error:
-        failed(run_id, Trouble.Kind.STORAGE, type(error).__name__, fence)
+        report_failure(run_id, Trouble.Kind.STORAGE, type(error).__name__, fence)
         raise
     except Exception as error:
-        failed(run_id, Trouble.Kind.FAULT, type(error).__name__, fence)
+        report_failure(run_id, Trouble.Kind.FAULT, type(error).__name__, fence)
         raise
     finally:
         release(fence)
@@ -89,7 +89,7 @@ def take_turn(fence: Fence) -> bool:
     except Damaged as damage:
         log.warning("run %s: memory %s cannot be read, %s", run.pk, step.memory.number, damage)
         # Otherwise the run is no longer this worker's, or the next turn reads other rows.
-        return not damaged(fence, step, damage.found) and may_continue(fence)
+        return not report_damage(fence, step, damage.found) and may_continue(fence)
     except Refused as refusal:
         # The next turn reads the rows again and finds the cause: another epoch, a pause, a protected memory.
         log.info("run %s: pass refused, %s", run.pk, refusal)

@@ -1,8 +1,8 @@
-"""Trouble that no person caused: it is said in the session, pauses the run, and calls the doctor.
+"""Technical trouble of a run: recorded as an event, it pauses the run and opens a doctor call.
 
 A worker meets a keepsake that cannot be read, a storage or key store that does not answer, or a fault of its
-own. A supervisor sees that nothing moves. Each function is one transaction that locks the run row, so that a
-person's action and the trouble never both win. A worker that has lost the run reports nothing.
+own. The supervisor process finds runs that have stalled. Each function is one transaction that locks the run
+row, so that a person's action and the trouble never both win. A worker that has lost the run reports nothing.
 """
 
 from collections.abc import Sequence
@@ -31,10 +31,12 @@ from erasure.runs.run_actions import (
 )
 from patients.keepsakes.models import Keepsake
 
-# Seconds beyond the lease after which a run counts as stalled: a dead worker's run is claimed by then.
+# A run counts as stalled so many seconds after its lease has expired. If its worker has died, another has
+# claimed it by then.
 STALLED_AFTER = 15.0
-# What the machine itself says while it waits for the storage. Anything else means that a person saw to it.
-SAID_BY_THE_MACHINE = {
+# Kinds of events that are recorded while a run waits for the storage and nobody does anything. After any
+# other kind the run does not go on by itself.
+AUTOMATIC_EVENTS = {
     "storage-away",
     "paused",
     "doctor-called",
@@ -48,20 +50,20 @@ def open_troubles(run_id: UUID, kind: str) -> "QuerySet[Trouble]":
     return Trouble.objects.filter(run=run_id, kind=kind, state=Trouble.State.OPEN)
 
 
-def _mine(fence: Fence) -> bool:
-    """Lock the run's row; return whether the worker still has it and it is running."""
+def _lock_claimed(fence: Fence) -> bool:
+    """Lock the run's row by writing it; return whether the worker still has the run and it is running."""
     return claimed_run(fence).filter(state=Run.State.RUNNING).update(woken_at=None) == 1
 
 
 @transaction.atomic
-def damaged(fence: Fence, step: Step, found: Sequence[Damage]) -> bool:
+def report_damage(fence: Fence, step: Step, found: Sequence[Damage]) -> bool:
     """Pause the run because keepsakes of `step` cannot be read, and call the doctor.
 
     Returns False if the worker has lost the run, or the keepsakes have changed since it read them.
     """
-    if not _mine(fence) or not Step.objects.filter(pk=step.pk, level=step.level).exists():
+    if not _lock_claimed(fence) or not Step.objects.filter(pk=step.pk, level=step.level).exists():
         return False
-    real = [item for item in found if _is_still(item.keepsake)]
+    real = [item for item in found if _unchanged_since_read(item.keepsake)]
     if not real:
         return False
     known = set(
@@ -69,7 +71,7 @@ def damaged(fence: Fence, step: Step, found: Sequence[Damage]) -> bool:
     )
     for item in real:
         if (item.keepsake.pk if item.keepsake else None, item.cause) not in known:
-            _find_damage(fence, step, item)
+            _record_damage(fence, step, item)
     run = lock(fence.run_id)
     data: dict[str, Detail] = {"n": step.memory.number or 0, "level": step.level, "keepsakes": len(real)}
     record_run_event(run, "damaged", None, data, system="worker")
@@ -78,14 +80,14 @@ def damaged(fence: Fence, step: Step, found: Sequence[Damage]) -> bool:
     return True
 
 
-def _is_still(keepsake: Keepsake | None) -> bool:
+def _unchanged_since_read(keepsake: Keepsake | None) -> bool:
     if keepsake is None:
         return True
     same = Keepsake.objects.filter(pk=keepsake.pk, level=keepsake.level, gone_at__isnull=True)
     return same.filter(picture=keepsake.picture_id).exists()
 
 
-def _find_damage(fence: Fence, step: Step, item: Damage) -> None:
+def _record_damage(fence: Fence, step: Step, item: Damage) -> None:
     same = open_troubles(fence.run_id, Trouble.Kind.DAMAGED).filter(step=step, keepsake=item.keepsake)
     if not same.update(cause=item.cause):
         Trouble.objects.create(
@@ -100,10 +102,11 @@ def _find_damage(fence: Fence, step: Step, item: Damage) -> None:
 
 @transaction.atomic
 def decide_damaged(run_id: UUID, step_id: UUID, *, destroy: bool, by: User) -> ActionResult:
-    """Record the doctor's decision on a memory with damaged keepsakes; the run goes on if it waited for it.
+    """Record the doctor's decision on a memory with damaged keepsakes.
 
-    destroy: the damaged keepsakes do not fade. The next pass dooms their keys and files as they are, under
-    the same conditions as every pass; the rest of the memory fades on. Otherwise the whole memory is spared.
+    destroy: the next pass marks the keys and files of the damaged keepsakes for destruction, without fading
+    them, under the same conditions as every pass. The rest of the memory fades on. Otherwise the whole memory
+    is spared. A run that was paused for damage is resumed once none is left undecided.
     Errors: NotNow if the run is over or stopping, or a doctor other than `by` has taken over; ValueError if
     it was decided before.
     """
@@ -129,44 +132,44 @@ def decide_damaged(run_id: UUID, step_id: UUID, *, destroy: bool, by: User) -> A
     if open_troubles(run_id, Trouble.Kind.DAMAGED).exists():
         return done
     acknowledge_calls(run, by=by, why=[DoctorCall.Why.DAMAGED])
-    if run.state == Run.State.PAUSED and run.why == Run.Why.DAMAGED and _somebody_answers_for(run):
+    if run.state == Run.State.PAUSED and run.why == Run.Why.DAMAGED and _has_somebody_responsible(run):
         go_on(run)
         Run.objects.filter(pk=run.pk).update(attended_at=Now())
         return record_run_event(run, "resumed", by)
     return done
 
 
-def _somebody_answers_for(run: Run) -> bool:
+def _has_somebody_responsible(run: Run) -> bool:
     return run.responsible_id is not None or run.taken_over_by_id is not None
 
 
-def failed(run_id: UUID, kind: str, cause: str, fence: Fence | None = None) -> bool:
-    """Say that the storage is away (Kind.STORAGE) or that the machine failed (Kind.FAULT), and call.
+def report_failure(run_id: UUID, kind: str, cause: str, fence: Fence | None = None) -> bool:
+    """Record that the storage is unavailable (Kind.STORAGE) or the software failed (Kind.FAULT), and call.
 
-    A running run is paused. One that is paused, stopping or finished already can do nothing else than wait,
-    so it is said once. cause: the class of the exception. fence: that of the worker that met it; it counts
-    while the run is running. Returns False if nothing new was said.
+    A running run is paused. For a run in another state the trouble is recorded once, as long as it stays
+    open. cause: name of the exception's class. fence: the claim of the reporting worker; if the run is
+    running and the claim is missing or no longer valid, nothing is recorded. Returns whether anything was.
     """
     with transaction.atomic():
         run = lock(run_id, allow_finished=True)
         running = run.state == Run.State.RUNNING
-        if running and (fence is None or not _mine(fence)):
+        if running and (fence is None or not _lock_claimed(fence)):
             return False
         known = open_troubles(run_id, kind).exists()
         if known and not running:
             return False
         if not known:
             Trouble.objects.create(run=run, kind=kind, cause=cause[:60], found_at=Now())
-        said = "storage-away" if kind == Trouble.Kind.STORAGE else "fault"
-        record_run_event(run, said, None, {"cause": _word(cause)}, system="worker")
+        event_kind = "storage-away" if kind == Trouble.Kind.STORAGE else "fault"
+        record_run_event(run, event_kind, None, {"cause": _log_safe(cause)}, system="worker")
         if running:
             pause(run_id, by=None, why=kind)
         open_call(lock(run_id, allow_finished=True), by=None, why=kind)
         return True
 
 
-def _word(name: str) -> str:
-    """Return the name of a class as the log takes it."""
+def _log_safe(name: str) -> str:
+    """Reduce the name of a class to what the audit log allows: a-z and 0-9, at most 60 characters."""
     return "".join(letter for letter in name.lower() if letter.isascii() and letter.isalnum())[:60]
 
 
@@ -178,29 +181,29 @@ def waiting_for_storage() -> "QuerySet[Run]":
 
 @transaction.atomic
 def storage_back(run_id: UUID) -> bool:
-    """Say that the storage answers again, and end the call made for it. Returns False if it was not away.
+    """Record that the storage answers again, and end the call made for it. Returns False if it was not away.
 
-    A run that is paused for it goes on by itself, but only if nothing else has happened since: somebody is
-    responsible, nobody has done anything or been called for another reason, and at least one pass was made
-    since it last went on by itself. Otherwise it stays paused until somebody resumes it.
+    A run that was paused for this is resumed if somebody is responsible for it, nobody has done anything
+    since and no other call is open, and a pass was made since it was last resumed in this way. Otherwise it
+    stays paused until a person resumes it.
     """
     run = lock(run_id, allow_finished=True)
     if not open_troubles(run_id, Trouble.Kind.STORAGE).update(state=Trouble.State.OVER, ended_at=Now()):
         return False
-    waits = run.state == Run.State.PAUSED and run.why == Run.Why.STORAGE
-    goes_on = waits and _nothing_else_happened(run)
+    paused_for_it = run.state == Run.State.PAUSED and run.why == Run.Why.STORAGE
+    goes_on = paused_for_it and _nothing_else_happened(run)
     end_call(run, DoctorCall.Why.STORAGE)
     if goes_on:
         go_on(run)
-    record_run_event(run, "storage-back", None, {"goes_on": goes_on, "waits": waits and not goes_on})
+    record_run_event(run, "storage-back", None, {"goes_on": goes_on, "waits": paused_for_it and not goes_on})
     return True
 
 
 def _nothing_else_happened(run: Run) -> bool:
     away = Event.objects.filter(run=run, kind="storage-away").order_by("-seq").first()
-    if away is None or not _somebody_answers_for(run):
+    if away is None or not _has_somebody_responsible(run):
         return False
-    if Event.objects.filter(run=run, seq__gt=away.seq).exclude(kind__in=SAID_BY_THE_MACHINE).exists():
+    if Event.objects.filter(run=run, seq__gt=away.seq).exclude(kind__in=AUTOMATIC_EVENTS).exists():
         return False
     if unanswered().filter(run=run).exclude(why=DoctorCall.Why.STORAGE).exists():
         return False
@@ -211,26 +214,26 @@ def _nothing_else_happened(run: Run) -> bool:
 
 
 def _stalled() -> "QuerySet[Run]":
-    """Return the runs that should move, do not, and of which that was not said yet."""
-    said = Trouble.objects.filter(kind=Trouble.Kind.STALLED, state=Trouble.State.OPEN)
+    """Return the stalled runs that have not been reported yet."""
+    reported = Trouble.objects.filter(kind=Trouble.Kind.STALLED, state=Trouble.State.OPEN)
     to_do = Step.objects.filter(state__in=[Step.State.WAITING, Step.State.FADING])
     return Run.objects.filter(
         state=Run.State.RUNNING,
         next_due_at__lt=after(-settings.LACUNA_LEASE_SECONDS - STALLED_AFTER),
         pk__in=to_do.values("run_id"),
-    ).exclude(pk__in=said.values("run_id"))
+    ).exclude(pk__in=reported.values("run_id"))
 
 
-def say_stalled() -> int:
-    """Say of every run that should move and does not, and call the doctors; returns of how many it was said.
+def report_stalled() -> int:
+    """Record each newly stalled run and open a doctor call for it. Return how many were recorded.
 
-    Such a run is not paused: whoever works on it may only be slow, and its next pass says that it is over.
+    Such a run is not paused: its worker may only be slow, and then its next pass ends the trouble.
     """
-    return sum(_say_stalled(pk) for pk in _stalled().values_list("pk", flat=True))
+    return sum(_report_stalled(pk) for pk in _stalled().values_list("pk", flat=True))
 
 
 @transaction.atomic
-def _say_stalled(run_id: UUID) -> bool:
+def _report_stalled(run_id: UUID) -> bool:
     run = lock(run_id, allow_finished=True)
     if not _stalled().filter(pk=run_id).exists():
         return False

@@ -1,8 +1,8 @@
-"""The status of a case, derived in one place: stage, what waits for whom, what comes next, what is allowed.
+"""The status of a case, derived in one place: the stage, who has to act, what comes next, what is allowed.
 
 `case_status` is a pure function of `Facts`. It reads no database and no clock. patients/cases/facts.py
 gathers the facts; patients/cases/status_words.py says the result in words. Pages, the day board and lists
-derive nothing themselves.
+derive nothing themselves. A "night" is one booked procedure with its run.
 """
 
 from dataclasses import dataclass, field
@@ -12,16 +12,16 @@ from uuid import UUID
 
 
 class Stage(StrEnum):
-    """How far a case is. STOPPED is no value of Case.stage: the case is stored as MAPPED."""
+    """How far a case is. `_stage` derives it; of these only STOPPED is no value of Case.stage too."""
 
     INTAKE = "intake"
-    BRINGING = "bringing"
+    BRINGING = "bringing"  # the patient is adding keepsakes
     REVIEW = "review"
     MAPPED = "mapped"
     CONSENTED = "consented"
     BOOKED = "booked"
     RUNNING = "running"
-    STOPPED = "stopped"  # the last night was stopped, and nothing has followed yet
+    STOPPED = "stopped"  # the most recent night was stopped, and nothing has followed yet
     CLOSED = "closed"
     WITHDRAWN = "withdrawn"
 
@@ -34,7 +34,7 @@ OVER = frozenset({Stage.CLOSED, Stage.WITHDRAWN})
 
 
 class Who(StrEnum):
-    """For whom something waits."""
+    """Who has to act."""
 
     PATIENT = "patient"
     TEAM = "team"  # doctors and technicians
@@ -44,9 +44,10 @@ class Who(StrEnum):
 
 @dataclass(frozen=True)
 class Things:
-    """Keepsakes. brought: all but those that the patient took back; here: those that are not erased.
+    """Numbers of keepsakes. brought: all that the patient has not taken back; here: those of them not erased.
 
-    waiting, returned: by their review. unplaced: here, without a memory. last: when the newest was added.
+    waiting: not reviewed yet. returned: sent back to the patient by the review. unplaced: here, but in no
+    memory. last: when the newest was added.
     """
 
     brought: int = 0
@@ -59,10 +60,10 @@ class Things:
 
 @dataclass(frozen=True)
 class Memories:
-    """Memories. on_map: every memory on the map; targets, protected, erased: those of them by fate.
+    """Numbers of memories. on_map: all on the map. They are split into targets, protected and erased.
 
-    childhood: those that are not on the map. unrated, undated: not erased, without intensity or (on the map)
-    without a date; undated is counted for open maps only.
+    childhood: those kept off the map. unrated: not erased, without an intensity. undated: not erased, on the
+    map, without a date; counted only while the map is open.
     """
 
     on_map: int = 0
@@ -85,7 +86,7 @@ class Map:
 
 @dataclass(frozen=True)
 class Consent:
-    """A signature in force. starts_from: when the time to think it over ends."""
+    """A consent in force. starts_from: the earliest start of a night, when cooling-off has ended."""
 
     signed_at: datetime
     starts_from: datetime
@@ -96,8 +97,9 @@ class Night:
     """One procedure that was not canceled, with its run if it has started.
 
     state: of the procedure (booked, started, done). fault: why a booked night cannot start at its time, a
-    code of erasure/procedures/readiness.py, or "". run_state: "" before the start. decisions: copies that
-    wait for the doctor. called_at: since when a doctor is called and nobody has answered.
+    code of erasure/procedures/readiness.py, or "". run_state: "" before the start. decisions: number of
+    copies off the map on which the doctor has still to decide. called_at: since when a doctor is called and
+    nobody has answered.
     """
 
     id: UUID
@@ -123,7 +125,7 @@ class Night:
 
 @dataclass(frozen=True)
 class Remainders:
-    """Memories that a stopped night left half gone. undecided: those that wait for the patient's word."""
+    """Memories that a stopped night left partly erased. left: all; undecided: the patient has not decided."""
 
     left: int = 0
     undecided: int = 0
@@ -133,7 +135,8 @@ class Remainders:
 class Facts:
     """All that the status of a case depends on. stored: Case.stage. nights: the oldest first.
 
-    storage, consent: the signatures in force for keeping things, and for the map that is locked now.
+    storage: the consent in force to keep keepsakes. consent: the one to erase the map that is locked now.
+    subject_named: the patient has said whom they want to forget.
     """
 
     stored: str
@@ -213,6 +216,7 @@ def _night(facts: Facts) -> Night | None:
 
 
 def _stage(facts: Facts) -> Stage:
+    """Return the stored stage of a case that is over or whose map is open; else derive it from the facts."""
     stored = Stage(facts.stored)
     if stored in OVER:
         return stored

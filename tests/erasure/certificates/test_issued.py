@@ -17,6 +17,7 @@ from clinic.audit import triggers
 from clinic.audit.checkpoints import checkpoint, sign
 from clinic.audit.models import Entry
 from clinic.audit.verify import verify_log
+from erasure.certificates.issued import index_of_issue
 from erasure.certificates.models import Certificate
 from erasure.certificates.pdf import certificate_file
 from erasure.jobs.certifying import certify
@@ -248,6 +249,16 @@ def test_e9_a_pasted_one_that_was_never_issued(client: Client) -> None:
     shown = client.post("/v/", {"text": certificate_file(made)}).content.decode()
     assert "This certificate does not hold." in shown
     assert "The log does not show that it was issued." in shown
+
+
+def test_e9_an_entry_slipped_in_before_the_first_proves_no_issue() -> None:
+    made, _other = pair()
+    entry = Entry.objects.get(action="certificate.issued", subject=f"certificate:{made.pk}")
+    entry.index, entry.details = -1, {**entry.details, "digest": "ab" * 32}
+    with unguarded(connection):
+        entry.save(force_insert=True)
+    assert index_of_issue("ab" * 32) is None
+    assert index_of_issue(made.digest) is not None
 
 
 def change_details(entry: Entry) -> None:

@@ -288,7 +288,7 @@ def test_a_worker_that_lost_the_run_reports_no_damage(meanwhile: Callable[[Run],
     step, keepsake = run.steps.get(position=0), first_of(run)
     meanwhile(run)
     events = Event.objects.count()
-    assert not trouble.damaged(fence, step, [Damage(keepsake, "key-gone")])
+    assert not trouble.report_damage(fence, step, [Damage(keepsake, "key-gone")])
     assert not Trouble.objects.exists()
     assert Event.objects.count() == events
 
@@ -485,7 +485,7 @@ def test_a_worker_that_lost_the_run_says_nothing_of_its_faults(lost: bool) -> No
     assert fence
     if lost:
         fence = Fence(run.pk, fence.epoch - 1)
-    assert trouble.failed(run.pk, Trouble.Kind.FAULT, "LookupError", fence) is not lost
+    assert trouble.report_failure(run.pk, Trouble.Kind.FAULT, "LookupError", fence) is not lost
     assert state_of(run)[0] == ("running" if lost else "paused")
 
 
@@ -493,10 +493,10 @@ def test_a_night_that_does_not_move_is_said_and_called_for_once(settings: Settin
     settings.LACUNA_LEASE_SECONDS = 60
     run, other = make_run(1), make_run(1)
     Run.objects.filter(pk=run.pk).update(next_due_at=after(-70))
-    assert trouble.say_stalled() == 0, "its worker may have died a minute ago"
+    assert trouble.report_stalled() == 0, "its worker may have died a minute ago"
     Run.objects.filter(pk=run.pk).update(next_due_at=after(-80))
-    assert trouble.say_stalled() == 1
-    assert trouble.say_stalled() == 0
+    assert trouble.report_stalled() == 1
+    assert trouble.report_stalled() == 0
     assert kinds(run) == ["started", "stalled", "doctor-called"]
     assert kinds(other) == ["started"]
     assert state_of(run) == ("running", "")
@@ -512,7 +512,7 @@ def test_a_night_that_waits_for_a_person_is_not_stalled(why: str) -> None:
         run.steps.update(state=Step.State.HELD)
     else:
         control.pause(run.pk, by=None)
-    assert trouble.say_stalled() == 0
+    assert trouble.report_stalled() == 0
 
 
 # --- calls wait for nothing ---
