@@ -46,14 +46,14 @@ test: $(VENV)/development ## Run every test, on SQLite and on PostgreSQL
 	@$(BIN)/python -m tests.packages
 	@$(call REPORTED,$(call TESTS) && $(call TESTS,$(ON_POSTGRES),-m "both_databases and not browser and not torture"))
 
-quick: $(VENV)/development ## Run the tests that need no browser, on SQLite, without killing processes
+quick: $(VENV)/development ## Run the short tests that need no browser, on SQLite, without killing processes
 	@$(BIN)/python -m tests.packages --quick
-	@$(call REPORTED,$(call TESTS,,-m "not browser and not processes and not torture"))
+	@$(call REPORTED,$(call TESTS,,-m "not browser and not processes and not torture and not migrations and not long"))
 
-torture: $(VENV)/development ## Fail and kill a night at its every write, on both databases (a quarter of an hour)
+torture: $(VENV)/development ## Fail and kill a night at its every write, on both databases (a third of an hour)
 	@$(BIN)/python -m tests.packages
 	@$(call TORTURE)
-	@$(call TORTURE,$(ON_POSTGRES))
+	@$(if $(filter sqlite,$(ON)),,$(call TORTURE,$(ON_POSTGRES)))
 
 guards: $(VENV)/development ## Remove one guard at a time and list those that no test misses (hours)
 	@$(BIN)/python -m tests.guards $(ARGS)

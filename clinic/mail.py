@@ -1,23 +1,11 @@
-"""Sending mail, with an error of its own if the mail server is unavailable."""
+"""What the settings say about mail."""
 
-from smtplib import SMTPException
-
-from django.core.mail import send_mail
-from django.utils.translation import gettext as _
-
-from clinic.unavailable import ServiceUnavailable
+from django.conf import settings
 
 
-class Unsent(ServiceUnavailable):
-    """A mail could not be sent. What it was about is done anyway. The message is a sentence for the user."""
+def waits_for_server() -> bool:
+    """Return whether mail waits because no mail server is set.
 
-
-def send(subject: str, body: str, to: str) -> None:
-    """Send one mail to the address `to`. Errors: Unsent."""
-    try:
-        send_mail(subject, body, None, [to])
-    except (SMTPException, OSError) as error:
-        raise Unsent(
-            _("This is done, but the mail to %(address)s could not be sent: the mail server does not answer.")
-            % {"address": to}
-        ) from error
+    In the demonstration the outbox takes the place of a mail server: everybody reads their mail there.
+    """
+    return bool(settings.MAIL_BACKEND == settings.OUTBOX) and not settings.LACUNA_DEMO

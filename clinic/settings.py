@@ -40,6 +40,20 @@ def number(name: str, default: float) -> float:
         raise ImproperlyConfigured(f"{name} must be a number") from error
 
 
+def secret(name: str) -> str:
+    """Return the secret in a variable, or in the file that the variable `name`_FILE names.
+
+    Errors: ImproperlyConfigured if that file cannot be read.
+    """
+    path = os.environ.get(f"{name}_FILE")
+    if not path:
+        return os.environ.get(name, "")
+    try:
+        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImproperlyConfigured(f"{name}_FILE cannot be read: {error}") from error
+
+
 def kept_secret(path: Path) -> str:
     """Return the secret in the file `path`.
 
@@ -66,6 +80,23 @@ ALLOWED_HOSTS = words("LACUNA_HOSTS", "localhost,127.0.0.1,[::1]")
 # Set it behind a proxy that does TLS: then cookie names begin with __Host- and HSTS is sent.
 HTTPS = flag("LACUNA_HTTPS", default=False)
 CSRF_TRUSTED_ORIGINS = words("LACUNA_ORIGINS")
+
+# Whether this is the demonstration. Its bar, its sign-in page, its style sheet, its URL and what it does by
+# itself exist nowhere else.
+LACUNA_DEMO = flag("LACUNA_DEMO", default=False)
+
+
+def site_address() -> str:
+    """Return the root URL of the site for links in mail that no request causes.
+
+    By default it has the first host name of LACUNA_HOSTS; on loopback `serve` sets it, with its port.
+    """
+    host = ALLOWED_HOSTS[0] if ALLOWED_HOSTS else "localhost"
+    given = os.environ.get("LACUNA_ADDRESS") or f"{'https' if HTTPS else 'http'}://{host.lstrip('.*')}/"
+    return f"{given.rstrip('/')}/"
+
+
+LACUNA_ADDRESS = site_address()
 
 INSTALLED_APPS = [
     "clinic",
@@ -100,11 +131,12 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "clinic.audit.middleware.AuditContextMiddleware",
-    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "clinic.access.sign_in_required.SignInRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "clinic.access.middleware.PolicyMiddleware",
+    "patients.cases.no_open_case.NoOpenCaseMiddleware",
     "clinic.unavailable.ServiceUnavailableMiddleware",
 ]
 
@@ -123,13 +155,18 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
+            "builtins": ["clinic.templatetags.form_tokens"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "clinic.access.navigation.navigation",
+                "clinic.configuration.context.clinic",
                 "clinic.alerts.context.alerts",
+                "clinic.seasons.context.seasons",
+                "patients.consent.context.consent",
+                *(["erasure.demo.context.demonstration"] if LACUNA_DEMO else []),
             ],
         },
     }
@@ -237,26 +274,18 @@ LACUNA_LOG_ORIGIN = os.environ.get("LACUNA_LOG_ORIGIN", "lacuna.example/audit")
 # Keepsakes are not uploaded through Django (uploads have their own ASGI route), so bodies are small forms.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 FILE_UPLOAD_HANDLERS: list[str] = []
-LACUNA_UPLOAD_MAX_BYTES = int(number("LACUNA_UPLOAD_MAX_BYTES", 512 * 1024 * 1024))
-# The process that decodes a video has it in memory twice.
-LACUNA_VIDEO_MAX_BYTES = int(number("LACUNA_VIDEO_MAX_BYTES", 256 * 1024 * 1024))
+# What this machine takes in one file. The clinic decides in the browser how large films may be.
+LACUNA_UPLOAD_MAX_BYTES = int(number("LACUNA_UPLOAD_MAX_BYTES", 5_300_000_000))
 LACUNA_MEDIA_MAX_SECONDS = int(number("LACUNA_MEDIA_MAX_SECONDS", 2 * 3600))
 LACUNA_PDF_MAX_PAGES = int(number("LACUNA_PDF_MAX_PAGES", 30))
-LACUNA_CASE_MAX_BYTES = int(number("LACUNA_CASE_MAX_BYTES", 8 * 1024**3))
+LACUNA_CASE_MAX_BYTES = int(number("LACUNA_CASE_MAX_BYTES", 64 * 1024**3))
 LACUNA_CASE_MAX_KEEPSAKES = int(number("LACUNA_CASE_MAX_KEEPSAKES", 2000))
+# A patient may tick everything they brought; Django's usual limit is 1,000.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = LACUNA_CASE_MAX_KEEPSAKES + 100
 
-# --- Policies of the clinic (the demonstration has its own, and its certificates say so) ------------------
-LACUNA_DEMO = flag("LACUNA_DEMO", default=False)
-LACUNA_COOLING_OFF_HOURS = number("LACUNA_COOLING_OFF_HOURS", 0 if LACUNA_DEMO else 72)
-LACUNA_PRESENCE_CHECK_MINUTES = number("LACUNA_PRESENCE_MINUTES", 0 if LACUNA_DEMO else 20)
-# A memory is strong if its intensity times its number of links is at least this. Somebody must be present
-# when a strong memory fades.
-LACUNA_PRESENCE_STRENGTH = number("LACUNA_PRESENCE_STRENGTH", 30)
-LACUNA_PRESENCE_GRACE_SECONDS = number("LACUNA_PRESENCE_GRACE_SECONDS", 90)
-LACUNA_CALL_AGAIN_SECONDS = number("LACUNA_CALL_AGAIN_SECONDS", 60)
-LACUNA_CALL_ESCALATE_SECONDS = number("LACUNA_CALL_ESCALATE_SECONDS", 180)
-LACUNA_PACE_SECONDS = number("LACUNA_PACE_SECONDS", 6 if LACUNA_DEMO else 90)
-LACUNA_INVITATION_DAYS = 14
+# --- The runner -------------------------------------------------------------------------------------------
+# What a clinic decides (cooling-off, pace, presence checks, calls, its telephone) is in the database and is
+# changed in the browser: clinic/configuration.
 LACUNA_LEASE_SECONDS = number("LACUNA_LEASE_SECONDS", 60)
 LACUNA_SLICE_SECONDS = number("LACUNA_SLICE_SECONDS", 20)
 # How long a certificate waits until the processes that may have seen the night are replaced.
@@ -266,7 +295,7 @@ LACUNA_RENEWAL_SECONDS = number("LACUNA_RENEWAL_SECONDS", 30)
 AUTH_USER_MODEL = "clinic.User"
 # auth.W004 wants a unique e-mail field. Ours is unique regardless of case, by a constraint on Lower("email").
 SILENCED_SYSTEM_CHECKS = ["auth.W004"]
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = ["clinic.people.backend.PassphraseBackend"]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.ScryptPasswordHasher",
@@ -278,6 +307,7 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "clinic.people.validators.CharacterValidator"},
     {"NAME": "clinic.people.validators.ClinicNameValidator"},
 ]
 LOGIN_URL = "account_login"
@@ -337,12 +367,22 @@ if HTTPS:
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-session", "__Host-csrf"
 
-# By default mail is stored in an outbox, which staff can read in the demonstration. An installation that
-# sends mail sets LACUNA_MAIL_BACKEND.
-MAIL_BACKEND = os.environ.get("LACUNA_MAIL_BACKEND", "clinic.outbox.backend.OutboxBackend")
+# Without a mail server, mail is stored in an outbox, which staff can read in the demonstration.
+OUTBOX = "clinic.outbox.backend.OutboxBackend"
+SMTP = "django.core.mail.backends.smtp.EmailBackend"
+MAIL_BACKEND = os.environ.get("LACUNA_MAIL_BACKEND") or (
+    SMTP if os.environ.get("LACUNA_MAIL_HOST") else OUTBOX
+)
+MAIL_SECURITY = os.environ.get("LACUNA_MAIL_SECURITY", "").strip().lower()
+if MAIL_SECURITY not in {"", "starttls", "tls"}:
+    raise ImproperlyConfigured("LACUNA_MAIL_SECURITY must be starttls, tls, or empty")
 MAIL_SERVER = {
     "host": os.environ.get("LACUNA_MAIL_HOST", "localhost"),
-    "port": int(number("LACUNA_MAIL_PORT", 25)),
+    "port": int(number("LACUNA_MAIL_PORT", {"": 25, "starttls": 587, "tls": 465}[MAIL_SECURITY])),
+    "username": os.environ.get("LACUNA_MAIL_USER", ""),
+    "password": secret("LACUNA_MAIL_PASSWORD"),
+    "use_tls": MAIL_SECURITY == "starttls",
+    "use_ssl": MAIL_SECURITY == "tls",
     # Seconds for connecting and for each reply. It is short because a person waits for the form's response.
     "timeout": 5,
 }
@@ -352,7 +392,10 @@ if django.VERSION >= (6, 1):
     MAILERS = {"default": {"BACKEND": MAIL_BACKEND, "OPTIONS": MAIL_SERVER if to_server else {}}}
 else:
     EMAIL_BACKEND = MAIL_BACKEND
-    EMAIL_HOST, EMAIL_PORT, EMAIL_TIMEOUT = MAIL_SERVER.values()
+    EMAIL_HOST, EMAIL_PORT = MAIL_SERVER["host"], MAIL_SERVER["port"]
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = MAIL_SERVER["username"], MAIL_SERVER["password"]
+    EMAIL_USE_TLS, EMAIL_USE_SSL = MAIL_SERVER["use_tls"], MAIL_SERVER["use_ssl"]
+    EMAIL_TIMEOUT = MAIL_SERVER["timeout"]
 DEFAULT_FROM_EMAIL = os.environ.get("LACUNA_MAIL_FROM", "Lacuna <front-desk@lacuna.example>")
 
 # --- Languages, time, static files ------------------------------------------------------------------------
@@ -365,12 +408,10 @@ LOCALE_PATHS = [
 ]
 USE_I18N = USE_TZ = True
 FORMAT_MODULE_PATH = ["clinic.formats"]
-# The telephone number of "Call us" on patients' pages. Without a number these pages do not mention calling.
-LACUNA_CLINIC_PHONE = os.environ.get("LACUNA_CLINIC_PHONE", "212-555-0142" if LACUNA_DEMO else "")
 TIME_ZONE = os.environ.get("LACUNA_TIME_ZONE", "America/New_York")
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
-STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_DIRS = [BASE_DIR / "static", *([BASE_DIR / "erasure" / "demo" / "static"] if LACUNA_DEMO else [])]
 WHITENOISE_USE_FINDERS = DEBUG
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 

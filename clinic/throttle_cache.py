@@ -1,4 +1,4 @@
-"""The cache of throttles where there is no Redis: a table that loses only rows that have expired."""
+"""The cache of throttles for installations without Redis: a table that loses only rows that have expired."""
 
 import base64
 import pickle
@@ -23,13 +23,13 @@ NEVER = datetime.max.replace(microsecond=0, tzinfo=UTC)  # the expiry of a value
 class ThrottleCache(DatabaseCache):
     """Django's cache in a table, without its culling (docs/decisions/0011-throttles-that-last.md).
 
-    Above 300 rows Django's deletes live rows, whichever they are, so a stranger's failed sign-ins would reset
-    the counter of somebody else. Here only expired rows are deleted. Each throttle limits how many rows an
-    address can add in the time that they live, so the table stays small.
+    Above 300 rows, Django's cache deletes rows that have not expired. So a stranger's failed sign-ins would
+    reset somebody else's counter. Here only expired rows are deleted. Each throttle limits how many rows one
+    address can add before they expire, so the table stays small.
 
-    `add`, `set` and `touch` are one statement each. So only one of two processes that add an expired key
-    succeeds. And an error of the database is raised: Django's returns False then, which a throttle takes for
-    too many tries.
+    `add`, `set` and `touch` are one SQL statement each. So if two processes add the same expired key, only
+    one succeeds. Errors of the database are raised. Django's cache returns False for them, which a throttle
+    would take for too many tries.
     """
 
     def __init__(self, table: str, params: dict[str, Any]) -> None:
@@ -65,7 +65,7 @@ class ThrottleCache(DatabaseCache):
         return {names[name]: pickle.loads(base64.b64decode(value)) for name, value in rows}  # noqa: S301
 
     def delete_expired(self) -> None:
-        """Delete the rows that have expired: they contain addresses."""
+        """Delete the rows that have expired. They contain addresses of visitors, so they must not stay."""
         self.cleaning_due = time.monotonic() + CLEANING_INTERVAL
         self._run("DELETE FROM {table} WHERE expires <= %s", [timezone.now()])
 
@@ -73,7 +73,7 @@ class ThrottleCache(DatabaseCache):
         self, statement: str, values: list[Any], key: Any, value: Any, timeout: Any, version: int | None
     ) -> bool:
         """Run SET or ADD, whose last values are `values`. Return whether a row was written."""
-        if time.monotonic() >= self.cleaning_due:  # the supervisor does it too, where one runs
+        if time.monotonic() >= self.cleaning_due:  # where a supervisor runs, it does so too
             self.delete_expired()
         name = self.make_and_validate_key(key, version=version)
         pickled = base64.b64encode(pickle.dumps(value, self.pickle_protocol)).decode()
@@ -92,7 +92,7 @@ class ThrottleCache(DatabaseCache):
             return int(cursor.rowcount)
 
     def _prepared(self, statement: str, values: list[Any], db: str) -> tuple[str, list[Any]]:
-        """Return a statement with the table's name in it, and values as the database takes them."""
+        """Return the statement with the table's name filled in, and the values in the database's types."""
         operations = connections[db].ops
         adapted = [
             operations.adapt_datetimefield_value(value) if isinstance(value, datetime) else value

@@ -1,4 +1,4 @@
-"""What is unavailable (the database, Redis, the mail server, the disk), how it is told, and the 503 page."""
+"""Tells outages (of the database, Redis, the mail server, the disk) from faults of the code; the 503 page."""
 
 import errno
 import logging
@@ -21,7 +21,7 @@ log = logging.getLogger("lacuna.unavailable")
 
 RETRY_AFTER = 30  # seconds
 
-# Of SQLite's errors those that are no fault of the query: https://www.sqlite.org/rescode.html
+# The errors of SQLite that are not caused by the query: https://www.sqlite.org/rescode.html
 SQLITE_OUTAGES = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -34,8 +34,8 @@ SQLITE_OUTAGES = frozenset(
         sqlite3.SQLITE_PROTOCOL,
     }
 )
-# The same of PostgreSQL's: the classes of connection, resources, operators, and system; then read-only (a
-# standby), a serialization failure, a deadlock, a lock that was not to be had.
+# The same for PostgreSQL. First the classes 08 (connection), 53 (resources), 57 (operator) and 58 (system).
+# Then read-only (a standby), a serialization failure, a deadlock, and a lock that was not available.
 POSTGRESQL_OUTAGES = ("08", "53", "57", "58", "25006", "40001", "40P01", "55P03")
 POSTGRESQL_FULL = "53100"
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -43,7 +43,7 @@ DISK_OUTAGES = DISK_FULL | {errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE}
 
 
 class ServiceUnavailable(OSError):
-    """A service that we depend on does not answer or refuses. The message says which, in a sentence."""
+    """A service that we depend on does not answer, or refuses. The message is a sentence that names it."""
 
 
 def redis_errors() -> "tuple[type[RedisError], ...]":
@@ -114,20 +114,20 @@ def _is_outage_of_database(error: Error) -> bool:
             return code in SQLITE_OUTAGES
         if (state := _sqlstate(cause)) is not None:
             return state.startswith(POSTGRESQL_OUTAGES)
-    # No code: there was no server to give one. SQLite always gives one if it was asked something.
+    # No code: no server answered. SQLite gives a code with every error of a query.
     return isinstance(error, OperationalError | InterfaceError)
 
 
 def _first_line(error: Error) -> str:
-    """Return the first line of an error's message. The further ones may quote the query."""
+    """Return the first line of an error's message. The lines after it may quote the query."""
     return str(error).partition("\n")[0]
 
 
 def unavailable_page(request: HttpRequest, sentence: str) -> HttpResponse:
-    """Log what is unavailable and return the 503 page. Nothing is read from the database for it."""
+    """Log `sentence`, which says what is unavailable, and return the 503 page. Does not use the database."""
     log.error("%s", sentence)
     again = escape_leading_slashes(request.get_full_path()) if request.method in {"GET", "HEAD"} else ""
-    # Not the language of a session or an account: only the cookie and the header can be read now.
+    # The language of the session or the account would need the database. The cookie and the header do not.
     with translation.override(translation.get_language_from_request(request)):
         page = HttpResponse(render_to_string("503.html", {"again": again}), status=503)
     page["Retry-After"] = str(RETRY_AFTER)
@@ -138,9 +138,9 @@ def unavailable_page(request: HttpRequest, sentence: str) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
-    """Answer an exception: the 503 page if something is unavailable, else the 500 page.
+    """Return the 503 page if the exception being handled is an outage, else the 500 page.
 
-    This is Django's handler500. It gets the exceptions of middleware, which `process_exception` does not.
+    This is Django's handler500. It also handles exceptions of middleware, unlike `process_exception`.
     """
     error = sys.exc_info()[1]
     if error is not None and (sentence := outage(error)):

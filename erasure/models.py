@@ -2,6 +2,7 @@
 
 from erasure.backups.models import Backup, Drill
 from erasure.certificates.models import Certificate
+from erasure.destructions.models import Destruction, DestructionItem
 from erasure.procedures.models import Procedure
 from erasure.renewal.models import Renewal, ServerProcess
 from erasure.runs.models import (
@@ -24,6 +25,8 @@ __all__ = [
     "Backup",
     "CallNotice",
     "Certificate",
+    "Destruction",
+    "DestructionItem",
     "DoctorCall",
     "Drill",
     "Event",

@@ -1,10 +1,17 @@
 """The URLs of this app, collected from its packages."""
 
+from django.conf import settings
+
 from erasure.backups.urls import urlpatterns as backups
 from erasure.certificates.urls import urlpatterns as certificates
+from erasure.demo.urls import urlpatterns as demo
+from erasure.destructions.urls import urlpatterns as destructions
 from erasure.procedures.urls import urlpatterns as procedures
 from erasure.remainders.urls import urlpatterns as remainders
+from erasure.reports.urls import urlpatterns as reports
 from erasure.session.urls import urlpatterns as session
 
 app_name = "erasure"
-urlpatterns = [*procedures, *session, *certificates, *remainders, *backups]
+urlpatterns = [*procedures, *session, *certificates, *destructions, *remainders, *reports, *backups]
+if settings.LACUNA_DEMO:
+    urlpatterns += demo

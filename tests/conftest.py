@@ -1,4 +1,4 @@
-"""What every test may use."""
+"""Fixtures and plugins for the whole suite."""
 
 import os
 from collections.abc import Iterator
@@ -9,25 +9,28 @@ from django.conf import settings as django_settings
 from django.db import connection
 from django.utils import translation
 
+from clinic.configuration import values
 from erasure.jobs import certifying
 from patients.vault import configured
 from tests.clinic.audit.plugin import log_can_be_flushed
+from tests.configuration import TestCache
 from tests.database import django_db_setup
 from tests.erasure.verification.ended import verify_here
 from tests.mailers import MEMORY, send_mail_through
 from tests.photos import REPORTED, SHARED, make_photos
+from tests.schema import schema
 from tests.servers import bucket, nowhere, s3_server
 
-__all__ = ["bucket", "django_db_setup", "log_can_be_flushed", "nowhere", "s3_server"]
+__all__ = ["bucket", "django_db_setup", "log_can_be_flushed", "nowhere", "s3_server", "schema"]
 pytest_plugins = ["tests.both_databases", "tests.limits", "tests.order", "tests.report"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "only_on(vendor): says something of one database alone")
+    config.addinivalue_line("markers", "only_on(vendor): runs only on this database")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what says something of the other database: the other half of the suite runs it."""
+    """Deselect tests marked `only_on` for the other database: the suite's run on that database has them."""
     here, others = [], []
     for item in items:
         elsewhere = any(mark.args != (connection.vendor,) for mark in item.iter_markers("only_on"))
@@ -38,7 +41,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def made_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Photos that tests.photos makes, once for all the processes of a run."""
+    """The directory of photos that tests.photos generates, once for all processes of a test run."""
     base = tmp_path_factory.getbasetemp()
     directory = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "photos"
     make_photos(directory)
@@ -47,13 +50,13 @@ def made_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(params=["made", *(["shared"] if SHARED.is_dir() else [])])
 def sample_photos(request: pytest.FixtureRequest) -> Path:
-    """A directory of photos as cameras make them: the made ones, and again the real ones where they are."""
+    """A directory of photos as cameras make them. Runs twice where the real ones are installed: with both."""
     return SHARED if request.param == "shared" else request.getfixturevalue("made_photos")
 
 
 @pytest.fixture
 def reported() -> Path:
-    """The directory of small files that stand for what people reported; skips where it is not."""
+    """The directory of small files that reproduce reported bugs; skips the test where it is not installed."""
     if not REPORTED.is_dir():
         pytest.skip("the reported files are not here")
     return REPORTED
@@ -61,19 +64,21 @@ def reported() -> Path:
 
 @pytest.fixture
 def best_photos(request: pytest.FixtureRequest) -> Path:
-    """The real photos where they are, else the made ones, for tests that are too long to run with both."""
+    """The real photos if installed, else the generated ones: for tests that would take too long with both."""
     return SHARED if SHARED.is_dir() else request.getfixturevalue("made_photos")
 
 
 @pytest.fixture(scope="session")
-def laid_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where static files would lie. Tests lay none out, finders find them; WhiteNoise wants the folder."""
+def empty_static_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty STATIC_ROOT: WhiteNoise needs the folder. Tests use finders and do not run collectstatic."""
     return tmp_path_factory.mktemp("static")
 
 
 @pytest.fixture(autouse=True)
-def own_house(tmp_path: Path, settings: django_settings, laid_out: Path) -> Iterator[None]:
-    """Give each test a vault, keys, witness and signing key of its own."""
+def isolated_installation(
+    tmp_path: Path, settings: django_settings, empty_static_root: Path
+) -> Iterator[None]:
+    """Give each test its own vault, keys, witness and signing key, all in `tmp_path`."""
     settings.LACUNA_DATA_DIR = tmp_path
     settings.LACUNA_VAULT_DIR = tmp_path / "vault"
     settings.LACUNA_KEYS_DIR = tmp_path / "keys"
@@ -84,10 +89,9 @@ def own_house(tmp_path: Path, settings: django_settings, laid_out: Path) -> Iter
     settings.LACUNA_KEYS = "slots"
     settings.LACUNA_TOKEN_MODULE = ""
     settings.LACUNA_SEVERAL_MACHINES = False
-    settings.LACUNA_COOLING_OFF_HOURS = 0
     settings.LACUNA_SIGNING_KEY_FILE = tmp_path / "signing-key"
     settings.LACUNA_WITNESS_DIR = tmp_path / "witness"
-    settings.STATIC_ROOT = laid_out
+    settings.STATIC_ROOT = empty_static_root
     settings.WHITENOISE_USE_FINDERS = True
     send_mail_through(settings, MEMORY)
     settings.WHITENOISE_AUTOREFRESH = True  # else each test client would first list every static file
@@ -95,17 +99,18 @@ def own_house(tmp_path: Path, settings: django_settings, laid_out: Path) -> Iter
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     }
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    values.cache = TestCache()
     configured.reset()
-    translation.deactivate()  # a page that another test asked for in Vietnamese leaves its thread speaking it
+    translation.deactivate()  # an earlier test's Vietnamese page leaves the thread in Vietnamese
     yield
     configured.reset()
 
 
 @pytest.fixture(autouse=True)
 def verified_here(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Verify the runs that end in this process without a process for each: the same checks, no write allowed.
+    """Verify runs in this process instead of a subprocess: the same checks, and no write is allowed.
 
-    Tests marked `processes` start the verifier as a house does.
+    Tests marked `processes` start the verifier as a subprocess, as production does.
     """
     if request.node.get_closest_marker("processes") is None:
         monkeypatch.setattr(certifying, "verify_in_subprocess", verify_here)

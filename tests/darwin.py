@@ -1,6 +1,6 @@
-"""A stand-in for macOS: this Python without what only Linux has, and with the name of the other system.
+"""Imitates macOS: removes from Python what exists only on Linux, and sets `sys.platform` to "darwin".
 
-As `sitecustomize` it is imported before everything else, in every process of a house (`disguised`).
+`install_imitation` makes it the module `sitecustomize`, which Python imports before everything else.
 """
 
 import ctypes
@@ -24,7 +24,7 @@ LINUX_ONLY = {
 
 
 class Libc(ctypes.CDLL):
-    """The C library without the calls that only Linux has."""
+    """The C library without the functions that only Linux has."""
 
     def __getattr__(self, name: str) -> object:
         if name in {"prctl", "syscall"}:
@@ -32,14 +32,14 @@ class Libc(ctypes.CDLL):
         return super().__getattr__(name)
 
 
-def become() -> None:
-    sysconfig.get_config_vars()  # reads a file that is named after the system
+def imitate_macos() -> None:
+    sysconfig.get_config_vars()  # cached now: it reads a file that is named after the real system
     for module, names in LINUX_ONLY.items():
         for name in names:
             if hasattr(module, name):
                 delattr(module, name)
     ctypes.CDLL = Libc  # type: ignore[misc]
-    # Part of macOS's standard library, which urllib asks for proxies.
+    # A module of Python on macOS; urllib reads the proxy settings from it.
     proxies = types.ModuleType("_scproxy")
     proxies._get_proxy_settings = dict  # type: ignore[attr-defined]
     proxies._get_proxies = dict  # type: ignore[attr-defined]
@@ -47,7 +47,7 @@ def become() -> None:
     sys.platform = "darwin"
 
 
-def disguised(directory: Path) -> str:
-    """Return a PYTHONPATH with which every process believes itself on macOS; `directory` is for its use."""
-    (directory / "sitecustomize.py").write_text(Path(__file__).read_text() + "\n\nbecome()\n")
+def install_imitation(directory: Path) -> str:
+    """Write this file to `directory` as sitecustomize.py; return a PYTHONPATH with which it is imported."""
+    (directory / "sitecustomize.py").write_text(Path(__file__).read_text() + "\n\nimitate_macos()\n")
     return str(directory)

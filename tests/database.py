@@ -1,4 +1,4 @@
-"""The database of a test process: a copy of one that a single process has migrated.
+"""The fixture `django_db_setup`: each test process gets a copy of a database that is migrated only once.
 
 Migrating takes two seconds of processor time, and every worker of pytest-xdist needs a database of its own.
 """
@@ -22,6 +22,8 @@ from django.conf import settings
 from django.db import connection
 from pytest_django import DjangoDbBlocker
 
+from tests.stash import HAS_DATABASE
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -40,13 +42,14 @@ def django_db_setup(
             _create_file(_templates(pytestconfig, tmp_path_factory), tmp_path_factory.mktemp("database"))
         else:
             _create_test_database()
+    pytestconfig.stash[HAS_DATABASE] = True
     yield
     with django_db_blocker.unblock():
         connection.creation.destroy_test_db(before, verbosity=0)
 
 
 def _create_file(templates: Path, directory: Path) -> None:
-    """Make SQLite's database a file, because the processes that tests start open it too."""
+    """Put the SQLite database in a file, not in memory: processes that tests start open it too."""
     path = directory / "test.sqlite3"
     with _locked(templates):
         template = templates / f"{_digest()}.sqlite3"
@@ -56,11 +59,13 @@ def _create_file(templates: Path, directory: Path) -> None:
             _migrate(template)
         shutil.copyfile(template, path)
     _use(path)
-    sys.addaudithook(lambda event, args: leave_to_sqlite(str(path), args[0]) if event == "open" else None)
+    sys.addaudithook(
+        lambda event, args: refuse_to_open_database(str(path), args[0]) if event == "open" else None
+    )
 
 
 def _migrate(template: Path) -> None:
-    """Create `template` by Django's migrations. It appears under its name only when it is complete."""
+    """Create the file `template` by running the migrations. It gets this name only when it is complete."""
     unfinished = template.with_suffix(".unfinished")
     connection.settings_dict["TEST"]["NAME"] = str(unfinished)
     _create_test_database()
@@ -70,9 +75,9 @@ def _migrate(template: Path) -> None:
 
 
 def _create_test_database() -> None:
-    """Create the test database by migrations, without the copy of its rows that Django 5.2 makes by default.
+    """Create the test database by migrations, with `serialize=False`: no test needs a copy of its rows.
 
-    Newer versions make it only if asked, and deprecate the parameter.
+    Django 5.2 serializes by default. Newer versions do not, and deprecate the parameter.
     """
     create = connection.creation.create_test_db
     parameter = inspect.signature(create).parameters.get("serialize")
@@ -90,7 +95,7 @@ def _use(path: Path) -> None:
 
 
 def _templates(config: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of the migrated database: pytest's cache, or else one that the workers of a run share."""
+    """The directory for the migrated database: pytest's cache, else a directory that all workers share."""
     cache = getattr(config, "cache", None)
     if cache is not None:
         return Path(cache.mkdir("lacuna-migrated"))
@@ -102,30 +107,30 @@ def _templates(config: pytest.Config, tmp_path_factory: pytest.TempPathFactory) 
 
 @contextmanager
 def _locked(directory: Path) -> Iterator[None]:
-    """Hold the lock on `directory` against the other processes that would write in it."""
+    """Hold a lock on `directory` that every process takes before it writes there."""
     with (directory / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def _digest() -> str:
-    """A digest of all that decides what migrations make: our files, the migrations, and the versions."""
+    """A digest of all that the migrated database depends on: our files, all migrations, and versions."""
     digest = hashlib.sha256(f"{sys.version} {django.VERSION} {sqlite3.sqlite_version}".encode())
     files = {path for app in apps.get_app_configs() for path in Path(app.path).glob("migrations/*.py")}
-    for room in ("clinic", "patients", "erasure"):
-        files |= {path for path in (ROOT / room).rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    for app in ("clinic", "patients", "erasure"):
+        files |= {path for path in (ROOT / app).rglob("*") if path.is_file() and path.suffix != ".pyc"}
     for path in sorted(files):
         digest.update(f"\n{path} ".encode() + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
 
-def leave_to_sqlite(database: str, opened: Any) -> None:
-    """Refuse to open the test's database other than through SQLite: closing it drops SQLite's locks on it.
+def refuse_to_open_database(database: str, opened: Any) -> None:
+    """Audit hook: raise if Python opens the test database itself. Closing it would drop SQLite's locks on it.
 
-    The next process to leave would then take the log away from under this one, and tests much later fail
-    with "attempt to write a readonly database". `tests.house.contents` reads such files.
+    The next process that closes the database would then delete the WAL that this process uses, and later
+    tests fail with "attempt to write a readonly database". Read such files with `tests.processes.contents`.
     """
     if isinstance(opened, str | os.PathLike) and os.fspath(opened) in {database, f"{database}-shm"}:
         raise AssertionError(
-            f"{opened} is open in this process through SQLite; tests.house.contents reads it"
+            f"{opened} is open in this process through SQLite; tests.processes.contents reads it"
         )

@@ -1,4 +1,4 @@
-"""Things for tests to begin with, made as the house makes them."""
+"""Factories for tests. They use the same functions as the application where there is one."""
 
 import io
 import itertools
@@ -6,13 +6,15 @@ import os
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 from PIL import Image
 
 from clinic.accounts.models import Role, User
-from clinic.calendar.models import Resource
+from clinic.calendar.models import Booking, Resource
 from erasure.procedures.booking import book_procedure
 from erasure.procedures.models import Procedure
 from erasure.runs.models import Run
@@ -23,23 +25,49 @@ from patients.consent.signing import sign, text_digest
 from patients.consent.texts import FIRST_TEXTS
 from patients.imaging.fingerprint import fingerprint
 from patients.imaging.page_bundle import MEDIA_TYPE, Page, bind
+from patients.intake_review.models import IntakeReview
+from patients.intake_review.reviewing import record_review
 from patients.keepsakes.models import Keepsake, KeepsakeFields
 from patients.maps.locking import lock_map
 from patients.memories.models import LockedMap, Memory, MemoryFields
+from patients.notes.models import CaseNote
+from patients.notes.writing import write_note
+from patients.requests.decisions import create_request
+from patients.requests.models import AppointmentRequest
 from patients.vault.models import StoredObject
 from patients.vault.objects import new_seal, put
 
 PASSPHRASE = "a quiet winter beach"
-# Random file numbers collide once in ten thousand pairs, which is a red run a day.
+REVIEWER = "ines.abel@lacuna.example"
+# Counted, not random: two random file numbers would collide about once a day and fail a test.
 _numbers = itertools.count(1)
 
 
 def make_user(*roles: str, name: str = "", email: str = "", **more: Any) -> User:
-    """A person with an account, holding `roles`."""
+    """A user with these roles."""
     word = os.urandom(4).hex()
     return User.objects.create_user(
         email or f"{word}@lacuna.example", PASSPHRASE, name=name or f"P{word} Somebody", roles=roles, **more
     )
+
+
+def make_request(
+    name: str = "Joel Barish",
+    *,
+    email: str = "joel@lacuna.example",
+    phone: str = "555 0100",
+    message: str = "Soon, please.",
+    language: str = "en",
+) -> AppointmentRequest:
+    """A visitor's request for an appointment, with its key."""
+    return create_request(
+        ticket=uuid4(), name=name, email=email, phone=phone, message=message, language=language
+    )
+
+
+def make_note(case: Case, words: str = "Please call in the morning.", by: User | None = None) -> CaseNote:
+    """A note on a case."""
+    return write_note(case, words, note=uuid4(), by=by or make_user(Role.RECEPTIONIST))
 
 
 def make_doctor() -> User:
@@ -59,15 +87,28 @@ def make_room() -> Resource:
 
 
 def publish_first_texts() -> None:
-    """The first version of each consent text, where a flush has taken what the migration published."""
+    """Create version 1 of each consent text again, after a flush has deleted those of the migration."""
     for kind, language, body in FIRST_TEXTS:
         ConsentText.objects.get_or_create(
             kind=kind, version=1, language=language, defaults={"body": body, "digest": text_digest(body)}
         )
 
 
-def make_case(patient: User | None = None, *, agreed: bool = True, **paper: Any) -> Case:
-    """A case in the stage of bringing, with a subject; the patient has agreed that we keep things, or not."""
+def review_intake(case: Case, outcome: str = IntakeReview.Outcome.CLEARED, words: str = "") -> IntakeReview:
+    """Record a doctor's review of the intake. The doctor has left the clinic: nobody calls or books them."""
+    doctor = User.objects.filter(email=REVIEWER).first() or make_user(
+        Role.DOCTOR, name="Dr. Ines Abel", email=REVIEWER, is_active=False
+    )
+    return record_review(case, outcome, words, by=doctor)
+
+
+def make_case(
+    patient: User | None = None, *, agreed: bool = True, reviewed: bool | None = None, **fields: Any
+) -> Case:
+    """A case in stage BRINGING, with a subject. agreed: whether the storage consent is signed.
+
+    reviewed: whether a doctor has cleared the patient; by default, if a subject is named.
+    """
     with transaction.atomic():
         case = Case.objects.create(
             patient=patient or make_user(Role.PATIENT),
@@ -75,16 +116,20 @@ def make_case(patient: User | None = None, *, agreed: bool = True, **paper: Any)
             reference=f"test-{next(_numbers)}",
         )
         new_seal(case_id=case.pk, seal_id=case.pk)
-        case.write(CaseFields(**{"subject_name": "Clementine", **paper}))
+        case.write(CaseFields(**{"subject_name": "Clementine", **fields}))
         case.save(update_fields=["sealed"])
         if agreed:
             text = make_text(ConsentText.Kind.STORAGE)
             Signature.objects.create(case=case, text=text, text_digest=text.digest, signed_by=case.patient)
+        if reviewed is None:
+            reviewed = bool(case.read().subject_name)
+        if reviewed:
+            review_intake(case)
     return case
 
 
 def make_memory(case: Case, title: str = "A day", day: str = "2003-02-01", **fields: Any) -> Memory:
-    """A memory on the map, to be erased."""
+    """A memory on the map, a target."""
     with transaction.atomic():
         memory = Memory.objects.create(case=case, **{"intensity": 5, **fields})
         new_seal(case_id=case.pk, seal_id=memory.pk, memory_id=memory.pk)
@@ -94,24 +139,36 @@ def make_memory(case: Case, title: str = "A day", day: str = "2003-02-01", **fie
 
 
 def jpeg(size: tuple[int, int] = (120, 90), picture: bytes | None = None) -> bytes:
-    """A JPEG of noise in large patches: no two alike, as no two photos are."""
+    """A JPEG of noise in large patches, different in each call. picture: 8 x 6 RGB pixels to use instead."""
     noise = Image.frombytes("RGB", (8, 6), picture or os.urandom(8 * 6 * 3))
     out = io.BytesIO()
     noise.resize(size, Image.Resampling.BICUBIC).save(out, "JPEG", quality=88)
     return out.getvalue()
 
 
-def make_keepsake(memory: Memory, picture: bytes | None = None, *, caption: str = "A caption") -> Keepsake:
-    """An accepted photo in `memory`: original, screen and thumb each under a key of its own."""
+def make_keepsake(
+    memory: Memory | None,
+    picture: bytes | None = None,
+    *,
+    caption: str = "A caption",
+    case: Case | None = None,
+    **fields: Any,
+) -> Keepsake:
+    """An accepted photo in `memory`, with objects for original, screen and thumb, each under its own key.
+
+    picture: the bytes of an image file, by default a random JPEG. case: for a photo that is in no memory.
+    """
+    owner = memory.case if memory else case
+    assert owner is not None
     data = picture or jpeg()
     with Image.open(io.BytesIO(data)) as image:
         size = image.size
-        print_ = f"{fingerprint(image):016x}"
+        image_fingerprint = f"{fingerprint(image):016x}"
     rows = {
         role: put(
             data,
-            case_id=memory.case_id,
-            memory_id=memory.pk,
+            case_id=owner.pk,
+            memory_id=memory.pk if memory else None,
             role=role,
             media_type="image/jpeg",
             size=size,
@@ -119,15 +176,18 @@ def make_keepsake(memory: Memory, picture: bytes | None = None, *, caption: str 
         )
         for role in (StoredObject.Role.ORIGINAL, StoredObject.Role.SCREEN, StoredObject.Role.THUMB)
     }
-    return _own(memory, rows, Keepsake.Kind.PHOTO, size, KeepsakeFields(caption=caption, fingerprint=print_))
+    values = KeepsakeFields(**{"caption": caption, "fingerprint": image_fingerprint, **fields})
+    return _keepsake_with(memory, rows, Keepsake.Kind.PHOTO, size, values, case=owner)
 
 
 def make_other(memory: Memory, kind: str, *, fingerprint: str = "", sound: str = "") -> Keepsake:
-    """An accepted keepsake of another kind: a thing, a recording or a video, with an original that is no
-    picture; or, where `kind` is "pages", a letter of two pages."""
+    """An accepted keepsake of another kind: object, recording or video, whose original is not an image.
+
+    With the kind "pages" it is a letter of two pages.
+    """
     size = (64, 90)
-    sheaf = bind([Page(jpeg(size), size), Page(jpeg(size), size)])
-    screen, media_type = (sheaf, MEDIA_TYPE) if kind == "pages" else (jpeg(size), "image/jpeg")
+    page_bundle = bind([Page(jpeg(size), size), Page(jpeg(size), size)])
+    screen, media_type = (page_bundle, MEDIA_TYPE) if kind == "pages" else (jpeg(size), "image/jpeg")
     played = {"recording": "audio/mpeg", "video": "video/mp4"}.get(kind, "")
     owner = {"case_id": memory.case_id, "memory_id": memory.pk}
     rows = {
@@ -146,10 +206,10 @@ def make_other(memory: Memory, kind: str, *, fingerprint: str = "", sound: str =
             jpeg(size), role=StoredObject.Role.THUMB, media_type="image/jpeg", size=size, **owner
         ),
     }
-    paper = KeepsakeFields(
+    fields = KeepsakeFields(
         fingerprint=fingerprint, sound=sound, pages=2 * (kind == "pages"), seconds=9.0 if played else 0.0
     )
-    return _own(memory, rows, "letter" if kind == "pages" else kind, size, paper)
+    return _keepsake_with(memory, rows, "letter" if kind == "pages" else kind, size, fields)
 
 
 def make_letter(memory: Memory, text: str = "Dear you, I kept the shell from the beach.") -> Keepsake:
@@ -175,19 +235,25 @@ def make_letter(memory: Memory, text: str = "Dear you, I kept the shell from the
             size=(60, 80),
         ),
     }
-    return _own(memory, rows, Keepsake.Kind.LETTER, (60, 80), KeepsakeFields(words=len(text.split())))
+    fields = KeepsakeFields(words=len(text.split()))
+    return _keepsake_with(memory, rows, Keepsake.Kind.LETTER, (60, 80), fields)
 
 
-def _own(
-    memory: Memory,
+def _keepsake_with(
+    memory: Memory | None,
     rows: dict[Any, StoredObject],
     kind: str,
     size: tuple[int, int],
-    paper: KeepsakeFields,
+    fields: KeepsakeFields,
+    *,
+    case: Case | None = None,
 ) -> Keepsake:
+    """Create the keepsake that these stored objects belong to, and make them live."""
+    owner = memory.case if memory else case
+    assert owner is not None
     with transaction.atomic():
         keepsake = Keepsake.objects.create(
-            case=memory.case,
+            case=owner,
             memory=memory,
             kind=kind,
             review=Keepsake.Review.ACCEPTED,
@@ -196,8 +262,13 @@ def _own(
             width=size[0],
             height=size[1],
         )
-        new_seal(case_id=memory.case_id, seal_id=keepsake.pk, memory_id=memory.pk, keepsake_id=keepsake.pk)
-        keepsake.write(paper)
+        new_seal(
+            case_id=owner.pk,
+            seal_id=keepsake.pk,
+            memory_id=memory.pk if memory else None,
+            keepsake_id=keepsake.pk,
+        )
+        keepsake.write(fields)
         keepsake.save(update_fields=["sealed"])
         StoredObject.objects.filter(pk__in=[row.pk for row in rows.values()]).update(
             keepsake=keepsake, state=StoredObject.State.LIVE
@@ -215,7 +286,7 @@ def make_text(kind: str = ConsentText.Kind.PROCEDURE, version: int = 1) -> Conse
 def make_signed(
     case: Case, *, by: User | None = None, may_extend: bool = True
 ) -> tuple[LockedMap, Signature]:
-    """Lock the map of a case and sign for it."""
+    """Lock the map of a case and have the patient sign the procedure consent for it."""
     doctor = by or make_user(Role.DOCTOR)
     mapped = lock_map(case, by=doctor)
     text = make_text()
@@ -232,8 +303,11 @@ def make_signed(
     return mapped, signature
 
 
-def make_procedure(case: Case, *, pace: float = 0, hours: int = 8) -> Procedure:
-    """A night booked from now on, with a doctor, a technician and a room of its own."""
+def make_procedure(case: Case, *, pace: float | None = 0, hours: int = 8) -> Procedure:
+    """A procedure booked from now on, with its own doctor, technician and room.
+
+    pace: seconds for each memory; None: as the clinic has it.
+    """
     make_signed(case)
     doctor, technician = make_doctor(), make_technician()
     people = Resource.objects.filter(user__in=[doctor, technician])
@@ -249,6 +323,13 @@ def make_procedure(case: Case, *, pace: float = 0, hours: int = 8) -> Procedure:
     )
 
 
+def shift_hours(procedure: Procedure, by: timedelta) -> None:
+    """Move the booked hours later, or with a negative `by` earlier. Only the row changes, no reservation."""
+    hours = {name: F(name) + by for name in ("starts_at", "ends_at")}
+    Booking.objects.filter(pk=procedure.booking_id).update(**hours)
+    procedure.refresh_from_db()
+
+
 def make_run(
     memories: int = 2,
     *,
@@ -257,9 +338,9 @@ def make_run(
     case: Case | None = None,
     kinds: Sequence[str] = (),
 ) -> Run:
-    """A run that has just started, over `memories` photos and `letters` letters, nothing faded yet.
+    """A run that has just started: one memory for each of `memories` photos and `letters` letters.
 
-    `kinds`: what the oldest memory holds beside its photo, as `make_other` takes them.
+    Nothing has faded yet. kinds: further keepsakes of the oldest memory, as `make_other` takes them.
     """
     case = case or make_case()
     for i in range(memories):

@@ -1,9 +1,9 @@
-"""How long a test may take, and where what it writes lies: a plugin of pytest.
+"""A pytest plugin: time limits for tests, and temporary files in memory.
 
-pytest-timeout ends a test by a signal: the exception is raised in the test's main thread, so its fixtures
-still end the processes, threads and browsers that it started. A test whose fixtures hang too, or whose main
-thread is in C code that does not return, gets no further than AFTER: the process ends, and pytest-xdist
-reports the test as failed and goes on with another process.
+pytest-timeout ends a test by a signal. The exception is raised in the test's main thread, so the fixtures
+still end the processes, threads and browsers that they started. If the fixtures hang too, or the main thread
+is in C code that does not return, the whole process ends AFTER seconds later. pytest-xdist then reports the
+test as failed and goes on with another process.
 """
 
 import faulthandler
@@ -17,36 +17,50 @@ import hypothesis
 import pytest
 from pytest_timeout import Settings
 
-# seconds by marker, for a machine on which as many others work; the rest has the default of pyproject.toml
+from tests.stash import HAS_DATABASE
+
+# Seconds by marker, generous enough for a busy machine. Other tests have the default of pyproject.toml.
 LIMITS = {
     "processes": 300,  # starts processes one after another, each of which takes seconds to start
     "browser": 300,  # starts a server and Chromium, and looks at several pages
-    "torture": 1800,  # one night again and again, failed or killed at its every write
+    "migrations": 300,  # undoes migrations and applies them again, which takes three quarters of a minute
+    "torture": 1800,  # repeats one run, and fails or kills it at each of its writes
 }
-AFTER = 60  # seconds the fixtures have to end once a test was told to
+# The first test of a process that needs the database waits until the migrations have run, in this process or
+# another: half a minute on a quiet machine. If that is cut off, every later test of the process fails.
+DATABASE = 600  # seconds more for the setup of each test before there is a database
+AFTER = 60  # seconds after the test's limit that its fixtures have to end
 MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a directory of its own in it, for this user alone
-ROOM = 1024**3  # bytes that must be free there: a whole run takes a third of it
-TRACES = pytest.StashKey[int]()  # a descriptor of the real standard error, which no test's capture holds
+ROOM = 1024**3  # bytes that must be free there; the whole suite uses a third of this
+TRACES = pytest.StashKey[int]()  # a descriptor of the real standard error, which pytest does not capture
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let temporary directories be in memory, where there is room: thousands of waits for a disk are spared.
+    """Put temporary directories in memory if there is room: this saves thousands of waits for the disk.
 
-    What a killed process wrote is there for the next one on a disk and in memory alike. Only where the power
-    fails does the disk count, and tests/patients/vault/test_powerloss.py has that.
+    What a killed process wrote stays readable, in memory as on a disk. Only a power failure makes a
+    difference; tests/patients/vault/test_powerloss.py simulates it.
     """
     with suppress(OSError):
         if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ROOM:
             os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+    config.addinivalue_line("markers", "long: has a longer time limit of its own; `make quick` leaves it out")
     config.stash[TRACES] = os.dup(2)
-    # One example may wait for another process on a busy machine; the whole test has its limit.
+    # No limit for one Hypothesis example, which may wait for a busy machine; the whole test has its limit.
     hypothesis.settings.register_profile("no-deadline", parent=hypothesis.settings(), deadline=None)
     hypothesis.settings.load_profile("no-deadline")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each test the longest limit that its markers have, unless it names one itself."""
+@pytest.hookimpl(tryfirst=True)  # before `-m` selects
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark tests that have a longer limit of their own as `long`, and give others that of their markers."""
+    usual = float(config.getini("timeout") or 0)
     for item in items:
+        if "schema" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.migrations)
+        own = item.get_closest_marker("timeout")
+        if own and float(own.args[0]) > usual:
+            item.add_marker(pytest.mark.long)
         longer = [seconds for marker, seconds in LIMITS.items() if item.get_closest_marker(marker)]
         if longer and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(max(longer)))
@@ -54,7 +68,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Take the end of the process back that the phases of the test have set."""
+    """After the test, cancel the end of the process that its phases have scheduled."""
     try:
         return (yield)
     finally:
@@ -63,33 +77,34 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
-    """Limit the setup. pytest-timeout limits the call alone (`timeout_func_only`).
+    """Limit the setup; pytest-timeout limits the test function only (`timeout_func_only`).
 
-    A limit on the whole, as it has by default, may be over while pytest-xdist sends a report: the exception
-    then ends the run instead of the test.
+    Its default, one limit for setup, test and teardown, could expire while pytest-xdist sends a report. The
+    exception would then end the whole test run.
     """
-    with _limited(item):
+    with _limited(item, 0 if item.config.stash.get(HAS_DATABASE, False) else DATABASE):
         return (yield)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> None:
-    _end_process_after(item)
+    _end_process_after(item, limit(item))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
-    """Limit the end of the fixtures."""
+    """Limit the teardown."""
     with _limited(item):
         return (yield)
 
 
 @contextmanager
-def _limited(item: pytest.Item) -> Iterator[None]:
-    """Have pytest-timeout end what is done here after the limit of the test."""
-    _end_process_after(item)
+def _limited(item: pytest.Item, more: float = 0) -> Iterator[None]:
+    """Apply the test's limit and `more` seconds to the block, by pytest-timeout's timer."""
+    seconds = limit(item) + more
+    _end_process_after(item, seconds)
     hook = item.config.pluginmanager.hook
-    hook.pytest_timeout_set_timer(item=item, settings=Settings(limit(item), "signal", False, False))
+    hook.pytest_timeout_set_timer(item=item, settings=Settings(seconds, "signal", False, False))
     try:
         yield
     finally:
@@ -102,10 +117,10 @@ def limit(item: pytest.Item) -> float:
     if marker:
         return float(marker.args[0])
     config = item.config
-    asked = config.getoption("timeout") or os.environ.get("PYTEST_TIMEOUT") or config.getini("timeout")
-    return float(asked)
+    configured = config.getoption("timeout") or os.environ.get("PYTEST_TIMEOUT") or config.getini("timeout")
+    return float(configured)
 
 
-def _end_process_after(item: pytest.Item) -> None:
-    """End this process, and write where its threads are, if it is not told otherwise in time."""
-    faulthandler.dump_traceback_later(limit(item) + AFTER, exit=True, file=item.config.stash[TRACES])
+def _end_process_after(item: pytest.Item, seconds: float) -> None:
+    """Schedule the end of this process, with a traceback of all threads, unless it is cancelled in time."""
+    faulthandler.dump_traceback_later(seconds + AFTER, exit=True, file=item.config.stash[TRACES])

@@ -1,4 +1,4 @@
-"""Where mail goes in a test."""
+"""Choose the mail backend of a test."""
 
 import django
 from pytest_django import Settings
@@ -8,7 +8,8 @@ SMTP = "django.core.mail.backends.smtp.EmailBackend"
 
 
 def send_mail_through(settings: Settings, backend: str, **server: str | float) -> None:
-    """Hand mail to `backend`. `server`: host, port and timeout (seconds) of an SMTP server."""
+    """Set the mail backend. server: host, port and timeout (seconds) of an SMTP server."""
+    settings.MAIL_BACKEND = backend
     if django.VERSION >= (6, 1):
         settings.MAILERS = {"default": {"BACKEND": backend, "OPTIONS": server}}
         return

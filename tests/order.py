@@ -1,11 +1,10 @@
-"""Every worker begins with long tests, and has its share of each kind: a plugin of pytest.
+"""A pytest plugin that orders tests so that all xdist workers finish at about the same time.
 
-pytest-xdist gives each worker an equal part of the tests, in order, and a worker that is done takes tests
-over from the end of another's part. pytest-django puts first the tests whose changes are rolled back, then
-those that commit, then those without a database, so that one worker would have all of the last. And a long
-test that comes last keeps one processor busy and the others idle. So each part gets its share of each kind,
-and of each kind the long tests first. Files stay whole, because their tests share fixtures. Apart from that
-the order stays what pytest-randomly has made it.
+pytest-xdist gives each worker an equal part of the tests, in order. A worker that has finished takes tests
+from the end of another worker's part. pytest-django sorts tests by kind: rolled back, committing, without a
+database. So one worker would get all tests of the last kind, and a long test at the end would keep one
+processor busy and the others idle. This plugin gives each part a share of each kind, the long tests of each
+kind first. Files stay whole, because their tests share fixtures. Otherwise the order is pytest-randomly's.
 """
 
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ T = TypeVar("T")
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Order the tests that were chosen and shuffled."""
+    """Order the selected tests, after pytest-randomly has shuffled them."""
     usual = float(config.getini("timeout"))
     kinds: dict[tuple[int, bool], list[list[pytest.Item]]] = {}
     for (kind, _path), found in groupby(items, key=lambda item: (kind_of(item), item.path)):
@@ -41,10 +40,10 @@ def kind_of(item: pytest.Item) -> int:
 
 
 def spread(kinds: Sequence[Sequence[Sequence[T]]], parts: int) -> list[T]:
-    """Everything in `kinds`, whose groups hold the items of a file, in parts with some of each kind.
+    """The items of `kinds` in an order in which each of `parts` equal parts has some of each kind.
 
-    The parts are those that pytest-xdist will make: each an equal share of what is left. A group is cut where
-    a part is full.
+    kinds: for each kind, groups that each hold the tests of one file. Parts are cut as pytest-xdist will cut
+    them. A group is split only where a part is full.
     """
     left = sum(len(group) for groups in kinds for group in groups)
     sizes: list[int] = []

@@ -1,9 +1,9 @@
-"""The programs that the tests need of the system: which are missing, and how to install them.
+"""The system programs that the tests need: which are missing, and how to install them.
 
     python -m tests.packages [--quick]
 
-installs them where that asks nobody anything: with apt, as root or by a sudo without a password. Elsewhere
-it prints the command that installs them on this system, and ends with 1. It leaves no server running.
+installs them if that needs no password: with apt, as root or with a passwordless sudo. Otherwise it prints
+the command that installs them on this system, and exits with status 1. It leaves no server running.
 """
 
 import os
@@ -44,15 +44,15 @@ def find_chromium() -> str | None:
 
 
 def find_softhsm() -> Path | None:
-    """SoftHSM's library."""
+    """The path of SoftHSM's PKCS#11 library."""
     return next((Path(path) for path in SOFTHSM_MODULES if Path(path).exists()), None)
 
 
 def find_redis() -> str | None:
-    """A program that is Redis's server when it is called redis-server.
+    """An executable that acts as Redis's server when started with argv[0] "redis-server".
 
-    All of Redis is one program; the name it is called by decides. Debian's package redis-server would only
-    add a link, and a server on port 6379; the program is in redis-tools.
+    All Redis programs are one executable, which looks at argv[0]. It is in Debian's package redis-tools; the
+    package redis-server would only add a link and start a server on port 6379.
     """
     names = ("redis-server", "valkey-server", "redis-check-rdb", "valkey-check-rdb")
     return next((found for name in names if (found := shutil.which(name))), None)
@@ -67,7 +67,7 @@ def find_postgres() -> Path | None:
 
 @dataclass(frozen=True)
 class Need:
-    """A program, how it is found, and the package that has it on each kind of system ("": it is not had)."""
+    """A program, how to find it, and its package on each kind of system ("": there is none)."""
 
     name: str
     find: Callable[[], object]
@@ -92,12 +92,12 @@ NEEDS = (
 
 
 def missing(needs: Sequence[Need] = NEEDS) -> list[Need]:
-    """What is not here and could be: strace is Linux's alone."""
+    """Needs that are not installed but could be. (strace exists only on Linux.)"""
     return [need for need in needs if not need.find() and (need.brew or sys.platform != "darwin")]
 
 
 def install_command(needs: Sequence[Need]) -> list[str] | None:
-    """What a person of this system types to install `needs`; None where neither apt, dnf nor brew is."""
+    """The command that installs `needs` on this system; None if it has neither apt, dnf nor brew."""
     if shutil.which("apt-get"):
         return ["sudo", "apt-get", "install", "--no-install-recommends", *_debian_packages(needs)]
     if shutil.which("dnf"):
@@ -120,8 +120,8 @@ def _os_release() -> str:
         return ""
 
 
-def as_root_unasked() -> list[str] | None:
-    """What makes a command root's without a question: nothing for root, else sudo; None if it would ask."""
+def root_prefix() -> list[str] | None:
+    """The prefix that runs a command as root: [] for root, else sudo; None if sudo would ask a password."""
     if os.geteuid() == 0:
         return []
     sudo = shutil.which("sudo")
@@ -132,10 +132,10 @@ def as_root_unasked() -> list[str] | None:
 
 @contextmanager
 def no_new_cluster(as_root: list[str]) -> Iterator[None]:
-    """Have Debian's postgresql make no cluster while this lasts: one file says so, and goes again."""
+    """Keep Debian's package postgresql from creating a cluster during the block, by a configuration file."""
     existed = NO_CLUSTER.parent.is_dir()
     _run([*as_root, "mkdir", "-p", str(NO_CLUSTER.parent)])
-    _run([*as_root, "tee", str(NO_CLUSTER)], said="create_main_cluster = false\n")
+    _run([*as_root, "tee", str(NO_CLUSTER)], stdin="create_main_cluster = false\n")
     try:
         yield
     finally:
@@ -152,8 +152,8 @@ def install(needs: Sequence[Need], as_root: list[str]) -> None:
         _run([*apt, "install", "-y", "--no-install-recommends", *_debian_packages(needs)])
 
 
-def _run(command: list[str], said: str = "") -> None:
-    subprocess.run(command, input=said, text=True, stdout=subprocess.DEVNULL, check=True)  # noqa: S603
+def _run(command: list[str], stdin: str = "") -> None:
+    subprocess.run(command, input=stdin, text=True, stdout=subprocess.DEVNULL, check=True)  # noqa: S603
 
 
 def main(arguments: list[str]) -> None:
@@ -162,7 +162,7 @@ def main(arguments: list[str]) -> None:
     if not needs:
         return
     names = ", ".join(need.name for need in needs)
-    as_root = as_root_unasked()
+    as_root = root_prefix()
     if shutil.which("apt-get") and as_root is not None:
         print(f"Installing {names} from the system's packages: {' '.join(_debian_packages(needs))}")  # noqa: T201
         sys.stdout.flush()

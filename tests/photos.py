@@ -1,8 +1,8 @@
-"""Photographs as cameras and phones make them, made here, so that every clone has some.
+"""Generates photographs like those of cameras and phones, so that every clone of the repository has some.
 
-Each stands for one of the real ones that may lie beside the repository (SHARED): the same name, size and kind
-of file, orientation, day and place, and the tags that its camera writes. What they show is drawn at random
-from a fixed seed, in patches of every size as in a photograph: fading and fingerprints depend on that.
+Each imitates one of the real photos that may be installed beside the repository (SHARED): the same name,
+size, file type, orientation, date and place, and the tags that its camera writes. The picture is drawn at
+random from a fixed seed, in patches of every size as in a photograph: fading and fingerprints need that.
 """
 
 import fcntl
@@ -17,7 +17,7 @@ from typing import Any
 import pillow_heif
 from PIL import Image, ImageChops, ImageCms, ImageDraw, ImageFilter
 
-# Real photos from real cameras, where somebody has put them.
+# Real photos from real cameras. They are not part of the repository.
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "samples" / "photos"
 REPORTED = SHARED.with_name("reported")
 
@@ -32,10 +32,10 @@ _XMP = (
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo to be made.
+    """A photo to generate.
 
-    `size` is what a viewer shows, upright. `tags` and `more` are EXIF's, by number: those of the picture, and
-    those of the exposure.
+    size: as a viewer shows it, upright. tags, exposure_tags: EXIF tags by number, of the image and of its
+    exposure IFD. place: latitude and longitude.
     """
 
     name: str
@@ -45,14 +45,14 @@ class Photo:
     taken: str = ""
     place: Degrees | None = None
     orientation: int = 1
-    scene: str = ""  # the name of the photo that shows the same
+    scene: str = ""  # seed of the picture; photos with the same scene show the same. By default the name.
     tags: dict[int, Any] = field(default_factory=dict)
-    more: dict[int, Any] = field(default_factory=dict)
+    exposure_tags: dict[int, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)  # for Pillow's save()
-    encoder: str = ""  # where the name does not say it
+    encoder: str = ""  # a key of _ENCODERS, where the file name's suffix does not say it
 
     def upright(self) -> Image.Image:
-        # A phone smooths away what its sensor adds before it packs a photo as HEIC.
+        # A phone removes the sensor's noise before it encodes HEIC.
         return draw_scene(self.scene or self.name, self.size, grain=not self.name.endswith(".HEIC"))
 
     def exif(self) -> Image.Exif:
@@ -64,13 +64,13 @@ class Photo:
         if self.taken:
             exif.setdefault(_DATE, self.taken)
             exif.get_ifd(_EXIF).update({_DATE_TAKEN: self.taken, _DATE_DIGITIZED: self.taken})
-        exif.get_ifd(_EXIF).update(self.more)
+        exif.get_ifd(_EXIF).update(self.exposure_tags)
         if self.place:
             exif.get_ifd(_GPS).update(_gps(*self.place))
         return exif
 
     def stored(self) -> Image.Image:
-        """The pixels as the camera stores them: turned, where it leaves turning to who shows the photo."""
+        """The pixels as the camera stores them: rotated, if EXIF tells viewers to rotate them back."""
         turned = _STORED_TURNED.get(self.orientation)
         return self.upright() if turned is None else self.upright().transpose(turned)
 
@@ -80,7 +80,7 @@ class Photo:
         return buffer.getvalue()
 
 
-# What undoes each orientation.
+# EXIF orientation: how to rotate an upright picture to the stored pixels.
 _STORED_TURNED = {
     3: Image.Transpose.ROTATE_180,
     6: Image.Transpose.ROTATE_90,
@@ -107,27 +107,27 @@ def _jpeg(photo: Photo, into: io.BytesIO) -> None:
 
 
 def _tiff(photo: Photo, into: io.BytesIO) -> None:
-    """RGBA in strips, packed, with a profile: as Mac OS X writes it."""
+    """RGBA in strips, LZW-compressed, with a color profile: as Mac OS X writes it."""
     picture = photo.stored().convert("RGBA")
     options = {"compression": "tiff_lzw", "strip_size": 60_000, "icc_profile": _profile()}
     picture.save(into, "TIFF", tiffinfo=photo.tags, **options)
 
 
 def _mpo(photo: Photo, into: io.BytesIO) -> None:
-    """Two views in one file, as cameras with two lenses write."""
+    """Two views in one file, as stereo cameras write them."""
     left, right = photo.stored(), ImageChops.offset(photo.stored(), 12, 0)
     left.save(into, "MPO", save_all=True, append_images=[right], quality=88, exif=photo.exif())
 
 
 def _cmyk(photo: Photo, into: io.BytesIO) -> None:
-    """For a press, in four inks: what a print shop gives back."""
+    """CMYK, as print shops return it."""
     photo.stored().convert("CMYK").save(into, "JPEG", quality=88, exif=photo.exif())
 
 
 def _heic(photo: Photo, into: io.BytesIO) -> None:
     picture = pillow_heif.from_pillow(photo.stored())
     picture.info["icc_profile"], picture.info["icc_profile_type"] = _profile(), "prof"
-    speed = {"preset": "ultrafast"}  # a phone has hardware for it
+    speed = {"preset": "ultrafast"}  # the default takes seconds without a phone's hardware encoder
     picture.save(into, quality=60, exif=photo.exif().tobytes(), enc_params=speed)
 
 
@@ -140,11 +140,11 @@ _ENCODERS: dict[str, Callable[[Photo, io.BytesIO], None]] = {
 }
 
 
-# --- What they show ---------------------------------------------------------------------------------------
+# --- Drawing the pictures ---------------------------------------------------------------------------------
 
 
 def draw_scene(name: str, size: tuple[int, int], *, grain: bool = True) -> Image.Image:
-    """A picture seeded by `name`: light in patches of every size, things with edges, and a sensor's grain."""
+    """A picture seeded by `name`: light in patches of every size, shapes with edges, and a sensor's noise."""
     chance = random.Random(name)  # noqa: S311 - a drawing, no secret
     scale = 640 / max(size)
     small = (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
@@ -157,7 +157,7 @@ def draw_scene(name: str, size: tuple[int, int], *, grain: bool = True) -> Image
 
 
 def _patches(chance: random.Random, size: tuple[int, int]) -> Image.Image:
-    """Noise of every size, the larger the stronger, which is how the light of a photograph is spread."""
+    """Noise at every scale, stronger at larger scales, as the light of a photograph is distributed."""
     bands = []
     shared = _noise(chance, size)
     for _band in range(3):
@@ -172,14 +172,14 @@ def _noise(chance: random.Random, size: tuple[int, int]) -> Image.Image:
         grid = (cells, max(2, round(cells * size[1] / size[0])))
         patch = Image.frombytes("L", grid, chance.randbytes(grid[0] * grid[1]))
         patch = patch.resize(size, Image.Resampling.BICUBIC)
-        # 128 in the middle of both: what one adds is what it differs from gray.
+        # Both are centered on gray (128): the sum adds the patch's difference from gray.
         found = ImageChops.add(found, patch.point(lambda v, s=strength: round(128 + s * (v - 128))), 1, -128)
         cells, strength = cells * 2, strength * 0.72
     return found
 
 
 def _draw_thing(pen: ImageDraw.ImageDraw, chance: random.Random, size: tuple[int, int]) -> None:
-    """A wall, a round thing or a ridge, in one color, somewhere."""
+    """Draw a wall with windows, an ellipse or a ridge at a random place."""
     width, height = size
     x, y = chance.uniform(0, width), chance.uniform(0, height)
     across, down = chance.uniform(0.08, 0.35) * width, chance.uniform(0.08, 0.35) * height
@@ -209,7 +209,7 @@ def _draw_thing(pen: ImageDraw.ImageDraw, chance: random.Random, size: tuple[int
 
 
 def _with_grain(picture: Image.Image, chance: random.Random) -> Image.Image:
-    """What a sensor adds: a tile of noise, laid everywhere."""
+    """Add a sensor's noise: one tile of it, repeated over the picture."""
     side = 256
     tile = Image.frombytes("L", (side, side), chance.randbytes(side * side))
     tile = tile.point(lambda v: round(128 + (v - 128) / 20))
@@ -220,7 +220,7 @@ def _with_grain(picture: Image.Image, chance: random.Random) -> Image.Image:
     return ImageChops.add(picture, Image.merge("RGB", [grain] * 3), 1, -128)
 
 
-# --- Whose they are ---------------------------------------------------------------------------------------
+# --- The photos and their cameras -------------------------------------------------------------------------
 
 _SOFTWARE, _ARTIST, _DESCRIPTION, _HOST = 0x0131, 0x013B, 0x010E, 0x013C
 _MAKER_NOTE, _USER_COMMENT = 0x927C, 0x9286
@@ -230,7 +230,7 @@ _NIKON = {
     _MAKER_NOTE: b"Nikon\0\2\0\0\0MM\0*" + bytes(range(256)),
     _USER_COMMENT: b"ASCII\0\0\0" + b" " * 117,
 }
-_COOLPIX = {"make": "NIKON", "model": "COOLPIX P6000", "more": _NIKON, "options": {"xmp": _XMP}}
+_COOLPIX = {"make": "NIKON", "model": "COOLPIX P6000", "exposure_tags": _NIKON, "options": {"xmp": _XMP}}
 _COOLPIX_TAGS = {_DESCRIPTION: " " * 31, _SOFTWARE: "Nikon Transfer 1.1 W"}
 _MAC = {"icc_profile": _profile()}
 
@@ -241,7 +241,11 @@ PHOTOS = (
         "Canon",
         "Canon PowerShot S40",
         "2003:12:14 12:01:44",
-        more={_MAKER_NOTE: b"\x0c\0\1\0\3\0" + bytes(300), _USER_COMMENT: bytes(264), 0x829A: 1 / 500},
+        exposure_tags={
+            _MAKER_NOTE: b"\x0c\0\1\0\3\0" + bytes(300),
+            _USER_COMMENT: bytes(264),
+            0x829A: 1 / 500,
+        },
     ),
     Photo(
         "DSCN0010.jpg",
@@ -284,7 +288,7 @@ PHOTOS = (
         "2022:08:14 14:12:31",
         (60.146706, 24.906772),
         tags={_SOFTWARE: "00WW_3_380_SP02"},
-        more={_OFFSET: "+03:00", 0x8827: 100},
+        exposure_tags={_OFFSET: "+03:00", 0x8827: 100},
     ),
     Photo(
         "IMG_5195.HEIC",
@@ -294,7 +298,7 @@ PHOTOS = (
         "2021:04:11 15:47:53",
         (39.051344, -94.288772),
         tags={_SOFTWARE: "14.4.2", _HOST: "iPhone 11 Pro Max"},
-        more={**_APPLE, _OFFSET: "-05:00"},
+        exposure_tags={**_APPLE, _OFFSET: "-05:00"},
     ),
     Photo(
         "canon_hdr_NO.jpg",
@@ -304,7 +308,7 @@ PHOTOS = (
         "2015:02:09 22:47:44",
         orientation=6,
         tags={_DATE: "2015:02:26 04:20:03", _DESCRIPTION: " " * 31},
-        more={_MAKER_NOTE: b"\x1f\0\1\0\3\0" + bytes(300), _USER_COMMENT: bytes(264)},
+        exposure_tags={_MAKER_NOTE: b"\x1f\0\1\0\3\0" + bytes(300), _USER_COMMENT: bytes(264)},
         options={"xmp": _XMP},
     ),
     Photo(
@@ -315,7 +319,7 @@ PHOTOS = (
         "2022:02:16 12:55:41",
         orientation=6,
         tags={_SOFTWARE: "15.2.1", _HOST: "iPhone 13 Pro Max"},
-        more={**_APPLE, _OFFSET: "+01:00"},
+        exposure_tags={**_APPLE, _OFFSET: "+01:00"},
     ),
     Photo(
         "iphone_hdr_YES.jpg",
@@ -325,7 +329,7 @@ PHOTOS = (
         "2015:04:10 20:12:23",
         (40.446972, -3.724753),
         tags={_SOFTWARE: "8.3"},
-        more=_APPLE,
+        exposure_tags=_APPLE,
     ),
     Photo("jolla.jpg", (3264, 2448), "Jolla", "Jolla", "2014:09:21 16:00:56", options={"xmp": _XMP}),
     Photo(
@@ -334,7 +338,7 @@ PHOTOS = (
         "Eastman Kodak Company",
         "DC210 Zoom (V05.00)",
         tags={},
-        more={_DATE_TAKEN: "2000:10:26 16:46:51", _MAKER_NOTE: b"\1\4\3\0\2" + bytes(400)},
+        exposure_tags={_DATE_TAKEN: "2000:10:26 16:46:51", _MAKER_NOTE: b"\1\4\3\0\2" + bytes(400)},
         options={"comment": b"DC210 Zoom"},
     ),
     Photo("landscape_3.jpg", (600, 450), orientation=3, scene="landscape", options=_MAC),
@@ -346,12 +350,12 @@ PHOTOS = (
         "E950",
         "2001:04:06 11:51:40",
         tags={_SOFTWARE: "v981-79", _DESCRIPTION: " " * 10},
-        more={_MAKER_NOTE: b"Nikon\0\1\0\x0b\0" + bytes(300)},
+        exposure_tags={_MAKER_NOTE: b"Nikon\0\1\0\x0b\0" + bytes(300)},
     ),
     Photo("portrait_6.jpg", (450, 600), orientation=6, scene="at the window", options=_MAC),
 )
 
-# Of kinds that are not among the shared ones.
+# Of types that SHARED does not have.
 OTHERS = (
     Photo(
         "DSCF0001.jpg",
@@ -368,13 +372,13 @@ OTHERS = (
 
 
 def make_photos(directory: Path) -> None:
-    """Make every photo there that is not there yet. One process makes them, and others wait for it."""
+    """Generate the photos that `directory` does not have yet. A lock makes other processes wait."""
     directory.mkdir(exist_ok=True)
     with directory.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         for photo in PHOTOS:
-            place = directory / photo.name
-            if not place.exists():
+            path = directory / photo.name
+            if not path.exists():
                 draft = directory.with_suffix(".draft")
                 draft.write_bytes(photo.encode())
-                draft.replace(place)
+                draft.replace(path)

@@ -1,8 +1,8 @@
-"""A PostgreSQL cluster of the tests' own: on no port, under no existing server, gone with who started it.
+"""A temporary PostgreSQL cluster for tests: it has no TCP port, and ends with the process that started it.
 
     python -m tests.postgres COMMAND...
 
-makes a cluster, names it in LACUNA_DATABASE and becomes COMMAND. docs/decisions/0008 says why it is this way.
+starts a cluster, sets LACUNA_DATABASE to it and executes COMMAND. docs/decisions/0008 gives the reasons.
 """
 
 import locale
@@ -24,8 +24,8 @@ from urllib.parse import quote
 from tests import watcher
 
 PROGRAMS = ("initdb", "postgres", "pg_isready", "pg_dump", "pg_restore", "pg_basebackup", "psql")
-OLDEST = 14  # the oldest version that Django 5.2 takes
-# Where systems keep them; most put none of the server's on PATH.
+OLDEST = 14  # the oldest version that Django 5.2 supports
+# Where systems install these programs; most do not put the server's on PATH.
 DIRECTORIES = (
     "/usr/lib/postgresql/*/bin",  # Debian, Ubuntu
     "/usr/pgsql-*/bin",  # PostgreSQL's own packages for Fedora and its kin
@@ -34,14 +34,14 @@ DIRECTORIES = (
     "/home/linuxbrew/.linuxbrew/opt/postgresql*/bin",
     "/Applications/Postgres.app/Contents/Versions/*/bin",
 )
-LONGEST_SOCKET = 103  # bytes of a Unix socket's path: macOS takes no more, Linux 107
-PATIENCE = 60.0  # seconds a server has to begin
-# For data that nobody wants back. A machine that loses its power loses the run too.
+LONGEST_SOCKET = 103  # greatest length in bytes of a Unix socket's path on macOS; Linux allows 107
+PATIENCE = 60.0  # seconds that a server has to start
+# Faster, and safe here: the data are not needed after a crash of the machine.
 THROW_AWAY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 class NoPostgres(Exception):
-    """There is no PostgreSQL here that a cluster can be made with."""
+    """No usable PostgreSQL is installed, or it does not start."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Account:
 
 @dataclass
 class Cluster:
-    """A cluster. `directory` holds its data, its log and its socket; its superuser is `postgres`."""
+    """A running cluster. `directory` has its data, log and socket; its superuser is `postgres`."""
 
     directory: Path
     binaries: Path
@@ -67,14 +67,14 @@ class Cluster:
         return self.directory / "data"
 
     def address(self, database: str = "postgres") -> str:
-        """Where a database of the cluster is, as LACUNA_DATABASE says it."""
+        """The URL of a database of this cluster, for LACUNA_DATABASE."""
         return f"postgresql://postgres@{quote(str(self.directory), safe='')}/{database}"
 
     def environment(self) -> dict[str, str]:
-        """The environment of a command that works on this cluster, with the programs of its version first.
+        """Environment variables for a command that uses this cluster. PATH begins with its programs.
 
-        The PG* variables that the person set would lead to another server, and so would the default of who
-        names none: that one is led to a directory in which no server is.
+        The caller's own PG* variables are left out, because they may name another server. PGHOST is a
+        directory without a server, so that a program that names no host fails instead of using a default.
         """
         return {
             **_own_environment(),
@@ -84,7 +84,7 @@ class Cluster:
         }
 
     def run(self, program: str, *arguments: object) -> None:
-        """Run one of PostgreSQL's programs against this cluster, as the user that the server runs as."""
+        """Run one of PostgreSQL's programs on this cluster, as the server's system user."""
         command = [self.binaries / program, "-h", self.directory, "-U", "postgres", *map(str, arguments)]
         subprocess.run(  # noqa: S603 - our own words
             command,
@@ -94,8 +94,8 @@ class Cluster:
             **_as(self.account),  # type: ignore[call-overload]
         )
 
-    def take_away(self) -> None:
-        """Stop the server at once, whoever is connected. Its data stay, and `bring_back` starts it again."""
+    def stop_server(self) -> None:
+        """Stop the server at once, even with open connections. `start_again` keeps its data."""
         self.server.send_signal(signal.SIGQUIT)
         try:
             self.server.wait(watcher.GRACE)
@@ -104,53 +104,59 @@ class Cluster:
             self.server.wait()
         watcher.forget_group(self.server.pid)
 
-    def bring_back(self) -> None:
+    def start_again(self) -> None:
         """Start the server again at the same address. Errors: NoPostgres."""
         self.server = _begin(self.command, self.directory / "log", self.account, signal.SIGQUIT)
         self.wait_until_ready()
 
     def wait_until_ready(self) -> None:
-        """Return when the server takes connections. Errors: NoPostgres if it does not start."""
-        until = time.monotonic() + PATIENCE
+        """Return when the server accepts connections. Errors: NoPostgres if it does not start."""
+        deadline = time.monotonic() + PATIENCE
         ready = [self.binaries / "pg_isready", "-q", "-h", self.directory]
         while subprocess.run(ready, env=_own_environment(), check=False).returncode:  # noqa: S603
-            if self.server.poll() is not None or time.monotonic() > until:
-                said = (self.directory / "log").read_text(errors="replace")
+            if self.server.poll() is not None or time.monotonic() > deadline:
+                log = (self.directory / "log").read_text(errors="replace")
                 self.stop()
-                raise NoPostgres(f"PostgreSQL did not start, and said:\n{said}")
+                raise NoPostgres(f"PostgreSQL did not start. Its log:\n{log}")
             time.sleep(0.02)
 
     def stop(self) -> None:
-        """Stop the server without care for its data, and remove all of it."""
+        """Stop the server at once, and delete its directory."""
         if self.server.poll() is None:
-            self.take_away()
+            self.stop_server()
         shutil.rmtree(self.directory)
         watcher.forget_directory(self.directory)
 
 
 def find_binaries() -> Path:
-    """The directory of the newest PostgreSQL here that has all PROGRAMS. Errors: NoPostgres."""
+    """The program directory of the newest PostgreSQL that has all PROGRAMS. Errors: NoPostgres."""
     found = [path for pattern in DIRECTORIES for path in Path("/").glob(pattern.removeprefix("/"))]
     if config := shutil.which("pg_config"):
-        asked = subprocess.run([config, "--bindir"], capture_output=True, text=True, check=False)  # noqa: S603
-        found.append(Path(asked.stdout.strip()))
+        printed = subprocess.run([config, "--bindir"], capture_output=True, text=True, check=False)  # noqa: S603
+        found.append(Path(printed.stdout.strip()))
     if server := shutil.which("postgres"):
         found.append(Path(server).resolve().parent)
-    whole = [place for place in found if all(os.access(place / name, os.X_OK) for name in PROGRAMS)]
-    versions = {place: version for place in whole if (version := _version(place)) >= OLDEST}
+    whole = [
+        directory for directory in found if all(os.access(directory / name, os.X_OK) for name in PROGRAMS)
+    ]
+    versions = {directory: version for directory in whole if (version := _version(directory)) >= OLDEST}
     if not versions:
         raise NoPostgres(f"No PostgreSQL server of version {OLDEST} or newer is installed.")
-    return max(versions, key=lambda place: versions[place])
+    return max(versions, key=lambda directory: versions[directory])
 
 
 def _version(binaries: Path) -> int:
-    said = subprocess.run([binaries / "postgres", "--version"], capture_output=True, text=True, check=False)  # noqa: S603
-    found = re.search(r"\b(\d+)", said.stdout)
+    command = [binaries / "postgres", "--version"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    found = re.search(r"\b(\d+)", printed.stdout)
     return int(found[1]) if found else 0
 
 
 def find_account() -> Account | None:
-    """Who the server runs as: whoever runs the tests, and for root another. Errors: NoPostgres."""
+    """The system user to run the server as; None for the current one, unless that is root.
+
+    Errors: NoPostgres.
+    """
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "_postgres", "nobody"):
@@ -163,25 +169,25 @@ def find_account() -> Account | None:
 
 
 def _own_environment() -> dict[str, str]:
-    """This process's environment without what leads PostgreSQL's programs to another server."""
+    """This process's environment without the PG* variables, which may name another server."""
     return {name: value for name, value in os.environ.items() if not name.startswith("PG")}
 
 
 def _as(account: Account | None) -> dict[str, object]:
-    """What has subprocess run a command as `account`."""
+    """Keyword arguments with which subprocess runs a command as `account`."""
     if account is None:
         return {"env": _own_environment()}
     return {"env": _own_environment(), "user": account.uid, "group": account.gid, "extra_groups": []}
 
 
 def _new_directory(account: Account | None) -> Path:
-    """A directory for a cluster that the account may enter, short enough for a socket. Only it can enter."""
-    place = tempfile.gettempdir()
+    """A directory that only the account can enter, with a path short enough for a Unix socket."""
+    parent = tempfile.gettempdir()
     longest = LONGEST_SOCKET - len(os.fsencode("/lacuna-postgres-12345678/.s.PGSQL.5432"))
-    # Root's own place for temporary files may be closed to the account.
-    if account is not None or len(os.fsencode(place)) > longest:
-        place = "/tmp"  # noqa: S108 - mkdtemp makes a directory of its own there
-    directory = Path(tempfile.mkdtemp(prefix="lacuna-postgres-", dir=place))
+    # The account may not be allowed to enter root's directory for temporary files.
+    if account is not None or len(os.fsencode(parent)) > longest:
+        parent = "/tmp"  # noqa: S108 - mkdtemp makes a directory of its own there
+    directory = Path(tempfile.mkdtemp(prefix="lacuna-postgres-", dir=parent))
     watcher.watch_directory(directory)
     if account is not None:
         os.chown(directory, account.uid, account.gid)
@@ -189,7 +195,7 @@ def _new_directory(account: Account | None) -> Path:
 
 
 def _locale() -> str:
-    """A locale with Unicode's letters; C.UTF-8 is on every Linux, and not on every macOS."""
+    """The name of an available UTF-8 locale. C.UTF-8 exists on every Linux, but not on every macOS."""
     before = locale.setlocale(locale.LC_CTYPE)
     try:
         for name in ("C.UTF-8", "en_US.UTF-8"):
@@ -201,7 +207,7 @@ def _locale() -> str:
 
 
 def start(settings: Mapping[str, str] = THROW_AWAY) -> Cluster:
-    """Make a cluster and start it; it ends by `stop`, or with this process. Errors: NoPostgres."""
+    """Create and start a cluster. It runs until `stop`, or until this process ends. Errors: NoPostgres."""
     binaries, account = find_binaries(), find_account()
     directory = _new_directory(account)
     data, log = directory / "data", directory / "log"
@@ -210,7 +216,7 @@ def start(settings: Mapping[str, str] = THROW_AWAY) -> Cluster:
     more = {
         "listen_addresses": "",
         "unix_socket_directories": str(directory),
-        "max_connections": "300",  # each of pytest's processes has a pool, and so has each house it starts
+        "max_connections": "300",  # each pytest worker and each process that it starts has a pool
         "timezone": "UTC",
     }
     options = [f"--{name}={value}" for name, value in {**more, **settings}.items()]
@@ -224,12 +230,12 @@ def start(settings: Mapping[str, str] = THROW_AWAY) -> Cluster:
 def _begin(
     command: list[object], log: Path, account: Account | None, stop: signal.Signals
 ) -> "subprocess.Popen[bytes]":
-    with log.open("ab") as said:
+    with log.open("ab") as output:
         process = subprocess.Popen(  # noqa: S603 - our own words
             [str(word) for word in command],
             stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=said,
+            stdout=output,
+            stderr=output,
             start_new_session=True,
             cwd=log.parent,
             **_as(account),  # type: ignore[call-overload]
@@ -243,14 +249,14 @@ def _run_to_its_end(command: list[object], log: Path, account: Account | None) -
     code = process.wait()
     watcher.forget_group(process.pid)
     if code:
-        said = log.read_text(errors="replace")
+        output = log.read_text(errors="replace")
         shutil.rmtree(log.parent)
-        raise NoPostgres(f"{command[0]} failed, and said:\n{said}")
+        raise NoPostgres(f"{command[0]} failed. Its output:\n{output}")
 
 
 @contextmanager
 def cluster(settings: Mapping[str, str] = THROW_AWAY) -> Iterator[Cluster]:
-    """A cluster for the length of a block."""
+    """A cluster that is stopped at the end of the block."""
     running = start(settings)
     try:
         yield running
@@ -259,7 +265,10 @@ def cluster(settings: Mapping[str, str] = THROW_AWAY) -> Iterator[Cluster]:
 
 
 def main(command: list[str]) -> None:
-    """Start a cluster and become `command`. The watcher, whose parent it stays, ends the cluster after it."""
+    """Start a cluster and replace this process by `command` (exec).
+
+    The process number stays the same, so the watcher ends the cluster when the command has ended.
+    """
     if not command:
         sys.exit("Usage: python -m tests.postgres COMMAND...")
     try:

@@ -1,10 +1,10 @@
-"""What a disk may hold when the power goes: each write it was not made to keep may be there, or not, or half.
+"""Simulates a power failure: which states of the disk are possible after it.
 
-`recorded` notes each system call that changes a file under a directory while a deed is done. `crashes` then
-gives every state in which the disk could be found: for each moment, all that was synced by then, and of the
-rest nothing, everything, each thing alone, everything but one, and half of each write that spans sectors.
-Names are made durable by syncing their directory, content by syncing the file (POSIX promises no more).
-A directory that is not there takes along all that was put into it.
+After a power failure, each write that was not synced may be on the disk, or missing, or half done. `recorded`
+notes each system call that changes a file under a directory. `crashes` then yields the possible states of the
+disk: for each moment, everything that was synced by then, and of the rest nothing, everything, each change
+alone, all but one, and half of each write that spans sectors. Syncing a directory makes its names durable,
+syncing a file its content (POSIX promises no more). If a directory is lost, everything in it is lost too.
 """
 
 import os
@@ -22,7 +22,11 @@ SECTOR = 512
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that was done. `file`: inode number; `folder`: what is synced for it, else the parent."""
+    """One change to the disk.
+
+    file: inode number. folder: the directory whose sync makes it durable, "" for the parent of `path`.
+    source: the former name, for a rename.
+    """
 
     kind: str  # write, truncate, sync, name, unname, directory, sync-directory, mark
     file: int = 0
@@ -35,7 +39,7 @@ class Change:
 
 @dataclass
 class Disk:
-    """Files by inode, and the names they have; `missing` are directories that were made and did not last."""
+    """The content of files by inode, and their names. missing: directories whose creation was lost."""
 
     content: dict[int, bytes] = field(default_factory=dict)
     names: dict[str, int] = field(default_factory=dict)
@@ -61,8 +65,8 @@ class Disk:
             self.content[change.file] = old[: change.start] + change.data + old[end:]
         elif change.kind == "truncate":
             self.content[change.file] = self.content.get(change.file, b"")[: change.start]
-        elif change.kind == "name" and change.folder and not self._there(change.source):
-            return  # its directory was moved without it
+        elif change.kind == "name" and change.folder and not self._exists(change.source):
+            return  # its directory was renamed, but the file was never in it
         elif change.kind == "name":
             self.names.pop(change.source, None)
             self.names[change.path] = change.file
@@ -71,17 +75,18 @@ class Disk:
         elif change.kind == "directory":
             self.missing.discard(change.path)
 
-    def frozen(self) -> frozenset[tuple[str, bytes]]:
+    def state(self) -> frozenset[tuple[str, bytes]]:
+        """Return the names and contents of the files that are present."""
         return frozenset(
-            (name, self.content.get(inode, b"")) for name, inode in self.names.items() if self._there(name)
+            (name, self.content.get(inode, b"")) for name, inode in self.names.items() if self._exists(name)
         )
 
-    def _there(self, name: str) -> bool:
+    def _exists(self, name: str) -> bool:
         return name in self.names and self.missing.isdisjoint(str(folder) for folder in Path(name).parents)
 
 
-def laid_out(state: frozenset[tuple[str, bytes]], place: Path) -> None:
-    """Put the files of a state into an empty directory."""
+def write_state(state: frozenset[tuple[str, bytes]], place: Path) -> None:
+    """Empty the directory `place` and write the files of a state to it."""
     shutil.rmtree(place, ignore_errors=True)
     for name, content in state:
         (place / name).parent.mkdir(parents=True, exist_ok=True)
@@ -90,22 +95,22 @@ def laid_out(state: frozenset[tuple[str, bytes]], place: Path) -> None:
 
 @contextmanager
 def recorded(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Change]]:
-    """The changes made to files under `place` meanwhile, in their order.
+    """Record the changes to files under `place` during the block, in their order.
 
-    Writing that goes another way than through `os` (a buffered file, a library in C) is found by comparing
-    the files with what is known of them, before and after each call that is noted.
+    Writes that do not go through functions of `os` (buffered files, C libraries) are found by comparing the
+    files with their last known content, before and after each recorded call.
     """
     log: list[Change] = []
     seen = Disk.of(place)
 
     named = set(seen.names.values())
-    numbers: dict[int, int] = {}  # of inodes: one whose file is gone is used again for another
+    numbers: dict[int, int] = {}  # replaces inode numbers that the system has reused for another file
     fresh = count(1 << 40)
 
     def number(inode: int) -> int:
         return numbers.get(inode, inode)
 
-    def note(changes: list[Change]) -> None:
+    def add_to_log(changes: list[Change]) -> None:
         for change in changes:
             file = number(change.file)
             if change.kind == "name" and file in named and file not in seen.names.values():
@@ -118,36 +123,36 @@ def recorded(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Chan
     def catch_up() -> None:
         now = Disk.of(place)
         for name in seen.names.keys() - now.names.keys():
-            note([Change("unname", path=name)])
+            add_to_log([Change("unname", path=name)])
         for name, inode in now.names.items():
             if seen.names.get(name) != number(inode):
-                note([Change("name", inode, path=name)])
+                add_to_log([Change("name", inode, path=name)])
             content = now.content[inode]
             if content != seen.content.get(number(inode), b""):
-                note([Change("truncate", inode, len(content)), Change("write", inode, 0, content)])
+                add_to_log([Change("truncate", inode, len(content)), Change("write", inode, 0, content)])
 
-    def under(path: object) -> str | None:
+    def name_under_place(path: object) -> str | None:
         full = Path(os.fsdecode(path)).absolute()  # type: ignore[arg-type]
         inside = full.is_relative_to(place) and full.name != "lock"
         return str(full.relative_to(place)) if inside else None
 
     def name_of(fd: int) -> str | None:
-        return under(str(Path(f"/proc/self/fd/{fd}").readlink()).removesuffix(" (deleted)"))
+        return name_under_place(str(Path(f"/proc/self/fd/{fd}").readlink()).removesuffix(" (deleted)"))
 
-    def around(function: str, change: Callable[..., list[Change]]) -> None:
+    def patch(function: str, change: Callable[..., list[Change]]) -> None:
         real = getattr(os, function)
 
         def call(*args: object, **more: object) -> object:
             catch_up()
             before = change(*args, **more) if function in {"unlink", "rename"} else []
             result = real(*args, **more)
-            note(before or change(*args, result=result, **more))
+            add_to_log(before or change(*args, result=result, **more))
             catch_up()
             return result
 
         patched.setattr(os, function, call)
 
-    def wrote(fd: int, data: bytes, start: int, result: int = 0) -> list[Change]:
+    def written(fd: int, data: bytes, start: int, result: int = 0) -> list[Change]:
         done = bytes(data)[:result]
         return [Change("write", os.fstat(fd).st_ino, start, done)] if name_of(fd) else []
 
@@ -159,21 +164,21 @@ def recorded(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Chan
             return [Change("sync-directory", path=name)]
         return [Change("sync", os.fstat(fd).st_ino)]
 
-    def cut(fd: int, size: int, result: None = None) -> list[Change]:
+    def truncated(fd: int, size: int, result: None = None) -> list[Change]:
         return [Change("truncate", os.fstat(fd).st_ino, size)] if name_of(fd) else []
 
-    def renamed(source: object, target: object, result: None = None) -> list[Change]:
-        old, new = under(source), under(target)
+    def file_replaced(source: object, target: object, result: None = None) -> list[Change]:
+        old, new = name_under_place(source), name_under_place(target)
         inode = Path(str(target)).stat().st_ino if new else 0
         return [Change("name", inode, path=new, source=old or "")] if new else []
 
-    def linked(source: object, target: object, result: None = None) -> list[Change]:
-        name = under(target)
+    def link_made(source: object, target: object, result: None = None) -> list[Change]:
+        name = name_under_place(target)
         return [Change("name", Path(str(target)).stat().st_ino, path=name)] if name else []
 
-    def moved(source: object, target: object, result: None = None) -> list[Change]:
-        """A directory gets another name, and with it all that is in it."""
-        old, new = under(source), under(target)
+    def directory_renamed(source: object, target: object, result: None = None) -> list[Change]:
+        """A directory was renamed, and with it everything in it."""
+        old, new = name_under_place(source), name_under_place(target)
         inside = {name: inode for name, inode in seen.names.items() if Path(name).is_relative_to(str(old))}
         return [
             Change(
@@ -186,18 +191,18 @@ def recorded(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Chan
             for name, inode in inside.items()
         ]
 
-    def folder_made(path: object, mode: int = 0o777, result: None = None) -> list[Change]:
-        name = under(path)
+    def directory_made(path: object, mode: int = 0o777, result: None = None) -> list[Change]:
+        name = name_under_place(path)
         return [Change("directory", path=name)] if name and name != "." else []
 
     def unlinked(path: object, result: None = None, **more: object) -> list[Change]:
-        name = under(path)
+        name = name_under_place(path)
         return [Change("unname", path=name)] if name and os.path.lexists(str(path)) else []
 
     known = set(Disk.of(place).names)
 
-    def made(path: object, flags: int, mode: int = 0o777, result: int = 0, **more: object) -> list[Change]:
-        name = under(path)
+    def opened(path: object, flags: int, mode: int = 0o777, result: int = 0, **more: object) -> list[Change]:
+        name = name_under_place(path)
         if name is None or not flags & os.O_CREAT:
             return []
         inode = os.fstat(result).st_ino
@@ -207,18 +212,18 @@ def recorded(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Chan
 
     with monkeypatch.context() as patched:
         for function, change in [
-            ("pwrite", wrote),
+            ("pwrite", written),
             ("fsync", synced),
             ("fdatasync", synced),
-            ("ftruncate", cut),
-            ("replace", renamed),
-            ("link", linked),
-            ("rename", moved),
+            ("ftruncate", truncated),
+            ("replace", file_replaced),
+            ("link", link_made),
+            ("rename", directory_renamed),
             ("unlink", unlinked),
-            ("mkdir", folder_made),
-            ("open", made),
+            ("mkdir", directory_made),
+            ("open", opened),
         ]:
-            around(function, change)
+            patch(function, change)
         yield log
         catch_up()
 
@@ -226,38 +231,41 @@ def recorded(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Chan
 def crashes(
     before: Disk, log: list[Change], first: int = 0
 ) -> Iterator[tuple[int, frozenset[tuple[str, bytes]]]]:
-    """Every state the disk may be found in, each once, with the number of changes that had been begun.
+    """Yield each possible state of the disk after a crash, with the number of changes begun before the crash.
 
-    first: the smallest such number to look at.
+    before: the disk before the first change. first: leave out crashes after fewer changes than this.
     """
     for moment in range(first, len(log) + 1):
         seen: set[frozenset[tuple[str, bytes]]] = set()
-        for chosen in _choices(log[:moment]):
+        for chosen in _possible_effects(log[:moment]):
             disk = before.copy()
             disk.missing = {change.path for change in log if change.kind == "directory"}
             for change in chosen:
                 disk.apply(change)
-            if (state := disk.frozen()) not in seen:
+            if (state := disk.state()) not in seen:
                 seen.add(state)
                 yield moment, state
 
 
 def left_by_crashes(
-    place: Path, monkeypatch: pytest.MonkeyPatch, deed: Callable[[], object], *, only_done: bool = False
+    place: Path, monkeypatch: pytest.MonkeyPatch, action: Callable[[], object], *, only_done: bool = False
 ) -> Iterator[tuple[bool, dict[str, bytes]]]:
-    """Do `deed`; give what may be found under `place` after each crash, and if it was done by then."""
+    """Call `action`; yield for each possible crash whether it was complete, and the files under `place`.
+
+    only_done: only crashes after it was complete.
+    """
     before = Disk.of(place)
     with recorded(place, monkeypatch) as log:
-        deed()
+        action()
     assert log, "nothing was written"
     for moment, state in crashes(before, log, len(log) if only_done else 0):
         yield moment == len(log), dict(state)
 
 
-def _choices(done: list[Change]) -> Iterator[list[Change]]:
-    """Lists of changes that took effect, in their order: what was synced, and some of the rest."""
-    sure = [_kept(change, done[index:]) for index, change in enumerate(done)]
-    pending = [index for index, kept in enumerate(sure) if not kept]
+def _possible_effects(done: list[Change]) -> Iterator[list[Change]]:
+    """Yield lists of changes that may have taken effect: all synced ones, and some of the others."""
+    sure = [_is_durable(change, done[index:]) for index, change in enumerate(done)]
+    pending = [index for index, durable in enumerate(sure) if not durable]
     for wanted in (
         set(),
         set(pending),
@@ -275,8 +283,8 @@ def _choices(done: list[Change]) -> Iterator[list[Change]]:
                 yield [part if here == index else item for here, item in enumerate(done)]
 
 
-def _kept(change: Change, later: list[Change]) -> bool:
-    """Was it synced before the moment?"""
+def _is_durable(change: Change, later: list[Change]) -> bool:
+    """Whether a later sync has made the change durable."""
     if change.kind in {"write", "truncate"}:
         return any(item.kind == "sync" and item.file == change.file for item in later)
     if change.kind in {"name", "unname", "directory"}:

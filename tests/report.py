@@ -1,7 +1,7 @@
-"""The last lines of `make test`: how long each half took, and what was skipped, once, by reason.
+"""A pytest plugin for the last lines of `make test`: each run's results and time, and why tests were skipped.
 
-While LACUNA_TEST_REPORT names a directory, every pytest leaves a file there, and
-`python -m tests.report DIRECTORY` prints them all.
+If LACUNA_TEST_REPORT names a directory, every pytest run writes a file there.
+`python -m tests.report DIRECTORY` prints a summary of all of them.
 """
 
 import json
@@ -24,45 +24,45 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Leave what this run came to: where the results come together, not in each of xdist's processes."""
+    """Write the results of this run. Only in xdist's main process, which has the results of all workers."""
     directory = os.environ.get("LACUNA_TEST_REPORT")
     if directory and not hasattr(config, "workerinput"):
         stats = terminalreporter.stats
-        again = ", what had failed, again" if config.getoption("lf") else ""
-        made = {
-            "name": NAMES[connection.vendor] + again,
+        repeated = ", what had failed, again" if config.getoption("lf") else ""
+        results = {
+            "name": NAMES[connection.vendor] + repeated,
             "seconds": time.monotonic() - config.stash[_BEGAN],
             "results": {result: len(stats.get(result, [])) for result in RESULTS},
             "skipped": Counter(reason_of(report.longrepr) for report in stats.get("skipped", [])),
         }
         file = Path(directory) / f"{len(list(Path(directory).glob('*.json')))}.json"
-        file.write_text(json.dumps(made))
+        file.write_text(json.dumps(results))
 
 
 _BEGAN = pytest.StashKey[float]()
 
 
 def reason_of(longrepr: Any) -> str:
-    """The reason that a skipped test gives, of pytest's (file, line, "Skipped: reason")."""
+    """The reason of a skipped test. longrepr: pytest's tuple (file, line, "Skipped: reason"), or a text."""
     reason = str(longrepr[2] if isinstance(longrepr, tuple | list) else longrepr)
     return reason.removeprefix("Skipped: ")
 
 
 def lines(runs: list[dict[str, Any]]) -> list[str]:
-    """The report of several runs."""
-    told = []
+    """The lines of the report on these runs. Skipped tests are counted by reason, over all runs."""
+    report = []
     for run in runs:
         results = ", ".join(f"{count} {result}" for result, count in run["results"].items() if count)
         minutes, seconds = divmod(round(run["seconds"]), 60)
-        told.append(f"{run['name']}: {results or 'no test'} in {minutes} min {seconds} s")
+        report.append(f"{run['name']}: {results or 'no test'} in {minutes} min {seconds} s")
     if not runs:
         return ["Nothing was run."]
     skipped: Counter[str] = Counter()
     for run in runs:
         skipped.update(run["skipped"])
     if not skipped:
-        return [*told, "Nothing was skipped."]
-    return [*told, "Skipped:", *(f"{count:5}  {reason}" for reason, count in skipped.most_common())]
+        return [*report, "Nothing was skipped."]
+    return [*report, "Skipped:", *(f"{count:5}  {reason}" for reason, count in skipped.most_common())]
 
 
 def main(directory: Path) -> None:

@@ -1,4 +1,4 @@
-"""Servers that a house may stand on, started for a test and gone with it: Redis, and one that speaks S3."""
+"""Servers that an installation may use, started for tests: Redis, and moto's S3 server."""
 
 import os
 import shutil
@@ -20,9 +20,9 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from tests import packages, watcher
-from tests.house import until
+from tests.processes import until
 
-# The server looks at no signature; the client refuses to ask without.
+# The server checks no signature, but boto3 sends no request without credentials.
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "nobody",
     "AWS_SECRET_ACCESS_KEY": "nothing",
@@ -31,7 +31,7 @@ CREDENTIALS = {
 }
 
 
-# moto's server at a port that the system gives it. It says which on its first line.
+# Runs moto's server at a free port, and prints the port on its first line.
 SERVE_S3 = """
 import threading
 from moto.server import ThreadedMotoServer
@@ -43,23 +43,26 @@ threading.Event().wait()
 
 
 def held_port(port: int = 0) -> socket.socket:
-    """A port of this machine at which nobody answers. Nobody else gets it until the socket is closed."""
+    """A bound socket that does not listen: its port refuses connections, and nobody else gets the port.
+
+    port: 0 for any free one.
+    """
     held = socket.socket()
-    if port:  # connections that were there are still in the system's books
+    if port:  # the kernel still lists earlier connections of this port
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     held.bind(("127.0.0.1", port))
     return held
 
 
 class Server:
-    """A server that is gone with the test run, however that ends. `directory` takes what it says."""
+    """A server process that ends with the test run, even if that is killed. Its log is in `directory`."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.process: subprocess.Popen[bytes] | None = None
 
     def program(self) -> str:
-        """The file of the program that runs `command`."""
+        """The path of the executable. `command()[0]` may be another name for it."""
         raise NotImplementedError
 
     def command(self) -> list[str]:
@@ -70,12 +73,12 @@ class Server:
         raise NotImplementedError
 
     def start(self) -> None:
-        with (self.directory / f"{type(self).__name__}.log").open("ab") as said:
+        with (self.directory / f"{type(self).__name__}.log").open("ab") as log:
             self.process = subprocess.Popen(  # noqa: S603 - ours
                 self.command(),
                 executable=self.program(),
                 stdout=subprocess.PIPE,
-                stderr=said,
+                stderr=log,
                 start_new_session=True,
             )
         watcher.watch_group(self.process.pid)
@@ -93,20 +96,20 @@ class Server:
 
 
 class RedisServer(Server):
-    """Redis at a Unix socket, which can be taken away and brought back at the same address.
+    """Redis on a Unix socket. It can be stopped and started again at the same address.
 
-    It listens at no port. It writes nothing to any disk, so that its end is the end of what it held.
+    It opens no TCP port and saves nothing to disk, so stopping it loses its data.
     """
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
-        # pytest's directories have names too long for a socket.
-        self.place = Path(tempfile.mkdtemp(prefix="lacuna-redis-", dir="/tmp"))
-        watcher.watch_directory(self.place)
+        # The paths of pytest's directories are too long for a Unix socket.
+        self.socket_directory = Path(tempfile.mkdtemp(prefix="lacuna-redis-", dir="/tmp"))
+        watcher.watch_directory(self.socket_directory)
 
     @property
     def url(self) -> str:
-        return f"unix://{self.place}/redis.sock?db=0"
+        return f"unix://{self.socket_directory}/redis.sock?db=0"
 
     def program(self) -> str:
         found = packages.find_redis()
@@ -114,8 +117,15 @@ class RedisServer(Server):
         return found
 
     def command(self) -> list[str]:
-        listen = ["--port", "0", "--unixsocket", f"{self.place}/redis.sock", "--unixsocketperm", "700"]
-        # Nothing is read here: with a log file, Redis says nothing to the pipe.
+        listen = [
+            "--port",
+            "0",
+            "--unixsocket",
+            f"{self.socket_directory}/redis.sock",
+            "--unixsocketperm",
+            "700",
+        ]
+        # Nobody reads the process's stdout pipe, so Redis has to log to a file.
         log = ["--logfile", str(self.directory / "redis.log"), "--dir", str(self.directory)]
         return ["redis-server", *listen, *log, "--save", "", "--appendonly", "no"]
 
@@ -130,12 +140,12 @@ class RedisServer(Server):
 
     def close(self) -> None:
         super().close()
-        shutil.rmtree(self.place)
-        watcher.forget_directory(self.place)
+        shutil.rmtree(self.socket_directory)
+        watcher.forget_directory(self.socket_directory)
 
 
 class S3Server(Server):
-    """moto's server. What it holds is in its memory."""
+    """moto's S3 server. It stores everything in memory."""
 
     port = 0
 
@@ -154,13 +164,13 @@ class S3Server(Server):
         self.port = int(process.stdout.readline())
 
 
-class Passage:
-    """The way to a server, which can be shut and opened: what the server holds stays."""
+class TcpProxy:
+    """A TCP proxy to a local port. While a test has shut it, the server behind it keeps running."""
 
     def __init__(self, to: int) -> None:
-        self.to, self.held = to, held_port()
-        self.port: int = self.held.getsockname()[1]
-        self.lines: list[socket.socket] = []
+        self.to, self.closed_port = to, held_port()
+        self.port: int = self.closed_port.getsockname()[1]
+        self.connections: list[socket.socket] = []
         self.open()
 
     @property
@@ -168,35 +178,35 @@ class Passage:
         return f"http://127.0.0.1:{self.port}"
 
     def open(self) -> None:
-        self.held.close()
+        self.closed_port.close()
         self.listening = socket.create_server(("127.0.0.1", self.port), reuse_port=False)
-        threading.Thread(target=self._let_in, args=(self.listening,), daemon=True).start()
+        threading.Thread(target=self._accept, args=(self.listening,), daemon=True).start()
 
     def shut(self) -> None:
-        for line in (self.listening, *self.lines):
+        for connection in (self.listening, *self.connections):
             with suppress(OSError):
-                line.shutdown(socket.SHUT_RDWR)
-            line.close()
-        self.lines.clear()
-        self.held = held_port(self.port)
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
+        self.connections.clear()
+        self.closed_port = held_port(self.port)
 
     def close(self) -> None:
         self.shut()
-        self.held.close()
+        self.closed_port.close()
 
-    def _let_in(self, listening: socket.socket) -> None:
+    def _accept(self, listening: socket.socket) -> None:
         while True:
             try:
                 inner, _from = listening.accept()
                 outer = socket.create_connection(("127.0.0.1", self.to))
             except OSError:
                 return
-            self.lines += [inner, outer]
+            self.connections += [inner, outer]
             for source, target in ((inner, outer), (outer, inner)):
-                threading.Thread(target=_pass_on, args=(source, target), daemon=True).start()
+                threading.Thread(target=_forward, args=(source, target), daemon=True).start()
 
 
-def _pass_on(source: socket.socket, target: socket.socket) -> None:
+def _forward(source: socket.socket, target: socket.socket) -> None:
     with suppress(OSError):
         while data := source.recv(65536):
             target.sendall(data)
@@ -223,29 +233,29 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 
 @dataclass
 class Bucket:
-    """A bucket of one test."""
+    """The S3 bucket of one test."""
 
     name: str
     client: Any
 
-    def keep_versions(self) -> None:
+    def enable_versioning(self) -> None:
         self.client.put_bucket_versioning(Bucket=self.name, VersioningConfiguration={"Status": "Enabled"})
 
-    def begin_in_parts(self, name: str) -> str:
-        """Begin an upload in parts that comes to no end; returns its id."""
+    def begin_multipart_upload(self, name: str) -> str:
+        """Begin a multipart upload that is never completed; returns its id."""
         found = self.client.create_multipart_upload(Bucket=self.name, Key=name)
         what = {"Bucket": self.name, "Key": name, "UploadId": found["UploadId"]}
         self.client.upload_part(**what, PartNumber=1, Body=b"a part")
         return str(found["UploadId"])
 
     def versions(self) -> int:
-        """How many versions and marks of deletion there are."""
+        """The number of object versions and delete markers in the bucket."""
         found = self.client.list_object_versions(Bucket=self.name)
         return len(found.get("Versions", [])) + len(found.get("DeleteMarkers", []))
 
 
 def use_bucket(settings: Settings, name: str, address: str) -> None:
-    """Let this process's vault be in a bucket."""
+    """Make the settings of this process store the vault in a bucket."""
     options = {"bucket_name": name, "endpoint_url": address}
     vault = {"BACKEND": "patients.vault.s3.S3Vault", "OPTIONS": options}
     settings.STORAGES = {**settings.STORAGES, "vault": vault}
@@ -253,7 +263,7 @@ def use_bucket(settings: Settings, name: str, address: str) -> None:
 
 @pytest.fixture
 def bucket(s3_server: S3Server, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Bucket:
-    """An empty bucket that holds the vault, of this process and of all that it starts."""
+    """An empty bucket, in which this process and all that it starts store the vault."""
     name = f"vault-{os.urandom(6).hex()}"
     for variable, value in {
         **CREDENTIALS,
@@ -269,6 +279,6 @@ def bucket(s3_server: S3Server, settings: Settings, monkeypatch: pytest.MonkeyPa
 
 @pytest.fixture
 def nowhere() -> Iterator[str]:
-    """The address of a server that is not there."""
+    """An HTTP address at which no server answers."""
     with held_port() as held:
         yield f"http://127.0.0.1:{held.getsockname()[1]}"

@@ -1,4 +1,4 @@
-"""An ASGI application behind a real server in a thread, and clients that read from it."""
+"""Run an ASGI application in a real server thread, and read from it over HTTP and server-sent events."""
 
 import asyncio
 import http.client
@@ -19,30 +19,30 @@ from django.test import Client
 
 from clinic.accounts.models import User
 from clinic.http.guard import close_connections
-from clinic.http.protocol import HouseProtocol
+from clinic.http.protocol import BoundedProtocol
 from clinic.http.router import Router
 from erasure.live.app import Live
 
-PATIENCE = 60.0  # seconds: far beyond what anything here takes; a test that needs it has failed
+PATIENCE = 60.0  # timeout of requests in seconds; no test that passes comes near it
 
 
-def whole_house() -> Router:
-    """Pages, streams, pictures, static files: all that a house answers, as one application."""
+def whole_application() -> Router:
+    """The whole application as production serves it: pages, streams, pictures, static files."""
     app = Router(get_asgi_application())
-    app.routes["/live/"] = Live()  # the one of the module stays closed once a test has closed it
+    app.routes["/live/"] = Live()  # a new one: the module's own stays closed once a test has closed it
     return app
 
 
 @contextmanager
 def serving(app: Any, *, send_buffer: int = 0) -> Iterator[int]:
-    """Serve `app` on a port of its own; yield it. send_buffer: bytes the kernel keeps of an answer."""
+    """Serve `app`; yield its port. send_buffer: bytes of the kernel's send buffer, 0 for the default."""
     listening = socket.socket()
     if send_buffer:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
     listening.bind(("127.0.0.1", 0))
     listening.listen(128)
     config = uvicorn.Config(
-        app, loop="uvloop", http=HouseProtocol, ws="none", lifespan="off", log_level="error"
+        app, loop="uvloop", http=BoundedProtocol, ws="none", lifespan="off", log_level="error"
     )
     server = uvicorn.Server(config)
     loop = uvloop.new_event_loop()
@@ -51,8 +51,8 @@ def serving(app: Any, *, send_buffer: int = 0) -> Iterator[int]:
 
     async def serve() -> None:
         await server.serve(sockets=[listening])
-        # As the end of a lifespan does: a request that was answered after the call below may have begun
-        # something that would outlive this loop.
+        # Close again, as ASGI's lifespan shutdown does: a request answered after the close in `finally` below
+        # may have started a task that would outlive this loop.
         close()
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
@@ -76,7 +76,7 @@ def serving(app: Any, *, send_buffer: int = 0) -> Iterator[int]:
 
 
 def cookie_of(user: User) -> str:
-    """Sign `user` in and return the Cookie header of their browser."""
+    """Sign `user` in; return the Cookie header of their session."""
     client = Client()
     client.force_login(user, backend=settings.AUTHENTICATION_BACKENDS[0])
     return f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"
@@ -85,14 +85,14 @@ def cookie_of(user: User) -> str:
 def ask(
     port: int, path: str, cookie: str = "", method: str = "GET", **headers: str
 ) -> http.client.HTTPResponse:
-    """Send one request and return the answer, its body still to be read."""
-    asking = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
-    asking.request(method, path, headers={**({"Cookie": cookie} if cookie else {}), **headers})
-    return asking.getresponse()
+    """Send one request; return the response, whose body has not been read yet."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    connection.request(method, path, headers={**({"Cookie": cookie} if cookie else {}), **headers})
+    return connection.getresponse()
 
 
 @dataclass
-class Told:
+class ServerSentEvent:
     """One server-sent event."""
 
     event: str = "message"
@@ -102,16 +102,20 @@ class Told:
 
 @dataclass
 class Stream:
-    """A viewer: reads events until it has enough, then goes away."""
+    """One viewer's event stream of a run; run is None for a stream of several runs.
+
+    Use as a context manager; leaving it closes the connection.
+    """
 
     port: int
-    run: UUID
+    run: UUID | None
     cookie: str
     query: str = ""
     headers: dict[str, str] = field(default_factory=dict)
 
     def __enter__(self) -> "Stream":
-        self.answer = ask(self.port, f"/live/{self.run}/{self.query}", self.cookie, **self.headers)
+        path = f"/live/{self.run}/" if self.run else "/live/"
+        self.answer = ask(self.port, path + self.query, self.cookie, **self.headers)
         assert self.answer.status == 200, self.answer.read()
         return self
 
@@ -119,26 +123,26 @@ class Stream:
         self.answer.close()
 
     def lines(self) -> Iterator[str]:
-        """Each line as it comes, until the server ends the stream."""
+        """Yield each line as it arrives, until the server ends the stream."""
         while line := self.answer.readline():
             yield line.decode().rstrip("\n")
 
-    def events(self) -> Iterator[Told]:
-        """Each event as it comes, without comments."""
-        told = Told()
+    def events(self) -> Iterator[ServerSentEvent]:
+        """Yield each event as it arrives, without the stream's comments."""
+        event = ServerSentEvent()
         for line in self.lines():
             name, _, value = line.partition(": ")
             if name == "id":
-                told.id = int(value)
+                event.id = int(value)
             elif name == "event":
-                told.event = value
+                event.event = value
             elif name == "data":
-                told.data = json.loads(value)
-            elif line == "" and told.data is not None:
-                yield told
-                told = Told()
+                event.data = json.loads(value)
+            elif line == "" and event.data is not None:
+                yield event
+                event = ServerSentEvent()
 
-    def take(self, count: int) -> list[Told]:
+    def take(self, count: int) -> list[ServerSentEvent]:
         """The next `count` events."""
         events = self.events()
         return [next(events) for _ in range(count)]

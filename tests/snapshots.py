@@ -1,7 +1,7 @@
-"""A state that many tests begin with: made once in a process, and copied for every further test.
+"""Speeds up factories: the rows and files that a factory makes are kept, and copied for every further test.
 
-Only rows and files are copied. What a maker depends on beyond settings and language, a patched function for
-instance, is not looked at: a test that patches what the maker calls makes its state itself.
+A copy is used only if the factory's arguments, the settings and the language are the same. Anything else, for
+example a patched function, is not compared: a test that patches what the factory calls must not use this.
 """
 
 import copy
@@ -23,45 +23,45 @@ from patients.vault import configured
 P = ParamSpec("P")
 M = TypeVar("M", bound=Model)
 
-# Tables whose rows are there before a test: of Django's own, and texts that a migration brings.
-STANDING = {"auth_permission", "django_content_type", "patients_consenttext"}
+# Tables that have rows before a test begins: Django's own, and texts that a migration creates.
+TABLES_WITH_ROWS = {"auth_permission", "django_content_type", "patients_consenttext"}
 
 
 @dataclass
 class Snapshot:
-    """All rows but those that were there before, all files by path, and what the maker returned."""
+    """What a factory made: new rows, all files by path with mode and content, and the object it returned."""
 
     rows: dict[type[Model], list[Model]]
     files: dict[Path, tuple[int, bytes]]
     returned: tuple[type[Model], Any]
 
 
-def begin_with(make: Callable[P, M]) -> Callable[P, M]:
-    """Have `make` do its work for the first test that begins with it, and copy that for the others.
+def snapshotted(make: Callable[P, M]) -> Callable[P, M]:
+    """Decorator: the factory `make` runs for the first test that calls it; later tests get a copy.
 
-    A test that has made rows or keys before it calls `make` gets a state that is made for it.
+    If a test has already made rows or files, the factory runs as usual.
     """
-    taken: dict[object, Snapshot] = {}
+    snapshots: dict[object, Snapshot] = {}
 
     @wraps(make)
-    def begin(*args: P.args, **kwargs: P.kwargs) -> M:
-        standing = _rows()
-        if any(model._meta.db_table not in STANDING for model in standing) or _files():
+    def make_or_copy(*args: P.args, **kwargs: P.kwargs) -> M:
+        rows_before = _rows()
+        if any(model._meta.db_table not in TABLES_WITH_ROWS for model in rows_before) or _files():
             return make(*args, **kwargs)
-        key = (args, tuple(kwargs.items()), get_language(), _settings(), _ids(standing))
-        if key not in taken:
+        key = (args, tuple(kwargs.items()), get_language(), _settings(), _ids(rows_before))
+        if key not in snapshots:
             made = make(*args, **kwargs)
             rows = {
-                model: [row for row in found if row not in standing.get(model, [])]
+                model: [row for row in found if row not in rows_before.get(model, [])]
                 for model, found in _rows().items()
             }
-            taken[key] = Snapshot(rows, _files(), (type(made), made.pk))
+            snapshots[key] = Snapshot(rows, _files(), (type(made), made.pk))
         else:
-            _restore(taken[key])
-        model, pk = taken[key].returned
+            _restore(snapshots[key])
+        model, pk = snapshots[key].returned
         return cast(M, model._base_manager.get(pk=pk))
 
-    return begin
+    return make_or_copy
 
 
 def _rows() -> dict[type[Model], list[Model]]:
@@ -76,14 +76,14 @@ def _ids(rows: dict[type[Model], list[Model]]) -> frozenset[tuple[str, object]]:
 
 
 def _files() -> dict[Path, tuple[int, bytes]]:
-    """Mode and content of every file below LACUNA_DATA_DIR, which is the test's own."""
+    """Mode and content of every file in LACUNA_DATA_DIR, by relative path."""
     root = Path(settings.LACUNA_DATA_DIR)
     paths = [path for path in root.rglob("*") if path.is_file()]
     return {path.relative_to(root): (path.stat().st_mode & 0o777, path.read_bytes()) for path in paths}
 
 
 def _settings() -> str:
-    """All settings in one text, in which the test's own directory has no name."""
+    """All settings as one text, without the path of the test's own directory."""
     names = [name for name in dir(settings) if name.isupper()]
     text = repr([(name, getattr(settings, name)) for name in names])
     return text.replace(str(settings.LACUNA_DATA_DIR), "")

@@ -1,8 +1,8 @@
-"""Every test asserts something for certain: not only in an `if`, or in a loop that may have no turn.
+"""Every test makes at least one assertion that is always executed.
 
-Read from the source. An assertion counts where it stands in the test's own lines, or in the body of a loop
-over something that is known to hold a thing: a literal, or a name whose value is looked up. A call of one of
-the tests' own functions counts as that function does.
+An assertion only in an `if`, or in a loop that may run zero times, does not count. This is checked in the
+source: an assertion counts if it is at the top level of the test, or in a loop over something known not to be
+empty (a literal, or a name whose value is looked up). A call of a helper counts if the helper asserts.
 """
 
 import ast
@@ -14,25 +14,25 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-# Calls that fail by themselves: `until` if what it waits for does not come, `run_machine` if an invariant of
-# its state machine does not hold.
-FAILING = {"raises", "fail", "warns", "expect", "until", "run_machine"}
-# Functions that give at least one item: the second one fails where it would give none.
+# Functions that count as an assertion: `until` fails if its condition does not become true,
+# `run_state_machine_as_test` if an invariant of its state machine is violated.
+FAILING = {"raises", "fail", "warns", "expect", "until", "run_machine", "run_state_machine_as_test"}
+# Functions that yield at least one item (`left_by_crashes` fails otherwise).
 NEVER_EMPTY = {"range", "left_by_crashes"}
-# Functions that give as many items as their argument has.
-AS_LONG = {"enumerate", "sorted", "reversed", "list", "tuple", "set", "items", "keys", "values", "map"}
+# Functions that yield as many items as their argument has.
+SAME_LENGTH = {"enumerate", "sorted", "reversed", "list", "tuple", "set", "items", "keys", "values", "map"}
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def called(node: ast.AST) -> str:
-    """The last name of what a call calls."""
+    """The last name of the function that a call calls: `c` for a.b.c(). "" for other nodes."""
     function = node.func if isinstance(node, ast.Call) else None
     return getattr(function, "attr", "") or getattr(function, "id", "")
 
 
 class File:
-    """A file of tests: its functions, and what its names stand for."""
+    """A test file: its functions, imports and module-level names."""
 
     def __init__(self, source: str, name: str = "") -> None:
         self.name, self.tree = name, ast.parse(source)
@@ -57,9 +57,12 @@ class File:
         return (node for name, node in self.functions.items() if name.startswith("test_"))
 
     def asserts(self, node: ast.AST, seen: frozenset[str] = frozenset()) -> bool:
-        """Whether a statement, once it is run, asserts something."""
+        """Whether a statement certainly asserts something when it is executed.
+
+        seen: names of functions that are being examined already, against endless recursion.
+        """
         if isinstance(node, ast.For | ast.AsyncFor):
-            return self.holds_something(node.iter) and self.any_asserts(node.body, seen)
+            return self.is_not_empty(node.iter) and self.any_asserts(node.body, seen)
         if isinstance(node, ast.If):
             return self.any_asserts(node.body, seen) and self.any_asserts(node.orelse, seen)
         if isinstance(node, ast.Try):
@@ -75,7 +78,7 @@ class File:
         return any(self.asserts(node, seen) for node in body)
 
     def calls(self, node: ast.AST, seen: frozenset[str]) -> bool:
-        """Whether an expression calls what fails by itself, or one of our functions that asserts."""
+        """Whether an expression calls one of FAILING, or a function of the tests that asserts."""
         return any(
             name in FAILING or self.function_asserts(name, seen)
             for name in (called(inner) for inner in ast.walk(node))
@@ -88,10 +91,10 @@ class File:
         if name in self.functions:
             return self.any_asserts(self.functions[name].body, seen | {name})
         module, original = self.imported.get(name, ("", ""))
-        return module.startswith("tests.") and file(module).function_asserts(original, frozenset())
+        return module.startswith("tests.") and parsed_file(module).function_asserts(original, frozenset())
 
-    def holds_something(self, node: ast.expr) -> bool:
-        """Whether a loop over this has a turn. False where that cannot be told."""
+    def is_not_empty(self, node: ast.expr) -> bool:
+        """Whether a loop over this runs at least once. False if the source does not show it."""
         if isinstance(node, ast.List | ast.Tuple | ast.Set):
             return any(not isinstance(item, ast.Starred) for item in node.elts)
         if isinstance(node, ast.Dict):
@@ -99,16 +102,16 @@ class File:
         if isinstance(node, ast.Constant):
             return bool(node.value)
         if isinstance(node, ast.Name):
-            return self.name_holds_something(node.id)
+            return self.name_is_not_empty(node.id)
         if called(node) in NEVER_EMPTY:
             return True
-        if isinstance(node, ast.Call) and called(node) in AS_LONG:
-            of = node.args[-1] if node.args else getattr(node.func, "value", None)
-            return of is not None and self.holds_something(of)
+        if isinstance(node, ast.Call) and called(node) in SAME_LENGTH:
+            argument = node.args[-1] if node.args else getattr(node.func, "value", None)
+            return argument is not None and self.is_not_empty(argument)
         return False
 
-    def name_holds_something(self, name: str) -> bool:
-        if name in self.assigned and self.holds_something(self.assigned[name]):
+    def name_is_not_empty(self, name: str) -> bool:
+        if name in self.assigned and self.is_not_empty(self.assigned[name]):
             return True
         module, original = self.imported.get(name, (self.name, name))
         value = getattr(importlib.import_module(module), original, None) if module else None
@@ -116,7 +119,7 @@ class File:
 
 
 @cache
-def file(module: str) -> File:
+def parsed_file(module: str) -> File:
     return File((ROOT / Path(*module.split(".")).with_suffix(".py")).read_text(), module)
 
 
@@ -125,19 +128,19 @@ def modules() -> list[str]:
     return [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in paths]
 
 
-def test_every_test_asserts_something_for_certain() -> None:
-    found = {module: file(module) for module in modules()}
-    assert sum(len(list(one.tests())) for one in found.values()) > 1000
+def test_every_test_has_an_assertion_that_is_always_executed() -> None:
+    found = {module: parsed_file(module) for module in modules()}
+    assert sum(len(list(parsed.tests())) for parsed in found.values()) > 1000
     assert [
         f"{module}.{test.name}"
-        for module, one in found.items()
-        for test in one.tests()
-        if not one.any_asserts(test.body, frozenset())
+        for module, parsed in found.items()
+        for test in parsed.tests()
+        if not parsed.any_asserts(test.body, frozenset())
     ] == []
 
 
 @pytest.mark.parametrize(
-    ("body", "certain"),
+    ("body", "always_executed"),
     [
         ("assert x", True),
         ("for y in x:\n  assert y", False),
@@ -156,9 +159,9 @@ def test_every_test_asserts_something_for_certain() -> None:
         ("x()", False),
     ],
 )
-def test_the_search_would_see_a_test_that_cannot_fail(body: str, certain: bool) -> None:
+def test_the_check_finds_a_test_that_cannot_fail(body: str, always_executed: bool) -> None:
     indented = "".join(f"  {line}\n" for line in body.split("\n"))
     helpers = "def check(x):\n  assert x\ndef check_each(x):\n  for y in x:\n    assert y\n"
-    one = File(f"KNOWN = [0]\nEMPTY = ()\ndef test_it(x):\n{indented}{helpers}")
-    (test,) = one.tests()
-    assert one.any_asserts(test.body, frozenset()) is certain
+    parsed = File(f"KNOWN = [0]\nEMPTY = ()\ndef test_it(x):\n{indented}{helpers}")
+    (test,) = parsed.tests()
+    assert parsed.any_asserts(test.body, frozenset()) is always_executed

@@ -1,4 +1,4 @@
-"""The hook of .pre-commit-config.yaml takes a subject that names the part it touches, and no other."""
+"""The commit-msg hook of .pre-commit-config.yaml accepts only subjects that name the part they touch."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ CONFIG = Path(__file__).resolve().parents[1] / ".pre-commit-config.yaml"
 
 
 def pattern() -> re.Pattern[str]:
-    """What a commit message has to begin with, as pre-commit reads it."""
+    """The hook's pattern, which a commit message must match."""
     hook = CONFIG.read_text().partition("id: commit-subject")[2]
     (entry,) = re.findall(r"^ +entry: (.+)$", hook, re.MULTILINE)
     assert "args: [--multiline, --negate]" in hook
@@ -18,7 +18,7 @@ def pattern() -> re.Pattern[str]:
 
 
 @pytest.mark.parametrize(
-    ("message", "taken"),
+    ("message", "accepted"),
     [
         ("calendar: refuse a stale move\n", True),
         ("make test, .ci: install what is missing\n", True),
@@ -32,5 +32,5 @@ def pattern() -> re.Pattern[str]:
         ("", False),
     ],
 )
-def test_a_subject_names_its_part(message: str, taken: bool) -> None:
-    assert bool(pattern().search(message)) == taken
+def test_a_subject_names_its_part(message: str, accepted: bool) -> None:
+    assert bool(pattern().search(message)) == accepted

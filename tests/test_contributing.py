@@ -1,4 +1,4 @@
-"""The example of CONTRIBUTING.md does what it says: it is built in a copy of the project and used there."""
+"""The example in CONTRIBUTING.md works: the test adds it to a copy of the project and uses it there."""
 
 import os
 import re
@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"^ *```\w+ (\S+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 ADDED_TO = {"clinic/urls.py", "clinic/locale/vi/LC_MESSAGES/django.po"}
 
-# Runs in the copy. It opens the page as two roles, sends the form, and prints what came of it.
+# Runs in the copy: opens the page in two roles, sends the form, and prints the results.
 USE = """
 import django
 django.setup()
@@ -44,13 +44,13 @@ print("| `lost-property` | receptionist | receptionist |" in access_table())
 
 
 def blocks() -> dict[str, str]:
-    """The files of the example, by their paths."""
+    """The example's files: their text by path."""
     page = (ROOT / "CONTRIBUTING.md").read_text()
     return {path: textwrap.dedent(text) for path, text in BLOCK.findall(page)}
 
 
 def build(copy: Path) -> None:
-    """Copy the project to `copy`, and add the example as the page says."""
+    """Copy the project to `copy` and add the example to it, as CONTRIBUTING.md describes."""
     for name in ("manage.py", "clinic", "patients", "erasure", "templates", "static"):
         source = ROOT / name
         if source.is_dir():

@@ -1,4 +1,4 @@
-"""A test that hangs is ended, with what it started, and the tests after it run."""
+"""A test that hangs is ended, with its fixtures, and the tests after it run."""
 
 import os
 import re
@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.house import ROOT
+import pytest
+
+from tests.processes import ROOT
+from tests.stash import HAS_DATABASE
 
 HANGING = """
     import signal, subprocess, sys, threading, time
@@ -47,9 +50,9 @@ HANGING = """
 """
 
 
-def run(directory: Path, *chosen: str) -> "subprocess.CompletedProcess[str]":
-    """Run HANGING with a limit of one second, in a process of its own."""
-    indented = re.sub("^    ", "", HANGING, flags=re.MULTILINE)
+def run(directory: Path, *chosen: str, tests: str = HANGING) -> "subprocess.CompletedProcess[str]":
+    """Run `tests` with a limit of one second, in a process of its own."""
+    indented = re.sub("^    ", "", tests, flags=re.MULTILINE)
     (directory / "test_hanging.py").write_text(indented)
     (directory / "pytest.ini").write_text("[pytest]\ntimeout = 1\ntimeout_func_only = true\n")
     plugins = ["-p", "tests.limits", "-p", "no:django", "-p", "no:randomly", "-p", "no:xdist"]
@@ -66,8 +69,8 @@ def run(directory: Path, *chosen: str) -> "subprocess.CompletedProcess[str]":
 
 def test_a_hung_test_is_ended_with_its_fixtures_and_the_next_one_runs(tmp_path: Path) -> None:
     ended = run(tmp_path, "-k", "not hears_no_signal")
-    told = re.findall(r"^(PASSED|FAILED|ERROR) test_hanging\.py::(\w+)", ended.stdout, re.MULTILINE)
-    assert sorted(told) == [
+    results = re.findall(r"^(PASSED|FAILED|ERROR) test_hanging\.py::(\w+)", ended.stdout, re.MULTILINE)
+    assert sorted(results) == [
         ("ERROR", "test_has_a_fixture_that_does_not_end"),
         ("FAILED", "test_has_a_fixture_that_does_not_end"),
         ("FAILED", "test_waits_for_a_process"),
@@ -76,6 +79,33 @@ def test_a_hung_test_is_ended_with_its_fixtures_and_the_next_one_runs(tmp_path: 
     ], ended.stdout + ended.stderr
     assert "ended with -9" in ended.stdout
     assert ended.stdout.count("Timeout (>1.0s) from pytest-timeout") >= 4
+
+
+def test_only_until_there_is_a_database_a_setup_has_the_time_of_the_migrations(
+    transactional_db: None, pytestconfig: pytest.Config, tmp_path: Path
+) -> None:
+    assert pytestconfig.stash[HAS_DATABASE]
+    (tmp_path / "conftest.py").write_text(
+        "from tests import limits, stash\n"
+        "limits.DATABASE = 3\n"
+        "import pytest, time\n"
+        "@pytest.fixture\n"
+        "def database(pytestconfig):\n"
+        "    time.sleep(1.5)\n"
+        "    pytestconfig.stash[stash.HAS_DATABASE] = True\n"
+    )
+    ended = run(
+        tmp_path,
+        tests="""
+    def test_first(database):
+        pass
+
+    def test_second(database):
+        pass
+    """,
+    )
+    results = re.findall(r"^(PASSED|ERROR) test_hanging\.py::(\w+)", ended.stdout, re.MULTILINE)
+    assert results == [("PASSED", "test_first"), ("ERROR", "test_second")], ended.stdout + ended.stderr
 
 
 def test_a_process_that_no_signal_reaches_is_ended(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Where tests stand among the others."""
+"""The order that tests.order gives the tests."""
 
 from collections import Counter
 
@@ -10,11 +10,11 @@ def test_each_part_has_its_share_of_each_kind_in_order_and_files_stay_whole() ->
     assert spread([rolled_back, committing], 2) == ["a1", "a2", "c1", "e1", "b1", "b2", "d1", "e2"]
 
 
-def test_one_part_is_one_kind_after_the_other() -> None:
+def test_with_one_part_each_kind_follows_the_previous_one() -> None:
     assert spread([[["b"], ["a1", "a2"]], [["1"], ["2"]]], 1) == ["b", "a1", "a2", "1", "2"]
 
 
-def test_nothing_is_lost_or_doubled_and_no_kind_is_before_an_earlier_one() -> None:
+def test_every_test_stays_once_and_each_part_has_the_kinds_in_order() -> None:
     for parts in (1, 2, 3, 7):
         for counts in ([5, 0, 3], [40, 1, 2], [1, 90, 40], [0, 0, 3]):
             kinds = [

@@ -1,4 +1,4 @@
-"""The tests' own PostgreSQL cluster: on no port, beside others of its kind, and never run by root."""
+"""The tests' PostgreSQL cluster: it has no TCP port, several can run at once, and none runs as root."""
 
 import json
 import os
@@ -11,11 +11,11 @@ import psycopg
 import pytest
 
 from tests import postgres
-from tests.house import ROOT, until
+from tests.processes import ROOT, until
 
 pytestmark = pytest.mark.processes
 
-SHOWS = """
+PRINT_ENVIRONMENT = """
 import json, os, shutil, sys
 names = [name for name in os.environ if name.startswith("PG")]
 print(json.dumps({
@@ -33,12 +33,14 @@ def setting(cluster: postgres.Cluster, name: str) -> str:
     return str(row[0])
 
 
-def test_two_clusters_are_side_by_side_and_on_no_port() -> None:
+def test_two_clusters_run_side_by_side_without_ports() -> None:
     with postgres.cluster() as one, postgres.cluster({}) as other:
         for cluster in (one, other):
             assert setting(cluster, "listen_addresses") == ""
             assert setting(cluster, "unix_socket_directories") == str(cluster.directory)
-            assert cluster.directory.stat().st_mode & 0o077 == 0, "whoever trusts everybody lets nobody in"
+            assert cluster.directory.stat().st_mode & 0o077 == 0, (
+                "needs no password, so nobody else may enter"
+            )
         assert (setting(one, "fsync"), setting(other, "fsync")) == ("off", "on")
         assert (setting(one, "full_page_writes"), setting(other, "full_page_writes")) == ("off", "on")
         with psycopg.connect(one.address()) as db:
@@ -57,27 +59,27 @@ def test_no_cluster_runs_as_root() -> None:
         assert owner != 0
 
 
-def test_a_command_finds_its_own_cluster_and_no_other() -> None:
-    """Whatever the person's environment says of another server; the command's status is the command's."""
-    persons = {"PGHOST": "elsewhere", "PGPORT": "1", "PGUSER": "somebody", "PGSERVICE": "theirs"}
+def test_a_command_uses_its_own_cluster_and_no_other() -> None:
+    """PG* variables of the caller are ignored, and the command's exit status is passed on."""
+    callers_variables = {"PGHOST": "elsewhere", "PGPORT": "1", "PGUSER": "somebody", "PGSERVICE": "theirs"}
     ended = subprocess.run(  # noqa: S603 - our own words
-        [sys.executable, "-m", "tests.postgres", sys.executable, "-c", SHOWS],
+        [sys.executable, "-m", "tests.postgres", sys.executable, "-c", PRINT_ENVIRONMENT],
         cwd=ROOT,
-        env={**os.environ, **persons},
+        env={**os.environ, **callers_variables},
         capture_output=True,
         text=True,
         check=False,
     )
     assert ended.returncode == 7, ended.stderr
-    said = json.loads(ended.stdout)
-    assert said["address"].startswith("postgresql://postgres@%2F")
-    assert (said["variables"], said["server"]) == (["PGHOST"], False)
-    assert Path(said["pg_dump"]).parent == postgres.find_binaries()
-    directory = Path(said["address"].partition("@")[2].partition("/")[0].replace("%2F", "/"))
+    printed = json.loads(ended.stdout)
+    assert printed["address"].startswith("postgresql://postgres@%2F")
+    assert (printed["variables"], printed["server"]) == (["PGHOST"], False)
+    assert Path(printed["pg_dump"]).parent == postgres.find_binaries()
+    directory = Path(printed["address"].partition("@")[2].partition("/")[0].replace("%2F", "/"))
     until(lambda: not directory.exists(), "the cluster is gone with the command")
 
 
-def test_a_machine_without_a_server_is_told_what_to_do(
+def test_without_an_installed_server_the_message_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(postgres, "DIRECTORIES", (f"{tmp_path}/*/bin",))
@@ -88,7 +90,7 @@ def test_a_machine_without_a_server_is_told_what_to_do(
         postgres.main(["true"])
 
 
-def test_the_newest_whole_installation_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_newest_complete_installation_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for version in ("9.6", "15.3", "17.2", "18.0"):
         binaries = tmp_path / version / "bin"
         binaries.mkdir(parents=True)

@@ -1,11 +1,11 @@
-"""The last lines of a run: each half with its time, and what was skipped, by reason."""
+"""The summary of `make test`: results and time of each run, and skipped tests by reason."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.house import ROOT
+from tests.processes import ROOT
 from tests.report import lines
 
 SUITE = """
@@ -27,11 +27,7 @@ def test_fails():
 """
 
 
-def results(passed: int, skipped: int) -> dict[str, int]:
-    return {"passed": passed, "skipped": skipped, "failed": 0}
-
-
-def test_reasons_are_told_once_with_their_number() -> None:
+def test_each_skip_reason_is_printed_once_with_its_count() -> None:
     runs = [
         {
             "name": "SQLite",
@@ -50,13 +46,14 @@ def test_reasons_are_told_once_with_their_number() -> None:
     ]
 
 
-def test_it_is_said_that_nothing_was_skipped() -> None:
+def test_the_report_says_if_nothing_was_skipped() -> None:
     runs = [{"name": "SQLite", "seconds": 3, "results": {"passed": 1, "failed": 0}, "skipped": {}}]
     assert lines(runs) == ["SQLite: 1 passed in 0 min 3 s", "Nothing was skipped."]
     assert lines([]) == ["Nothing was run."]
 
 
-def pytest_leaves(report: Path, suite: Path, *options: str) -> None:
+def run_pytest(report: Path, suite: Path, *options: str) -> None:
+    """Run pytest on `suite`, with the directory `report` as LACUNA_TEST_REPORT."""
     command = [
         sys.executable,
         "-m",
@@ -79,23 +76,23 @@ def pytest_leaves(report: Path, suite: Path, *options: str) -> None:
     )
 
 
-def test_what_pytest_ran_in_several_processes_and_again_is_told_together(tmp_path: Path) -> None:
+def test_parallel_runs_and_repeated_runs_are_reported_together(tmp_path: Path) -> None:
     report, suite = tmp_path / "report", tmp_path / "suite"
     report.mkdir()
     suite.mkdir()
     (suite / "pytest.ini").touch()
     (suite / "conftest.py").write_text("from tests.report import *\n")
     (suite / "test_it.py").write_text(SUITE)
-    pytest_leaves(report, suite, "-n", "2")
-    pytest_leaves(report, suite, "--last-failed")
-    told = subprocess.run(  # noqa: S603 - our own words
+    run_pytest(report, suite, "-n", "2")
+    run_pytest(report, suite, "--last-failed")
+    printed = subprocess.run(  # noqa: S603 - our own words
         [sys.executable, "-m", "tests.report", str(report)],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
     ).stdout.splitlines()
-    first, again, *rest = told[1:]
+    first, repeated, *rest = printed[1:]
     assert first.startswith("SQLite: 1 passed, 1 failed, 4 skipped in 0 min ")
-    assert again.startswith("SQLite, what had failed, again: 1 failed in 0 min ")
+    assert repeated.startswith("SQLite, what had failed, again: 1 failed in 0 min ")
     assert rest == ["Skipped:", "    3  no such thing here", "    1  another reason"]

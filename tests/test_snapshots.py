@@ -1,4 +1,4 @@
-"""A copied state is the one that was made: row for row, byte for byte, and it works."""
+"""A copied snapshot equals what the factory made: the same rows and bytes, and the application can use it."""
 
 import shutil
 from pathlib import Path
@@ -15,13 +15,13 @@ from patients.vault import configured
 from patients.vault.objects import read
 from tests.clinic.audit.plugin import empty, unguarded
 from tests.factories import make_keepsake, make_memory, make_run, make_user
-from tests.snapshots import begin_with
+from tests.snapshots import snapshotted
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def begin_again() -> None:
-    """Take away what there is, as the end of a test does."""
+def clean_up() -> None:
+    """Delete all rows and files, as the end of a test does."""
     with transaction.atomic(), unguarded(connection):
         empty(connection)
     shutil.rmtree(settings.LACUNA_DATA_DIR)
@@ -41,14 +41,14 @@ def everything() -> tuple[list[list[Any]], dict[str, bytes]]:
     return tables, files
 
 
-def test_a_copy_is_what_was_made_and_works() -> None:
-    begin_again()
-    begin = begin_with(make_run)
-    first = begin(1)
+def test_a_copy_equals_the_original_and_can_be_used() -> None:
+    clean_up()
+    make_or_copy = snapshotted(make_run)
+    first = make_or_copy(1)
     made = everything()
-    begin_again()
+    clean_up()
     assert everything() != made
-    second = begin(1)
+    second = make_or_copy(1)
     assert second.pk == first.pk
     assert everything() == made
     assert verify_log().problems == []
@@ -59,18 +59,18 @@ def test_a_copy_is_what_was_made_and_works() -> None:
     assert Entry.objects.count() > 0
 
 
-def test_other_arguments_other_settings_and_other_rows_are_made_anew(settings: Any) -> None:
-    begin_again()
-    begin = begin_with(make_run)
-    runs = {begin(1).pk}
-    begin_again()
-    runs.add(begin(2).pk)
-    begin_again()
-    settings.LACUNA_COOLING_OFF_HOURS = 0.0
-    runs.add(begin(1).pk)
-    begin_again()
+def test_other_arguments_settings_or_rows_run_the_factory_again(settings: Any) -> None:
+    clean_up()
+    make_or_copy = snapshotted(make_run)
+    runs = {make_or_copy(1).pk}
+    clean_up()
+    runs.add(make_or_copy(2).pk)
+    clean_up()
+    settings.LACUNA_LEASE_SECONDS = 61.0
+    runs.add(make_or_copy(1).pk)
+    clean_up()
     make_user()
     users = User.objects.count()
-    runs.add(begin(1).pk)
+    runs.add(make_or_copy(1).pk)
     assert len(runs) == 4
     assert User.objects.count() > users

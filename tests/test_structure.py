@@ -1,4 +1,4 @@
-"""The rooms, and which way data flows between them: clinic <- patients <- erasure; no cycles of files."""
+"""The import rules: clinic <- patients <- erasure, the order of packages inside each, no cycles of files."""
 
 import ast
 import re
@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOMS = ("clinic", "patients", "erasure")
+APPS = ("clinic", "patients", "erasure")
 MAY_IMPORT = {
     "clinic": {"clinic"},
     "patients": {"clinic", "patients"},
     "erasure": {"clinic", "patients", "erasure"},
 }
 # The packages of each app, lowest first: a package imports only packages before it (docs/architecture.md).
-# Modules beside the packages are below them; what gathers the packages for Django is above them.
+# Single modules (BESIDE) are below all packages. Modules that gather them for Django (GATHERERS) are above.
 ORDER = {
     "clinic": (
         *(
@@ -24,46 +24,93 @@ ORDER = {
             "accounts",
             "access",
             "http",
+            "edits",
+            "papers",
             "alerts",
+            "setup",
+            "configuration",
+            "outgoing",
             "people",
             "calendar",
+            "seasons",
+            "availability",
+            "calendar_feeds",
+            "calendar_pages",
             "outbox",
             "style",
             "oversight",
         ),
-        "management",
+        *("templatetags", "management"),
     ),
     "patients": (
-        *("imaging", "vault", "cases", "requests", "memories", "consent", "keepsakes", "custody", "maps"),
-        *("intake", "case_file", "portal", "management"),
+        *(
+            "imaging",
+            "vault",
+            "cases",
+            "contacts",
+            "drafts",
+            "repeats",
+            "requests",
+            "memories",
+            "intake",
+            "intake_review",
+            "consent",
+        ),
+        *(
+            "keepsakes",
+            "placement",
+            "archives",
+            "custody",
+            "consent_papers",
+            "maps",
+            "notes",
+            "appointments",
+            "waitlist",
+            "case_file",
+            "portal",
+        ),
+        *("management",),
     ),
     "erasure": (
-        *("fade", "task_queue", "backups", "procedures", "runs", "renewal", "verification", "certificates"),
-        *("jobs", "session", "live", "remainders", "operations", "demo", "templatetags", "management"),
+        *("fade", "task_queue", "backups", "procedures", "runs", "destructions", "renewal", "verification"),
+        "certificates",
+        *(
+            "jobs",
+            "session",
+            "live",
+            "remainders",
+            "reports",
+            "operations",
+            "demo",
+            "templatetags",
+            "management",
+        ),
     ),
 }
 GATHERERS = {"apps", "asgi", "models", "settings", "urls"}
 BESIDE = {
     "clinic": {
-        *("checks", "durable", "expiry", "failpoints", "mail", "names", "registration"),
+        *("checks", "durable", "expiry", "failpoints", "keyed_digests", "mail", "names", "registration"),
         *("throttle_cache", "unavailable"),
     },
     "patients": {"checks"},
     "erasure": {"checks"},
 }
-# Where all is put together, and so the only files that may name every room (DESIGN.md, Rooms).
+# The only modules that may import every app: they put the project together.
 JUNCTIONS = {"clinic.urls", "clinic.settings"}
-# A tag that takes another template, or a library of tags, by a name that stands there.
-TAKES = re.compile(r"""{%-?\s*(include|extends)\s+["']([^"']+)["']""")
+# Template tags that use another template, or a tag library, by a literal name.
+INCLUDES = re.compile(r"""{%-?\s*(include|extends)\s+["']([^"']+)["']""")
 LOADS = re.compile(r"{%-?\s*load\s+([\w\s]+?)\s*-?%}")
-DRAWERS = {"utils", "common", "helpers", "services", "misc", "signals"}
+# Names for modules that would collect unrelated things.
+VAGUE_NAMES = {"utils", "common", "helpers", "services", "misc", "signals"}
 
 
+@cache
 def modules() -> dict[str, Path]:
-    """Every module of the three rooms by its dotted name, migrations left out."""
+    """The path of every module of the three apps by its dotted name, without migrations."""
     found = {}
-    for room in ROOMS:
-        for path in (ROOT / room).rglob("*.py"):
+    for app in APPS:
+        for path in (ROOT / app).rglob("*.py"):
             parts = path.relative_to(ROOT).with_suffix("").parts
             if "migrations" not in parts:
                 found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
@@ -72,7 +119,7 @@ def modules() -> dict[str, Path]:
 
 @cache
 def imports_of(name: str, path: Path, *, at_load: bool = False) -> frozenset[str]:
-    """Modules of the rooms that a file imports; `at_load`: only while it is being loaded itself."""
+    """Modules of the three apps that a file imports. at_load: only imports that run while it is imported."""
     known = modules()
     tree = ast.parse(path.read_text())
     found: set[str] = set()
@@ -87,11 +134,11 @@ def imports_of(name: str, path: Path, *, at_load: bool = False) -> frozenset[str
             found |= {
                 f"{base}.{alias.name}" if f"{base}.{alias.name}" in known else base for alias in node.names
             }
-    return frozenset(item for item in found if item.split(".")[0] in ROOMS)
+    return frozenset(item for item in found if item.split(".")[0] in APPS)
 
 
 def walk(tree: ast.AST, *, at_load: bool) -> Iterator[ast.AST]:
-    """Nodes of a tree; with `at_load` without the bodies of functions and of `if TYPE_CHECKING`."""
+    """Nodes of a tree. at_load: without the bodies of functions and of `if TYPE_CHECKING`."""
     stack = [tree]
     while stack:
         node = stack.pop()
@@ -104,7 +151,7 @@ def walk(tree: ast.AST, *, at_load: bool) -> Iterator[ast.AST]:
                 stack.append(child)
 
 
-def test_no_arrow_points_the_other_way() -> None:
+def test_no_app_imports_an_app_above_it() -> None:
     wrong = [
         f"{name} imports {other}"
         for name, path in modules().items()
@@ -116,17 +163,17 @@ def test_no_arrow_points_the_other_way() -> None:
 
 
 def height(module: str) -> int:
-    """How high a module stands in its app: 0 beside the packages, then as ORDER has them."""
+    """The level of a module in its app: 0 for single modules, then the packages by ORDER, then GATHERERS."""
     app, *parts = module.split(".")
     if not parts or parts[0] in GATHERERS or (app != "clinic" and parts[0] == "checks"):
         return len(ORDER[app]) + 1
     return ORDER[app].index(parts[0]) + 1 if parts[0] in ORDER[app] else 0
 
 
-def test_every_package_has_its_place_in_the_order() -> None:
-    for app in ROOMS:
-        there = {path.name for path in (ROOT / app).iterdir() if (path / "__init__.py").exists()}
-        assert there - {"migrations", "formats"} == set(ORDER[app])
+def test_every_package_is_listed_in_the_order() -> None:
+    for app in APPS:
+        packages = {path.name for path in (ROOT / app).iterdir() if (path / "__init__.py").exists()}
+        assert packages - {"migrations", "formats"} == set(ORDER[app])
         beside = {path.stem for path in (ROOT / app).glob("*.py")} - GATHERERS - {"__init__"}
         assert beside == BESIDE[app]
 
@@ -141,57 +188,57 @@ def test_no_package_imports_one_above_it() -> None:
     assert wrong == []
 
 
-def room_of(template: str) -> str:
-    """Whose a template is, by its name; what stands beside the rooms' folders is the place's own."""
+def app_of(template: str) -> str:
+    """The app that owns a template, by its folder. Templates outside the apps' folders belong to clinic."""
     folder = template.split("/")[0]
-    return folder if folder in ROOMS else "clinic"
+    return folder if folder in APPS else "clinic"
 
 
 def libraries() -> dict[str, str]:
-    """The rooms' libraries of tags, and whose each is."""
-    return {path.stem: path.parts[-3] for room in ROOMS for path in (ROOT / room).glob("templatetags/*.py")}
+    """The app of each template tag library."""
+    return {path.stem: path.parts[-3] for app in APPS for path in (ROOT / app).glob("templatetags/*.py")}
 
 
 def templates() -> dict[str, tuple[str, Path]]:
-    """Every template, with its room: below templates/ by its folder, in a room's own folder the room's."""
-    folders = [("", ROOT / "templates"), *((room, ROOT / room / "templates") for room in ROOMS)]
+    """Every template by path, with its app: by folder in templates/, else the app that contains it."""
+    folders = [("", ROOT / "templates"), *((app, ROOT / app / "templates") for app in APPS)]
     return {
-        str(path.relative_to(ROOT)): (room or room_of(str(path.relative_to(folder))), path)
-        for room, folder in folders
+        str(path.relative_to(ROOT)): (app or app_of(str(path.relative_to(folder))), path)
+        for app, folder in folders
         for path in folder.rglob("*")
         if path.suffix in {".html", ".txt"}
     }
 
 
-def taken_by(template: Path) -> Iterator[tuple[str, str]]:
-    """What a template takes from elsewhere, and whose that is: other templates, and libraries of tags."""
+def used_by(template: Path) -> Iterator[tuple[str, str]]:
+    """Other templates and tag libraries that a template uses, each with its app."""
     text, known = template.read_text(), libraries()
-    for _tag, name in TAKES.findall(text):
-        yield name, room_of(name)
+    for _tag, name in INCLUDES.findall(text):
+        yield name, app_of(name)
     for words in LOADS.findall(text):
         yield from ((name, known[name]) for name in words.split() if name in known)
 
 
 def rendered_by(path: Path) -> Iterator[tuple[str, str]]:
-    """Templates that a module names, and whose they are."""
+    """Templates that a module names, each with its app."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.endswith(".html"):
-            yield node.value, room_of(node.value)
+            yield node.value, app_of(node.value)
 
 
-def test_no_template_takes_from_a_higher_room() -> None:
+def test_no_template_uses_templates_or_tags_of_a_higher_app() -> None:
     found = templates()
-    assert {room for room, _path in found.values()} == set(ROOMS)
+    assert {app for app, _path in found.values()} == set(APPS)
     wrong = [
         f"{name} takes {other}"
-        for name, (room, path) in found.items()
-        for other, owner in taken_by(path)
-        if owner not in MAY_IMPORT[room]
+        for name, (app, path) in found.items()
+        for other, owner in used_by(path)
+        if owner not in MAY_IMPORT[app]
     ]
     assert wrong == []
 
 
-def test_no_module_renders_a_template_of_a_higher_room() -> None:
+def test_no_module_renders_a_template_of_a_higher_app() -> None:
     wrong = [
         f"{name} renders {other}"
         for name, path in modules().items()
@@ -205,12 +252,12 @@ def test_no_cycle_between_files() -> None:
     graph = {name: imports_of(name, path, at_load=True) - {name} for name, path in modules().items()}
     done: set[str] = set()
 
-    def visit(name: str, trail: tuple[str, ...]) -> None:
-        if name in trail:
-            pytest.fail(" -> ".join([*trail[trail.index(name) :], name]))
+    def visit(name: str, path_to_here: tuple[str, ...]) -> None:
+        if name in path_to_here:
+            pytest.fail(" -> ".join([*path_to_here[path_to_here.index(name) :], name]))
         if name not in done:
             for other in graph.get(name, ()):
-                visit(other, (*trail, name))
+                visit(other, (*path_to_here, name))
             done.add(name)
 
     for name in graph:
@@ -220,18 +267,18 @@ def test_no_cycle_between_files() -> None:
 
 
 def migrations() -> dict[str, Path]:
-    """Every file of the three rooms' migrations by its dotted name."""
+    """The path of every migration by its dotted name."""
     found = {}
-    for room in ROOMS:
-        for path in (ROOT / room / "migrations").rglob("*.py"):
+    for app in APPS:
+        for path in (ROOT / app / "migrations").rglob("*.py"):
             found[".".join(path.relative_to(ROOT).with_suffix("").parts)] = path
     return found
 
 
 def test_no_migration_imports_code_that_changes() -> None:
-    """A migration has its own copy of what it needs: else a later change would change what it did."""
+    """Migrations have their own copy of the code they need: later changes must not change what they do."""
     found = migrations()
-    assert len(found) > len(ROOMS)
+    assert len(found) > len(APPS)
     wrong = [
         f"{name} imports {other}"
         for name, path in found.items()
@@ -242,7 +289,7 @@ def test_no_migration_imports_code_that_changes() -> None:
 
 
 def test_the_top_level_holds_only_what_a_repository_needs() -> None:
-    rooms = {"manage.py", "pyproject.toml", *ROOMS, "templates", "static", "tests"}
+    expected = {"manage.py", "pyproject.toml", *APPS, "templates", "static", "tests"}
     beside = {
         *("README.md", "CONTRIBUTING.md", "LICENSE", "CHANGELOG.md", "Makefile", "docs", ".ci", ".git"),
         *(".gitignore", "requirements.txt", "requirements-dev.txt", ".pre-commit-config.yaml"),
@@ -250,27 +297,27 @@ def test_the_top_level_holds_only_what_a_repository_needs() -> None:
     caches = {".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".guards"}
     environments = {path.name for path in ROOT.glob(".venv*")}  # one for each interpreter
     ignored = {"data", "collected", *caches, *environments}
-    assert {path.name for path in ROOT.iterdir()} - rooms - beside - ignored == set()
+    assert {path.name for path in ROOT.iterdir()} - expected - beside - ignored == set()
 
 
-def test_no_drawer_for_everything() -> None:
-    assert [name for name in modules() if DRAWERS & set(name.split("."))] == []
+def test_no_module_has_a_vague_name() -> None:
+    assert [name for name in modules() if VAGUE_NAMES & set(name.split("."))] == []
 
 
-def test_the_walk_would_see_a_wrong_arrow(tmp_path: Path) -> None:
+def test_the_check_finds_an_import_of_a_higher_app(tmp_path: Path) -> None:
     planted = tmp_path / "planted.py"
     planted.write_text("def late():\n    from erasure.runs import models\n")
     assert imports_of("clinic.planted", planted) == {"erasure.runs.models"}
     assert imports_of("clinic.planted", planted, at_load=True) == frozenset()
 
 
-def test_the_walk_would_see_a_template_that_reaches_up(tmp_path: Path) -> None:
+def test_the_check_finds_a_template_that_uses_a_higher_app(tmp_path: Path) -> None:
     planted = tmp_path / "planted.html"
     planted.write_text(
         "{% load i18n session_view %}\n{%extends 'base.html'%}\n"
         '{% include "erasure/runs/x.html" with a=b only %}{% include chosen %}'
     )
-    assert list(taken_by(planted)) == [
+    assert list(used_by(planted)) == [
         ("base.html", "clinic"),
         ("erasure/runs/x.html", "erasure"),
         ("session_view", "erasure"),

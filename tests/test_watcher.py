@@ -1,4 +1,4 @@
-"""What a process of the tests has started is gone when that process is, even by `kill -9`."""
+"""Servers and processes that a test process has started end when it ends, even by `kill -9`."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests import watcher
-from tests.house import ROOT, until
+from tests.processes import ROOT, until
 
 SETUP = """
 import pathlib, sys, threading
@@ -20,7 +20,7 @@ def say(group, directory):
     print(group, directory, flush=True)
     threading.Event().wait()
 """
-STARTED = {
+PROGRAMS = {
     "a cluster": "cluster = postgres.start(); say(cluster.server.pid, cluster.directory)",
     "a cluster that is being made": """
 directory = postgres._new_directory(account := postgres.find_account())
@@ -30,7 +30,7 @@ say(slow.pid, directory)
     "Redis": """
 redis = servers.RedisServer(pathlib.Path(sys.argv[1]))
 redis.start()
-say(redis.process.pid, redis.place)
+say(redis.process.pid, redis.socket_directory)
 """,
     "moto": """
 s3 = servers.S3Server(pathlib.Path(sys.argv[1]))
@@ -41,7 +41,7 @@ say(s3.process.pid, "/nowhere")
 
 
 def start(program: str, directory: Path) -> tuple["subprocess.Popen[str]", int, Path]:
-    """Start a process that starts something; return it, the group that it has started, and its directory."""
+    """Start a process that runs `program`; return it, the process group it has started, and its directory."""
     process = subprocess.Popen(  # noqa: S603 - our own words
         [sys.executable, "-c", SETUP + program, str(directory)],
         cwd=ROOT,
@@ -55,9 +55,9 @@ def start(program: str, directory: Path) -> tuple["subprocess.Popen[str]", int, 
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize("what", STARTED)
-def test_it_is_gone_with_a_process_that_was_killed(what: str, tmp_path: Path) -> None:
-    process, group, directory = start(STARTED[what], tmp_path)
+@pytest.mark.parametrize("what", PROGRAMS)
+def test_it_ends_with_a_process_that_was_killed(what: str, tmp_path: Path) -> None:
+    process, group, directory = start(PROGRAMS[what], tmp_path)
     assert watcher.group_lives(group)
     assert directory.exists() == (what != "moto")
     process.send_signal(signal.SIGKILL)
@@ -67,11 +67,11 @@ def test_it_is_gone_with_a_process_that_was_killed(what: str, tmp_path: Path) ->
 
 
 @pytest.mark.processes
-def test_what_has_ended_in_order_is_left_alone(tmp_path: Path) -> None:
-    """Its number may be another process's by then: here, one that is not to be stopped."""
+def test_a_group_that_was_forgotten_is_not_stopped(tmp_path: Path) -> None:
+    """A forgotten group number may be in use again; here a bystander has it, which must keep running."""
     bystander = subprocess.Popen(["sleep", "600"], start_new_session=True)  # noqa: S607
     program = f"watcher.watch_group({bystander.pid}); watcher.forget_group({bystander.pid});"
-    process, group, directory = start(program + STARTED["a cluster"].replace("; say", "\nsay"), tmp_path)
+    process, group, directory = start(program + PROGRAMS["a cluster"].replace("; say", "\nsay"), tmp_path)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     until(lambda: not directory.exists(), "the watcher has done its work")

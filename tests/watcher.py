@@ -1,10 +1,10 @@
-"""Ends the servers and processes of a test run when the run itself has gone, even by `kill -9`.
+"""Ends the servers and processes of a test run when the test run itself has ended, even by `kill -9`.
 
-A process that starts something tells a watcher: a small process of its own, which looks whether its parent
-still lives. What ends in order is taken off the list. When the parent is gone, the watcher stops the process
-groups that are left and then removes their directories.
+Each process that starts others has a watcher: a small child process with a list of process groups and
+directories, which checks whether its parent still lives. What ends normally is removed from the list. When
+the parent has ended, the watcher stops the process groups on the list and then deletes the directories.
 
-This file is also the watcher's program, so it imports nothing but the standard library.
+This file is also the watcher's program, so it imports only the standard library.
 """
 
 import json
@@ -19,40 +19,40 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-INTERVAL = 0.2  # seconds between two looks at the parent
-GRACE = 10.0  # seconds a group has to follow its signal before it is killed
+INTERVAL = 0.2  # seconds between two checks of the parent
+GRACE = 10.0  # seconds that a group has to end after its signal, before it is killed
 
-# The watcher of each process that started something: a fork inherits its parent's, and needs its own.
+# By process id, because a forked process inherits its parent's watcher and needs its own.
 _watchers: dict[int, "subprocess.Popen[bytes]"] = {}
 
 
 def watch_group(group: int, stop: signal.Signals = signal.SIGKILL) -> None:
-    """Have the process group `group` sent `stop` when this process is gone."""
-    _tell("group", group, int(stop))
+    """When this process has ended, send the signal `stop` to the process group `group`."""
+    _send_message("group", group, int(stop))
 
 
 def forget_group(group: int) -> None:
-    """Take a process group that has ended off the list: its number may be another's soon."""
-    _tell("no-group", group)
+    """Remove a process group that has ended from the list: its number may be reused."""
+    _send_message("no-group", group)
 
 
 def watch_directory(directory: Path) -> None:
-    """Have `directory` removed when this process is gone."""
-    _tell("directory", str(directory))
+    """When this process has ended, delete `directory`."""
+    _send_message("directory", str(directory))
 
 
 def forget_directory(directory: Path) -> None:
-    _tell("no-directory", str(directory))
+    _send_message("no-directory", str(directory))
 
 
-def _tell(*message: Any) -> None:
+def _send_message(*message: Any) -> None:
     watcher = _watchers.get(os.getpid())
     if watcher is None:
         watcher = _watchers[os.getpid()] = subprocess.Popen(  # noqa: S603 - our own interpreter and file
             [sys.executable, "-I", "-S", __file__, str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C at the terminal ends the run, and the run ends what it started
+            start_new_session=True,  # so that Ctrl-C does not end the watcher
             cwd="/",
         )
     assert watcher.stdin
@@ -60,15 +60,15 @@ def _tell(*message: Any) -> None:
     watcher.stdin.flush()
 
 
-# --- The watcher's own side -------------------------------------------------------------------------------
+# --- The watcher process ----------------------------------------------------------------------------------
 
 
 def main(parent: int) -> None:
-    """Read what to watch until the process `parent` is gone, then end it."""
+    """Read messages until the process `parent` has ended, then stop the groups and delete the directories."""
     groups: dict[int, int] = {}
     directories: set[str] = set()
     unread, connected = b"", True
-    while connected and _have_news(parent):
+    while connected and _wait_for_message(parent):
         received = os.read(sys.stdin.fileno(), 65536)
         connected = bool(received)
         *lines, unread = (unread + received).split(b"\n")
@@ -82,15 +82,15 @@ def main(parent: int) -> None:
                 directories.add(which)
             else:
                 directories.discard(which)
-    while os.getppid() == parent:  # it has replaced its program, and the pipe was closed with the old one
+    while os.getppid() == parent:  # the parent called exec, which closed the pipe; wait until it ends
         time.sleep(INTERVAL)
     _stop(groups)
     for directory in directories:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _have_news(parent: int) -> bool:
-    """Wait until there is something to read; False once the parent is gone and nothing is left to read."""
+def _wait_for_message(parent: int) -> bool:
+    """Wait for a message. Returns False once the parent has ended and no message is left."""
     while not select.select([sys.stdin], [], [], INTERVAL)[0]:
         if os.getppid() != parent:
             return False
@@ -108,10 +108,10 @@ def _stop(groups: dict[int, int]) -> None:
 
 
 def group_lives(group: int) -> bool:
-    """Whether a group's first process still runs; one that nobody has waited for does not."""
+    """Whether a group's first process still runs. A zombie counts as ended."""
     if not _send(group, 0):
         return False
-    try:  # in a container the first process may be slow to wait for those it inherits
+    try:  # a zombie may stay for a while, for example in a container whose init is slow to reap it
         state = Path(f"/proc/{group}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:  # no Linux
         return True
@@ -119,7 +119,7 @@ def group_lives(group: int) -> bool:
 
 
 def _send(group: int, signal_number: int) -> bool:
-    """Send a signal to a process group; whether there is such a group."""
+    """Send a signal to a process group; returns whether the group exists."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal_number)
         return True

@@ -7,7 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseNotAllowed
 
 from clinic.access.denials import record_request_denial
-from clinic.access.policy import READING, Decision, allowed
+from clinic.access.policy import READING, Decision, allowed, url_name_of
 
 
 class PolicyMiddleware:
@@ -30,7 +30,7 @@ class PolicyMiddleware:
         Sets `request.decision`, which says by which roles and relations the page opened. Errors:
         PermissionDenied, or Http404 where the user must not learn whether the object exists.
         """
-        name = request.resolver_match.view_name if request.resolver_match else ""
+        name = url_name_of(request)
         method = request.method or "GET"
         decision = allowed(request.user, name, kwargs, method)
         request.decision = decision  # type: ignore[attr-defined]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest
 
 from clinic.access.relations import CONFLICT, standing_in
 from clinic.accounts.models import Role, User
@@ -38,6 +39,8 @@ class Row:
     write: Who = ()
     # A page that updates itself without its user: its requests do not extend the session.
     quiet: bool = False
+    # It does the same for whomever the page that sends the request was made (clinic/access/page_owner.py).
+    ownerless: bool = False
 
 
 # The roles that read patients' names, and those that read what a case is about.
@@ -100,6 +103,16 @@ def register(rows: Mapping[str, Row]) -> None:
 
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def url_name_of(request: HttpRequest) -> str:
+    """Return the name of the URL that was asked for, as in the table; "" if there is no such URL."""
+    return request.resolver_match.view_name if request.resolver_match else ""
+
+
+def row_of(request: HttpRequest) -> Row | None:
+    """Return the row of the URL that was asked for."""
+    return TABLE.get(url_name_of(request))
 
 
 def allowed(user: User | AnonymousUser, name: str, kwargs: Mapping[str, Any], method: str) -> Decision:

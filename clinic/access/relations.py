@@ -3,7 +3,7 @@
 Each app registers a resolver for the URL arguments that are ids of its objects.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -23,7 +23,7 @@ class Standing:
 
 
 Resolver = Callable[[User, Any], Standing | None]
-HiddenCases = Callable[[User], Iterable[UUID]]
+HiddenCases = Callable[[User, Collection[UUID]], Iterable[UUID]]
 _resolvers: dict[str, Resolver] = {}
 _hidden: list[HiddenCases] = []
 
@@ -73,11 +73,16 @@ def case_in(user: User, kwargs: Mapping[str, Any]) -> UUID | None:
 
 
 def register_hidden_cases(function: HiddenCases) -> HiddenCases:
-    """Register a function that returns the ids of the cases in which a user is patient or subject."""
+    """Register a function that returns those of some cases in which a user is patient or subject."""
     _hidden.append(function)
     return function
 
 
-def hidden_cases(user: User) -> frozenset[UUID]:
-    """Return the ids of the cases in which `user` is patient or subject: no staff page shows them these."""
-    return frozenset(case for function in _hidden for case in function(user))
+def hidden_cases(user: User, among: Iterable[UUID | None]) -> frozenset[UUID]:
+    """Return those of `among` in which `user` is patient or subject: no staff page shows them these.
+
+    among: ids of cases; None is ignored. The subject's name of each has to be decrypted, so a list asks for
+    the cases of its own rows and not for all.
+    """
+    asked = {case for case in among if case is not None}
+    return frozenset(case for function in _hidden for case in function(user, asked)) if asked else frozenset()

@@ -14,7 +14,7 @@ from django.contrib.sessions.backends.db import SessionStore as DatabaseSessions
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
-from clinic.access.policy import TABLE
+from clinic.access.policy import row_of
 
 SINCE, SEEN = "since", "seen"
 # The time of last use is written at most once in this many seconds, to save a write for each page. So a
@@ -65,5 +65,5 @@ def is_automatic(request: HttpRequest) -> bool:
     """Return whether a page sent this request by itself: it polls, or its policy row is `quiet`."""
     if "Poll" in request.headers or request.headers.get("HX-Trigger-Name") == "poll":
         return True
-    row = TABLE.get(request.resolver_match.view_name) if request.resolver_match else None
+    row = row_of(request)
     return row is not None and row.quiet

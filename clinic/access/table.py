@@ -12,16 +12,18 @@ brackets: only towards cases, nights and keepsakes that the person stands in tha
 let in. Nobody uses a staff role on a case whose patient they are, or which is about forgetting them.
 
 What a page shows depends on the roles that opened it. The subject, chapters, titles and pictures of a case
-are for doctor, technician and the patient; the patient's name is for the front desk too; everybody else knows
-a case by its file number. Lists, counts and searches ask the same rule (`patients/cases/models.py`).
+are for doctor, technician and the patient, and for the patient alone once the consent is taken back; the
+patient's name is for the front desk too; everybody else knows a case by its file number. Lists, counts and
+searches ask the same rule (`patients/cases/models.py`).
 
 `manage.py access_table` prints this page from the `policy.py` of each package; a test compares it.
 
 | relation | what it means |
 |---|---|
 | own | The case is the patient's own. |
-| assigned | The technician is booked for the night of the case, and it has no certificate yet. |
+| assigned | The person is booked for the night of the case, and it has no certificate yet. |
 | mapping | The case is not booked yet; its memories are being mapped. |
+| consented | The patient has not taken the consent back. |
 | offered | The technician was asked to take the night over. |
 | called | The administrator was told of a doctor call of the night, because no doctor answered. |
 """

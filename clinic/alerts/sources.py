@@ -1,4 +1,4 @@
-"""What a member of staff must see on every page, whatever they do. Other apps register sources of it."""
+"""Alerts: notices that staff see on every page until they have acted. Other apps register their sources."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -11,9 +11,10 @@ from clinic.accounts.models import User
 
 @dataclass(frozen=True)
 class Alert:
-    """Something that cannot wait. It names no person. url, label: the link to where `user` can act.
+    """A notice for staff that cannot wait. It contains no person's name.
 
-    about: path of the page that shows the same at length; there the alert is left out.
+    url, label: the link to the page where the reader can act. about: the path of a page that shows the same
+    in full, on which the alert is left out.
     """
 
     title: str | Promise
@@ -22,7 +23,14 @@ class Alert:
     label: str | Promise
     about: str = ""
 
+    @property
+    def digest(self) -> str:
+        """A short digest of the alert. A page sends it back to say that it shows the alert already."""
+        content = f"{self.title}\t{self.text}\t{self.url}"
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
 
+
+# A source returns the alerts that a user must see now.
 Source = Callable[[User], Sequence[Alert]]
 _sources: dict[str, Source] = {}
 
@@ -33,17 +41,16 @@ def register_alerts(name: str, source: Source) -> None:
 
 
 def sees_alerts(user: object) -> bool:
-    """Return whether pages of `user` have a place for alerts: those of staff have."""
+    """Return whether the pages of `user` have a place for alerts: only those of staff have one."""
     return isinstance(user, User) and user.is_staff_member
 
 
 def alerts_for(user: User, path: str = "") -> list[Alert]:
-    """Return what concerns `user` now, without what the page at `path` says itself."""
+    """Return the alerts for `user` now, without those that the page at `path` shows in full."""
     found = [alert for source in _sources.values() for alert in source(user)]
     return [alert for alert in found if not path or alert.about != path]
 
 
-def digest_of(alerts: Sequence[Alert]) -> str:
-    """Return a short digest of the alerts, by which a page says what it shows."""
-    text = "\n".join(f"{one.title}\t{one.text}\t{one.url}" for one in alerts)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def joined_digests(alerts: Sequence[Alert]) -> str:
+    """Return the digests of the alerts with spaces between, as a page sends them back in `?shown=`."""
+    return " ".join(one.digest for one in alerts)

@@ -7,20 +7,24 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from clinic.alerts.sources import alerts_for, digest_of
+from clinic.alerts.sources import alerts_for, joined_digests
 from clinic.http.requests import request_user
 
 
 @require_safe
 @never_cache
 def alerts(request: HttpRequest) -> HttpResponse:
-    """Return the alerts, or 204 if the page shows them already (`?shown=`): nothing is announced twice."""
-    asked_from = request.htmx.current_url if getattr(request, "htmx", None) else None  # type: ignore[attr-defined]
-    found = alerts_for(request_user(request), _path_of(asked_from or ""))
-    digest = digest_of(found)
-    if request.GET.get("shown") == digest:
+    """Return the alerts, or 204 if the page shows exactly these already (`?shown=`, their digests).
+
+    If some are new, only these are announced to screen readers.
+    """
+    page_url = request.htmx.current_url if getattr(request, "htmx", None) else None  # type: ignore[attr-defined]
+    found = alerts_for(request_user(request), _path_of(page_url or ""))
+    already, shown = request.GET.get("shown"), joined_digests(found)
+    if already == shown:
         return HttpResponse(status=204)
-    return render(request, "clinic/alerts/_list.html", {"alerts": found, "alerts_digest": digest})
+    context = {"alerts": found, "alerts_shown": shown, "already": (already or "").split()}
+    return render(request, "clinic/alerts/_list.html", context)
 
 
 def _path_of(url: str) -> str:

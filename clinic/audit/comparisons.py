@@ -14,14 +14,14 @@ from clinic.audit.models import Entry
 from clinic.audit.proofs import head_size
 
 # `compare(size)` returns an English sentence for each row that differs from what the first `size` entries
-# say. It changes nothing.
+# say. It only reads.
 Compare = Callable[[int], Iterable[str]]
 Said = Mapping[str, object]
 
 COMPARISONS: dict[str, Compare] = {}
 
-# A row and its entry are one transaction, but are read by two queries. A difference that is there each time
-# is none that a writer made between them.
+# A row and its entry are written in one transaction, but read by two queries, with writers in between.
+# So a difference counts only if it is still there after reading both again so many times.
 ATTEMPTS = 3
 
 
@@ -36,7 +36,7 @@ def entries_of(size: int, *actions: str) -> QuerySet[Entry]:
 
 
 def is_id(text: str) -> bool:
-    """Return whether `text` is a UUID, as ids of rows are. That of a tampered entry may be anything."""
+    """Return whether `text` is a UUID, as all ids of rows are. A tampered entry may have any text as id."""
     try:
         return str(UUID(text)) == text
     except ValueError:
@@ -45,12 +45,12 @@ def is_id(text: str) -> bool:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of one kind and the entries that say the same; an instance is a `Compare`.
+    """Compares the rows of one kind with the entries that repeat what they say. An instance is a `Compare`.
 
-    noun: of the entries' subjects, "<noun>:<id>". actions: of the entries. stored: returns what the rows say,
-    by id; of all rows or of one id. logged: returns what the entries on one row say, in their order; it may
-    raise KeyError, TypeError or ValueError for an entry that was changed. is_logged: returns whether a row
-    must have an entry.
+    noun: the first part of the entries' subjects, "<noun>:<id>". actions: the actions of the entries.
+    stored: returns the values of the rows by id, of all rows (None) or of one id. logged: returns the values
+    that the entries about one row give it; it gets them in order, and may raise KeyError, TypeError or
+    ValueError for an entry that was changed. is_logged: returns whether a row must have an entry.
     """
 
     noun: str
@@ -69,11 +69,13 @@ class Rows:
                 yield found
 
     def _read_again(self, row_id: str) -> str:
+        """Read one row and its entries again, and return the sentence about it; "" without a difference."""
         stored = self.stored(row_id).get(row_id) if is_id(row_id) else None
         entries = entries_of(head_size(), *self.actions).filter(subject=f"{self.noun}:{row_id}")
         return self._difference(row_id, stored, list(entries))
 
     def _entries(self, found: Iterable[Entry]) -> dict[str, list[Entry]]:
+        """Return the entries about rows of this kind, by the row's id."""
         grouped: dict[str, list[Entry]] = {}
         for entry in found:
             noun, _colon, row_id = entry.subject.partition(":")
@@ -82,7 +84,7 @@ class Rows:
         return grouped
 
     def _difference(self, row_id: str, stored: Said | None, entries: list[Entry]) -> str:
-        """Return the sentence on a row, "" if it is as the log says."""
+        """Return the sentence about a row that differs from the log; "" if it does not."""
         name = f"{self.noun.capitalize()} {row_id}"
         if not entries:
             unsaid = stored is not None and self.is_logged(stored)

@@ -39,6 +39,11 @@ class Entry(models.Model):
 
     class Meta:
         ordering = ["index"]
+        # In the order of the page that shows the log (clinic/oversight).
+        indexes = [
+            models.Index(fields=["action", "-index"], name="entries_of_action"),
+            models.Index(fields=["actor", "-index"], name="entries_of_actor"),
+        ]
 
 
 class TreeHead(models.Model):

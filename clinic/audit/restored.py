@@ -1,9 +1,10 @@
-"""A restore gives up the end of the log: who declares that, how, and what was declared.
+"""Declares that a restore lost the end of the log, and reads what was declared.
 
-`manage.py restore` signs a restore note (checkpoints.py) that names the head of the restored log and every
-checkpoint over entries that it gave up. The next start records it in the log. Nothing else signs one, except
-an operator who says afterwards that there was a restore: else whoever can write to the database could have
-a cut log declared by the next start.
+A restored log ends where the backup was made. `manage.py restore` signs a restore note (checkpoints.py) that
+names the head of the restored log and every checkpoint over entries that were lost. The next start records
+the note in the log. Only this command signs one, and an operator who says afterwards that there was a
+restore. The start signs none: otherwise somebody who can write to the database could cut the log, and the
+next start would declare that a restore did it.
 """
 
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ def witness_notes() -> list[Note]:
 
 
 def _witness_texts() -> list[tuple[str, Note]]:
-    """Return text and content of each note in the witness directory that we signed."""
+    """Return each note in the witness directory that we signed: its text and its content."""
     notes = []
     for path in sorted(settings.LACUNA_WITNESS_DIR.glob("*.note")):
         text = path.read_bytes().decode(errors="replace")
@@ -56,11 +57,11 @@ def newest_outside() -> Note | None:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What the notes in the witness directory say of the stored log.
+    """How the notes in the witness directory agree with the stored log.
 
-    head: of the stored log. lost: heads that do not match it and that no restore note explains, longest
-    first. told: heads that restore notes explained which are themselves of a log that was given up. notes:
-    text and content of the restore notes that match.
+    head: the head of the stored log. notes: text and content of the restore notes that match it. lost: heads
+    of notes that do not match it and that none of these restore notes explains, the longest log first. told:
+    other heads that are named only in restore notes which do not match.
     """
 
     head: Head
@@ -70,10 +71,10 @@ class Comparison:
 
 
 def compare_with_witness() -> Comparison:
-    """Compare the stored log with every note in the witness directory. Reads all entries' leaf hashes.
+    """Compare the stored log with every note in the witness directory. Reads the leaf hash of every entry.
 
-    Errors: LookupError if the log has gaps, or its head is not that of its entries; ValueError if the head
-    contradicts itself.
+    Errors: LookupError if the log has gaps, or the stored head does not belong to the entries; ValueError if
+    the head contradicts itself.
     """
     row = TreeHead.objects.first() or TreeHead()
     head, tree, texts = (row.size, row.as_frontier().root()), Tree(kept=False), _witness_texts()
@@ -92,11 +93,11 @@ def compare_with_witness() -> Comparison:
 
 
 def sign_restore() -> Note | None:
-    """Sign which checkpoints the restored log gave up, and return the note; None if it gave up none.
+    """Sign and return a note that names the checkpoints that the restore lost; None if it lost none.
 
-    Call it only after a backup was restored whose signature was checked, before anything is added to its log.
-    The note's file is durable on return. Its row is added by the next start: the tables may be of an older
-    version. Errors: OSError, LookupError if the log has gaps.
+    Call it only after restoring a backup whose signature was checked, and before anything is added to its
+    log. When it returns, the note's file is on the disk. The next start adds the note's row, because the
+    restored tables may be of an older version. Errors: OSError, LookupError if the log has gaps.
     """
     found = compare_with_witness()
     if not found.lost:
@@ -109,10 +110,10 @@ def sign_restore() -> Note | None:
 def declare_restored(actor: str) -> list[Entry]:
     """Record in the log that its former end was lost in a restore. Return the new entries.
 
-    Call it only if a restore is known, from the mark that it leaves or from the key store (rows whose keys
-    are gone). Each restore note that is not recorded yet gets an entry, and a row beside the checkpoints.
-    Without a note, the newest checkpoint of a longer log is recorded as not signed, and verify_log reports
-    it. Nothing is recorded twice, and nothing in a log with gaps, which verify_log reports.
+    Call it only if there certainly was a restore: it left its mark, or the key store lacks keys of rows. Each
+    restore note that is not recorded yet gets an entry, and a row beside the checkpoints. If no note explains
+    the newest checkpoint of a longer log, the entry says that it is not signed, and verify_log reports it.
+    Nothing is recorded twice. Nothing is recorded in a log with gaps, which verify_log reports too.
     """
     try:
         found = compare_with_witness()
@@ -148,9 +149,10 @@ def keep_row(text: str, note: Note) -> Checkpoint:
 def declare_afterwards(reason: str) -> Note | None:
     """Sign now, and record, that the checkpoints that do not match the log were lost in a restore.
 
-    For restores that no note declares: those of older versions, and databases restored without the command.
-    The note says that it was signed afterwards. reason: as the operator typed it, for the log. Return None if
-    every checkpoint matches or is explained. Errors: OSError, LookupError if the log has gaps, ValueError.
+    It is for restores that no note declares: those by older versions, and those without the command. Returns
+    the note, which says that it was signed afterwards; None if every checkpoint matches or is explained.
+    reason: as the operator typed it, for the log. Errors: OSError, ValueError; LookupError if the log has
+    gaps.
     """
     found = compare_with_witness()
     if not found.lost:
@@ -173,7 +175,7 @@ def declare_afterwards(reason: str) -> Note | None:
 
 
 def declared_notes() -> list[Note]:
-    """Return the stored restore notes that we signed and that are over the stored log."""
+    """Return the stored restore notes that we signed and that match the stored log."""
     tree, found, size = Tree(), [], head_size()
     for row in Checkpoint.objects.filter(reason=RESTORED).order_by("pk"):
         try:
@@ -186,5 +188,5 @@ def declared_notes() -> list[Note]:
 
 
 def restore_declared_at() -> datetime | None:
-    """Return when a restore was last declared by a note that we signed over the stored log, or None."""
+    """Return when the newest of `declared_notes` was signed, or None if there are none."""
     return max((datetime.fromisoformat(note.at) for note in declared_notes()), default=None)

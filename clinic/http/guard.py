@@ -30,7 +30,9 @@ from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from clinic.access.denials import record_denial
+from clinic.access.page_owner import HEADER, owner_marks
 from clinic.access.policy import Decision, allowed
+from clinic.access.signed_out import CHALLENGE, LEAVE
 from clinic.accounts.models import User
 from clinic.audit.context import client_address
 from clinic.unavailable import RETRY_AFTER, outage
@@ -68,6 +70,17 @@ class Refused(Exception):
     def __init__(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(text)
         self.status, self.text, self.headers = status, text, dict(headers or {})
+
+
+class LateForm(Exception):
+    """A form came after its page's sign-in had ended. Django's application answers it, as any other form.
+
+    The router passes it on. fields: names and values of its text fields.
+    """
+
+    def __init__(self, fields: Iterable[tuple[str, str]]) -> None:
+        super().__init__("the page's sign-in has ended")
+        self.fields = list(fields)
 
 
 @dataclass(frozen=True)
@@ -142,7 +155,8 @@ def check(scope: Scope, name: str, kwargs: Mapping[str, Any]) -> Visitor:
         session = session_of(request.COOKIES.get(settings.SESSION_COOKIE_NAME, ""))
         user = user_of(session) if session else None
         if session is None or user is None:
-            raise Refused(401, _("Please sign in."))
+            raise Refused(401, _("Please sign in."), CHALLENGE)
+        check_page_owner(request.headers.get(HEADER), user)
         decision = allowed(user, name, dict(kwargs), request.method or "GET")
         address = client_address(
             request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", "")
@@ -151,6 +165,15 @@ def check(scope: Scope, name: str, kwargs: Mapping[str, Any]) -> Visitor:
             refuse(user, name, kwargs, request.method or "GET", decision, address)
     key, session_hash = session.session_key or "", session[HASH_SESSION_KEY]
     return Visitor(user, key, session_hash, language, address, request, decision)
+
+
+def check_page_owner(mark: str | None, user: User) -> None:
+    """Check that a request comes from a page that was made for `user`. mark: of the page, None if unknown.
+
+    Errors: Refused (401, so that a script leaves the page).
+    """
+    if mark is not None and mark not in owner_marks(user):
+        raise Refused(401, _("Please sign in."), CHALLENGE | LEAVE)
 
 
 def checked_host(scope: Scope) -> ASGIRequest:

@@ -27,7 +27,7 @@ class Unacceptable(Exception):
     """The head of a request is refused. It ends the parser's work on what has arrived."""
 
 
-class HouseProtocol(HttpToolsProtocol):
+class BoundedProtocol(HttpToolsProtocol):
     """uvicorn's protocol with bounds for a request's head, and with our headers on its own answers.
 
     The answers: 414 and 431 from MOST_BYTES on, 408 for a head that does not arrive in `head_seconds`, 501
@@ -40,10 +40,9 @@ class HouseProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.size = 0  # of the present request's address, headers and trailers
-        self.unread = (
-            0  # bytes since the parser last came to the end of a head, a piece of a body or a request
-        )
-        self.in_head = True  # or before it
+        # Bytes since the parser last came to the end of a head, of a piece of a body, or of a request.
+        self.unread = 0
+        self.in_head = True  # also before the first byte of a request
         self.refused: tuple[int, str] | None = None
         self.timer: TimerHandle | None = None
 

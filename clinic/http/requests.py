@@ -1,7 +1,8 @@
-"""Helpers for views: a request's user, what opened its page to them, and whether htmx wants only a part."""
+"""Helpers for views: a request's user, what opened its page to them, and what htmx wants of a page."""
 
 from typing import Any
 
+from django.contrib import messages
 from django.http import HttpRequest
 
 from clinic.access.policy import Decision
@@ -31,3 +32,11 @@ def wants_fragment(request: HttpRequest) -> bool:
     """
     htmx: Any = getattr(request, "htmx", None)
     return bool(htmx) and not htmx.boosted and not htmx.history_restore_request
+
+
+def announce(request: HttpRequest, text: str) -> None:
+    """Add a sentence about what this request changed to the messages of the page.
+
+    A part that htmx swaps shows the change itself, so there the sentence is only read out.
+    """
+    messages.success(request, text, extra_tags="spoken" if wants_fragment(request) else "")

@@ -6,12 +6,15 @@ import threading
 from contextlib import suppress
 from types import FrameType
 from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.utils.module_loading import import_string
 
 from clinic.http.content_types import check_content_type
 from clinic.http.guard import (
+    LateForm,
+    Message,
     Receive,
     Refused,
     Scope,
@@ -22,6 +25,24 @@ from clinic.http.guard import (
 )
 
 FAILED = "Something went wrong here. It has been noted."
+
+
+def with_fields(scope: Scope, receive: Receive, fields: list[tuple[str, str]]) -> tuple[Scope, Receive]:
+    """Return a request whose body was read, with these fields as its body instead."""
+    body = urlencode(fields).encode()
+    about_body = {
+        b"content-type": b"application/x-www-form-urlencoded",
+        b"content-length": str(len(body)).encode(),
+        b"transfer-encoding": None,
+    }
+    headers = [(name, value) for name, value in scope["headers"] if name.lower() not in about_body]
+    headers += [(name, value) for name, value in about_body.items() if value is not None]
+    first: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_fields() -> Message:
+        return first.pop() if first else await receive()
+
+    return {**scope, "headers": headers}, receive_fields
 
 
 class Router:
@@ -59,6 +80,8 @@ class Router:
         try:
             check_content_type(scope["headers"])
             await next(routes, self.pages)(scope, receive, send)
+        except LateForm as form:
+            await self.pages(*with_fields(scope, receive, form.fields), send)
         except Refused as refusal:
             await answer_refusal(send, refusal, head=head)
         except Exception:

@@ -3,9 +3,10 @@
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 # The import forms that our scripts use for one another: import … from "./name.js"; and import("./name.js").
+# "../page/name.js" is in another folder.
 IMPORTS = (
-    (r'(?P<matched>\bfrom "(?P<url>\./[^"]+)")', 'from "%(url)s"'),
-    (r'(?P<matched>\bimport\("(?P<url>\./[^"]+)"\))', 'import("%(url)s")'),
+    (r'(?P<matched>\bfrom "(?P<url>\.\.?/[^"]+)")', 'from "%(url)s"'),
+    (r'(?P<matched>\bimport\("(?P<url>\.\.?/[^"]+)"\))', 'import("%(url)s")'),
 )
 
 
@@ -18,6 +19,9 @@ class StaticFiles(CompressedManifestStaticFilesStorage):
 
     patterns = (
         *CompressedManifestStaticFilesStorage.patterns,
+        ("calendar/*.js", IMPORTS),
+        ("page/*.js", IMPORTS),
         ("session/*.js", IMPORTS),
+        ("placement/*.js", IMPORTS),
         ("upload/*.js", IMPORTS),
     )

@@ -1,34 +1,50 @@
-"""What the readers of the log are not told: patients' names, and that a colleague is patient or subject.
+"""What the audit pages conceal: patients' names, and that a member of staff is patient or subject of a case.
 
-A patient is the file number here. A member of staff who is also a patient has entries of both kinds: those of
-their work have their name, those of their own case do not, and cannot be found by it. An exported entry is
-what was hashed, with the actor's id, so the export leaves such entries out as hidden ones.
+Patients are shown by file number. A member of staff can also be a patient. Entries about their work show
+their name. Entries about their own case do not, and are not found by their name. An export has the entries as
+they were hashed, with the actor's id. So it leaves out the content of entries about their own case.
 """
 
 from collections.abc import Iterable
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from clinic.access.relations import hidden_cases
 from clinic.accounts.models import STAFF_ROLES, Role, User
 from clinic.audit.models import Entry, EntryQuerySet
 
 
-def readable_by(user: User) -> EntryQuerySet:
-    """Return the entries that `user` may read: not of cases in which they are patient or subject."""
-    return Entry.objects.visible_to(user).exclude(case__in=hidden_cases(user))
+def readable_by(user: User, entries: EntryQuerySet) -> EntryQuerySet:
+    """Return those of `entries` that `user` may read: none of cases in which they are patient or subject.
+
+    It compares the user with every case of `entries`, which takes long for many. A page uses `readable_rows`.
+    """
+    cases = set(entries.order_by().values_list("case", flat=True).distinct())
+    return entries.visible_to(user).exclude(case__in=hidden_cases(user, cases))
+
+
+def readable_rows(user: User, entries: Iterable[Entry]) -> list[Entry]:
+    """Return those of the entries of a page that `user` may read."""
+    rows = list(entries)
+    hidden = hidden_cases(user, (row.case for row in rows))
+    return [row for row in rows if row.case not in hidden]
 
 
 def without_concealed(entries: EntryQuerySet) -> EntryQuerySet:
-    """Return `entries` without those that tell that a member of staff is a patient, or in a conflict."""
-    # Not exclude(): its condition on a key of `details` would drop entries without that key too.
-    return entries.exclude(pk__in=Entry.objects.filter(_concealed()).values("pk"))
+    """Return `entries` without those that reveal that a member of staff is patient or subject of a case."""
+    # Not exclude(): with a condition on a key of `details` it would also drop entries without that key. Not a
+    # subquery of all concealed entries either: every search would read all of them. This looks up each entry.
+    concealed = Entry.objects.filter(_concealed_condition(), pk=OuterRef("pk"))
+    return entries.filter(~Exists(concealed))
 
 
-def _concealed() -> Q:
+def _concealed_condition() -> Q:
+    """Return the condition of the entries that `without_concealed` leaves out."""
     condition = Q(action="access.denied", details__because="conflict")
-    colleagues = User.objects.filter(grants__role=Role.PATIENT).filter(grants__role__in=STAFF_ROLES)
+    # Staff are few, so their ids are fetched first. A single query for both roles might read all patients.
+    staff = list(User.objects.filter(grants__role__in=STAFF_ROLES).values_list("pk", flat=True))
+    colleagues = User.objects.filter(pk__in=staff, grants__role=Role.PATIENT)
     for pk, case in set(colleagues.values_list("pk", "cases")):
         condition |= Q(action="person.joined", subject=f"user:{pk}", details__role=str(Role.PATIENT))
         if case:
@@ -37,7 +53,7 @@ def _concealed() -> Q:
 
 
 def patients_of(entries: Iterable[Entry]) -> dict[UUID, str]:
-    """Return the patients of the cases of `entries`, as actors ("user:<uuid>"), by case id."""
+    """Return the patient of each case in `entries`, as "user:<uuid>", by the id of the case."""
     wanted = {entry.case for entry in entries if entry.case}
     rows = User.objects.filter(cases__in=wanted).values_list("cases__pk", "pk")
     return {case: f"user:{pk}" for case, pk in rows}
@@ -51,5 +67,5 @@ def acts_as_patient(entry: Entry, patients: dict[UUID, str]) -> bool:
 
 
 def is_conflict(entry: Entry) -> bool:
-    """Return whether an entry tells that the actor is patient or subject of the case."""
+    """Return whether an entry reveals that the actor is patient or subject of the case."""
     return entry.action == "access.denied" and entry.details.get("because") == "conflict"

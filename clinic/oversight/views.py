@@ -1,5 +1,6 @@
 """The audit page. The access policy (policy.py) decides who may use it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -13,7 +14,7 @@ from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.middleware import HtmxDetails
 
@@ -21,18 +22,18 @@ from clinic.audit.canonical import DetailInput
 from clinic.audit.checkpoints import NoteInvalid
 from clinic.audit.compare import compare
 from clinic.audit.export import export
-from clinic.audit.models import Checkpoint, EntryQuerySet
+from clinic.audit.models import Checkpoint, Entry
 from clinic.audit.proofs import head_size
 from clinic.audit.record import Act, LogBroken, record
 from clinic.audit.verify import Report, verify_log
-from clinic.http.requests import request_user, wants_fragment
+from clinic.http.requests import announce, request_user, wants_fragment
 from clinic.oversight.concealed import readable_by, without_concealed
-from clinic.oversight.entry_texts import grouped, lines
+from clinic.oversight.entry_texts import lines, short_digest
 from clinic.oversight.search import Filters, page_of
 
-LINES = 50
-# Limits in entries for what a user waits for (about 20 000 entries a second). Beyond them there are the
-# commands verify_audit and export_audit.
+PAGE_SIZE = 50  # entries
+# Limits, in entries, for what is done while a request waits (about 20,000 entries a second). For longer logs
+# there are the commands verify_audit and export_audit.
 MOST_TO_VERIFY = 100_000
 MOST_TO_EXPORT = 50_000
 MOST_TO_CHOOSE = 200  # checkpoints in a list; older ones can be pasted or given to verify_audit
@@ -51,7 +52,7 @@ class ExportForm(forms.Form):
 
 
 class CompareForm(forms.Form):
-    """Asks for two checkpoints: both from the database, or one of them pasted."""
+    """Asks for two checkpoints: both from the database, or one from there and one that is pasted."""
 
     older = forms.ChoiceField(label=gettext_lazy("One checkpoint"), required=False)
     newer = forms.ChoiceField(label=gettext_lazy("Another"))
@@ -71,16 +72,19 @@ class CompareForm(forms.Form):
         cast(forms.ChoiceField, self.fields["newer"]).choices = choices
 
     def clean(self) -> dict[str, Any]:
-        asked = self.cleaned_data
-        if not asked.get("older") and not asked.get("note"):
+        cleaned = self.cleaned_data
+        if not cleaned.get("older") and not cleaned.get("note"):
             self.add_error("older", _("Choose a checkpoint, or paste one."))
-        return asked
+        return cleaned
 
     def notes(self) -> tuple[str, str]:
-        """Return the two notes to compare. Line ends of a pasted note are normalized."""
-        asked = self.cleaned_data
-        pasted = asked["note"].replace("\r\n", "\n").strip("\n") + "\n"
-        return pasted if asked["note"] else self.rows[asked["older"]].note, self.rows[asked["newer"]].note
+        """Return the notes of the two checkpoints. Line ends of a pasted note are normalized."""
+        cleaned = self.cleaned_data
+        if cleaned["note"]:
+            first = cleaned["note"].replace("\r\n", "\n").strip("\n") + "\n"
+        else:
+            first = self.rows[cleaned["older"]].note
+        return first, self.rows[cleaned["newer"]].note
 
 
 def checkpoint_label(row: Checkpoint) -> str:
@@ -91,37 +95,35 @@ def checkpoint_label(row: Checkpoint) -> str:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The result of a verification. report: None if the log is too long to verify in a request."""
+    """The result of a verification. report: None if the log is too long. recorded: whether the log has it."""
 
     report: Report | None
     at: datetime
     recorded: bool = True
 
 
-def visible(request: HttpRequest) -> EntryQuerySet:
-    """Return the entries that the user may read."""
-    return readable_by(request_user(request))
-
-
-def context(request: HttpRequest, query: QueryDict) -> dict[str, Any]:
-    """Return the context of the page and of its fragment. query: with the filters."""
+def log_context(request: HttpRequest, query: QueryDict) -> dict[str, Any]:
+    """Return the template context of the page and of its fragment. query: the filters, and `before`."""
     filters = Filters(query)
-    entries, more = page_of(filters.apply(visible(request)), query.get("before", ""), LINES)
+    reader = request_user(request)
+    entries, next_before = page_of(
+        filters.apply(Entry.objects.all()), query.get("before", ""), PAGE_SIZE, reader
+    )
     checkpoint = Checkpoint.objects.last()
     size = head_size()
     older = query.copy()
-    older["before"] = str(more)
+    older["before"] = str(next_before)
     newest = query.copy()
     newest.pop("before", None)
     return {
         "filters": filters,
         "chosen": [(name, query[name]) for name in filters.fields if query.get(name)],
         "lines": lines(entries),
-        "older": older.urlencode() if more is not None else "",
+        "older": older.urlencode() if next_before is not None else "",
         "newest": newest.urlencode() if query.get("before") else None,
         "size": size,
         "checkpoint": checkpoint,
-        "checkpoint_root": grouped(bytes(checkpoint.root).hex()) if checkpoint else "",
+        "checkpoint_root": short_digest(bytes(checkpoint.root).hex()) if checkpoint else "",
         "since_checkpoint": size - checkpoint.size if checkpoint else size,
         "export_form": ExportForm(auto_id="export_%s"),
         "compare_form": CompareForm(auto_id="compare_%s"),
@@ -131,12 +133,24 @@ def context(request: HttpRequest, query: QueryDict) -> dict[str, Any]:
 @require_safe
 def audit(request: HtmxRequest) -> HttpResponse:
     """Show the log with its filters; for htmx, only the table."""
-    shown = context(request, request.GET)
+    shown = log_context(request, request.GET)
     fragment = wants_fragment(request)
     template = "clinic/oversight/_log.html" if fragment else "clinic/oversight/audit.html"
-    response = render(request, template, shown, status=422 if shown["filters"].errors else 200)
+    if fragment and not shown["filters"].errors:
+        announce(request, count_sentence(shown["lines"], more=bool(shown["older"])))
+    status = 422 if shown["filters"].errors else 200
+    response = render(request, template, shown | {"fragment": fragment}, status=status)
     patch_vary_headers(response, ["HX-Request", "HX-History-Restore-Request"])
     return response
+
+
+def count_sentence(lines_shown: Sequence[object], *, more: bool) -> str:
+    """Return the sentence that says how many entries the page shows, and whether there are older ones."""
+    if not lines_shown:
+        return _("No entry is like this.")
+    n = len(lines_shown)
+    text = ngettext("%(n)d entry is shown.", "%(n)d entries are shown.", n) % {"n": n}
+    return f"{text} {_('There are older ones.')}" if more else text
 
 
 @require_POST
@@ -145,16 +159,16 @@ def audit_verify(request: HtmxRequest) -> HttpResponse:
     verdict = Verdict(None, timezone.now())
     if head_size() <= MOST_TO_VERIFY:
         report = verify_log()
-        verdict = Verdict(report, timezone.now(), recorded=recorded(report))
-    root = grouped(verdict.report.root.hex()) if verdict.report else ""
+        verdict = Verdict(report, timezone.now(), recorded=record_verification(report))
+    root = short_digest(verdict.report.root.hex()) if verdict.report else ""
     page_context = {"verdict": verdict, "verdict_root": root, "most": MOST_TO_VERIFY}
     if request.htmx:
         return render(request, "clinic/oversight/_verdict.html", page_context)
-    return render(request, "clinic/oversight/audit.html", context(request, QueryDict()) | page_context)
+    return render(request, "clinic/oversight/audit.html", log_context(request, QueryDict()) | page_context)
 
 
-def recorded(report: Report) -> bool:
-    """Record a verification. Return False if the log is too broken for a new entry."""
+def record_verification(report: Report) -> bool:
+    """Record a verification in the log. Return False if the log is too broken for a new entry."""
     action = "audit.verified" if report.ok else "audit.broken"
     details: dict[str, DetailInput] = {
         "size": report.size,
@@ -188,20 +202,22 @@ def audit_compare(request: HtmxRequest) -> HttpResponse:
     if request.htmx:
         return render(request, "clinic/oversight/_compare.html", page_context, status=status)
     return render(
-        request, "clinic/oversight/audit.html", context(request, QueryDict()) | page_context, status=status
+        request,
+        "clinic/oversight/audit.html",
+        log_context(request, QueryDict()) | page_context,
+        status=status,
     )
 
 
 @require_POST
 def audit_export(request: HttpRequest) -> HttpResponse:
-    """Return the filtered log as a signed file. The export is recorded before the response is sent."""
+    """Return the filtered log as a signed file, after the export was recorded in the log."""
     form, filters = ExportForm(request.POST), Filters(request.POST)
-    entries = without_concealed(filters.apply(visible(request)))
     if not form.is_valid() or not filters.is_valid():
-        shown = context(request, request.POST) | {"export_form": form}
+        shown = log_context(request, request.POST) | {"export_form": form}
         return render(request, "clinic/oversight/audit.html", shown, status=422)
-    count = entries.count()
-    if count > MOST_TO_EXPORT:
+    found = filters.apply(Entry.objects.all())
+    if found.count() > MOST_TO_EXPORT:
         messages.error(
             request,
             _(
@@ -210,10 +226,13 @@ def audit_export(request: HttpRequest) -> HttpResponse:
             ),
         )
         return redirect("audit")
-    at = timezone.now()
-    asked = {name: str(value or "") for name, value in filters.cleaned_data.items() if name != "find"}
+    entries = without_concealed(readable_by(request_user(request), found))
+    count, at = entries.count(), timezone.now()
+    filters_used = {name: str(value or "") for name, value in filters.cleaned_data.items()}
+    # The file says whether a text was searched for, but not which.
+    filters_used["find"] = "used" if filters.cleaned_data["find"] else ""
     try:
-        content = export(entries, asked | {"find": "used" if filters.cleaned_data["find"] else ""}, at)
+        content = export(entries, filters_used, at)
     except LookupError:
         messages.error(
             request, _("The log has gaps, so nothing it exports could be proved. Verify it first.")

@@ -10,11 +10,13 @@ from django.http import HttpRequest, HttpResponse
 
 from clinic.accounts.models import User
 from clinic.audit.record import Act, actor_of, record
+from clinic.names import address_key, normalize_address
+from clinic.people.language import language_at_first
 from clinic.unavailable import ServiceUnavailable
 
 
 class AccountAdapter(DefaultAccountAdapter):
-    """Allows no open sign-up, and records every sign-in, failed sign-in and sign-out in the audit log."""
+    """Closes the public sign-up, and records each sign-in, failed sign-in and sign-out in the audit log."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
@@ -30,19 +32,33 @@ class AccountAdapter(DefaultAccountAdapter):
             return False
 
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
-        """Return what failed sign-ins are counted by: the address that was typed.
+        """Return the key by which failed sign-ins are counted: the address that was typed.
 
-        allauth adds the Host header, whose port everybody may choose, so each port would have a counter.
+        allauth's key also has the Host header. Its port can be anything, so each port would have a counter.
         """
         return str(credentials.get("email", "")).lower()
+
+    def clean_email(self, email: str) -> str:
+        """Return the stored form of a typed address, also if no account has it."""
+        account = User.objects.at_address(email).first()
+        return account.email if account else address_key(email)
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:
+        """Return the account with this address and passphrase, or None. Errors: ValidationError if throttled.
+
+        The address is looked up in its stored form.
+        """
+        if email := credentials.get("email"):
+            credentials["email"] = self.clean_email(str(email))
+        return super().authenticate(request, **credentials)
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         """Record the failure, with the account if the address has one.
 
-        The response does not depend on that.
+        The response is the same with and without an account.
         """
         super().authentication_failed(request, **credentials)
-        _record_failure(User.objects.filter(email__iexact=str(credentials.get("email", ""))).first())
+        _record_failure(User.objects.at_address(str(credentials.get("email", ""))).first())
 
     def respond_user_inactive(self, request: HttpRequest, user: Any) -> HttpResponse:
         """Record a failed sign-in.
@@ -61,19 +77,22 @@ class AccountAdapter(DefaultAccountAdapter):
         return found is not None and found.pk == user.pk
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Send one of allauth's mails.
+        """Send one of allauth's mails at once. The domain of the address is in the form that accounts have.
 
+        The mails are not queued: the queue would have to store the link that opens an account. The domain as
+        typed could be another than the account's, because ß is ss in the older IDNA.
         Errors: ServiceUnavailable. Then a 503 page is shown, so that nobody waits for a link that was not
         sent.
         """
         try:
-            super().send_mail(template_prefix, email, context)
+            super().send_mail(template_prefix, normalize_address(email), context)
         except (SMTPException, OSError) as error:
             raise ServiceUnavailable(f"A mail could not be handed over: {error}") from error
 
     @transaction.atomic
     def login(self, request: HttpRequest, user: Any) -> None:
         super().login(request, user)
+        language_at_first(user)
         record(Act("person.signed-in", f"user:{user.pk}", actor=actor_of(user)))
 
     @transaction.atomic

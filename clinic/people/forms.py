@@ -8,6 +8,8 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from clinic.accounts.models import STAFF_ROLES, Role, User
+from clinic.edits.forms import EditForm
+from clinic.people.fields import AddressField, NameField
 
 STAFF_CHOICES = [(role.value, role.label) for role in Role if role in STAFF_ROLES]
 
@@ -15,7 +17,10 @@ STAFF_CHOICES = [(role.value, role.label) for role in Role if role in STAFF_ROLE
 class WelcomeForm(forms.Form):
     """Asks an invited person for a name and a passphrase."""
 
-    name = forms.CharField(label=_("Your name"), max_length=120)
+    name = NameField(label=_("Your name"), max_length=120)
+    family_name_first = forms.BooleanField(
+        label=_("My family name comes first, as in Nguyễn Thị Ánh."), required=False
+    )
     passphrase = forms.CharField(
         label=_("A passphrase"),
         strip=False,
@@ -37,13 +42,13 @@ class WelcomeForm(forms.Form):
 class InviteForm(forms.Form):
     """Invites a member of staff."""
 
-    name = forms.CharField(label=_("Name"), max_length=120)
-    email = forms.EmailField(label=_("E-mail address"), max_length=254)
+    name = NameField(label=_("Name"), max_length=120)
+    email = AddressField(label=_("E-mail address"), max_length=254)
     role = forms.ChoiceField(label=_("Role"), choices=STAFF_CHOICES)
 
     def clean_email(self) -> str:
         email: str = self.cleaned_data["email"]
-        if User.objects.filter(email__iexact=email).exists():
+        if User.objects.at_address(email).exists():
             raise ValidationError(_("There is an account for this address already."))
         return email
 
@@ -54,7 +59,7 @@ class TakeBackForm(forms.Form):
     invitation = forms.UUIDField()
 
 
-class RolesForm(forms.Form):
+class RolesForm(EditForm):
     """Sets the staff roles of a person. Administrators cannot give or take the role of patient."""
 
     roles = forms.MultipleChoiceField(

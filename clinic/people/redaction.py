@@ -1,11 +1,11 @@
-"""Log filters that remove secrets: tokens of invitations and keys of passphrase resets."""
+"""Log filters that remove secrets: tokens of invitations and calendar feeds, keys of passphrase resets."""
 
 import logging
 import re
 
 # Also percent-encoded, as in `?next=` of the sign-in page.
 SECRETS = re.compile(
-    r"((?:/|%2F)invitation(?:/|%2F)|(?:/|%2F)password(?:/|%2F)reset(?:/|%2F)key(?:/|%2F))[\w:-]+",
+    r"((?:/|%2F)invitation(?:/|%2F)|(?:/|%2F)calendar(?:/|%2F)feeds(?:/|%2F)|(?:/|%2F)password(?:/|%2F)reset(?:/|%2F)key(?:/|%2F))[\w:-]+",
     re.IGNORECASE,
 )
 

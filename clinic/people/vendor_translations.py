@@ -1,4 +1,4 @@
-"""Texts of Django and allauth that users can see and that have no Vietnamese translation there.
+"""Texts of Django and allauth that users can see, and that these do not translate into Vietnamese.
 
 Because they are listed here, makemessages collects them into our catalogs, which Django searches first.
 """

@@ -1,10 +1,13 @@
 """A form for the style page that shows every state of every kind of field."""
 
 from django import forms
+from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
+from clinic.edits.forms import EditForm
 
-class SpecimenForm(forms.Form):
+
+class SpecimenForm(EditForm):
     """One field of each kind.
 
     The title "-" is invalid, so that a field with a value can show an error too.
@@ -52,7 +55,7 @@ ANSWERS = {
 
 
 def field_states() -> dict[str, SpecimenForm]:
-    """Return the form empty, filled, with errors, disabled, and large for patients.
+    """Return the form empty, filled, with errors, changed by somebody else, disabled, and large for patients.
 
     All element ids differ.
     """
@@ -63,6 +66,12 @@ def field_states() -> dict[str, SpecimenForm]:
         "empty": SpecimenForm(auto_id="empty_%s"),
         "filled": SpecimenForm(initial=ANSWERS, auto_id="filled_%s"),
         "error": SpecimenForm({"title": "-"}, auto_id="error_%s"),
+        "changed": SpecimenForm(
+            QueryDict("title=Montauk"),
+            auto_id="changed_%s",
+            about="specimen:1",
+            saved={"title": "Montauk in winter", "when": "2003"},
+        ),
         "disabled": disabled,
         "patient": SpecimenForm(auto_id="patient_%s"),
     }

@@ -11,6 +11,7 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from clinic.edits.forms import Conflict
 from clinic.style.forms import SpecimenForm
 
 FOLDER = "components/"
@@ -68,7 +69,7 @@ def example_map(*, paper: bool = False) -> SimpleNamespace:
     )
 
 
-def contexts(form: SpecimenForm) -> dict[str, list[dict[str, Any]]]:
+def contexts(form: SpecimenForm, changed: SpecimenForm) -> dict[str, list[dict[str, Any]]]:
     """Return the contexts that show each state of each component, by template name."""
     course = [
         SimpleNamespace(when="9 Feb", text=_("Intake answered."), state="done", url="#timeline"),
@@ -107,6 +108,7 @@ def contexts(form: SpecimenForm) -> dict[str, list[dict[str, Any]]]:
         "rows": [{"rows": [(_("Memories"), 200), (_("State"), _("Erasing"), "text")]}],
         "timeline": [{"items": course}],
         "pagination": [{"page": PAGES.page(number), "label": f"{number} / 3"} for number in (1, 2, 3)],
+        "keyset": [{"page": {"before": "1", "after": "2"}, "before": _("Newer"), "after": _("Older")}],
         "empty": [
             {"title": _("Nothing waits for anybody.")},
             {
@@ -116,7 +118,19 @@ def contexts(form: SpecimenForm) -> dict[str, list[dict[str, Any]]]:
                 "label": _("The day board"),
             },
         ],
-        "error_summary": [{"form": form, "still": True}],
+        "error_summary": [{"form": form, "still": True}, {"form": changed, "still": True}],
+        "changed": [{"last_change": _("The clinic changed it, %(at)s.") % {"at": "13 Feb, 20:00"}}],
+        "conflict": [
+            {"label": _("What is it?"), "conflict": Conflict("specimen-choice", str(_("Montauk in winter")))},
+            {"label": _("Where"), "conflict": Conflict("specimen-other-choice", "", "mine")},
+        ],
+        "typed_words": [
+            {
+                "sentence": _("This memory is not on your file any more."),
+                "typed": [(_("What happened?"), _("Sand in our shoes."))],
+                "still": True,
+            },
+        ],
         "kind": [{"kind": kind, "label": label} for kind, label in things.items()],
         "number": [{"number": 143}],
         "lacuna": [{"number": 143}],
@@ -130,9 +144,12 @@ def contexts(form: SpecimenForm) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def specimens(request: HttpRequest, form: SpecimenForm) -> Iterator[Specimen]:
-    """Yield each component rendered in its states. form: a bound form with errors, for the error summary."""
-    for name, given in contexts(form).items():
+def specimens(request: HttpRequest, form: SpecimenForm, changed: SpecimenForm) -> Iterator[Specimen]:
+    """Yield each component rendered in its states. form: a bound form with errors, for the error summary.
+
+    changed: one with a conflict.
+    """
+    for name, given in contexts(form, changed).items():
         template = f"{FOLDER}{name}.html"
         yield Specimen(
             name,

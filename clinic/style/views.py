@@ -21,7 +21,7 @@ def style(request: HttpRequest) -> HttpResponse:
     fields = field_states()
     context = {
         "tokens": read_tokens(),
-        "specimens": list(specimens(request, fields["error"])),
+        "specimens": list(specimens(request, fields["error"], fields["changed"])),
         "fields": fields,
         "chapters": [("green", _("green")), ("red", _("red")), ("orange", _("orange")), ("blue", _("blue"))],
         "bookings": [(kind, 1 + 5 * place, 5) for place, kind in enumerate(KINDS)],

@@ -15,6 +15,7 @@ from erasure.backups.create import catalogue
 from erasure.backups.database import Cursor, scratch_copy
 from erasure.backups.manifest import CHUNK, Manifest, check, path_of
 from erasure.backups.models import Drill
+from patients.drafts.models import Draft
 from patients.keepsakes.staging import open_upload_keys
 from patients.requests.models import AppointmentRequest
 from patients.vault.configured import key_store
@@ -48,6 +49,7 @@ class Tally:
 def kept_ids() -> set[UUID]:
     """Return the ids of everything that is kept today, by the rows of the current database."""
     kept = set(StoredObject.objects.live().values_list("pk", flat=True)) | open_upload_keys()
+    kept |= set(Draft.objects.live().values_list("pk", flat=True))
     return kept | set(AppointmentRequest.objects.values_list("pk", flat=True))
 
 

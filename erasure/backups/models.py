@@ -1,11 +1,15 @@
 """The catalogue of backups, and the results of drills."""
 
 import uuid
+from datetime import timedelta
 
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+BACKUP_STALE = timedelta(days=7)  # the set-up page asks for a backup if the last one is older
+DRILL_STALE = timedelta(days=31)  # pages warn if the last drill is older
 
 
 class Backup(models.Model):

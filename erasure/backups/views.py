@@ -4,8 +4,6 @@ The page also lets an administrator destroy the keys that are held because a res
 them.
 """
 
-from datetime import timedelta
-
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Count, Min
@@ -19,12 +17,9 @@ from django.views.decorators.http import require_POST, require_safe
 from clinic.access.policy import allowed
 from clinic.audit.record import actor_of
 from erasure.backups.forms import EndHeld
-from erasure.backups.models import Backup, Drill
+from erasure.backups.models import DRILL_STALE, Backup, Drill
 from patients.vault.models import HeldKey
 from patients.vault.unknown_keys import NotAsShown, destroy_held_keys
-
-# The page warns if the last drill is older than this.
-STALE = timedelta(days=31)
 
 
 @require_safe
@@ -41,7 +36,7 @@ def backups(request: HttpRequest) -> HttpResponse:
         "page": page,
         "last": last,
         "broken": last is not None and last.result == Drill.Result.BROKEN,
-        "stale": last is not None and last.held_at < timezone.now() - STALE,
+        "stale": last is not None and last.held_at < timezone.now() - DRILL_STALE,
     }
     return render(request, "erasure/backups/backups.html", context)
 

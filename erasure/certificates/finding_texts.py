@@ -26,6 +26,17 @@ SENTENCES: dict[str, str | Promise] = {
         "Destroyed memories that have NO entry of the log that says the same of them: %(n)d."
     ),
     "destroyed-more": gettext_lazy("Destroyed memories in the log that the certificate leaves out: %(n)d."),
+    "items": gettext_lazy(
+        "Memories, keepsakes and words destroyed that have their entry in the log, with the same "
+        "figures: %(n)d."
+    ),
+    "items-not": gettext_lazy(
+        "Memories, keepsakes or words destroyed that have NO entry of the log that says the same of them: "
+        "%(n)d."
+    ),
+    "items-more": gettext_lazy(
+        "Memories, keepsakes or words destroyed in the log that the certificate leaves out: %(n)d."
+    ),
     "outcome": gettext_lazy("The log says that the run ended as the certificate does: %(outcome)s."),
     "outcome-not": gettext_lazy("The log does NOT say that the run ended as the certificate does."),
     "verified": gettext_lazy("The log says that the verification found what the certificate says it found."),

@@ -118,7 +118,7 @@ def issued_for(certificate: Certificate) -> list[Entry]:
     """Return the log's entries about this certificate or about its run, in order."""
     entries = _covered_entries()
     return list(
-        entries.filter(subject=f"certificate:{certificate.pk}") | entries.filter(run=certificate.run_id)
+        entries.filter(subject=f"certificate:{certificate.pk}") | entries.filter(run=certificate.work_id)
     )
 
 
@@ -138,7 +138,9 @@ def compare(certificate: Certificate, entries: list[Entry]) -> Iterator[Differen
     if certificate.digest != digest:
         yield Difference("other-digest")
     statement = _statement(certificate)
-    if (own is not None and own.run != certificate.run_id) or statement.get("run") != str(certificate.run_id):
+    if (own is not None and own.run != certificate.work_id) or statement.get("run") != str(
+        certificate.work_id
+    ):
         yield Difference("other-night")
     if statement.get("issued") != certificate.issued_at.astimezone(UTC).isoformat(timespec="seconds"):
         yield Difference("other-time")
@@ -213,7 +215,7 @@ def all_differences(size: int) -> Iterator[str]:
                 f"Certificate {entry.subject.partition(':')[2]}", Difference("removed", entry.index)
             )
     for certificate in Certificate.objects.order_by("issued_at").iterator(chunk_size=50):
-        known = by_run.get(certificate.run_id, []) + by_subject.get(f"certificate:{certificate.pk}", [])
+        known = by_run.get(certificate.work_id, []) + by_subject.get(f"certificate:{certificate.pk}", [])
         unique = list({entry.index: entry for entry in known}.values())
         if not unique:  # it may have been issued since the verification began
             unique = issued_for(certificate)

@@ -1,12 +1,10 @@
-"""Issuing the certificate of a finished run: signed canonical JSON with proofs of the log's entries."""
+"""Issuing certificates: signed canonical JSON with proofs of the log's entries."""
 
 import base64
 import hashlib
-import platform
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -14,33 +12,29 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count, Max, Sum
 from django.utils import timezone
 
-from clinic.audit.canonical import canonical, dump
-from clinic.audit.checkpoints import checkpoint, sign, verifier_key
+from clinic.audit.canonical import dump
+from clinic.audit.checkpoints import checkpoint, sign
 from clinic.audit.models import Checkpoint, Entry
-from clinic.audit.proofs import keep_subtrees, tree_of
 from clinic.audit.record import Act, record
+from clinic.outgoing.queue import queue
+from clinic.outgoing.recipients import to_patient
+from erasure.certificates.destruction_body import destruction_body
 from erasure.certificates.models import Certificate
+from erasure.certificates.statement_parts import (
+    CLAIM,
+    isoformat,
+    keys,
+    log_proofs,
+    method_of,
+    verification_of,
+)
+from erasure.destructions.models import Destruction
 from erasure.runs.custody_items import custody_items
 from erasure.runs.events import NewEvent, emit
 from erasure.runs.models import Hold, Run, Step, Trouble
-from erasure.verification.checks import BEYOND, statement
+from erasure.verification.checks import BEYOND
 from patients.keepsakes.models import Keepsake
-from patients.vault.configured import key_store
-from patients.vault.limits import limits, method
 from patients.vault.models import StoredObject
-
-CLAIM = "cryptographic erase of logical objects"
-
-
-def _at(moment: datetime | None) -> str | None:
-    return moment.astimezone(UTC).isoformat(timespec="seconds") if moment else None
-
-
-def _version() -> str:
-    try:
-        return version("lacuna")
-    except PackageNotFoundError:  # run from a checkout, where the package is not installed
-        return "checkout"
 
 
 def _team(run: Run) -> list[dict[str, str]]:
@@ -61,7 +55,7 @@ def _destroyed(run: Run) -> list[dict[str, Any]]:
             "bytes": step.bytes_destroyed,
             "passes": step.level,
             "by-pass": passes[f"step:{step.pk}"],
-            "at": _at(step.done_at),
+            "at": isoformat(step.done_at),
             "entry": step.entry_id,
             **({"unfaded": unfaded[step.pk]} if unfaded[step.pk] else {}),
         }
@@ -129,66 +123,14 @@ def _remains(run: Run) -> dict[str, Any]:
 def _policies(run: Run) -> dict[str, Any]:
     return {
         "demonstration": settings.LACUNA_DEMO,
-        "cooling-off-hours": int(settings.LACUNA_COOLING_OFF_HOURS),
-        "presence-check-minutes": int(settings.LACUNA_PRESENCE_CHECK_MINUTES),
+        "cooling-off-hours": int(run.procedure.consent.cooling_off_hours),
+        "presence-check-minutes": int(run.presence_minutes),
         "milliseconds-per-memory": int(run.procedure.pace_seconds * 1000),
     }
 
 
-def _keys() -> dict[str, Any]:
-    state = key_store().state()
-    return {
-        "kept-in": state.kind,
-        "custody": state.custody,
-        "token": state.token,
-        "limits": limits(state),
-        "epoch": state.epoch,
-        "mirrors": state.mirrors,
-        "warnings": [
-            {"place": item.place, "file-system": item.filesystem, "reason": item.reason}
-            for item in state.warnings
-        ],
-    }
-
-
-def _log(run: Run, head: Checkpoint) -> dict[str, Any]:
-    """Return the system's own entries on the run, each with a proof that it is in the log signed as `head`.
-
-    The log also has entries of what people did in the session (a pause, a decision). They contain IP
-    addresses and reasons, which a certificate must not pass on, so only their numbers are given.
-    Errors: LookupError if the stored log is not the one that was signed.
-    """
-    keep_subtrees(head.size)
-    tree = tree_of(head.size, bytes(head.root))
-    places: dict[str, int] = {}
-    shown, not_shown = [], []
-    for entry in Entry.objects.filter(run=run.pk, index__lt=head.size).order_by("index"):
-        if not entry.actor.startswith("system:") or entry.reason or entry.address:
-            not_shown.append(entry.index)
-            continue
-        path = [places.setdefault(node.hex(), len(places)) for node in tree.inclusion(entry.index, head.size)]
-        shown.append({"index": entry.index, "text": canonical(entry).decode(), "proof": path})
-    return {
-        "origin": settings.LACUNA_LOG_ORIGIN,
-        "verifier-key": verifier_key(),
-        "checkpoint": head.note,
-        "hashes": list(places),  # each proof names its hashes by their place in here
-        "entries": shown,
-        "entries-not-shown": not_shown,
-    }
-
-
-def _verification(run: Run, head: Checkpoint) -> dict[str, Any]:
-    """Return the verification's result and the index of its entry in the log, {} if there is none."""
-    entries = Entry.objects.filter(run=run.pk, action="run.verified", index__lt=head.size)
-    entry = entries.order_by("index").last()
-    if entry is None:
-        return {}
-    return {**statement(entry.details), "entry": entry.index, "at": _at(entry.at), "by": entry.actor}
-
-
 def certificate_body(run: Run, at: datetime, head: Checkpoint) -> dict[str, Any]:
-    """Return the certificate's statement. It must not contain the subject's name.
+    """Return the statement on a run. It must not contain the subject's name.
 
     at: the time of issue. head: the checkpoint that the proofs refer to.
     """
@@ -202,74 +144,78 @@ def certificate_body(run: Run, at: datetime, head: Checkpoint) -> dict[str, Any]
         "stopped-because": run.why if run.outcome == Run.Outcome.STOPPED else None,
         "claim": CLAIM,
         "fields-after": "NIST SP 800-88, sample certificate",
-        "method": {
-            "technique": "fade by a Markov chain of frames, each under a key of its own, all keys destroyed",
-            "cipher": "AES-256-GCM-HKDF streaming, 64 KiB segments, one key per object",
-            "key-destruction": method(key_store().state()),
-            "tool": "Lacuna",
-            "tool-version": _version(),
-            "runs-on": f"Python {platform.python_version()}, cryptography {version('cryptography')}",
-        },
-        "keys": _keys(),
+        "method": method_of(
+            "fade by a Markov chain of frames, each under a key of its own, all keys destroyed"
+        ),
+        "keys": keys(),
         "place": run.procedure.place,
         "team": _team(run),
-        "started": _at(run.started_at),
-        "finished": _at(run.finished_at),
-        "issued": _at(at),
+        "started": isoformat(run.started_at),
+        "finished": isoformat(run.finished_at),
+        "issued": isoformat(at),
         "map": run.procedure.map.digest,
         "consent": {
             "text": run.procedure.consent.text_digest,
-            "signed": _at(run.procedure.consent.signed_at),
-            "withdrawn": _at(run.procedure.consent.withdrawn_at),
+            "signed": isoformat(run.procedure.consent.signed_at),
+            "withdrawn": isoformat(run.procedure.consent.withdrawn_at),
         },
         "policies": _policies(run),
         "destroyed": _destroyed(run),
         "remains": _remains(run),
         # Physical objects. People witness their destruction, no key proves it. Open items are listed as open.
         "things": custody_items(run),
-        "verification": _verification(run, head),
+        "verification": verification_of(run.pk, "run.verified", head),
         "beyond-our-reach": BEYOND,
-        "log": _log(run, head),
+        "log": log_proofs(run.pk, head),
     }
 
 
-def issue(run: Run) -> Certificate:
-    """Sign and store the certificate of a finished run, record its digest in the log, and return it.
+def _body(work: Run | Destruction, at: datetime, head: Checkpoint) -> dict[str, Any]:
+    if isinstance(work, Destruction):
+        return destruction_body(Destruction.objects.select_related("case__patient").get(pk=work.pk), at, head)
+    rows = Run.objects.select_related("procedure__case__patient", "procedure__map", "procedure__consent")
+    return certificate_body(rows.get(pk=work.pk), at, head)
 
-    A run has one certificate: further calls return it. The proofs are made before the transaction that locks
+
+def issue(work: Run | Destruction) -> Certificate:
+    """Sign and store the certificate of a finished run or destruction, record its digest, and return it.
+
+    Each has one certificate: further calls return it. The proofs are made before the transaction that locks
     the end of the log, so that slow work blocks no one.
     """
-    existing = Certificate.objects.filter(run=run).first()
+    existing = Certificate.objects.of_work(work.pk)
     if existing:
         return existing
     head = checkpoint("certificate")
     now = timezone.now()
-    run = Run.objects.select_related("procedure__case__patient", "procedure__map", "procedure__consent").get(
-        pk=run.pk
-    )
-    text = dump(certificate_body(run, now, head)).decode()
+    body = _body(work, now, head)
+    text = dump(body).decode()
     try:
         with transaction.atomic():
             made = Certificate.objects.create(
-                run=run,
+                **{work.noun: work},
                 body=text,
                 digest=hashlib.sha256(text.encode()).hexdigest(),
                 signature=base64.b64encode(sign(text.encode())).decode(),
                 issued_at=now,
             )
-            emit(run.pk, NewEvent("certificate"))
+            if isinstance(work, Run):
+                emit(work.pk, NewEvent("certificate"))
+            case = made.case
+            patient = to_patient(case.patient)
+            queue("certificate-ready", f"{work.noun}:{work.pk}", to=[patient], version=1, case=case.pk)
             record(
                 Act(
                     "certificate.issued",
                     f"certificate:{made.pk}",
                     actor="system:worker",
-                    case=run.procedure.case_id,
-                    run=run.pk,
-                    details={"digest": made.digest, "outcome": run.outcome, "checkpoint": head.size},
+                    case=case.pk,
+                    run=work.pk,
+                    details={"digest": made.digest, "outcome": body["outcome"], "checkpoint": head.size},
                 )
             )
-    except IntegrityError:  # another process was faster: a run has one certificate
-        return Certificate.objects.get(run=run)
+    except IntegrityError:  # another process was faster
+        return Certificate.objects.get(**{work.noun: work.pk})
     # The certificate's own entry is newer than its checkpoint: sign another one that covers this entry too.
     checkpoint("certificate-issued")
     return made

@@ -1,4 +1,4 @@
-"""The signed statement of what a run destroyed."""
+"""The signed statement of what a run, or a destruction outside a night, destroyed."""
 
 import json
 import re
@@ -8,7 +8,9 @@ from typing import Any
 
 from django.db import models
 
+from erasure.destructions.models import Destruction
 from erasure.runs.models import Run
+from patients.cases.models import Case
 
 NUMBER_DIGITS = 24  # hex: 96 bits
 
@@ -23,6 +25,10 @@ def digits_of(text: str) -> str:
 
 
 class CertificateQuerySet(models.QuerySet["Certificate"]):
+    def of_work(self, work_id: uuid.UUID) -> "Certificate | None":
+        """Return the certificate of the run or destruction with this id, or None."""
+        return self.filter(models.Q(run=work_id) | models.Q(destruction=work_id)).first()
+
     def numbered(self, text: str) -> "Certificate | None":
         """Return the certificate with this number, or None.
 
@@ -36,7 +42,11 @@ class Certificate(models.Model):
     """Canonical JSON with a detached Ed25519 signature. The page and the PDF are renderings of it."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    run = models.OneToOneField(Run, on_delete=models.PROTECT, related_name="certificate")
+    # Exactly one of the two. The addresses of both have the same form, with the id of either.
+    run = models.OneToOneField(Run, on_delete=models.PROTECT, null=True, related_name="certificate")
+    destruction = models.OneToOneField(
+        Destruction, on_delete=models.PROTECT, null=True, related_name="certificate"
+    )
     body = models.TextField()
     signature = models.CharField(max_length=200)  # base64
     issued_at = models.DateTimeField()
@@ -45,6 +55,32 @@ class Certificate(models.Model):
     digest = models.CharField(max_length=64, unique=True)
 
     objects = CertificateQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(run__isnull=True) ^ models.Q(destruction__isnull=True),
+                name="certificate_of_one",
+            )
+        ]
+
+    @property
+    def work(self) -> Run | Destruction:
+        """What it certifies."""
+        work = self.run or self.destruction
+        if work is None:
+            raise ValueError("a certificate is of a run or of a destruction")
+        return work
+
+    @property
+    def work_id(self) -> uuid.UUID:
+        """The id of the run or destruction, which is also the `run` of its audit entries."""
+        return self.run_id or self.destruction_id or uuid.UUID(int=0)
+
+    @property
+    def case(self) -> Case:
+        work = self.work
+        return work.procedure.case if isinstance(work, Run) else work.case
 
     @property
     def number(self) -> str:

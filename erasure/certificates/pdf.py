@@ -2,45 +2,19 @@
 
 import io
 import json
-import re
-from pathlib import Path
 from typing import Any
 
 import segno
-import typst
 from django.template.loader import render_to_string
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from clinic.names import compose
+from clinic.papers.typesetting import can_draw, drawable, fonts_for, typeset
 from erasure.certificates import sanitization_fields, summary
 from erasure.certificates.models import Certificate
 from patients.keepsakes.models import Keepsake
 from patients.memories.silhouette import Silhouette
-
-TEMPLATES = Path(__file__).resolve().parents[2] / "templates" / "erasure" / "certificates"
-# Libre Caslon Text and Courier Prime have no Vietnamese letters (docs/look.md). An English PDF takes only the
-# missing letters from the second font, a Vietnamese PDF uses that font for everything.
-FONTS = {
-    "en": {"serif": ["Libre Caslon Text", "Newsreader"], "mono": ["Courier Prime", "IBM Plex Mono"]},
-    "vi": {"serif": ["Newsreader", "Libre Caslon Text"], "mono": ["IBM Plex Mono", "Courier Prime"]},
-}
-# All characters except those that every pair above and Libre Franklin can draw. PDF/A allows no missing
-# glyphs.
-UNDRAWABLE = re.compile(
-    "[^\u0020-\u007e\u00a0-\u00ac\u00ae-\u017e\u01a0\u01a1\u01af\u01b0\u0218-\u021b\u1ea0-\u1ef9"
-    "\u2013\u2014\u2018-\u201a\u201c-\u201e\u2026]"
-)
-
-
-def drawable(value: Any) -> Any:
-    """Return `value` with "?" for every character our fonts lack. The attached statement has all of them."""
-    if isinstance(value, str):
-        return UNDRAWABLE.sub("?", value.replace("\u202f", "\u00a0"))
-    if isinstance(value, list | tuple):
-        return [drawable(inner) for inner in value]
-    if isinstance(value, dict):
-        return {key: drawable(inner) for key, inner in value.items()}
-    return value
 
 
 def certificate_file(made: Certificate) -> str:
@@ -82,7 +56,7 @@ def memory_table(statement: dict[str, Any]) -> dict[str, Any]:
     labels = dict(Keepsake.Kind.choices)
     rows = [
         [
-            str(memory["number"]),
+            str(memory["number"] if memory["number"] is not None else ""),
             ", ".join(f"{labels.get(kind, kind)} {n}" for kind, n in memory.get("kinds", {}).items()),
             str(memory["objects"]),
             summary.group_thousands(memory["bytes"]),
@@ -92,7 +66,30 @@ def memory_table(statement: dict[str, Any]) -> dict[str, Any]:
         ]
         for memory in statement["destroyed"]
     ]
-    return {"title": _("Memory by memory"), "head": head, "rows": rows}
+    title = _("Memory by memory") if summary.is_night(statement) else _("One by one")
+    return {"title": title, "head": head, "rows": rows}
+
+
+def with_names_for_paper(statement: dict[str, Any], language: str) -> tuple[dict[str, Any], list[str]]:
+    """Return the statement with words for each name that no font can draw, and a remark if there is one.
+
+    The attached statement has the names as they are written.
+    """
+
+    def shown(name: str, placeholder: str) -> str:
+        return name if can_draw(compose(name), language) else placeholder
+
+    patient = shown(statement["patient"], _("the person named in the attached statement"))
+    team = [
+        {**one, "name": shown(one["name"], _("a person named in the attached statement"))}
+        for one in statement.get("team", [])
+    ]
+    paper = {**statement, "patient": patient, **({"team": team} if "team" in statement else {})}
+    remark = _(
+        "The typefaces of this paper lack letters of a name. The attached statement has the name as it is"
+        " written."
+    )
+    return paper, [] if paper == statement else [remark]
 
 
 def pdf_data(made: Certificate, chart: Silhouette, url: str) -> dict[str, Any]:
@@ -100,21 +97,22 @@ def pdf_data(made: Certificate, chart: Silhouette, url: str) -> dict[str, Any]:
 
     The arguments are those of `render_pdf`.
     """
-    statement, language = made.statement, get_language() or "en"
-    doctors = [one["name"] for one in statement["team"] if one["role"] == "doctor"]
+    language = (get_language() or "en")[:2]
+    statement, remark = with_names_for_paper(made.statement, language)
+    doctors = summary.doctors(statement)
     verified = summary.format_time(
         statement["verification"].get("at") or statement["issued"], statement["started"]
     )
     words = {
-        "lang": language[:2],
-        "fonts": {"sans": ["Libre Franklin"], **FONTS.get(language[:2], FONTS["en"])},
-        "title": _("Certificate of erasure"),
+        "lang": language,
+        "fonts": fonts_for(language),
+        "title": summary.title(statement),
         "reference": statement["reference"],
         "number": grouped(made.number),
         "opening": summary.opening(statement),
         "patient": statement["patient"],
         "closing": summary.closing(statement),
-        "remarks": summary.remarks(statement),
+        "remarks": [*summary.remarks(statement), *remark],
         "caption": _("The map, as it is now."),
         "figures": [[str(label), str(value)] for label, value in summary.figures(statement)],
         "signatures": [*doctors[:1], _("Looked at afterwards, %(at)s") % {"at": verified}],
@@ -137,7 +135,12 @@ def pdf_data(made: Certificate, chart: Silhouette, url: str) -> dict[str, Any]:
         },
         "attached": _("The signed statement, of which this paper is a rendering"),
     }
-    return {**drawable(words), "map": map_svg(chart), "qr": qr(url), "file": certificate_file(made)}
+    return {
+        **drawable(words, language),
+        "map": map_svg(chart),
+        "qr": qr(url),
+        "file": certificate_file(made),
+    }
 
 
 def render_pdf(made: Certificate, chart: Silhouette, url: str) -> bytes:
@@ -145,13 +148,4 @@ def render_pdf(made: Certificate, chart: Silhouette, url: str) -> bytes:
 
     chart: the map to draw. url: the page on which anyone can check the certificate.
     """
-    return typst.compile(
-        TEMPLATES / "certificate.typ",
-        root=TEMPLATES,
-        font_paths=[TEMPLATES / "fonts"],
-        ignore_system_fonts=True,
-        format="pdf",
-        sys_inputs={"data": json.dumps(pdf_data(made, chart, url))},
-        pdf_standards=["a-3a", "ua-1"],
-        timestamp=int(made.issued_at.timestamp()),
-    )
+    return typeset("erasure/certificates/certificate.typ", pdf_data(made, chart, url), made.issued_at)

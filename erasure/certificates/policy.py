@@ -16,7 +16,7 @@ register(
         "erasure:certificate-signature": Row(FILE_READERS),
         "erasure:certificate-pdf": Row(FILE_READERS),
         # Anyone who has a certificate may check it: these pages show no personal data.
-        "erasure:verify": Row(PUBLIC, PUBLIC),
+        "erasure:verify": Row(PUBLIC, PUBLIC, ownerless=True),
         "erasure:verify-number": Row(PUBLIC),
         "erasure:verify-key": Row(PUBLIC),
         "erasure:verifier": Row(PUBLIC),

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from clinic.audit.checkpoints import verifier_key
 from clinic.audit.keyring import former_keys, key_of_certificate
 from clinic.audit.restored import restore_declared_at
-from clinic.oversight.entry_texts import grouped as short_digest
+from clinic.oversight.entry_texts import short_digest
 from erasure.certificates import summary, verify_certificate
 from erasure.certificates.checking import LARGEST_FILE, Checked, Unreadable, digest_of, read_and_check
 from erasure.certificates.finding_texts import UNKNOWN, sentence_of

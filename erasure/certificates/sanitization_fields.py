@@ -68,16 +68,21 @@ def destroyed_rows(statement: dict[str, Any]) -> list[Fact]:
             Fact(_("Not faded, destroyed as it was"), f"{label}: {why}")
             for label, why in summary.unfaded(statement)
         ),
-        Fact(_("Map, SHA-256"), statement["map"], mono=True),
+        *([Fact(_("Map, SHA-256"), statement["map"], mono=True)] if "map" in statement else []),
     ]
 
 
 def method_rows(statement: dict[str, Any]) -> list[Fact]:
     method, keys, policies = statement["method"], statement["keys"], statement["policies"]
-    technique = _(
-        "Each picture was computed from the one before it and fresh noise, and stored under a key of its own;"
-        " then the key before was destroyed. At the end every key was."
-    )
+    if summary.is_night(statement):
+        technique = _(
+            "Each picture was computed from the one before it and fresh noise, and stored under a key of its"
+            " own; then the key before was destroyed. At the end every key was."
+        )
+    else:
+        technique = _(
+            "Nothing faded: the key of every stored object and of all its words was destroyed at once."
+        )
     destruction = _(
         "Each key was overwritten in place, flushed and read back; then the key above all keys was replaced."
     )
@@ -93,15 +98,42 @@ def method_rows(statement: dict[str, Any]) -> list[Fact]:
         ),
         Fact(_("Tool"), ", ".join(filter(None, [f"Lacuna {method['tool-version']}", method.get("runs-on")]))),
     ]
-    if policies["demonstration"]:
-        demo = _(
-            "Made in the demonstration clinic: without time to think it over, and without presence checks."
-        )
-        rows.append(Fact(_("Policies"), demo))
+    if made_in := demonstration_words(policies):
+        rows.append(Fact(_("Policies"), made_in))
     return rows
 
 
+def demonstration_words(policies: dict[str, Any]) -> str:
+    """Return that it was made in the demonstration, and under which policies; "" for any other clinic."""
+    if not policies["demonstration"]:
+        return ""
+    if "cooling-off-hours" not in policies:  # what a patient had destroyed outside a night
+        return _("Made in the demonstration clinic.")
+    return _(
+        "Made in the demonstration clinic. Hours to think it over: %(hours)s. Minutes between two presence "
+        "checks: %(minutes)s. 0: none."
+    ) % {"hours": policies["cooling-off-hours"], "minutes": policies["presence-check-minutes"]}
+
+
+def _people_rows_outside(statement: dict[str, Any]) -> list[Fact]:
+    """Return who ordered a destruction outside a night, and when it was done."""
+    consent = statement["consent-to-keep"] or {}
+    by_patient = statement["asked-by"] == "patient"
+    rows = [
+        Fact(_("Ordered by"), _("the patient") if by_patient else _("nobody: the time of keeping was over")),
+        Fact(_("Ordered"), summary.format_time(statement["asked"])),
+        Fact(_("Consent to keep, signed"), summary.format_time(consent.get("signed"))),
+        Fact(_("Consent withdrawn"), summary.format_time(consent.get("withdrawn"))),
+        Fact(_("Begun"), summary.format_time(statement["started"])),
+        Fact(_("Ended"), summary.format_time(statement["finished"])),
+        Fact(_("Issued"), summary.format_time(statement["issued"])),
+    ]
+    return [row for row in rows if row.value]
+
+
 def people_rows(statement: dict[str, Any]) -> list[Fact]:
+    if not summary.is_night(statement):
+        return _people_rows_outside(statement)
     roles = dict(Role.choices)
     consent = statement["consent"]
     rows = [

@@ -11,6 +11,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from erasure.certificates.verify_certificate import NIGHT
+from erasure.destructions.models import Destruction
 from erasure.procedures.models import Procedure
 from erasure.runs.models import Run
 from erasure.verification.result_texts import NAMES, describe_result
@@ -30,6 +32,7 @@ BECAUSE: dict[str, str | Promise] = {
     "withdrawn": gettext_lazy("consent was withdrawn"),
     "restored": gettext_lazy("a backup was restored"),
     "damaged": gettext_lazy("it could not be read, and was left as it is"),
+    "stopped": gettext_lazy("the patient stopped the destruction"),
 }
 # Why a keepsake could not be read (codes of passes.Cause).
 UNFADED: dict[str, str | Promise] = {
@@ -79,8 +82,46 @@ def damaged(statement: dict[str, Any]) -> int:
     return sum(memory["passes"] > 0 for memory in statement["remains"]["spared"])
 
 
+def is_night(statement: dict[str, Any]) -> bool:
+    """Return whether it certifies a night; else what a patient had destroyed outside a night."""
+    return statement["type"] == NIGHT
+
+
+def title(statement: dict[str, Any]) -> str:
+    return _("Certificate of erasure") if is_night(statement) else _("Certificate of destruction")
+
+
+def doctors(statement: dict[str, Any]) -> list[str]:
+    """Return the names of the doctors of a night."""
+    return [one["name"] for one in statement.get("team", []) if one["role"] == "doctor"]
+
+
+def count_destroyed(statement: dict[str, Any]) -> tuple[int, int]:
+    """Return how many memories, and how many single keepsakes, were destroyed."""
+    kinds = [thing.get("what", "memory") for thing in statement["destroyed"]]
+    return kinds.count("memory"), kinds.count("keepsake")
+
+
+def _figures_outside(statement: dict[str, Any]) -> list[Row]:
+    """Return the figures of what was destroyed outside a night; those that are 0 are left out."""
+    destroyed = statement["destroyed"]
+    memories, keepsakes = count_destroyed(statement)
+    inside = sum(sum(thing["kinds"].values()) for thing in destroyed if thing["what"] == "memory")
+    rows: list[Row] = [
+        (_("Memories destroyed"), memories),
+        (_("Keepsakes destroyed with them"), inside),
+        (_("Keepsakes destroyed singly"), keepsakes),
+        (_("Stored objects, their keys destroyed"), sum(thing["objects"] for thing in destroyed)),
+        (_("Bytes they held"), group_thousands(sum(thing["bytes"] for thing in destroyed))),
+        (_("Kept, because it was stopped"), len(statement["remains"]["spared"])),
+    ]
+    return [row for place, row in enumerate(rows) if place in {3, 4} or row[1]]
+
+
 def figures(statement: dict[str, Any]) -> list[Row]:
-    """Return the figures of the statement, labelled. The last three are left out if they are 0."""
+    """Return the figures of the statement, labelled. The last three of a night are left out if they are 0."""
+    if not is_night(statement):
+        return _figures_outside(statement)
     remains, destroyed = statement["remains"], statement["destroyed"]
     kept = [memory for memory in remains["spared"] if memory["because"] in {"protected", "doubt"}]
     rows: list[Row] = [
@@ -101,6 +142,8 @@ def opening(statement: dict[str, Any]) -> str:
         "first": format_time(statement["started"]),
         "last": format_time(statement["finished"], statement["started"]),
     }
+    if not is_night(statement):
+        return _opening_outside(statement, values)
     if statement["outcome"] == "stopped":
         text = _(
             "This is to certify that the erasure begun on %(first)s was stopped before its end, at %(last)s,"
@@ -119,11 +162,50 @@ def opening(statement: dict[str, Any]) -> str:
     return text % values
 
 
+def _opening_outside(statement: dict[str, Any], values: dict[str, str]) -> str:
+    if statement["asked-by"] == "patient":
+        text = _("This is to certify that between %(first)s and %(last)s, at their own order, of")
+    else:
+        text = _(
+            "This is to certify that between %(first)s and %(last)s, when the time was over for which the"
+            " clinic keeps what is left, of"
+        )
+    return text % values
+
+
+def _closing_outside(statement: dict[str, Any]) -> str:
+    """Return how many memories and keepsakes were destroyed; the numbers between <strong> tags."""
+    memories, keepsakes = count_destroyed(statement)
+    of_memories = ngettext(
+        "<strong>%(n)s</strong> memory, with all that was in it",
+        "<strong>%(n)s</strong> memories, with all that was in them",
+        memories,
+    ) % {"n": memories}
+    of_keepsakes = ngettext(
+        "<strong>%(n)s</strong> keepsake", "<strong>%(n)s</strong> keepsakes", keepsakes
+    ) % {"n": keepsakes}
+    if memories and keepsakes:
+        both = {"memories": of_memories, "keepsakes": of_keepsakes}
+        return _("%(memories)s, and %(keepsakes)s, were destroyed.") % both
+    if memories:
+        return ngettext("%(what)s, was destroyed.", "%(what)s, were destroyed.", memories) % {
+            "what": of_memories
+        }
+    if keepsakes:
+        return ngettext("%(what)s was destroyed.", "%(what)s were destroyed.", keepsakes) % {
+            "what": of_keepsakes
+        }
+    return _("the words that were left of the file were destroyed.")
+
+
 def closing(statement: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the rest of the first sentence: how many memories were destroyed.
 
     In parts; the number is bold.
     """
+    if not is_night(statement):
+        parts = STRONG.split(_closing_outside(statement))
+        return [{"text": part, "bold": place % 2 == 1} for place, part in enumerate(parts) if part]
     n = len(statement["destroyed"])
     if not n:
         return [{"text": _("no memory was destroyed."), "bold": False}]
@@ -139,6 +221,12 @@ def closing(statement: dict[str, Any]) -> list[dict[str, Any]]:
 def remarks(statement: dict[str, Any]) -> list[str]:
     """Return what the number alone would hide: memories left or damaged, open objects, a bad verification."""
     sentences = []
+    if not is_night(statement):
+        return [
+            *_remarks_outside(statement),
+            *_remarks_on_things(statement),
+            *_remarks_on_verification(statement),
+        ]
     if statement["outcome"] == "partial":
         sentences.append(_("Not all that was on the map is gone. What remains is counted below."))
     elif statement["outcome"] == "stopped":
@@ -163,6 +251,21 @@ def remarks(statement: dict[str, Any]) -> list[str]:
             )
             % {"n": n}
         )
+    return [*sentences, *_remarks_on_things(statement), *_remarks_on_verification(statement)]
+
+
+def _remarks_outside(statement: dict[str, Any]) -> list[str]:
+    """Return what the numbers of a destruction outside a night would hide."""
+    sentences = []
+    if statement["whole-file"] and statement["outcome"] == "complete":
+        sentences.append(_("Nothing of the file is left but its number and its log."))
+    if statement["outcome"] == "stopped":
+        sentences.append(_("It was stopped before its end. What was not destroyed by then is whole."))
+    return sentences
+
+
+def _remarks_on_things(statement: dict[str, Any]) -> list[str]:
+    sentences = []
     if n := sum(item["state"] == "open" for item in statement.get("things", [])):
         sentences.append(
             ngettext(
@@ -174,6 +277,11 @@ def remarks(statement: dict[str, Any]) -> list[str]:
             )
             % {"n": n}
         )
+    return sentences
+
+
+def _remarks_on_verification(statement: dict[str, Any]) -> list[str]:
+    sentences = []
     if result(statement) == "found":
         sentences.append(_("The verification afterwards found something left. The places are named below."))
     elif result(statement) != "clean":
@@ -212,7 +320,8 @@ def things(statement: dict[str, Any]) -> list[Row]:
 def _thing(item: dict[str, Any]) -> Row:
     words = str(THINGS.get(item["state"], item["state"]))
     witnessed = _("seen by %(names)s") % {"names": ", ".join(item.get("witnesses", []))}
-    return f"[{item['memory']}] {item['thing']}", f"{words}; {witnessed}" if item.get("witnesses") else words
+    number = item["memory"] if item["memory"] is not None else " "
+    return f"[{number}] {item['thing']}", f"{words}; {witnessed}" if item.get("witnesses") else words
 
 
 def places(statement: dict[str, Any]) -> list[CheckedPlace]:
@@ -239,19 +348,22 @@ def spared(statement: dict[str, Any]) -> list[tuple[str, str, str]]:
     rows = []
     for memory in statement["remains"]["spared"]:
         left = _("whole")
-        if memory["passes"]:
+        if memory.get("passes"):
             left = ngettext(
                 "faded by %(n)s pass; that frame is kept, sealed",
                 "faded by %(n)s passes; that frame is kept, sealed",
                 memory["passes"],
             ) % {"n": memory["passes"]}
         because = str(BECAUSE.get(memory["because"], memory["because"]))
-        rows.append((f"[{memory['number']}]", because, left))
+        number = memory["number"] if memory["number"] is not None else " "
+        rows.append((f"[{number}]", because, left))
     return rows
 
 
 def outcome(statement: dict[str, Any]) -> str:
     """Return the outcome in words, for a stopped run with the reason."""
+    if not is_night(statement):
+        return str(Destruction.Outcome(statement["outcome"]).label)
     label = str(Run.Outcome(statement["outcome"]).label)
     why = statement.get("stopped-because")
     return f"{label}, {BECAUSE[why]}" if why in BECAUSE else label

@@ -30,6 +30,8 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+# The types of statements: the certificate of a night, and of what a patient had destroyed outside a night.
+NIGHT, DESTRUCTION = "lacuna.certificate-of-erasure", "lacuna.certificate-of-destruction"
 ED25519 = b"\x01"
 MOST = 2**53  # the largest number a certificate or a log may hold
 RESTORED_LINE = re.compile(r"restored(?P<late>-afterwards)? (?P<at>[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z)")
@@ -52,6 +54,11 @@ SENTENCES = {
     "destroyed": "Destroyed memories that have their entry in the log, with the same figures: %(n)d.",
     "destroyed-not": "Destroyed memories that have NO entry of the log that says the same of them: %(n)d.",
     "destroyed-more": "Destroyed memories in the log that the certificate leaves out: %(n)d.",
+    "items": "Memories, keepsakes and words destroyed that have their entry in the log, with the same "
+    "figures: %(n)d.",
+    "items-not": "Memories, keepsakes or words destroyed that have NO entry of the log that says the same of "
+    "them: %(n)d.",
+    "items-more": "Memories, keepsakes or words destroyed in the log that the certificate leaves out: %(n)d.",
     "outcome": "The log says that the run ended as the certificate does: %(outcome)s.",
     "outcome-not": "The log does NOT say that the run ended as the certificate does.",
     "verified": "The log says that the verification found what the certificate says it found.",
@@ -378,7 +385,7 @@ def read_certificate(file: bytes, signature: bytes | None = None) -> Certificate
     if signed is None:
         unreadable("its signature is missing")
     says = read_json(text)
-    if get(says, "type", str) != "lacuna.certificate-of-erasure":
+    if get(says, "type", str) not in (NIGHT, DESTRUCTION):
         unreadable("it is no certificate of erasure")
     if canonical(says) != text:
         unreadable("it is not written in the one way a statement is")
@@ -434,39 +441,53 @@ def proved_entries(says: dict[str, Any], note: Note, found: list[Finding]) -> di
     return proved
 
 
+ITEM_ACTIONS = {f"destruction.{what}" for what in ("memory", "keepsake", "case")}
+
+
 def compare_entries(says: dict[str, Any], entries: dict[int, dict[str, Any]]) -> list[Finding]:
-    """Compare the certificate's statement with the log's entries about the run."""
-    found = []
-    told = {index: entry for index, entry in entries.items() if entry.get("action") == "memory.destroyed"}
-    memories = get(says, "destroyed", list)
-    agreed = set()
-    for memory in memories:
-        index = get(memory, "entry", int)
-        entry = told.get(index, {})
-        figures = [get(memory, name, int) for name in ("objects", "bytes", "passes")]
-        same = figures == [details_of(entry).get(name) for name in ("objects", "bytes", "passes")]
-        unfaded = memory.get("unfaded", [])
-        same &= isinstance(unfaded, list) and len(unfaded) == details_of(entry).get("unfaded", 0)
-        if entry.get("subject") == f"step:{get(memory, 'step', str)}" and same:
-            agreed.add(index)
-    if len(agreed) < len(memories):
-        found.append(Finding("destroyed-not", False, {"n": len(memories) - len(agreed)}))
-    found.append(Finding("destroyed", True, {"n": len(agreed)}))
-    if told.keys() - agreed and len(agreed) == len(memories):
-        found.append(Finding("destroyed-more", False, {"n": len(told.keys() - agreed)}))
+    """Compare the certificate's statement with the log's entries about the run or destruction."""
+    outside = says.get("type") == DESTRUCTION
+    actions = ITEM_ACTIONS if outside else {"memory.destroyed"}
+    told = {index: entry for index, entry in entries.items() if entry.get("action") in actions}
+    things = get(says, "destroyed", list)
+    agreed = {get(one, "entry", int) for one in things if same_as_entry(one, told, outside=outside)}
+    code, found = "items" if outside else "destroyed", []
+    if len(agreed) < len(things):
+        found.append(Finding(f"{code}-not", False, {"n": len(things) - len(agreed)}))
+    found.append(Finding(code, True, {"n": len(agreed)}))
+    if told.keys() - agreed and len(agreed) == len(things):
+        found.append(Finding(f"{code}-more", False, {"n": len(told.keys() - agreed)}))
+    noun = "destruction" if outside else "run"
     outcome = get(says, "outcome", str)
-    ends = [details_of(entry) for entry in entries.values() if entry.get("action") == "run.finished"]
-    if [(end.get("outcome"), end.get("destroyed")) for end in ends] == [(outcome, len(memories))]:
+    ends = [details_of(entry) for entry in entries.values() if entry.get("action") == f"{noun}.finished"]
+    if [(end.get("outcome"), end.get("destroyed")) for end in ends] == [(outcome, len(things))]:
         found.append(Finding("outcome", True, {"outcome": outcome}))
     else:
         found.append(Finding("outcome-not", False, {}))
     result = get(says, "verification", dict).get("result")
-    looked = [details_of(entry) for entry in entries.values() if entry.get("action") == "run.verified"]
+    looked = [details_of(entry) for entry in entries.values() if entry.get("action") == f"{noun}.verified"]
     if looked and looked[-1].get("result") == result:
         found.append(Finding("verified", True, {}))
     else:
         found.append(Finding("verified-not", False, {}))
     return found
+
+
+def same_as_entry(thing: Any, told: dict[int, dict[str, Any]], *, outside: bool) -> bool:
+    """Return whether the log's entry on a destroyed thing says the same of it as the certificate.
+
+    told: the entries on destroyed things, by index. outside: the thing was destroyed outside a night. Errors:
+    Unreadable.
+    """
+    entry = told.get(get(thing, "entry", int), {})
+    names = ("objects", "bytes", "passes")
+    same = [get(thing, name, int) for name in names] == [details_of(entry).get(name) for name in names]
+    unfaded = thing.get("unfaded", [])
+    same &= isinstance(unfaded, list) and len(unfaded) == details_of(entry).get("unfaded", 0)
+    if outside:
+        same &= entry.get("action") == f"destruction.{get(thing, 'what', str)}"
+        return same and entry.get("subject") == f"item:{get(thing, 'item', str)}"
+    return same and entry.get("subject") == f"step:{get(thing, 'step', str)}"
 
 
 def details_of(entry: dict[str, Any]) -> dict[str, Any]:
@@ -677,10 +698,12 @@ def summary(certificate: Certificate) -> list[str]:
     remains = says.get("remains")
     gone, spared = says.get("destroyed"), remains.get("spared") if isinstance(remains, dict) else None
     counts = [len(found) if isinstance(found, list) else 0 for found in (gone, spared)]
+    outside = says.get("type") == DESTRUCTION
+    title, things = ("destruction", "things") if outside else ("erasure", "memories")
     return [
-        f"Certificate of erasure {says.get('reference', '')}, SHA-256 {certificate.digest}",
+        f"Certificate of {title} {says.get('reference', '')}, SHA-256 {certificate.digest}",
         f"It claims: {says.get('claim')}; outcome: {says.get('outcome')}.",
-        f"Destroyed: {counts[0]} memories. Spared: {counts[1]}.",
+        f"Destroyed: {counts[0]} {things}. Spared: {counts[1]}.",
     ]
 
 

@@ -21,16 +21,16 @@ from erasure.certificates.pdf import certificate_file, grouped, render_pdf
 from patients.memories.silhouette import CERTIFICATE, silhouette
 
 
-def _examined(run: UUID) -> tuple[Certificate | None, list[str]]:
-    """Return the certificate of a run, and what does not hold of it as sentences.
+def _examined(work: UUID) -> tuple[Certificate | None, list[str]]:
+    """Return the certificate of a run or destruction, and what does not hold of it as sentences.
 
     None with sentences: there was one, and it was removed. Errors: Http404 if none was ever issued.
     """
-    rows = Certificate.objects.select_related("run__procedure__case__patient")
-    if made := rows.filter(run=run).first():
+    rows = Certificate.objects.select_related("run__procedure__case__patient", "destruction__case__patient")
+    if made := rows.of_work(work):
         examined = examine(made)
         return made, [] if examined.holds else examined.sentences
-    if not (found := removal_messages(run)):
+    if not (found := removal_messages(work)):
         raise Http404
     return None, found
 
@@ -50,20 +50,22 @@ def public_url(request: HttpRequest, made: Certificate) -> str:
 
 @require_safe
 @never_cache
-def certificate(request: HttpRequest, run: UUID) -> HttpResponse:
+def certificate(request: HttpRequest, work: UUID) -> HttpResponse:
     """Show the certificate in words. It is checked, and compared with the log, each time it is shown."""
-    made, found = _examined(run)
+    made, found = _examined(work)
     if made is None or found:
         return _does_not_hold(request, found)
     statement = made.statement
     person = request_user(request)
-    row = made.run.procedure.case
+    row = made.case
     context = {
         "certificate": made,
         "number": grouped(made.number),
         "url": public_url(request, made),
         "statement": statement,
         "case": row,
+        "title": summary.title(statement),
+        "is_night": summary.is_night(statement),
         "opening": summary.opening(statement),
         "closing": summary.closing(statement),
         "remarks": summary.remarks(statement),
@@ -73,25 +75,26 @@ def certificate(request: HttpRequest, run: UUID) -> HttpResponse:
         "places": [(place.name, place.words, "text") for place in summary.places(statement)],
         "spared": summary.spared(statement),
         "beyond": sanitization_fields.unverifiable(statement),
+        "made_in": sanitization_fields.demonstration_words(statement["policies"]),
         "checked": check_stored(made),
         "map": silhouette(row, CERTIFICATE, paper=True),
-        "doctors": [one["name"] for one in statement["team"] if one["role"] == "doctor"],
+        "doctors": summary.doctors(statement),
         "patient": statement["patient"] if decision_of(request).names else row.reference,
-        "may_files": allowed(person, "erasure:certificate-json", {"run": run}, "GET").allowed,
-        "may_session": allowed(person, "erasure:session", {"run": run}, "GET").allowed,
+        "may_files": allowed(person, "erasure:certificate-json", {"work": work}, "GET").allowed,
+        "may_session": made.run_id and allowed(person, "erasure:session", {"run": work}, "GET").allowed,
         "may_file": allowed(person, "patients:case", {"case": row.pk}, "GET").allowed,
     }
     return render(request, "erasure/certificates/certificate.html", context)
 
 
 def _download(
-    request: HttpRequest, run: UUID, media_type: str, name: str, content: Callable[[Certificate], bytes]
+    request: HttpRequest, work: UUID, media_type: str, name: str, content: Callable[[Certificate], bytes]
 ) -> HttpResponse:
     """Record the download in the log, then return a file of the certificate; no file if recording fails.
 
     Of a certificate that does not hold no file is given: anyone who got it would take it for valid.
     """
-    made, found = _examined(run)
+    made, found = _examined(work)
     if made is None or found:
         return _does_not_hold(request, found, status=409)
     form = name.rpartition(".")[2] if name.startswith("certificate") else name.partition(".")[0]
@@ -101,47 +104,49 @@ def _download(
             Act(
                 "certificate.downloaded",
                 f"certificate:{made.pk}",
-                case=made.run.procedure.case_id,
-                run=made.run_id,
+                case=made.work.case_id,
+                run=made.work_id,
                 details={"form": form, "language": (get_language() or "en")[:2], "bytes": len(file)},
             )
         )
     stem, _dot, ending = name.rpartition(".")
-    headers = {"Content-Disposition": f'attachment; filename="{stem}-{made.run_id}.{ending}"'}
+    headers = {"Content-Disposition": f'attachment; filename="{stem}-{made.work_id}.{ending}"'}
     return HttpResponse(file, content_type=media_type, headers=headers)
 
 
 @require_safe
 @never_cache
-def certificate_json(request: HttpRequest, run: UUID) -> HttpResponse:
+def certificate_json(request: HttpRequest, work: UUID) -> HttpResponse:
     """Return the statement and its signature in one file, as our verifiers take it."""
     return _download(
-        request, run, "application/json", "certificate.json", lambda made: certificate_file(made).encode()
+        request, work, "application/json", "certificate.json", lambda made: certificate_file(made).encode()
     )
 
 
 @require_safe
 @never_cache
-def certificate_statement(request: HttpRequest, run: UUID) -> HttpResponse:
+def certificate_statement(request: HttpRequest, work: UUID) -> HttpResponse:
     """Return the exact bytes that were signed, for people who check them with their own tool."""
-    return _download(request, run, "application/json", "statement.json", lambda made: made.body.encode())
+    return _download(request, work, "application/json", "statement.json", lambda made: made.body.encode())
 
 
 @require_safe
 @never_cache
-def certificate_signature(request: HttpRequest, run: UUID) -> HttpResponse:
+def certificate_signature(request: HttpRequest, work: UUID) -> HttpResponse:
     """Return the detached Ed25519 signature of the statement, in base64."""
     media_type = "text/plain; charset=utf-8"
-    return _download(request, run, media_type, "certificate.sig", lambda made: f"{made.signature}\n".encode())
+    return _download(
+        request, work, media_type, "certificate.sig", lambda made: f"{made.signature}\n".encode()
+    )
 
 
 @require_safe
 @never_cache
-def certificate_pdf(request: HttpRequest, run: UUID) -> HttpResponse:
+def certificate_pdf(request: HttpRequest, work: UUID) -> HttpResponse:
     """Return the certificate as PDF in the active language."""
 
     def rendered(made: Certificate) -> bytes:
-        chart = silhouette(made.run.procedure.case, CERTIFICATE, paper=True)
+        chart = silhouette(made.case, CERTIFICATE, paper=True)
         return render_pdf(made, chart, public_url(request, made))
 
-    return _download(request, run, "application/pdf", "certificate.pdf", rendered)
+    return _download(request, work, "application/pdf", "certificate.pdf", rendered)

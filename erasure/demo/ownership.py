@@ -11,7 +11,7 @@ from clinic.audit.models import Entry
 from patients.vault import configured
 
 MARK = "demonstration"  # the file that marks a data directory as the demonstration's
-SECRET_KEY_FILE = "secret-key"  # noqa: S105 - a file name. The settings create it; clearing leaves it
+SECRET_KEY_FILE = "secret-key"  # noqa: S105 - a file name. The settings create the file; `clear_demonstration` leaves it
 
 
 class NotDemonstration(Exception):
@@ -41,8 +41,13 @@ def check_ownership() -> bool:
     return True
 
 
+def is_own_database() -> bool:
+    """Return whether this is the demonstration, and its database the demonstration's own."""
+    return settings.LACUNA_DEMO and _log_begins_with_demo()
+
+
 def _is_empty(directory: Path) -> bool:
-    """Whether a data directory holds no more than a secret key and SQLite's files.
+    """Return whether a data directory holds no more than a secret key and SQLite's files.
 
     The caller has checked that the database has no tables, so those files hold nothing.
     """
@@ -59,7 +64,7 @@ def _log_begins_with_demo() -> bool:
 
 
 def _log_is_empty() -> bool:
-    """Whether an earlier demonstration stopped before it recorded anything."""
+    """Return whether the audit log is empty: an earlier demonstration stopped before it recorded anything."""
     return not Entry.objects.exists()
 
 

@@ -1,4 +1,4 @@
-"""The demonstration's case: the memories and keepsakes that Joel Barish brings of Clementine Kruczynski.
+"""Joel Barish's memories of Clementine Kruczynski, with their keepsakes: the main case of the demonstration.
 
 Each keepsake is a file in the directories beside this module: pictures, letters and recordings.
 """
@@ -16,6 +16,7 @@ class StoryKeepsake:
     """One keepsake and the file that is uploaded for it.
 
     kind: a value of Keepsake.Kind. copy_of: the key of the keepsake that this one is a smaller print of.
+    words: the text of a letter without a file; `path` is then only its name.
     """
 
     key: str
@@ -23,6 +24,11 @@ class StoryKeepsake:
     kind: str
     path: Path
     copy_of: str = ""
+    words: str = ""
+
+    def content(self) -> bytes:
+        """Return the bytes that are uploaded."""
+        return self.words.encode() if self.words else self.path.read_bytes()
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,11 @@ from collections.abc import Iterator
 from random import SystemRandom
 
 from patients.imaging.letter_cells import GAP, WIDE_GAP, gap, is_part
-from patients.imaging.letter_page import PAGE_SIZE, page
+from patients.imaging.letter_page import PAGE_SIZE, draw_page
 
 from .photo import FRAMES
 
-__all__ = ["BLANK", "FRAMES", "GAP", "PAGE_SIZE", "WIDE_GAP", "capacity_bits", "fade", "page"]
+__all__ = ["BLANK", "FRAMES", "GAP", "PAGE_SIZE", "WIDE_GAP", "capacity_bits", "draw_page", "fade"]
 
 BLANK = ""
 """The final state, without even the gaps."""

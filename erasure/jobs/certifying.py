@@ -1,4 +1,4 @@
-"""Take a finished run to its signed certificate: destroy, roll the keys, verify, issue."""
+"""Take a finished run, or a finished destruction, to its signed certificate: destroy, roll, verify, issue."""
 
 import logging
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ from clinic.audit.models import Entry, EntryQuerySet
 from clinic.audit.record import Act, record
 from clinic.failpoints import hit
 from erasure.certificates.issuing import issue
+from erasure.destructions.models import Destruction, DestructionItem
 from erasure.renewal import renewals
 from erasure.runs.events import NewEvent, emit
 from erasure.runs.lease import HOLDER, lease_end, unleased
@@ -40,61 +41,84 @@ def certify(run_id: UUID) -> bool:
     run = Run.objects.select_related("procedure").get(pk=run_id)
     if run.state != Run.State.FINISHED or hasattr(run, "certificate") or not _verifier_due(run):
         return False
-    if _recorded(run, "certificate.issued"):
+    return _certify_leased(run)
+
+
+def certify_destruction(destruction_id: UUID) -> bool:
+    """Issue the certificate of a finished destruction, as `certify`. It has none if nothing was destroyed."""
+    destruction = Destruction.objects.get(pk=destruction_id)
+    destroyed = destruction.items.filter(state=DestructionItem.State.DESTROYED)
+    if destruction.state != Destruction.State.FINISHED or hasattr(destruction, "certificate"):
+        return False
+    return destroyed.exists() and _certify_leased(destruction)
+
+
+def _certify_leased(work: Run | Destruction) -> bool:
+    """Certify under a lease. Returns False if another process has it, or something is not ready."""
+    if _recorded(work, "certificate.issued"):
         return False  # it was removed from the database: a second one would hide that
-    mine = Run.objects.filter(unleased(), pk=run_id).update(lease_until=lease_end(), lease_holder=HOLDER)
+    rows = type(work)._default_manager
+    mine = rows.filter(unleased(), pk=work.pk).update(lease_until=lease_end(), lease_holder=HOLDER)
     if not mine:
         return False
     try:
-        return _certify(run)
+        return _certify(work)
     finally:
-        Run.objects.filter(pk=run_id, lease_holder=HOLDER).update(lease_until=None, lease_holder="")
+        rows.filter(pk=work.pk, lease_holder=HOLDER).update(lease_until=None, lease_holder="")
 
 
-def _certify(run: Run) -> bool:
-    objects = StoredObject.objects.filter(case_id=run.procedure.case_id)
+def _certify(work: Run | Destruction) -> bool:
+    objects = StoredObject.objects.filter(case_id=work.case_id)
     destroy(objects)
     if objects.doomed().exists():
         return False
-    if not _recorded(run, "keys.rolled"):
+    if not _recorded(work, "keys.rolled"):
         rolled = key_store().roll_epoch()
-        _record_once(run, "keys.rolled", {"epoch": rolled.epoch, "survivors": rolled.survivors})
+        _record_once(work, "keys.rolled", {"epoch": rolled.epoch, "survivors": rolled.survivors})
     hit("rolled")
-    renewal = renewals.begin(run)
-    if not _recorded(run, "run.verified"):
-        if renewals.waits(renewal):
+    renewal = renewals.begin(work)
+    if not _recorded(work, f"{work.noun}.verified"):
+        if renewals.must_wait(renewal):
             return False
         hit("renewed")
-        if not _verify(run):
+        if not _verify(work):
             return False
     hit("verified")
-    issue(run)
+    issue(work)
     return True
 
 
-def _verify(run: Run) -> bool:
+def _verify(work: Run | Destruction) -> bool:
     """Run the verifier in its own process and record its result. Returns False if it gave none.
 
-    A verifier that crashed, was killed or hung is recorded as failed. The run is then not verified, and it is
-    not certified before another verifier has given a result.
+    A verifier that crashed, was killed or hung is recorded as failed. The work is then not verified, and it
+    is not certified before another verifier has given a result.
     """
-    failed = _failed_attempts(run).count()
+    failed = _failed_attempts(work).count()
     try:
-        findings = verify_in_subprocess(run.pk)
+        findings = verify_in_subprocess(work.pk)
     except NotVerified as failure:
-        log.error("run %s: %s", run.pk, failure)
+        log.error("%s %s: %s", work.noun, work.pk, failure)
         with transaction.atomic():
-            Run.objects.select_for_update().get(pk=run.pk)
-            if _failed_attempts(run).count() == failed:  # else another process has recorded it meanwhile
-                _emit_and_record(run, "run.unverified", {"why": failure.why, "attempt": failed + 1})
+            _lock(work)
+            if _failed_attempts(work).count() == failed:  # else another process has recorded it meanwhile
+                if isinstance(work, Destruction):
+                    due = after(_wait_after(failed + 1).total_seconds())
+                    Destruction.objects.filter(pk=work.pk).update(next_due_at=due)
+                _emit_and_record(work, f"{work.noun}.unverified", {"why": failure.why, "attempt": failed + 1})
         return False
-    _record_once(run, "run.verified", findings.figures())
+    _record_once(work, f"{work.noun}.verified", findings.figures())
     return True
 
 
-def _failed_attempts(run: Run) -> EntryQuerySet:
+def _failed_attempts(work: Run | Destruction) -> EntryQuerySet:
     """The audit entries of verifiers that gave no result."""
-    return Entry.objects.filter(run=run.pk, action="run.unverified")
+    return Entry.objects.filter(run=work.pk, action=f"{work.noun}.unverified")
+
+
+def _wait_after(failed: int) -> timedelta:
+    """Return how long to wait after the verifier has failed for the `failed`th time."""
+    return min(FIRST_WAIT * 2 ** min(failed - 1, 20), LONGEST_WAIT)
 
 
 def _verifier_due(run: Run) -> bool:
@@ -105,33 +129,38 @@ def _verifier_due(run: Run) -> bool:
     failed = _failed_attempts(run).count()
     if _recorded(run, "run.verified") or not failed:
         return True
-    wait = min(FIRST_WAIT * 2 ** min(failed - 1, 20), LONGEST_WAIT)
+    wait = _wait_after(failed)
     last = Event.objects.filter(run=run, kind="run-unverified").order_by("-seq")[:1]
     return Event.objects.filter(pk__in=last.values("pk"), at__lte=after(-wait.total_seconds())).exists()
 
 
-def _recorded(run: Run, action: str) -> bool:
-    return Entry.objects.filter(run=run.pk, action=action).exists()
+def _recorded(work: Run | Destruction, action: str) -> bool:
+    return Entry.objects.filter(run=work.pk, action=action).exists()
+
+
+def _lock(work: Run | Destruction) -> None:
+    type(work)._default_manager.select_for_update().get(pk=work.pk)
 
 
 @transaction.atomic
-def _record_once(run: Run, action: str, details: Mapping[str, Detail]) -> None:
+def _record_once(work: Run | Destruction, action: str, details: Mapping[str, Detail]) -> None:
     """Emit and record `action`, unless another process has recorded it already."""
-    Run.objects.select_for_update().get(pk=run.pk)
-    if not _recorded(run, action):
-        _emit_and_record(run, action, details)
+    _lock(work)
+    if not _recorded(work, action):
+        _emit_and_record(work, action, details)
 
 
-def _emit_and_record(run: Run, action: str, details: Mapping[str, Detail]) -> None:
-    """Emit an event and write its audit entry. Must be the last call in the transaction."""
-    emit(run.pk, NewEvent(action.replace(".", "-"), dict(details)))
+def _emit_and_record(work: Run | Destruction, action: str, details: Mapping[str, Detail]) -> None:
+    """Write an audit entry, and for a run emit its event. Must be the last call in the transaction."""
+    if isinstance(work, Run):
+        emit(work.pk, NewEvent(action.replace(".", "-"), dict(details)))
     record(
         Act(
             action,
-            f"run:{run.pk}",
+            f"{work.noun}:{work.pk}",
             actor="system:worker",
-            case=run.procedure.case_id,
-            run=run.pk,
+            case=work.case_id,
+            run=work.pk,
             details=details,
         )
     )

@@ -1,9 +1,9 @@
 """What a supervisor does in each round. Any number may run at once, because every change is conditional.
 
 It reminds doctors of open calls, asks whether somebody is with the patient, ends expired leases, starts
-procedures at their time, says of runs that they stand still, and wakes workers for runs that are due. It
-finishes stopped runs, certifies finished ones, and sees when a storage that was away answers again. It erases
-no memory itself.
+procedures at their time, tells of those that were missed, ends offers of the waitlist that nobody answered,
+says of runs that they stand still, and wakes workers for runs that are due. It finishes stopped runs,
+certifies finished ones, and sees when a storage that was away answers again. It erases no memory itself.
 """
 
 import logging
@@ -18,7 +18,9 @@ from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
 from erasure.jobs.certifying import certify
+from erasure.jobs.destroying import advance_destruction, due_destructions, postpone
 from erasure.jobs.tasks import enqueue_run
+from erasure.procedures.missed import end_missed
 from erasure.procedures.models import Procedure
 from erasure.runs import calls, presence
 from erasure.runs.finishing import close_gone_steps, finish
@@ -31,6 +33,7 @@ from patients.vault.configured import key_store
 from patients.vault.keys import KeyStoreDamaged
 from patients.vault.models import StoredObject
 from patients.vault.objects import storage_holds, try_storage
+from patients.waitlist.supervisor_work import expire_due
 
 log = logging.getLogger("lacuna.supervisor")
 
@@ -121,6 +124,24 @@ def _certify(run: Run) -> bool:
     return issued
 
 
+def destroy_due() -> int:
+    """Work on the destructions that patients ordered and that are due; returns how many certificates came.
+
+    Not part of `tick`, as `certify_finished`. One whose storage is away waits, and does not hold up the
+    others. Errors: the first OSError or KeyStoreDamaged, once all had their turn.
+    """
+    certificates, errors = 0, []
+    for destruction in due_destructions():
+        try:
+            certificates += advance_destruction(destruction.pk)
+        except (OSError, KeyStoreDamaged) as error:
+            postpone(destruction.pk)
+            errors.append(error)
+    if errors:
+        raise errors[0]
+    return certificates
+
+
 # Why each due procedure may not start, as this process has logged it. Rounds come every fraction of a second,
 # so it is said once for each cause.
 _logged_refusals: dict[UUID, str] = {}
@@ -160,16 +181,27 @@ def forget_old_tasks() -> None:
 
 # What `tick` does, in this order. People come first: calls and presence wait for nothing else. Waking is
 # last: it alone needs the task engine.
-PARTS: tuple[Callable[[], int], ...] = (
+PARTS: list[Callable[[], int]] = [
     calls.remind_due,
     presence.release_absent,
     presence.miss_due,
     presence.ask_due,
     free_expired,
     start_due,
+    end_missed,
+    expire_due,
     report_stalled,
     wake_due,
-)
+]
+
+
+def register_part(part: Callable[[], int]) -> None:
+    """Let `tick` call a function of a higher package too, before it wakes workers. See apps.py.
+
+    part: does what is due and returns the number of changes; it must be safe in any number of supervisors.
+    """
+    if part not in PARTS:
+        PARTS.insert(PARTS.index(wake_due), part)
 
 
 def tick() -> int:

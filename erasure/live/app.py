@@ -1,15 +1,18 @@
 """The live stream of server-sent events: a plain ASGI application under /live/.
 
+/live/<run>/ streams one run, /live/?run=<run>.<seq>&run=... several over one connection: a browser opens at
+most six to a host, so its windows share one (static/session/stream.js).
+
 It is no Django view because each stream would then occupy a thread. One tailer thread reads the events of all
-runs watched; each subscriber is a coroutine with a cursor into its run's ring buffer. One sweep task serves
-all subscribers: it sends heartbeats, drops clients that do not read, and ends the streams of people who may
-no longer watch.
+runs watched; each connection is a coroutine with a subscriber for each of its runs, which has a cursor into
+the run's ring buffer. One sweep task serves all connections: it sends heartbeats, drops clients that do not
+read, and ends the streams of people who may no longer watch.
 """
 
 import asyncio
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, cast
 from urllib.parse import parse_qs
@@ -29,14 +32,19 @@ from clinic.http.guard import (
     response_headers,
 )
 from clinic.unavailable import outage
-from erasure.live.authorization import Watching, authorize, revoked, state_event
-from erasure.live.channel import RING_SIZE, Channel, Subscriber
+from erasure.live.authorization import Watching, authorize, authorize_each, revoked, state_event
+from erasure.live.channel import RING_SIZE, Channel, Connection, Subscriber
 from erasure.live.render import frame
 from erasure.live.tailer import RETRY_DELAY, Tailer
 
 log = logging.getLogger("lacuna.live")
 
-PATH = re.compile(r"/live/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})/")
+RUN = r"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
+PATH = re.compile(rf"/live/{RUN}/")
+SHARED = "/live/"
+# One `run` of a shared stream: the run, and the last seq that the client has.
+RESUMED_RUN = re.compile(rf"{RUN}\.([0-9]{{1,9}})")
+MAX_RUNS = 50  # runs in one connection; static/session/stream.js has the same number
 HEARTBEAT = b": still here\n\n"
 OPENING = b"retry: 1000\n\n"
 
@@ -68,72 +76,119 @@ class Live:
         """Answer one request for a stream."""
         try:
             require_methods(scope, ["GET"])
-            path = PATH.fullmatch(scope["path"])
-            if path is None:
-                raise Refused(404, "There is no such session.")
-            run_id = UUID(path[1])
-            query = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
-            after, wall = resume_point(scope, query), "wall" in query
             with outages_refused(scope):
-                subscriber = await offload(authorize, scope, run_id, after, wall=wall)
+                streams = await self.authorized(scope)
         except Refused as refusal:
             await answer_refusal(send, refusal)
             return
-        await self.stream(subscriber, run_id, receive, send)
+        await self.stream(streams, receive, send)
 
-    async def stream(self, subscriber: Subscriber, run_id: UUID, receive: Receive, send: Send) -> None:
-        """Send everything after the subscriber's cursor until the client or the server ends the stream."""
+    async def authorized(self, scope: Scope) -> Mapping[UUID, Subscriber | None]:
+        """Return a subscriber for each run that the request asks for. Errors: Refused.
+
+        A shared stream has None for each run that the visitor may not watch: scripts cannot read the status
+        of a refused stream, and the other runs go on.
+        """
+        query = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
+        wall = "wall" in query
+        if scope["path"] == SHARED:
+            owner = query.get("owner", [""])[-1]
+            return await offload(authorize_each, scope, resumed_runs(query), owner, wall=wall)
+        path = PATH.fullmatch(scope["path"])
+        if path is None:
+            raise Refused(404, "There is no such session.")
+        run_id = UUID(path[1])
+        return {run_id: await offload(authorize, scope, run_id, resume_point(scope, query), wall=wall)}
+
+    async def stream(self, streams: Mapping[UUID, Subscriber | None], receive: Receive, send: Send) -> None:
+        """Send everything after each subscriber's cursor until the client or the server ends the stream.
+
+        streams: run id -> its subscriber, or None for a run that is refused.
+        """
         headers = response_headers("text/event-stream; charset=utf-8", {"X-Accel-Buffering": "no"})
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        subscriber.drop = connection_dropper(send)
+        connection = Connection(connection_dropper(send))
         disconnect = asyncio.ensure_future(wait_for_disconnect(receive))
-        disconnect.add_done_callback(lambda _task: subscriber.end(""))
-        channel = self.join(subscriber, run_id)
+        disconnect.add_done_callback(lambda _task: connection.close())
+        channels = {
+            subscriber: self.join(subscriber, connection, run_id)
+            for run_id, subscriber in streams.items()
+            if subscriber is not None
+        }
+        refused = (run_id for run_id, subscriber in streams.items() if subscriber is None)
         try:
-            await self.write(subscriber, OPENING, send)
-            await self.follow(subscriber, channel, send)
-            last_event = frame({"why": subscriber.end_reason}, event="end") if subscriber.end_reason else b""
-            await send({"type": "http.response.body", "body": last_event, "more_body": False})
+            first = OPENING + b"".join(end_event(run_id, "revoked") for run_id in refused)
+            await self.write(connection, first, send)
+            await self.follow(connection, channels, send)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             disconnect.cancel()
-            self.leave(subscriber, channel)
+            for subscriber, channel in channels.items():
+                self.leave(subscriber, channel)
 
-    async def follow(self, subscriber: Subscriber, channel: Channel, send: Send) -> None:
-        """Send new events, or a heartbeat, until the stream is to end."""
-        while subscriber.end_reason is None:
+    async def follow(self, connection: Connection, channels: dict[Subscriber, Channel], send: Send) -> None:
+        """Send new events, or a heartbeat, until the stream of each run has ended.
+
+        channels: the subscribers of this connection; one whose stream has ended is removed.
+        """
+        while channels and not connection.closed:
+            sent, connection.waiting = False, asyncio.get_running_loop().create_future()
+            for subscriber, channel in list(channels.items()):
+                if connection.closed:
+                    return
+                text = await self.next_text(subscriber, channel)
+                if subscriber.end_reason:
+                    self.leave(subscriber, channels.pop(subscriber))
+                if text:
+                    await self.write(connection, text, send)
+                    sent = True
+            if sent or not channels:
+                continue
+            if self.heartbeat_due(connection):
+                await self.write(connection, HEARTBEAT, send)
+            else:
+                await connection.waiting  # done already if anything has happened since the first was asked
+
+    async def next_text(self, subscriber: Subscriber, channel: Channel) -> bytes:
+        """Return what is to be sent for a subscriber now: events, a snapshot, its end, or nothing."""
+        text: bytes | None = b""
+        if not subscriber.end_reason:
             text = channel.after(subscriber)
             if text is None:
-                try:
-                    text, seq = await offload(state_event, subscriber, channel.run_id)
-                except Error as error:  # the stream stays open until the database is back
-                    log.warning("could not read the state of a run; trying again: %s", outage(error) or error)
-                    await asyncio.sleep(RETRY_DELAY)
-                    continue
-                subscriber.cursor = seq
-            if text:
-                await self.write(subscriber, text, send)
-            elif channel.complete and subscriber.cursor == channel.last_seq:
+                text = await self.state(subscriber, channel)
+            if not text and channel.complete and subscriber.cursor == channel.last_seq:
                 subscriber.end("over")
-            elif self.heartbeat_due(subscriber):
-                await self.write(subscriber, HEARTBEAT, send)
-            else:
-                subscriber.waiting = asyncio.get_running_loop().create_future()
-                await subscriber.waiting
+        # Who was shown out while the state was read gets nothing of it.
+        return end_event(channel.run_id, subscriber.end_reason) if subscriber.end_reason else text or b""
 
-    async def write(self, subscriber: Subscriber, text: bytes, send: Send) -> None:
+    async def state(self, subscriber: Subscriber, channel: Channel) -> bytes:
+        """Return the snapshot of a run for a subscriber, and move its cursor there.
+
+        While the database is unavailable the stream stays open: wait, return nothing, and be called again.
+        """
+        try:
+            text, subscriber.cursor = await offload(state_event, subscriber, channel.run_id)
+        except Error as error:
+            log.warning("could not read the state of a run; trying again: %s", outage(error) or error)
+            await asyncio.sleep(RETRY_DELAY)
+            subscriber.connection.wake()
+            return b""
+        return text
+
+    async def write(self, connection: Connection, text: bytes, send: Send) -> None:
         """Send `text`.
 
         The time is noted meanwhile, so that the sweep can drop a client that does not read.
         """
         loop = asyncio.get_running_loop()
-        subscriber.sending_since = loop.time()
+        connection.sending_since = loop.time()
         await send({"type": "http.response.body", "body": text, "more_body": True})
-        subscriber.sending_since, subscriber.sent_at = None, loop.time()
+        connection.sending_since, connection.sent_at = None, loop.time()
 
-    def heartbeat_due(self, subscriber: Subscriber) -> bool:
-        return asyncio.get_running_loop().time() - subscriber.sent_at >= self.heartbeat
+    def heartbeat_due(self, connection: Connection) -> bool:
+        return asyncio.get_running_loop().time() - connection.sent_at >= self.heartbeat
 
-    def join(self, subscriber: Subscriber, run_id: UUID) -> Channel:
+    def join(self, subscriber: Subscriber, connection: Connection, run_id: UUID) -> Channel:
         """Add a subscriber to its run's channel and return the channel, created for the first subscriber.
 
         Neither this nor `leave` may await: a channel must not be removed between its lookup and the joining.
@@ -145,10 +200,11 @@ class Live:
         channel = self.channels.get(run_id)
         if channel is None:
             channel = self.channels[run_id] = Channel(run_id, self.ring)
+        subscriber.connection = connection
         channel.join(subscriber)
         self.tailer.watch(channel)
         if self.closed:
-            subscriber.end("")
+            connection.close()
         return channel
 
     def leave(self, subscriber: Subscriber, channel: Channel) -> None:
@@ -175,13 +231,13 @@ class Live:
         while True:
             await asyncio.sleep(tick)
             now = loop.time()
-            for item in self.watching():
-                since = item.subscriber.sending_since
+            for connection in {item.subscriber.connection for item in self.watching()}:
+                since = connection.sending_since
                 if since is not None and now - since > self.send_timeout:
-                    item.subscriber.end("")
-                    item.subscriber.drop()
-                elif since is None and now - item.subscriber.sent_at >= self.heartbeat:
-                    item.subscriber.wake()
+                    connection.close()
+                    connection.drop()
+                elif since is None and now - connection.sent_at >= self.heartbeat:
+                    connection.wake()
             if now - checked_at >= self.revoke_every and self.channels:
                 await self.revoke()
                 checked_at = now
@@ -203,7 +259,7 @@ class Live:
         """End every stream without an `end` event, so that its client reconnects, and stop reading events."""
         self.closed = True
         for item in self.watching():
-            item.subscriber.end("")
+            item.subscriber.connection.close()
         if self.tailer is not None:
             self.tailer.close()
         if self.sweep_task is not None:
@@ -222,6 +278,28 @@ def resume_point(scope: Scope, query: dict[str, list[str]]) -> int | None:
         if value.isascii() and value.isdecimal() and len(value) <= 9:
             return int(value)
     return None
+
+
+def resumed_runs(query: dict[str, list[str]]) -> dict[UUID, int]:
+    """Return run id -> the last seq the client has, for each `run` of a shared stream.
+
+    A run named twice counts with its lower seq. Errors: Refused.
+    """
+    found = [RESUMED_RUN.fullmatch(value) for value in query.get("run", [])]
+    if not 0 < len(found) <= MAX_RUNS:
+        raise Refused(400, f"Ask for one to {MAX_RUNS} sessions.")
+    runs: dict[UUID, int] = {}
+    for match in found:
+        if match is None:
+            raise Refused(400, "Each session is asked for by its id and the number of its last event.")
+        run_id, after = UUID(match[1]), int(match[2])
+        runs[run_id] = min(after, runs.get(run_id, after))
+    return runs
+
+
+def end_event(run_id: UUID, why: str) -> bytes:
+    """Return the event that ends the stream of a run. why: "over" or "revoked"."""
+    return frame({"run": run_id, "why": why}, event="end")
 
 
 async def wait_for_disconnect(receive: Receive) -> None:

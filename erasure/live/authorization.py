@@ -1,21 +1,32 @@
 """Who may watch: checked when a stream opens, and again for all subscribers every two seconds."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.utils import timezone, translation
 
+from clinic.access.page_owner import owner_marks
 from clinic.access.policy import allowed
 from clinic.accounts.models import User
-from clinic.http.guard import Refused, Scope, check, is_valid_session_hash
+from clinic.http.guard import (
+    Refused,
+    Scope,
+    check,
+    checked_host,
+    is_valid_session_hash,
+    session_of,
+    user_of,
+)
 from erasure.live.channel import Subscriber
 from erasure.live.render import frame
 from erasure.runs.models import Run
 from erasure.session.looks import record_session_look
 from erasure.session.snapshot import Viewer, snapshot
 from erasure.session.viewers import viewer_of
+from patients.cases.relations import may_read_content
 
 
 def policy_row(wall: bool) -> str:
@@ -45,12 +56,33 @@ def authorize(scope: Scope, run_id: UUID, after: int | None, *, wall: bool) -> S
         raise Refused(404, "There is no such session.")
     if not wall:
         record_session_look(run, "live", by=visitor.user)
-    names = not wall and visitor.decision.content
+    names = not wall and may_read_content(visitor.decision)
     session = visitor.session_key, visitor.session_hash
     subscriber = Subscriber(visitor.user.pk, *session, (names, visitor.language), wall=wall)
     # A seq above the run's last one comes from before a restore of the database: send the snapshot instead.
     subscriber.cursor = after if after is not None and after <= run.last_seq else None
     return subscriber
+
+
+def authorize_each(
+    scope: Scope, runs: Mapping[UUID, int], owner: str, *, wall: bool
+) -> dict[UUID, Subscriber | None]:
+    """Do the same as `authorize` for each run; a run that is refused has None. Errors: Refused.
+
+    runs: run id -> the last seq the client has. owner: the mark of the person that the client's pages were
+    made for. Nobody else gets anything on them, and no such request is recorded as theirs.
+    """
+    session = session_of(checked_host(scope).COOKIES.get(settings.SESSION_COOKIE_NAME, ""))
+    user = user_of(session) if session else None
+    if user is None or owner not in owner_marks(user):
+        return dict.fromkeys(runs)
+    subscribers: dict[UUID, Subscriber | None] = {}
+    for run_id, after in runs.items():
+        try:
+            subscribers[run_id] = authorize(scope, run_id, after, wall=wall)
+        except Refused:
+            subscribers[run_id] = None
+    return subscribers
 
 
 def state_event(subscriber: Subscriber, run_id: UUID) -> tuple[bytes, int]:

@@ -19,22 +19,41 @@ class RenderedEvent:
     texts: dict[Rendering, bytes]
 
 
+class Connection:
+    """One open response. It carries the streams of one or more runs: a subscriber for each."""
+
+    __slots__ = ("closed", "drop", "sending_since", "sent_at", "waiting")
+
+    def __init__(self, drop: Callable[[], None]) -> None:
+        self.drop = drop  # drops the connection of a client that does not read
+        self.closed = False  # it ends without an `end` event, so the client reconnects
+        self.waiting: asyncio.Future[None] | None = None
+        self.sending_since: float | None = None  # event loop time; None while nothing is being sent
+        self.sent_at = 0.0  # event loop time of the last completed send
+
+    def wake(self) -> None:
+        if self.waiting is not None and not self.waiting.done():
+            self.waiting.set_result(None)
+
+    def close(self) -> None:
+        self.closed = True
+        self.wake()
+
+
 class Subscriber:
-    """One open stream. It has a cursor into the ring and no queue of its own."""
+    """One run in one connection. It has a cursor into the run's ring and no queue of its own."""
 
     __slots__ = (
+        "connection",
         "cursor",
-        "drop",
         "end_reason",
         "rendering",
-        "sending_since",
-        "sent_at",
         "session_hash",
         "session_key",
         "user_id",
-        "waiting",
         "wall",
     )
+    connection: Connection  # set when the subscriber joins its run's channel
 
     def __init__(
         self, user_id: UUID, session_key: str, session_hash: str, rendering: Rendering, *, wall: bool = False
@@ -45,22 +64,12 @@ class Subscriber:
         self.rendering = rendering
         self.wall = wall  # the stream is for the public screen, without names
         self.cursor: int | None = None  # the last seq sent; None: send a snapshot first
-        self.waiting: asyncio.Future[None] | None = None
-        # Why the stream ends, None while it goes on. Empty: no `end` event is sent, so the client reconnects.
-        self.end_reason: str | None = None
-        self.sending_since: float | None = None  # event loop time; None while nothing is being sent
-        self.sent_at = 0.0  # event loop time of the last completed send
-        self.drop: Callable[[], None] = lambda: None  # drops the connection of a client that does not read
-
-    def wake(self) -> None:
-        if self.waiting is not None and not self.waiting.done():
-            self.waiting.set_result(None)
+        self.end_reason = ""  # why the stream of this run ends; empty while it goes on
 
     def end(self, why: str) -> None:
-        """End the stream. why: the reason sent to the client, or "" if the client may reconnect."""
-        if self.end_reason is None:
-            self.end_reason = why
-        self.wake()
+        """End the stream of this run. why: the reason sent to the client."""
+        self.end_reason = self.end_reason or why
+        self.connection.wake()
 
 
 @dataclass(eq=False)
@@ -96,7 +105,7 @@ class Channel:
             self.ring.popleft()
         self.last_seq, self.complete = last_seq, complete
         for subscriber in self.subscribers:
-            subscriber.wake()
+            subscriber.connection.wake()
 
     def after(self, subscriber: Subscriber) -> bytes | None:
         """Return what the subscriber has not been sent, and move its cursor; None if it needs a snapshot."""

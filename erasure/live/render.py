@@ -37,6 +37,7 @@ def render_events(run: Run, events: Sequence[Event], renderings: Iterable[Render
             for event in events:
                 shown = {
                     **shown_data(event, names, copies),
+                    "run": str(run.pk),
                     "seq": event.seq,
                     "at": event.at.isoformat(),
                     "kind": event.kind,

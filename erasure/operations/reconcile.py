@@ -13,6 +13,7 @@ from uuid import UUID
 from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
@@ -21,19 +22,25 @@ from clinic.audit.proofs import head_size
 from clinic.audit.record import Act, record
 from clinic.audit.restored import declare_restored, newest_outside
 from clinic.calendar import bookings
+from clinic.outgoing.queue import queue
+from clinic.outgoing.recipients import to_patient
 from erasure.backups.create import catalogue
 from erasure.backups.manifest import BackupRefused, read
 from erasure.backups.models import Backup
 from erasure.backups.restoring import RestoreMark, mark_path, read_mark
+from erasure.destructions.models import Destruction, DestructionItem
 from erasure.operations.supervisor_loop import keys_used_elsewhere
 from erasure.procedures.models import Procedure
-from erasure.renewal.processes import forget_elsewhere
+from erasure.renewal.processes import record_ends_elsewhere
 from erasure.runs.events import NewEvent, emit
 from erasure.runs.finishing import close_gone_steps, finish
 from erasure.runs.models import Run, Step
 from erasure.runs.passes import PASS_COUNT
+from patients.appointments.booking import end_appointments_after_restore
 from patients.cases.models import Case
 from patients.consent.models import ConsentText, Signature
+from patients.drafts.models import Draft
+from patients.drafts.writing import end_drafts
 from patients.keepsakes.models import Keepsake, Upload
 from patients.keepsakes.staging import Busy, discard, staging_path
 from patients.memories.models import Memory
@@ -73,6 +80,7 @@ def reconcile_with_keys() -> Reconciliation | None:
         runs = _mark_erased(gone, result)
         runs |= _stop_runs(result)
         _void_consents(result)
+        _stop_destructions(result)
         _delete_sessions_and_tasks()
         if mark is not None:
             _record_restore(mark)
@@ -90,12 +98,13 @@ def reconcile_with_keys() -> Reconciliation | None:
 
 
 def keyless() -> set[UUID]:
-    """Return objects and requests whose row is live and whose key is gone. No crash leaves any."""
+    """Return objects, requests and drafts whose row is live and whose key is gone. No crash leaves any."""
     rows = set(StoredObject.objects.live().values_list("pk", flat=True))
     requests = AppointmentRequest.objects.exclude(sealed=b"").values_list("pk", flat=True)
+    drafts = set(Draft.objects.live().values_list("pk", flat=True))
     # Rows are listed before keys, so a row created meanwhile is not mistaken for one without a key. An object
     # destroyed meanwhile may be listed, but is not changed: its row is no longer live.
-    return (rows | set(requests)) - set(key_store().ids())
+    return (rows | set(requests) | drafts) - set(key_store().ids())
 
 
 def _log_is_short() -> bool:
@@ -126,22 +135,73 @@ def _mark_erased(gone: set[UUID], result: Reconciliation) -> set[UUID]:
         of_step = Q(memory=step.memory_id) | Q(keepsake__memory=step.memory_id)
         result.counts["objects"] += mark_for_destruction(objects.filter(of_step), f"step:{step.pk}")
     result.counts["objects"] += mark_for_destruction(objects, "restored")
+    _doom_lost_items(gone, result)
     has_lost_key = Q(picture__in=gone) | Q(thumb__in=gone) | Q(pk__in=gone)
     result.counts["keepsakes"] += Keepsake.objects.filter(has_lost_key, gone_at__isnull=True).update(
         picture=None, thumb=None, gone_at=now
     )
     erased = Memory.objects.filter(pk__in=gone).exclude(fate=Memory.Fate.ERASED)
     result.counts["memories"] += erased.update(fate=Memory.Fate.ERASED)
-    ended_stages = [Case.Stage.CLOSED, Case.Stage.WITHDRAWN]
-    closed = Case.objects.filter(pk__in=gone).exclude(stage__in=ended_stages)
-    result.counts["cases"] += closed.update(stage=Case.Stage.CLOSED, closed_at=now)
+    closed = list(Case.objects.current().filter(pk__in=gone))
+    ids = [case.pk for case in closed]
+    result.counts["cases"] += Case.objects.filter(pk__in=ids).update(stage=Case.Stage.CLOSED, closed_at=now)
+    for case in closed:
+        end_appointments_after_restore(case)
     requests = AppointmentRequest.objects.filter(pk__in=gone)
     result.counts["requests"] += requests.exclude(sealed=b"").update(sealed=b"")
+    # A draft ends with its own key, and with that of the thing it is about.
+    drafts = Draft.objects.live().filter(Q(pk__in=gone) | Q(about__in=gone))
+    result.counts["drafts"] += end_drafts(drafts)
     erased_steps = list(steps)
     Step.objects.filter(pk__in=[step.pk for step in erased_steps]).update(
         state=Step.State.FADING, level=PASS_COUNT
     )
     return {step.run_id for step in erased_steps}
+
+
+def _doom_lost_items(gone: set[UUID], result: Reconciliation) -> None:
+    """Mark items of unfinished destructions as destroyed whose key is gone; what is left of each goes too.
+
+    Call it before the objects are marked in another way: they are counted for the item.
+    """
+    unfinished = DestructionItem.objects.filter(
+        state__in=[DestructionItem.State.WAITING, DestructionItem.State.DOOMED]
+    ).select_related("destruction")
+    for item in unfinished:
+        thing = item.memory_id or item.keepsake_id or item.destruction.case_id
+        if thing not in gone:
+            continue
+        of_item = Q(pk=thing)
+        if item.memory_id:
+            of_item |= Q(memory=item.memory_id) | Q(keepsake__memory=item.memory_id)
+        elif item.keepsake_id:
+            of_item |= Q(keepsake=item.keepsake_id)
+        objects = StoredObject.objects.filter(of_item)
+        result.counts["objects"] += mark_for_destruction(objects, item.mark)
+        DestructionItem.objects.filter(pk=item.pk).update(state=DestructionItem.State.DOOMED)
+
+
+def _stop_destructions(result: Reconciliation) -> None:
+    """Stop every destruction that is not finished: the patient may have stopped it after the backup.
+
+    Its page says so, and the patient can order it again.
+    """
+    unfinished = Destruction.objects.exclude(state=Destruction.State.FINISHED)
+    for destruction in unfinished.select_related("case__patient"):
+        waiting = destruction.items.filter(state=DestructionItem.State.WAITING)
+        spared = waiting.update(state=DestructionItem.State.SPARED)
+        Destruction.objects.filter(pk=destruction.pk).update(
+            state=Destruction.State.DESTROYING, lease_until=None, lease_holder="", next_due_at=Now()
+        )
+        result.counts["destructions"] += 1
+        if spared:
+            queue(
+                "destruction-stopped",
+                f"destruction:{destruction.pk}",
+                to=[to_patient(destruction.case.patient)],
+                version=1,
+                case=destruction.case_id,
+            )
 
 
 def _stop_runs(result: Reconciliation) -> set[UUID]:
@@ -187,7 +247,7 @@ def _delete_sessions_and_tasks() -> None:
     """Delete what the backup brought back of its own time: sessions (some had ended), tasks, processes."""
     Session.objects.all().delete()
     DBTaskResult.objects.all().delete()
-    forget_elsewhere()
+    record_ends_elsewhere()
 
 
 def _record_restore(mark: RestoreMark) -> None:

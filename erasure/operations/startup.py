@@ -15,7 +15,7 @@ from django.db.migrations.executor import MigrationExecutor
 from clinic.audit import triggers
 from clinic.audit.checkpoints import public_key, verify_note
 from clinic.audit.models import Checkpoint, Entry
-from clinic.checks import lacking
+from clinic.checks import lacking, set_in_vain
 from clinic.unavailable import redis_is_unavailable
 from erasure.operations.reconcile import reconcile_with_keys
 from patients.vault.configured import key_store
@@ -39,7 +39,7 @@ def prepare() -> None:
 
     Errors: CannotStart, django.db.Error.
     """
-    for warning in lacking():
+    for warning in [*lacking(), *set_in_vain()]:
         log.warning("%s", warning)
     check_redis()
     check_migrations()

@@ -19,28 +19,40 @@ from django.db import Error, close_old_connections, connections
 
 from clinic.audit.checkpoint_mail import send_newest, sign_daily
 from clinic.expiry import remove_expired
+from clinic.outgoing.delivery import deliver_due
 from clinic.unavailable import ServiceUnavailable
 from erasure.certificates.issuing import sign_unsigned
-from erasure.jobs.supervisor import certify_finished, end_stopped, forget_old_tasks, recover, tick
+from erasure.destructions.keeping import end_keeping
+from erasure.jobs.supervisor import (
+    certify_finished,
+    destroy_due,
+    end_stopped,
+    forget_old_tasks,
+    recover,
+    tick,
+)
 from erasure.renewal.parent import tell_parent
-from erasure.renewal.processes import note_life
-from erasure.renewal.renewals import to_renew
-from erasure.runs.calls import send_due
+from erasure.renewal.processes import record_life
+from erasure.renewal.renewals import pids_to_replace
+from patients.drafts.models import Draft
+from patients.drafts.writing import sweep_drafts
 from patients.keepsakes.staging import discard_expired, finish_arrived, open_upload_keys
 from patients.requests.models import AppointmentRequest
 from patients.vault.keys import KeyStoreDamaged
 from patients.vault.sweep import Sweeper
+from patients.waitlist.supervisor_work import process_changed_spans, take_back_unbookable
 
 log = logging.getLogger("lacuna.supervisor")
 
 SLOW_INTERVAL = 60.0  # seconds between two slow rounds
 LONGEST_BACKOFF = 2.0  # seconds
-MAIL_INTERVAL = 0.5  # seconds between two checks for unsent notices
+MAIL_INTERVAL = 0.5  # seconds between two checks for queued messages
 
 
 def keys_used_elsewhere() -> set[UUID]:
-    """Return the ids of keys in use without a stored object: those of uploads and of appointment requests."""
-    return open_upload_keys() | set(AppointmentRequest.objects.values_list("pk", flat=True))
+    """Return the ids of keys in use without a stored object: of uploads, appointment requests and drafts."""
+    others = (AppointmentRequest.objects.all(), Draft.objects.all())
+    return open_upload_keys().union(*(rows.values_list("pk", flat=True) for rows in others))
 
 
 @dataclass
@@ -103,22 +115,31 @@ class Supervision:
 
 @dataclass
 class StorageLoop(Supervision):
-    """Ends stopped runs, and sees when a storage that was away answers again. The storage may take long."""
+    """Ends stopped runs, sees when a storage that was away answers again, and offers what became free.
+
+    The storage may take long, also that of the keys: who may be booked for a patient is sealed in their file.
+    """
 
     def quick_round(self) -> object:
         # A run whose storage is away for good must not keep the others from going on.
         try:
             return end_stopped()
         finally:
-            recover()
+            try:
+                recover()
+            finally:
+                process_changed_spans()
 
     def slow_round(self) -> None:
-        """Do nothing more."""
+        """Take back the offers of the waitlist that have become untrue in other ways than by the calendar."""
+        take_back_unbookable()
 
 
 @dataclass
 class UpkeepLoop(Supervision):
-    """Verifies finished runs and issues their certificates; ends uploads and sweeps the vault.
+    """Verifies and certifies what is finished, and does the slow work on the vault.
+
+    It destroys what patients ordered, ends uploads and drafts, and sweeps the vault.
 
     Before a certificate it asks the parent to replace the processes of this machine that may have seen the
     run, this one included.
@@ -128,30 +149,40 @@ class UpkeepLoop(Supervision):
     asked: set[int] = field(default_factory=set)  # processes that the parent was asked to replace
 
     def quick_round(self) -> object:
-        certified = certify_finished()
-        for pid in to_renew():
+        # A certificate that cannot be issued must not keep what was ordered from being destroyed.
+        try:
+            return certify_finished()
+        finally:
+            try:
+                destroy_due()
+            finally:
+                self._renew()
+
+    def _renew(self) -> None:
+        for pid in pids_to_replace():
             if pid not in self.asked:
                 self.asked.add(pid)
                 tell_parent("renew", pid)
-        return certified
 
     def slow_round(self) -> None:
-        note_life()
+        record_life()
         try:
             finish_arrived()
         finally:
             discard_expired()
+            sweep_drafts()
         self.vault.sweep(keys_used_elsewhere())
+        end_keeping()  # last: the vault is swept also where this fails
 
 
 @dataclass
 class MailLoop(Supervision):
-    """Sends mail: notices of doctor calls in quick rounds, checkpoints of the log in slow rounds."""
+    """Sends mail: queued messages in quick rounds, checkpoints of the log in slow rounds."""
 
     interval: float = MAIL_INTERVAL
 
     def quick_round(self) -> object:
-        return send_due()
+        return deliver_due()
 
     def slow_round(self) -> None:
         send_newest()

@@ -68,7 +68,7 @@ def main(descriptor: int) -> None:
     config = uvicorn.Config(
         "clinic.asgi:application",
         loop="uvloop",
-        http="clinic.http.protocol:HouseProtocol",
+        http="clinic.http.protocol:BoundedProtocol",
         ws="none",
         lifespan="on",
         log_level="error",
@@ -79,9 +79,9 @@ def main(descriptor: int) -> None:
     )
     config.load()  # imports the application, which sets up Django
     preload()
-    from erasure.renewal.processes import enter  # only now can models be imported
+    from erasure.renewal.processes import add_process  # only now can models be imported
 
-    enter("web")
+    add_process("web")
     connections.close_all()
     Web(config).run(sockets=[socket.socket(fileno=descriptor)])
 

@@ -8,6 +8,7 @@ register(
     {
         "procedure.booked": (_("Night booked"), "plain"),
         "procedure.moved": (_("Night moved"), "plain"),
+        "procedure.missed": (_("Night missed"), "alarm"),
         "procedure.canceled": (_("Night canceled"), "plain"),
     }
 )

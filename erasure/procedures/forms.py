@@ -1,6 +1,6 @@
 """The forms that book and move a procedure."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from django import forms
@@ -8,40 +8,21 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from clinic.calendar.board import FIRST, LAST
-from clinic.calendar.models import Booking, Resource
+from clinic.calendar.board import FIRST_DAY, LAST_DAY
+from clinic.calendar.booking_forms import MoveBookingForm, ResourceField, ResourcesField, add_moments
+from clinic.calendar.models import Resource
+from erasure.procedures.booking import CancelReason
 from erasure.procedures.models import Procedure
 from patients.cases.models import Case
 
 MAX_DURATION = timedelta(hours=16)
 
 
-class OneResource(forms.ModelChoiceField):
-    def label_from_instance(self, obj: Resource) -> str:
-        return obj.label
-
-
-class SeveralResources(forms.ModelMultipleChoiceField):
-    def label_from_instance(self, obj: Resource) -> str:
-        return obj.label
-
-
-def clinic_moment(day: date, clock: time, *, late: bool = False) -> datetime:
-    """Return the moment (UTC) at which the clinic's clocks show `clock` on `day`.
-
-    late: if the clocks show that time twice, return the second moment. Errors: ValidationError if they never
-    show it, because they go forward.
-    """
-    zone = timezone.get_default_timezone()
-    local = datetime.combine(day, clock, tzinfo=zone).replace(fold=int(late))
-    moment = local.astimezone(UTC)
-    if moment.astimezone(zone).replace(fold=0, tzinfo=None) != local.replace(fold=0, tzinfo=None):
-        raise ValidationError(_("The clocks go forward that night and leave this time out."))
-    return moment
-
-
 class HoursForm(forms.Form):
-    """Start and end of a procedure, in the clinic's time zone; the end may be on the next morning."""
+    """Start and end of a procedure, in the clinic's time zone; the end may be on the next morning.
+
+    `ask_to_confirm` adds a box, by which a person who may do so confirms objections to the hours.
+    """
 
     day = forms.DateField(
         label=_("Night of"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
@@ -55,9 +36,16 @@ class HoursForm(forms.Form):
         help_text=_("A time before the beginning is on the next morning."),
     )
 
+    # Posted by the ticked box: the token of the objections that were shown beside it.
+    confirmed = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def ask_to_confirm(self, token: str) -> None:
+        """Show the box. token: `CannotBook.confirm_token`, which the box posts."""
+        self.confirm_token = token
+
     def clean_day(self) -> date:
         day: date = self.cleaned_data["day"]
-        if not FIRST <= day <= LAST:
+        if not FIRST_DAY <= day <= LAST_DAY:
             raise ValidationError(_("No night can be booked that far away."))
         return day
 
@@ -66,13 +54,8 @@ class HoursForm(forms.Form):
         if not {"day", "begins", "ends"} <= data.keys():
             return data
         end_day = data["day"] if data["ends"] > data["begins"] else data["day"] + timedelta(days=1)
-        for name, day in {"begins": data["day"], "ends": end_day}.items():
-            try:
-                # If the clocks show a time twice, start at the first moment and end at the second.
-                data[f"{name}_at"] = clinic_moment(day, data[name], late=name == "ends")
-            except ValidationError as error:
-                self.add_error(name, error)
-        if {"begins_at", "ends_at"} <= data.keys():
+        skipped = _("The clocks go forward that night and leave this time out.")
+        if add_moments(self, data, end_day, skipped):
             if data["ends_at"] - data["begins_at"] > MAX_DURATION:
                 self.add_error("ends", _("A night has at most 16 hours."))
             if data["ends_at"] <= timezone.now():
@@ -84,11 +67,11 @@ class BookingForm(HoursForm):
     """Team, place and time of a procedure."""
 
     place = forms.ChoiceField(label=_("Where"), choices=Procedure.Place.choices, initial=Procedure.Place.HOME)
-    doctor = OneResource(label=_("Doctor"), queryset=Resource.objects.none())
-    technicians = SeveralResources(
+    doctor = ResourceField(label=_("Doctor"), queryset=Resource.objects.none())
+    technicians = ResourcesField(
         label=_("Technicians"), queryset=Resource.objects.none(), widget=forms.CheckboxSelectMultiple
     )
-    room = OneResource(
+    room = ResourceField(
         label=_("Room or home kit"),
         queryset=Resource.objects.none(),
         help_text=_("A room for the clinic, a kit for the patient's home."),
@@ -99,9 +82,7 @@ class BookingForm(HoursForm):
 
     def __init__(self, *args: Any, case: Case, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        usable = (
-            Resource.objects.filter(in_use=True).exclude(user__in=case.people_in_conflict()).order_by("label")
-        )
+        usable = Resource.objects.filter(in_use=True).exclude(user__in=case.people_in_conflict()).by_name()
         for name, kinds in {
             "doctor": [Resource.Kind.DOCTOR],
             "technicians": [Resource.Kind.TECHNICIAN],
@@ -115,18 +96,20 @@ class BookingForm(HoursForm):
         return [data["doctor"], *data["technicians"], data["room"]]
 
 
-class MoveForm(HoursForm):
-    """A new time for a booked procedure, and the start that was shown when the form was made."""
+class MoveForm(MoveBookingForm, HoursForm):
+    """A new time for a booked procedure."""
 
-    expected_start = forms.DateTimeField(widget=forms.HiddenInput)
 
-    @staticmethod
-    def initial_of(booking: Booking) -> dict[str, Any]:
-        """Return the initial values of the form: the booking as it is now."""
-        start, end = timezone.localtime(booking.starts_at), timezone.localtime(booking.ends_at)
-        return {
-            "day": start.date(),
-            "begins": start.time(),
-            "ends": end.time(),
-            "expected_start": booking.starts_at.astimezone(UTC).isoformat(),
-        }
+class CancelForm(forms.Form):
+    """Why a night is cancelled. required: whether a reason must be given, as for a missed night."""
+
+    reason = forms.ChoiceField(
+        label=_("Why"),
+        choices=[("", _("Choose")), *CancelReason.choices],
+        required=False,
+        error_messages={"required": _("Please choose why the night is canceled.")},
+    )
+
+    def __init__(self, *args: Any, required: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].required = required

@@ -37,7 +37,7 @@ class Procedure(models.Model):
     pace_seconds = models.FloatField(
         validators=[MinValueValidator(0)]
     )  # seconds per memory; 0: as fast as possible
-    # Minutes between two presence checks. null: as in the settings, 0: no checks.
+    # Minutes between two presence checks. null: the clinic's setting when the run starts. 0: no checks.
     presence_minutes = models.FloatField(null=True, blank=True, validators=[MinValueValidator(0)])
     booked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     booked_at = models.DateTimeField(default=timezone.now)
@@ -50,4 +50,8 @@ class Procedure(models.Model):
                 name="one_procedure_at_a_time",
             ),
             models.CheckConstraint(condition=models.Q(pace_seconds__gte=0), name="pace_not_negative"),
+        ]
+        # The few that are to come or were missed, among all that have been.
+        indexes = [
+            models.Index(fields=["booking"], condition=models.Q(state="booked"), name="procedures_booked")
         ]

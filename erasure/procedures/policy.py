@@ -9,6 +9,6 @@ register(
     {
         "erasure:book": Row(BOOKERS, BOOKERS),
         "erasure:procedure-move": Row(BOOKERS, BOOKERS),
-        "erasure:procedure-cancel": Row((), BOOKERS),
+        "erasure:procedure-cancel": Row(BOOKERS, BOOKERS),
     }
 )

@@ -9,5 +9,5 @@ from patients.cases.relations import case_standing
 
 
 @relation("procedure")
-def to_procedure(user: User, value: UUID) -> Standing | None:
+def relations_to_procedure(user: User, value: UUID) -> Standing | None:
     return case_standing(user, Procedure.objects.filter(pk=value).values_list("case_id", flat=True).first())

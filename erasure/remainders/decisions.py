@@ -4,7 +4,6 @@ They stay encrypted until the patient decides. Each decision is recorded, and po
 of the case is booked or started.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -16,8 +15,9 @@ from django.utils.translation import gettext as _
 
 from clinic.accounts.models import User
 from clinic.audit.record import Act, actor_of, record
-from erasure.procedures.models import Procedure
-from erasure.runs.models import Hold, Remainder, Run, Step
+from erasure.destructions.destroying import faded_with
+from erasure.destructions.orders import cases_with_a_night
+from erasure.runs.models import Remainder, Run, Step
 from erasure.runs.passes import PASS_COUNT, capacity_bits
 from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory
@@ -40,7 +40,7 @@ class PartlyErased:
     keepsakes: list[Keepsake]
     title: str
     state: str  # Remainder.state; "" while nothing is decided
-    open: bool = True  # False while a night is booked or under way: nothing can be decided then
+    open: bool = True  # whether the patient can decide: not while a night is booked or under way
 
     @property
     def memory_id(self) -> UUID:
@@ -63,7 +63,7 @@ class PartlyErased:
 def damaged_steps(**of: Any) -> "list[Step]":
     """Return the steps that ended between the first and the last pass; for each memory only the latest.
 
-    of: whose, as a condition on Step.
+    of: lookups on Step that say whose steps, such as `run__procedure__case=case`.
     """
     steps = (
         Step.objects.filter(
@@ -77,7 +77,8 @@ def damaged_steps(**of: Any) -> "list[Step]":
         .select_related("memory__case", "run__procedure", "remainder")
         .order_by("run__started_at", "position")
     )
-    return list({step.memory_id: step for step in steps}.values())
+    latest = {step.memory_id: step for step in steps}  # a later step replaces an earlier one
+    return list(latest.values())
 
 
 def _damaged_steps(patient: User) -> "list[Step]":
@@ -87,18 +88,12 @@ def _damaged_steps(patient: User) -> "list[Step]":
 def partly_erased_of(patient: User) -> list[PartlyErased]:
     """Return the partly erased memories of a patient's finished runs, by run, then in erasing order."""
     steps = _damaged_steps(patient)
-    closed = cases_with_a_night(step.memory.case_id for step in steps)
-    return [replace(_partly_erased(step), open=step.memory.case_id not in closed) for step in steps]
-
-
-def _faded_with(step: Step) -> Q:
-    """Return the filter for a step's keepsakes: the memory's own, and copies off the map faded with them."""
-    extended = Hold.objects.filter(step__memory=step.memory_id, state=Hold.State.EXTENDED)
-    return Q(memory_id=step.memory_id) | Q(pk__in=extended.values("copy"), level__gt=0)
+    undecidable = cases_with_a_night(step.memory.case_id for step in steps)
+    return [replace(_partly_erased(step), open=step.memory.case_id not in undecidable) for step in steps]
 
 
 def _partly_erased(step: Step) -> PartlyErased:
-    keepsakes = Keepsake.objects.filter(_faded_with(step), gone_at__isnull=True)
+    keepsakes = Keepsake.objects.filter(faded_with(step.memory_id), gone_at__isnull=True)
     try:
         title = step.memory.read().title
     except KeyGone:
@@ -111,24 +106,18 @@ def _partly_erased(step: Step) -> PartlyErased:
 def count_undecided(patient: User) -> int:
     """Return how many partly erased memories wait for the patient's decision.
 
-    While a night of their case is booked or under way none does: nothing can be decided then.
+    None of a case whose night is booked or under way: nothing can be decided then.
     """
     undecided = [step for step in _damaged_steps(patient) if not hasattr(step, "remainder")]
-    closed = cases_with_a_night(step.memory.case_id for step in undecided)
-    return sum(1 for step in undecided if step.memory.case_id not in closed)
-
-
-def cases_with_a_night(cases: Iterable[UUID]) -> set[UUID]:
-    """Return those of the cases that have a night booked or under way: nothing is decided on them now."""
-    states = [Procedure.State.BOOKED, Procedure.State.STARTED]
-    return set(
-        Procedure.objects.filter(case__in=set(cases), state__in=states).values_list("case_id", flat=True)
-    )
+    undecidable = cases_with_a_night(step.memory.case_id for step in undecided)
+    return sum(1 for step in undecided if step.memory.case_id not in undecidable)
 
 
 def _lock_memory(memory_id: UUID, by: User) -> Step:
     """Lock the memory's row and return its latest partly erased step. Errors: NotNow."""
-    memory = Memory.objects.select_for_update().get(pk=memory_id)
+    memory = Memory.objects.select_for_update().filter(pk=memory_id).first()
+    if memory is None:
+        raise NotNow(_("Nothing of this memory is left to decide on."))
     step = next((step for step in _damaged_steps(by) if step.memory_id == memory_id), None)
     if step is None or memory.fate == Memory.Fate.ERASED:
         raise NotNow(_("Nothing of this memory is left to decide on."))
@@ -186,14 +175,13 @@ def keep(memory_id: UUID, *, by: User) -> bool:
 def destroy(memory_id: UUID, *, by: User) -> int:
     """Destroy what is left of a memory, with its words. Return the number of stored objects. Errors: NotNow.
 
-    The transaction marks them for destruction. After a crash, the vault's sweep destroys the rest.
+    The transaction only marks them for destruction. After a crash, the vault's sweep destroys them.
     """
     with transaction.atomic():
         step = _lock_memory(memory_id, by)
-        rows = Keepsake.objects.select_for_update(of=("self",)).filter(_faded_with(step))
-        keepsake_ids = [
-            row.pk for row in rows.order_by("pk")
-        ]  # this locks the rows, so that no pass can replace a picture any more
+        rows = Keepsake.objects.select_for_update(of=("self",)).filter(faded_with(step.memory_id))
+        # Reading the rows locks them, so that no pass can replace a picture any more.
+        keepsake_ids = [row.pk for row in rows.order_by("pk")]
         stored_objects = StoredObject.objects.filter(Q(memory_id=memory_id) | Q(keepsake__in=keepsake_ids))
         rows.filter(gone_at__isnull=True).update(picture=None, thumb=None, gone_at=Now())
         doomed = mark_for_destruction(stored_objects, f"remainder:{step.pk}")

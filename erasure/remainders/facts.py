@@ -11,7 +11,7 @@ from patients.cases.status import Remainders
 
 @facts("remainders")
 def remainders_of(cases: Sequence[Case]) -> Mapping[UUID, Remainders]:
-    """Return how many memories stopped nights left half gone, and how many wait for the patient's word."""
+    """Return how many memories are partly erased, and how many of them wait for the patient's decision."""
     found: dict[UUID, Remainders] = {}
     for step in damaged_steps(run__procedure__case__in=cases):
         before = found.get(step.memory.case_id, Remainders())

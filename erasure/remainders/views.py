@@ -11,10 +11,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from clinic.accounts.proof import passphrase_matches
 from clinic.http.requests import request_user
 from erasure.remainders import decisions
 from erasure.remainders.forms import DestroyForm, GiveBackForm
-from erasure.session.proof import passphrase_matches
 from patients.keepsakes.models import Keepsake
 
 SUFFIXES = {"image/jpeg": "jpg", "text/plain": "txt"}

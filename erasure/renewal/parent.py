@@ -1,4 +1,4 @@
-"""What a process says to the parent that started it. Can be imported before Django is set up."""
+"""Messages of a process to the parent that started it. Can be imported before Django is set up."""
 
 import os
 
@@ -7,6 +7,9 @@ PARENT = "LACUNA_PARENT_PIPE"
 
 
 def tell_parent(word: str, pid: int) -> None:
-    """Write "ready" or "renew" and a process id into the parent's pipe. Without a parent do nothing."""
+    """Write a message, "ready" or "renew" with a process id, to the parent. Does nothing without a parent.
+
+    pid: of the process that is ready, or that the parent should replace.
+    """
     if PARENT in os.environ:
         os.write(int(os.environ[PARENT]), f"{word} {pid}\n".encode())

@@ -1,60 +1,75 @@
-"""After a run its processes forget: those that may have seen it are replaced before the certificate.
+"""Before a certificate, replaces the processes that may still have what was destroyed in their memory.
 
 Python cannot empty its own memory: what a process has decoded stays in freed blocks, caches and buffers until
 the process ends. So every web server, worker and supervisor that began before the run's keys were gone is
-replaced. What begins later can no longer read anything of the run.
+replaced. A process that begins later can no longer read anything of the run.
 """
 
 from datetime import timedelta
 
 from django.conf import settings
-from django.db.models import Max, QuerySet
+from django.db.models import Max, Q, QuerySet
 from django.db.models.functions import Now
 
+from erasure.destructions.models import Destruction
 from erasure.renewal.models import Renewal, ServerProcess
-from erasure.renewal.processes import living, machine, note_ends
+from erasure.renewal.processes import living, machine, record_ends
 from erasure.runs.models import Run
 from erasure.runs.run_actions import after
 
-# A process that its machine has not seen for so long is not waited for: the machine is off or cut off.
-SILENT = timedelta(minutes=5)
+# Certificates do not wait for a process that its machine has not reported for so long: the machine is off, or
+# cut off.
+UNREACHABLE_AFTER = timedelta(minutes=5)
 
 
-def begin(run: Run) -> Renewal:
-    """Have the processes renewed that have begun by now. Call it when the keys of the run are gone."""
-    note_ends()
+def begin(work: Run | Destruction) -> Renewal:
+    """Request that all processes running now are replaced, and return the request.
+
+    Call it when the keys of the work are gone. A second call for the same work returns the first request.
+    """
+    record_ends()
     newest = ServerProcess.objects.aggregate(newest=Max("pk"))["newest"] or 0
-    now = {"last_process": newest, "asked_at": Now()}
-    renewal, new = Renewal.objects.get_or_create(run=run, defaults=now)
-    if new:
-        renewal.refresh_from_db()  # the database's clock said when
+    renewal, created = Renewal.objects.get_or_create(
+        **{work.noun: work}, defaults={"last_process": newest, "asked_at": Now()}
+    )
+    if created:
+        renewal.refresh_from_db()  # loads `asked_at`, which the database has set
     return renewal
 
 
-def concerned(renewal: Renewal) -> "QuerySet[ServerProcess]":
-    """Return the processes that had begun when the renewal was asked for and had not ended then."""
+def processes_at_request(renewal: Renewal) -> "QuerySet[ServerProcess]":
+    """Return the processes that ran when the renewal was requested, also those that have ended since."""
     return ServerProcess.objects.filter(pk__lte=renewal.last_process).exclude(ended_at__lt=renewal.asked_at)
 
 
-def left(renewal: Renewal) -> "QuerySet[ServerProcess]":
-    """Return those of them that are not known to have ended."""
-    return concerned(renewal).filter(ended_at__isnull=True).order_by("pk")
+def not_ended(renewal: Renewal) -> "QuerySet[ServerProcess]":
+    """Return the processes that ran when the renewal was requested and are not known to have ended since."""
+    return processes_at_request(renewal).filter(ended_at__isnull=True).order_by("pk")
 
 
-def waits(renewal: Renewal) -> bool:
-    """Return whether a certificate should wait: a process that can be renewed is there, and time too."""
-    note_ends()
-    still_time = Renewal.objects.filter(pk=renewal.pk, asked_at__gt=after(-settings.LACUNA_RENEWAL_SECONDS))
-    expected = left(renewal).filter(renewable=True, seen_at__gt=after(-SILENT.total_seconds()))
-    return still_time.exists() and expected.exists()
+def must_wait(renewal: Renewal) -> bool:
+    """Return whether the certificate should wait for processes to be replaced.
+
+    It waits for the processes that can be replaced and that their machine reports, but no longer than
+    LACUNA_RENEWAL_SECONDS after the request.
+    """
+    record_ends()
+    in_time = Renewal.objects.filter(pk=renewal.pk, asked_at__gt=after(-settings.LACUNA_RENEWAL_SECONDS))
+    replaceable = not_ended(renewal).filter(
+        renewable=True, seen_at__gt=after(-UNREACHABLE_AFTER.total_seconds())
+    )
+    return in_time.exists() and replaceable.exists()
 
 
-def to_renew() -> list[int]:
-    """Return the process ids on this machine that runs without a certificate want renewed."""
-    open_renewals = Renewal.objects.filter(run__certificate__isnull=True)
+def pids_to_replace() -> list[int]:
+    """Return the process ids to replace on this machine, for all work that has no certificate yet."""
+    open_renewals = Renewal.objects.filter(
+        Q(run__isnull=False, run__certificate__isnull=True)
+        | Q(destruction__isnull=False, destruction__certificate__isnull=True)
+    )
     newest = open_renewals.aggregate(newest=Max("last_process"))["newest"]
     if newest is None:
         return []
-    note_ends()
+    record_ends()
     mine = living().filter(machine=machine(), renewable=True, pk__lte=newest)
     return list(mine.order_by("pk").values_list("pid", flat=True))

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Count, Q
+from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -15,16 +16,19 @@ from django.utils.translation import ngettext
 
 from clinic.access.policy import NAME_ROLES
 from clinic.accounts.models import STAFF_ROLES, User
-from clinic.calendar.board import BookingLabel, Lane, Need, Progress, Span
-from clinic.calendar.durations import format_duration
+from clinic.calendar.board import BoardSource, BookingLabel, Need, Progress, Span
+from clinic.calendar.durations import format_duration, format_moment
 from clinic.calendar.models import Booking
+from clinic.calendar.state_lanes import State
 from erasure.procedures.models import Procedure
-from erasure.procedures.readiness import FAULTS, faults_at_start
+from erasure.procedures.readiness import FAULTS, faults_at_start, hours_at
 from erasure.runs.calls import unanswered
 from erasure.runs.models import Hold, Run, Step, Trouble
 from erasure.runs.passes import PASS_COUNT
 from patients.cases.models import Case
-from patients.cases.relations import patient_label, roles_on
+from patients.cases.relations import board_patient, patient_label, roles_on
+from patients.cases.status import Hours
+from patients.memories.models import Memory
 from patients.memories.silhouette import FILE, WALL, silhouettes
 
 SILHOUETTE_TEMPLATE = "components/silhouette.html"
@@ -47,15 +51,14 @@ def describe_bookings(bookings: Sequence[Booking], viewer: User) -> dict[UUID, B
 
     The patient is the file number for whoever opens the case without reading names.
     """
+    of_case = Memory.objects.targets().filter(case=OuterRef("case")).order_by().values("case")
+    targets = of_case.annotate(n=Count("pk"))
     procedures = list(
         Procedure.objects.filter(booking__in=bookings)
         .exclude(state=Procedure.State.CANCELED)
-        .select_related("case__patient", "consent", "map", "booking")
-        .annotate(
-            targets=Count(
-                "case__memories", filter=Q(case__memories__zone="map", case__memories__fate="target")
-            )
-        )
+        .select_related("case__patient", "consent", "map", "booking", "run")
+        # Not as a join with GROUP BY, for which SQLite walks along all nights that have been.
+        .annotate(targets=Coalesce(Subquery(targets.values("n")), 0))
     )
     opening = roles_on(viewer, [procedure.case_id for procedure in procedures])
     faults = start_faults(procedures)
@@ -67,13 +70,27 @@ def describe_bookings(bookings: Sequence[Booking], viewer: User) -> dict[UUID, B
     }
 
 
+def _lane_state(procedure: Procedure) -> tuple[State, datetime | None]:
+    """Return the board's state of a procedure, and when it began."""
+    run: Run | None = getattr(procedure, "run", None)
+    if run is None:
+        missed = hours_at(procedure, timezone.now()) == Hours.OVER
+        return (State.MISSED if missed else State.EXPECTED), None
+    if run.state == Run.State.FINISHED:
+        return State.DONE, run.finished_at
+    return State.RUNNING, run.started_at
+
+
 def _label(procedure: Procedure, fault: str, opening: frozenset[str]) -> BookingLabel:
+    state, since = _lane_state(procedure)
     if not opening:
-        return BookingLabel(what=_("Erasure"), held=bool(fault))
-    if fault:
+        return BookingLabel(what=_("Erasure"), held=bool(fault), state=state, since=since)
+    if fault and state != State.MISSED:
         what = _("Held, %(why)s") % {"why": fault}
     else:
-        targets = getattr(procedure, "targets", 0)
+        # What is erased is a target no more: once begun, the run knows how many there were.
+        run = getattr(procedure, "run", None)
+        targets = run.expected_steps if run else getattr(procedure, "targets", 0)
         words = {
             Procedure.Place.HOME: ngettext(
                 "Erasure at home, %(n)d memory", "Erasure at home, %(n)d memories", targets
@@ -85,7 +102,8 @@ def _label(procedure: Procedure, fault: str, opening: frozenset[str]) -> Booking
         what = words[Procedure.Place(procedure.place)] % {"n": targets}
     url = reverse("patients:case", args=[procedure.case_id])
     who = patient_label(procedure.case, opening, short=True)
-    return BookingLabel(who, what, url, held=bool(fault))
+    patient = board_patient(procedure.case, opening)
+    return BookingLabel(who, what, url, held=bool(fault), state=state, since=since, patient=patient)
 
 
 @dataclass
@@ -151,7 +169,15 @@ def _state(run: Run, counts: RunCounts) -> dict[str, object]:
     return {"state": _("Erasing")}
 
 
-def _text(run: Run, counts: RunCounts) -> str:
+def _overrun(run: Run, now: datetime) -> str:
+    """Return since when a run that goes on is past its booked hours, in words, or "" if it is not."""
+    ends_at = run.procedure.booking.ends_at
+    if run.state == Run.State.FINISHED or now < ends_at:
+        return ""
+    return _("booked until %(time)s, it goes on") % {"time": _clock(ends_at)}
+
+
+def _text(run: Run, counts: RunCounts, now: datetime) -> str:
     gone, total = counts.steps[Step.State.DESTROYED], run.expected_steps
     parts = [_("%(gone)d of %(total)d") % {"gone": gone, "total": total}]
     if counts.off_map:
@@ -170,6 +196,8 @@ def _text(run: Run, counts: RunCounts) -> str:
         left = counts.steps[Step.State.WAITING] + counts.steps[Step.State.FADING]
         seconds = max(0.0, left * pace - counts.passes_done * pace / PASS_COUNT)
         parts.append(_("%(time)s left") % {"time": format_duration(seconds)})
+    if overrun := _overrun(run, now):
+        parts.append(overrun)
     return ", ".join(parts)
 
 
@@ -191,11 +219,16 @@ def progress(span: Span, viewer: User, wall: bool) -> Sequence[Progress]:
     those in which `viewer` is patient or subject: the screen shows what the person it was opened by may know.
     """
     now = timezone.now()
-    under_way = Q(state__in=[Run.State.RUNNING, Run.State.PAUSED, Run.State.STOPPING])
+    # Also by the time, as the index on it finds both.
+    under_way = Q(
+        finished_at__isnull=True, state__in=[Run.State.RUNNING, Run.State.PAUSED, Run.State.STOPPING]
+    )
     ended = Q(finished_at__gte=span.start, finished_at__lt=span.end)
     shown = under_way | ended if span.contains(now) else ended
-    runs = list(
-        Run.objects.filter(shown).select_related("procedure__case__patient").order_by("started_at", "pk")
+    # Sorted here: for an order by the start SQLite walks along all runs that have been.
+    runs = sorted(
+        Run.objects.filter(shown).select_related("procedure__case__patient", "procedure__booking"),
+        key=lambda run: (run.started_at, run.pk),
     )
     upcoming = _upcoming(span, now) if wall else []
     concerned = [one.case_id for one in (*(run.procedure for run in runs), *upcoming)]
@@ -216,8 +249,9 @@ def progress(span: Span, viewer: User, wall: bool) -> Sequence[Progress]:
         Progress(
             name=patient_label(run.procedure.case, opening.get(run.procedure.case_id, ()), short=True),
             initials=_initials_for(viewer, run.procedure.case),
-            text=_text(run, counts[run.pk]),
+            text=_text(run, counts[run.pk], now),
             url=reverse("erasure:session", args=[run.pk]) if run.procedure.case_id in inside else "",
+            patient=board_patient(run.procedure.case, opening.get(run.procedure.case_id, ())),
             drawing=maps[run.procedure.case_id],
             template=SILHOUETTE_TEMPLATE,
             **_state(run, counts[run.pk]),  # type: ignore[arg-type]
@@ -250,18 +284,20 @@ def _upcoming(span: Span, now: datetime) -> list[Procedure]:
 def needs(span: Span, viewer: User) -> Sequence[Need]:
     """Return a need for each booked procedure in `span` that cannot start or is over 5 minutes late.
 
-    From its first minute on, one that may not start says why.
+    From its first minute on, one that may not start says why. On the board of today all missed nights are
+    there, however long ago: each waits until somebody moves or cancels it.
     """
+    now = timezone.now()
+    wanted = Q(booking__starts_at__lt=span.end, booking__ends_at__gt=span.start)
+    if span.contains(now):
+        wanted |= Q(booking__ends_at__lte=now)
     booked = (
-        Procedure.objects.filter(
-            state=Procedure.State.BOOKED, booking__starts_at__lt=span.end, booking__ends_at__gt=span.start
-        )
+        Procedure.objects.filter(wanted, state=Procedure.State.BOOKED)
         .select_related("case__patient", "consent", "map", "booking")
         .order_by("booking__starts_at", "pk")
     )
     opening = roles_on(viewer, [procedure.case_id for procedure in booked])
     at_start = set(roles_on(viewer, opening, "erasure:start"))
-    now = timezone.now()
     overdue_before = now - timedelta(minutes=5)
     found = []
     codes = faults_at_start(booked)
@@ -269,7 +305,12 @@ def needs(span: Span, viewer: User) -> Sequence[Need]:
         if procedure.case_id not in opening:
             continue
         code = codes[procedure.pk]
-        if code in OF_THE_MEMORIES and procedure.booking.starts_at <= now:
+        missed = hours_at(procedure, now) == Hours.OVER
+        if missed:
+            text = _("The night of %(start)s was missed. Move it to a new time, or cancel it.") % {
+                "start": format_moment(procedure.booking.starts_at)
+            }
+        elif code in OF_THE_MEMORIES and procedure.booking.starts_at <= now:
             text = _("Was to begin at %(time)s and cannot. %(why)s") % {
                 "time": _clock(procedure.booking.starts_at),
                 "why": FAULTS[code][1],
@@ -281,11 +322,13 @@ def needs(span: Span, viewer: User) -> Sequence[Need]:
         else:
             continue
         url = reverse("patients:case", args=[procedure.case_id])
-        if procedure.case_id in at_start:
+        if procedure.case_id in at_start and not missed:
             url = reverse("erasure:start", args=[procedure.pk])
         who = patient_label(procedure.case, opening[procedure.case_id], short=True)
-        found.append(Need(who, text, url, late=True))
+        patient = board_patient(procedure.case, opening[procedure.case_id])
+        tag = _("missed") if missed else ""
+        found.append(Need(who, text, url, late=True, tag=tag, patient=patient))
     return found
 
 
-LANE = Lane(describe_bookings=describe_bookings, progress=progress, needs=needs)
+BOARD_SOURCE = BoardSource(describe_bookings=describe_bookings, progress=progress, needs=needs)

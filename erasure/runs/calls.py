@@ -2,31 +2,27 @@
 
 The whole state is in database rows, and times are compared with the database's clock. So a supervisor can
 continue where another one crashed, and two supervisors never notify anyone twice for the same reminder.
-Messages are sent at least once: a sender claims the row, sends the message and marks the row as sent.
+A call is an alert on the pages of those it concerns at once (call_alerts.py), whatever becomes of its mails,
+which the queue of outgoing messages sends (clinic/outgoing).
 """
 
-import logging
 from collections.abc import Collection, Iterable
-from smtplib import SMTPException
 from uuid import UUID
 
-from django.conf import settings
-from django.core.mail import send_mail
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
-from django.utils import timezone, translation
-from django.utils.formats import time_format
 from django.utils.translation import gettext as _
 
 from clinic.accounts.models import Role, User
 from clinic.audit.record import Act, record
-from erasure.runs.models import CallNotice, DoctorCall, Run
+from clinic.outgoing.queue import cancel, queue
+from clinic.outgoing.recipients import to_staff
+from erasure.runs.models import CallNotice, DoctorCall, Event, Run
 from erasure.runs.run_actions import UNCHANGED, ActionResult, NotNow, after, lock, record_run_event
 
-log = logging.getLogger("lacuna.calls")
-
-SEND_LEASE = 30.0  # after this many seconds another sender may claim the message
+# The first reminders come after so many times the reminder interval, all others after the last.
+BACK_OFF = (1, 2, 5, 10)
 _Why = DoctorCall.Why
 # The machine needs somebody, not the patient. The technicians booked are told too.
 OF_THE_MACHINE = {_Why.DAMAGED, _Why.STORAGE, _Why.FAULT, _Why.STALLED}
@@ -45,9 +41,16 @@ REPLACED_BY: dict[str, set[DoctorCall.Why]] = {
 OVER_WITH_THE_RUN = {_Why.HOLD, _Why.DAMAGED, _Why.FAULT, _Why.STALLED}
 
 
-def reminder_interval() -> float:
-    """Return the seconds between two reminders while nobody answers."""
-    return max(1.0, settings.LACUNA_CALL_AGAIN_SECONDS)
+def reminder_interval(run: Run, reminders: int = 0) -> float:
+    """Return the seconds until the next reminder while nobody answers. reminders: how many there were."""
+    factor = BACK_OFF[min(reminders, len(BACK_OFF) - 1)]
+    return max(1.0, run.call_again_seconds * factor)
+
+
+def _reminders(call: DoctorCall) -> int:
+    """Return how often people were reminded of a call."""
+    kinds = ("doctor-called-again", "doctor-escalated")
+    return Event.objects.filter(run=call.run_id, kind__in=kinds, at__gte=call.called_at).count()
 
 
 def unanswered() -> "QuerySet[DoctorCall]":
@@ -76,8 +79,8 @@ def open_call(run: Run, *, by: User | None, why: str) -> ActionResult:
             called_by=by,
             why=why,
             called_at=Now(),
-            remind_at=after(reminder_interval()),
-            escalate_at=after(settings.LACUNA_CALL_ESCALATE_SECONDS),
+            remind_at=after(reminder_interval(run)),
+            escalate_at=after(run.call_escalate_seconds),
         )
         doctors = _booked(run, Role.DOCTOR, exclude=by)
         others = _booked(run, Role.TECHNICIAN, exclude=by) if why in OF_THE_MACHINE else set()
@@ -110,10 +113,18 @@ def _escalation_recipients(run: Run, *, exclude: set[UUID]) -> list[User]:
 
 
 def _queue_notices(call: DoctorCall, people: Iterable[User], kind: str) -> list[User]:
-    """Create one unsent message for each person; `send_due` sends them."""
+    """Create one notice for each person, and queue its mail. It replaces one that still waits."""
     users = sorted(people, key=lambda person: person.pk)
-    CallNotice.objects.bulk_create(CallNotice(call=call, user=user, kind=kind, at=Now()) for user in users)
+    for user in users:
+        notice = CallNotice.objects.create(call=call, user=user, kind=kind, at=Now())
+        case = call.run.procedure.case_id
+        queue("doctor-wanted", _mails_of(call.pk), to=[to_staff(user)], version=notice.pk, case=case)
     return users
+
+
+def _mails_of(call_id: int) -> str:
+    """Return the object of the mails on a call."""
+    return f"call:{call_id}"
 
 
 def _record_notified(run: Run, people: Iterable[User], kind: str) -> None:
@@ -143,10 +154,15 @@ def _remind(call_id: int, run_id: UUID) -> int:
     run = lock(run_id, allow_finished=True)
     # Checked again under the lock: a doctor may have answered, or another supervisor may have been faster.
     mine = unanswered().filter(pk=call_id)
+    call = mine.first()
+    if call is None:
+        return 0
+    again = after(reminder_interval(run, _reminders(call) + 1))
     escalating = mine.filter(escalated_at__isnull=True, escalate_at__lte=Now()).update(escalated_at=Now())
-    if not mine.filter(remind_at__lte=Now()).update(remind_at=after(reminder_interval())) and not escalating:
+    if not mine.filter(remind_at__lte=Now()).update(remind_at=again) and not escalating:
         return 0
     call = mine.get()
+    call.run = run
     notices = CallNotice.objects.filter(call=call)
     already_notified = User.objects.filter(is_active=True, pk__in=notices.values("user_id")).exclude(
         pk__in=notices.filter(seen_at__isnull=False).values("user_id")
@@ -176,8 +192,7 @@ def _remind(call_id: int, run_id: UUID) -> int:
 def acknowledge(run_id: UUID, *, by: User) -> ActionResult:
     """Acknowledge the open call as the doctor `by`. Errors: NotNow if there was never a call."""
     run = lock(run_id, allow_finished=True)
-    open_call_row = DoctorCall.objects.filter(pk__in=unanswered().filter(run=run).values("pk"))
-    if open_call_row.update(acknowledged_by=by, acknowledged_at=Now()) == 1:
+    if _answer(unanswered().filter(run=run), by=by):
         return record_run_event(run, "doctor-acknowledged", by)
     if DoctorCall.objects.filter(run=run).exists():
         return UNCHANGED
@@ -205,8 +220,7 @@ def acknowledge_calls(run: Run, *, by: User, why: Collection[str]) -> None:
 
     The caller holds the run lock.
     """
-    open_call_row = DoctorCall.objects.filter(run=run, acknowledged_at__isnull=True, why__in=why)
-    if open_call_row.update(acknowledged_by=by, acknowledged_at=Now()):
+    if _answer(DoctorCall.objects.filter(run=run, acknowledged_at__isnull=True, why__in=why), by=by):
         record_run_event(run, "doctor-acknowledged", by)
 
 
@@ -215,36 +229,16 @@ def end_call(run: Run, why: str) -> None:
 
     Nobody is named as having answered it. The event that says what is over is the caller's.
     """
-    DoctorCall.objects.filter(run=run, acknowledged_at__isnull=True, why=why).update(acknowledged_at=Now())
+    _answer(DoctorCall.objects.filter(run=run, acknowledged_at__isnull=True, why=why), by=None)
 
 
-def send_due() -> int:
-    """Send the queued messages; returns how many were sent. One that fails is tried again later."""
-    free = Q(taken_until__isnull=True) | Q(taken_until__lt=Now())
-    waiting = CallNotice.objects.filter(free, sent_at__isnull=True, call__in=unanswered())
-    sent = 0
-    for notice in waiting.select_related("user", "call"):
-        mine = CallNotice.objects.filter(free, pk=notice.pk, sent_at__isnull=True)
-        if mine.update(taken_until=after(SEND_LEASE)) != 1:
-            continue
-        try:
-            _send(notice)
-        except (OSError, SMTPException):
-            log.exception("a message could not be sent and will be tried again")
-            continue
-        CallNotice.objects.filter(pk=notice.pk).update(sent_at=Now())
-        sent += 1
-    return sent
+def _answer(calls: "QuerySet[DoctorCall]", *, by: User | None) -> bool:
+    """End these calls, of which at most one is open, and the mails on them that still wait.
 
-
-def _send(notice: CallNotice) -> None:
-    """Send one message. It names nobody: a stranger who sees it learns only that a doctor is wanted."""
-    with translation.override(settings.LANGUAGE_CODE):
-        since = time_format(timezone.localtime(notice.call.called_at), "H:i")
-        lines = [_("A doctor has been wanted at a session since %(at)s.") % {"at": since}]
-        if notice.call.why in OF_THE_MACHINE:
-            lines = [_("A session has stood still since %(at)s: the machine needs somebody.") % {"at": since}]
-        if notice.kind == CallNotice.Kind.ESCALATED:
-            lines.append(_("Nobody has answered, so you are told too."))
-        lines.append(_("Please open Lacuna and answer. This message comes again until somebody does."))
-        send_mail(_("Lacuna: a doctor is wanted"), " ".join(lines), None, [notice.user.email])
+    Return whether there was one.
+    """
+    ids = list(calls.values_list("pk", flat=True))
+    done = DoctorCall.objects.filter(pk__in=ids).update(acknowledged_by=by, acknowledged_at=Now())
+    for pk in ids:
+        cancel(_mails_of(pk))
+    return bool(done)

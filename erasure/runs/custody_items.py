@@ -7,6 +7,8 @@ that they signed for it. Until they have, the object is open, whatever happened 
 from datetime import UTC, datetime
 from typing import Any
 
+from django.db.models import Q
+
 from erasure.runs.models import Run, Step
 from patients.custody.models import Custody
 from patients.keepsakes.models import Keepsake
@@ -21,8 +23,12 @@ def custody_items(run: Run) -> list[dict[str, Any]]:
     clinic still has it, "with-the-patient" if it was never brought. `proof`: "witnessed" for the first two,
     else "none"; it is never cryptographic.
     """
-    steps = Step.objects.filter(run=run).values("memory")
-    objects = Keepsake.objects.filter(memory__in=steps, kind=Keepsake.Kind.OBJECT).select_related(
+    return custody_items_of(Q(memory__in=Step.objects.filter(run=run).values("memory")))
+
+
+def custody_items_of(keepsakes: Q) -> list[dict[str, Any]]:
+    """Return one item for each object among the keepsakes that match the filter; see `custody_items`."""
+    objects = Keepsake.objects.filter(keepsakes, kind=Keepsake.Kind.OBJECT).select_related(
         "memory", "custody__ended_by", "custody__witnessed_by", "custody__received_by"
     )
     return [_item(row) for row in objects.order_by("memory__number", "added_at", "pk")]

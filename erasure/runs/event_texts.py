@@ -44,6 +44,13 @@ SIMPLE: dict[str, str | Promise] = {
         "The verifier gave no answer. It is started again; until then nothing is certified."
     ),
 }
+
+
+def register_sentence(kind: str, sentence: str | Promise) -> None:
+    """Set the sentence of an event kind of another package. It needs no data. Call it in `actions.py`."""
+    SIMPLE[kind] = sentence
+
+
 OF_MEMORY: dict[str, str | Promise] = {
     "memory-started": gettext_lazy("%(memory)s begins to fade."),
     "damaged": gettext_lazy(

@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models.functions import Now
+
 from erasure.procedures.models import Procedure
-from erasure.procedures.readiness import faults_at_start
+from erasure.procedures.readiness import faults_at_start, hours_at
 from erasure.runs.calls import unanswered
 from erasure.runs.models import Hold
 from patients.cases.facts import facts
@@ -21,6 +23,7 @@ def nights_of(cases: Sequence[Case]) -> Mapping[UUID, tuple[Night, ...]]:
         Procedure.objects.filter(case__in=cases)
         .exclude(state=Procedure.State.CANCELED)
         .select_related("booking", "consent", "map", "run", "run__certificate")
+        .annotate(now=Now())
         .order_by("booked_at", "pk")
     )
     runs = [procedure.run.pk for procedure in procedures if hasattr(procedure, "run")]
@@ -44,6 +47,8 @@ def _night(row: Procedure, fault: str, decisions: Counter[UUID], calls: Mapping[
         ends_at=row.booking.ends_at,
         place=str(row.get_place_display()),
         fault=fault,
+        # By the database's clock, as the start.
+        hours=hours_at(row, row.now),  # type: ignore[attr-defined]
         run=run.pk if run else None,
         run_state=str(run.state) if run else "",
         outcome=str(run.outcome) if run else "",

@@ -11,15 +11,20 @@ from django.utils import timezone
 from clinic.audit.record import Act, record
 from clinic.calendar.bookings import release
 from clinic.failpoints import hit
+from clinic.outgoing.queue import queue
+from clinic.outgoing.recipients import to_patient
 from erasure.procedures.models import Procedure
 from erasure.runs.events import NewEvent, emit
 from erasure.runs.models import Handover, Hold, Run, Step, Trouble
 from erasure.runs.passes import PASS_COUNT
+from patients.appointments.booking import end_appointments_after_night
 from patients.cases.models import Case
 from patients.consent.models import Signature
+from patients.drafts.writing import end_drafts_of_case
 from patients.vault.configured import key_store
 from patients.vault.models import StoredObject
 from patients.vault.objects import destroy, mark_for_destruction
+from patients.waitlist import automatic_ends as waitlist
 
 log = logging.getLogger("lacuna.worker")
 
@@ -134,6 +139,8 @@ def finish(run_id: UUID) -> bool:
     counts = Step.objects.filter(run=run)
     destroyed = counts.filter(state=Step.State.DESTROYED).count()
     spared = counts.filter(state=Step.State.SPARED).count()
+    case = run.procedure.case
+    queue("night-over", f"run:{run_id}", to=[to_patient(case.patient)], version=1, case=case.pk)
     emit(run_id, NewEvent("finished", {"outcome": outcome, "destroyed": destroyed, "spared": spared}))
     record(
         Act(
@@ -167,6 +174,9 @@ def update_case(run: Run, outcome: str) -> None:
     case = Case.objects.filter(pk=run.procedure.case_id)
     if outcome != Run.Outcome.STOPPED:
         case.update(stage=Case.Stage.CLOSED, closed_at=timezone.now())
+        end_appointments_after_night(run.procedure.case)
+        waitlist.end_entries_after_night(run.procedure.case)
+        end_drafts_of_case(run.procedure.case_id)  # the lock of the map has ended them already
         mark_for_destruction(StoredObject.objects.filter(pk=run.procedure.case_id), f"run:{run.pk}")
     elif run.why != Run.Why.WITHDRAWN:
         case.exclude(stage=Case.Stage.WITHDRAWN).update(stage=Case.Stage.MAPPED)

@@ -67,12 +67,12 @@ def candidates(run: Run) -> list[User]:
         )
         .exclude(user=run.responsible_id)
         .select_related("user")
-        .order_by("label")
+        .by_name()
     )
     booked = set(run.procedure.booking.resources.values_list("pk", flat=True))
     barred = run.procedure.case.people_in_conflict()
     busy = _busy_resources(run.procedure.booking)
-    found = sorted(resources, key=lambda resource: (resource.pk not in booked, resource.label))
+    found = sorted(resources, key=lambda resource: resource.pk not in booked)
     return [
         resource.user
         for resource in found

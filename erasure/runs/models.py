@@ -77,6 +77,12 @@ class Run(models.Model):
     )
     # When a member of the team last showed that they are with the patient, by the database's clock.
     attended_at = models.DateTimeField(default=timezone.now)
+    # The policies that this run began with (erasure/runs/configuration.py). Later changes do not concern it.
+    presence_minutes = models.FloatField()  # 0: no checks
+    presence_grace_seconds = models.FloatField()
+    presence_strength = models.FloatField()
+    call_again_seconds = models.FloatField()
+    call_escalate_seconds = models.FloatField()
     # The doctor who has taken over, if any; then only they may act (run_actions.check_in_charge).
     taken_over_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
@@ -95,7 +101,18 @@ class Run(models.Model):
                 name="finished_has_outcome",
             ),
         ]
-        indexes = [models.Index(fields=["state", "next_due_at"], name="run_due")]
+        indexes = [
+            models.Index(fields=["state", "next_due_at"], name="run_due"),
+            # For the reports (erasure/reports).
+            models.Index(fields=["started_at"], name="runs_by_start"),
+            models.Index(fields=["finished_at"], name="runs_by_end"),
+        ]
+
+    noun = "run"  # of its audit entries, as in "run.finished" and "run:<id>"
+
+    @property
+    def case_id(self) -> uuid.UUID:
+        return self.procedure.case_id
 
 
 @dataclass(frozen=True)
@@ -316,7 +333,7 @@ class DoctorCall(models.Model):
 
 
 class CallNotice(models.Model):
-    """One message to one person that a doctor is wanted. As a row it survives a crash before it is sent."""
+    """One person who is told that a doctor is wanted. The mail waits in the queue (clinic/outgoing)."""
 
     class Kind(models.TextChoices):
         FIRST = "first", _("called")
@@ -327,15 +344,12 @@ class CallNotice(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     kind = models.CharField(max_length=10, choices=Kind.choices)
     at = models.DateTimeField(default=timezone.now)
-    # A sender sets `taken_until`, sends, then sets `sent_at`. If it is killed, another sender sends again.
-    taken_until = models.DateTimeField(null=True)
-    sent_at = models.DateTimeField(null=True)
+    sent_at = models.DateTimeField(null=True)  # when its mail was sent (erasure/runs/mails.py)
     # When this person said that they know of the call. Only a doctor's answer ends it.
     seen_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ["at", "pk"]
-        indexes = [models.Index(fields=["at"], condition=Q(sent_at__isnull=True), name="notice_unsent")]
 
 
 class PresenceCheck(models.Model):

@@ -177,7 +177,7 @@ def faded(
         bits = letter.capacity_bits(words)
         return [
             partial(store, words.encode(), media_type="text/plain", capacity=bits),
-            partial(store, letter.page(words), media_type=JPEG, size=letter.PAGE_SIZE),
+            partial(store, letter.draw_page(words), media_type=JPEG, size=letter.PAGE_SIZE),
         ]
     if keepsake.form == Keepsake.Form.PAGES:
         state = pages.fade(current, level)

@@ -7,7 +7,6 @@ a miss come at the same moment, only one of them counts.
 
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
@@ -32,12 +31,6 @@ from erasure.runs.run_actions import (
 from patients.memories.models import MemoryLink
 
 
-def check_interval(run: Run) -> float:
-    """Return the minutes between two checks: the procedure's own, else the setting. 0 means no checks."""
-    own: float | None = run.procedure.presence_minutes
-    return settings.LACUNA_PRESENCE_CHECK_MINUTES if own is None else own
-
-
 def unsettled() -> "QuerySet[PresenceCheck]":
     """Checks that are neither answered nor missed."""
     return PresenceCheck.objects.filter(answered_at__isnull=True, missed_at__isnull=True)
@@ -55,21 +48,21 @@ def strong_step(run: Run) -> Step | None:
     if step is None:
         return None
     links = MemoryLink.objects.filter(Q(a=step.memory_id) | Q(b=step.memory_id)).count()
-    return step if (step.memory.intensity or 0) * links >= settings.LACUNA_PRESENCE_STRENGTH else None
+    return step if (step.memory.intensity or 0) * links >= run.presence_strength else None
 
 
 def ask_due() -> int:
     """Ask the team of every run whose check is due; returns how many were asked."""
     asked = 0
     unasked = Run.objects.filter(state=Run.State.RUNNING).exclude(pk__in=unsettled().values("run_id"))
-    for run in unasked.select_related("procedure"):
-        if check_interval(run) > 0 and (_timer_due(run) or strong_step(run)):
+    for run in unasked.filter(presence_minutes__gt=0):
+        if _timer_due(run) or strong_step(run):
             asked += _ask(run.pk)
     return asked
 
 
 def _timer_due(run: Run) -> bool:
-    return Run.objects.filter(pk=run.pk, attended_at__lte=after(-60 * check_interval(run))).exists()
+    return Run.objects.filter(pk=run.pk, attended_at__lte=after(-60 * run.presence_minutes)).exists()
 
 
 @transaction.atomic
@@ -80,9 +73,7 @@ def _ask(run_id: UUID) -> bool:
     step = strong_step(run)
     if step is None and not _timer_due(run):
         return False
-    PresenceCheck.objects.create(
-        run=run, step=step, asked_at=Now(), due_at=after(settings.LACUNA_PRESENCE_GRACE_SECONDS)
-    )
+    PresenceCheck.objects.create(run=run, step=step, asked_at=Now(), due_at=after(run.presence_grace_seconds))
     about: dict[str, Detail] = {"n": step.memory.number or 0} if step else {}
     return record_run_event(run, "presence-asked", None, about).changed
 

@@ -1,7 +1,7 @@
-"""Copies of a target found off the map: the target's step is put on hold until a doctor decides.
+"""Finds copies of a target's keepsakes off the map, and holds the target's step until a doctor decides.
 
-Fingerprints are read from the sealed fields and compared in memory, within one case; none is stored
-unencrypted.
+The fingerprints of keepsakes are read from the sealed fields and compared in memory, within one case. None
+is stored unencrypted.
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class Reason(models.TextChoices):
 
 @dataclass(frozen=True)
 class Likeness:
-    """A keepsake of a target, and one that stays and looks the same. bits: how many of 64 bits differ."""
+    """A keepsake of a target and a similar one (`copy`) that would stay. bits: how many of 64 bits differ."""
 
     keepsake: Keepsake
     copy: Keepsake
@@ -50,9 +50,10 @@ class Likeness:
 
 
 def copies_off_the_map(step: Step) -> list[Likeness]:
-    """Compare the step's keepsakes with all that stay: those of protected memories and all off the map.
+    """Return the copies of the step's keepsakes among all keepsakes that stay.
 
-    Errors: Damaged if the words of one cannot be read, unless the doctor decided to go on without them.
+    These are the keepsakes of protected memories and all off the map. Errors: Damaged if the sealed fields of
+    a keepsake cannot be read, unless the doctor has decided to go on without it.
     """
     own = list(Keepsake.objects.filter(memory_id=step.memory_id, gone_at__isnull=True))
     others = list(
@@ -77,7 +78,7 @@ def _fields_of(step: Step, own: list[Keepsake], others: list[Keepsake]) -> dict[
     rows = own + others
     try:
         return read_many(rows)
-    except Tampered:  # which of them?
+    except Tampered:  # read them one by one, to find out which
         pass
     found: dict[UUID, KeepsakeFields] = {}
     damaged: set[Keepsake | None] = set()
@@ -98,7 +99,7 @@ def _fields_of(step: Step, own: list[Keepsake], others: list[Keepsake]) -> dict[
 def hold(fence: Fence, step: Step, found: list[Likeness]) -> bool:
     """Put `step` on hold for every copy in `found` that has no hold yet, and call the doctor.
 
-    Returns False if there is none, or the worker has lost the run.
+    Returns False if there is no such copy, or the worker's claim of the run is no longer valid.
     """
     if claimed_run(fence).filter(state=Run.State.RUNNING).update(woken_at=None) != 1:
         return False
@@ -136,7 +137,7 @@ def hold(fence: Fence, step: Step, found: list[Likeness]) -> bool:
 
 
 def fitting_reasons(item: Hold, *, extend: bool) -> list[Reason]:
-    """Return the reasons that fit a decision on a hold, in the order in which the page offers them."""
+    """Return the reasons that fit a decision on a hold, in the order of the page."""
     if extend:
         return [Reason.CLAUSE, Reason.PATIENT_ASKED]
     lies_in = item.copy.memory
@@ -194,10 +195,10 @@ def open_hold(run: Run, hold_id: UUID) -> Hold:
 def decide(run_id: UUID, hold_id: UUID, *, extend: bool, reason: str, by: User) -> Hold:
     """Record the doctor's decision on a hold: put the copy on the map, or spare it.
 
-    In doubt nothing is erased: the memory is kept too, and all of its open holds are decided with this one.
-    Else the step continues once it has no open hold. Errors: as `open_hold`; ValueError if the reason is
-    unknown or does not fit, or the copy may not be put on the map (`why_not_extend`); NotNow if a doctor
-    other than `by` has taken over.
+    With the reason "in doubt", nothing is erased: the memory is kept too, and all its open holds are decided
+    with this one. Otherwise the step continues once it has no open hold. Errors: as `open_hold`; ValueError
+    if the reason is unknown or does not fit, or the copy may not be put on the map (`why_not_extend`); NotNow
+    if a doctor other than `by` has taken over.
     """
     run = lock(run_id, allow_finished=True)
     check_in_charge(run, by)

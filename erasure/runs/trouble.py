@@ -1,8 +1,9 @@
-"""Technical trouble of a run: recorded as an event, it pauses the run and opens a doctor call.
+"""Records technical trouble of a run as an event, pauses the run, and opens a doctor call.
 
-A worker meets a keepsake that cannot be read, a storage or key store that does not answer, or a fault of its
-own. The supervisor process finds runs that have stalled. Each function is one transaction that locks the run
-row, so that a person's action and the trouble never both win. A worker that has lost the run reports nothing.
+A worker reports a keepsake that cannot be read, a storage or key store that does not answer, or a fault of
+its own. The supervisor process reports runs that have stalled. Each function is one transaction that locks
+the run's row, so a person's action comes either before or after it. A worker whose claim of the run is no
+longer valid reports nothing.
 """
 
 from collections.abc import Sequence
@@ -34,8 +35,8 @@ from patients.keepsakes.models import Keepsake
 # A run counts as stalled so many seconds after its lease has expired. If its worker has died, another has
 # claimed it by then.
 STALLED_AFTER = 15.0
-# Kinds of events that are recorded while a run waits for the storage and nobody does anything. After any
-# other kind the run does not go on by itself.
+# Kinds of events that are recorded without a person while a run waits for the storage. After an event of any
+# other kind, the run does not go on by itself.
 AUTOMATIC_EVENTS = {
     "storage-away",
     "paused",
@@ -59,7 +60,8 @@ def _lock_claimed(fence: Fence) -> bool:
 def report_damage(fence: Fence, step: Step, found: Sequence[Damage]) -> bool:
     """Pause the run because keepsakes of `step` cannot be read, and call the doctor.
 
-    Returns False if the worker has lost the run, or the keepsakes have changed since it read them.
+    Returns False, and does nothing, if the worker's claim of the run is no longer valid, or the keepsakes
+    have changed since it read them.
     """
     if not _lock_claimed(fence) or not Step.objects.filter(pk=step.pk, level=step.level).exists():
         return False
@@ -144,7 +146,7 @@ def _has_somebody_responsible(run: Run) -> bool:
 
 
 def report_failure(run_id: UUID, kind: str, cause: str, fence: Fence | None = None) -> bool:
-    """Record that the storage is unavailable (Kind.STORAGE) or the software failed (Kind.FAULT), and call.
+    """Record that the storage is unavailable (Kind.STORAGE) or the software failed (Kind.FAULT). Open a call.
 
     A running run is paused. For a run in another state the trouble is recorded once, as long as it stays
     open. cause: name of the exception's class. fence: the claim of the reporting worker; if the run is
@@ -174,14 +176,17 @@ def _log_safe(name: str) -> str:
 
 
 def waiting_for_storage() -> "QuerySet[Run]":
-    """Return the paused runs for which the storage is away. Those that are ending find out for themselves."""
+    """Return the runs that are paused because the storage does not answer.
+
+    A run that is ending is not among them: its worker notices by itself when the storage answers.
+    """
     away = Trouble.objects.filter(kind=Trouble.Kind.STORAGE, state=Trouble.State.OPEN)
     return Run.objects.filter(state=Run.State.PAUSED, pk__in=away.values("run_id"))
 
 
 @transaction.atomic
 def storage_back(run_id: UUID) -> bool:
-    """Record that the storage answers again, and end the call made for it. Returns False if it was not away.
+    """Record that the storage answers again, and end the doctor call. Returns False if it never failed.
 
     A run that was paused for this is resumed if somebody is responsible for it, nobody has done anything
     since and no other call is open, and a pass was made since it was last resumed in this way. Otherwise it

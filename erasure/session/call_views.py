@@ -56,7 +56,7 @@ def call(request: HttpRequest, run: UUID) -> HttpResponse:
 def _booked_team(booking: UUID) -> list[Resource]:
     """Return the people booked for the night, doctors first."""
     people = Resource.objects.filter(bookings=booking, user__isnull=False, user__is_active=True)
-    return list(people.select_related("user").order_by("kind", "label"))
+    return list(people.select_related("user").by_name("kind"))
 
 
 @require_POST

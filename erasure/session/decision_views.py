@@ -1,4 +1,4 @@
-"""The page on which the doctor decides on a copy found off the map: look, choose, confirm.
+"""The page on which the doctor decides on a copy that was found off the map.
 
 With htmx its parts are loaded into the session page; without it, it is a page of its own.
 """
@@ -74,7 +74,7 @@ def _page(request: HttpRequest, part: str, context: dict[str, Any], status: int 
 @never_cache
 @with_player
 def decide(request: HttpRequest, run: UUID) -> HttpResponse:
-    """Show the copy beside its memory with the form (GET); confirm an answer, or record it (POST)."""
+    """Show the copy, its memory and the form (GET). Ask to confirm an answer, then record it (POST)."""
     row = run_or_404(run)
     item = _asked_hold(request, row)
     if request.method != "POST":

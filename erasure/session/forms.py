@@ -4,6 +4,7 @@ from django import forms
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from clinic.accounts.proof import PassphraseField
 from erasure.runs.control import MAX_WORDS_LENGTH
 
 
@@ -19,11 +20,7 @@ class AbortForm(forms.Form):
     """Reason and passphrase that end the session for good."""
 
     reason = forms.ChoiceField(label=_("Why does it end?"), choices=AbortReason.choices)
-    passphrase = forms.CharField(
-        label=_("Your passphrase, to be sure it is you"),
-        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
-        strip=False,
-    )
+    passphrase = PassphraseField()
 
 
 class DecisionForm(forms.Form):

@@ -12,7 +12,7 @@ from erasure.runs.models import Hold
 from erasure.session.snapshot import format_day
 from patients.keepsakes.looks import LookReason, record_look
 from patients.keepsakes.models import Keepsake, KeepsakeFields
-from patients.keepsakes.playback import original_of
+from patients.keepsakes.playback import played_of
 from patients.memories.models import MemoryFields
 from patients.vault.models import StoredObject
 from patients.vault.sealed import read_many
@@ -50,7 +50,7 @@ def seen(item: Hold, *, sharp: bool) -> list[Seen]:
             number=one.memory.number if one.memory else None,
             fields=words.get(one.pk) or KeepsakeFields(),
             sharp=sharp,
-            plays=original_of(one) if sharp else None,
+            plays=played_of(one) if sharp else None,
         )
         for one, memory in zip(pair, told, strict=True)
     ]

@@ -42,7 +42,7 @@ def replay_page(request: HttpRequest, run: UUID) -> HttpResponse:
     shown = replay(row)
     moment = shown.nearest(_requested_seq(shown, request.GET.dict()))
     earlier, later = neighbors(shown.logged, moment)
-    may_certificate = allowed(request_user(request), "erasure:certificate", {"run": run}, "GET").allowed
+    may_certificate = allowed(request_user(request), "erasure:certificate", {"work": run}, "GET").allowed
     data = snapshot_at(shown, moment, certificate=may_certificate)
     context = {
         "present": data,

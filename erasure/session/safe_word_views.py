@@ -1,4 +1,4 @@
-"""The page on which a doctor lets the night go on after a safe word.
+"""The page on which a doctor resumes a run after the patient said the safe word.
 
 With htmx it is loaded into the session page; without it, it is a page of its own.
 """
@@ -22,7 +22,7 @@ from erasure.session.views import run_or_404
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def lift(request: HttpRequest, run: UUID) -> HttpResponse:
-    """Ask the doctor what the patient said (GET), and let the run go on (POST)."""
+    """Ask the doctor what the patient said (GET). Store the answer and resume the run (POST)."""
     row, user = run_or_404(run), request_user(request)
     form, problem, status = LiftForm(request.POST or None), "", 200
     if request.method == "POST":

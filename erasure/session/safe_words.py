@@ -1,4 +1,4 @@
-"""What was said after a safe word, for the doctor and the patient."""
+"""What patients said to the doctor after a safe word, for the doctors and the patient."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from patients.vault.sealed import read_many
 
 @dataclass(frozen=True)
 class Said:
-    """One safe word that a doctor lifted: who, when, and what the patient said to them."""
+    """One safe word after which a doctor resumed the run. words: what the patient said to the doctor."""
 
     said_at: datetime
     lifted_at: datetime
@@ -19,9 +19,9 @@ class Said:
 
 
 def what_was_said(run: Run, user: User) -> list[Said]:
-    """Return the lifted safe words of `run` for its patient and for doctors, none for anybody else.
+    """Return what was said after each lifted safe word of `run`. Only its patient and doctors get any.
 
-    There are none once the case's key is destroyed.
+    After the case's key is destroyed, nobody does.
     """
     patient = run.procedure.case.patient_id
     if user.pk != patient and not user.has_role(Role.DOCTOR):

@@ -478,7 +478,7 @@ def snapshot(run_id: UUID, viewer: Viewer) -> dict[str, Any]:
         "people": people(run, viewer),
         "staff": viewer.user is not None and run.procedure.case.patient_id != viewer.user.pk and viewer.names,
         "may": sorted(viewer.may),
-        "stream_url": f"/live/{run.pk}/",
+        "stream_url": "/live/",
         "map_css_url": reverse("erasure:map-css", args=[run.pk]),
         "certificate_url": certificate_url(run, viewer),
         "replay_url": replay_url(run, viewer),

@@ -4,6 +4,7 @@ from clinic.access.policy import TABLE, Decision, Who, allowed
 from clinic.accounts.models import User
 from erasure.runs.models import Run
 from erasure.session.snapshot import Viewer
+from patients.cases.relations import may_read_content
 
 CONTROLS = (
     "pause",
@@ -31,15 +32,16 @@ def viewer_of(user: User, run: Run, decision: Decision) -> Viewer:
     """Return what `user` may see and do in `run`.
 
     decision: what opened the page or the stream to them. An auditor sees events, but neither names nor
-    pictures, also one who is a technician of other nights.
+    pictures, also one who is a technician of other nights; so does a doctor after a withdrawal.
     """
+    content = may_read_content(decision)
     return Viewer(
         user=user,
-        names=decision.content,
-        pictures=decision.content,
+        names=content,
+        pictures=content,
         roles=decision.roles,
         may=_allowed_controls(user, run),
-        certificate=allowed(user, "erasure:certificate", {"run": run.pk}, "GET").allowed,
+        certificate=allowed(user, "erasure:certificate", {"work": run.pk}, "GET").allowed,
     )
 
 

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from clinic.accounts.proof import passphrase_matches
 from clinic.http.requests import decision_of, request_user
 from erasure.runs import calls, control, open_pages, presence, trouble
 from erasure.runs.models import Run, Step
@@ -24,11 +25,12 @@ from erasure.session import answers
 from erasure.session.forms import AbortForm, DamageForm, ProtectForm
 from erasure.session.looks import record_session_look
 from erasure.session.map_css import map_css as render_map_css
-from erasure.session.proof import passphrase_matches
 from erasure.session.safe_words import what_was_said
 from erasure.session.snapshot import Viewer, people, snapshot
 from erasure.session.verification_summary import verification_of
 from erasure.session.viewers import viewer_of
+from patients.cases.relations import may_read_content
+from patients.intake_review.reviewing import conditions_of
 from patients.keepsakes.playback import with_player
 from patients.memories.models import Memory
 
@@ -45,14 +47,16 @@ def session(request: HttpRequest, run: UUID) -> HttpResponse:
     """Show the session page. It is complete without JavaScript."""
     row = run_or_404(run)
     record_session_look(row, "session", by=request_user(request), opened=True)
+    content = may_read_content(decision_of(request))
     state = snapshot(row.pk, viewer_of(request_user(request), row, decision_of(request)))
     context = {
         "present": state,
         "run": row,
         "abort_form": AbortForm(),
         "ending": "ending" in request.GET,
-        "said": what_was_said(row, request_user(request)),
+        "said": what_was_said(row, request_user(request)) if content else [],
         "verification": verification_of(row),
+        "conditions": conditions_of(row.procedure.case) if content else "",
     }
     return _page(request, context)
 

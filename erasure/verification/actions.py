@@ -14,5 +14,10 @@ register(
         # verification that was recorded before it.
         "run.verified-by-hand": (_("Destruction verified by hand"), "teal"),
         "run.unverified-by-hand": (_("Verifier started by hand gave no answer"), "alarm"),
+        # The same of a destruction outside a night.
+        "destruction.verified": (_("Destruction verified"), "teal"),
+        "destruction.unverified": (_("Verifier gave no answer"), "alarm"),
+        "destruction.verified-by-hand": (_("Destruction verified by hand"), "teal"),
+        "destruction.unverified-by-hand": (_("Verifier started by hand gave no answer"), "alarm"),
     }
 )

@@ -8,10 +8,10 @@ from erasure.verification.places import Place, Subject
 
 
 def backups(subject: Subject) -> Place:
-    """Check that no backup made before the end of the run holds key material of any kind."""
+    """Check that no backup made before the end of the run or destruction holds key material of any kind."""
     made = Backup.objects.all()
-    if subject.run.finished_at:
-        made = made.filter(made_at__lte=subject.run.finished_at)
+    if subject.work.finished_at:
+        made = made.filter(made_at__lte=subject.work.finished_at)
     directories = [Path(name) for name in made.values_list("directory", flat=True)]
     found = [
         f"backup:{directory.name}:{name}" for directory in directories for name in key_material(directory)

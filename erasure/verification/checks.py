@@ -1,4 +1,4 @@
-"""Check every place where something that a run destroyed could have survived.
+"""Check every place where something that a run or a destruction destroyed could have survived.
 
 Each check searches by id or name. It needs no secret, and no sample of what was destroyed: a sample would
 itself be a copy. A place that only a search for the content could check is reported as not checkable.
@@ -7,6 +7,7 @@ itself be a copy. A place that only a search for the content could check is repo
 from collections.abc import Callable
 from typing import Any
 
+from erasure.destructions.models import Destruction
 from erasure.runs.models import Run
 from erasure.verification import backups, keys, machine, rows, traces, vault
 from erasure.verification.places import Findings, Place, Subject
@@ -46,12 +47,12 @@ CHECKS: dict[str, Callable[[Subject], Place]] = {
 EVERY = (*CHECKS, *BEYOND)
 
 
-def verify_run(run: Run) -> Findings:
-    """Check every place for what `run` destroyed. Changes nothing.
+def verify(work: Run | Destruction) -> Findings:
+    """Check every place for what `work` destroyed. Changes nothing.
 
     Errors: KeyStoreDamaged, OSError, django.db.Error. After an error no place may be called clean.
     """
-    subject = Subject(run)
+    subject = Subject(work)
     places = [check(subject) for check in CHECKS.values()]
     places += [Place.not_checkable(name, "needs-a-sample") for name in BEYOND]
     return Findings(places)

@@ -101,7 +101,7 @@ def epochs(subject: Subject) -> Place:
     """Check that no copy has the key of an older epoch, and that no roll was left unfinished."""
     if in_database():  # the wrapping keys are in a token, which cannot be read without its PIN
         return Place.not_checkable("epochs", "elsewhere")
-    rolled = Entry.objects.filter(run=subject.run.pk, action="keys.rolled").last()
+    rolled = Entry.objects.filter(run=subject.work.pk, action="keys.rolled").last()
     expected, found = int(rolled.details["epoch"]) if rolled else 1, []
     with read_lock():
         (_name, primary), *_mirrors = copies()

@@ -12,7 +12,7 @@ from clinic.access.policy import TABLE
 from clinic.http.guard import response_headers
 from erasure.renewal.models import Renewal
 from erasure.renewal.processes import alive, living, machine
-from erasure.renewal.renewals import concerned, left
+from erasure.renewal.renewals import not_ended, processes_at_request
 from erasure.verification.places import UNCHECKABLE, Place, Subject, word
 
 PROC = Path("/proc")
@@ -69,24 +69,26 @@ def cores(subject: Subject) -> Place:
 
 
 def processes(subject: Subject) -> Place:
-    """Check that no process is left that may have seen the run, and name those that are.
+    """Check that no process is left that may have seen what was destroyed, and name those that are.
 
     What such a process still has in its memory cannot be checked by name. One that never entered itself
     (another program was started than `manage.py serve` starts) is named too.
     """
-    renewal = Renewal.objects.filter(run=subject.run).first()
+    renewal = Renewal.objects.filter(**{subject.work.noun: subject.work}).first()
     if renewal is None:
         return Place.not_checkable("processes", "not-asked")
     here = machine()
-    remaining = [one for one in left(renewal) if one.machine != here or alive(one)]
+    remaining = [one for one in not_ended(renewal) if one.machine != here or alive(one)]
     names = [
         f"{one.kind}-{one.pid}" + (f"-{one.machine}" if one.machine != here else "") for one in remaining
     ]
     names += [f"process-{pid}" for pid in _not_entered(here)]
     if names:
         named = word("_".join(names))
-        return Place("processes", UNCHECKABLE, concerned(renewal).count(), where=named, why="not-renewed")
-    count = concerned(renewal).count()
+        return Place(
+            "processes", UNCHECKABLE, processes_at_request(renewal).count(), where=named, why="not-renewed"
+        )
+    count = processes_at_request(renewal).count()
     return Place.checked("processes", [], count, why="renewed" if count else "none-here")
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from clinic.audit.canonical import WORD, Detail
+from erasure.destructions.models import Destruction, DestructionItem
 from erasure.runs.models import Run, Step
 from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory
@@ -112,13 +113,21 @@ def statement(figures: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any
 
 @dataclass(frozen=True)
 class Subject:
-    """What a run and its case have destroyed, as ids. A verifier may know nothing else of it."""
+    """What a run, or a destruction, and its case have destroyed, as ids. A verifier may know nothing else."""
 
-    run: Run
+    work: Run | Destruction
 
     @property
     def case_id(self) -> UUID:
-        return self.run.procedure.case_id
+        return self.work.case_id
+
+    @cached_property
+    def whole_case(self) -> bool:
+        """Whether the words of the case are destroyed too: whom it was about, answers, notes, reviews."""
+        if isinstance(self.work, Run):
+            return self.work.outcome != Run.Outcome.STOPPED
+        cases = self.work.items.filter(kind=DestructionItem.Kind.CASE, state=DestructionItem.State.DESTROYED)
+        return cases.exists()
 
     @cached_property
     def objects(self) -> list[StoredObject]:
@@ -126,22 +135,35 @@ class Subject:
         of_case = StoredObject.objects.filter(case_id=self.case_id)
         return list(of_case.filter(state__in=[StoredObject.State.DOOMED, StoredObject.State.DESTROYED]))
 
+    @property
+    def uploads_ended(self) -> bool:
+        """Whether no upload of the case may be unfinished: its map was locked, or nothing of it is left."""
+        return isinstance(self.work, Run) or self.whole_case
+
     @cached_property
-    def steps(self) -> list[Step]:
-        return list(Step.objects.filter(run=self.run, state=Step.State.DESTROYED))
+    def own_memories(self) -> set[UUID]:
+        """Ids of the memories that this run or destruction destroyed."""
+        if isinstance(self.work, Run):
+            steps = Step.objects.filter(run=self.work, state=Step.State.DESTROYED)
+            return set(steps.values_list("memory_id", flat=True))
+        items = self.work.items.filter(memory__isnull=False, state=DestructionItem.State.DESTROYED)
+        return {pk for pk in items.values_list("memory_id", flat=True) if pk}
 
     @cached_property
     def memories(self) -> set[UUID]:
-        """Ids of erased memories: those that this run destroyed, and all others of the case."""
+        """Ids of erased memories: those that this work destroyed, and all others of the case."""
         erased = Memory.objects.filter(case_id=self.case_id, fate=Memory.Fate.ERASED)
-        return {step.memory_id for step in self.steps} | set(erased.values_list("pk", flat=True))
+        return self.own_memories | set(erased.values_list("pk", flat=True))
 
     @cached_property
     def keepsakes(self) -> set[UUID]:
         gone = Q(memory__in=self.memories) | Q(gone_at__isnull=False)
-        mine = Keepsake.objects.filter(gone, case_id=self.case_id)
-        extended = self.run.steps.filter(holds__state="extended").values_list("holds__copy", flat=True)
-        return set(mine.values_list("pk", flat=True)) | {pk for pk in extended if pk}
+        found = set(Keepsake.objects.filter(gone, case_id=self.case_id).values_list("pk", flat=True))
+        if isinstance(self.work, Run):
+            extended = self.work.steps.filter(holds__state="extended").values_list("holds__copy", flat=True)
+            return found | {pk for pk in extended if pk}
+        items = self.work.items.filter(keepsake__isnull=False, state=DestructionItem.State.DESTROYED)
+        return found | {pk for pk in items.values_list("keepsake_id", flat=True) if pk}
 
     @cached_property
     def ids(self) -> set[UUID]:

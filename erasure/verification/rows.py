@@ -3,31 +3,42 @@
 import sqlite3
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 from django.apps import apps
 from django.conf import settings
 from django.db import connection
-from django.db.models import Model, Q
+from django.db.models import Model, Q, QuerySet
 
 from clinic.audit.canonical import check_details
 from clinic.audit.models import Entry
-from erasure.runs.models import Event, Run, SafeWord
+from erasure.runs.models import Event, SafeWord
 from erasure.verification.keys import all_live_keys
 from erasure.verification.places import Place, Subject, may_be_text
+from patients.appointments.models import Appointment
 from patients.cases.models import Case
+from patients.consent_papers.models import ConsentPaper
+from patients.drafts.models import Draft
+from patients.intake_review.models import IntakeReview
 from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory
+from patients.notes.models import CaseNote
 from patients.vault.sealed import SealedModel
+from patients.waitlist.models import WaitlistEntry
 
 APPS = ("patients", "erasure")
 # Names of models about keepsakes and their destruction: none of their unencrypted columns may contain a
 # sentence.
-TEXT_FREE = ("memory", "keepsake", "upload", "storedobject", "memorylink", "step", "hold", "run", "event")
+TEXT_FREE = (
+    *("memory", "keepsake", "draft", "upload", "storedobject"),
+    *("memorylink", "step", "hold", "run", "event", "destruction", "destructionitem"),
+)
 TEXT_TYPES = {"text", "character varying", "varchar", "character", "jsonb", "json"}
 
 
 def _sealed_rows(subject: Subject) -> Iterator[SealedModel]:
     """Yield rows of every model with sealed fields that belong to a memory or keepsake that is gone."""
+    yield from drafts(subject)
     for model in apps.get_models():
         if not issubclass(model, SealedModel):
             continue
@@ -42,34 +53,64 @@ def _sealed_rows(subject: Subject) -> Iterator[SealedModel]:
         if "keepsake" in names:
             about |= Q(keepsake__in=subject.keepsakes)
         yield from model._default_manager.filter(about)
-    if subject.run.outcome != Run.Outcome.STOPPED:
+    if subject.whole_case:
         yield from Case.objects.filter(pk=subject.case_id)
         yield from SafeWord.objects.filter(case=subject.case_id)
+        yield from IntakeReview.objects.filter(case=subject.case_id)
+        yield from CaseNote.objects.filter(case=subject.case_id)
+        yield from Appointment.objects.filter(case=subject.case_id)
+        yield from WaitlistEntry.objects.filter(case=subject.case_id)
+
+
+def drafts(subject: Subject) -> QuerySet[Draft]:
+    """Return the drafts about what is gone; if the words of the case are gone, all of the case.
+
+    There must be none: the lock of the map ends them, and an ended one stays only until its key is destroyed.
+    """
+    gone = Q(about__in=subject.memories | subject.keepsakes)
+    if subject.whole_case:
+        gone |= Q(case=subject.case_id)
+    return Draft.objects.filter(gone)
 
 
 def seals(subject: Subject) -> Place:
-    """Check that no key opens titles, stories, captions and file names any more.
+    """Check that no key opens titles, stories, captions, file names and drafts any more.
 
-    After a run that was not stopped this includes what is sealed under the case's key: the name of the
-    forgotten person, and what the patient said after a safe word.
+    If the words of the case are gone too, this includes what is sealed under the case's key: the name of the
+    forgotten person, the answers of the intake, their reviews, notes, what was said after a safe word, and
+    why appointments were moved. A paper of a consent is opened by many keys together, so one that is
+    destroyed is enough.
     """
     rows = [row for row in _sealed_rows(subject) if row.sealed]
     live = all_live_keys()
     found = [f"{row._meta.model_name}:{row.pk}" for row in rows if row.seal_key_id in live]
-    return Place.checked("seals", found, len(rows))
+    papers = _papers(subject)
+    found += [f"consentpaper:{paper.pk}" for paper in papers if set(map(UUID, paper.keys)) <= live]
+    return Place.checked("seals", found, len(rows) + len(papers))
+
+
+def _papers(subject: Subject) -> list[ConsentPaper]:
+    """Return the papers of consents that nobody may open any more: they name something that is gone."""
+    gone = {str(key_id) for key_id in subject.memories | subject.keepsakes}
+    if subject.whole_case:
+        gone.add(str(subject.case_id))
+    papers = ConsentPaper.objects.filter(signature__case=subject.case_id).defer("sealed")
+    return [paper for paper in papers if gone & set(paper.keys)]
 
 
 def rows(subject: Subject) -> Place:
-    """Check that rows about this run hold no unencrypted text.
+    """Check that rows about this work hold no unencrypted text.
 
-    Memories that are not marked as erased, and columns that no model has, are reported too.
+    Memories that are not marked as erased, drafts of what is gone, and columns that no model has, are
+    reported too.
     """
     found: list[object] = []
-    memories = Memory.objects.filter(pk__in=[step.memory_id for step in subject.steps])
+    memories = Memory.objects.filter(pk__in=subject.own_memories)
     found += [f"memory:{pk}" for pk in memories.exclude(fate=Memory.Fate.ERASED).values_list("pk", flat=True)]
-    events = Event.objects.filter(run=subject.run)
+    found += [f"draft:{pk}" for pk in drafts(subject).values_list("pk", flat=True)]
+    events = Event.objects.filter(run=subject.work.pk)
     found += [f"event:{event.seq}" for event in events if may_be_text(event.data)]
-    entries = Entry.objects.filter(Q(run=subject.run.pk) | Q(case=subject.case_id))
+    entries = Entry.objects.filter(Q(run=subject.work.pk) | Q(case=subject.case_id))
     found += [f"entry:{entry.index}" for entry in entries if not _has_valid_details(entry)]
     found += unknown_columns()
     return Place.checked("rows", found, len(subject.memories))

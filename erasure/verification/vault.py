@@ -7,6 +7,7 @@ from django.db.models import F, Q
 
 from erasure.verification.keys import all_live_keys
 from erasure.verification.places import Place, Subject
+from patients.drafts.models import Draft
 from patients.keepsakes.models import Keepsake, Upload
 from patients.keepsakes.staging import staging_path
 from patients.requests.models import AppointmentRequest
@@ -40,6 +41,7 @@ def stray_keys() -> list[UUID]:
         StoredObject.objects.all(),
         Upload.objects.all(),
         AppointmentRequest.objects.all(),
+        Draft.objects.all(),
     ):
         found -= set(owners.values_list("pk", flat=True))
     return sorted(found)
@@ -97,7 +99,8 @@ def pointers(subject: Subject) -> Place:
 def staging(subject: Subject) -> Place:
     """Check for unfinished uploads of the case, and for staged files without an unfinished upload."""
     unfinished = Upload.objects.filter(case=subject.case_id, keepsake__isnull=True)
-    found = [f"upload:{key}" for key in unfinished.values_list("pk", flat=True)]
+    keys = unfinished.values_list("pk", flat=True) if subject.uploads_ended else []
+    found = [f"upload:{key}" for key in keys]
     directory = staging_path(UUID(int=0)).parent
     names = {path.name for path in directory.iterdir()} if directory.is_dir() else set()
     known = {key.hex for key in Upload.objects.filter(keepsake__isnull=True).values_list("pk", flat=True)}

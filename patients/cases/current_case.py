@@ -2,11 +2,12 @@
 
 from uuid import UUID
 
-from django.http import Http404, HttpRequest
+from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
 from clinic.http.requests import request_user
 from patients.cases.models import Case
+from patients.cases.no_open_case import NoOpenCase
 
 
 def current_case(request: HttpRequest) -> Case | None:
@@ -15,11 +16,17 @@ def current_case(request: HttpRequest) -> Case | None:
 
 
 def current_case_or_404(request: HttpRequest) -> Case:
-    """Return the signed-in patient's current case. Errors: Http404 if there is none."""
+    """Return the signed-in patient's current case. Errors: NoOpenCase (a Http404) if there is none."""
     case = current_case(request)
     if case is None:
-        raise Http404
+        raise NoOpenCase
     return case
+
+
+def check_open(case: Case) -> None:
+    """Raise NoOpenCase if the case is over."""
+    if case.is_over:
+        raise NoOpenCase
 
 
 def case_or_404(case: UUID) -> Case:

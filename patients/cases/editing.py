@@ -1,4 +1,4 @@
-"""Until when the patient may change their case: until the map is locked."""
+"""Checks that a case may still be changed: its patient may change it until the map is locked."""
 
 from uuid import UUID
 

@@ -1,7 +1,8 @@
-"""Gathers the facts of which a case's status is derived. The packages that have them register how.
+"""Gathers the facts from which a case's status is derived. Other packages register functions for them.
 
-A source is registered under the name of a field of `Facts` (patients/cases/status.py), in a module `facts.py`
-of its package; clinic/registration.py imports it. It gets many cases and asks the database once for all.
+Such a function (a source) gives one field of `Facts` (patients/cases/status.py) and is registered under the
+field's name, in a module `facts.py` of its package, which clinic/registration.py imports. It gets many cases
+at once and reads them with the same number of queries.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -17,9 +18,9 @@ _sources: dict[str, Source] = {}
 
 
 def facts(name: str) -> Callable[[Source], Source]:
-    """Return a decorator that registers the source of the field `name` of `Facts`.
+    """Return a decorator that registers a function as the source of the field `name` of `Facts`.
 
-    The source returns values by the case's id; a case that it leaves out gets the field's default.
+    The function returns the field's values by case id. A case that it leaves out gets the field's default.
     Errors: ValueError if `Facts` has no such field.
     """
     if name not in {one.name for one in fields(Facts)} - {"stored"}:
@@ -35,7 +36,7 @@ def facts(name: str) -> Callable[[Source], Source]:
 def statuses_of(cases: Collection[Case]) -> dict[UUID, Status]:
     """Return the status of each case by its id. The number of queries is the same for any number of cases.
 
-    The cases' own rows are taken as they are: read them anew if they may have changed.
+    The cases are used as they were loaded: the caller reads them again if they may have changed.
     """
     rows = list(cases)
     found = {name: source(rows) for name, source in _sources.items()} if rows else {}

@@ -10,13 +10,14 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import BooleanField, ExpressionWrapper, F, Q
+from django.db.models import BooleanField, Exists, ExpressionWrapper, F, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from clinic.access.policy import TABLE, Rule
 from clinic.access.relations import CONFLICT
 from clinic.accounts.models import STAFF_ROLES, Role, User
+from clinic.http.keyset import Count, Start, take
 from patients.cases.references import (
     MOST_RANDOM_DIGITS,
     RANDOM_DIGITS,
@@ -39,40 +40,52 @@ class CaseFields:
     notes: list[dict[str, str]] = field(default_factory=list)
 
 
-TRIES_EACH_LENGTH = 8  # numbers drawn before a longer one is
+TRIES_EACH_LENGTH = 8  # after so many file numbers in a row that a case has already, a longer one is tried
 
 
 def relation_conditions(user: User) -> dict[str, Q]:
-    """Return how `user` may stand to a case, each relation as a condition on cases.
+    """Return the relations that `user` can have to a case by name, each as a condition on given cases.
 
-    This is the only definition of the relations: lists, pages and streams ask it through `visible_to` and
-    `standings`. Later kinds of assignment belong here. Procedure, Run and Certificate belong to erasure,
-    which this app must not import, so they are reached through reverse relations.
+    This is the only definition of the relations. Lists, pages and streams use it through `visible_to` and
+    `standings`. New kinds of assignment belong here. "consented" is a relation of every user, until the
+    patient takes the consent back. The models Procedure, Run and Certificate are in the app erasure, which
+    this app must not import. So they are reached through reverse relations.
     """
-    booked = Case.objects.filter(
-        procedures__booking__resources__user=user,
-        procedures__booking__canceled_at__isnull=True,
-        # The certificate ends the night, and with it the team's part in the case.
-        procedures__run__certificate__isnull=True,
-    )
+    # Asked for each case, as a case has few nights and a person may have had thousands.
     return {
         "own": Q(patient=user),
         "mapping": Q(stage__in=MAPPING_STAGES),
-        "assigned": Q(pk__in=booked.values("pk")),
+        "consented": ~Q(stage=Case.Stage.WITHDRAWN),
+        "assigned": Q(Exists(assigned_cases(user).filter(pk=OuterRef("pk")))),
     }
+
+
+def assigned_cases(user: User) -> "CaseQuerySet":
+    """Return the cases of nights for which `user` is booked. With the certificate of a night that ends."""
+    return Case.objects.filter(
+        procedures__booking__resources__user=user,
+        procedures__booking__canceled_at__isnull=True,
+        procedures__run__certificate__isnull=True,
+    )
+
+
+def _rules(user: User, page: str, roles: Collection[str]) -> list[Rule]:
+    """Return the rules by which `user` may open `page` as one of `roles`; none without an open account."""
+    rules = [rule for rule in TABLE[page].read if isinstance(rule, Rule)]
+    return [rule for rule in rules if user.is_active and rule.role in user.roles & set(roles)]
 
 
 class CaseQuerySet(models.QuerySet["Case"]):
     def visible_to(
         self, user: User, page: str = "patients:case", roles: Collection[str] = Role.values
     ) -> "CaseQuerySet":
-        """Return the cases whose `page` opens for `user`: the same rule as `policy.allowed`, as a query.
+        """Return the cases whose `page` `user` may open: the same rule as `policy.allowed`, as a query.
 
-        page: the name of a URL with a case as its argument. roles: count only these roles of the user.
+        page: the name of a URL with a case as its argument. roles: only these roles of the user count.
+        It decrypts the subject's name of each case that the roles let in; a long list uses `newest_visible`.
         """
-        row = TABLE[page].read
-        rules = [rule for rule in row if isinstance(rule, Rule) and rule.role in user.roles & set(roles)]
-        if not user.is_active or not rules:
+        rules = _rules(user, page, roles)
+        if not rules:
             return self.none()
         conditions = relation_conditions(user)
         nobody = Q(pk__in=[])
@@ -87,12 +100,66 @@ class CaseQuerySet(models.QuerySet["Case"]):
         hidden = self.filter(as_staff).conflicting(user)
         return self.filter(as_patient | (as_staff & ~Q(pk__in=hidden)))
 
-    def conflicting(self, user: User) -> set[uuid.UUID]:
-        """Return the ids of those of these cases in which `user` is the patient, or as staff the subject.
+    def newest_visible(
+        self,
+        user: User,
+        *,
+        start: Start | None = None,
+        most: int,
+        stages: Collection[str] = (),
+        roles: Collection[str] = Role.values,
+        oldest_first: bool = False,
+    ) -> "list[Case]":
+        """Return the first `most` of these cases whose page `user` may open as staff, newest first.
 
-        The only place that compares the subject's name, which is sealed. It reads the cases whose key still
-        exists: 50 microseconds for each. A stored hash of the name would be quicker to ask, but would stay
-        in old backups when the case is erased.
+        They are those of `visible_to`, but the database reads them by an index and stops, and only the names
+        of the subjects of these few are decrypted. start: where to begin, and in which direction. stages:
+        only these; all if empty. roles: only these roles of the user count. oldest_first: in the other order.
+        """
+        parts = self._parts(user, stages, roles)
+        found: list[Case] = []
+        while parts and len(found) < most:
+            wanted = most - len(found)
+            rows = take(parts, "opened_at", start, wanted, newest_first=not oldest_first)
+            hidden = Case.objects.filter(pk__in=[row.pk for row in rows]).conflicting(user) if rows else set()
+            found += [row for row in rows if row.pk not in hidden]
+            if len(rows) < wanted:
+                break
+            start = Start(rows[-1].opened_at, rows[-1].pk, bool(start and start.backwards))
+        return found
+
+    def count_visible(
+        self, user: User, *, most: int, stages: Collection[str] = (), roles: Collection[str] = Role.values
+    ) -> Count:
+        """Return how many of these cases `newest_visible` would return in all, counted up to `most`."""
+        rows = self.select_related(None).only("pk", "opened_at")
+        n = len(rows.newest_visible(user, most=most + 1, stages=stages, roles=roles))
+        return Count(min(n, most), n > most)
+
+    def _parts(self, user: User, stages: Collection[str], roles: Collection[str]) -> "list[CaseQuerySet]":
+        """Return the cases that the roles of `user` let in, as querysets that an index can each sort."""
+        rules = [rule for rule in _rules(user, "patients:case", roles) if rule.role != Role.PATIENT]
+        if any(not rule.relations for rule in rules):
+            return [self.filter(stage=stage) for stage in stages] if stages else [self]
+        relations = {relation for rule in rules for relation in rule.relations}
+        parts: list[CaseQuerySet] = []
+        if "mapping" in relations:
+            parts += [self.filter(stage=stage) for stage in MAPPING_STAGES if not stages or stage in stages]
+        for name in sorted(relations - {"mapping"}):
+            # The ids first: they are few, and one query for both might walk all cases in their order.
+            related = (
+                assigned_cases(user) if name == "assigned" else self.filter(relation_conditions(user)[name])
+            )
+            few = set(related.order_by().values_list("pk", flat=True))
+            rows = self.filter(pk__in=few)
+            parts.append(rows.filter(stage__in=stages) if stages else rows)
+        return parts
+
+    def conflicting(self, user: User) -> set[uuid.UUID]:
+        """Return the ids of these cases in which `user` is the patient, or a member of staff and the subject.
+
+        It decrypts the subject's name of each case whose key still exists, in 50 microseconds each. A stored
+        hash of the name would be quicker to compare, but would stay in old backups after the erasure.
         """
         own = set(self.filter(patient=user).values_list("pk", flat=True))
         name = comparable(user.name)
@@ -105,8 +172,8 @@ class CaseQuerySet(models.QuerySet["Case"]):
     def standings(self, user: User) -> dict[uuid.UUID, frozenset[str]]:
         """Return the relations of `user` to each of these cases, by case id.
 
-        The patient has "own" and CONFLICT only, a member of staff who is the subject CONFLICT only: neither
-        may work on the case as staff.
+        The patient has only "own" and CONFLICT. A member of staff who is the subject has only CONFLICT. So
+        neither may work on the case as staff.
         """
         conditions = relation_conditions(user)
         hidden = self.conflicting(user)
@@ -119,17 +186,19 @@ class CaseQuerySet(models.QuerySet["Case"]):
         standings = {}
         for pk, *answers in found.values_list("pk", *(f"is_{relation}" for relation in conditions)):
             held = {relation for relation, holds in zip(conditions, answers, strict=True) if holds}
-            standings[pk] = frozenset(held & {"own"} | {CONFLICT} if pk in hidden else held)
+            if pk in hidden:
+                held = (held & {"own"}) | {CONFLICT}
+            standings[pk] = frozenset(held)
         return standings
 
     def numbered(self, text: str) -> "CaseQuerySet":
-        """Return the case with a file number as a person types it."""
-        return self.filter(reference__iexact=read_reference(text) or text.strip())
+        """Return the case with the file number `text`, in any spelling that people type; at most one."""
+        return self.filter(reference=read_reference(text) or text.strip())
 
     def free_reference(self, random_digits: int = RANDOM_DIGITS) -> str:
-        """Return a new file number that no case has now, with `random_digits` random digits or more.
+        """Return a new file number that no case has now, with at least `random_digits` random digits.
 
-        Two are added after each `TRIES_EACH_LENGTH` that were taken, so there is always one.
+        After each `TRIES_EACH_LENGTH` numbers that were taken, two digits are added. So it always finds one.
         """
         year = timezone.localdate().year
         for attempt in itertools.count():
@@ -140,7 +209,8 @@ class CaseQuerySet(models.QuerySet["Case"]):
         return reference
 
     def current(self) -> "CaseQuerySet":
-        return self.exclude(stage__in=[Case.Stage.CLOSED, Case.Stage.WITHDRAWN])
+        """Return the cases that are neither closed nor withdrawn."""
+        return self.exclude(stage__in=OVER_STAGES)
 
 
 class Case(SealedModel):
@@ -176,6 +246,11 @@ class Case(SealedModel):
                 name="one_current_case_each",
             )
         ]
+        indexes = [
+            models.Index(fields=["-opened_at", "id"], name="case_opened"),
+            models.Index(fields=["stage", "-opened_at", "id"], name="case_stage_opened"),
+            models.Index(fields=["stage", "closed_at"], name="closed_cases_by_time"),
+        ]
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save the case; give a new one its reference. Errors: IntegrityError if the reference is taken."""
@@ -186,13 +261,18 @@ class Case(SealedModel):
     def people_in_conflict(self) -> set[uuid.UUID]:
         """Return the ids of the patient, and of members of staff who are the subject.
 
-        None of them is offered for the case, booked, called, or made responsible. The same comparison as in
-        `CaseQuerySet.conflicting`, for all staff at once.
+        None of them may be offered for the case, booked, called, or made responsible. Names are compared as
+        in `CaseQuerySet.conflicting`, but for all staff at once.
         """
         fields = read_many([self]).get(self.pk, CaseFields())
         subject = comparable(fields.subject_name)
         staff = User.objects.filter(grants__role__in=STAFF_ROLES) if subject else User.objects.none()
         return {self.patient_id, *(person.pk for person in staff if comparable(person.name) == subject)}
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it was closed or withdrawn."""
+        return self.stage in OVER_STAGES
 
     @property
     def map_is_open(self) -> bool:
@@ -202,3 +282,4 @@ class Case(SealedModel):
 
 # In these stages every technician may work on the case: none is booked for its procedure yet.
 MAPPING_STAGES = frozenset({Case.Stage.BRINGING, Case.Stage.REVIEW, Case.Stage.MAPPED, Case.Stage.CONSENTED})
+OVER_STAGES = frozenset({Case.Stage.CLOSED, Case.Stage.WITHDRAWN})

@@ -16,7 +16,7 @@ def open_case(patient: User, *, by: User) -> Case:
             with transaction.atomic():
                 return _open(patient, reference, by)
         except IntegrityError:
-            # Another call took the number, or opened a case for the same patient, in the same moment.
+            # At the same time, another call took the number or opened a case for the same patient.
             taken = Case.objects.filter(reference=reference).exists()
             if not (taken or Case.objects.current().filter(patient=patient).exists()):
                 raise

@@ -1,4 +1,4 @@
-"""File numbers (case references): how they are made, read, and checked against mistyping.
+"""Makes file numbers (case references), reads them as people type them, and notices mistyped ones.
 
 A number such as 2026-4837-1591 has the year, random digits, and two check digits by ISO 7064 MOD 97-10: all
 its digits, read as one number, leave 1 when divided by 97. One wrong digit, or two neighbours swapped, is
@@ -21,9 +21,9 @@ YEAR = re.compile(r"20\d\d")
 
 
 def new_reference(year: int, random_digits: int = RANDOM_DIGITS) -> str:
-    """Return a new file number of a year. It may be taken already.
+    """Return a random file number of a year. The caller must check that no case has it.
 
-    random_digits: how many, an even number. With two more there are a hundred times as many numbers.
+    random_digits: how many random digits, an even number.
     """
     digits = f"{year:04d}{secrets.randbelow(10**random_digits):0{random_digits}d}"
     return _in_groups(f"{digits}{check_digits(digits)}")
@@ -35,7 +35,7 @@ def check_digits(digits: str) -> str:
 
 
 def read_reference(text: str) -> str:
-    """Return a file number that a person typed or was told as it is written here; "" if it is none.
+    """Return a typed file number in its standard form, such as "2026-4837-1591"; "" if it is none.
 
     Spaces, dashes and other separators may be anywhere or missing.
     """
@@ -46,15 +46,15 @@ def read_reference(text: str) -> str:
 
 
 def is_mistyped(text: str) -> bool:
-    """Return whether the text is meant as a file number and certainly is none: a digit is wrong or missing.
+    """Return whether the text looks like a file number with a wrong or missing digit.
 
-    Of a number of eight digits that cannot be said: it has no check digits.
+    Always False for eight digits: a number of earlier releases has no check digits.
     """
     digits = _digits_of(text)
     if len(digits) <= OLD_DIGITS or not YEAR.match(digits) or read_reference(text):
         return False
-    # Of another length, digits are taken for a file number only if the year stands alone, unlike the first
-    # digits of a telephone number.
+    # Digits of another length may be a telephone number. They count as a file number only if a separator
+    # follows the year.
     return len(digits) == OLD_DIGITS + GROUP or bool(SEPARATORS.match(text.strip(), GROUP))
 
 
@@ -65,7 +65,9 @@ def _digits_of(text: str) -> str:
 
 
 def _may_be_new(digits: str) -> bool:
-    random_digits = len(digits) - 6
+    """Return whether a number has as many digits as `new_reference` may give it."""
+    year_digits, checks = 4, 2
+    random_digits = len(digits) - year_digits - checks
     return RANDOM_DIGITS <= random_digits <= MOST_RANDOM_DIGITS and random_digits % 2 == 0
 
 

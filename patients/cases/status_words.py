@@ -21,20 +21,30 @@ NEXT: dict[str, str | Promise] = {
     "bringing": gettext_lazy("The patient brings keepsakes."),
     "review": gettext_lazy("Review what was brought, then lock the map."),
     "relock": gettext_lazy("Open the map, look through what is left, and lock it again."),
+    "doctor": gettext_lazy("A doctor reviews the intake."),
     "sign": gettext_lazy("The patient signs for exactly this map."),
     "book": gettext_lazy("Book the night."),
     "night": gettext_lazy("The night itself."),
+    "missed": gettext_lazy("Move the missed night to a new time, or cancel it."),
     "end": gettext_lazy("Being erased now."),
     "stopping": gettext_lazy("The night is being stopped."),
     "certificate": gettext_lazy("The night is verified, and its certificate issued."),
 }
-# How a case stands, for its patient, by its stage. The other stages have no text.
-STANDS: dict[Stage, str | Promise] = {
+# What the patient reads about the status of their case, by its stage. The other stages have no text.
+STAGE_TEXTS: dict[Stage, str | Promise] = {
     Stage.REVIEW: gettext_lazy("We are looking through what you brought."),
     Stage.CONSENTED: gettext_lazy("We are looking for a night for you."),
     Stage.BOOKED: gettext_lazy("Your night is booked."),
+    Stage.MISSED: gettext_lazy("Your night did not take place. We look for a new time with you."),
     Stage.RUNNING: gettext_lazy("It is happening now."),
     Stage.STOPPED: gettext_lazy("Your night was stopped."),
+}
+
+# The same while the review of the intake is in the way, by the code of `review_fault`.
+REVIEW_TEXTS: dict[str, str | Promise] = {
+    "unreviewed": gettext_lazy("A doctor reads what you told us. Then we go on."),
+    "outdated": gettext_lazy("You have changed an answer. A doctor reads it. Then we go on."),
+    "not-cleared": gettext_lazy("Our doctor would like to talk to you before we go on."),
 }
 
 
@@ -42,22 +52,26 @@ def stage_word(status: Status) -> str:
     """Return the stage in a few words, such as "map locked"."""
     if status.stage == Stage.STOPPED:
         return _("night stopped")
+    if status.stage == Stage.MISSED:
+        return _("night missed")
     if status.stage == Stage.RUNNING and status.night and status.night.run_state == "stopping":
         return _("night being stopped")
     return str(Case.Stage(status.stage.value).label)
 
 
-def stands(status: Status) -> str:
-    """Return how the case stands, as its patient reads it; "" if there is nothing to say."""
+def stage_text(status: Status) -> str:
+    """Return the status of the case in words for its patient; "" if there is nothing to say."""
     if status.stage == Stage.RUNNING and status.night and status.night.run_state == "stopping":
         return _("Your night is being stopped. Nothing more is erased.")
-    if status.facts.map is not None and not status.facts.map.current and status.stage in STANDS:
+    if status.stage in {Stage.MAPPED, Stage.CONSENTED} and status.facts.review_fault:
+        return str(REVIEW_TEXTS[status.facts.review_fault])
+    if status.facts.map is not None and not status.facts.map.current and status.stage in STAGE_TEXTS:
         return _("Your night was stopped. We look through what is left, and lock your map again with you.")
-    return str(STANDS.get(status.stage, ""))
+    return str(STAGE_TEXTS.get(status.stage, ""))
 
 
 def next_words(status: Status) -> str:
-    """Return what comes next, as staff read it; "" if nothing does."""
+    """Return what comes next in words for staff; "" if nothing does."""
     return str(NEXT[status.next.code]) if status.next else ""
 
 
@@ -78,12 +92,17 @@ def _remainder(n: int) -> str:
     return text % {"n": n}
 
 
-# What waits, as staff read it: a text or a function of the count, and the name of the case's page for it.
-# What waits for the patient alone while the map is open is not listed: the front desk does not chase it.
+# What staff read for each `Wait.code`: a text, or a function of the count that returns it. And the URL name
+# of the page where they act. What only the patient has to do while the map is open is left out: staff do not
+# remind them of it.
 FOR_STAFF: dict[str, tuple[str | Promise | Count, str]] = {
     "called": (gettext_lazy("A doctor is called."), "session"),
     "decide": (_decide, "session"),
     "held": (gettext_lazy("The night cannot start."), "patients:case"),
+    "missed": (
+        gettext_lazy("The night was missed. Move it to a new time, or cancel it."),
+        "patients:case",
+    ),
     "remainder": (_remainder, "patients:case"),
     "review": (_review, "patients:review"),
     "mapping": (gettext_lazy("Reviewed. The mapping visit is not finished."), "patients:mapping"),
@@ -92,20 +111,35 @@ FOR_STAFF: dict[str, tuple[str | Promise | Count, str]] = {
         gettext_lazy("A night was stopped. The map has to be opened and locked again."),
         "patients:mapping",
     ),
+    "alarming": (
+        gettext_lazy("An answer in the intake cannot wait. A doctor has to read it now."),
+        "patients:intake-review",
+    ),
+    "unreviewed": (gettext_lazy("A doctor has to review the intake."), "patients:intake-review"),
+    "outdated": (
+        gettext_lazy("Answers were changed. A doctor has to review the intake again."),
+        "patients:intake-review",
+    ),
+    "not-cleared": (gettext_lazy("The doctor has not cleared the patient."), "patients:intake-review"),
     "sign": (gettext_lazy("Map locked, consent unsigned."), "patients:case"),
     "book": (gettext_lazy("Consent given, no night booked."), "patients:case"),
 }
 
 
 def wait_words(wait: Wait) -> str:
-    """Return what waits, as staff read it; "" for what only the patient sees."""
+    """Return what waits in words for staff; "" for what only the patient sees."""
     words = FOR_STAFF.get(wait.code, ("", ""))[0]
     return words(wait.count) if callable(words) else str(words)
 
 
+def wait_page(wait: Wait) -> str:
+    """Return the URL name of the page on which staff act on what waits, or "session"."""
+    return FOR_STAFF[wait.code][1]
+
+
 def wait_url(wait: Wait, case: UUID, status: Status) -> str:
     """Return the URL of the page on which staff act on what waits."""
-    name = FOR_STAFF[wait.code][1]
+    name = wait_page(wait)
     if name != "session":
         return reverse(name, args=[case])
     if status.night and status.night.run:
@@ -138,31 +172,31 @@ def _bring(n: int) -> str:
     return ngettext("Bring your keepsakes: %(n)d so far", "Bring your keepsakes: %(n)d so far", n) % {"n": n}
 
 
-# What waits for the patient, as they read it, and where they act.
+# The same for the patient, as in `FOR_STAFF`.
 FOR_PATIENT: dict[str, tuple[str | Promise | Count, str]] = {
     "remainder": (_half_gone, "erasure:left"),
     "returned": (_returned, "patients:keepsakes"),
     "intake": (gettext_lazy("Tell us whom it is about"), "patients:intake"),
     "agree": (gettext_lazy("Agree that we keep what you bring"), "patients:consent"),
     "bring": (_bring, "patients:keepsakes"),
-    "place": (_place, "patients:keepsakes"),
+    "place": (_place, "patients:proposals"),
     "sign": (gettext_lazy("Read and sign for exactly your map"), "patients:consent"),
 }
 
 
 def patient_words(code: str, count: int = 0) -> str:
-    """Return what waits for the patient (or was done by them), as a line of their list of tasks."""
+    """Return the line for a task, open or done, in the patient's list of tasks. code: see `Wait.code`."""
     words = FOR_PATIENT[code][0]
     return words(count) if callable(words) else str(words)
 
 
 def patient_url(code: str) -> str:
-    """Return the URL where the patient does it."""
+    """Return the URL of the page where the patient does the task."""
     return reverse(FOR_PATIENT[code][1])
 
 
 def night_hours(status: Status) -> str:
-    """Return when the night begins, as text; "" without a night."""
+    """Return the date and time at which the night begins, as text; "" without a night."""
     if status.night is None:
         return ""
     return date_format(timezone.localtime(status.night.starts_at), "SHORT_DATETIME_FORMAT")

@@ -4,9 +4,10 @@ from clinic.names import name_key
 
 
 def comparable(name: str) -> str:
-    """Return what two spellings of a name of at least two words have in common; "" for a single word.
+    """Return a form of `name` that is equal for all its spellings; "" for a name of one word.
 
-    Many people share a first name.
+    The order of the words does not count: a family name is written first by some and last by others. Many
+    people share a first name.
     """
-    key = name_key(name)
-    return key if " " in key else ""
+    words = name_key(name).split()
+    return " ".join(sorted(words)) if len(words) > 1 else ""

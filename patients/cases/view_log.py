@@ -1,4 +1,4 @@
-"""Records who opened a case's pages, and returns who looked at what, for staff and for the patient."""
+"""Records in the audit log who viewed a case's pages, and returns these views for staff and the patient."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from clinic.audit.models import Entry, EntryQuerySet
 from clinic.audit.record import Act, actor_of, record
 from patients.cases.models import Case
 
-# Audit actions that are a look at a case. Higher packages add theirs.
+# Audit actions that say that somebody viewed data of a case. Higher packages add theirs.
 VIEW_ACTIONS = {"file.viewed"}
-# The words of the reasons that these entries have, by code.
+# The words for the reasons in these entries, by code.
 REASONS: dict[str, str | Promise] = {}
 
 
 def register(actions: Collection[str], reasons: Mapping[str, str | Promise]) -> None:
-    """Add audit actions that are a look at a case, and the words of their reasons by code.
+    """Add audit actions that say that somebody viewed data of a case, and the words of their reasons by code.
 
     Call it at import time of a module that is always loaded.
     """
@@ -31,7 +31,7 @@ def register(actions: Collection[str], reasons: Mapping[str, str | Promise]) -> 
 
 @dataclass(frozen=True)
 class View:
-    """One look of one person at a case.
+    """One view of a case by one person.
 
     what: the words of the audit action. why: the reason in words; "" if none was asked for.
     """
@@ -57,19 +57,19 @@ def viewed(case: Case, page: str, *, by: User) -> None:
 def latest_views(case: Case, most: int = 5) -> list[View]:
     """Return at most `most` people who viewed a case, each once, the latest first."""
     latest: dict[UUID, Entry] = {}
-    for entry in view_entries([case])[:200]:
+    for entry in view_entries([case])[:200]:  # older entries are not searched for more people
         latest.setdefault(_viewer_id(entry), entry)
     return views_of(list(latest.values())[:most])
 
 
 def view_entries(cases: Iterable[Case]) -> EntryQuerySet:
-    """Return the audit entries of all looks of staff at these cases, the latest first."""
+    """Return the audit entries of all views of these cases by staff, the latest first."""
     looks = Entry.objects.filter(case__in=[case.pk for case in cases], action__in=VIEW_ACTIONS)
     return looks.filter(actor__startswith="user:").order_by("-index")
 
 
 def views_of(entries: Sequence[Entry]) -> list[View]:
-    """Return audit entries of looks as views, in the same order. People are loaded in one query."""
+    """Return a `View` for each audit entry, in the same order. The people are loaded in one query."""
     people = User.objects.in_bulk({_viewer_id(entry) for entry in entries})
     return [
         View(

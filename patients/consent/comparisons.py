@@ -8,6 +8,8 @@ from patients.consent.models import ConsentText, Signature
 
 SIGNED, WITHDRAWN = "consent.signed", "consent.withdrawn"
 NAMES = ("kind", "version", "text", "map", "may_extend")
+# Only entries of signatures that have it say this. What it is otherwise:
+LATER_NAMES = {"list": "", "paper": "", "witnessed": False}
 
 
 def stored(signature_id: str | None) -> Mapping[str, Said]:
@@ -22,6 +24,9 @@ def stored(signature_id: str | None) -> Mapping[str, Said]:
             "text": row.text_digest,
             "map": row.map_digest,
             "may_extend": row.may_extend,
+            "list": row.list_digest,
+            "paper": row.paper_digest,
+            "witnessed": row.witnessed,
             "withdrawn": row.withdrawn_at is not None,
         }
         for row in (rows.filter(pk=signature_id) if signature_id else rows)
@@ -35,6 +40,7 @@ def logged(entries: list[Entry]) -> Said:
         said["case"] = entry.case
         if entry.action == SIGNED:
             said |= {"signed by": entry.actor, **{name: entry.details[name] for name in NAMES}}
+            said |= {name: entry.details.get(name, usual) for name, usual in LATER_NAMES.items()}
     return said
 
 

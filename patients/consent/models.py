@@ -3,10 +3,12 @@
 import uuid
 
 from django.conf import settings
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from clinic.seasons.models import Season
 from patients.cases.models import Case
 from patients.memories.models import LockedMap
 
@@ -47,6 +49,17 @@ class Signature(models.Model):
     map_digest = models.CharField(max_length=64, blank=True)
     # Whether the doctor may also erase a copy that is found off the map, without asking the sleeping patient.
     may_extend = models.BooleanField(default=False)
+    # How long after signing a procedure may start: what held when it was signed. 0 for a storage consent.
+    cooling_off_hours = models.FloatField(default=0, validators=[MinValueValidator(0)])
+    # The season that made this time longer, and its name then. null: the time is the clinic's own.
+    season = models.ForeignKey(
+        Season, on_delete=models.PROTECT, null=True, blank=True, related_name="signatures"
+    )
+    season_name = models.CharField(max_length=80, blank=True)
+    # SHA-256 (hex) of the list that was shown, and of the paper; "" if there was none (consent_papers).
+    list_digest = models.CharField(max_length=64, blank=True)
+    paper_digest = models.CharField(max_length=64, blank=True)
+    witnessed = models.BooleanField(default=False)  # somebody signed as a witness; the paper has the name
     signed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     signed_at = models.DateTimeField(default=timezone.now)
     withdrawn_at = models.DateTimeField(null=True)
@@ -66,6 +79,17 @@ class Signature(models.Model):
                 fields=["case"],
                 condition=models.Q(map__isnull=True, withdrawn_at__isnull=True, superseded_at__isnull=True),
                 name="one_storage_consent_in_force",
+            ),
+        ]
+        # For the reports (erasure/reports).
+        indexes = [
+            models.Index(
+                fields=["signed_at"], condition=models.Q(map__isnull=False), name="procedure_consents_by_time"
+            ),
+            models.Index(
+                fields=["withdrawn_at"],
+                condition=models.Q(map__isnull=False),
+                name="withdrawn_consents_by_time",
             ),
         ]
 

@@ -7,8 +7,6 @@ PATIENT = roles(Role.PATIENT)
 
 register(
     {
-        "patients:consent": Row(PATIENT),
-        "patients:consent-sign": Row((), PATIENT),
         "patients:withdraw": Row(PATIENT, PATIENT),
     }
 )

@@ -5,7 +5,6 @@ import hmac
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -14,8 +13,13 @@ from django.utils.translation import gettext as _
 
 from clinic.accounts.models import User
 from clinic.audit.record import Act, actor_of, record
+from clinic.outgoing.queue import cancel, cancel_events_of, queue
+from clinic.outgoing.recipients import to_patient
 from patients.cases.models import Case
+from patients.consent.cooling_off import cooling_off_on
 from patients.consent.models import ConsentText, Signature
+from patients.drafts.writing import end_drafts_of_case
+from patients.intake_review.reviewing import FAULTS_FOR_PATIENT, fault_of_review
 from patients.memories.map_content import map_body, map_digest
 from patients.memories.models import LockedMap
 
@@ -44,6 +48,15 @@ def current_text(kind: str, language: str = "") -> ConsentText:
     return translated or texts.get(version=newest, language="en")
 
 
+def text_with_digest(kind: str, digest: str) -> ConsentText:
+    """Return the text of this kind with this digest. Errors: CannotSign if it is not the newest."""
+    texts = ConsentText.objects.filter(kind=kind).order_by("-version")
+    text = texts.filter(digest=digest).first()
+    if text is None or text.version != texts.values_list("version", flat=True).first():
+        raise CannotSign(_("The text has changed since you opened this page. Please read it again."))
+    return text
+
+
 def agreed_to_keep(case: Case) -> bool:
     """Return whether the patient's consent to store keepsakes is in force."""
     return Signature.objects.in_force().filter(case=case, text__kind=ConsentText.Kind.STORAGE).exists()
@@ -57,23 +70,25 @@ def sign(
     kind: str,
     text_seen: str,
     map_seen: str = "",
+    hours_seen: str | None = None,
     may_extend: bool = False,
+    list_digest: str = "",
+    paper_digest: str = "",
+    witnessed: bool = False,
 ) -> Signature:
     """Record that the patient agreed to the text and the map that the page showed; return the signature.
 
-    text_seen, map_seen: their digests (SHA-256, hex). may_extend: see Signature. Errors: CannotSign if text
-    or map has changed since the page was shown, or if `by` is not the patient.
+    text_seen, map_seen: their digests (SHA-256, hex). hours_seen: the mark of the time to think it over
+    (`CoolingOff.mark`) that the page showed; None where no page was shown. may_extend, list_digest,
+    paper_digest, witnessed: see Signature; who was shown a list signs by `sign_what_was_shown`
+    (patients/consent_papers/signing.py). Errors: CannotSign if one of the three has changed since the page
+    was shown, if `by` is not the patient, or if no review of the intake clears the patient.
     """
     locked = Case.objects.select_for_update().get(pk=case.pk)
     if by.pk != locked.patient_id:
         raise CannotSign(_("Only the patient can sign."))
-    text = ConsentText.objects.filter(kind=kind, digest=text_seen).order_by("-version").first()
-    newest = (
-        ConsentText.objects.filter(kind=kind).order_by("-version").values_list("version", flat=True).first()
-    )
-    if text is None or text.version != newest:
-        raise CannotSign(_("The text has changed since you opened this page. Please read it again."))
-    locked_map = None
+    text = text_with_digest(kind, text_seen)
+    locked_map, hours, season = None, 0.0, None
     if kind == ConsentText.Kind.PROCEDURE:
         if locked.stage not in {Case.Stage.MAPPED, Case.Stage.CONSENTED}:
             raise CannotSign(_("There is no locked map to agree to."))
@@ -84,6 +99,14 @@ def sign(
             raise CannotSign(
                 _("Your memories are no longer those on the locked map. It is locked again first.")
             )
+        if fault := fault_of_review(locked, needed=locked_map.needs_review):
+            raise CannotSign(str(FAULTS_FOR_PATIENT[fault]))
+        now = cooling_off_on(timezone.localdate())
+        if hours_seen is not None and hours_seen != now.mark:
+            raise CannotSign(
+                _("The time to think it over has changed since you opened this page. Please read it again.")
+            )
+        hours, season = now.hours, now.season
     Signature.objects.in_force().filter(case=locked, text__kind=kind).update(superseded_at=timezone.now())
     signature = Signature.objects.create(
         case=locked,
@@ -92,6 +115,12 @@ def sign(
         map=locked_map,
         map_digest=locked_map.digest if locked_map else "",
         may_extend=may_extend and locked_map is not None,
+        list_digest=list_digest,
+        paper_digest=paper_digest,
+        witnessed=witnessed,
+        cooling_off_hours=hours,
+        season=season,
+        season_name=season.name if season else "",
         signed_by=by,
     )
     # The database's clock, because the same clock decides when the cooling-off period is over.
@@ -99,6 +128,9 @@ def sign(
     signature.refresh_from_db(fields=["signed_at"])
     if locked_map:
         Case.objects.filter(pk=locked.pk).update(stage=Case.Stage.CONSENTED)
+        cancel(f"map:{locked_map.pk}", "map-ready")  # it asks for this signature
+    patient = to_patient(by)
+    queue("consent-signed", f"signature:{signature.pk}", to=[patient], version=1, case=locked.pk)
     record(
         Act(
             "consent.signed",
@@ -111,6 +143,11 @@ def sign(
                 "text": text.digest,
                 "map": signature.map_digest,
                 "may_extend": signature.may_extend,
+                "cooling_off_minutes": round(signature.cooling_off_hours * 60),
+                **({"season": season.pk} if season else {}),
+                **({"list": list_digest} if list_digest else {}),
+                **({"paper": paper_digest} if paper_digest else {}),
+                **({"witnessed": True} if witnessed else {}),
             },
         )
     )
@@ -136,9 +173,12 @@ def withdraw(case: Case, *, by: User) -> None:
     now = timezone.now()
     in_force.update(withdrawn_at=now)
     Case.objects.filter(pk=locked.pk).update(stage=Case.Stage.WITHDRAWN, closed_at=now)
+    end_drafts_of_case(locked.pk)
+    cancel_events_of(locked.pk, "map-ready", "consent-signed", "keepsake-returned")
+    queue("consent-withdrawn", f"case:{locked.pk}", to=[to_patient(by)], case=locked.pk)
     record(*(Act("consent.withdrawn", f"signature:{pk}", actor=actor_of(by), case=locked.pk) for pk in ids))
 
 
 def may_start_from(signature: Signature) -> datetime:
-    """Return when the cooling-off period ends (LACUNA_COOLING_OFF_HOURS after the signature)."""
-    return signature.signed_at + timedelta(hours=settings.LACUNA_COOLING_OFF_HOURS)
+    """Return when the cooling-off period ends under which the patient signed."""
+    return signature.signed_at + timedelta(hours=signature.cooling_off_hours)

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from clinic.accounts.models import User
 from clinic.audit.record import Act, actor_of, record
+from clinic.edits.seen import is_seen, seen_mark
 from patients.cases.models import Case
 from patients.custody.models import Custody
 from patients.keepsakes.models import Keepsake
@@ -24,6 +25,29 @@ State, Outcome = Custody.State, Custody.Outcome
 
 class CannotTransfer(Exception):
     """This transfer is not possible; the message says why."""
+
+
+def custody_mark(keepsake: Keepsake, custody: Custody | None) -> str:
+    """Return the mark of what the page shows of a thing, for the buttons that say what happened to it."""
+    return seen_mark(f"custody:{keepsake.pk}", *_shown(custody))
+
+
+def _shown(custody: Custody | None) -> list[object]:
+    if custody is None:
+        return []
+    return [custody.state, custody.outcome, custody.ended_by_id, custody.ended_at]
+
+
+def check_seen(keepsake: Keepsake, seen: str) -> None:
+    """Lock the custody of a thing, and check that it is what the page showed. Call in a transaction.
+
+    seen: the `custody_mark` on the page. Errors: CannotTransfer.
+    """
+    custody = Custody.objects.select_for_update(of=("self",)).filter(keepsake=keepsake).first()
+    if not is_seen(seen, f"custody:{keepsake.pk}", *_shown(custody)):
+        raise CannotTransfer(
+            _("Somebody has written down something else about this thing. It is shown now as it is.")
+        )
 
 
 def _record_transfer(action: str, custody: Custody, by: User, details: Mapping[str, str]) -> None:

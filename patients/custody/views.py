@@ -1,10 +1,11 @@
 """The staff page of the things of one case that are in the clinic's custody."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from django.contrib import messages
+from django.db import transaction
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -32,9 +33,17 @@ class Thing:
     custody: Custody | None
     may: frozenset[str]
 
+    problem: str = ""
+    shelf: str = ""  # as it was typed when the receipt was refused
+
     @property
     def tag(self) -> str:
         return self.keepsake.tag
+
+    @property
+    def seen(self) -> str:
+        """The mark of what the page shows of it."""
+        return transfers.custody_mark(self.keepsake, self.custody)
 
 
 def _things(case: Case, by: User) -> list[Thing]:
@@ -71,16 +80,33 @@ def _next_actions(custody: Custody | None, keepsake: Keepsake, by: User, team: b
 @never_cache
 def custody(request: HttpRequest, case: UUID) -> HttpResponse:
     """Show every thing of one case: where it is, who had it, the outcome. No pictures and no words."""
-    row, person = case_or_404(case), request_user(request)
-    viewed(row, "custody", by=person)
-    may_change = allowed(person, "patients:custody-change", {"case": row.pk}, "POST").allowed
-    context = {"case": row, "things": _things(row, person), "may_change": may_change}
-    return render(request, "patients/custody/custody.html", context)
+    row = case_or_404(case)
+    viewed(row, "custody", by=request_user(request))
+    return _page(request, row)
+
+
+def _page(
+    request: HttpRequest, case: Case, refused: Keepsake | None = None, problem: str = ""
+) -> HttpResponse:
+    """Render the page. refused: the thing of which nothing could be written down; problem: why (409)."""
+    person = request_user(request)
+    things = [
+        replace(thing, problem=problem, shelf=request.POST.get("shelf", "")[:12])
+        if thing.keepsake == refused
+        else thing
+        for thing in _things(case, person)
+    ]
+    may_change = allowed(person, "patients:custody-change", {"case": case.pk}, "POST").allowed
+    context = {"case": case, "things": things, "may_change": may_change}
+    if refused and refused not in [thing.keepsake for thing in things]:
+        messages.error(request, problem)
+    return render(request, "patients/custody/custody.html", context, status=409 if problem else 200)
 
 
 @require_POST
+@never_cache
 def change(request: HttpRequest, case: UUID, keepsake: UUID) -> HttpResponse:
-    """Do the posted action (`do`) with one thing."""
+    """Do the posted action (`do`) with one thing, if it is what the page showed; else show it (409)."""
     row = get_object_or_404(Keepsake, pk=keepsake, case=case)
     by = request_user(request)
     actions: dict[str, Callable[[], Custody]] = {
@@ -94,8 +120,10 @@ def change(request: HttpRequest, case: UUID, keepsake: UUID) -> HttpResponse:
     try:
         if (action := actions.get(request.POST.get("do", ""))) is None:
             raise transfers.CannotTransfer(_("Choose what happened to the thing."))
-        action()
-        messages.success(request, _("Written down."))
+        with transaction.atomic():
+            transfers.check_seen(row, request.POST.get("seen", ""))
+            action()
     except transfers.CannotTransfer as refusal:
-        messages.error(request, str(refusal))
+        return _page(request, case_or_404(case), row, str(refusal))
+    messages.success(request, _("Written down."))
     return redirect("patients:custody", case=case)

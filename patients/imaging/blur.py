@@ -13,8 +13,8 @@ PIXELS_LEFT = 8
 def blurred(data: bytes) -> bytes:
     """Return the JPEG `data` blurred, as a JPEG of the same size.
 
-    The picture is reduced to `PIXELS_LEFT` pixels and enlarged again, so all that these pixels do not contain
-    is lost. A filter in the browser would send the sharp picture along.
+    The long side is reduced to `PIXELS_LEFT` pixels and enlarged again, so all finer detail is lost. With a
+    filter in the browser, the sharp picture would be sent too.
     """
     with Image.open(io.BytesIO(data), formats=["JPEG"]) as picture:
         size = picture.size

@@ -1,44 +1,46 @@
 """Decode an uploaded file.
 
-Every kind of file but plain text is decoded in a subprocess, the decoder process, which can be killed. This
-process has 64 KB of such a file in memory at a time and writes none of it to disk.
+Plain text is decoded here. Every other kind of file is decoded in a subprocess, the decoder process, which
+can be killed. This process has 64 KB of such a file in memory at a time and writes none of it to disk. The
+decoder process has a picture or a PDF in memory as a whole, and of sound and video only the parts that it
+asks for.
 """
 
 from __future__ import annotations
 
-import codecs
 import json
-import re
+import os
 import signal
 import subprocess
 import sys
 import threading
-import unicodedata
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Any, Protocol, cast
 
 from .decoder_answer import (
-    Decoded,
+    DecodedFile,
     DecodedLetter,
     DecodedMedia,
     DecodedPages,
-    Found,
+    DecodedPicture,
     max_answer_bytes,
     parse_answer,
 )
-from .kinds import Kind
+from .decoder_process import PART_BYTES, REQUEST, REQUEST_FIELDS
+from .kinds import FILM_CONTAINERS, MEDIA, Kind
+from .letter_text import clean_text, text_encoding
 from .limits import DEFAULT_LIMITS, Limits
-from .refusals import Code, FileRefused
-from .sniff import HEAD_BYTES, refusal_code, sniff
+from .refusals import Code, FileRefused, too_large
+from .sniff import HEAD_BYTES, accepted_kind
 
 __all__ = [
     "DEFAULT_LIMITS",
-    "Decoded",
+    "DecodedFile",
     "DecodedLetter",
     "DecodedMedia",
     "DecodedPages",
-    "Found",
+    "DecodedPicture",
     "Limits",
     "Source",
     "decode",
@@ -51,27 +53,40 @@ COMMAND = (sys.executable, "-P", "-s", "-B", "-m", "patients.imaging.decoder_pro
 
 
 class Source(Protocol):
-    """An object to read a file's bytes from, in order."""
+    """An object to read a file's bytes from, in order; of sound and video also from elsewhere."""
 
     def read(self, size: int, /) -> bytes:
         """Return at most `size` bytes; none at the end."""
 
 
-def decode(source: Source, filename: str = "", *, limits: Limits = DEFAULT_LIMITS) -> Found:
+class SeekableSource(Source, Protocol):
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """Go to an offset and return it."""
+
+
+def decode(source: Source, filename: str = "", *, limits: Limits = DEFAULT_LIMITS) -> DecodedFile:
     """Decode the file read from `source`. `filename` is only compared with the content.
 
     Errors: `FileRefused`, with a sentence for the user, whatever is wrong with the file. Errors of `source`
     are passed on unchanged, after the decoder process was killed.
     """
     head = _read_head(source)
-    if code := refusal_code(head, filename):
-        raise FileRefused(code)
-    kind = sniff(head)
-    if kind is None:
-        raise FileRefused(Code.UNKNOWN)
+    kind = accepted_kind(head, filename)
     if kind is Kind.LETTER:
         return _decode_letter(head, source, limits)
     return _decode_in_subprocess(kind, head, source, limits)
+
+
+def max_bytes_of(kind: Kind, limits: Limits) -> int:
+    """Return how many bytes a file of a kind may have.
+
+    A container of films may have sound only. The decoder process then checks it as a recording.
+    """
+    if kind in FILM_CONTAINERS:
+        return limits.max_video_bytes
+    if kind is Kind.LETTER:
+        return limits.max_letter_bytes
+    return limits.max_recording_bytes if kind in MEDIA else limits.max_bytes
 
 
 def _read_head(source: Source) -> bytes:
@@ -83,10 +98,16 @@ def _read_head(source: Source) -> bytes:
 
 def _decode_in_subprocess(
     kind: Kind, head: bytes, source: Source, limits: Limits
-) -> Decoded | DecodedPages | DecodedMedia:
-    settings = json.dumps(asdict(limits) | {"kind": kind})
+) -> DecodedPicture | DecodedPages | DecodedMedia:
+    settings: dict[str, Any] = {"kind": kind}
+    if kind in MEDIA:
+        seekable = cast(SeekableSource, source)
+        settings["size"] = size = seekable.seek(0, os.SEEK_END)
+        if size > max_bytes_of(kind, limits):
+            raise too_large(max_bytes_of(kind, limits))
+        limits = limits.for_size(size)
     process = subprocess.Popen(  # noqa: S603 - a fixed command; only the file's kind is added
-        [*COMMAND, settings],
+        [*COMMAND, json.dumps(asdict(limits) | settings)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -99,7 +120,10 @@ def _decode_in_subprocess(
     timer.daemon = True
     timer.start()
     try:
-        answer = _send_and_receive(process, kind, head, source, limits)
+        if kind in MEDIA:
+            answer = _answer_requests(process, kind, seekable, size)
+        else:
+            answer = _send_and_receive(process, kind, head, source, limits)
         status = process.wait()
     finally:
         timer.cancel()
@@ -124,9 +148,7 @@ def _send_and_receive(
     if process.stdin is None or process.stdout is None:
         raise ValueError("the decoder process has no pipes")
     try:
-        # A video container may have sound only. Then the decoder process checks it against `max_bytes`.
-        may_be_video = kind in (Kind.MP4, Kind.WEBM)
-        _send_file(process.stdin, head, source, limits.max_video_bytes if may_be_video else limits.max_bytes)
+        _send_file(process.stdin, head, source, max_bytes_of(kind, limits))
         return process.stdout.read(max_answer_bytes(kind) + 1)
     finally:
         process.stdout.close()
@@ -141,12 +163,50 @@ def _send_file(stdin: IO[bytes], head: bytes, source: Source, max_bytes: int) ->
         while piece:
             sent += len(piece)
             if sent > max_bytes:
-                raise FileRefused(Code.TOO_MANY_BYTES, megabytes=max_bytes // 2**20)
+                raise too_large(max_bytes)
             stdin.write(piece)
             piece = source.read(CHUNK_BYTES)
         stdin.close()
     except BrokenPipeError:
         return
+
+
+def _answer_requests(
+    process: subprocess.Popen[bytes], kind: Kind, source: SeekableSource, size: int
+) -> bytes:
+    """Send the decoder process the parts that it asks for, and return its answer. Both pipes are closed.
+
+    It has read hostile bytes, so a request that it cannot mean ends the exchange, as if it had crashed.
+    """
+    if process.stdin is None or process.stdout is None:
+        raise ValueError("the decoder process has no pipes")
+    try:
+        while (start := process.stdout.read(len(REQUEST))) == REQUEST:
+            fields = process.stdout.read(REQUEST_FIELDS.size)
+            if len(fields) < REQUEST_FIELDS.size:
+                return b""
+            offset, length = REQUEST_FIELDS.unpack(fields)
+            if length > PART_BYTES or offset + length > size:
+                return b""
+            _send_part(process.stdin, source, offset, length)
+        return start + process.stdout.read(max_answer_bytes(kind) + 1 - len(start))
+    except BrokenPipeError:
+        return b""
+    finally:
+        process.stdout.close()
+        _close(process.stdin)
+
+
+def _send_part(stdin: IO[bytes], source: SeekableSource, offset: int, length: int) -> None:
+    """Write a part of the file. Errors: BrokenPipeError; EOFError if the file has become shorter."""
+    source.seek(offset)
+    while length:
+        piece = source.read(min(CHUNK_BYTES, length))
+        if not piece:
+            raise EOFError
+        stdin.write(piece)
+        length -= len(piece)
+    stdin.flush()
 
 
 def _close(pipe: IO[bytes]) -> None:
@@ -165,29 +225,13 @@ def _decode_letter(head: bytes, source: Source, limits: Limits) -> DecodedLetter
             break
     if len(data) > limits.max_letter_bytes:
         raise FileRefused(Code.LETTER_TOO_LONG, kilobytes=limits.max_letter_bytes // 1024)
-    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    encoding = text_encoding(bytes(data))
     try:
-        raw = data.decode("utf-16" if is_utf16 else "utf-8-sig")
+        raw = data.decode(encoding or "utf-8-sig")
     except UnicodeDecodeError:
         raise FileRefused(Code.LETTER_UNREADABLE) from None
-    text = _clean_text(raw)
+    text = clean_text(raw)
     words = len(text.split())
     if not words:
         raise FileRefused(Code.LETTER_BLANK)
     return DecodedLetter(text, words)
-
-
-# Characters that reverse the text around them could make the page that shows a letter misleading.
-_DIRECTION_MARKS = re.compile("[\u202a-\u202e\u2066-\u2069]")
-
-
-def _clean_text(raw: str) -> str:
-    """Return text with composed characters (NFC) and line feeds as line ends.
-
-    Control, surrogate, private and unassigned characters and overrides of direction are removed.
-    """
-    lines = re.sub(r"\r\n?|[\v\f\x85\u2028\u2029]", "\n", unicodedata.normalize("NFC", raw))
-    kept = "".join(
-        char for char in lines if char in "\n\t" or unicodedata.category(char) not in ("Cc", "Cs", "Co", "Cn")
-    )
-    return _DIRECTION_MARKS.sub("", kept).strip("\n")

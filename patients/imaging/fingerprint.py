@@ -1,8 +1,8 @@
 """64-bit perceptual fingerprints of pictures and pages. The fewer bits differ, the more alike two are.
 
 The method was chosen by measurement on the sixteen sample photos (one scene is in them twice, rotated),
-against a difference hash and three other sets of cosine waves. The most bits in which a changed copy differs
-from its source: JPEG at quality 30: 2; at 160 px: 2; 25 % brighter: 6; 2 % cut off each side: 8; 3 %: 10;
+against a difference hash and three other sets of cosine waves. A changed copy differs from its source in at
+most so many bits: JPEG at quality 30: 2; at 160 px: 2; 25 % brighter: 6; 2 % cut off each side: 8; 3 %: 10;
 5 % off one side: 14. Different photos differ in at least 22. If 5 % are cut off each side, some copies differ
 in more than `NEAR` bits; mirrored copies all do.
 
@@ -32,6 +32,7 @@ _PAGE_WAVES = [(across, down) for across in range(4, 12) for down in range(10, 1
 
 
 def _cosines(count: int, grid: int) -> list[list[float]]:
+    """Return the first `count` cosine waves, each as its values at `grid` points."""
     return [[math.cos(math.pi * k * (2 * x + 1) / (2 * grid)) for x in range(grid)] for k in range(count)]
 
 
@@ -55,6 +56,7 @@ def page_fingerprint(page: Image.Image) -> int:
 def _wave_bits(
     picture: Image.Image, grid: int, waves: list[tuple[int, int]], cosines: list[list[float]]
 ) -> int:
+    """Return one bit for each wave: whether it is stronger in the picture than the median of all."""
     gray = picture.convert("L").resize((grid, grid), Image.Resampling.BOX).tobytes()
     rows = [gray[at : at + grid] for at in range(0, grid * grid, grid)]
     across = [[_sum_of_products(row, wave) for row in rows] for wave in cosines]

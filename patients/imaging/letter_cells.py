@@ -1,6 +1,8 @@
-"""The cells of a letter's page: how many each character takes, and what is left where one vanished.
+"""The cells of a letter's page: how many each character takes, and what replaces a vanished character.
 
-Every character has cells of a fixed width, whatever its shape, so that no word moves when another vanishes.
+A letter is written text that a patient brought; a letter of the alphabet is called a character here. Each
+takes 0, 1 or 2 cells of a fixed width, whatever its shape. So no word moves when another vanishes. A cluster
+is a character with the marks that belong to it.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ MARK_GAP = "\u200a"
 
 TAB_CELLS = 4
 
-# Vowels and final consonants of Korean written in parts: they stand in the cell of the consonant before.
+# Vowels and final consonants of Korean that is stored in parts. They are drawn in the cell of the first
+# consonant.
 _KOREAN_PARTS = frozenset(map(chr, [*range(0x1160, 0x1200), *range(0xD7B0, 0xD7FC)]))
 
 
@@ -30,7 +33,7 @@ def is_wide(char: str) -> bool:
 
 
 def is_part(char: str) -> bool:
-    """Return whether a character takes no cell, but belongs to the one before it: a mark, or a joiner."""
+    """Return whether a character takes no cell: it belongs to the one before, like an accent or a joiner."""
     return cells_of(char) == 0
 
 
@@ -50,16 +53,16 @@ def cells_of(char: str) -> int:
 
 
 def width(text: str) -> int:
-    """Return how many cells a text without tabs and line breaks takes."""
+    """Return how many cells a text takes. It must have no tabs or line breaks."""
     return sum(map(cells_of, text))
 
 
 def gap(char: str) -> str:
-    """Return what is left where a character vanished: a space of as many cells."""
+    """Return the space that replaces a vanished character. It takes as many cells."""
     return (MARK_GAP, GAP, WIDE_GAP)[cells_of(char)]
 
 
-def letters(text: str) -> Iterator[str]:
+def clusters(text: str) -> Iterator[str]:
     """Yield each character together with the marks that belong to it, spaces included."""
     start = 0
     for end in range(1, len(text) + 1):
@@ -69,7 +72,7 @@ def letters(text: str) -> Iterator[str]:
 
 
 def without_tabs(paragraph: str) -> str:
-    """Return a paragraph with spaces up to the next stop in place of each tab."""
+    """Return a paragraph in which each tab is replaced by spaces up to the next multiple of `TAB_CELLS`."""
     if "\t" not in paragraph:
         return paragraph
     pieces: list[str] = []

@@ -1,6 +1,6 @@
-"""The typefaces of a letter's page, and which of them has a letter.
+"""The typefaces for a letter's page, and the choice of one for each character.
 
-All are files of our own (fonts/ABOUT.txt), so a page looks the same on every machine.
+All are font files of this repository (fonts/ABOUT.txt), so a page looks the same on every machine.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ FACES = (
 _NONEXISTENT = "\U0010ffff"
 
 
-def face_of(letter: str, first: str = "") -> str | None:
-    """Return the path of the first typeface that has a letter with all its marks, None if none has.
+def face_of(cluster: str, first: str = "") -> str | None:
+    """Return the path of the first typeface that has a character and all its marks; None if none has.
 
-    `first` is the path of a typeface to try before ours.
+    cluster: one character with its marks. first: the path of a typeface to try before ours.
     """
-    chars = [char for char in letter if not is_invisible(char)]
+    chars = [char for char in cluster if not is_invisible(char)]
     paths = [first] if first else []
     for path in [*paths, *map(str, FACES)]:
         if all(_has(path, char) for char in chars):
@@ -42,13 +42,13 @@ def face(path: str, size: int) -> ImageFont.FreeTypeFont:
 
 @lru_cache(maxsize=len(FACES) + 1)
 def _plain_face(path: str) -> tuple[ImageFont.FreeTypeFont, bytes]:
-    """Return a typeface that only looks signs up, and its picture of a character that it lacks."""
+    """Return a typeface for looking up characters, and its picture of a character that it lacks."""
     plain = ImageFont.truetype(path, 24, layout_engine=ImageFont.Layout.BASIC)
     return plain, bytes(plain.getmask(_NONEXISTENT))
 
 
 @lru_cache(maxsize=8192)
 def _has(path: str, char: str) -> bool:
-    """Return whether a typeface has a character. One that it lacks looks like one that none has."""
+    """Return whether a typeface has a character: all characters that it lacks have the same picture."""
     plain, lacking = _plain_face(path)
     return bytes(plain.getmask(char)) != lacking

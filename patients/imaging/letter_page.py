@@ -1,6 +1,7 @@
-"""Draw a letter as a picture: a page of cream paper with the words that are left.
+"""Draw a letter as a picture: a page of cream paper with the words that have not vanished.
 
-Text is drawn composed (NFC), whatever form it is stored in. What none of our typefaces has is a wavy stroke.
+Text is drawn in its composed form (NFC), whatever form is stored. A wavy stroke replaces characters that no
+typeface has.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFilter
 
-from .letter_cells import is_invisible, is_part, is_wide, letters, without_tabs
+from .letter_cells import clusters, is_invisible, is_part, is_wide, without_tabs
 from .letter_cells import width as cells_in
 from .letter_faces import face, face_of
 
@@ -32,23 +33,25 @@ _MARGIN = 0.11  # of the width, on each side
 _ADVANCE = 0.52  # of the type size: width of one cell, the mean advance of a character
 _LEADING = 1.62  # of the type size
 _LARGEST, _SMALLEST = 0.052, 0.014  # type sizes, of the width
-_BASELINE = 1.07  # of the type size: from the top of a word's picture down to the foot of its letters
+_BASELINE = 1.07  # of the type size: from the top of a word's picture down to the line on which it stands
 
 
 @dataclass(frozen=True, slots=True)
 class _Word:
+    """A word or a gap and its position: line and column of cells, counted from 0, and its width in cells."""
+
     text: str
     line: int
     column: int
     cells: int
 
 
-def page(text: str, width: int = PAGE_SIZE[0], *, font: str | Path | None = None) -> bytes:
+def draw_page(text: str, width: int = PAGE_SIZE[0], *, font: str | Path | None = None) -> bytes:
     """Return the letter `text` as a JPEG, `width` pixels wide and a third higher, without metadata.
 
-    The type is as large as fits the page, but not too small to see. Text that is too long for a page is cut
-    off. `font` is the path of a font file to try before our own. Letters that no font has are drawn as a wavy
-    stroke of ink.
+    The type is as large as fits the page, down to a smallest size. Text that is too long for the page at this
+    size is cut off. font: the path of a font file to try before our own. Characters that no font has are
+    drawn as a wavy stroke of ink.
     """
     height = round(width * 4 / 3)
     margin = round(width * _MARGIN)
@@ -57,6 +60,7 @@ def page(text: str, width: int = PAGE_SIZE[0], *, font: str | Path | None = None
     paper = _draw_paper(width, height, margin + size * 1.15, leading)
     for word in words:
         ink = _draw_word(word, size, str(font or ""))
+        # As by hand, each word stands a little higher or lower. How much depends only on its position.
         wobble = size * 0.05 * math.sin(12.9 * word.line + 4.7 * word.column)
         left = round(margin + word.column * size * _ADVANCE) - _overhang(size)
         top = round(margin + word.line * leading + wobble)
@@ -66,18 +70,17 @@ def page(text: str, width: int = PAGE_SIZE[0], *, font: str | Path | None = None
     return buffer.getvalue()
 
 
-def undrawn(text: str) -> int:
-    """Return how many letters of `text` a page does not show: no typeface has them, or the page is full."""
+def count_undrawn(text: str) -> int:
+    """Return how many characters of `text` a page does not show: no font has them, or the page is full."""
     _, words, cut_off = _typeset(text, PAGE_SIZE[0])
-    lacking = sum(face_of(letter) is None for word in words for letter in letters(word.text))
+    lacking = sum(face_of(cluster) is None for word in words for cluster in clusters(word.text))
     return lacking + cut_off
 
 
 def _typeset(text: str, width: int) -> tuple[int, list[_Word], int]:
-    """Return the type size in pixels with which `text` fits, its words with their positions, and what is cut.
+    """Return the type size in pixels at which `text` fits, its words, and how many characters have no room.
 
-    `width` is the page's, in pixels. The last number counts the letters for which the page has no room. Gaps
-    count like words, so that the size does not change while words vanish.
+    width: of the page, in pixels. Gaps are laid out like words. So the size does not change as words vanish.
     """
     text = unicodedata.normalize("NFC", text)
     inner = [side - 2 * round(width * _MARGIN) for side in (width, round(width * 4 / 3))]
@@ -92,8 +95,8 @@ def _typeset(text: str, width: int) -> tuple[int, list[_Word], int]:
                 pieces.append(piece)
                 continue
             if size > smallest:
-                break
-            cut_off += sum(not is_invisible(letter[0]) for letter in letters(piece.text))
+                break  # it does not fit: try a smaller size
+            cut_off += sum(not is_invisible(cluster[0]) for cluster in clusters(piece.text))
         else:
             return size, [word for piece in pieces for word in _words(piece)], cut_off
         size = max(smallest, min(size - 1, round(size * 0.93)))
@@ -117,7 +120,10 @@ def _lay_out(text: str, columns: int) -> Iterator[_Word]:
 
 
 def _words(piece: _Word) -> Iterator[_Word]:
-    """Yield what is drawn of a piece, each part by itself: a gap beside it may be a word in another state."""
+    """Yield the parts of a piece between its gaps.
+
+    Each is drawn by itself, so that it looks the same before and after the word beside it vanishes.
+    """
     for part in re.finditer(r"\S+", piece.text):
         before = cells_in(piece.text[: part.start()])
         yield _Word(part.group(), piece.line, piece.column + before, cells_in(part.group()))
@@ -140,7 +146,7 @@ def _split(paragraph: str) -> Iterator[str]:
 
 
 def _overhang(size: int) -> int:
-    """Return by how much a letter may reach out of its cells on each side, in pixels."""
+    """Return how far a character may reach beyond its cells on each side, in pixels."""
     return math.ceil(size / 3)
 
 
@@ -151,8 +157,8 @@ def _draw_word(word: _Word, size: int, first: str) -> Image.Image:
     each side.
     """
     runs: list[tuple[str | None, str, float]] = []
-    for path, together in groupby(letters(word.text), key=lambda letter: face_of(letter, first)):
-        run = "".join(char for letter in together for char in letter if not is_invisible(char))
+    for path, together in groupby(clusters(word.text), key=lambda cluster: face_of(cluster, first)):
+        run = "".join(char for cluster in together for char in cluster if not is_invisible(char))
         natural = face(path, size).getlength(run) if path else cells_in(run) * size * _ADVANCE
         runs.append((path, run, natural))
     overhang = _overhang(size)
@@ -168,6 +174,7 @@ def _draw_word(word: _Word, size: int, first: str) -> Image.Image:
             flat.paste(238, (round(x), 0), _draw_stroke(natural, size))
         x += natural
     stretch = min(1.12, max(0.8, 0.97 * advance / total))
+    # Pillow's matrix leads from the new picture to the old one. It keeps the left overhang as wide as it was.
     shape = (1 / stretch, 0, overhang * (1 - 1 / stretch), 0, 1, 0)
     width = math.ceil(total * stretch) + 2 * overhang
     return flat.transform((width, flat.height), Image.Transform.AFFINE, shape, Image.Resampling.BICUBIC)
@@ -189,18 +196,23 @@ def _draw_stroke(advance: float, size: int) -> Image.Image:
     return ink.resize((ink.width // scale, ink.height // scale), Image.Resampling.BOX)
 
 
-def _draw_paper(width: int, height: int, first: float, leading: float) -> Image.Image:
-    """Draw cream paper with faint rules. Its fibers are random each time."""
-    coarse = (width // 3 + 1, height // 3 + 1)
-    grain = Image.frombytes("L", coarse, os.urandom(coarse[0] * coarse[1])).filter(
-        ImageFilter.GaussianBlur(0.8)
+def paste_fibers(paper: Image.Image) -> None:
+    """Draw the fibers of paper over a picture, faint, and at random places each time."""
+    coarse = (paper.width // 3 + 1, paper.height // 3 + 1)
+    noise = Image.frombytes("L", coarse, os.urandom(coarse[0] * coarse[1]))
+    strength = noise.filter(ImageFilter.GaussianBlur(0.8)).point(
+        [max(0, round(14 + (value - 128) * 0.12)) for value in range(256)]
     )
-    shade = grain.point([max(0, round(14 + (v - 128) * 0.12)) for v in range(256)])
+    paper.paste(FIBER, mask=strength.resize(paper.size, Image.Resampling.BICUBIC))
+
+
+def _draw_paper(width: int, height: int, first_rule: float, leading: float) -> Image.Image:
+    """Draw cream paper with faint rules: the first at `first_rule` pixels, then one each `leading`."""
     paper = Image.new("RGB", (width, height), CREAM)
     pen = ImageDraw.Draw(paper)
-    y = first
+    y = first_rule
     while y < height - _MARGIN * width / 2:
         pen.line([(_MARGIN * width * 0.6, y), (width * (1 - _MARGIN * 0.6), y)], RULE, 1)
         y += leading
-    paper.paste(FIBER, mask=shade.resize((width, height), Image.Resampling.BICUBIC))
+    paste_fibers(paper)
     return paper

@@ -12,13 +12,12 @@ from typing import Any
 
 import pikepdf
 import pypdfium2  # type: ignore[import-untyped]
-from PIL import Image, ImageStat
+from PIL import Image
 
-from .fingerprint import page_fingerprint
-from .kinds import Kind, ends_too_early, hides_another_file
+from .kinds import Kind, end_of_pdf, ends_too_early, hides_another_file
 from .letter_page import CREAM
-from .page_bundle import Page, bind
-from .rendition import UnusableFile, fit_within, jpeg
+from .page_renditions import render_pages
+from .rendition import UnusableFile, fit_within
 
 # Content that is refused. Links are allowed: in the picture of a page they do nothing, and letters printed
 # from a mailbox are full of them.
@@ -32,11 +31,19 @@ _ACTIVE_ACTIONS = frozenset(
 _ACTIVE_TYPES = frozenset(
     {"/FileAttachment", "/RichMedia", "/Movie", "/Sound", "/Screen", "/3D", "/EmbeddedFile"}
 )
+_WHITESPACE = b"\0\t\n\f\r "  # as PDF defines it
 _MAX_ASPECT = 30
 """The largest ratio of a page's long side to its short side. A till receipt is within it."""
 
-_MIN_CONTRAST = 3.0
-"""Pages whose brightness has a smaller standard deviation are blank, and get no fingerprint."""
+
+def load_random_numbers() -> None:
+    """Let qpdf open its source of random numbers. Call it while files can still be opened.
+
+    A PDF that only forbids printing is encrypted, with an empty password, and qpdf needs them to decrypt it.
+    """
+    empty = pikepdf.new()
+    empty.add_blank_page()
+    empty.save(io.BytesIO(), encryption=pikepdf.Encryption(owner="x", user="", R=6))
 
 
 def render_pdf(data: bytes, settings: dict[str, Any]) -> tuple[dict[str, Any], bytes, bytes]:
@@ -49,20 +56,12 @@ def render_pdf(data: bytes, settings: dict[str, Any]) -> tuple[dict[str, Any], b
         raise UnusableFile("truncated")
     if hides_another_file(data, Kind.PDF):
         raise UnusableFile("guest")
+    # What is before and behind the PDF itself was searched above. Its offsets count from its first byte.
+    extra = len(data[end_of_pdf(data) :].strip(_WHITESPACE)) > 0
+    data = data[data.index(b"%PDF-") : end_of_pdf(data)] + b"\n"
     _check_structure(data, settings)
-    pages = list(_draw_pages(data, settings))
-    if not pages:
-        raise UnusableFile("broken")
-    first = pages[0]
-    thumb = first.resize(fit_within(first.size, settings["thumb_side"]), Image.Resampling.LANCZOS)
-    facts = {
-        "pages": len(pages),
-        "screen_size": first.size,
-        "thumb_size": thumb.size,
-        "prints": [f"{page_fingerprint(page):016x}" for page in pages if not _is_blank(page)],
-    }
-    bundle = bind([Page(jpeg(page, 84), page.size) for page in pages])
-    return facts, bundle, jpeg(thumb, 82)
+    facts, bundle, thumb = render_pages(_draw_pages(data, settings), settings["thumb_side"])
+    return facts | {"unshown": ["behind"] if extra else []}, bundle, thumb
 
 
 def _check_structure(data: bytes, settings: dict[str, Any]) -> None:
@@ -72,11 +71,9 @@ def _check_structure(data: bytes, settings: dict[str, Any]) -> None:
     except pikepdf.PasswordError:
         raise UnusableFile("pdf_locked") from None
     except pikepdf.exceptions.QpdfRuntimeError as error:
-        # Random numbers are needed for encryption only, and this process cannot get any.
+        # Random numbers are needed for encryption only.
         raise UnusableFile("pdf_locked" if "random" in str(error) else "broken") from None
     with pdf:
-        if pdf.is_encrypted:
-            raise UnusableFile("pdf_locked")
         declared_count = pdf.Root.Pages.get("/Count", 0)
         if int(declared_count) > settings["max_pages"] or len(pdf.pages) > settings["max_pages"]:
             raise UnusableFile("too_many_pages")
@@ -146,7 +143,3 @@ def _draw_pages(data: bytes, settings: dict[str, Any]) -> Iterator[Image.Image]:
         bitmap.close()
         page.close()
         yield drawn.resize(fit_within(drawn.size, side)) if max(drawn.size) > side else drawn
-
-
-def _is_blank(page: Image.Image) -> bool:
-    return ImageStat.Stat(page.convert("L")).stddev[0] < _MIN_CONTRAST

@@ -5,11 +5,14 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from django.utils.formats import number_format
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
+
+MEGABYTE, GIGABYTE = 1024**2, 1024**3
 
 
 class Code(StrEnum):
@@ -20,10 +23,11 @@ class Code(StrEnum):
     HTML = "html"
     XML = "xml"
     POSTSCRIPT = "postscript"
-    PDF = "pdf"
+    PDF = "pdf"  # not at the beginning of the file
     PDF_ACTIVE = "pdf_active"
     PDF_LOCKED = "pdf_locked"
     DOCUMENT = "document"
+    MAIL = "mail"
     ARCHIVE = "archive"
     PROGRAM = "program"
     VIDEO = "video"
@@ -33,8 +37,8 @@ class Code(StrEnum):
     TOO_LONG = "too_long"
     RAW = "raw"
     UNKNOWN = "unknown"
-    CONTRADICTION = "contradiction"
-    GUEST = "guest"
+    CONTRADICTION = "contradiction"  # of name and content
+    GUEST = "guest"  # another file is hidden in it
     TOO_MANY_BYTES = "too_many_bytes"
     TOO_MANY_PIXELS = "too_many_pixels"
     TOO_MANY_FRAMES = "too_many_frames"
@@ -42,7 +46,7 @@ class Code(StrEnum):
     PAGE_SHAPE = "page_shape"
     TRUNCATED = "truncated"
     BROKEN = "broken"
-    TOO_HEAVY = "too_heavy"
+    TOO_HEAVY = "too_heavy"  # takes too much memory
     TOO_SLOW = "too_slow"
     CRASHED = "crashed"
     LETTER_TOO_LONG = "letter_too_long"
@@ -58,22 +62,34 @@ SENTENCES: dict[Code, StrOrPromise] = {
     Code.POSTSCRIPT: _(
         "PostScript files are not taken, because they are programs. Please bring a picture of it."
     ),
-    Code.PDF: _("Something stands before this PDF. Please save it as PDF once more and bring that."),
+    Code.PDF: _(
+        "Something that is no PDF stands before the PDF in this file, so we cannot tell what else is in it. "
+        "Please save it as PDF once more and bring that."
+    ),
     Code.PDF_ACTIVE: _(
         "This PDF is not taken, because it carries a script, an attachment or a form that acts. Please print "
         "it to PDF once more, or photograph its pages."
     ),
     Code.PDF_LOCKED: _(
-        "This PDF is locked with a password. Please save it without one, or photograph its pages."
+        "This PDF opens only with a password, so we cannot see its pages. Please save it without one, or "
+        "photograph its pages."
     ),
     Code.DOCUMENT: _(
-        "Documents of word processors are not taken. Please save the letter as plain text, or photograph it."
+        "Documents of word processors are not taken, because programs can be in them. Please save the letter "
+        "as PDF or plain text, or photograph it."
+    ),
+    Code.MAIL: _(
+        "This is an e-mail as a mail program saves it. We would show its technical lines, and not what is "
+        "attached. Please print it to PDF, or save its words as plain text, and bring what is attached by "
+        "itself."
     ),
     Code.ARCHIVE: _(
         "Archives are not taken. Please unpack it and bring the pictures and letters themselves."
     ),
     Code.PROGRAM: _("Programs are not taken. Please bring pictures, or letters as plain text."),
-    Code.VIDEO: _("Videos of this kind are not taken. Please bring it as MP4 or WebM, or a still picture."),
+    Code.VIDEO: _(
+        "Videos of this kind are not taken. Please bring it as MP4, WebM or AVI, or a still picture."
+    ),
     Code.AUDIO: _("Recordings of this kind are not taken. Please bring it as MP3, M4A, OGG or WAV."),
     Code.CODEC: _(
         "We cannot play what is in this file. Please bring it as MP3, M4A, OGG or WAV, or a video as MP4 or "
@@ -87,19 +103,21 @@ SENTENCES: dict[Code, StrOrPromise] = {
         "letters (PDF or plain text), recordings (MP3, M4A, OGG, WAV) or videos (MP4, WebM)."
     ),
     Code.CONTRADICTION: _(
-        "The name of this file says one thing and its content another. Please choose the original file again."
+        "The name of this file says one thing and its content another, so we cannot tell which is meant. "
+        "Please choose the original file again, or give it the name that fits."
     ),
     Code.GUEST: _(
-        "Something else is hidden in this file. Please bring it as the camera, phone or program saved it."
+        "A second file or a script is hidden in this file, which nobody would see here. Please bring it as "
+        "the camera, phone or program saved it, or a screenshot of it."
     ),
-    Code.TOO_MANY_BYTES: _("This file is larger than {megabytes} MB. Please bring a smaller copy of it."),
+    Code.TOO_MANY_BYTES: _("This file is larger than {size}. Please bring a smaller copy of it, or a part."),
     Code.TOO_MANY_PIXELS: _(
         "This picture has more than {megapixels} million pixels. Please bring a smaller copy of it."
     ),
     Code.TOO_MANY_FRAMES: _(
         "This file holds more than {frames} pictures. Please bring the one that matters."
     ),
-    Code.TOO_MANY_PAGES: _("This PDF has more than {pages} pages. Please bring it in parts."),
+    Code.TOO_MANY_PAGES: _("This letter has more than {pages} pages. Please bring it in parts."),
     Code.PAGE_SHAPE: _(
         "A page of this PDF is too long and narrow to be shown. Please bring a picture of it instead."
     ),
@@ -120,6 +138,14 @@ SENTENCES: dict[Code, StrOrPromise] = {
 }
 
 
+def size_words(count: int) -> str:
+    """Return a number of bytes as a limit is told, such as "200 MB" or "4 GB"."""
+    if count < GIGABYTE:
+        return f"{number_format(max(1, count // MEGABYTE))} MB"
+    gigabytes = round(count / GIGABYTE, 1)
+    return f"{number_format(int(gigabytes) if gigabytes.is_integer() else gigabytes)} GB"
+
+
 class FileRefused(Exception):
     """The file is refused.
 
@@ -127,10 +153,15 @@ class FileRefused(Exception):
     active when it is converted to text. `figures` are the values of the sentence's placeholders.
     """
 
-    def __init__(self, code: Code, **figures: int) -> None:
+    def __init__(self, code: Code, **figures: int | str) -> None:
         super().__init__(code.value)
         self.code = code
         self.sentence: StrOrPromise = format_lazy(SENTENCES[code], **figures)
 
     def __str__(self) -> str:
         return str(self.sentence)
+
+
+def too_large(most: int) -> FileRefused:
+    """Return the refusal of a file that has more than `most` bytes."""
+    return FileRefused(Code.TOO_MANY_BYTES, size=size_words(most))

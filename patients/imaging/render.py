@@ -10,6 +10,7 @@ import io
 import math
 import re
 import warnings
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any
@@ -24,7 +25,8 @@ from PIL.Image import Transpose
 from .device_clock import AHEAD, is_possible
 from .fingerprint import fingerprint
 from .kinds import Kind, ends_too_early, hides_another_file
-from .rendition import UnusableFile, fit_within, jpeg
+from .page_renditions import render_pages
+from .rendition import UnusableFile, fit_within, jpeg, stored_words
 
 PAPER = (0xF7, 0xF9, 0xF8)  # the background of transparent pictures
 _FORMATS = {
@@ -51,12 +53,13 @@ _TRANSPOSITIONS = {
     7: Transpose.TRANSVERSE,
     8: Transpose.ROTATE_90,
 }
+# EXIF tags by number.
 _ORIENTATION, _CHANGED, _EXIF_FIELDS, _GPS_FIELDS = 0x0112, 0x0132, 0x8769, 0x8825
 _TAKEN, _DIGITIZED, _FILE_SOURCE = 0x9003, 0x9004, 0xA300
 # Exposure time, aperture, sensitivity, shutter speed, aperture value, flash, focal length: only cameras know
 # them.
 _EXPOSURE = (0x829A, 0x829D, 0x8827, 0x9201, 0x9202, 0x9209, 0x920A)
-_SCANNED = (b"\1", b"\2")  # file sources: a scanner for film, a scanner for paper
+_SCANNED = (b"\1", b"\2")  # values of _FILE_SOURCE: a scanner for film, a scanner for paper
 _MAKER, _MODEL, _PROGRAM = 0x010F, 0x0110, 0x0131
 _SCANNER_PROGRAM = re.compile(r"scan|silverfast", re.IGNORECASE)
 _SCANNER_MODEL = re.compile(
@@ -64,7 +67,11 @@ _SCANNER_MODEL = re.compile(
     r"|all-in-one|multifunction",
     re.IGNORECASE,
 )
+_APPENDED_VIDEO = re.compile(rb"\xff\xd9.{0,4096}?\0\0\0.ftyp", re.DOTALL)  # the end of a JPEG, then a video
+_CAPTION = 0x010E
+_COMMENTS = ("comment", "Title", "Description", "Comment")  # of JPEG and GIF, and PNG's keywords
 _DNG_VERSION, _SUBFILE_TYPE = 50706, 254
+_PREVIEW, _MASK = 1, 4  # bits of the type of a TIFF's picture
 _EXIF_TIME = re.compile(r"\s*(\d{4})[:/-](\d\d)[:/-](\d\d)[ T](\d\d):(\d\d):(\d\d)")
 
 warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -87,7 +94,9 @@ def load_decoder(kind: Kind) -> None:
 def render(data: bytes, kind: Kind, settings: dict[str, Any]) -> tuple[dict[str, Any], bytes, bytes]:
     """Return the facts about the picture `data`, its screen rendition and its thumb.
 
-    Keys of `settings`: `max_pixels`, `max_frames`, and `screen_side` and `thumb_side` in pixels.
+    A TIFF of several pages is a letter: then the screen rendition is the bundle of its pages.
+
+    Keys of `settings`: `max_pixels`, `max_frames`, `max_pages`, and `screen_side` and `thumb_side` in pixels.
     Errors: `UnusableFile`, `MemoryError` or whatever the decoder raises.
     """
     if ends_too_early(kind, data):
@@ -99,6 +108,11 @@ def render(data: bytes, kind: Kind, settings: dict[str, Any]) -> tuple[dict[str,
     _check_size(picture, settings)
     if kind is Kind.TIFF:
         _refuse_raw(picture)
+        numbers = _letter_pages(picture)
+        if len(numbers) > settings["max_pages"]:
+            raise UnusableFile("too_many_pages")
+        if len(numbers) > 1:
+            return render_pages(_draw_pages(picture, numbers, settings), settings["thumb_side"])
     taken, place = _time_and_location(picture)
     full_size = picture.size
     side = settings["screen_side"]
@@ -120,6 +134,8 @@ def render(data: bytes, kind: Kind, settings: dict[str, Any]) -> tuple[dict[str,
         "size": full_size[::-1] if orientation in (5, 6, 7, 8) else full_size,
         "taken": taken,
         "place": place,
+        "words": _stored_words(picture),
+        "unshown": _unshown(data, kind, picture),
         "screen_size": screen.size,
         "thumb_size": thumb.size,
         "fingerprint": f"{fingerprint(screen):016x}",
@@ -138,8 +154,32 @@ def _check_size(picture: Image.Image, settings: dict[str, Any]) -> None:
 def _refuse_raw(picture: Image.Image) -> None:
     """Refuse a camera's raw file. It is a TIFF whose first picture is only a preview."""
     tags = picture.getexif()
-    if _DNG_VERSION in tags or tags.get(_SUBFILE_TYPE, 0) & 1:
+    if _DNG_VERSION in tags or tags.get(_SUBFILE_TYPE, 0) & _PREVIEW:
         raise UnusableFile("raw")
+
+
+def _letter_pages(picture: Image.Image) -> list[int]:
+    """Return the numbers of a TIFF's pictures that are pages: all but previews and masks of others."""
+    numbers = []
+    for number in range(getattr(picture, "n_frames", 1)):
+        picture.seek(number)
+        if not picture.getexif().get(_SUBFILE_TYPE, 0) & (_PREVIEW | _MASK):
+            numbers.append(number)
+    picture.seek(0)
+    return numbers
+
+
+def _draw_pages(picture: Image.Image, numbers: list[int], settings: dict[str, Any]) -> Iterator[Image.Image]:
+    """Yield the pages of a scanned letter, upright. Errors: `UnusableFile` for one that is too large."""
+    for number in numbers:
+        picture.seek(number)
+        if picture.width * picture.height > settings["max_pixels"]:
+            raise UnusableFile("too_many_pixels")
+        picture.load()
+        orientation = picture.getexif().get(_ORIENTATION, 1)
+        yield _rotate(_flatten_on_paper(_reduce(picture, settings["screen_side"])), orientation).convert(
+            "RGB"
+        )
 
 
 def _reduce(picture: Image.Image, side: int) -> Image.Image:
@@ -168,6 +208,7 @@ def _to_eight_bits(picture: Image.Image) -> Image.Image:
         if low >= 0 and 255 < high <= 65535 and picture.mode == "I":
             low, high = 0.0, 65535.0
     scale = 255.0 / (high - low) if math.isfinite(high - low) and high > low else 1.0
+    # Pillow takes only a function of this form: the value times a number, plus a number.
     return exact.point(lambda value: value * scale + (-low * scale)).convert("L")
 
 
@@ -207,6 +248,22 @@ def _rotate(picture: Image.Image, orientation: int) -> Image.Image:
     return picture.transpose(_TRANSPOSITIONS[orientation]) if orientation in _TRANSPOSITIONS else picture
 
 
+def _unshown(data: bytes, kind: Kind, picture: Image.Image) -> list[str]:
+    """Return codes of what is in the file and is not drawn (patients/imaging/unshown.py)."""
+    has_film = kind is Kind.JPEG and _APPENDED_VIDEO.search(data) is not None
+    found = {"pictures": getattr(picture, "n_frames", 1) > 1, "film": has_film}
+    return [code for code, is_there in found.items() if is_there]
+
+
+def _stored_words(picture: Image.Image) -> str:
+    """Return the caption or comment that is stored in the file; empty if there is none."""
+    try:
+        caption = picture.getexif().get(_CAPTION)
+    except Exception:  # damaged EXIF, for which a picture is not refused
+        caption = None
+    return stored_words([caption, *(picture.info.get(key) for key in _COMMENTS)])
+
+
 def _time_and_location(picture: Image.Image) -> tuple[str | None, tuple[float, float] | None]:
     """Return when the picture was taken, by the camera's clock, and where. Each is None if not stored.
 
@@ -214,12 +271,12 @@ def _time_and_location(picture: Image.Image) -> tuple[str | None, tuple[float, f
     """
     try:
         exif = picture.getexif()
-        return _time(exif, exif.get_ifd(_EXIF_FIELDS)), _location(exif.get_ifd(_GPS_FIELDS))
+        return _time_taken(exif, exif.get_ifd(_EXIF_FIELDS)), _location(exif.get_ifd(_GPS_FIELDS))
     except Exception:
         return None, None
 
 
-def _time(exif: Image.Exif, fields: dict[int, Any]) -> str | None:
+def _time_taken(exif: Image.Exif, fields: dict[int, Any]) -> str | None:
     """Return when the picture was taken, never when a print of it was scanned.
 
     A scanner stores its own day as that of digitizing or of the last change, and some store it as that of
@@ -259,6 +316,7 @@ def _location(gps: dict[int, Any]) -> tuple[float, float] | None:
     None if they are missing, impossible or exactly (0, 0), which cameras store when they do not know.
     """
     try:
+        # GPS tags: 1 and 3 are "N" or "S" and "E" or "W", 2 and 4 are degrees, minutes and seconds.
         latitude, longitude = (
             math.fsum(float(part) / 60**power for power, part in enumerate(gps[tag])) for tag in (2, 4)
         )

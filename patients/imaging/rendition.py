@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 
 # Pillow imports these two when it first needs them. By then the decoder process cannot open files.
 from PIL import (
@@ -11,6 +12,8 @@ from PIL import (
     ImagePalette,  # noqa: F401
 )
 
+from .limits import WORDS_LENGTH
+
 Image.preinit()  # imports JPEG, the format of every rendition, and a few more
 
 
@@ -18,8 +21,11 @@ class UnusableFile(Exception):
     """The file is refused. The argument is a code of `patients.imaging.refusals`."""
 
 
-def refusal_code(error: Exception) -> str:
-    """Return the code for a decoder's error, from its type and message. The message is not passed on."""
+def code_of_error(error: Exception) -> str:
+    """Return the refusal code for a decoder's error, by its type and message.
+
+    The message is not passed on: it can contain parts of the file.
+    """
     message = str(error).lower()
     if isinstance(error, UnusableFile):
         return str(error)
@@ -32,6 +38,19 @@ def refusal_code(error: Exception) -> str:
     ):
         return "truncated"
     return "broken"
+
+
+def stored_words(values: Iterable[object]) -> str:
+    """Return the words that a file stores beside its content, such as a caption.
+
+    At most `WORDS_LENGTH` characters are returned. `values`: text or bytes; anything else is ignored.
+    """
+    found: dict[str, None] = {}  # a dict, to keep the order and no words twice
+    for value in values:
+        text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+        if isinstance(text, str) and (words := " ".join(text.replace("\0", " ").split())):
+            found[words] = None
+    return " / ".join(found)[:WORDS_LENGTH]
 
 
 def fit_within(size: tuple[int, int], side: int) -> tuple[int, int]:

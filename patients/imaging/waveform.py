@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from itertools import pairwise
 
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw
 
-from .letter_page import CREAM, FIBER, INK, RULE
+from .letter_page import CREAM, INK, RULE, paste_fibers
 
 SIZE = (1280, 512)
 """Width and height of the waveform picture in pixels."""
@@ -50,25 +49,21 @@ def sound_fingerprint(peaks: Sequence[int]) -> int | None:
 
     The recording is divided into 65 windows. Each bit says whether it grows louder from one window to the
     next. So a copy in another format, or of another loudness, has the same bits. A shortened copy does not.
-    None if that is of no use: for silence, a steady tone or less than a second.
+    None if it would be alike for many recordings: for silence, a steady tone or less than 65 peaks.
     """
     if len(peaks) < _WINDOWS or max(peaks) < _SILENCE * 32768:
         return None
     windows = _means(peaks, _WINDOWS)
-    bits = sum(
-        (later > 1.02 * before + 1) << place for place, (before, later) in enumerate(pairwise(windows))
-    )
+    bits = sum((later > 1.02 * before + 1) << bit for bit, (before, later) in enumerate(pairwise(windows)))
     return bits if 10 <= bits.bit_count() <= 54 else None
 
 
 def _bar_peaks(peaks: Sequence[int], count: int) -> list[float]:
+    """Return the largest peak of each of `count` parts. With fewer peaks, neighboring parts share one."""
     if not peaks:
         raise ValueError("there is nothing to hear")
     edges = [len(peaks) * number // count for number in range(count + 1)]
-    return [
-        max(peaks[min(start, len(peaks) - 1) : max(end, start + 1)] or peaks[-1:])
-        for start, end in pairwise(edges)
-    ]
+    return [max(peaks[start : max(end, start + 1)]) for start, end in pairwise(edges)]
 
 
 def _means(peaks: Sequence[int], count: int) -> list[float]:
@@ -77,17 +72,12 @@ def _means(peaks: Sequence[int], count: int) -> list[float]:
 
 
 def _draw_paper() -> Image.Image:
-    """Draw cream paper with three faint rules. Its fibers are random each time."""
+    """Draw cream paper with three faint rules."""
     width, height = SIZE
-    coarse = (width // 3 + 1, height // 3 + 1)
-    grain = Image.frombytes("L", coarse, os.urandom(coarse[0] * coarse[1]))
-    shade = grain.filter(ImageFilter.GaussianBlur(0.8)).point(
-        [max(0, round(14 + (v - 128) * 0.12)) for v in range(256)]
-    )
     paper = Image.new("RGB", SIZE, CREAM)
     draw = ImageDraw.Draw(paper)
     for share in (0.1, 0.5, 0.9):
         y = round(height * share)
         draw.line([(round(width * _MARGIN), y), (round(width * (1 - _MARGIN)), y)], RULE, 2)
-    paper.paste(FIBER, mask=shade.resize(SIZE, Image.Resampling.BICUBIC))
+    paste_fibers(paper)
     return paper

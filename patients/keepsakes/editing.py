@@ -2,6 +2,7 @@
 
 import dataclasses
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -14,6 +15,22 @@ from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory
 from patients.vault.models import StoredObject
 
+# The audit actions by which a keepsake's fields change, to say who did it last.
+CHANGES = ("keepsake.brought", "keepsake.changed", "keepsake.accepted", "keepsake.returned")
+
+
+def lock_keepsake(keepsake: UUID) -> Keepsake | None:
+    """Lock a keepsake and its case, and return it as it is now; None if there is none.
+
+    Call in a transaction.
+    """
+    case = Keepsake.objects.filter(pk=keepsake).values_list("case_id", flat=True).first()
+    if case is None:
+        return None
+    Case.objects.select_for_update().get(pk=case)
+    rows = Keepsake.objects.select_for_update(of=("self",)).select_related("case", "picture", "thumb")
+    return rows.filter(pk=keepsake).first()
+
 
 @transaction.atomic
 def change_keepsake(
@@ -23,14 +40,15 @@ def change_keepsake(
 
     A keepsake that the clinic had returned waits for review again.
     Errors: CaseLocked if the map is locked, if the patient has removed the keepsake meanwhile, or if a photo
-    is requested for an object that is in the clinic's custody.
+    is requested for an object that is in the clinic's custody; Memory.DoesNotExist if `memory` is gone from
+    the case.
     """
     case = open_case_of(keepsake.case_id)
     rows = Keepsake.objects.select_for_update().filter(pk=keepsake.pk, case=case, gone_at__isnull=True)
     if (row := rows.first()) is None:
         raise CaseLocked(_("You have taken this one back meanwhile. It is destroyed."))
     row.write(dataclasses.replace(row.read(), **values))
-    row.memory = memory
+    row.memory = Memory.objects.select_for_update().get(pk=memory.pk, case=case) if memory else None
     if kind == Keepsake.Kind.PHOTO and hasattr(row, "custody"):
         raise CaseLocked(_("The thing itself is with us, so this stays a photograph of a thing."))
     if kind and {kind, row.kind} <= {Keepsake.Kind.PHOTO, Keepsake.Kind.OBJECT}:

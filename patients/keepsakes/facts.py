@@ -29,5 +29,9 @@ def things_of(cases: Sequence[Case]) -> Mapping[UUID, Things]:
             last=Max("added_at", filter=here | Q(level__gt=0)),
         )
     )
-    counts: list[dict[str, Any]] = [dict(row) for row in rows]
-    return {case: Things(**row) for row in counts if (case := row.pop("case"))}
+    things: dict[UUID, Things] = {}
+    for row in rows:
+        counts: dict[str, Any] = dict(row)
+        case = counts.pop("case")
+        things[case] = Things(**counts)
+    return things

@@ -3,10 +3,14 @@
 from typing import Any
 
 from django import forms
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
-from patients.keepsakes.models import Keepsake, KeepsakeFields
-from patients.memories.forms import PatientMemoryForm, named_memories
+from clinic.edits.basis import Basis
+from clinic.edits.forms import EditForm
+from patients.keepsakes.models import OTHERS_LENGTH, Keepsake, KeepsakeFields
+from patients.memories.forms import PatientMemoryForm, WhenField, named_memories
+from patients.memories.when import shown
 
 NEW, LATER = "new", ""
 KEEP, DROP = "keep", "drop"
@@ -41,7 +45,7 @@ def middle_of(spot: str) -> list[float]:
     return [(column + 0.5) / 3, (row + 0.5) / 3]
 
 
-class KeepsakeForm(forms.Form):
+class KeepsakeForm(EditForm):
     """Caption, kind, who else is in it, what should go last, and the memory it belongs to."""
 
     caption = forms.CharField(label=_("What does it show?"), max_length=300, required=False)
@@ -54,7 +58,13 @@ class KeepsakeForm(forms.Form):
         widget=forms.RadioSelect,
         required=False,
     )
-    others = forms.CharField(label=_("Who else is in it?"), max_length=300, required=False)
+    when = WhenField(
+        label=_("When is it from?"),
+        max_length=100,
+        required=False,
+        help_text=_("If you know it better than the camera: “14 Feb 2003”, “summer 2002”, “about 2003”"),
+    )
+    others = forms.CharField(label=_("Who else is in it?"), max_length=OTHERS_LENGTH, required=False)
     spot = forms.ChoiceField(
         label=_("What should go last?"),
         choices=[*SPOTS, (NO_SPOT, _("nothing in particular"))],
@@ -79,15 +89,23 @@ class KeepsakeForm(forms.Form):
         self, *args: Any, keepsake: Keepsake, keepsake_fields: KeepsakeFields, **kwargs: Any
     ) -> None:
         self.keepsake_fields = keepsake_fields
-        kwargs["initial"] = {
+        saved = {
             "caption": keepsake_fields.caption,
             "kind": keepsake.kind,
+            "when": keepsake_fields.when or keepsake_fields.day,
             "others": keepsake_fields.others,
             "spot": spot_of(keepsake_fields.focus),
             "place": KEEP if keepsake_fields.place else "",
             "memory": str(keepsake.memory_id or LATER),
         }
-        super().__init__(*args, **kwargs)
+        # Choosing an area replaces the exact spot, which may have moved inside of the area.
+        states = {
+            "spot": _percent(keepsake_fields.focus),
+            "when": f"{keepsake_fields.when}\n{keepsake_fields.day}",
+            "place": f"{keepsake_fields.place} {keepsake_fields.gps}",
+        }
+        about = f"keepsake:{keepsake.pk}"
+        super().__init__(*args, about=about, saved=saved, states=states, initial=saved, **kwargs)
         self.fields["memory"].choices = [  # type: ignore[attr-defined]
             (LATER, _("I will place it later")),
             (NEW, _("A new memory, described below")),
@@ -107,10 +125,47 @@ class KeepsakeForm(forms.Form):
             latitude, longitude = keepsake_fields.gps
             self.fields["place"].help_text = f"{latitude:.4f}, {longitude:.4f}"
 
+    @cached_property
+    def basis(self) -> Basis:
+        """The values as they are now, with the exact spot, which the script sends back with its area."""
+        plain = super().basis
+        shown = plain.shown | {"focus": _percent(self.keepsake_fields.focus)}
+        return Basis(plain.about, shown, plain.states)
+
+    def posted_texts(self, name: str) -> list[str]:
+        """Return the texts posted for a field. Those of a new exact spot have it after their area."""
+        texts = super().posted_texts(name)
+        if name == "spot" and (focus := self.posted_focus()):
+            exact = _percent(focus)
+            if not self.basis.was_shown("focus", exact, self.posted_basis):
+                return [f"{texts[0]} {exact}"]
+        return texts
+
+    def now_words(self, name: str) -> str:
+        """Return the stored value in words. A date has the day that its words were read as, in brackets."""
+        if name == "when" and self.keepsake_fields.when:
+            return f"{self.keepsake_fields.when} ({shown(self.keepsake_fields.day, '')})"
+        return super().now_words(name)
+
+    def posted_focus(self) -> list[float]:
+        """Return the exact spot that was posted, x and y in 0..1; an empty list if there is none."""
+        try:
+            found = [float(self.data.get(name, "")) / 100 for name in ("focus_x", "focus_y")]
+        except ValueError:
+            return []
+        return found if all(0 <= part <= 1 for part in found) else []
+
+    def shown_focus(self) -> list[str]:
+        """Return the exact spot that the page shows, in percent of width and height; empty for none."""
+        show_posted = self.is_bound and ("spot" in self.edited or "spot" in self.conflicts)
+        return _percent(self.posted_focus() if show_posted else self.keepsake_fields.focus).split()
+
     def field_values(self) -> dict[str, Any]:
-        """Return the cleaned values, keyed by the fields of KeepsakeFields that they change."""
-        data = self.cleaned_data
-        values: dict[str, Any] = {"caption": data["caption"], "others": data["others"]}
+        """Return the values that were edited, keyed by the fields of KeepsakeFields that they change."""
+        data = {name: value for name, value in self.cleaned_data.items() if name in self.edited}
+        values: dict[str, Any] = {name: data[name] for name in ("caption", "others") if name in data}
+        if "when" in data:
+            values |= {"when": data["when"].words, "day": data["when"].day}
         if "spot" in data:
             values["focus"] = self._focus()
         if data.get("place") == KEEP:
@@ -128,9 +183,14 @@ class KeepsakeForm(forms.Form):
         return self.keepsake_fields.focus if spot == spot_of(self.keepsake_fields.focus) else middle_of(spot)
 
 
+def _percent(focus: list[float]) -> str:
+    """Return an exact spot as text: "33.33 50.00", in percent of width and height; "" for none."""
+    return " ".join(f"{part * 100:.2f}" for part in focus)
+
+
 def new_memory_form(post: Any, keepsake: Keepsake, keepsake_fields: KeepsakeFields) -> PatientMemoryForm:
     """Return the form for a new memory on a keepsake's page, with the picture's own date if it has one."""
-    initial = {"when": keepsake_fields.taken_day, "title": keepsake_fields.caption}
+    initial = {"when": keepsake_fields.when or keepsake_fields.known_day, "title": keepsake_fields.caption}
     # The fields are in a closed <details>: there a browser refuses to submit without showing why.
     return PatientMemoryForm(
         post, prefix="new", case=keepsake.case, initial=initial, use_required_attribute=False

@@ -16,17 +16,10 @@ from clinic.failpoints import hit
 from patients.cases.editing import CaseLocked
 from patients.cases.models import Case
 from patients.imaging import page_bundle
-from patients.imaging.decode import (
-    DEFAULT_LIMITS,
-    DecodedLetter,
-    DecodedMedia,
-    DecodedPages,
-    Found,
-    Limits,
-    decode,
-)
-from patients.imaging.letter_page import PAGE_SIZE, page, undrawn
+from patients.imaging.decode import DecodedFile, DecodedLetter, DecodedMedia, DecodedPages, decode
+from patients.imaging.letter_page import PAGE_SIZE, count_undrawn, draw_page
 from patients.imaging.refusals import FileRefused
+from patients.keepsakes.limits import decode_limits
 from patients.keepsakes.models import Keepsake, KeepsakeFields, Upload
 from patients.memories.models import Memory
 from patients.vault.keys import Unwanted
@@ -58,49 +51,51 @@ def check_accepts(case: Case, size: int = 0) -> None:
         raise CaseLocked(_("There is no room left in your file for something this large."))
 
 
-def decode_limits() -> Limits:
-    """Return the limits for decoding one file, from the settings."""
-    return replace(
-        DEFAULT_LIMITS,
-        max_video_bytes=settings.LACUNA_VIDEO_MAX_BYTES,
-        max_seconds=settings.LACUNA_MEDIA_MAX_SECONDS,
-        max_pages=settings.LACUNA_PDF_MAX_PAGES,
-    )
+def _store_renditions(found: DecodedFile, case_id: UUID) -> list[StoredObject]:
+    """Store screen rendition, thumb and the copy for browsers, if any, as pending objects; return them.
 
-
-def _store_renditions(found: Found, case_id: UUID) -> tuple[StoredObject, StoredObject]:
-    """Store the screen rendition and the thumb as pending objects without a keepsake; return both."""
+    They have no keepsake yet.
+    """
     put_screen = partial(put, case_id=case_id, role=StoredObject.Role.SCREEN)
     put_thumb = partial(put, case_id=case_id, role=StoredObject.Role.THUMB, media_type="image/jpeg")
     if isinstance(found, DecodedLetter):
         bits = 8 * len("".join(found.text.split()).encode())
         text = put_screen(found.text.encode(), media_type="text/plain", capacity=bits)
-        return text, put_thumb(page(found.text), size=PAGE_SIZE)
+        return [text, put_thumb(draw_page(found.text), size=PAGE_SIZE)]
     if isinstance(found, DecodedPages):
         pages = put_screen(
             found.screen, media_type=page_bundle.MEDIA_TYPE, size=found.screen_size, capacity=found.capacity
         )
-        return pages, put_thumb(found.thumb, size=found.thumb_size)
+        return [pages, put_thumb(found.thumb, size=found.thumb_size)]
     width, height = found.screen_size
     picture = put_screen(
         found.screen, media_type="image/jpeg", size=found.screen_size, capacity=width * height * 24
     )
-    return picture, put_thumb(found.thumb, size=found.thumb_size)
+    renditions = [picture, put_thumb(found.thumb, size=found.thumb_size)]
+    if isinstance(found, DecodedMedia) and found.copy:
+        renditions.append(put_screen(found.copy, media_type=found.media_type))
+    return renditions
 
 
-def _fields_of(found: Found, filename: str, caption: str) -> KeepsakeFields:
+def _fields_of(found: DecodedFile, filename: str, caption: str) -> KeepsakeFields:
     fields = KeepsakeFields(caption=caption, filename=filename[-FILENAME_LENGTH:])
     if isinstance(found, DecodedLetter):
-        return replace(fields, words=found.words, undrawn=undrawn(found.text))
+        return replace(fields, words=found.words, undrawn=count_undrawn(found.text))
+    fields = replace(fields, unshown=list(found.unshown))
     if isinstance(found, DecodedPages):
         return replace(fields, pages=found.pages, prints=list(found.prints))
-    fields = replace(fields, taken=found.taken or "", gps=list(found.gps) if found.gps else [])
+    fields = replace(
+        fields,
+        taken=found.taken or "",
+        gps=list(found.gps) if found.gps else [],
+        stored_words=found.words,
+    )
     if isinstance(found, DecodedMedia):
         return replace(fields, fingerprint=found.fingerprint, sound=found.sound, seconds=found.seconds)
     return replace(fields, fingerprint=f"{found.fingerprint:016x}")
 
 
-def _kind(found: Found, requested: str) -> str:
+def _kind(found: DecodedFile, requested: str) -> str:
     """Return the kind of keepsake. The content decides; only for a picture `requested` may choose OBJECT."""
     if isinstance(found, DecodedLetter | DecodedPages):
         return Keepsake.Kind.LETTER
@@ -117,19 +112,21 @@ def create_keepsake(
     kind: str = "",
     caption: str = "",
     memory: Memory | None = None,
+    decoded: DecodedFile | None = None,
 ) -> Keepsake:
     """Decode `original` (a pending object), store its renditions and create a keepsake in its case.
 
     `kind`: "object" for a photograph of an object; any other value is ignored, the content decides.
-    `by`: None if the demonstration's loader creates it.
+    `decoded`: what `decode` has returned for the same bytes, where several keepsakes are made of one file.
     Errors: FileRefused, CaseLocked; then all that was stored for the keepsake is destroyed, the original
     included. After any other error (a database or a disk that fails) the original is as it was and the call
     may be repeated. Renditions that were stored are made again; the vault's sweep destroys those left over.
     """
     renditions: list[StoredObject] = []
     try:
-        with reader(original) as file:
-            found = decode(cast(BinaryIO, file), filename, limits=decode_limits())
+        if (found := decoded) is None:
+            with reader(original) as file:
+                found = decode(cast(BinaryIO, file), filename, limits=decode_limits())
         renditions += _store_renditions(found, original.case_id)
         hit("renditions-made")
         with transaction.atomic():
@@ -157,20 +154,21 @@ def create_keepsake(
 
 def _create_keepsake(
     stored: list[StoredObject],
-    found: Found,
+    found: DecodedFile,
     fields: KeepsakeFields,
     *,
     by: User | None,
     kind: str,
     memory: Memory | None,
 ) -> Keepsake:
-    """Create the keepsake and publish its objects (original, picture, thumb). Call it inside a transaction.
+    """Create the keepsake and publish its objects (original, picture, thumb, copy).
 
-    Errors: CaseLocked.
+    Call it inside a transaction. Errors: CaseLocked.
     """
-    original, picture, thumb = stored
+    original, picture, thumb = stored[:3]
     case = Case.objects.select_for_update().get(pk=original.case_id)
     check_accepts(case)
+    # A text letter has no size in pixels, but its thumb has.
     sized = thumb if isinstance(found, DecodedLetter) else picture
     keepsake = Keepsake(
         case=case,
@@ -186,7 +184,7 @@ def _create_keepsake(
     keepsake.write(fields)
     keepsake.save(update_fields=["sealed"])
     StoredObject.objects.filter(pk__in=[row.pk for row in stored]).update(keepsake=keepsake)
-    if isinstance(found, DecodedMedia):
+    if isinstance(found, DecodedMedia) and not found.copy:
         # Only objects with a media type can be played (playback.py). It comes from the decoder process, never
         # from the client.
         StoredObject.objects.filter(pk=original.pk).update(media_type=found.media_type)
@@ -194,7 +192,7 @@ def _create_keepsake(
         raise CaseLocked(_("This took too long. Please bring it again."))
     # In the same transaction: discarding an upload without a keepsake destroys its key, which is now the
     # original's key.
-    Upload.objects.filter(pk=original.pk).update(keepsake=keepsake)
+    Upload.objects.filter(pk=original.pk).update(keepsake=keepsake, sealed_tail=b"")
     Case.objects.filter(pk=case.pk, stage=Case.Stage.INTAKE).update(stage=Case.Stage.BRINGING)
     record(
         Act(

@@ -1,6 +1,6 @@
-"""Letters that are kept as text: their words, and what of them the page that fades does not show."""
+"""Letters that are stored as text: the text, and how much of it the drawn page does not show."""
 
-from patients.imaging.letter_page import undrawn
+from patients.imaging.letter_page import count_undrawn
 from patients.keepsakes.models import Keepsake, KeepsakeFields
 from patients.vault.keys import KeyGone
 from patients.vault.objects import read
@@ -17,14 +17,14 @@ def letter_text(row: Keepsake) -> str:
     return read(row.picture).decode()
 
 
-def undrawn_letters(row: Keepsake, fields: KeepsakeFields) -> int:
-    """Return how many letters of its text the page does not show; 0 if it is no text or cannot be read.
+def count_undrawn_characters(row: Keepsake, fields: KeepsakeFields) -> int:
+    """Return how many characters of a letter its page does not show; 0 if it is no text or cannot be read.
 
-    `fields` are those of `row`. A letter that was brought before they were counted is read for it.
+    `fields` are those of `row`. Older letters have no count there. For them the text is read and counted.
     """
     if fields.undrawn is not None or not fields.words:
         return fields.undrawn or 0
     try:
-        return undrawn(letter_text(row))
+        return count_undrawn(letter_text(row))
     except (KeyGone, Tampered, OSError):
         return 0

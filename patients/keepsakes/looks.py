@@ -1,7 +1,8 @@
-"""Looks at a case's keepsakes: staff see them blurred, and sharp for a reason that is on record.
+"""Who may see a case's keepsakes sharp: staff see them blurred until they have recorded a reason.
 
-The entry in the audit log is the permission. So nobody sees a keepsake sharp without an entry, and the
-patient reads each one with its reason (patients/cases/view_log.py). The patient's own looks are not recorded.
+Such an audit entry is called a "look", and it is the permission. So nobody sees a keepsake sharp without an
+entry, and the patient can read each look and its reason (patients/cases/view_log.py). Patients see their own
+keepsakes sharp without an entry.
 """
 
 from dataclasses import dataclass
@@ -29,8 +30,8 @@ from patients.keepsakes.models import Keepsake
 from patients.vault.models import StoredObject
 
 ACTION = "keepsake.unblurred"
-SHARP_FOR = timedelta(minutes=10)  # how long one look at one keepsake lasts
-VISIT = timedelta(hours=1)  # a mapping visit ends when no keepsake was looked at for so long
+SHARP_FOR = timedelta(minutes=10)  # how long after the entry a keepsake may be seen sharp
+VISIT = timedelta(hours=1)  # a mapping visit ends so long after its last look
 
 
 class LookReason(models.TextChoices):
@@ -56,9 +57,9 @@ class NoReason(ValueError):
 
 @dataclass(frozen=True)
 class CaseLook:
-    """An audit action that lets its actor see all keepsakes of a case, while the case is in `stage`.
+    """For how long an audit action lets its actor see all keepsakes of a case sharp.
 
-    lasts: how long after the entry.
+    stage: only while the case is in this stage. lasts: how long after the entry.
     """
 
     stage: str
@@ -69,16 +70,16 @@ CASE_LOOKS: dict[str, CaseLook] = {}
 
 
 def register_case_look(action: str, stage: str, lasts: timedelta) -> None:
-    """Let the actors of `action` see the keepsakes of its case sharp, while the case is in `stage`.
+    """Let the actor of an audit `action` see the keepsakes of its case sharp. stage, lasts: see `CaseLook`.
 
-    A higher package calls it at import time of its actions.py.
+    Other packages call it when their actions.py is imported.
     """
     CASE_LOOKS[action] = CaseLook(stage, lasts)
 
 
 @transaction.atomic
 def record_look(keepsake: Keepsake, reason: str, *, by: User) -> None:
-    """Record that `by` looks at a keepsake sharp, and why. Errors: NoReason."""
+    """Record that `by` sees a keepsake sharp, and why. Errors: NoReason if the reason is not known."""
     if reason not in LookReason.values:
         raise NoReason(_("Choose a reason. The patient can see it."))
     record(Act(ACTION, f"keepsake:{keepsake.pk}", actor=actor_of(by), case=keepsake.case_id, reason=reason))
@@ -87,8 +88,8 @@ def record_look(keepsake: Keepsake, reason: str, *, by: User) -> None:
 def may_look(user: User, case: Case, keepsake_id: UUID | None, *, lasts: timedelta = SHARP_FOR) -> bool:
     """Return whether `user` may see a keepsake of `case` sharp now.
 
-    The patient may. Staff may for `lasts` after their recorded look at this keepsake, and while a look at the
-    whole case lasts. The access policy is checked elsewhere.
+    The patient always may. Staff may for `lasts` after their recorded look at this keepsake, and while a look
+    at the whole case lasts (`CaseLook`). The caller must check the access policy.
     """
     if case.patient_id == user.pk:
         return True
@@ -100,16 +101,17 @@ def may_look(user: User, case: Case, keepsake_id: UUID | None, *, lasts: timedel
 
 
 def has_watched(user: User, case: Case) -> bool:
-    """Return whether `user` had a look at the whole case that would last still, had the stage not changed.
+    """Return whether `user` has a look at the whole case that is recent enough, in whatever stage it is now.
 
-    Their page may ask for a picture in the moment in which the session ends.
+    The session page may request a picture just when the session ends and the stage changes.
     """
-    recent = reduce(or_, (_within(action, look) for action, look in CASE_LOOKS.items()), Q(pk__in=[]))
+    nothing = Q(pk__in=[])
+    recent = reduce(or_, (_within(action, look) for action, look in CASE_LOOKS.items()), nothing)
     return Entry.objects.filter(recent, case=case.pk, actor=actor_of(user)).exists()
 
 
 def _within(action: str, look: CaseLook) -> Q:
-    """Return the condition for entries of `action` from which the look still lasts."""
+    """Return the condition for entries of `action` that are recent enough."""
     return Q(action=action, at__gt=timezone.now() - look.lasts)
 
 
@@ -122,7 +124,7 @@ def is_mapping(user: User, case: Case) -> bool:
 
 
 def require_look(visitor: Visitor, name: str, row: StoredObject, *, lasts: timedelta = SHARP_FOR) -> None:
-    """Check that the visitor may see a stored object sharp now. A denial is recorded.
+    """Check that the visitor may see a stored object sharp now. If not, record the denial and raise Refused.
 
     name: the URL's name in the access policy. row: loaded with its case. Errors: Refused (403).
     """

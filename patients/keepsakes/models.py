@@ -2,7 +2,7 @@
 
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
@@ -12,7 +12,9 @@ from django.utils.translation import gettext_lazy as _
 from patients.cases.models import Case
 from patients.imaging.device_clock import believable_day
 from patients.imaging.page_bundle import MEDIA_TYPE
+from patients.imaging.unshown import sentences
 from patients.memories.models import Memory
+from patients.memories.when import shown
 from patients.vault.models import StoredObject
 from patients.vault.sealed import SealedModel
 
@@ -31,18 +33,27 @@ class KeepsakeFields:
     caption: str = ""
     filename: str = ""
     taken: str = ""  # ISO time without time zone, as the device stored it, or only a day; use `taken_day`
+    when: str = ""  # the patient's own date in their words: "about 2003"; "" if `day` is exact
+    day: str = ""  # the patient's own date in ISO, for a rough one the middle of its period; before `taken`
     gps: list[float] = field(default_factory=list)  # [latitude, longitude]; empty once the patient drops it
     place: str = ""
     focus: list[float] = field(default_factory=list)  # [x, y] in 0..1: the spot that fades last
     others: str = ""  # other people in it
     fingerprint: str = ""  # perceptual hash in hex; compared in memory within the case, only stored encrypted
     words: int = 0  # number of words of a text letter
-    undrawn: int | None = None  # number of letters of it that its page does not show; None: not counted
+    undrawn: int | None = None  # number of its characters that its page does not show; None: not counted
     pages: int = 0  # number of pages of a letter uploaded as a PDF
     prints: list[str] = field(default_factory=list)  # fingerprints in hex of those pages that are not blank
     sound: str = ""  # fingerprint in hex of a recording: where it grows louder
     seconds: float = 0.0  # duration of a recording or a video
+    stored_words: str = ""  # the caption or comment that is in the file
+    # Codes of what the file holds and its page does not show (patients/imaging/unshown.py).
+    unshown: list[str] = field(default_factory=list)
     returned_because: str = ""
+    # Ids of the proposals with this keepsake that the patient dismissed (patients/placement/changes.py).
+    dismissed: list[str] = field(default_factory=list)
+    # How to undo the last action on several keepsakes (patients/placement/changes.py).
+    undo: dict[str, Any] = field(default_factory=dict)
 
     @property
     def taken_day(self) -> str:
@@ -50,10 +61,26 @@ class KeepsakeFields:
         return believable_day(self.taken, timezone.localdate())
 
     @property
+    def known_day(self) -> str:
+        """Return the ISO day to sort by: the patient's own, else that of the device; empty if unknown."""
+        return self.day or self.taken_day
+
+    @property
+    def known_date(self) -> str:
+        """Return the date in words for a page; empty if it is unknown."""
+        return shown(self.known_day, self.when)
+
+    @property
+    def unshown_sentences(self) -> "list[StrOrPromise]":
+        return sentences(self.unshown)
+
+    @property
     def page_numbers(self) -> range:
         return range(1, self.pages + 1)
 
 
+# The most characters of `KeepsakeFields.others`.
+OTHERS_LENGTH = 300
 UNNAMED: "dict[str, StrOrPromise]" = {
     "photo": _("A photograph"),
     "letter": _("A letter"),
@@ -136,11 +163,13 @@ class Keepsake(SealedModel):
 @dataclass(frozen=True)
 class UploadFields:
     filename: str = ""
+    metadata: str = ""  # the Upload-Metadata header as the client sent it, without the file's first bytes
 
 
 class Upload(SealedModel):
     """An upload in progress (tus 1.0). Its ciphertext is in the staging directory, in whole segments only.
 
+    The bytes behind the last whole segment are in `sealed_tail`, so that the smallest piece is kept.
     `id` is also the id of the key that encrypts the file and this row's sealed fields. The original that the
     upload becomes (a StoredObject) keeps this id and key.
     """
@@ -150,7 +179,12 @@ class Upload(SealedModel):
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     kind = models.CharField(max_length=10, choices=Keepsake.Kind.choices, default=Keepsake.Kind.PHOTO)
     length = models.BigIntegerField()  # plaintext bytes announced
+    # The client says later how long it is. Until then `length` is what it may have at most.
+    length_deferred = models.BooleanField(default=False)
     offset = models.BigIntegerField(default=0)  # plaintext bytes acknowledged
+    sealed_tail = models.BinaryField(default=b"", editable=False)
+    # Another request of the client waits for the lock. A request that gets no more bytes then gives it up.
+    wanted = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField()
     keepsake = models.OneToOneField(Keepsake, on_delete=models.CASCADE, null=True, related_name="upload")

@@ -6,11 +6,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from patients.imaging.limits import DEFAULT_LIMITS
-from patients.imaging.refusals import Code, FileRefused
+from patients.imaging.refusals import Code, FileRefused, size_words
+from patients.keepsakes.limits import max_upload_bytes
 
 REFUSAL_TEXTS: dict[str, str | Promise] = {
     "not-taken": gettext_lazy("One file found no room in your file. Please talk to the clinic."),
     "full": gettext_lazy("There is no room for one of the files at the moment. Please try again later."),
+    "late": gettext_lazy(
+        "You were signed out when you sent this. What you wrote is here now; please choose the files again."
+    ),
     "stopped": gettext_lazy("One of the files was stopped on its way. Please choose it again."),
 }
 FIGURES = {
@@ -39,8 +43,9 @@ def _sentence(code: str) -> str:
     if code in REFUSAL_TEXTS:
         return str(REFUSAL_TEXTS[code])
     if code in set(Code):
-        figures = FIGURES | {
-            "megabytes": settings.LACUNA_UPLOAD_MAX_BYTES // 2**20,
+        figures: dict[str, int | str] = {
+            **FIGURES,
+            "size": size_words(max_upload_bytes()),
             "pages": settings.LACUNA_PDF_MAX_PAGES,
             "minutes": settings.LACUNA_MEDIA_MAX_SECONDS // 60,
         }

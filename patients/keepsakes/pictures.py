@@ -129,7 +129,8 @@ class Pictures:
             if row.media_type == JPEG and has_watched(visitor.user, row.case):
                 return blurred(self.object_bytes(row))  # the page of a session that has just ended
             refuse_look(visitor, POLICY_NAME, row)
-        if (number > 0) != (row.media_type == MEDIA_TYPE):
+        has_pages = row.media_type == MEDIA_TYPE
+        if has_pages != (number > 0):
             raise Refused(404, _("There is no such picture."))
         return page_of(self.object_bytes(row), number) if number else self.object_bytes(row)
 
@@ -169,8 +170,8 @@ class Pictures:
     def evict_gone(self) -> None:
         """Drop all cached pictures that are not current any more, with one query."""
         ids = self.cache.ids()
-        still = set(current(StoredObject.objects.filter(pk__in=ids)).values_list("pk", flat=True))
-        self.cache.drop(*(ids - still))
+        current_ids = set(current(StoredObject.objects.filter(pk__in=ids)).values_list("pk", flat=True))
+        self.cache.drop(*(ids - current_ids))
 
     def ensure_eviction(self) -> None:
         """Start the eviction task unless it runs on the current event loop. (A task ends with its loop.)"""

@@ -1,6 +1,7 @@
-"""Serve recordings and videos from the vault: /playback/<id of the original>.
+"""Serve recordings and videos from the vault: /playback/<id of the original, or of its copy for browsers>.
 
-Only originals that the decoder process found playable have a media type, and they are sent with that type. A
+Only originals that the decoder process found playable have a media type, and they are sent with that type. Of
+the others it has made a copy for browsers, which is played in their place and destroyed with them. A
 response is decrypted chunk by chunk. The rows are checked for each chunk, and access every `CHECK_EVERY`
 seconds, so a first pass, a sign-out or a lost permission stops a response that is already playing, not only
 the next request.
@@ -46,6 +47,7 @@ CHUNK_BYTES = 256 * 1024
 RANGE_BYTES = 4 * 1024 * 1024
 CHECK_EVERY = 2.0  # seconds until a response that is playing notices a lost permission
 RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+PLAYED_ROLES = (StoredObject.Role.ORIGINAL, StoredObject.Role.SCREEN)
 TYPES = frozenset(
     {"audio/mpeg", "audio/ogg", "audio/wav", "audio/mp4", "audio/webm", "video/mp4", "video/webm"}
 )
@@ -60,10 +62,10 @@ def with_player(view: View) -> View:
 
 
 def format_duration(seconds: float) -> str:
-    """Return a duration in seconds as text, such as 3:05; empty for 0."""
+    """Return a duration in seconds as text, such as 3:05 or 1:03:05; empty for 0."""
     whole = round(seconds)
-    minutes = f"{whole // 3600}:{whole // 60 % 60:02d}" if whole >= 3600 else str(whole // 60)
-    return f"{minutes}:{whole % 60:02d}" if seconds else ""
+    hours_and_minutes = f"{whole // 3600}:{whole // 60 % 60:02d}" if whole >= 3600 else str(whole // 60)
+    return f"{hours_and_minutes}:{whole % 60:02d}" if seconds else ""
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,9 @@ class ByteRange:
 
 
 def playable(rows: StoredObjectQuerySet) -> StoredObjectQuerySet:
-    """Filter `rows` to the playable ones: originals of recordings and videos before their first pass."""
+    """Filter `rows` to what is played of recordings and videos before their first pass."""
     return rows.live().filter(
-        role=StoredObject.Role.ORIGINAL,
+        role__in=PLAYED_ROLES,
         media_type__in=TYPES,
         keepsake__gone_at__isnull=True,
         keepsake__level=0,
@@ -86,8 +88,8 @@ def playable(rows: StoredObjectQuerySet) -> StoredObjectQuerySet:
     )
 
 
-def original_of(keepsake: Keepsake) -> StoredObject | None:
-    """Return the original of a keepsake if it can be played, else None."""
+def played_of(keepsake: Keepsake) -> StoredObject | None:
+    """Return what is played of a keepsake: its original or the copy for browsers. None if there is none."""
     return playable(StoredObject.objects.filter(keepsake=keepsake)).first()
 
 
@@ -163,7 +165,7 @@ class Playback:
 
 
 def find_playable(scope: Scope, object_id: UUID) -> StoredObject:
-    """Check access and return the playable original.
+    """Check access and return the original or copy to play.
 
     Errors: Refused (403 without a recorded look, 404, or 410 if it was destroyed).
     """
@@ -175,7 +177,7 @@ def find_playable(scope: Scope, object_id: UUID) -> StoredObject:
         require_look(visitor, POLICY_NAME, row, lasts=SHARP_FOR + longest)
         return row
     ended = rows.filter(
-        role=StoredObject.Role.ORIGINAL,
+        role__in=PLAYED_ROLES,
         media_type__in=TYPES,
         state__in=[StoredObject.State.DOOMED, StoredObject.State.DESTROYED],
     )

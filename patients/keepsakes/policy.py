@@ -2,7 +2,7 @@
 
 from clinic.access.policy import Row, register, roles
 from clinic.accounts.models import Role
-from patients.cases.relations import CASE_TEAM, CASE_TECHNICIAN, OWN
+from patients.cases.relations import CASE_TEAM, OWN
 
 PATIENT = roles(Role.PATIENT)
 
@@ -18,8 +18,8 @@ register(
         "patients:review-rest": Row((), CASE_TEAM),
         "patients:upload": Row(PATIENT, PATIENT),
         "patients:upload-form": Row((), PATIENT),
-        "patients:picture": Row(roles(Role.DOCTOR, CASE_TECHNICIAN, OWN)),
-        "patients:picture-blurred": Row(roles(Role.DOCTOR, CASE_TECHNICIAN, OWN)),
-        "patients:playback": Row(roles(Role.DOCTOR, CASE_TECHNICIAN, OWN)),
+        "patients:picture": Row(roles(*CASE_TEAM, OWN)),
+        "patients:picture-blurred": Row(roles(*CASE_TEAM, OWN)),
+        "patients:playback": Row(roles(*CASE_TEAM, OWN)),
     }
 )

@@ -1,8 +1,8 @@
 """Uploads in progress. The staging directory has their ciphertext, segment by segment, and no plaintext.
 
-The id of an upload is also the id of its key, from the start. Only whole segments that are on the disk are
-acknowledged. An incomplete segment is only in memory; after an interruption the client sends it again.
-Whoever writes, finishes or discards an upload must hold the lock of its staged file.
+The id of an upload is also the id of its key, from the start. When a request ends, the whole segments are
+synced to the disk and the bytes after the last one are sealed into the upload's row; then all of them are
+acknowledged. Whoever writes, finishes or discards an upload must hold the lock of its staged file.
 """
 
 import fcntl
@@ -12,6 +12,7 @@ import threading
 import time
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -30,12 +31,15 @@ from clinic.failpoints import hit
 from patients.cases.editing import CaseLocked
 from patients.cases.models import Case
 from patients.imaging.refusals import FileRefused
+from patients.imaging.sniff import HEAD_BYTES
 from patients.keepsakes.ingest import FILENAME_LENGTH, check_accepts, create_keepsake, remaining_quota
+from patients.keepsakes.limits import check_head, max_bytes_by_head, max_upload_bytes
 from patients.keepsakes.models import Keepsake, Upload, UploadFields
 from patients.vault.configured import key_store
 from patients.vault.keys import KeyGone, KeyStoreDamaged
 from patients.vault.models import StoredObject
 from patients.vault.objects import associated_data, destroy, mark_for_destruction, storage
+from patients.vault.sealed import seal, unseal
 from patients.vault.stream import HEADER, SEGMENT, Encryptor, Tampered, ciphertext_size, plaintext_of
 
 # An upload that was not continued for this long is discarded.
@@ -94,7 +98,7 @@ def open_upload_keys() -> set[UUID]:
 
 def bytes_left(case: Case) -> int:
     """Return how many bytes a file of unknown length may have; 0 if the quota is used up."""
-    return max(0, min(settings.LACUNA_UPLOAD_MAX_BYTES, remaining_quota(case)[1] - open_uploads(case)[1]))
+    return max(0, min(max_upload_bytes(), remaining_quota(case)[1] - open_uploads(case)[1]))
 
 
 def check_room(case: Case, length: int) -> None:
@@ -105,9 +109,19 @@ def check_room(case: Case, length: int) -> None:
         raise CaseLocked(_("You have brought as many keepsakes as one file can hold."))
 
 
-def begin_upload(case: Case, *, by: User, length: int, filename: str = "", kind: str = "") -> Upload:
+def begin_upload(
+    case: Case,
+    *,
+    by: User,
+    length: int,
+    filename: str = "",
+    kind: str = "",
+    metadata: str = "",
+    length_deferred: bool = False,
+) -> Upload:
     """Begin an upload of `length` plaintext bytes: create its key, its empty file and its row.
 
+    metadata: the client's Upload-Metadata header. length_deferred: `length` is a maximum (`set_length`).
     Announced bytes count as used, so that parallel uploads cannot exceed the quota.
     Errors: CaseLocked; OSError from key store or disk.
     """
@@ -117,12 +131,13 @@ def begin_upload(case: Case, *, by: User, length: int, filename: str = "", kind:
         case=case,
         by=by,
         length=length,
+        length_deferred=length_deferred,
         kind=kind or Upload.kind.field.default,
         expires_at=timezone.now() + EXPIRES,
     )
     key_store().create(upload.pk, case.pk)
     try:
-        upload.write(UploadFields(filename=clean_name(filename)))
+        upload.write(UploadFields(filename=clean_name(filename), metadata=metadata))
         path = staging_path(upload.pk)
         make_directory(path.parent)
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
@@ -161,7 +176,7 @@ def lock(upload: Upload) -> int:
 
 
 def _error_for_missing_file(upload: Upload) -> Busy | Discarded:
-    """Return Busy if the upload has just become a keepsake: whoever asks again is told which."""
+    """Return Busy if the upload has just become a keepsake (a repeated request gets it), else Discarded."""
     return Busy() if Upload.objects.filter(pk=upload.pk, keepsake__isnull=False).exists() else Discarded()
 
 
@@ -175,7 +190,7 @@ def discard(upload: Upload) -> None:
         return
     try:
         fd = lock(upload)
-    except Discarded:
+    except Discarded:  # the file is gone, but key or row may be left of an earlier attempt
         _discard_locked(upload)
         return
     try:
@@ -189,7 +204,7 @@ def _discard_locked(upload: Upload) -> None:
     if Upload.objects.filter(pk=upload.pk, keepsake__isnull=False).exists():
         return  # it became a keepsake, and its key is the original's
     key_store().destroy(upload.pk)
-    original = StoredObject.objects.filter(pk=upload.pk)  # if it was on its way to become a keepsake
+    original = StoredObject.objects.filter(pk=upload.pk)  # there is one if `finish_upload` had begun
     mark_for_destruction(original, "discarded")
     destroy(original)
     staging_path(upload.pk).unlink(missing_ok=True)
@@ -239,7 +254,9 @@ def discard_expired() -> int:
 
 
 def _unlink_strays() -> int:
-    directory = staging_path(UUID(int=0)).parent
+    """Delete staged files that are older than `STRAY_AGE` and have no row; return how many."""
+    any_id = UUID(int=0)
+    directory = staging_path(any_id).parent
     before = time.time() - STRAY_AGE.total_seconds()
     old = []
     for path in directory.glob("*"):
@@ -258,8 +275,9 @@ def _unlink_strays() -> int:
 class Writer:
     """Continues one upload. Only one writer can exist at a time, among all processes.
 
-    Creating it locks the upload. Errors: Busy, Discarded, KeyGone; OffsetMismatch if `offset` is given and is
-    not the number of acknowledged bytes.
+    received: plaintext bytes so far. acknowledged: those that were durable at the start, or at `pause`.
+    finished: the staged file has its last segment. Creating a writer locks the upload. Errors: Busy,
+    Discarded, KeyGone; OffsetMismatch if `offset` is given and is not the number of acknowledged bytes.
     """
 
     def __init__(self, upload: Upload, offset: int | None = None) -> None:
@@ -301,40 +319,91 @@ class Writer:
             os.lseek(self.fd, 0, os.SEEK_END)
         else:
             self.encryptor = Encryptor(key, aad)
-        self.acknowledged = plaintext_of(segments)
+        tail = self._read_tail(key)
+        self.encryptor.update(tail)
+        self.acknowledged = plaintext_of(segments) + len(tail)
+
+    def _read_tail(self, key: bytes) -> bytes:
+        """Return the plaintext behind the last whole segment; empty if a segment was written after it."""
+        sealed = Upload.objects.filter(pk=self.upload.pk).values_list("sealed_tail", flat=True).first()
+        try:
+            return unseal(key, self._tail_data(), sealed) if sealed else b""
+        except Tampered:
+            return b""
+
+    def _tail_data(self) -> bytes:
+        """Return the associated data of the tail: it follows this many segments of this upload."""
+        return f"{associated_data(self.upload.pk)!r} tail {self.encryptor.segments}".encode()
 
     def write(self, data: bytes) -> None:
         """Encrypt plaintext and write all whole segments to the staged file.
 
-        Errors: TooManyBytes beyond the announced length; Discarded after `close`; OSError.
+        Errors: TooManyBytes beyond the announced length; FileRefused once the first bytes tell that the whole
+        will be refused; Discarded after `close`; OSError.
         """
         with self._lock:
             if self._closed:
                 raise Discarded
+            if self.received < HEAD_BYTES <= self.received + len(data):
+                self._check_head(self.encryptor.unsealed + data)
             if self.received + len(data) > self.upload.length:
                 raise TooManyBytes
             self.received += len(data)
             self._write_all(self.encryptor.update(data))
+
+    def _check_head(self, head: bytes) -> None:
+        """Check the kind of the file and its size by its first bytes. Errors: FileRefused.
+
+        The most that a file of unknown length may have becomes that of its kind.
+        """
+        filename = self.upload.read().filename
+        if not self.upload.length_deferred:
+            check_head(head, filename, self.upload.length)
+        elif (most := max_bytes_by_head(head, filename)) < self.upload.length:
+            self.upload.length = most
+            Upload.objects.filter(pk=self.upload.pk, length_deferred=True).update(length=most)
 
     def _write_all(self, ciphertext: bytes) -> None:
         view = memoryview(ciphertext)
         while view:
             view = view[os.write(self.fd, view) :]
 
+    def set_length(self, length: int) -> bool:
+        """Set the length of an upload that was announced without one.
+
+        Return whether the upload has this length now. A length that is known never changes. One below the
+        bytes that have arrived, or above the maximum, is not accepted.
+        """
+        if self.upload.length_deferred and self.received <= length <= self.upload.length:
+            Upload.objects.filter(pk=self.upload.pk).update(length=length, length_deferred=False)
+            self.upload.length, self.upload.length_deferred = length, False
+        return not self.upload.length_deferred and length == self.upload.length
+
     @property
     def complete(self) -> bool:
-        return self.received == self.upload.length
+        """Whether all bytes have arrived, and the client has said that these are all."""
+        return self.received == self.upload.length and not self.upload.length_deferred
 
     def pause(self) -> int:
-        """Sync the whole segments to disk and return the acknowledged offset, in plaintext bytes."""
+        """Make durable what has arrived, release the lock, and return the acknowledged offset in bytes.
+
+        Errors: KeyGone if the upload's key was destroyed meanwhile.
+        """
+        changes: dict[str, Any] = {"wanted": False, "expires_at": timezone.now() + EXPIRES}
         with self._lock:
             if not self._closed and not self.finished:
                 durable.fsync(self.fd)
-                self.acknowledged = plaintext_of(os.fstat(self.fd).st_size // SEGMENT)
-        Upload.objects.filter(pk=self.upload.pk).update(
-            offset=self.acknowledged, expires_at=timezone.now() + EXPIRES
-        )
+                tail = self.encryptor.unsealed
+                changes["sealed_tail"] = seal(key_store().get(self.upload.pk), self._tail_data(), tail)
+                self.acknowledged = plaintext_of(self.encryptor.segments) + len(tail)
+        Upload.objects.filter(pk=self.upload.pk).update(offset=self.acknowledged, **changes)
+        self.upload.expires_at = changes["expires_at"]
+        self.close()
         return self.acknowledged
+
+    def is_wanted(self) -> bool:
+        """Return whether another request of the client waits for the lock."""
+        return Upload.objects.filter(pk=self.upload.pk, wanted=True).exists()
 
     def finish(self) -> None:
         """Note in the database that all has arrived, then write the last segment and sync the file.
@@ -344,8 +413,10 @@ class Writer:
         """
         if self._closed:
             raise Discarded
-        Upload.objects.filter(pk=self.upload.pk).update(offset=self.received, length=self.received)
-        self.upload.length = self.received
+        Upload.objects.filter(pk=self.upload.pk).update(
+            offset=self.received, length=self.received, length_deferred=False
+        )
+        self.upload.length, self.upload.length_deferred = self.received, False
         with self._lock:
             if self._closed:
                 raise Discarded
@@ -411,7 +482,7 @@ def _store_original(upload: Upload) -> StoredObject:
     """Create the original's row and store the staged ciphertext in the vault, unless an earlier call did so.
 
     The staged file stays until the keepsake is there: whoever works on the upload holds its lock.
-    Errors: KeyGone if the row is doomed.
+    Errors: KeyGone if the original is marked for destruction, or destroyed.
     """
     original, _created = StoredObject.objects.get_or_create(
         id=upload.pk,

@@ -1,18 +1,17 @@
-"""Resumable uploads by tus 1.0 (creation, HEAD, PATCH, termination).
+"""Resumable uploads by tus 1.0.
+
+Creation (also with the first piece, also without a length), HEAD, PATCH, checksum, termination, expiration.
 
 Session, policy and CSRF token are checked from the headers before a byte of the body is read.
 """
 
-import base64
-import binascii
-import json
-import logging
+import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
+from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
-from django.conf import settings
 from django.db import Error
 from django.utils import translation
 from django.utils.translation import gettext as _
@@ -20,7 +19,12 @@ from django.utils.translation import gettext as _
 from clinic.http.guard import Receive, Refused, Scope, Send, Visitor, admit, answer, outages_refused
 from clinic.unavailable import is_full
 from patients.cases.editing import CaseLocked
-from patients.imaging.refusals import FileRefused
+from patients.cases.models import Case
+from patients.imaging.refusals import Code, FileRefused
+from patients.keepsakes.checked_pieces import CheckedPiece, WrongChecksum
+from patients.keepsakes.duplicates import lookalikes
+from patients.keepsakes.half_way import twin_of
+from patients.keepsakes.limits import check_announced, check_head
 from patients.keepsakes.models import Upload
 from patients.keepsakes.staging import (
     Busy,
@@ -29,9 +33,25 @@ from patients.keepsakes.staging import (
     TooManyBytes,
     Writer,
     begin_upload,
+    bytes_left,
     discard,
     record_refusal,
     refusal_code,
+)
+from patients.keepsakes.tus_headers import (
+    BODY_TYPE,
+    VERSION,
+    Checksum,
+    is_length_deferred,
+    length_headers,
+    method_of,
+    not_understood,
+    offset_headers,
+    option_headers,
+    parse_checksum,
+    parse_length,
+    parse_metadata,
+    parse_offset,
 )
 from patients.keepsakes.upload_requests import (
     TUS_HEADERS,
@@ -44,53 +64,69 @@ from patients.keepsakes.upload_requests import (
     requested_kind,
     send_error,
     storage_error,
-    too_large_error,
 )
 from patients.vault.keys import KeyGone
 
-log = logging.getLogger("lacuna.unavailable")
+P = ParamSpec("P")
+T = TypeVar("T")
 
-VERSION = "1.0.0"
 UPLOAD_PATH = re.compile(r"/upload/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})")
+# Seconds. A broken connection may stay open on this side for a quarter of an hour. So a request that got no
+# bytes for `QUIET` ends if another request waits for its upload, and after `SILENCE` it ends in any case.
+# `PATIENCE`: how long a request waits for an upload that another request has locked.
+QUIET, SILENCE, PATIENCE = 1.0, 30.0, 3.0
+LOCK_INTERVAL = 0.1  # seconds between two attempts to lock
+MAX_DRAINED = 16 * 1024 * 1024  # bytes of a refused piece that are still read
 
 
-def parse_metadata(header: str) -> dict[str, str]:
-    """Parse tus' Upload-Metadata header: pairs of a key and a base64 value. Errors: Refused."""
-    found: dict[str, str] = {}
-    for pair in filter(None, (part.strip() for part in header.split(","))):
-        key, _space, value = pair.partition(" ")
-        try:
-            found[key] = base64.b64decode(value, validate=True).decode("utf-8", "replace")
-        except binascii.Error as error:
-            raise Refused(400, _("This upload was announced in a way we do not understand.")) from error
-    return found
+class Disconnected(Exception):
+    """The client has closed the connection before the end of the body."""
 
 
-def parse_length(header: str) -> int:
-    """Parse the Upload-Length header. Errors: Refused: 400 if it is not a number, 422 if it is 0."""
-    if not re.fullmatch(r"[0-9]{1,40}", header):
-        raise Refused(400, _("This upload was announced without its length."))
-    if not (length := int(header)):
-        raise Refused(422, _("This file is empty. Please choose it again from where it was saved."))
-    return length
+class Silent(Exception):
+    """The client sent nothing for `SILENCE`, or for `QUIET` while another request waits for the upload."""
+
+
+def check_is_new(case: Case, announced: Mapping[str, str], length: int | None) -> None:
+    """Refuse a file whose mark is that of a keepsake, unless the patient sends it all the same.
+
+    announced: the values of the metadata. length: in bytes, None if it is not announced.
+    Errors: Refused, with the keepsake's id in a header.
+    """
+    if "anyway" not in announced and (twin := twin_of(case, announced.get("mark", ""), length)):
+        text = _("You have brought this very file already.")
+        raise Refused(409, text, {"Lacuna-Twin": str(twin)})
 
 
 def create(visitor: Visitor, headers: Mapping[str, str]) -> Upload:
-    """Create an upload (tus creation). Errors: Refused, CaseLocked, OSError.
+    """Create an upload (tus creation). Errors: Refused, CaseLocked, FileRefused, OSError.
 
-    CaseLocked and a file that is too large are recorded in the audit log.
+    CaseLocked and FileRefused are recorded in the audit log. A file is refused by its name, its length, and
+    its first bytes if they are among the metadata.
     """
     check_csrf(visitor, headers.get("x-csrftoken", ""), name="patients:upload")
-    length = parse_length(headers.get("upload-length", ""))
-    announced = parse_metadata(headers.get("upload-metadata", ""))
+    deferred = is_length_deferred(headers)
+    length = 0 if deferred else parse_length(headers.get("upload-length", ""))
+    metadata = parse_metadata(headers.get("upload-metadata", ""))
+    announced = metadata.values
     case = current_case(visitor)
-    if length > settings.LACUNA_UPLOAD_MAX_BYTES:
-        record_refusal(case.pk, "too_many_bytes", length, by=visitor.user)
-        raise too_large_error()
-    filename, kind = announced.get("filename", ""), requested_kind(announced.get("kind", ""))
+    filename = announced.get("filename", announced.get("name", ""))
     try:
-        return begin_upload(case, by=visitor.user, length=length, filename=filename, kind=kind)
-    except CaseLocked as refusal:
+        check_announced(filename, length)
+        if metadata.head:
+            check_head(metadata.head, filename, length)
+        check_is_new(case, announced, None if deferred else length)
+        return begin_upload(
+            case,
+            by=visitor.user,
+            # A deferred length reserves all that is left; at least 1 byte, so that a full quota is refused.
+            length=max(1, bytes_left(case)) if deferred else length,
+            length_deferred=deferred,
+            filename=filename,
+            kind=requested_kind(announced.get("kind", "")),
+            metadata=metadata.header,
+        )
+    except (CaseLocked, FileRefused) as refusal:
         record_refusal(case.pk, refusal_code(refusal), length, by=visitor.user)
         raise
 
@@ -100,30 +136,38 @@ def find_upload(visitor: Visitor, upload_id: UUID) -> Upload:
 
     Errors: Refused (404), also for an upload of another user; the denial is recorded.
     """
-    upload = Upload.objects.filter(pk=upload_id, by=visitor.user).first()
+    upload = Upload.objects.filter(pk=upload_id, by=visitor.user).select_related("keepsake").first()
     if upload is None:
         deny(visitor, "no-object", name="patients:upload", upload=upload_id)
         raise Refused(404, _("We do not know this upload. Please choose the file again."))
     return upload
 
 
-def open_writer(visitor: Visitor, headers: Mapping[str, str], upload_id: UUID) -> Writer | UUID:
-    """Return a writer for the upload, or the id of the keepsake if the upload is one already.
+def check_body_type(headers: Mapping[str, str]) -> None:
+    """Check that a request's body is a piece of a file. Errors: Refused."""
+    if headers.get("content-type") != BODY_TYPE:
+        raise not_understood(415)
+
+
+def open_writer(visitor: Visitor, headers: Mapping[str, str], upload_id: UUID) -> Writer | Upload:
+    """Return a writer for the upload, or the upload itself if it is a keepsake already.
 
     Errors: Refused, Busy, Discarded, OffsetMismatch.
     """
     check_csrf(visitor, headers.get("x-csrftoken", ""), name="patients:upload")
-    if headers.get("content-type") != "application/offset+octet-stream":
-        raise Refused(415, _("This upload was sent in a way we do not understand."))
-    offset = headers.get("upload-offset", "")
-    if not re.fullmatch(r"[0-9]{1,18}", offset):
-        raise Refused(400, _("This upload was sent in a way we do not understand."))
+    check_body_type(headers)
+    offset = parse_offset(headers)
+    length = parse_length(headers["upload-length"]) if "upload-length" in headers else None
     upload = find_upload(visitor, upload_id)
     if upload.keepsake_id is None:
-        return writer_for(upload, int(offset))
-    if int(offset) != upload.length:
+        writer = writer_for(upload, offset)
+        if length is not None and not writer.set_length(length):
+            writer.close()
+            raise not_understood()
+        return writer
+    if offset != upload.length:
         raise OffsetMismatch(upload.length)
-    return upload.keepsake_id
+    return upload
 
 
 def writer_for(upload: Upload, offset: int | None = None) -> Writer:
@@ -134,19 +178,24 @@ def writer_for(upload: Upload, offset: int | None = None) -> Writer:
         raise Discarded from error
 
 
-def progress(visitor: Visitor, upload_id: UUID) -> tuple[int, int]:
-    """Return offset and length of an upload, for tus' HEAD. Errors: Refused, Discarded."""
+def progress(visitor: Visitor, upload_id: UUID) -> dict[str, str]:
+    """Return the headers that tell how far an upload is, for tus' HEAD. Errors: Refused, Discarded."""
     upload = find_upload(visitor, upload_id)
-    if upload.keepsake_id:
-        return upload.length, upload.length
+    offset = upload.length
+    if not upload.keepsake_id:
+        try:
+            writer = writer_for(upload)
+        except Busy:
+            offset = upload.offset
+        else:
+            offset = writer.acknowledged
+            writer.close()
+    headers = offset_headers(upload, offset) | length_headers(upload)
     try:
-        writer = writer_for(upload)
-    except Busy:
-        return upload.offset, upload.length
-    try:
-        return writer.acknowledged, upload.length
-    finally:
-        writer.close()
+        metadata = upload.read().metadata
+    except KeyGone as error:
+        raise Discarded from error
+    return headers | ({"Upload-Metadata": metadata} if metadata else {})
 
 
 def terminate(visitor: Visitor, headers: Mapping[str, str], upload_id: UUID) -> None:
@@ -168,42 +217,131 @@ def discard_and_record(visitor: Visitor, writer: Writer, code: str) -> None:
     )
 
 
-async def write_body(receive: Receive, visitor: Visitor, writer: Writer) -> bool:
+async def when_free(
+    visitor: Visitor, upload_id: UUID, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+) -> T:
+    """Call `work`, and again while another request has the upload locked.
+
+    The other request is asked to release the lock. It does so if it gets no more bytes.
+    Errors: Busy after `PATIENCE`; those of `work`.
+    """
+    loop = asyncio.get_running_loop()
+    until = loop.time() + PATIENCE
+    asked = False
+    while True:
+        try:
+            return await as_visitor(visitor, work, *args, **kwargs)
+        except Busy:
+            if loop.time() > until:
+                raise
+            if not asked:
+                await as_visitor(visitor, Upload.objects.filter(pk=upload_id).update, wanted=True)
+                asked = True
+            await asyncio.sleep(LOCK_INTERVAL)
+
+
+async def pieces(receive: Receive, visitor: Visitor, writer: Writer) -> AsyncIterator[bytes]:
+    """Yield the body as it arrives. Errors: Disconnected, Silent."""
+    while True:
+        receiving = asyncio.ensure_future(receive())
+        silent_seconds = 0.0
+        while True:
+            done, _pending = await asyncio.wait({receiving}, timeout=QUIET)
+            if done:
+                break
+            silent_seconds += QUIET
+            if silent_seconds >= SILENCE or await as_visitor(visitor, writer.is_wanted):
+                receiving.cancel()
+                raise Silent
+        message = receiving.result()
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        if body := message.get("body", b""):
+            yield body
+        if not message.get("more_body", False):
+            return
+
+
+async def write_body(receive: Receive, visitor: Visitor, writer: Writer, checksum: Checksum | None) -> None:
     """Encrypt and write the body as it arrives, one ASGI message in memory at a time.
 
-    Returns False if the client disconnected.
+    A body with a checksum is appended whole or not at all.
+    Errors: those of `pieces`, `Writer`, `CheckedPiece`.
     """
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return False
-        if body := message.get("body", b""):
-            await as_visitor(visitor, writer.write, body)
-        if not message.get("more_body", False):
-            return True
-
-
-async def patch(scope: Scope, receive: Receive, send: Send, visitor: Visitor, upload_id: UUID) -> None:
-    """Append bytes to an upload (tus PATCH). After the last byte, make it a keepsake and answer with its id.
-
-    A repeated request at the end of a finished upload gets the same answer.
-    """
-    writer = await as_visitor(visitor, open_writer, visitor, headers_of(scope), upload_id)
-    if isinstance(writer, UUID):
-        await send_keepsake(send, writer)
+    if checksum is None:
+        async for data in pieces(receive, visitor, writer):
+            await as_visitor(visitor, writer.write, data)
         return
+    piece = await as_visitor(visitor, CheckedPiece, writer, checksum)
     try:
-        whole = await write_body(receive, visitor, writer)
-        if not (whole and writer.complete):
-            offset = await as_visitor(visitor, writer.pause)
-            if whole:
-                await answer(send, 204, headers=TUS_HEADERS | {"Upload-Offset": str(offset)})
-            return
-        await as_visitor(visitor, writer.finish)
-        keepsake = await finish_in_decoder_pool(visitor, writer)
+        async for data in pieces(receive, visitor, writer):
+            await as_visitor(visitor, piece.write, data)
+        await as_visitor(visitor, piece.take)
+    finally:
+        await as_visitor(visitor, piece.close)
+
+
+class Body:
+    """The body of a request, message by message. ended: its last message was received."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.ended = False
+
+    async def __call__(self) -> Any:
+        message = await self._receive()
+        self.ended = not message.get("more_body", False)
+        return message
+
+    async def drain(self) -> None:
+        """Read the rest, at most `MAX_DRAINED`: a browser that still sends would not see the answer."""
+        left = MAX_DRAINED
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SILENCE):
+                while left > 0 and not self.ended:
+                    left -= len((await self()).get("body", b""))
+
+
+async def append(
+    receive: Receive, visitor: Visitor, writer: Writer, checksum: Checksum | None
+) -> tuple[Upload, int]:
+    """Append the body to an upload. Return the upload and its offset.
+
+    After the last byte, the upload is made a keepsake. It is unlocked when this returns, so the client may
+    send its next piece at once.
+    Errors: Disconnected, or OffsetMismatch if the client fell silent; what had arrived is durable by then.
+    Refused; those of `finish_in_decoder_pool`; Error and OSError.
+    """
+    body = Body(receive)
+    try:
+        interruption: Exception | None = None
+        try:
+            await write_body(body, visitor, writer, checksum)
+        except (Disconnected, Silent, WrongChecksum) as error:
+            interruption = error
+        except FileRefused as refusal:  # by its first bytes
+            await as_visitor(visitor, discard_and_record, visitor, writer, refusal_code(refusal))
+            await body.drain()
+            raise
+        if interruption is None and writer.complete:
+            await as_visitor(visitor, writer.finish)
+            writer.upload.keepsake = await finish_in_decoder_pool(visitor, writer)
+            return writer.upload, writer.upload.length
+        offset = await as_visitor(visitor, writer.pause)
+        if isinstance(interruption, Silent):
+            raise OffsetMismatch(offset) from interruption
+        if interruption is not None:
+            raise interruption
+        return writer.upload, offset
     except TooManyBytes:
         await as_visitor(visitor, discard_and_record, visitor, writer, "more-than-announced")
+        await body.drain()
         raise Refused(413, _("More arrived than was announced. Please choose the file again.")) from None
+    except KeyGone as error:
+        raise Discarded from error
+    except WrongChecksum as error:
+        text = _("A piece of this file did not arrive as it was sent. Please send it again.")
+        raise Refused(460, text, {"Upload-Offset": str(writer.acknowledged)}) from error
     except (OSError, Error) as error:
         if is_full(error):
             with suppress(Error):  # a full database keeps the row, until `discard_expired`
@@ -211,35 +349,66 @@ async def patch(scope: Scope, receive: Receive, send: Send, visitor: Visitor, up
         raise
     finally:
         await as_visitor(visitor, writer.close)
-    await send_keepsake(send, keepsake.pk)
 
 
-async def send_keepsake(send: Send, keepsake_id: UUID) -> None:
-    """Answer 200 with the keepsake's id as JSON."""
-    body = json.dumps({"keepsake": str(keepsake_id)}).encode()
-    await answer(send, 200, body, content_type="application/json", headers=TUS_HEADERS)
+async def piece_headers(visitor: Visitor, upload: Upload, offset: int) -> dict[str, str]:
+    """Return the headers of an answer to a piece.
+
+    After the last piece they also tell how many keepsakes look like the new one.
+    """
+    headers = offset_headers(upload, offset)
+    if upload.keepsake:
+        headers["Lacuna-Alike"] = str(len(await as_visitor(visitor, lookalikes, upload.keepsake)))
+    return headers
+
+
+async def post(scope: Scope, receive: Receive, send: Send, visitor: Visitor) -> None:
+    """Create an upload; if the request has a body, it is the first piece (tus creation-with-upload)."""
+    headers = headers_of(scope)
+    with_body = "content-type" in headers
+    if with_body:
+        check_body_type(headers)
+    checksum = parse_checksum(headers) if with_body else None
+    upload = await as_visitor(visitor, create, visitor, headers)
+    offset = 0
+    if with_body:
+        writer = await as_visitor(visitor, writer_for, upload, 0)
+        upload, offset = await append(receive, visitor, writer, checksum)
+    location = {"Location": f"/upload/{upload.pk}"}
+    await answer(send, 201, headers=await piece_headers(visitor, upload, offset) | location)
+
+
+async def patch(scope: Scope, receive: Receive, send: Send, visitor: Visitor, upload_id: UUID) -> None:
+    """Append bytes to an upload (tus PATCH).
+
+    A repeated request at the end of a finished upload gets the same answer.
+    """
+    headers = headers_of(scope)
+    checksum = parse_checksum(headers)
+    opened = await when_free(visitor, upload_id, open_writer, visitor, headers, upload_id)
+    if isinstance(opened, Writer):
+        upload, offset = await append(receive, visitor, opened, checksum)
+    else:
+        upload, offset = opened, opened.length
+    await answer(send, 204, headers=await piece_headers(visitor, upload, offset))
 
 
 async def dispatch(scope: Scope, receive: Receive, send: Send, visitor: Visitor) -> None:
-    """Call the function for the request's method and path. Errors: those that `tus` answers."""
+    """Answer a request by its method and path. Errors: those that `tus` answers."""
     method, headers = scope["method"], headers_of(scope)
     if headers.get("tus-resumable") != VERSION:
-        text = _("This upload was sent in a way we do not understand.")
-        raise Refused(412, text, {"Tus-Version": VERSION})
+        raise Refused(412, not_understood().text, {"Tus-Version": VERSION})
     match = UPLOAD_PATH.fullmatch(scope["path"])
+    upload_id = UUID(match[1]) if match else None
     if method == "POST" and scope["path"] == "/upload/":
-        upload = await as_visitor(visitor, create, visitor, headers)
-        await answer(
-            send, 201, headers=TUS_HEADERS | {"Location": f"/upload/{upload.pk}", "Upload-Offset": "0"}
-        )
-    elif match and method == "HEAD":
-        offset, length = await as_visitor(visitor, progress, visitor, UUID(match[1]))
-        more = TUS_HEADERS | {"Upload-Offset": str(offset), "Upload-Length": str(length)}
-        await answer(send, 200, head=True, headers=more)
-    elif match and method == "PATCH":
-        await patch(scope, receive, send, visitor, UUID(match[1]))
-    elif match and method == "DELETE":
-        await as_visitor(visitor, terminate, visitor, headers, UUID(match[1]))
+        await post(scope, receive, send, visitor)
+    elif upload_id and method == "HEAD":
+        progress_headers = await as_visitor(visitor, progress, visitor, upload_id)
+        await answer(send, 200, head=True, headers=progress_headers)
+    elif upload_id and method == "PATCH":
+        await patch(scope, receive, send, visitor, upload_id)
+    elif upload_id and method == "DELETE":
+        await when_free(visitor, upload_id, terminate, visitor, headers, upload_id)
         await answer(send, 204, headers=TUS_HEADERS)
     else:
         raise Refused(405 if match or scope["path"] == "/upload/" else 404, _("There is nothing here."))
@@ -247,13 +416,9 @@ async def dispatch(scope: Scope, receive: Receive, send: Send, visitor: Visitor)
 
 async def tus(scope: Scope, receive: Receive, send: Send) -> None:
     """ASGI application for tus requests. Every error is answered with a sentence for the user."""
+    scope = {**scope, "method": method_of(scope)}
     if scope["method"] == "OPTIONS":
-        more = TUS_HEADERS | {
-            "Tus-Version": VERSION,
-            "Tus-Extension": "creation,termination",
-            "Tus-Max-Size": str(settings.LACUNA_UPLOAD_MAX_BYTES),
-        }
-        await answer(send, 204, headers=more)
+        await answer(send, 204, headers=option_headers())
         return
     try:
         with outages_refused(scope):
@@ -267,14 +432,17 @@ async def tus(scope: Scope, receive: Receive, send: Send) -> None:
         except Refused as refusal:
             await send_error(send, refusal.status, refusal.text, refusal.headers)
         except FileRefused as refusal:
-            await send_error(send, 422, str(refusal.sentence))
+            status = 413 if refusal.code is Code.TOO_MANY_BYTES else 422
+            await send_error(send, status, str(refusal.sentence))
         except CaseLocked as refusal:
             await send_error(send, 409, str(refusal))
         except OffsetMismatch as mismatch:
-            more = {"Upload-Offset": str(mismatch.offset)}
-            await send_error(send, 409, _("The upload stands elsewhere."), more)
+            headers = {"Upload-Offset": str(mismatch.offset)}
+            await send_error(send, 409, _("The upload stands elsewhere."), headers)
         except Busy:
             await send_error(send, 423, _("This file is being taken already, from another window perhaps."))
+        except Disconnected:
+            return  # the client is gone, and what had arrived is kept
         except Discarded:
             await send_error(send, 410, _("This upload has ended. Please choose the file again."))
         except (OSError, Error) as error:

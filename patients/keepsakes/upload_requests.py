@@ -10,7 +10,6 @@ from functools import partial
 from typing import ParamSpec, TypeVar
 from uuid import UUID
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils import translation
@@ -18,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from clinic.access.denials import record_denial
 from clinic.access.policy import Decision
+from clinic.access.signed_out import STALE
 from clinic.audit.context import acting
 from clinic.audit.record import actor_of
 from clinic.http.guard import Refused, Scope, Send, Visitor, answer, give_back_connections, offload
@@ -62,17 +62,14 @@ def deny(visitor: Visitor, because: str, *, name: str, upload: UUID | None = Non
 
 
 class CsrfCheck(CsrfViewMiddleware):
-    """Django's check with a bare answer: its failure view would look for a signed-in Django request."""
+    """Django's check with an empty 403: its failure view would need a request with session and user."""
 
     def _reject(self, request: HttpRequest, reason: str) -> HttpResponse:
         return HttpResponse(status=403)
 
 
-def check_csrf(visitor: Visitor, token: str, *, name: str) -> None:
-    """Check a CSRF token against the cookie, and the Origin header, as Django does.
-
-    name: of the URL. Errors: Refused; the denial is recorded.
-    """
+def is_valid_csrf(visitor: Visitor, token: str) -> bool:
+    """Return whether a CSRF token fits the cookie, and the Origin header the host, as Django checks it."""
 
     def view(_request: HttpRequest) -> HttpResponse:
         return HttpResponse()
@@ -83,14 +80,20 @@ def check_csrf(visitor: Visitor, token: str, *, name: str) -> None:
     request.META = request.META | {"HTTP_X_CSRFTOKEN": token}
     middleware = CsrfCheck(view)
     middleware.process_request(request)
-    if middleware.process_view(request, view, (), {}) is not None:
+    return middleware.process_view(request, view, (), {}) is None
+
+
+def check_csrf(visitor: Visitor, token: str, *, name: str) -> None:
+    """Check a CSRF token. name: of the URL. Errors: Refused; the denial is recorded."""
+    if not is_valid_csrf(visitor, token):
         raise refused_as_stale(visitor, name)
 
 
 def refused_as_stale(visitor: Visitor, name: str) -> Refused:
     """Record a denial for a missing or wrong CSRF token, and return its error."""
     deny(visitor, "csrf", name=name)
-    return Refused(403, _("This page has been open for too long. Please reload it and try again."))
+    text = _("This page has been open for too long. Please reload it and try again.")
+    return Refused(403, text, STALE)
 
 
 def current_case(visitor: Visitor) -> Case:
@@ -103,17 +106,13 @@ def current_case(visitor: Visitor) -> Case:
     return case
 
 
-def too_large_error() -> Refused:
-    megabytes = settings.LACUNA_UPLOAD_MAX_BYTES // 1024**2
-    return Refused(413, _("This file is larger than %(megabytes)d MB.") % {"megabytes": megabytes})
-
-
 def requested_kind(value: str) -> str:
     """Return OBJECT if the client asked for it, else PHOTO. (If it is no picture, the content decides.)"""
     return Keepsake.Kind.OBJECT if value == Keepsake.Kind.OBJECT else Keepsake.Kind.PHOTO
 
 
 def _finish_and_release(visitor: Visitor, writer: Writer) -> Keepsake:
+    """Like `finish_upload`, but release this thread's database connections afterwards."""
     try:
         return _run_as_visitor(visitor, finish_upload, writer.upload, by=visitor.user)
     finally:

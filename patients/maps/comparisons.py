@@ -17,6 +17,7 @@ def stored(map_id: str | None) -> Mapping[str, Said]:
             "version": row.version,
             "digest": row.digest,
             "body": map_digest(row.body),
+            "needs review": row.needs_review,
         }
         for row in rows
     }
@@ -30,6 +31,8 @@ def logged(entries: list[Entry]) -> Said:
         "version": entry.details["version"],
         "digest": entry.details["digest"],
         "body": entry.details["digest"],
+        # Entries of earlier releases, which locked maps without a review, do not say it.
+        "needs review": entry.details.get("reviewed", False),
     }
 
 

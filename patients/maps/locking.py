@@ -1,5 +1,6 @@
 """Locks a map: the patient signs for exactly this map, and it is erased in exactly this order."""
 
+import dataclasses
 import itertools
 from typing import Any
 
@@ -10,9 +11,15 @@ from django.utils.translation import ngettext
 
 from clinic.accounts.models import User
 from clinic.audit.record import Act, actor_of, record
+from clinic.edits.seen import is_seen, seen_mark
 from clinic.failpoints import hit
+from clinic.outgoing.queue import cancel, cancel_events_of, queue
+from clinic.outgoing.recipients import to_patient
 from patients.cases.models import Case
 from patients.consent.models import Signature
+from patients.drafts.writing import end_drafts_of_case
+from patients.intake_review.drafts import review_draft
+from patients.intake_review.reviewing import FAULTS_FOR_STAFF, fault_of_review
 from patients.keepsakes.models import Keepsake
 from patients.maps.layout import Print, layout
 from patients.memories.map_content import map_body, map_digest
@@ -21,6 +28,26 @@ from patients.vault.sealed import read_many
 
 # Width / height of a memory that has no picture: a page in portrait format.
 PAGE_ASPECT = 0.77
+
+
+def map_mark(case: Case) -> str:
+    """Return the mark of all that locking the map freezes, for the page that offers to lock it."""
+    return seen_mark(f"map:{case.pk}", *_map_state(case))
+
+
+def _map_state(case: Case) -> list[object]:
+    """Return what is on the map: its memories with their words, and which keepsakes lie in them."""
+    memories = list(Memory.objects.filter(case=case).order_by("pk"))
+    fields = read_many(memories)
+    keepsakes = Keepsake.objects.filter(case=case, gone_at__isnull=True).order_by("pk")
+    return [
+        [
+            (row.pk, row.zone, row.fate, row.intensity, dataclasses.asdict(fields[row.pk]))
+            for row in memories
+            if row.pk in fields
+        ],
+        list(keepsakes.values_list("pk", "memory_id")),
+    ]
 
 
 class CannotLock(Exception):
@@ -73,6 +100,8 @@ def obstacles(case: Case) -> list[str]:
             ngettext("%(count)d memory has no intensity.", "%(count)d memories have no intensity.", count)
             % {"count": count}
         )
+    if fault := fault_of_review(case):
+        found.append(str(FAULTS_FOR_STAFF[fault]))
     return found
 
 
@@ -146,8 +175,11 @@ def _save_places(case: Case, ordered: list[Memory]) -> None:
     Memory.objects.bulk_update(ordered, ["number", "chapter", "x", "y", "w", "h", "tilt"])
 
 
-def lock_map(case: Case, *, by: User) -> LockedMap:
-    """Lock the map of a case: store order, places and digest. Errors: CannotLock.
+def lock_map(case: Case, *, seen: str | None = None, by: User) -> LockedMap:
+    """Lock the map of a case: store order, places and digest.
+
+    seen: the `map_mark` on the page; None where no page was shown. Errors: CannotLock, also if the map is not
+    what the page showed.
 
     The layout takes 2.5 s for a large map. It is computed before the transaction, which locks the head of the
     audit log. Everything that it was computed from is read again under the lock of the case, which everybody
@@ -164,7 +196,9 @@ def lock_map(case: Case, *, by: User) -> LockedMap:
         # Check again with the case locked: an upload may have finished meanwhile.
         if found := obstacles(locked):
             raise CannotLock(found)
-        if _layout_inputs(locked) != inputs:
+        if _layout_inputs(locked) != inputs or (
+            seen is not None and not is_seen(seen, f"map:{locked.pk}", *_map_state(locked))
+        ):
             raise CannotLock([_("The map has changed since you opened this page. Please look at it again.")])
         _save_places(locked, placed)
         hit("places-saved")
@@ -174,14 +208,23 @@ def lock_map(case: Case, *, by: User) -> LockedMap:
             case=locked, version=version, digest=map_digest(body), body=body, locked_by=by
         )
         Case.objects.filter(pk=locked.pk).update(stage=Case.Stage.MAPPED)
+        # No other form can be saved any more.
+        end_drafts_of_case(locked.pk, except_form=review_draft(locked.pk))
         hit("map-written")
+        patient = to_patient(locked.patient)
+        queue("map-ready", f"map:{locked_map.pk}", to=[patient], version=1, case=locked.pk)
         record(
             Act(
                 "map.locked",
                 f"map:{locked_map.pk}",
                 actor=actor_of(by),
                 case=locked.pk,
-                details={"version": version, "digest": locked_map.digest, "memories": len(body["memories"])},
+                details={
+                    "version": version,
+                    "digest": locked_map.digest,
+                    "memories": len(body["memories"]),
+                    "reviewed": True,
+                },
             )
         )
         hit("map-recorded")
@@ -203,6 +246,8 @@ def unlock_map(case: Case, *, by: User) -> None:
     LockedMap.objects.filter(pk=locked_map.pk).update(unlocked_at=now)
     Signature.objects.in_force().filter(map=locked_map).update(superseded_at=now)
     Case.objects.filter(pk=locked.pk).update(stage=Case.Stage.REVIEW)
+    cancel(f"map:{locked_map.pk}")
+    cancel_events_of(locked.pk, "consent-signed")
     record(
         Act(
             "map.unlocked",

@@ -11,14 +11,16 @@ from datetime import date
 from itertools import pairwise
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models import Q
 from django.utils.formats import date_format
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
+from clinic.configuration.values import value_of
+from clinic.names import normalize_text, sort_key, text_key
 from patients.cases.models import Case
 from patients.keepsakes.models import Keepsake, KeepsakeFields
+from patients.maps.configuration import PACE_SECONDS
 from patients.memories.models import Memory, MemoryFields, MemoryLink
 from patients.vault.sealed import read_many
 
@@ -135,6 +137,16 @@ class Bench:
                 return item
         return next(iter(self.lacking), self.items[0] if self.items else None)
 
+    def item_of_memory(self, key: str, memory: Memory) -> Item:
+        """Return the item of this key if it is in `memory`, else the first one of `memory`.
+
+        Errors: ValueError if the memory is not on the bench.
+        """
+        items = [item for item in self.items if item.memory == memory]
+        if not items:
+            raise ValueError("this memory is not on the bench")
+        return next((item for item in items if str(item.key) == key), items[0])
+
     def around(self, item: Item) -> tuple[Item | None, Item | None]:
         """Return the items before and after `item`."""
         place = self.items.index(item)
@@ -188,25 +200,26 @@ class Bench:
                 keepsakes[_count_key(name, spellings)].add(item.key)
             for name in item.story.people:
                 memories[_count_key(name, spellings)].add(item.memory.pk)
-        subject = self.subject.casefold()
+        subject = text_key(self.subject)
         rows = [
             Collateral(shown, len(keepsakes[key]), len(memories[key]))
             for key, shown in spellings.items()
             if key not in {"", subject}
         ]
-        return sorted(rows, key=lambda row: (-row.keepsakes - row.memories, row.name.casefold()))
+        language = get_language() or "en"
+        return sorted(rows, key=lambda row: (-row.keepsakes - row.memories, sort_key(row.name, language)))
 
     @property
     def seconds(self) -> float:
-        """How long the run would take at the configured pace (LACUNA_PACE_SECONDS per memory), in seconds."""
-        return len(self.targets) * float(settings.LACUNA_PACE_SECONDS)
+        """How long the run would take at the pace of a night that is booked now, in seconds."""
+        return len(self.targets) * value_of(PACE_SECONDS)
 
 
 def _count_key(name: str, spellings: dict[str, str]) -> str:
     """Return the key under which a name is counted; add its first spelling to `spellings`, for display."""
-    shown = " ".join(name.split())
-    spellings.setdefault(shown.casefold(), shown)
-    return shown.casefold()
+    key = text_key(name)
+    spellings.setdefault(key, normalize_text(name))
+    return key
 
 
 def _gaps_between(months: Sequence[tuple[int, int]]) -> Iterator[str]:

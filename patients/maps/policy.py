@@ -1,8 +1,7 @@
 """Who may use the URLs of this package."""
 
 from clinic.access.policy import Row, register, roles
-from clinic.accounts.models import Role
-from patients.cases.relations import CASE_TEAM
+from patients.cases.relations import CASE_DOCTOR, CASE_TEAM
 
 register(
     {
@@ -12,6 +11,6 @@ register(
         "patients:map-look": Row((), CASE_TEAM),
         "patients:map-chapters": Row((), CASE_TEAM),
         "patients:map-lock": Row((), CASE_TEAM),
-        "patients:map-unlock": Row((), roles(Role.DOCTOR)),
+        "patients:map-unlock": Row((), roles(CASE_DOCTOR)),
     }
 )

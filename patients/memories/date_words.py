@@ -1,4 +1,4 @@
-"""The words of dates in English and Vietnamese, and what they say without a full year."""
+"""The English and Vietnamese words in dates, and functions that add the year where it is not written out."""
 
 import re
 from datetime import date, timedelta
@@ -29,6 +29,7 @@ MIDDLE = frozenset({"mid", "middle", "giữa"})
 PARTS = (
     SEASONS | dict.fromkeys(EARLY, (2, 15)) | dict.fromkeys(LATE, (11, 15)) | dict.fromkeys(MIDDLE, (7, 1))
 )
+# Words for a time that has not come yet.
 NOT_COME = re.compile(
     r"^(?:the )?next (?:year|month|week|spring|summer|fall|autumn|winter|christmas)\b|\btomorrow\b"
     r"|\bngày mai\b|\bsang năm\b|\b(?:năm|tháng|tuần) (?:sau|tới)\b"
@@ -45,7 +46,8 @@ _NUMBERS = {
     for word in words.split()
 }  # fmt: skip
 _NUMBER = rf"(\d{{1,3}}|{'|'.join(_NUMBERS)})"
-# Words for a time before today: the pattern, and how many units it is ago if it names no number.
+# Patterns for a time before today. For each, how many years ago that is (None: the pattern finds the number),
+# and the word to write before the year.
 _YEARS_AGO = (
     (rf"\b{_NUMBER} years? ago\b", None, ""),
     (rf"\b(?:cách đây )?{_NUMBER} năm (?:về )?trước\b", None, "năm "),
@@ -64,7 +66,7 @@ _MONTHS_AGO = (
     (r"\blast month\b|\btháng (?:trước|rồi)\b", 1),
     (r"\bthis month\b|\btháng này\b", 0),
 )
-# Vietnamese as people type it without accents. Only where the words around leave no doubt.
+# Vietnamese words typed without accents. Only patterns in which they cannot mean anything else.
 _WITHOUT_ACCENTS = (
     (r"\bthang(?= \d)", "tháng"),
     (r"\bngay(?= \d)", "ngày"),
@@ -80,7 +82,8 @@ _WITHOUT_ACCENTS = (
     (r"\bgiua(?= (?:năm|tháng|những|thập))", "giữa"),
 )
 _MONTH_NAME = "|".join(name for name in MONTHS if name.isascii())
-# What stands before the last two digits of a year. "Thu" alone may be a Thursday.
+# A year of two digits at the end, after words that show that it is one. "Thu" alone may be a Thursday. After
+# a month alone, only a number that is no day counts as a year.
 _BEFORE_SHORT_YEAR = re.compile(
     rf"(?:\b(?:{'|'.join(word for word in PARTS if word != 'thu')}|mùa thu|christmas|noel|giáng sinh|tết)"
     rf"|(?<!những )\bnăm"
@@ -91,7 +94,7 @@ _BEFORE_SHORT_YEAR = re.compile(
 
 
 def plain_words(typed: str) -> str:
-    """Return typed words in small letters with single spaces, without commas, Vietnamese with its accents."""
+    """Return typed words in lower case with single spaces, without commas, Vietnamese with its accents."""
     plain = " ".join(typed.lower().replace(",", " ").replace("’", "'").split())
     for pattern, accented in _WITHOUT_ACCENTS:
         plain = re.sub(pattern, accented, plain)
@@ -99,12 +102,15 @@ def plain_words(typed: str) -> str:
 
 
 def recent_day(plain: str, today: date) -> date | None:
-    """Return the day of "yesterday" and the like."""
+    """Return the day that a word such as "yesterday" means; None for other words."""
     return today - timedelta(days=_DAYS_AGO[plain]) if plain in _DAYS_AGO else None
 
 
 def without_today(typed: str, today: date) -> str:
-    """Return typed words with the year instead of "last year" and the like, which will soon mean another."""
+    """Return typed words with the year (or month and year) in place of "last year" and the like.
+
+    The words are stored, and "last year" would mean another year later.
+    """
     if re.search(r"\d{4}", typed):
         return typed
     for pattern, ago, before in _YEARS_AGO:
@@ -113,18 +119,19 @@ def without_today(typed: str, today: date) -> str:
             return f"{typed[: found.start()]}{before}{year}{typed[found.end() :]}"
     for pattern, ago in _MONTHS_AGO:
         if found := re.search(pattern, typed, re.IGNORECASE):
-            years, month = divmod(today.year * 12 + today.month - 1 - _count(found, ago), 12)
-            words = date_format(date(years, month + 1, 1), "YEAR_MONTH_FORMAT")
+            year, month_index = divmod(today.year * 12 + today.month - 1 - _count(found, ago), 12)
+            words = date_format(date(year, month_index + 1, 1), "YEAR_MONTH_FORMAT")
             return f"{typed[: found.start()]}{words}{typed[found.end() :]}"
     return typed
 
 
 def _count(found: re.Match[str], ago: int | None) -> int:
+    """Return how many years or months ago: `ago`, or else the number that the pattern found."""
     return ago if ago is not None else _NUMBERS.get(found[1].lower()) or int(found[1])
 
 
 def with_full_year(plain: str, today: date) -> str:
-    """Return `plain` with four digits for a year of two: "'03", "summer 03", "14 Feb 03", "năm 98"."""
+    """Return `plain` with four digits for a two-digit year: "'03", "summer 03", "14 Feb 03", "năm 98"."""
     found = re.search(r"(?<!\w)'(\d\d)\b(?!')", plain) or _BEFORE_SHORT_YEAR.search(plain)
     if not found or re.search(r"\d{4}", plain):
         return plain

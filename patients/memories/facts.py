@@ -1,4 +1,4 @@
-"""The facts of a case's status that memories and the locked map give (patients/cases/status.py)."""
+"""Sources for the facts about a case's memories and its locked map (patients/cases/facts.py)."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from patients.vault.sealed import read_many
 
 @facts("memories")
 def memories_of(cases: Sequence[Case]) -> Mapping[UUID, Memories]:
-    """Return the counts of memories. Dates are sealed, so they are unsealed for maps that may be locked."""
+    """Return the counts of each case's memories. Dates are decrypted only where the map is still open."""
     undated = _undated([case.pk for case in cases if case.map_is_open])
     on_map = Q(zone=Memory.Zone.MAP)
     rows = (
@@ -33,8 +33,12 @@ def memories_of(cases: Sequence[Case]) -> Mapping[UUID, Memories]:
             unrated=Count("pk", filter=Q(intensity__isnull=True) & ~Q(fate=Memory.Fate.ERASED)),
         )
     )
-    counts: list[dict[str, Any]] = [dict(row) for row in rows]
-    return {case: Memories(**row, undated=undated[case]) for row in counts if (case := row.pop("case"))}
+    memories: dict[UUID, Memories] = {}
+    for row in rows:
+        counts: dict[str, Any] = dict(row)
+        case = counts.pop("case")
+        memories[case] = Memories(**counts, undated=undated[case])
+    return memories
 
 
 def _undated(cases: Sequence[UUID]) -> Counter[UUID]:
@@ -47,14 +51,18 @@ def _undated(cases: Sequence[UUID]) -> Counter[UUID]:
 
 @facts("map")
 def maps_of(cases: Sequence[Case]) -> Mapping[UUID, Map]:
-    """Return the locked maps. While a night erases its memories, a map is not compared with them."""
+    """Return the locked map of each case that has one.
+
+    While a night is running, its map counts as current, although the night changes the memories.
+    """
     locked = list(LockedMap.objects.filter(case__in=cases, unlocked_at__isnull=True).defer("body"))
-    still = {case.pk for case in cases if case.stage in {"mapped", "consented", "booked"}}
-    bodies = map_bodies(row.case_id for row in locked if row.case_id in still)
+    not_running = {case.pk for case in cases if case.stage in {"mapped", "consented", "booked"}}
+    bodies = map_bodies(row.case_id for row in locked if row.case_id in not_running)
     return {
         row.case_id: Map(
             id=row.pk,
             locked_at=row.locked_at,
+            needs_review=row.needs_review,
             current=row.case_id not in bodies or map_digest(bodies[row.case_id]) == row.digest,
         )
         for row in locked

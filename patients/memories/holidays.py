@@ -1,4 +1,4 @@
-"""Knows on which days holidays are, in English and Vietnamese words."""
+"""Finds the day of a holiday that is named in English or Vietnamese."""
 
 import re
 from datetime import date, timedelta
@@ -20,8 +20,8 @@ _TET = (
 )  # fmt: skip
 _TET_MIDDLE = 36  # 5 February, the middle of the days on which Tết can be
 
-# The first that is found counts. Feasts of the moon other than Tết are put in the middle of the days on which
-# they can be.
+# Pattern, month and day; the first pattern that matches counts. Holidays of the lunar calendar other than Tết
+# get the middle of the days on which they can be.
 _FIXED = tuple(
     (re.compile(rf"\b(?:{words})\b"), month, day)
     for words, month, day in (
@@ -46,13 +46,17 @@ _NUMBERS = {"một": 1, "hai": 2, "ba": 3, "bốn": 4, "năm": 5, "sáu": 6, "b�
 
 
 def holiday(text: str, year: int) -> date | None:
-    """Return the day of the holiday that `text` names, in `year`. `text` is in small letters."""
+    """Return the day in `year` of the holiday that `text` names; None if it names none.
+
+    text: in lower case.
+    """
     for words, month, day in _FIXED:
         if words.search(text):
             return date(year, month, day)
     if re.search(r"\bthanksgiving\b", text):
         first = date(year, 11, 1)
-        return first + timedelta(days=(3 - first.weekday()) % 7 + 21)
+        days_to_thursday = (3 - first.weekday()) % 7
+        return first + timedelta(days=days_to_thursday + 21)  # the fourth Thursday of November
     if re.search(r"\beaster\b|\bphục sinh\b", text):
         return _easter(year)
     if _TET_WORDS.search(text):
@@ -64,12 +68,14 @@ def holiday(text: str, year: int) -> date | None:
 
 
 def tet(year: int) -> date:
-    """Return the first day of the Vietnamese lunar year; about that day outside 1900 to 2050."""
-    known = 0 <= year - _TET_FROM < len(_TET)
-    return date(year, 1, 1) + timedelta(days=(_TET[year - _TET_FROM] if known else _TET_MIDDLE) - 1)
+    """Return the first day of the Vietnamese lunar year. Outside 1900 to 2050 the day is approximate."""
+    is_known = 0 <= year - _TET_FROM < len(_TET)
+    day_of_year = _TET[year - _TET_FROM] if is_known else _TET_MIDDLE
+    return date(year, 1, 1) + timedelta(days=day_of_year - 1)
 
 
 def _days_after_tet(text: str) -> int:
+    """Return how many days after the first day of Tết the text means; -1 for its eve."""
     if _EVE_OF_TET.search(text):
         return -1
     if found := _DAY_OF_TET.search(text):

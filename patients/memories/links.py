@@ -13,11 +13,11 @@ from patients.memories.models import Memory, MemoryLink
 
 
 class CannotChange(Exception):
-    """This change of the map is not possible; the message says why."""
+    """This change of the map is not possible. The message says why, for the user."""
 
 
 def lock_case_with_open_map(case: UUID) -> Case:
-    """Like `open_case_of`, for staff. Call in a transaction. Errors: CannotChange if its map is locked."""
+    """Lock a case's row and return it, for staff. Call in a transaction. Errors: CannotChange: map locked."""
     try:
         return open_case_of(case)
     except CaseLocked:
@@ -25,6 +25,7 @@ def lock_case_with_open_map(case: UUID) -> Case:
 
 
 def _ordered_pair(case: Case, one: UUID, other: UUID) -> tuple[UUID, UUID]:
+    """Return the ids of two memories of `case`, the smaller first. Errors: CannotChange."""
     if one == other:
         raise CannotChange(_("A memory is not linked to itself."))
     if Memory.objects.filter(case=case, pk__in=[one, other]).count() != 2:

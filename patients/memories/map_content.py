@@ -1,4 +1,4 @@
-"""What of a case's memories a locked map contains, and its digest."""
+"""The content of a locked map, as data, and its digest."""
 
 import hashlib
 from collections.abc import Iterable
@@ -11,12 +11,12 @@ from patients.memories.models import Memory
 
 
 def map_body(case: Case) -> dict[str, Any]:
-    """Return the content of a locked map as plain data: random ids, numbers, zones, fates. No words."""
+    """Return the content for a locked map of the case's memories: ids, numbers, zones, fates; no words."""
     return map_bodies([case.pk])[case.pk]
 
 
 def map_bodies(cases: Iterable[UUID]) -> dict[UUID, dict[str, Any]]:
-    """Return the content of the maps of many cases, by the case's id, with two queries."""
+    """Return the content of the maps of many cases, by case id, with two queries. See `map_body`."""
     found: dict[UUID, list[dict[str, Any]]] = {case: [] for case in cases}
     memories = Memory.objects.filter(case__in=found).order_by("number", "pk").prefetch_related("keepsakes")
     for memory in memories:

@@ -96,6 +96,9 @@ class LockedMap(models.Model):
     locked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     locked_at = models.DateTimeField(default=timezone.now)
     unlocked_at = models.DateTimeField(null=True)
+    # Whether signing, booking and starting need a doctor's review of the intake. False only for maps that
+    # were locked before there were reviews (migration 0011).
+    needs_review = models.BooleanField(default=True)
 
     class Meta:
         constraints = [

@@ -6,7 +6,7 @@ edge of the land is the shore. Corner brackets mark where erased memories were.
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from math import sin, sqrt
+from math import ceil, sin, sqrt
 from uuid import UUID
 
 from patients.cases.models import Case
@@ -24,7 +24,9 @@ CORNER_SHARE = 0.22  # length of a bracket's arm, as a share of the print's shor
 SHORE_MARGIN = 4.0  # distance that the shore keeps from the right edge, even before the first erasure
 # Opacity of the brackets, from those by the shore (erased last) to those far inland.
 AGE_OPACITIES = (1.0, 0.7, 0.42)
-GOLDEN = 0.618034
+GOLDEN = 0.618034  # the golden ratio
+# Share of an overlap by which each of two prints is moved in one round.
+_PUSH_SHARE = 0.3
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ CERTIFICATE = Sheet(900, 268, 0)
 
 @dataclass(frozen=True)
 class Print:
-    """The rectangle of one memory. x, y: upper left corner. order: rank in the erasing order, or 0."""
+    """The rectangle of one memory. x, y: upper left corner. order: place in the order of erasure, or 0."""
 
     x: float
     y: float
@@ -101,7 +103,7 @@ def silhouettes(
     rows: dict[UUID, list[Memory]] = {case: [] for case in cases}
     for memory in Memory.objects.filter(case__in=rows, x__isnull=False).order_by("number"):
         rows[memory.case_id].append(memory)
-    return {case: draw(mine, sheet, held=held, paper=paper) for case, mine in rows.items()}
+    return {case: draw(memories, sheet, held=held, paper=paper) for case, memories in rows.items()}
 
 
 def draw(
@@ -138,12 +140,13 @@ def draw(
 def rehearsal(days: Sequence[tuple[Memory, str]], gone: int = 0, sheet: Sheet = FILE) -> Silhouette:
     """Return the drawing of a map that is not locked yet, as it would look after `gone` erasures.
 
-    days: memories with their ISO dates. Places are those from which patients/maps/layout.py starts: the rank
-    in time across, the golden ratio down.
+    days: memories with their ISO dates. They are placed as at the start of patients/maps/layout.py: from left
+    to right by date, and down by the golden ratio.
     """
     ordered = [memory for memory, _day in sorted(days, key=lambda pair: (pair[1], pair[0].made_at))]
     targets = [memory.pk for memory in reversed(ordered) if memory.fate == Memory.Fate.TARGET]
     order_of = {pk: order for order, pk in enumerate(targets, start=1)}
+    # The more memories, the smaller their prints; at most 16 % of the area's height.
     side = min(0.16, sqrt(0.5 / max(1, len(ordered)))) * AREA[1]
     prints: list[Print] = []
     emptied: list[Print] = []
@@ -202,10 +205,11 @@ def _push_apart(prints: list[Print], sheet: Sheet) -> list[Print]:
                 if down <= 0:
                     continue
                 if across < down:
-                    xs[i], xs[j] = xs[i] - across * 0.3, xs[j] + across * 0.3
+                    xs[i], xs[j] = xs[i] - across * _PUSH_SHARE, xs[j] + across * _PUSH_SHARE
                 else:
-                    lower = 1 if ys[j] + prints[j].h / 2 >= ys[i] + prints[i].h / 2 else -1
-                    ys[i], ys[j] = ys[i] - lower * down * 0.3, ys[j] + lower * down * 0.3
+                    j_is_lower = ys[j] + prints[j].h / 2 >= ys[i] + prints[i].h / 2
+                    step = (down if j_is_lower else -down) * _PUSH_SHARE
+                    ys[i], ys[j] = ys[i] - step, ys[j] + step
         for i, one in enumerate(prints):
             xs[i] = min(max(xs[i], sheet.childhood + 2), sheet.width - one.w - 2)
             ys[i] = min(max(ys[i], 2), sheet.height - one.h - 2)
@@ -214,7 +218,7 @@ def _push_apart(prints: list[Print], sheet: Sheet) -> list[Print]:
 
 def _corners(emptied: Sequence[Print]) -> list[Corners]:
     """Group the places of erased memories, sorted from the oldest (by the shore), into three opacities."""
-    third = -(-len(emptied) // len(AGE_OPACITIES)) or 1
+    third = max(1, ceil(len(emptied) / len(AGE_OPACITIES)))
     return [
         Corners("".join(_bracket(place) for place in emptied[start : start + third]), opacity)
         for opacity, start in zip(AGE_OPACITIES, range(0, len(emptied), third), strict=False)
@@ -231,16 +235,17 @@ def _bracket(place: Print) -> str:
 
 
 def _edge(share: float, sheet: Sheet, inset: float = 0.0) -> str:
-    """Return the points of the shore from top to bottom: a wavy line, the same each time.
+    """Return the points of the shore from top to bottom: a wavy line without randomness.
 
-    share: of the targets that are erased, 0..1. inset: distance to the left of the shore.
+    share: which part of the targets is erased, 0..1. inset: how far to the left of the shore the line is.
     """
     sea = sheet.width - sheet.childhood
     line = min(sheet.childhood + sea * (1 - share), sheet.width - SHORE_MARGIN) - inset
-    wander = 1.0 if share < 1 else 0.0
+    is_wavy = share < 1  # once all is erased, the shore is a straight line at the left
     points = []
     for y in range(0, sheet.height + 4, 4):
-        sway = wander * (3.1 * sin(y * 0.09 + 1) + 2.2 * sin(y * 0.27) + 1.3 * sin(y * 0.71 + 2))
+        wave = 3.1 * sin(y * 0.09 + 1) + 2.2 * sin(y * 0.27) + 1.3 * sin(y * 0.71 + 2)
+        sway = wave if is_wavy else 0.0
         points.append(f"{max(sheet.childhood, line + sway):.1f} {y}")
     return "L".join(points)
 

@@ -24,8 +24,9 @@ from patients.memories.date_words import (
 )
 from patients.memories.holidays import holiday
 
-EARLIEST = 1850
-_HALF_A_PART = timedelta(days=46)
+EARLIEST = 1850  # year; earlier ones are not read as dates
+_HALF_A_PART = timedelta(days=46)  # half of a season
+# By the tens digit. "tens" only holds its place in the list: it is not read as a decade.
 _DECADE_NAMES = {
     name: number
     for number, name in enumerate(
@@ -49,17 +50,18 @@ _DECADE = re.compile(
     r"|\b(?:những năm|thập niên|thập k[ỷỉ])(?: của)? '?(?P<century_vi>\d{2})?(?P<digit_vi>\d)0\b"
     rf"|\b(?P<name>{'|'.join(_DECADE_NAMES)})\b"
 )
+# Before a decade: then it is a person's age, as in "in my 20s".
 _AGE = re.compile(r"\b(?:my|your|his|her|our|their)(?: (?:early|mid|late))?[ -]'?$")
-# "Last summer" may be that of this year or of the year before.
+# Words to leave out when the year is asked for. "Last summer" may be this year's or that of the year before.
 _WHICH_OF_TWO = re.compile(
     r"^(?:the |this |past |last )+|(?: (?:vừa rồi|vừa qua|năm đó|này|rồi))+$", re.IGNORECASE
 )
 
 
 class When(NamedTuple):
-    """A date. day: the ISO date to sort by. words: the date as it was typed; empty if the day is exact.
+    """A date. day: the ISO date to sort by. words: the date as it was typed, or "" if the day is exact.
 
-    "Last year" and the like are replaced by the year, because they soon mean another.
+    In `words`, "last year" and the like are replaced by the year, because later they mean another one.
     """
 
     day: str
@@ -74,8 +76,8 @@ class When(NamedTuple):
 def read_when(text: str) -> When:
     """Read "2003", "Feb 2003", "summer 2002", "14.2.2003", "the 90s", "Tết 2003", "năm ngoái" and so on.
 
-    For a rough date, `day` is the middle of its period. Errors: ValueError with a message for the person; a
-    question if a year is missing or there are two ways to read it.
+    For a rough date, `day` is the middle of its period. Errors: ValueError with a message for the person. It
+    is a question if the year is missing, or the text can be read in two ways.
     """
     today = timezone.localdate()
     typed = normalize_text(text)
@@ -84,10 +86,10 @@ def read_when(text: str) -> When:
     typed = without_today(typed, today)
     plain = with_full_year(plain_words(typed), today)
     if found := _exact(plain):
-        return When(_come(found).isoformat(), "")
+        return When(_require_past(found).isoformat(), "")
     for reader in _ROUGH_READERS:
         if found := reader(plain):
-            return When(_middle(found).isoformat(), typed)
+            return When(_until_today(found).isoformat(), typed)
     _ask_for_year(plain, typed)
     raise ValueError(_("We could not read that date. Try “14 Feb 2003”, “summer 2002” or “about 2003”."))
 
@@ -110,20 +112,46 @@ def _ask_for_year(plain: str, typed: str) -> None:
         )
 
 
+def period_of(day: str, words: str) -> tuple[date, date]:
+    """Return the first and the last day that a stored date may mean: the day itself, if it is exact.
+
+    day: an ISO day. words: as typed; "" if the day is exact. The period of a rough date is about right.
+    """
+    middle = date.fromisoformat(day)
+    if not words:
+        return middle, middle
+    plain = with_full_year(plain_words(words), timezone.localdate())
+    for reader, half in _ROUGH_READERS.items():
+        try:
+            found = reader(plain)
+        except ValueError:
+            continue
+        if found:
+            years = [int(year) for year in re.findall(r"\b(\d{4})\b", plain)] if reader is _years else []
+            more = 366 * (years[1] - years[0]) // 2 if len(years) > 1 else 0
+            return _shifted(middle, -half.days - more), _shifted(middle, half.days + more)
+    return middle, middle
+
+
+def _shifted(day: date, days: int) -> date:
+    """Return the day `days` later, or the last or first day that there is."""
+    return date.fromordinal(max(1, min(date.max.toordinal(), day.toordinal() + days)))
+
+
 def shown(day: str, words: str) -> str:
     """Return a date for a page: the typed words, or else the day formatted in the reader's language."""
     return words or (date_format(date.fromisoformat(day), "SHORT_DATE_FORMAT") if day else "")
 
 
-def _come(found: date) -> date:
-    """Return the day. Errors: ValueError for a day that has not come."""
+def _require_past(found: date) -> date:
+    """Return `found` unchanged. Errors: ValueError if that day is in the future."""
     if found > timezone.localdate():
         raise ValueError(_("That day has not come yet."))
     return found
 
 
-def _middle(found: date) -> date:
-    """Return the middle of a period, but today if that is earlier. Errors: ValueError for a later year."""
+def _until_today(found: date) -> date:
+    """Return the middle of a period, or today if that is earlier. Errors: ValueError for a later year."""
     today = timezone.localdate()
     if found.year > today.year:
         raise ValueError(_("That time has not come yet."))
@@ -131,6 +159,7 @@ def _middle(found: date) -> date:
 
 
 def _day(year: int, month: int, day: int) -> date | None:
+    """Return the date; None if there is no such day, or the year is before `EARLIEST`."""
     try:
         return date(year, month, day) if year >= EARLIEST else None
     except ValueError:
@@ -138,7 +167,7 @@ def _day(year: int, month: int, day: int) -> date | None:
 
 
 def _require_date(found: date | None) -> date:
-    """Return the date. Errors: ValueError if it is None: the text looks like a date, but is none."""
+    """Return the date. Errors: ValueError if it is None: the text looks like a date, but is not one."""
     if found is None:
         raise ValueError(_("There is no such day in the calendar."))
     return found
@@ -149,6 +178,7 @@ def _numbers(match: re.Match[str], one: int, two: int, three: int) -> tuple[int,
 
 
 def _exact(text: str) -> date | None:
+    """Return the day if the whole text is one exact date."""
     for pattern, read in _DAY_PATTERNS:
         if match := re.fullmatch(pattern, text):
             return read(match)
@@ -156,11 +186,11 @@ def _exact(text: str) -> date | None:
 
 
 def _day_within(text: str) -> date | None:
-    """Return the day that is named among other words. Errors: ValueError if there are two ways to read it."""
+    """Return the exact day in a text with other words. Errors: ValueError if it can be read in two ways."""
     for pattern, read in _DAY_PATTERNS:
         for match in re.finditer(rf"(?<![\w/.-]){pattern}(?![\w/-])", text):
             if found := read(match):
-                return _come(found)
+                return _require_past(found)
     return None
 
 
@@ -177,7 +207,7 @@ def _with_month_name(month: str, day: str, year: str) -> date | None:
 
 
 def _day_or_month_first(match: re.Match[str]) -> date | None:
-    """Read day/month/year or month/day/year. Errors: ValueError if both are dates: a guess might be wrong."""
+    """Read day/month/year or month/day/year. Errors: ValueError if both would be dates."""
     first, second, year = _numbers(match, 1, 2, 3)
     one, other = _day(year, second, first), _day(year, first, second)
     if one and other and one != other:
@@ -189,7 +219,7 @@ def _day_or_month_first(match: re.Match[str]) -> date | None:
 
 
 _SEPARATOR = " ?[/–-] ?"
-# Each way to write a day, and what reads it. With dots and with Vietnamese words the day is always first.
+# Each way to write a day, and the function that reads it. With dots or Vietnamese words, the day comes first.
 _DAY_PATTERNS: tuple[tuple[str, Callable[[re.Match[str]], date | None]], ...] = (
     (r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})", _year_first),
     (r"ngày (\d{1,2})[-/.](\d{1,2})[-/.](\d{4})", _day_first),
@@ -213,6 +243,7 @@ _DAY_PATTERNS: tuple[tuple[str, Callable[[re.Match[str]], date | None]], ...] = 
 
 
 def _month(text: str) -> date | None:
+    """Return the middle of a month that is named with its year. Errors: ValueError if it is in the future."""
     found = _middle_of_month(text)
     if found and found.replace(day=1) > timezone.localdate():
         raise ValueError(_("That time has not come yet."))
@@ -234,6 +265,7 @@ def _middle_of_month(text: str) -> date | None:
 
 
 def _part(text: str) -> date | None:
+    """Return the middle of a season or part of a year. Errors: ValueError if that is in the future."""
     years = [int(year) for year in re.findall(r"\b(\d{4})\b", text)]
     if not years:
         return None
@@ -249,17 +281,18 @@ def _part(text: str) -> date | None:
 
 
 def _holiday(text: str) -> date | None:
+    """Return the day of a holiday that is named with its year. Errors: ValueError if it is in the future."""
     year = re.search(r"\b(\d{4})\b", text)
     if year is None or int(year[1]) < EARLIEST:
         return None
     found = holiday(text, int(year[1]))
-    return _come(found) if found else None
+    return _require_past(found) if found else None
 
 
 def _decade(text: str) -> date | None:
     """Return the middle of a decade, or of its early or late years.
 
-    Errors: ValueError if it is not sure which decade is meant, or if it is an age: "in my 20s".
+    Errors: ValueError if two decades can be meant, or if it is an age: "in my 20s".
     """
     match = _DECADE.search(text)
     if match is None:
@@ -270,30 +303,37 @@ def _decade(text: str) -> date | None:
     if century:
         starts = [100 * int(century) + tens]
     else:
-        starts = [year for year in (1900 + tens, 2000 + tens) if today.year - 110 <= year <= today.year]
+        oldest = today.year - 110  # no patient remembers an earlier decade
+        starts = [year for year in (1900 + tens, 2000 + tens) if oldest <= year <= today.year]
     if len(starts) != 1 or (not century and _AGE.search(text[: match.start()])):
         raise ValueError(_("Which years were those? Please write them with four digits, as in “the 1990s”."))
     words = set(re.findall(r"[^\W\d_]+", text[: match.start()]))
+    start = starts[0]
     if words & EARLY:
-        return _day(starts[0] + 1, 7, 1)
-    return _day(starts[0] + 8, 7, 1) if words & LATE else _day(starts[0] + 5, 1, 1)
+        return _day(start + 1, 7, 1)
+    if words & LATE:
+        return _day(start + 8, 7, 1)
+    return _day(start + 5, 1, 1)
 
 
 def _years(text: str) -> date | None:
-    """Return the middle of a year, or of the years from the first to the second that is named."""
+    """Return the middle of a year, or of the period between the first two years in the text."""
     years = [int(year) for year in re.findall(r"\b(\d{4})\b", text)]
-    days = [_day(year, 1, 1) for year in years[:2]]
-    first, last = (days * 2)[:2] if days else (None, None)
+    if not years:
+        return None
+    first = _day(years[0], 1, 1)
+    last = _day(years[1], 1, 1) if len(years) > 1 else first
     if first is None or last is None or first > last:
         return None
-    return first + (last - first) / 2 + timedelta(days=181)
+    return first + (last - first) / 2 + timedelta(days=181)  # 181: from 1 January to the middle of the year
 
 
-_ROUGH_READERS: tuple[Callable[[str], date | None], ...] = (
-    _day_within,
-    _holiday,
-    _decade,
-    _month,
-    _part,
-    _years,
-)
+# Each way to read a rough date, and half of the period that it means.
+_ROUGH_READERS: dict[Callable[[str], date | None], timedelta] = {
+    _day_within: timedelta(0),
+    _holiday: timedelta(1),
+    _decade: timedelta(5 * 365),
+    _month: timedelta(15),
+    _part: _HALF_A_PART,
+    _years: timedelta(183),
+}

@@ -16,11 +16,27 @@ from patients.memories.links import CannotChange, link, unlink
 from patients.memories.models import Memory, MemoryLink
 from patients.vault.objects import new_seal
 
+# The audit actions by which a memory's fields change, to say who did it last.
+CHANGES = ("memory.made", "memory.changed", "map.linked", "map.unlinked")
+
 
 def links_of(memory: Memory) -> set[UUID]:
     """Return the ids of the memories linked to this one."""
     pairs = MemoryLink.objects.filter(Q(a=memory) | Q(b=memory)).values_list("a_id", "b_id")
     return {key for pair in pairs for key in pair} - {memory.pk}
+
+
+def lock_memory(memory: UUID) -> Memory | None:
+    """Lock a memory and its case, and return it as it is now; None if there is none.
+
+    Call in a transaction.
+    """
+    case = Memory.objects.filter(pk=memory).values_list("case_id", flat=True).first()
+    if case is None:
+        return None
+    Case.objects.select_for_update().get(pk=case)
+    rows = Memory.objects.select_for_update(of=("self",)).select_related("case")
+    return rows.filter(pk=memory).first()
 
 
 @transaction.atomic
@@ -37,8 +53,9 @@ def write_memory(
     """Create a memory and return it, or change `memory`.
 
     words: values for MemoryFields. numbers: intensity, zone and fate, as the forms' numbers() return them.
-    links: ids of all linked memories; None leaves the links as they are. lock: locks the case and refuses a
-    locked map, with words for the patient, or for staff (`lock_case_with_open_map`).
+    links: ids of all linked memories; None leaves the links as they are. lock: the function that locks the
+    case's row and raises an error if the map is locked: `open_case_of` for patients,
+    `lock_case_with_open_map` for staff.
 
     Errors: those of `lock`: CaseLocked or CannotChange; Memory.DoesNotExist if `memory` is gone from `case`.
     """
@@ -63,6 +80,7 @@ def write_memory(
 
 
 def _write_links(case: Case, row: Memory, links: set[UUID] | None, *, by: User) -> None:
+    """Link the memory to exactly `links`; None leaves its links as they are. Errors: CaseLocked."""
     current = links_of(row)
     wanted = current if links is None else links
     try:

@@ -17,13 +17,17 @@ from django.views.decorators.http import require_safe
 
 from clinic.audit.models import Entry
 from clinic.http.requests import request_user
+from patients.appointments.on_pages import upcoming_of
+from patients.appointments.own import own_templates
 from patients.cases.current_case import current_case
 from patients.cases.facts import status_of
 from patients.cases.models import Case
 from patients.cases.status import OPEN, Stage, Status, Wait, Who
-from patients.cases.status_words import night_hours, patient_url, patient_words, stands
+from patients.cases.status_words import night_hours, patient_url, patient_words, stage_text
 from patients.cases.view_log import latest_views
+from patients.portal.next_lines import next_lines
 from patients.portal.notices import notices_for
+from patients.waitlist.on_pages import on_portal
 
 
 @dataclass(frozen=True)
@@ -48,13 +52,16 @@ def _intake_answered_at(case: Case) -> datetime | None:
     return last
 
 
-def _waiting(status: Status) -> dict[str, Wait]:
+def _waits_for_patient(status: Status) -> dict[str, Wait]:
     return {wait.code: wait for wait in status.waits_for(Who.PATIENT)}
 
 
 def _task(status: Status, code: str, done: datetime | None = None, *, link: bool = True) -> Task:
-    """Return the line of something that the patient does: done at `done`, waiting now, or still to come."""
-    wait = _waiting(status).get(code)
+    """Return the line of something that the patient does: waiting now, done at `done`, or still to come.
+
+    code: of the wait (patients/cases/status.py). link: whether the line is a link.
+    """
+    wait = _waits_for_patient(status).get(code)
     state = "now" if wait else "done" if done else "next"
     words = patient_words(code, wait.count if wait else 0)
     return Task(words, state, patient_url(code) if link else "", _date(done))
@@ -62,7 +69,7 @@ def _task(status: Status, code: str, done: datetime | None = None, *, link: bool
 
 def _keepsake_tasks(status: Status) -> list[Task]:
     """Return the lines about keepsakes: how many, how many without a memory, how many returned."""
-    things, waiting = status.facts.things, _waiting(status)
+    things, waits = status.facts.things, _waits_for_patient(status)
     if status.stage not in OPEN:
         n = things.brought
         text = ngettext("%(n)d keepsake brought", "%(n)d keepsakes brought", n) % {"n": n}
@@ -75,7 +82,7 @@ def _keepsake_tasks(status: Status) -> list[Task]:
     tasks = [Task(patient_words("bring", things.here), state, url, _date(things.last))]
     if things.unplaced:
         tasks.append(Task(patient_words("place", things.unplaced), "now", patient_url("place")))
-    if "returned" in waiting:
+    if "returned" in waits:
         tasks.append(Task(patient_words("returned", things.returned), "alarm", patient_url("returned")))
     return tasks
 
@@ -83,20 +90,32 @@ def _keepsake_tasks(status: Status) -> list[Task]:
 def tasks_of(case: Case, status: Status) -> list[Task]:
     """Return the tasks of patient and clinic in order: done, current, next."""
     facts = status.facts
-    named = _intake_answered_at(case) or (case.opened_at if facts.subject_named else None)
     tasks = [
         Task(
             patient_words("intake"),
             "done" if facts.subject_named else "now",
             patient_url("intake") if status.allows("answer") else "",
-            _date(_intake_answered_at(case)) if named else "",
+            _date(_intake_answered_at(case)),
         ),
         _task(status, "agree", facts.storage.signed_at if facts.storage else None),
         *_keepsake_tasks(status),
+        _review_task(status),
         _map_task(status),
         _task(status, "sign", facts.consent.signed_at if facts.consent else None, link=bool(facts.map)),
     ]
     return [*_stopped_tasks(status), *tasks, *_night_tasks(status)]
+
+
+def _review_task(status: Status) -> Task:
+    """Return the line about the doctor's review of the intake: done while it lets the case go on."""
+    review, fault = status.facts.review, status.facts.review_fault
+    if fault == "not-cleared":
+        return Task(_("Our doctor would like to talk to you"), "now", mine=False)
+    if not fault:
+        when = _date(review.reviewed_at if review else None)
+        return Task(_("A doctor reads what you told us"), "done", when=when, mine=False)
+    waits = any(wait.code == fault for wait in status.waits_for(Who.DOCTOR))
+    return Task(_("A doctor reads what you told us"), "now" if waits else "next", mine=False)
 
 
 def _map_task(status: Status) -> Task:
@@ -115,7 +134,7 @@ def _stopped_tasks(status: Status) -> list[Task]:
         if night.outcome == "stopped":
             url = reverse("erasure:session", args=[night.run])
             tasks.append(Task(_("Your night was stopped"), "done", url, _date(night.finished_at), mine=False))
-    if wait := _waiting(status).get("remainder"):
+    if wait := _waits_for_patient(status).get("remainder"):
         tasks.append(Task(patient_words("remainder", wait.count), "alarm", patient_url("remainder")))
     return tasks
 
@@ -136,33 +155,43 @@ def _night_tasks(status: Status) -> list[Task]:
 @require_safe
 @never_cache
 def portal(request: HttpRequest) -> HttpResponse:
-    """Show the tasks of the current case. Without one, show the page for afterwards, without the subject."""
+    """Show the tasks of the current case. If there is none, show the page after the end of the last case."""
     case = current_case(request)
     if case is None:
         return _render_after(request)
     status = status_of(case)
     tasks = tasks_of(case, status)
+    appointments = upcoming_of(request_user(request))
+    waitlist = on_portal(request_user(request))
     mine = [task for task in tasks if task.mine and task.url and task.state in {"alarm", "now"}]
     context = {
         "case": case,
         "status": status,
         "tasks": tasks,
         "next": mine[0] if mine else None,
-        "stands": stands(status),
+        "stage_text": stage_text(status),
         "night": status.night,
         "looks": latest_views(case),
         "notices": notices_for(request_user(request)),
+        "next_lines": next_lines(status, appointments, waitlist.offer),
+        "may_book": bool(own_templates(case)),
+        "waitlist": waitlist,
     }
     return render(request, "patients/portal/portal.html", context)
 
 
 def _render_after(request: HttpRequest) -> HttpResponse:
+    """Render the page after the end of the patient's last case, which does not name the subject."""
     last = Case.objects.filter(patient=request_user(request)).order_by("-opened_at").first()
     status = status_of(last) if last else None
+    waitlist = on_portal(request_user(request))
     context = {
         "case": last,
         "status": status,
         "night": status.night if status else None,
         "notices": notices_for(request_user(request)),
+        "next_lines": next_lines(None, upcoming_of(request_user(request)), waitlist.offer),
+        "may_book": bool(last and own_templates(last)),
+        "waitlist": waitlist,
     }
     return render(request, "patients/portal/after.html", context)

@@ -7,6 +7,7 @@ from django.core import signing
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from clinic.people.fields import AddressField, NameField
 from patients.requests.models import AppointmentRequest
 from patients.requests.tickets import read_ticket
 
@@ -16,7 +17,7 @@ class RequestForm(forms.ModelForm[AppointmentRequest]):
 
     message = forms.CharField(
         label=_("What would you like to tell us?"),
-        widget=forms.Textarea(attrs={"rows": 4}),
+        widget=forms.Textarea(attrs={"rows": 4, "autocomplete": "off"}),
         max_length=4000,
         required=False,
         help_text=_("It is encrypted before it is kept. Only the front desk and the doctors read it."),
@@ -32,6 +33,7 @@ class RequestForm(forms.ModelForm[AppointmentRequest]):
     class Meta:
         model = AppointmentRequest
         fields = ["name", "email", "phone"]
+        field_classes = {"name": NameField, "email": AddressField}
         widgets = {
             "name": forms.TextInput(attrs={"autocomplete": "name"}),
             "phone": forms.TextInput(attrs={"autocomplete": "tel", "type": "tel"}),
@@ -67,3 +69,13 @@ class DecisionForm(forms.Form):
         max_length=1000,
         required=False,
     )
+
+
+class SeveralDecisionForm(forms.Form):
+    """One answer to several requests."""
+
+    decision = forms.ChoiceField(
+        choices=[("accept", _("Accept")), ("decline", _("Decline"))],
+        error_messages={"required": _("Please choose accept or decline.")},
+    )
+    reason = forms.CharField(label=_("A word to all of them"), max_length=1000, required=False)

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from clinic.accounts.models import Invitation
+from clinic.accounts.search_words import SearchWord
 from patients.vault.sealed import SealedModel
 
 
@@ -55,3 +56,30 @@ class AppointmentRequest(SealedModel):
 
     sealed_fields = RequestFields
     objects = AppointmentRequestQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["state", "-created_at", "id"], name="request_state_created"),
+            models.Index(fields=["-created_at", "id"], name="request_created"),
+            models.Index(fields=["-decided_at", "id"], name="request_decided"),
+            # For the reports (erasure/reports).
+            models.Index(fields=["state", "decided_at"], name="decided_requests_by_time"),
+        ]
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it can still be decided."""
+        return self.state in {self.State.NEW, self.State.HELD}
+
+
+class RequestWord(SearchWord):
+    """A word by which a request is found: of its visitor's name, address and telephone, and its number."""
+
+    # Without an index of its own: the one of the constraint begins with it.
+    request = models.ForeignKey(
+        AppointmentRequest, on_delete=models.CASCADE, db_index=False, related_name="search_words"
+    )
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["request", "word", "kind"], name="request_word_once")]
+        indexes = [models.Index(fields=["word", "request"], name="request_word")]

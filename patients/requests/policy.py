@@ -8,6 +8,8 @@ register(
         "patients:request": Row(PUBLIC, PUBLIC),
         "patients:request-sent": Row(PUBLIC),
         "patients:requests": Row(roles(Role.RECEPTIONIST)),
+        "patients:request-one": Row(roles(Role.RECEPTIONIST)),
+        "patients:requests-decide": Row((), roles(Role.RECEPTIONIST)),
         "patients:request-decide": Row((), roles(Role.RECEPTIONIST)),
     }
 )

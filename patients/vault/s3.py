@@ -19,6 +19,7 @@ from storages.backends.s3 import S3Storage
 
 from clinic.unavailable import ServiceUnavailable
 from patients.vault.storage import NAME
+from patients.vault.stream import ciphertext_size
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -147,9 +148,10 @@ class S3Vault(S3Storage):
 
     def objection(self) -> str:
         """Return why the vault must not use this bucket, in a sentence; "" if it may."""
-        if settings.LACUNA_UPLOAD_MAX_BYTES > MAX_PUT_BYTES // 2:
+        if ciphertext_size(settings.LACUNA_UPLOAD_MAX_BYTES) > MAX_PUT_BYTES:
             return (
-                f"LACUNA_UPLOAD_MAX_BYTES is beyond {MAX_PUT_BYTES // 2} bytes, the most for one piece in S3."
+                f"A file of LACUNA_UPLOAD_MAX_BYTES would have more than {MAX_PUT_BYTES} bytes once it is "
+                "encrypted, the most for one piece in S3."
             )
         try:
             with translated_errors(self.bucket_name):

@@ -5,6 +5,7 @@ destroyed, they are lost in this row and in every copy of it.
 """
 
 import dataclasses
+import functools
 import json
 import os
 import typing
@@ -17,6 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.utils import Buffer
 from django.db import models
 
+from clinic.names import compose
 from patients.vault.configured import key_store
 from patients.vault.stream import Tampered
 
@@ -78,12 +80,15 @@ class SealedModel(models.Model):
         return self._unseal(key_store().get(self.seal_key_id))
 
     def write(self, fields: Any) -> None:
-        """Seal `fields` into the column. The caller saves the row. Errors: KeyGone."""
-        data = json.dumps(dataclasses.asdict(fields), ensure_ascii=False).encode()
-        self.sealed = seal(key_store().get(self.seal_key_id), self._associated_data(), data)
+        """Seal `fields` into the column, their text composed. The caller saves the row. Errors: KeyGone."""
+        self._seal(key_store().get(self.seal_key_id), fields)
 
     def _associated_data(self) -> bytes:
         return f"{self._meta.label_lower}:{self.pk}".encode()
+
+    def _seal(self, key: bytes, fields: Any) -> None:
+        data = compose(json.dumps(dataclasses.asdict(fields), ensure_ascii=False)).encode()
+        self.sealed = seal(key, self._associated_data(), data)
 
     def _unseal(self, key: bytes) -> Any:
         return _fields_from(self.sealed_fields, json.loads(unseal(key, self._associated_data(), self.sealed)))
@@ -110,11 +115,23 @@ def read_many(instances: Iterable[SealedModel], *, skip_damaged: bool = False) -
     return found
 
 
-def _fields_from(kind: type[Any], stored: dict[str, Any]) -> Any:
+def _fields_from(kind: Any, stored: dict[str, Any]) -> Any:
     """Return `stored` as `kind`. Unknown fields are ignored, missing ones get their defaults."""
-    hints = typing.get_type_hints(kind)
-    known = {field.name: stored[field.name] for field in dataclasses.fields(kind) if field.name in stored}
-    for name, value in known.items():
-        if isinstance(value, list) and typing.get_origin(hints[name]) is tuple:
-            known[name] = tuple(value)  # JSON has no tuples
+    known = {}
+    for name, is_tuple in _field_names(kind):
+        if name in stored:
+            value = stored[name]
+            known[name] = tuple(value) if is_tuple and isinstance(value, list) else value
     return kind(**known)
+
+
+@functools.cache
+def _field_names(kind: Any) -> tuple[tuple[str, bool], ...]:
+    """Return the names of the fields of `kind`, and whether each is a tuple: JSON has none.
+
+    Finding out took a third of the time of `read_many`.
+    """
+    hints = typing.get_type_hints(kind)
+    return tuple(
+        (field.name, typing.get_origin(hints[field.name]) is tuple) for field in dataclasses.fields(kind)
+    )

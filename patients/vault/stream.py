@@ -105,6 +105,11 @@ class Encryptor:
     def _segment_capacity(self) -> int:
         return NEXT if self.segments else FIRST
 
+    @property
+    def unsealed(self) -> bytes:
+        """The plaintext behind the last segment that was returned, at most one segment."""
+        return bytes(self._buffer)
+
     def update(self, data: Buffer) -> bytes:
         """Encrypt more plaintext; return the segments it completes, which may be none.
 

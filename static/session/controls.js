@@ -1,6 +1,10 @@
 // Pause, protect, call, abort: forms that work without this, and faster with it. A button says at once that
 // it was pressed and cannot be pressed again; that it took effect is said only once the house has said so.
 
+import { focusOn, keepFocus } from "../page/focus.js";
+
+import { send } from "../page/account.js";
+
 const HOLD = 2000;
 const PATIENCE = 10000; // how long an answer may take before nobody knows
 const KEYS = { " ": "pause", p: "protect", d: "doctor" };
@@ -63,11 +67,8 @@ export class Controls {
   async post(form, body) {
     let response;
     try {
-      response = await fetch(form.action, {
-        method: "POST", body,
-        headers: { Accept: "application/json", "X-CSRFToken": body.get("csrfmiddlewaretoken") || "" },
-        credentials: "same-origin",
-        signal: AbortSignal.timeout(PATIENCE),
+      response = await send(form.action, {
+        method: "POST", body, headers: { Accept: "application/json" }, signal: AbortSignal.timeout(PATIENCE),
       });
     } catch {
       return { ok: false, text: this.words.no_answer };
@@ -98,7 +99,7 @@ export class Controls {
       const lost = !document.activeElement || document.activeElement === document.body;
       if (!focused || !lost) return;
       const other = this.form(OPPOSITE[name])?.querySelector("button");
-      (button.offsetParent ? button : other)?.focus();
+      [button, other, document.getElementById("state")].some(focusOn);
     };
   }
 
@@ -109,10 +110,11 @@ export class Controls {
       .map((one) => (one.dataset.control || one.href) + (one.dataset.asks || "")).join(" ");
     if (names(root) === names(fresh) || this.ending?.matches(":modal") || root.querySelector("[aria-busy]")) return;
     const at = document.activeElement?.closest("#controls form")?.dataset.control;
-    root.replaceChildren(...fresh.childNodes);
-    this.ready();
-    this.about(this.told);
-    if (at) (this.form(at)?.querySelector("button:not(:disabled)") || document.getElementById("main")).focus();
+    keepFocus(() => {
+      root.replaceChildren(...fresh.childNodes);
+      this.ready();
+      this.about(this.told);
+    }, () => at && this.form(at)?.querySelector("button:not(:disabled)"), () => document.getElementById("state"));
   }
 
   // --- Abort: the first touch pauses, two seconds or the keyboard open the question ---

@@ -18,6 +18,7 @@ export class Log {
     });
     this.following = true;
     this.missed = 0;
+    this.unsaid = ""; // what waits to be read out until it is known whether an alarm says it
     this.button.addEventListener("click", () => (this.following ? this.stop() : this.follow()));
     this.way.addEventListener("click", () => this.follow());
     // Scrolling by hand is reading; what the list does by itself is undone before this is heard.
@@ -49,7 +50,7 @@ export class Log {
     this.way.textContent = this.words.newer.replace("%(n)s", this.missed);
   }
 
-  line(event) {
+  line(event, raises = false) {
     if (!event.text) return;
     const top = this.list.firstElementChild;
     const same = event.kind === "pass" && top?.dataset.kind === "pass" && top.dataset.n === String(event.n);
@@ -65,7 +66,18 @@ export class Log {
     row.dataset.kind = event.kind;
     if (event.n) row.dataset.n = event.n;
     if (!same) this.add(row);
-    if (this.following && (event.kind !== "pass" || event.level % 3 === 0)) write(this.said, event.text);
+    if (!this.following || (event.kind === "pass" && event.level % 3)) return;
+    if (raises) this.unsaid = event.text;
+    else write(this.said, event.text);
+  }
+
+  leaveUnsaid() {
+    this.unsaid = "";
+  }
+
+  sayNow() {
+    if (this.unsaid) write(this.said, this.unsaid);
+    this.unsaid = "";
   }
 
   add(row) {

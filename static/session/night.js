@@ -1,5 +1,6 @@
 // For who answers for the night: what can still be kept, who is there, and how long a call has waited.
 
+import { send } from "../page/account.js";
 import { fill, write } from "./text.js";
 
 const HERE = 10000;
@@ -23,15 +24,15 @@ export class Night {
   }
 
   async here() {
-    if (document.hidden) return;
-    const token = document.querySelector("[name=csrfmiddlewaretoken]")?.value || "";
+    if (document.hidden || this.asking) return;
+    this.asking = true; // it takes long if the sign-in has ended
     try {
-      const response = await fetch(this.url, {
-        method: "POST", credentials: "same-origin", headers: { Accept: "application/json", "X-CSRFToken": token, Poll: "1" },
-      });
+      const response = await send(this.url, { method: "POST", headers: { Accept: "application/json", Poll: "1" } });
       if (response.ok) this.people((await response.json()).people);
     } catch {
       // The stream says whether the connection is lost.
+    } finally {
+      this.asking = false;
     }
   }
 

@@ -123,8 +123,9 @@ export class Panel {
   }
 
   // --- The log ---
-  line(event) {
-    this.book.line(event);
+  // raises: whether an alarm comes with it.
+  line(event, raises = false) {
+    this.book.line(event, raises);
   }
 
   lines(log) {

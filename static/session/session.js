@@ -1,5 +1,6 @@
 // The session view. The server has drawn the present; from here on it follows what happens.
 
+import { checkSignIn, send } from "../page/account.js";
 import { Chart } from "./map.js";
 import { Controls } from "./controls.js";
 import { hush, moves, settle, stillWanted } from "./motion.js";
@@ -8,7 +9,8 @@ import { Panel } from "./panel.js";
 import { Shore } from "./shore.js";
 import { Stage } from "./stage.js";
 import { Stream } from "./stream.js";
-import { fill } from "./text.js";
+import { fill, renew } from "./text.js";
+import { focusOn, keepFocus } from "../page/focus.js";
 
 const COAST = 1400;
 const WHITE = 2400;
@@ -19,8 +21,17 @@ const PIECES = new Set([
   "handover-accepted", "handover-declined", "taken-over", "handed-back", "resumed",
   "damaged", "damage-decided", "storage-away", "fault", "stalled", "moves-again",
 ]);
+// What raises an alarm. An alarm is read out where it stands, so the log reads out the same only where none came.
+const RAISING = new Set([
+  "held", "doctor-called", "doctor-escalated", "presence-asked", "handover-offered",
+  "damaged", "storage-away", "fault", "stalled",
+]);
 const QUIET = 250; // milliseconds without an event after which a backlog has been told
 const NO_FLIGHT_UNDER = 1.5; // seconds a memory
+
+// A form in which somebody has typed words that nothing keeps.
+const typedForm = () =>
+  [...document.querySelectorAll("form[data-unkept]")].find((form) => form.querySelector("textarea")?.value.trim());
 
 const read = (id) => JSON.parse(document.getElementById(id).textContent);
 
@@ -57,14 +68,16 @@ class Session {
     this.take(present);
     this.dropGone();
     this.shore.ready.then(() => document.getElementById("drawn")?.remove());
-    this.watch(present);
+    this.watch();
     this.dress();
   }
 
   // What an alarm led to is put away; the alarm, or whatever comes first, has the focus.
   closeSheet() {
+    const form = typedForm();
+    if (form && !window.confirm(form.dataset.unkept)) return;
     this.sheet.replaceChildren();
-    (document.querySelector("#alarms a, #alarms button") || document.getElementById("main")).focus();
+    [document.querySelector("#alarms a, #alarms button:not(:disabled)"), this.panel.head].some(focusOn);
   }
 
   // A frame may cease to exist between the page and its picture: then there is nothing to show, not a fault.
@@ -107,20 +120,25 @@ class Session {
     this.fetchPieces();
   }
 
-  watch(present) {
-    const url = new URL(present.stream_url, location.href);
+  follow() {
+    const url = new URL(this.present.stream_url, location.href);
+    url.searchParams.set("owner", document.body.dataset.pageOwner);
     if ("wall" in this.root.dataset) url.searchParams.set("wall", "1");
-    this.stream = new Stream(url, present.seq, {
+    this.stream = new Stream(url.href, this.present.run, this.present.seq, {
       event: (event) => this.event(event),
       state: (state) => this.state(state),
-      end: (why) => (why === "over" ? this.fetchPieces() : location.reload()),
+      end: (why) => (why === "over" ? this.fetchPieces() : this.ended()),
       lost: () => this.lost(),
       found: () => this.found(),
     });
+  }
+
+  watch() {
+    this.follow();
     document.addEventListener("visibilitychange", () => {
       this.settle();
       if (document.hidden) return;
-      this.stream.wake();
+      if (this.stream.wake()) this.catchUp();
       if (!this.catching) this.appear();
     });
     let resized;
@@ -129,8 +147,21 @@ class Session {
       resized = setTimeout(() => this.draw(), 120);
     });
     addEventListener("pagehide", () => this.stream.close());
+    addEventListener("beforeunload", (event) => !this.over && typedForm() && event.preventDefault());
     // A page that comes back out of the browser's cache would show what no longer exists.
     addEventListener("pageshow", (event) => event.persisted && location.reload());
+  }
+
+  // The stream has ended because of who watches: signed out, or with other rights. Nothing of the session stays then, but
+  // for words that somebody is typing: they stay until their owner has signed in again, and then the stream goes on.
+  async ended() {
+    const typed = [...document.querySelectorAll("textarea, input[type=text]")].some((field) => field.value.trim());
+    if (!typed || !(await checkSignIn())) {
+      this.over = true; // whoever may not watch any more is not asked whether to stay
+      return location.reload();
+    }
+    this.follow();
+    await this.fetchPieces();
   }
 
   memory(n) {
@@ -220,7 +251,7 @@ class Session {
     present.seq = event.seq;
     this.HAPPENINGS[event.kind]?.call(this, event, this.memory(event.n));
     if (PIECES.has(event.kind)) this.fetchPieces();
-    this.panel.line(event);
+    this.panel.line(event, RAISING.has(event.kind) || event.why === "safe-word");
     this.panel.state(present);
     this.night.state(present);
   }
@@ -444,7 +475,7 @@ class Session {
     }
     this.fetching = true;
     try {
-      const response = await fetch(location.pathname, { credentials: "same-origin", cache: "no-store" });
+      const response = await send(location.pathname);
       if (!response.ok) return;
       const page = new DOMParser().parseFromString(await response.text(), "text/html");
       this.replace(page);
@@ -452,6 +483,7 @@ class Session {
       // The stream says whether the connection is lost; the next event asks again.
     } finally {
       this.fetching = false;
+      if (!this.again) this.panel.book.sayNow();
       if (this.again) {
         this.again = false;
         this.fetchPieces();
@@ -463,24 +495,23 @@ class Session {
     const fresh = (id) => page.getElementById(id);
     if (!fresh("session")) return;
     const alarms = document.getElementById("alarms");
-    const at = document.activeElement?.closest("#alarms form"), link = document.activeElement?.closest("#alarms a");
     const said = fresh("alarms").textContent.trim();
-    if (this.alarmed !== said) {
-      this.alarmed = said;
-      alarms.replaceChildren(...fresh("alarms").childNodes);
-      window.htmx?.process(alarms);
-      const kinds = fresh("session").dataset.alarms;
-      if (kinds) this.root.dataset.alarms = kinds;
-      else delete this.root.dataset.alarms;
-      const same = at && alarms.querySelector(`form[data-control="${at.dataset.control}"] button`);
-      const again = link && [...alarms.querySelectorAll("a")].find((one) => one.href === link.href);
-      if (at || link) (same || again || document.getElementById("main")).focus();
-    }
-    this.moveWords(page);
-    const nothing = document.getElementById("nothing");
-    nothing.hidden = this.present.state !== "finished";
-    nothing.className = fresh("nothing").className;
-    nothing.replaceChildren(...fresh("nothing").childNodes);
+    const next = () => alarms.querySelector("a, button:not(:disabled)");
+    keepFocus(() => {
+      if (this.alarmed !== said) {
+        this.alarmed = said;
+        if (renew(alarms, fresh("alarms"))) this.panel.book.leaveUnsaid();
+        window.htmx?.process(alarms);
+        const kinds = fresh("session").dataset.alarms;
+        if (kinds) this.root.dataset.alarms = kinds;
+        else delete this.root.dataset.alarms;
+      }
+      this.moveWords(page);
+      const nothing = document.getElementById("nothing");
+      nothing.hidden = this.present.state !== "finished";
+      nothing.className = fresh("nothing").className;
+      nothing.replaceChildren(...fresh("nothing").childNodes);
+    }, next, () => this.panel.head);
     this.controls.offer(fresh("controls"));
     this.adopt(JSON.parse(fresh("present").textContent));
     const newest = Number(fresh("log").firstElementChild?.dataset.seq || 0);
@@ -526,11 +557,16 @@ class Session {
     this.quiet = setTimeout(() => this.appear(), QUIET);
   }
 
-  lost() {
-    // What happens until the connection is back is not played back.
+  // What happened until the connection is back is not played back.
+  catchUp() {
     this.catching = true;
     hush(true);
     clearTimeout(this.quiet);
+  }
+
+  lost() {
+    this.catchUp();
+    if (!this.lostAt) checkSignIn(); // the stream does not say why it gets no answer
     this.lostAt ??= new Date();
     clearTimeout(this.warn);
     this.warn = setTimeout(() => {

@@ -1,10 +1,10 @@
-// Lets one tap the very spot in a picture that should go last. Without this, one of nine places is chosen, and so it
-// is by keyboard; here each of them means its middle.
+// Lets the user click the spot of a picture that is to go last. Without this script, and by keyboard, one of nine
+// places is chosen; the spot is then the middle of that place.
 
 const focus = document.getElementById("focus");
 const form = document.getElementById("keepsake-form");
 const memory = form?.elements.memory;
-const made = document.getElementById("new-memory");
+const newMemory = document.getElementById("new-memory"); // opens to write down a memory
 
 if (focus && form) {
   const picture = focus.querySelector(".focus-picture");
@@ -31,19 +31,22 @@ if (focus && form) {
     else place(((Number(spot) % 3) + 0.5) * (100 / 3), (Math.floor(Number(spot) / 3) + 0.5) * (100 / 3));
   });
   picture.addEventListener("click", (event) => {
-    // A radio chosen by keyboard sends a click too, from nowhere.
+    // A radio chosen by keyboard sends a click too, which has no place.
     if (event.detail === 0 || event.target.matches("input")) return;
     const box = picture.getBoundingClientRect();
     const x = part(event.clientX, box.left, box.width);
     const y = part(event.clientY, box.top, box.height);
     // The label's own click comes after this one and means the middle of its ninth.
-    setTimeout(() => place(x, y));
+    setTimeout(() => {
+      place(x, y);
+      form.dispatchEvent(new Event("input", { bubbles: true }));
+    });
   });
   if (focus.dataset.x) place(Number(focus.dataset.x), Number(focus.dataset.y));
 }
 
-if (memory && made) {
+if (memory && newMemory) {
   memory.addEventListener("change", () => {
-    made.open = memory.value === "new";
+    newMemory.open = memory.value === "new";
   });
 }

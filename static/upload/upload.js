@@ -1,254 +1,298 @@
-// Sends files in pieces (tus 1.0), tells the truth about each, and goes on after a cut or a reload. Only the address
-// of an unfinished upload is remembered, with the file's name, size and time, for as long as the tab lives.
+// Takes files and words on the upload page and shows how far each is. How they are sent is in sending.js. The browser
+// stores nothing: the page lists the uploads that are half-way, and one goes on when its file is chosen again.
+
+import { keepFocus } from "../page/focus.js";
+import { keepAwake } from "./awake.js";
+import { filesOf, groupOf, headOf } from "./files.js";
+import { bring, Canceled, Changed, discard, Refusal } from "./sending.js";
 
 const form = document.getElementById("bring");
 const queue = document.getElementById("queue");
-const PIECE = 8 * 1024 * 1024; // bytes in a request: a proxy that limits bodies lets it through
+// Files that are sent at once, in all windows together: a browser has six connections to a host, and pages need some.
 const AT_ONCE = 2;
-const PATIENCE = [500, 1500, 4000, 10000]; // milliseconds before each further attempt
-const ASKED = 6; // further attempts while the server says when to come again
-const MEMORY = "upload:";
 
-class Refusal extends Error {}
-// `after`: milliseconds that the server asks to wait, if it answered at all.
-class Cut extends Error {
-  constructor(after = 0) {
-    super();
-    this.after = after;
+const sizeOf = (bytes) => {
+  if (bytes < 1e6) return `${Math.ceil(bytes / 1e3)} kB`;
+  return bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(2)} GB`;
+};
+const element = (tag, className, text = "") => Object.assign(document.createElement(tag), { className, textContent: text });
+const filled = (text, values) => text.replace(/\{(\w+)\}/g, (_all, name) => values[name]);
+
+// Removes a file's row or its button. The focus goes to the next button on the list, else to the choice of files.
+function remove(node) {
+  const row = node.closest("li");
+  const next = row.nextElementSibling?.querySelector("button") ?? row.previousElementSibling?.querySelector("button");
+  keepFocus(() => node.remove(), () => next, () => document.getElementById("files"));
+}
+
+// The row of one file, and how far it is.
+class Item {
+  constructor(file, words, list) {
+    Object.assign(this, { file, words, list, offset: 0, canceled: false, stopped: false });
+    this.row = element("li", "bring-item");
+    this.state = element("span", "bring-state", words.waiting);
+    this.bar = Object.assign(document.createElement("progress"), { max: Math.max(1, file.size), value: 0 });
+    this.button = Object.assign(element("button"), { type: "button" });
+    this.bar.setAttribute("aria-label", file.name);
+    this.labelButton(words.cancel);
+    this.row.append(element("span", "bring-name", file.name), this.state, this.button, this.bar);
+    this.button.addEventListener("click", () => (this.stopped ? list.again(this) : list.cancel(this)));
+    queue.append(this.row);
+  }
+
+  // The button says what it does and, to a screen reader, with which file.
+  labelButton(label) {
+    this.button.textContent = label;
+    this.button.setAttribute("aria-label", `${label}: ${this.file.name}`);
+  }
+
+  show(offset) {
+    this.offset = offset;
+    this.bar.value = offset;
+    this.row.classList.remove("is-resting");
+    this.state.textContent = offset < this.file.size ? `${sizeOf(offset)} / ${sizeOf(this.file.size)}` : this.words.looking;
+  }
+
+  // Says that the connection is cut, and that the upload goes on by itself.
+  rest() {
+    this.row.classList.add("is-resting");
+    this.state.textContent = this.words.resting;
+  }
+
+  // `final`: trying again would not help.
+  fail(text, final = false) {
+    this.stopped = true;
+    this.row.classList.remove("is-resting");
+    this.row.classList.add("is-failed");
+    this.state.setAttribute("role", "alert");
+    this.state.textContent = text;
+    if (final) remove(this.button);
+    else this.labelButton(this.words.again);
+  }
+
+  // The very same file is here already. Trying again sends it all the same.
+  failAsTwin({ message, twin }) {
+    this.twin = twin;
+    this.fail(message);
+    this.labelButton(this.words.anyway);
+  }
+
+  wait() {
+    this.stopped = false;
+    this.row.classList.remove("is-failed");
+    this.state.removeAttribute("role");
+    this.state.textContent = this.words.waiting;
+    this.labelButton(this.words.cancel);
+  }
+
+  // Keeps the row of a file that has arrived, with a link to the other keepsakes that look like it.
+  pointOut(keepsake) {
+    this.row.classList.add("is-alike");
+    this.state.textContent = this.words.alike;
+    this.bar.remove();
+    const link = Object.assign(element("a", "button", this.words.compare), { href: filled(this.words.keepsake, { keepsake }) });
+    link.setAttribute("aria-label", `${this.words.compare}: ${this.file.name}`);
+    keepFocus(() => this.button.replaceWith(link), () => link, () => document.getElementById("files"));
   }
 }
-class Canceled extends Error {}
 
-const pause = (ms) => new Promise((done) => setTimeout(done, ms));
-const encode = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
-const keyOf = (file) => `${MEMORY}${file.size}:${file.lastModified}:${file.name}`;
-const sizeOf = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
-
-function start() {
-  const words = form.dataset;
-  const token = form.elements.csrfmiddlewaretoken.value;
-  const sum = document.getElementById("sum");
-  const waiting = [];
-  let running = 0;
-  let arrived = 0;
-
-  // fetch says nothing of what has left; a bar that stands at nothing and then is full helps nobody.
-  function ask(method, where, { headers = {}, body = null, progress = null, item } = {}) {
-    return new Promise((done, fail) => {
-      const request = new XMLHttpRequest();
-      request.open(method, where);
-      const all = { "X-CSRFToken": token, "Tus-Resumable": "1.0.0", ...headers };
-      for (const [name, value] of Object.entries(all)) request.setRequestHeader(name, value);
-      if (progress) request.upload.onprogress = (event) => progress(event.loaded);
-      request.onload = () => done(request);
-      request.onerror = () => fail(new Cut());
-      request.onabort = () => fail(new Canceled());
-      item.request = request;
-      request.send(body);
+// All files of this page: those that wait, those that are being sent, and how many have arrived.
+class List {
+  constructor(words) {
+    this.words = words;
+    this.slots = [...Array(AT_ONCE).keys()]; // the free ones
+    this.waiting = [];
+    this.sum = document.getElementById("sum");
+    this.bar = document.getElementById("sum-bar");
+    this.all = document.getElementById("again-all");
+    this.items = [];
+    this.arrived = 0;
+    this.all.addEventListener("click", () => {
+      keepFocus(() => this.stopped().forEach((item) => this.again(item)), () => this.stopped()[0]?.button, () => queue.querySelector("button"));
     });
   }
 
-  function sentence(request) {
+  get busy() {
+    return this.slots.length < AT_ONCE || this.waiting.length > 0;
+  }
+
+  stopped() {
+    return this.items.filter((item) => item.stopped && !item.twin);
+  }
+
+  take(files, whenArrived) {
+    const items = files.map((file) => Object.assign(new Item(file, this.words, this), { whenArrived }));
+    this.items.push(...items);
+    this.showSum();
+    return Promise.all(items.map((item) => this.look(item)));
+  }
+
+  // Reads the first bytes of a file, and queues the file unless it is too large for its kind, empty or unreadable.
+  async look(item) {
+    const { file } = item;
+    if (!file.size) return this.refuse(item, this.words.empty);
     try {
-      return JSON.parse(request.responseText).error;
+      item.head = await headOf(file);
     } catch {
-      return `${request.status} ${request.statusText}`;
+      return this.refuse(item, this.words.changed);
     }
+    const group = groupOf(item.head, file);
+    if (file.size > Number(this.words[`${group}Max`])) return this.refuse(item, this.words[`${group}Large`]);
+    if (!item.canceled) this.waiting.push(item);
+    return this.sendWaiting();
   }
 
-  function refuse(request) {
-    if (request.status >= 500 && request.status !== 507) {
-      throw new Cut(1000 * Number(request.getResponseHeader("Retry-After")));
-    }
-    // What is in the file does not change by sending it again; room, sessions and pages do.
-    throw Object.assign(new Refusal(sentence(request)), { final: [413, 422].includes(request.status) });
+  refuse(item, text) {
+    item.fail(text, true);
+    this.uncount(item);
   }
 
-  async function announce(item) {
-    const said = { "Upload-Length": item.file.size, "Upload-Metadata": `filename ${encode(item.file.name)}` };
-    const request = await ask("POST", "/upload/", { headers: said, item });
-    if (request.status !== 201) refuse(request);
-    item.where = request.getResponseHeader("Location");
-    sessionStorage.setItem(keyOf(item.file), item.where);
-    return 0;
+  // Does not count a file any more, because it is refused or canceled.
+  uncount(item) {
+    this.items = this.items.filter((other) => other !== item);
+    this.showSum();
   }
 
-  // Where it stands on the other side, or from the beginning where nobody knows of it any more.
-  async function standing(item) {
-    item.where = sessionStorage.getItem(keyOf(item.file));
-    if (!item.where) return announce(item);
-    const request = await ask("HEAD", item.where, { item });
-    if (request.status === 200) return Number(request.getResponseHeader("Upload-Offset"));
-    if (request.status === 404 || request.status === 410) return announce(item);
-    return refuse(request);
-  }
-
-  async function send(item) {
-    let offset = await standing(item);
-    for (;;) {
-      const from = offset;
-      item.show(from);
-      const request = await ask("PATCH", item.where, {
-        headers: { "Upload-Offset": from, "Content-Type": "application/offset+octet-stream" },
-        body: item.file.slice(from, from + PIECE),
-        progress: (sent) => item.show(Math.min(from + sent, item.file.size)),
-        item,
+  // Sends waiting files while slots are free.
+  sendWaiting() {
+    while (this.slots.length && this.waiting.length) {
+      const item = this.waiting.shift();
+      item.slot = this.slots.shift();
+      this.send(item).finally(() => {
+        this.slots.push(item.slot);
+        this.sendWaiting();
       });
-      if (request.status === 200) return;
-      if (request.status === 423) throw new Cut(); // the request that was cut is still being put away
-      if (request.status !== 204 && request.status !== 409) refuse(request);
-      offset = Number(request.getResponseHeader("Upload-Offset"));
-      if (request.status === 204 && offset <= from) throw new Cut();
     }
+    keepAwake(this.busy);
+    this.showSum();
   }
 
-  async function bring(item) {
-    for (let attempt = 0; ; attempt += 1) {
-      const before = item.offset;
-      try {
-        await send(item);
-        sessionStorage.removeItem(keyOf(item.file));
-        item.finish();
-        return;
-      } catch (error) {
-        if (error instanceof Canceled) return;
-        if (!(error instanceof Cut || error instanceof Refusal)) throw error;
-        if (item.offset > before) attempt = 0;
-        if (error instanceof Cut && attempt < PATIENCE.length + (error.after ? ASKED : 0)) {
-          await pause(PATIENCE[attempt] ?? error.after);
-          if (item.canceled) return;
-          continue;
-        }
-        if (error instanceof Refusal) sessionStorage.removeItem(keyOf(item.file));
-        item.fail(error instanceof Cut ? words.cut : error.message, error.final);
-        return;
+  async send(item) {
+    try {
+      const { keepsake, alike } = await bring(item, halfWay);
+      this.arrived += 1;
+      if (alike) item.pointOut(keepsake);
+      else remove(item.row);
+      item.whenArrived?.();
+      document.body.dispatchEvent(new CustomEvent("brought"));
+    } catch (error) {
+      if (error instanceof Changed) {
+        this.refuse(item, this.words.changed);
+        discard(item.where);
+      } else if (error instanceof Refusal) {
+        if (error.final) this.refuse(item, error.message);
+        else if (error.twin) item.failAsTwin(error);
+        else item.fail(error.message || this.words.cut);
+      } else if (!(error instanceof Canceled)) {
+        item.fail(this.words.cut);
+        throw error;
       }
     }
   }
 
-  function work() {
-    while (running < AT_ONCE && waiting.length) {
-      running += 1;
-      bring(waiting.shift()).finally(() => {
-        running -= 1;
-        work();
-      });
-    }
+  again(item) {
+    item.wait();
+    this.waiting.push(item);
+    this.sendWaiting();
   }
 
-  function element(tag, className, text = "") {
-    return Object.assign(document.createElement(tag), { className, textContent: text });
+  async cancel(item) {
+    item.canceled = true;
+    item.request?.abort();
+    this.waiting = this.waiting.filter((other) => other !== item);
+    this.refuse(item, this.words.canceled);
+    await discard(item.where);
   }
 
-  function makeItem(file) {
-    const row = element("li", "bring-item");
-    const state = element("span", "bring-state", words.waiting);
-    const bar = Object.assign(document.createElement("progress"), { max: Math.max(1, file.size), value: 0 });
-    const button = Object.assign(element("button", "", words.cancel), { type: "button" });
-    const name = element("span", "bring-name", file.name);
-    button.setAttribute("aria-label", `${words.cancel}: ${file.name}`);
-    bar.setAttribute("aria-label", file.name);
-    row.append(name, state, button, bar);
-    queue.append(row);
-    const end = (text) => {
-      row.classList.add("is-failed");
-      state.setAttribute("role", "alert");
-      state.textContent = text;
-    };
-    const item = {
-      file,
-      offset: 0,
-      canceled: false,
-      show(offset) {
-        item.offset = offset;
-        bar.value = offset;
-        state.textContent = offset < file.size ? `${sizeOf(offset)} / ${sizeOf(file.size)}` : words.looking;
-      },
-      finish() {
-        row.remove();
-        arrived += 1;
-        sum.textContent = `${arrived} ${words.sum}`;
-        document.body.dispatchEvent(new CustomEvent("brought"));
-      },
-      fail(text, final = false) {
-        end(text);
-        if (final) button.remove();
-        button.textContent = words.again;
-        button.setAttribute("aria-label", `${words.again}: ${file.name}`);
-      },
-      again() {
-        row.classList.remove("is-failed");
-        state.removeAttribute("role");
-        state.textContent = words.waiting;
-        button.textContent = words.cancel;
-        waiting.push(item);
-        work();
-      },
-      async cancel() {
-        item.canceled = true;
-        item.request?.abort();
-        button.remove();
-        end(words.canceled);
-        if (waiting.includes(item)) waiting.splice(waiting.indexOf(item), 1);
-        sessionStorage.removeItem(keyOf(file));
-        // The request that was given up may still be held on the other side for a moment.
-        for (const ms of [0, ...PATIENCE]) {
-          await pause(ms);
-          const answer = item.where && (await ask("DELETE", item.where, { item }).catch(() => null));
-          if (!answer || answer.status !== 423) return;
-        }
-      },
-    };
-    button.addEventListener("click", () => {
-      if (row.classList.contains("is-failed")) item.again();
-      else item.cancel();
-    });
-    return item;
+  // Shows how many have arrived: "12 of 30 arrived and sealed".
+  showSum() {
+    const stopped = this.stopped().length;
+    const total = this.items.length;
+    const words = this.arrived < total ? filled(this.words.part, { n: this.arrived, total }) : `${this.arrived} ${this.words.sum}`;
+    const text = total ? [words, stopped && filled(this.words.stopped, { n: stopped })].filter(Boolean).join(", ") : "";
+    // A status is read aloud whenever it is written.
+    if (this.sum.textContent !== text) this.sum.textContent = text;
+    Object.assign(this.bar, { max: Math.max(1, total), value: this.arrived });
+    this.bar.hidden = total < 2 || this.arrived === total;
+    this.all.hidden = stopped < 2;
+  }
+}
+
+// --- What is half-way ---
+
+const halfWayRows = () => [...document.querySelectorAll("#half-way li")];
+
+function removeHalfWay(row) {
+  remove(row);
+  if (!halfWayRows().length) document.getElementById("half-way")?.remove();
+}
+
+// Returns the address of the unfinished upload with this mark, and removes it from the page; null if there is none.
+function halfWay(mark) {
+  const row = halfWayRows().find((one) => one.dataset.mark === mark);
+  if (!row) return null;
+  removeHalfWay(row);
+  return row.dataset.where;
+}
+
+for (const row of halfWayRows()) {
+  row.querySelector("button").addEventListener("click", () => {
+    discard(row.dataset.where);
+    removeHalfWay(row);
+  });
+}
+
+// --- The page ---
+
+function start() {
+  const words = form.dataset;
+  const list = new List(words);
+  const field = form.elements.words;
+  const letterBox = document.getElementById("describe");
+  const inField = (target) => Boolean(target.closest?.("textarea, input:not([type=file]), [contenteditable]"));
+
+  // Puts words into the letter box, behind those that are there.
+  function write(text) {
+    letterBox.open = true;
+    field.value = [field.value.trimEnd(), text.trim()].filter(Boolean).join("\n\n").slice(0, field.maxLength);
+    field.dispatchEvent(new Event("input", { bubbles: true })); // its draft is kept
+    field.focus();
   }
 
-  function take(files) {
-    for (const file of files) {
-      const item = makeItem(file);
-      if (file.size > Number(words.max)) item.fail(words.large, true);
-      else if (!file.size) item.fail(words.empty, true);
-      else waiting.push(item);
-    }
-    work();
-  }
-
-  // A page that was closed in the middle cannot open the files again by itself; it can say which they were.
-  function tellUnfinished() {
-    const names = Object.keys(sessionStorage)
-      .filter((key) => key.startsWith(MEMORY))
-      .map((key) => key.split(":").slice(3).join(":"));
-    if (!names.length) return;
-    const note = element("div", "notice notice--amber");
-    note.append(element("b", "", words.unfinished), element("p", "", names.join(", ")));
-    queue.before(note);
-    form.addEventListener("change", () => note.remove(), { once: true });
+  async function takeAll(transfer) {
+    const text = transfer.getData("text/plain");
+    const { files, left } = await filesOf(transfer);
+    const note = document.getElementById("left-out");
+    note.textContent = left ? filled(words.left, { n: left }) : "";
+    if (files.length) list.take(files);
+    else if (text.trim() && !left) write(text);
   }
 
   form.classList.add("is-live");
-  tellUnfinished();
   for (const input of form.querySelectorAll("input[type=file]")) {
     input.addEventListener("change", () => {
-      take([...input.files]);
+      list.take([...input.files]);
       input.value = "";
     });
   }
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    const field = form.elements.words;
     if (!field.value.trim()) {
       field.focus();
       return;
     }
-    take([new File([field.value], `${words.letter}.txt`, { type: "text/plain" })]);
+    const detail = { revision: form.elements.draft.value };
+    list.take([new File([field.value], `${words.letter}.txt`, { type: "text/plain" })], () =>
+      form.dispatchEvent(new CustomEvent("draft:sent", { bubbles: true, detail })),
+    );
     field.value = "";
-    document.getElementById("describe").open = false;
+    keepFocus(() => {
+      letterBox.open = false;
+    }, () => letterBox.querySelector("summary"));
   });
   const over = (on) => document.body.classList.toggle("is-over", on);
   document.addEventListener("dragover", (event) => {
+    if (inField(event.target) && !event.dataTransfer.types.includes("Files")) return;
     event.preventDefault();
     over(true);
   });
@@ -256,12 +300,20 @@ function start() {
     if (!event.relatedTarget) over(false);
   });
   document.addEventListener("drop", (event) => {
-    event.preventDefault();
     over(false);
-    take([...event.dataTransfer.files]);
+    if (inField(event.target) && !event.dataTransfer.types.includes("Files")) return;
+    event.preventDefault();
+    takeAll(event.dataTransfer);
+  });
+  document.addEventListener("paste", (event) => {
+    const { clipboardData } = event;
+    if (inField(event.target) && !clipboardData.types.includes("Files")) return;
+    if (inField(event.target) && event.target !== field) return;
+    event.preventDefault();
+    takeAll(clipboardData);
   });
   addEventListener("beforeunload", (event) => {
-    if (running || waiting.length || form.elements.words.value.trim()) event.preventDefault();
+    if (list.busy) event.preventDefault();
   });
 }
 

@@ -1,15 +1,16 @@
-"""The day board where there is no room for a scale: a list, in which each booking has its name once."""
+"""The day board on a narrow screen: a list in which each booking has its name once."""
 
 from datetime import date, time, timedelta
 
 import pytest
+from playwright.sync_api import Browser
 
 from clinic.accounts.models import Role
 from clinic.calendar.board import at_clock
 from clinic.calendar.models import Resource
 from erasure.procedures.booking import book_procedure
 from erasure.procedures.models import Procedure
-from tests.browser.browsing import DESK, PHONE, open_house
+from tests.browser.browsing import DESK, PHONE, open_pages
 from tests.factories import (
     make_case,
     make_doctor,
@@ -26,8 +27,8 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
 DAY = date(2030, 2, 13)
 
 
-def booked_from_day_into_night() -> str:
-    """Book a night that begins before the night does; returns whose it is, as the board names them."""
+def book_from_day_into_night() -> str:
+    """Book a procedure from the day block into the night block; return the patient's name on the board."""
     case = make_case()
     make_keepsake(make_memory(case))
     make_signed(case)
@@ -44,10 +45,10 @@ def booked_from_day_into_night() -> str:
     return case.patient.short_name
 
 
-def test_a_telephone_names_a_booking_once_and_a_scale_draws_it_in_both_blocks() -> None:
-    name, desk = booked_from_day_into_night(), make_user(Role.RECEPTIONIST)
-    with open_house() as house:
-        visitor = house.visitor(desk)
+def test_a_phone_shows_a_booking_once_and_a_desktop_in_both_blocks(chromium: Browser) -> None:
+    name, desk = book_from_day_into_night(), make_user(Role.RECEPTIONIST)
+    with open_pages(chromium) as site:
+        visitor = site.visitor(desk)
         visitor.go(f"/today/?day={DAY.isoformat()}")
         page = visitor.page
         named = page.locator(".board").get_by_text(name, exact=True).filter(visible=True)
@@ -57,5 +58,5 @@ def test_a_telephone_names_a_booking_once_and_a_scale_draws_it_in_both_blocks() 
         page.set_viewport_size(PHONE)
         assert named.count() == 1
         assert again.count() == 1
-        visitor.look("day-board")
-        assert house.complaints() == []
+        visitor.take_screenshots("day-board")
+        assert site.complaints() == []

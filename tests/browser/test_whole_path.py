@@ -1,4 +1,4 @@
-"""The whole path in a browser: from a visitor's request to a certificate that holds, with real photos."""
+"""The whole path in a browser: from a visitor's request to a valid certificate, with real photos."""
 
 import io
 import re
@@ -14,21 +14,23 @@ from playwright.sync_api import Page, expect
 from clinic.accounts.models import Role, User
 from clinic.calendar.bookings import book
 from clinic.calendar.models import Booking, Resource
-from clinic.outbox.models import Mail
+from erasure.procedures.models import Procedure
 from erasure.runs.models import Run
 from patients.cases.models import Case
 from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory
 from patients.vault.models import StoredObject
-from tests.browser.browsing import OpenHouse, Visitor, apart, open_house
-from tests.factories import make_doctor, make_room, make_technician, make_user
+from tests.browser.browsing import OpenSite, Visitor, in_thread, open_installation
+from tests.factories import make_doctor, make_room, make_technician, make_user, shift_hours
+from tests.mail_server import Mailbox, mail_server
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
 
 NAME, EMAIL, PASSPHRASE = "Nora Lindqvist", "nora@patient.example", "seven grey gulls at noon"
+CONDITIONS = "Her blood pressure is taken before it begins."
 LETTER = "Dear Tom, I kept the shell. I will not write again, and I have written this before."
 
-# What goes where: title, when, intensity, extra tick, and the photos in it by name.
+# The memories: title, when, intensity, a checkbox to tick, and the names of their photos.
 MEMORIES: tuple[tuple[str, str, int, str, tuple[str, ...]], ...] = (
     ("The harbor", "22 Oct 2008", 6, "", ("DSCN0010.jpg", "DSCN0021.jpg", "DSCN0042.jpg")),
     ("Snow at the gate", "14 Dec 2003", 8, "", ("Canon_PowerShot_S40.jpg",)),
@@ -51,7 +53,7 @@ TARGETS = 7
 
 @pytest.fixture
 def staff(settings: django_settings) -> dict[str, User]:
-    """The people of the house, with real passphrases, and two rooms of which one is taken tomorrow night."""
+    """Staff with real passphrases, and two rooms, one of which is booked tomorrow night."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
     people = {"desk": make_user(Role.RECEPTIONIST), "doctor": make_doctor(), "technician": make_technician()}
     taken, _free = make_room(), make_room()
@@ -68,96 +70,100 @@ def staff(settings: django_settings) -> dict[str, User]:
     return people
 
 
-def asks_and_is_invited(house: OpenHouse, desk: Visitor) -> str:
-    """A visitor asks, the front desk accepts; return the way in that the mail names."""
-    visitor = house.visitor()
+def request_and_accept(site: OpenSite, desk: Visitor, mailbox: Mailbox) -> str:
+    """A visitor requests an appointment and the front desk accepts; return the path of the invitation."""
+    visitor = site.visitor()
     visitor.go("/")
-    visitor.look("door")
+    visitor.take_screenshots("door")
     visitor.go("/appointment/")
     visitor.page.get_by_label("Name").fill(NAME)
     visitor.page.get_by_label("E-mail address").fill(EMAIL)
     visitor.page.get_by_label("What would you like to tell us?").fill("I would rather not say yet.")
-    visitor.look("request")
+    visitor.take_screenshots("request")
     visitor.press("Send")
     expect(visitor.page.get_by_role("heading", level=1)).to_have_text("Thank you. We have it.")
-    visitor.look("sent")
+    visitor.take_screenshots("sent")
     desk.go("/requests/")
     expect(desk.page.get_by_text(NAME)).to_be_visible()
     desk.press("Accept and invite")
     expect(desk.page.get_by_text("accepted").first).to_be_visible()
-    body = apart(lambda: Mail.objects.get(to=EMAIL).body)
-    found = re.search(r"http://[^/]+(/invitation/\S+)", body)
-    assert found, body
-    return found[1]
+    return mailbox.invitation_to(EMAIL)
 
 
-def comes_in(patient: Visitor, way_in: str) -> None:
-    patient.go(way_in)
+def accept_invitation(patient: Visitor, invitation_url: str) -> None:
+    patient.go(invitation_url)
     patient.page.get_by_label("A passphrase").fill(PASSPHRASE)
-    patient.look("invitation")
+    patient.take_screenshots("invitation")
     patient.press("Come in")
     expect(patient.page).to_have_url(f"{patient.address}/me/")
-    patient.look("portal-new")
+    patient.take_screenshots("portal-new")
 
 
-def answers(patient: Visitor) -> None:
-    """Go through the intake; what is typed is there before any button is pressed."""
+def answer_intake(patient: Visitor) -> None:
+    """Answer the intake; what is typed is saved before any button is pressed."""
     page = patient.page
     patient.press("Go on")
     page.locator("[name=subject_name]").fill("Tom Varga")
     page.locator("[name=still][value=no]").check()
-    expect(page.locator("#saved")).not_to_be_empty()
-    patient.look("intake-who")
+    expect(page.locator("[data-draft-status]")).not_to_be_empty()
+    patient.take_screenshots("intake-who")
     page.reload()
     expect(page.locator("[name=subject_name]")).to_have_value("Tom Varga")
-    for name in ("hope", "health"):
+    for name in ("wish", "hope", "health"):
         patient.press("Save and go on")
-        patient.look(f"intake-{name}")
+        patient.take_screenshots(f"intake-{name}")
+    page.get_by_label("My heart, or my blood pressure, is being treated").check()
+    patient.press("Save and go on")
+    page.get_by_label("What is being treated, and since when?").fill("High blood pressure, for ten years.")
+    patient.take_screenshots("intake-health-more")
+    patient.press("Save and go on")
+    page.get_by_label("Who must not be told?").fill("My sister.")
+    patient.take_screenshots("intake-circle")
     patient.press("Save and go on")
     page.locator("[name=name_1]").fill("The house by the sea")
     page.locator("[name=color_1]").select_option("blue")
     page.locator("[name=from_1]").fill("2001-01-01")
     page.locator("[name=to_1]").fill("2009-12-31")
-    patient.look("intake-chapters")
+    patient.take_screenshots("intake-chapters")
     patient.press("Save and go on")
     expect(page).to_have_url(f"{patient.address}/me/")
 
 
-def signs(patient: Visitor) -> None:
+def sign_consent(patient: Visitor) -> None:
     patient.page.get_by_label("Your name, as your signature").fill(NAME)
     patient.page.get_by_label("Your passphrase, to be sure it is you").fill(PASSPHRASE)
     patient.press("Sign")
     expect(patient.page.locator("#messages")).to_contain_text("Signed.")
 
 
-def brings(patient: Visitor, photos: list[Path], wrong: Path) -> None:
-    """All the photos at once through the file input, a letter in words, and one file that is neither."""
+def upload_keepsakes(patient: Visitor, photos: list[Path], program: Path) -> None:
+    """Upload all photos at once, a typed letter, and a file that is refused."""
     page = patient.page
     patient.go("/me/keepsakes/")
-    patient.look("keepsakes-empty")
+    patient.take_screenshots("keepsakes-empty")
     page.locator("#files").set_input_files(photos)
     expect(page.locator(".bring-item").first).to_be_visible()
-    patient.look("keepsakes-sending")
+    patient.take_screenshots("keepsakes-sending")
     things = page.locator(".contact-sheet a[href^='/me/keepsakes/']")
     expect(things).to_have_count(len(photos), timeout=60_000)
     page.get_by_text("Describe it in words").click()
     page.get_by_label("A letter, or what there is no picture of").fill(LETTER)
     page.get_by_role("button", name="Bring these words").click()
     expect(things).to_have_count(len(photos) + 1)
-    page.locator("#files").set_input_files(wrong)
+    page.locator("#files").set_input_files(program)
     expect(page.locator(".bring-item.is-failed")).to_contain_text("Programs are not taken")
-    patient.forgive("422")
-    patient.look("keepsakes-refused")
+    patient.expect_complaint("422")
+    patient.take_screenshots("keepsakes-refused")
     expect(things).to_have_count(len(photos) + 1)
 
 
 def photo_pages() -> dict[str, str]:
-    """The address of each keepsake's page by the name of the file it came as."""
+    """The path of each keepsake's page by its file name."""
     rows = Keepsake.objects.filter(gone_at__isnull=True)
     return {row.read().filename: f"/me/keepsakes/{row.pk}/" for row in rows}
 
 
-def tells_of(page: Page, title: str, when: str, intensity: int, tick: str) -> None:
+def describe_memory(page: Page, title: str, when: str, intensity: int, tick: str) -> None:
     """Describe a new memory on the page of its first keepsake."""
     page.locator("[name=memory]").select_option("new")
     if not page.locator("[name=new-title]").is_visible():
@@ -169,18 +175,18 @@ def tells_of(page: Page, title: str, when: str, intensity: int, tick: str) -> No
         page.locator(f'[name="new-{tick}"]').check()
 
 
-def places(patient: Visitor) -> None:
-    """Put every keepsake into a memory, the first of each making it."""
-    page, pages = patient.page, apart(photo_pages)
+def place_keepsakes(patient: Visitor) -> None:
+    """Place every keepsake in a memory; the first one of each memory creates it."""
+    page, pages = patient.page, in_thread(photo_pages)
     for title, when, intensity, tick, photos in MEMORIES:
         for at, photo in enumerate(photos):
             patient.go(pages[photo])
             if at == 0:
-                tells_of(page, title, when, intensity, tick)
+                describe_memory(page, title, when, intensity, tick)
                 if title == "The harbor":
                     page.locator(".focus-picture").click(position={"x": 120, "y": 90})
                     expect(page.locator(".focus-mark")).to_be_visible()
-                    patient.look("keepsake")
+                    patient.take_screenshots("keepsake")
             else:
                 choice = page.locator("[name=memory] option", has_text=title)
                 page.locator("[name=memory]").select_option(choice.get_attribute("value"))
@@ -188,56 +194,74 @@ def places(patient: Visitor) -> None:
             expect(page.locator("#messages")).to_contain_text("Saved.")
     patient.go(pages["letter.txt"])
     expect(page.get_by_text(LETTER)).to_be_visible()
-    tells_of(page, *UNSENT, "")
-    patient.look("keepsake-letter")
+    describe_memory(page, *UNSENT, "")
+    patient.take_screenshots("keepsake-letter")
     patient.press("Save")
     page.get_by_role("link", name="The first evening").last.click()
-    patient.look("memory")
+    patient.take_screenshots("memory")
     page.go_back()
-    patient.look("keepsakes")
+    patient.take_screenshots("keepsakes")
 
 
-def reviews_and_maps(doctor: Visitor, case: Case) -> None:
-    """The doctor looks through everything, hears how strong each is, and locks the map."""
+def review_intake(doctor: Visitor, case: Case) -> None:
+    """The doctor reads the intake, what is alarming first, and clears the patient with conditions."""
+    page = doctor.page
+    doctor.go(f"/files/{case.pk}/")
+    doctor.press("Review the intake")
+    expect(page.locator(".alarming")).to_contain_text("High blood pressure, for ten years.")
+    expect(page.locator(".alarming")).to_contain_text("My sister.")
+    page.get_by_label("Cleared with conditions").check()
+    page.get_by_label("Conditions, or why not").fill(CONDITIONS)
+    expect(page.locator("[data-draft-status]")).not_to_be_empty()
+    doctor.take_screenshots("intake-review")
+    doctor.press("Record the review")
+    expect(page.locator("#messages")).to_contain_text("Your review is recorded: cleared with conditions.")
+    expect(page.locator("main")).to_contain_text(CONDITIONS)
+
+
+def review_and_lock_map(doctor: Visitor, case: Case) -> None:
+    """The doctor reviews all keepsakes, enters intensities, and locks the map."""
     page = doctor.page
     doctor.go(f"/files/{case.pk}/review/")
-    doctor.look("review")
+    doctor.take_screenshots("review")
     doctor.press("Accept all 17 that wait")
     expect(page.locator("#messages")).to_contain_text("17 keepsakes accepted.")
     doctor.go(f"/files/{case.pk}/map/")
-    doctor.look("bench")
+    expect(page.locator("main")).to_contain_text(CONDITIONS)
+    doctor.take_screenshots("bench")
     page.get_by_text("Look at it sharp").click()
     page.get_by_label("Why? This stays on record.").select_option("mapping")
-    doctor.look("bench-why")
+    doctor.take_screenshots("bench-why")
     page.get_by_role("button", name="Show it").click()
     expect(page.get_by_text("Look at it sharp")).to_have_count(0)
-    doctor.look("bench-sharp")
+    doctor.take_screenshots("bench-sharp")
     for intensity in (6, 7):
         page.locator(f'[name="intensity"][value="{intensity}"]').check(force=True)
-        with page.expect_response(lambda answer: "/map/" in answer.url and answer.request.method == "GET"):
+        with page.expect_response(lambda answer: "/map/" in answer.url and answer.request.method == "POST"):
             page.get_by_role("button", name="Write down, and the next").click()
     doctor.press("Lock the map")
     expect(page.locator("#messages")).to_contain_text("The map is locked.")
 
 
-def consents(patient: Visitor, case: Case) -> None:
-    """The patient reads, shows that the text was understood, and signs for exactly this map."""
+def consent_to_procedure(patient: Visitor, case: Case) -> None:
+    """The patient reads the text, answers the questions about it, and signs for this map."""
     page = patient.page
     patient.go("/me/")
-    patient.look("portal-mapped")
+    patient.take_screenshots("portal-mapped")
     patient.press("Go on")
-    digest = apart(lambda: case.maps.get(unlocked_at__isnull=True).digest)
+    digest = in_thread(lambda: case.maps.get(unlocked_at__isnull=True).digest)
     expect(page.locator("main")).to_contain_text(digest[:12])
+    expect(page.locator("main")).to_contain_text(CONDITIONS)
     page.get_by_label("stays gone, whatever I ask").check()
     page.get_by_label("at any moment, until the last key is gone").check()
     page.get_by_label("is kept", exact=True).check()
     page.get_by_label("If a copy is found outside my map").check()
-    patient.look("consent-procedure")
-    signs(patient)
+    patient.take_screenshots("consent-procedure")
+    sign_consent(patient)
 
 
-def books(desk: Visitor, case: Case, staff: dict[str, User]) -> None:
-    """A clash is named once; then everybody is there."""
+def book_procedure(desk: Visitor, case: Case, staff: dict[str, User]) -> None:
+    """Book the procedure: first with a room that is taken, then with a free one."""
     page = desk.page
     desk.go(f"/files/{case.pk}/book/")
     page.get_by_label("Where").select_option("clinic")
@@ -249,16 +273,19 @@ def books(desk: Visitor, case: Case, staff: dict[str, User]) -> None:
     page.get_by_label("Room or home kit").select_option(label="Room West")
     desk.press("Book the night")
     expect(page.locator(".error-summary")).to_contain_text("Room West is taken from")
-    desk.forgive("409")
+    desk.expect_complaint("409")
     page.get_by_label("Room or home kit").select_option(label="Room East")
-    desk.look("book")
+    desk.take_screenshots("book")
     desk.press("Book the night")
     expect(page.locator("#messages")).to_contain_text("The night is booked.")
 
 
-def goes(doctor: Visitor, case: Case) -> Run:
-    """The night: started by the doctor, paused and resumed by a button, one memory protected, to its end."""
+def run_procedure(doctor: Visitor, case: Case) -> Run:
+    """The doctor starts the run, pauses it, protects a memory and resumes; then it runs to its end."""
     page = doctor.page
+    # The evening comes: some minutes before its booked time a night can be started by hand.
+    night = in_thread(lambda: Procedure.objects.select_related("booking").get(case=case))
+    in_thread(lambda: shift_hours(night, timezone.now() + timedelta(minutes=20) - night.booking.starts_at))
     doctor.go(f"/files/{case.pk}/")
     doctor.press("Start now")
     doctor.press("Start now")
@@ -269,7 +296,8 @@ def goes(doctor: Visitor, case: Case) -> Run:
     first = page.get_by_role("button", name=re.compile("The first evening"))
     first.click()
     expect(page.locator("#about [data-part=title]")).to_have_text("The first evening")
-    doctor.look("session-paused")
+    expect(page.locator(".panel")).to_contain_text(CONDITIONS)
+    doctor.take_screenshots("session-paused")
     page.get_by_role("button", name="Protect this").click()
     expect(page.locator(".print.is-protected")).to_have_count(2)
     page.get_by_role("button", name="Resume").click()
@@ -277,55 +305,59 @@ def goes(doctor: Visitor, case: Case) -> Run:
     expect(page.locator("#state")).to_contain_text("Finished", timeout=60_000)
     expect(page.get_by_role("button", name=re.compile(r"Memory \d+, destroyed"))).to_have_count(TARGETS - 1)
     expect(page.get_by_role("link", name="Open the certificate")).to_be_visible(timeout=30_000)
-    doctor.look("session-finished")
-    return apart(lambda: Run.objects.get(procedure__case=case))
+    doctor.take_screenshots("session-finished")
+    return in_thread(lambda: Run.objects.get(procedure__case=case))
 
 
-def certifies(patient: Visitor, run: Run, target: Path) -> None:
-    """The patient finds the certificate in the morning and takes the signed statement home."""
+def download_certificate(patient: Visitor, run: Run, target: Path) -> None:
+    """The patient opens the certificate and downloads the signed statement."""
     page = patient.page
     patient.go("/me/")
     expect(page.get_by_role("heading", level=1)).to_have_text("Good morning.")
     assert "Tom Varga" not in page.content()
-    patient.look("after")
+    patient.take_screenshots("after")
     patient.press("Your certificate")
-    patient.look("certificate")
+    patient.take_screenshots("certificate")
     with page.expect_download() as waiting:
         page.get_by_role("link", name="Download the signed statement").click()
     waiting.value.save_as(target)
 
 
-def test_from_a_request_to_a_certificate_that_holds(
+def test_from_a_request_to_a_valid_certificate(
     staff: dict[str, User], best_photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     photos = sorted(best_photos.iterdir())
     assert sorted(name for memory in MEMORIES for name in memory[4]) == [photo.name for photo in photos]
-    wrong = tmp_path / "photo.jpg"
-    wrong.write_bytes(b"MZ\x90\x00" + bytes(400))
+    program = tmp_path / "photo.jpg"
+    program.write_bytes(b"MZ\x90\x00" + bytes(400))
     statement = tmp_path / "certificate.json"
-    with open_house() as house:
-        desk, doctor, patient = house.visitor(), house.visitor(), house.visitor()
+    with (
+        mail_server(tmp_path) as mailbox,
+        open_installation(LACUNA_MAIL_HOST="127.0.0.1", LACUNA_MAIL_PORT=str(mailbox.port)) as site,
+    ):
+        desk, doctor, patient = site.visitor(), site.visitor(), site.visitor()
         desk.log_in(staff["desk"].email)
-        comes_in(patient, asks_and_is_invited(house, desk))
-        answers(patient)
+        accept_invitation(patient, request_and_accept(site, desk, mailbox))
+        answer_intake(patient)
         patient.press("Go on")
-        patient.look("consent-storage")
-        signs(patient)
-        patient.look("portal-bring")
-        brings(patient, photos, wrong)
-        places(patient)
+        patient.take_screenshots("consent-storage")
+        sign_consent(patient)
+        patient.take_screenshots("portal-bring")
+        upload_keepsakes(patient, photos, program)
+        place_keepsakes(patient)
         patient.press("Done for today")
         expect(patient.page.locator("#messages")).to_contain_text("Thank you.")
-        patient.look("portal-waiting")
-        case = apart(lambda: Case.objects.get(patient__email=EMAIL))
+        patient.take_screenshots("portal-waiting")
+        case = in_thread(lambda: Case.objects.get(patient__email=EMAIL))
         doctor.log_in(staff["doctor"].email)
-        reviews_and_maps(doctor, case)
-        consents(patient, case)
-        books(desk, case, staff)
-        run = goes(doctor, case)
-        certifies(patient, run, statement)
-        assert sorted(set(house.complaints())) == []
-    what_is_left(case, run)
+        review_intake(doctor, case)
+        review_and_lock_map(doctor, case)
+        consent_to_procedure(patient, case)
+        book_procedure(desk, case, staff)
+        run = run_procedure(doctor, case)
+        download_certificate(patient, run, statement)
+        assert sorted(set(site.complaints())) == []
+    check_what_is_left(case, run)
     call_command("verify_certificate", str(statement))
     assert "The certificate holds" in capsys.readouterr().out
     out = io.StringIO()
@@ -333,8 +365,8 @@ def test_from_a_request_to_a_certificate_that_holds(
     assert "The log is whole" in out.getvalue()
 
 
-def what_is_left(case: Case, run: Run) -> None:
-    """Two memories with what they hold, childhood untouched; of the six others neither rows nor keys."""
+def check_what_is_left(case: Case, run: Run) -> None:
+    """Assert that six memories are erased with all their objects, and that the others are intact."""
     run.refresh_from_db()
     assert run.state == Run.State.FINISHED
     memories = Memory.objects.filter(case=case)

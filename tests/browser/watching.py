@@ -1,4 +1,4 @@
-"""Somebody who watches a session in a browser while the test is the worker and the staff."""
+"""Helpers to watch a session page in a browser, while the test does the work of the worker and the staff."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,14 +15,14 @@ from erasure.procedures.models import Procedure
 from erasure.runs.models import Run
 from erasure.runs.passes import PASS_COUNT
 from patients.memories.models import Memory
-from tests.browser.browsing import OpenHouse, Visitor
+from tests.browser.browsing import OpenSite, Visitor, visited
 from tests.factories import jpeg, make_case, make_keepsake, make_memory, make_run
-from tests.serving import serving, whole_house
+from tests.serving import serving, whole_application
 
-STILL = 3600.0  # seconds a memory takes: no pass comes by itself while the test looks
+STILL = 3600.0  # seconds per memory: so slow that no pass happens by itself during a test
 
-# Before any script of the page: note what moves, and what is said to those who listen.
-NOTING = """
+# Runs before the page's scripts: records animations (`moved`) and announcements to screen readers (`told`).
+RECORD_ANIMATIONS = """
 window.moved = []; window.told = [];
 const real = Element.prototype.animate;
 Element.prototype.animate = function (frames, options) {
@@ -39,24 +39,19 @@ document.addEventListener("DOMContentLoaded", () => {
 
 
 @contextmanager
-def served(browser: Browser) -> Iterator[OpenHouse]:
-    """The whole house in this process: pages, streams and pictures. Nobody may complain in it."""
-    with serving(whole_house()) as port:
-        house = OpenHouse(f"http://127.0.0.1:{port}", browser)
-        try:
-            yield house
-            assert house.complaints() == []
-        finally:
-            for visitor in house.visitors:
-                visitor.page.context.close()
+def served(browser: Browser) -> Iterator[OpenSite]:
+    """Serve the whole application in this process. At the end no visitor may have complaints."""
+    with serving(whole_application()) as port, visited(f"http://127.0.0.1:{port}", browser) as site:
+        yield site
+        assert site.complaints() == []
 
 
 def at_session(
-    house: OpenHouse, run: Run, user: User | None = None, name: str = "session", **options: Any
+    site: OpenSite, run: Run, user: User | None = None, name: str = "session", **options: Any
 ) -> Page:
-    """The session's page with its script at work, seen by its doctor unless by somebody else."""
-    visitor: Visitor = house.visitor(user or doctor_of(run), **options)
-    visitor.page.add_init_script(NOTING)
+    """Open a run's page `name`, wait for its script, and return it. user: by default the run's doctor."""
+    visitor: Visitor = site.visitor(user or doctor_of(run), **options)
+    visitor.page.add_init_script(RECORD_ANIMATIONS)
     visitor.go(reverse(f"erasure:{name}", args=[run.pk]))
     if options.get("java_script_enabled", True):
         visitor.page.locator("html.script").wait_for(state="attached")
@@ -67,9 +62,9 @@ def at_session(
 def watched(
     browser: Browser, run: Run, user: User | None = None, name: str = "session", **options: Any
 ) -> Iterator[Page]:
-    """A house with one watcher in it."""
-    with served(browser) as house:
-        yield at_session(house, run, user, name, **options)
+    """Serve the application, and open a run's page in it."""
+    with served(browser) as site:
+        yield at_session(site, run, user, name, **options)
 
 
 def doctor_of(run: Run) -> User:
@@ -78,20 +73,20 @@ def doctor_of(run: Run) -> User:
     return doctor
 
 
-def a_pass(run: Run, times: int = 1) -> None:
-    """Work as the worker does, for so many passes of a run whose own pace lets none follow."""
+def do_pass(run: Run, times: int = 1) -> None:
+    """Do the worker's work for `times` passes of a run."""
     for _time in range(times):
         Run.objects.filter(pk=run.pk).update(next_due_at=timezone.now())
         advance(run.pk)
 
 
-def a_memory_goes(run: Run) -> None:
-    """All the passes of one memory."""
-    a_pass(run, PASS_COUNT)
+def do_memory(run: Run) -> None:
+    """Do all passes of one memory."""
+    do_pass(run, PASS_COUNT)
 
 
-def to_the_end(run: Run) -> Run:
-    """Every pass that is left, the verification and the certificate."""
+def finish_run(run: Run) -> Run:
+    """Do all remaining passes, the verification and the certificate; return the run."""
     Procedure.objects.filter(pk=run.procedure_id).update(pace_seconds=0)
     Run.objects.filter(pk=run.pk).update(next_due_at=timezone.now())
     while Run.objects.get(pk=run.pk).state != Run.State.FINISHED:
@@ -100,8 +95,11 @@ def to_the_end(run: Run) -> Run:
     return Run.objects.select_related("procedure__case").get(pk=run.pk)
 
 
-def a_run_with_a_copy(memories: int = 2, copies: int = 1) -> Run:
-    """The newest memories' photos lie in childhood as well: their steps are held before the first pass."""
+def make_run_with_copy(memories: int = 2, copies: int = 1) -> Run:
+    """A run in which childhood memories have copies of the newest memories' photos.
+
+    The steps of these memories will be held before their first pass. copies: how many of `memories` have one.
+    """
     case, pictures = make_case(), [jpeg() for _copy in range(copies)]
     for i, picture in enumerate(pictures):
         title = "The bird" if i == 0 else f"The bird, again {i}"
@@ -119,11 +117,12 @@ def memory_of(run: Run, number: int) -> Memory:
     return Memory.objects.get(case=run.procedure.case_id, number=number)
 
 
-def moves(page: Page) -> list[dict[str, Any]]:
-    """Everything a script has moved so far."""
+def animations(page: Page) -> list[dict[str, Any]]:
+    """All animations that scripts have started so far."""
     found: list[dict[str, Any]] = page.evaluate("window.moved")
     return found
 
 
 def durations(page: Page) -> set[float]:
-    return {move["duration"] for move in moves(page)}
+    """The durations in milliseconds of all animations so far."""
+    return {move["duration"] for move in animations(page)}

@@ -1,9 +1,7 @@
-"""Durable writes on a system whose fsync does not wait for the disk, and directories.
+"""Durable writes on macOS, whose fsync does not wait for the disk, and creating directories.
 
-That a directory is synced is tested where it is used (test_powerloss.py).
-
-F_FULLFSYNC does not exist here. A command that leaves a trace stands in its place: F_SETFD with 0 makes a
-descriptor inheritable.
+The files test_powerloss.py test that directories are synced. Linux has no F_FULLFSYNC, so these tests use
+another fcntl command with a visible effect instead: F_SETFD with 0 makes a descriptor inheritable.
 """
 
 import errno
@@ -27,7 +25,7 @@ def fd(tmp_path: Path) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("sync", [durable.fsync, durable.fdatasync])
-def test_the_command_that_waits_for_the_disk_is_used_where_there_is_one(
+def test_the_full_sync_command_is_used_if_the_system_has_one(
     sync: Callable[[int], None], fd: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sync(fd)
@@ -38,7 +36,7 @@ def test_the_command_that_waits_for_the_disk_is_used_where_there_is_one(
 
 
 @pytest.mark.parametrize(("sync", "name"), [(durable.fsync, "fsync"), (durable.fdatasync, "fdatasync")])
-def test_a_file_system_that_does_not_know_it_is_synced_as_ever(
+def test_a_file_system_without_full_sync_falls_back_to_fsync(
     sync: Callable[[int], None], name: str, fd: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced, real = [], getattr(os, name)
@@ -48,10 +46,11 @@ def test_a_file_system_that_does_not_know_it_is_synced_as_ever(
     assert synced == [fd]
 
 
-def test_a_disk_that_fails_is_no_file_system_without_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_disk_is_an_error_and_no_fallback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(durable, "FULL_SYNC", fcntl.F_GETFD)
+    not_open = 0x7FFFFFFF
     with pytest.raises(OSError, match="Bad file descriptor") as failed:
-        durable.fsync(-1 & 0x7FFFFFFF)
+        durable.fsync(not_open)
     assert failed.value.errno == errno.EBADF
 
 
@@ -63,14 +62,14 @@ def test_without_fdatasync_the_whole_file_is_synced(fd: int, monkeypatch: pytest
     assert synced == [fd]
 
 
-def test_a_directory_and_those_above_it_are_for_their_owner_alone(tmp_path: Path) -> None:
+def test_only_the_owner_can_enter_a_new_directory_and_its_new_parents(tmp_path: Path) -> None:
     make_directory(tmp_path / "a" / "b")
     make_directory(tmp_path / "a" / "b")
     modes = [stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "a", tmp_path / "a" / "b")]
     assert modes == [0o700, 0o700]
 
 
-def test_a_file_in_its_place_is_said(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_directory_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("where a directory should be")
     for path in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(NotADirectoryError):

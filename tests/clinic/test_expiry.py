@@ -1,4 +1,4 @@
-"""Expired rows are deleted, live ones stay."""
+"""remove_expired deletes expired sessions and cache rows, and no others."""
 
 from datetime import timedelta
 

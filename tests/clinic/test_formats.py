@@ -1,4 +1,4 @@
-"""Days and times are written as each language writes them, by the names of `clinic.formats`."""
+"""Templates and code write dates with the named formats of `clinic.formats`, which each language defines."""
 
 import re
 import subprocess
@@ -14,7 +14,7 @@ from clinic.formats.en import formats as english
 from clinic.formats.vi import formats as vietnamese
 
 ROOT = Path(__file__).resolve().parents[2]
-GIVEN = re.compile(r"""\|date:"([^"]+)"|date_format\(.*?, (?:"[^"]*" if .*? else )?"([^"]+)"\)""")
+DATE_USE = re.compile(r"""\|date:"([^"]+)"|date_format\(.*?, (?:"[^"]*" if .*? else )?"([^"]+)"\)""")
 MONTH = re.compile(r"[bEFMN]")
 
 
@@ -26,21 +26,25 @@ def test_both_languages_name_the_same_formats() -> None:
     assert names(english) == names(vietnamese)
 
 
-def test_no_page_spells_a_date_by_itself() -> None:
+def test_templates_and_code_use_only_named_formats_for_dates() -> None:
     listed = subprocess.run(
         ["git", "ls-files", "templates", "clinic", "patients", "erasure"],  # noqa: S607 - whichever git is there
         cwd=ROOT, capture_output=True, text=True, check=True,
     ).stdout.splitlines()  # fmt: skip
-    given = {
+    uses = {
         (name, one or other)
         for name in listed
         if name.endswith((".html", ".txt", ".py"))
-        for one, other in GIVEN.findall((ROOT / name).read_text())
+        for one, other in DATE_USE.findall((ROOT / name).read_text())
     }
-    used = {form for _, form in given if form.endswith("_FORMAT")}
+    used = {date_format_string for _, date_format_string in uses if date_format_string.endswith("_FORMAT")}
     assert used <= names(english)
-    assert {"DATE_FORMAT", "SHORT_DATETIME_FORMAT"} <= used, "the search finds what is given"
-    spelled = sorted((name, form) for name, form in given if form not in used and MONTH.search(form))
+    assert {"DATE_FORMAT", "SHORT_DATETIME_FORMAT"} <= used, "the search finds uses"
+    spelled = sorted(
+        (name, date_format_string)
+        for name, date_format_string in uses
+        if date_format_string not in used and MONTH.search(date_format_string)
+    )
     assert spelled == []
 
 
@@ -54,10 +58,10 @@ def test_no_page_spells_a_date_by_itself() -> None:
         ("YEAR_MONTH_FORMAT", "November 2026", "tháng 11, 2026"),
     ],
 )
-def test_a_moment_in_each_language(name: str, en: str, vi: str) -> None:
+def test_the_named_formats_in_each_language(name: str, en: str, vi: str) -> None:
     moment = datetime(2026, 11, 22, 21, 5)
     with translation.override("en"):
         assert date_format(moment, name) == en
     with translation.override("vi"):
         assert date_format(moment, name) == vi
-        assert get_format("DECIMAL_SEPARATOR") == ",", "what is not named here is Django's"
+        assert get_format("DECIMAL_SEPARATOR") == ",", "other formats are Django's"

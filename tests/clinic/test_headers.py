@@ -1,4 +1,4 @@
-"""H1: every answer says what a browser may do with it, refusals and failures included."""
+"""H1: every response has the security headers, also refusals and errors."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,9 +9,9 @@ from django.test import Client
 from django.urls import reverse
 
 from tests.factories import make_case, make_user
-from tests.serving import ask, serving, whole_house
+from tests.serving import ask, serving, whole_application
 
-SAID = {
+EXPECTED = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "same-origin",
@@ -21,9 +21,9 @@ SAID = {
 pytestmark = pytest.mark.django_db
 
 
-def complete(headers: Any) -> None:
-    """Each header of the house is there, and the policy allows nothing inline."""
-    assert {name: headers.get(name) for name in SAID} == SAID
+def assert_security_headers(headers: Any) -> None:
+    """Assert that all security headers are there, and that the CSP allows nothing inline."""
+    assert {name: headers.get(name) for name in EXPECTED} == EXPECTED
     policy = headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
@@ -32,7 +32,7 @@ def complete(headers: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "status"),
+    ("send", "status"),
     [
         (lambda client: client.get(reverse("home")), 200),
         (lambda client: client.get("/today/"), 302),
@@ -42,34 +42,34 @@ def complete(headers: Any) -> None:
     ],
     ids=["page", "redirect", "not found", "not allowed", "another name"],
 )
-def test_a_visitor_is_answered_with_all_of_them(asked: Callable[[Client], Any], status: int) -> None:
-    answer = asked(Client())
+def test_responses_to_visitors_have_the_headers(send: Callable[[Client], Any], status: int) -> None:
+    answer = send(Client())
     assert answer.status_code == status
-    complete(answer.headers)
+    assert_security_headers(answer.headers)
 
 
-def test_so_are_a_refusal_and_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refusals_and_errors_have_the_headers(monkeypatch: pytest.MonkeyPatch) -> None:
     client = Client(raise_request_exception=False)
     client.force_login(make_user("patient"), backend=settings.AUTHENTICATION_BACKENDS[0])
     refused = client.get(reverse("patients:case", args=[make_case().pk]))
     assert refused.status_code in {403, 404}
-    complete(refused.headers)
+    assert_security_headers(refused.headers)
     monkeypatch.setattr("clinic.people.views.connection", None)
     failed = client.get("/health/")
     assert failed.status_code == 500
-    complete(failed.headers)
+    assert_security_headers(failed.headers)
 
 
 @pytest.mark.parametrize(("path", "status"), [("/static/tokens.css", 200), ("/static/nowhere.css", 404)])
-def test_so_is_who_asks_for_a_static_file(path: str, status: int) -> None:
+def test_static_files_have_the_headers(path: str, status: int) -> None:
     answer = Client().get(path)
     assert answer.status_code == status
-    complete(answer.headers)
+    assert_security_headers(answer.headers)
 
 
 @pytest.mark.parametrize("prefix", sorted(settings.ASGI_ROUTES))
-def test_so_is_who_asks_beside_django(prefix: str) -> None:
-    with serving(whole_house()) as port:
+def test_responses_of_asgi_routes_have_the_headers(prefix: str) -> None:
+    with serving(whole_application()) as port:
         answer = ask(port, f"{prefix}nothing/")
         assert answer.status >= 400
-        complete(answer.headers)
+        assert_security_headers(answer.headers)

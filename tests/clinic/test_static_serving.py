@@ -1,4 +1,4 @@
-"""Static files as a browser gets them: WhiteNoise, within the middleware that every page passes."""
+"""Static files are served by WhiteNoise, with the headers of the middleware that every page has."""
 
 import gzip
 import os
@@ -15,7 +15,7 @@ from django.test import Client
 
 from tests.serving import ask, serving
 
-# clinic/asgi.py has this filter; the test at the end shows that it does.
+# clinic/asgi.py filters this warning too, which the last test checks.
 pytestmark = pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume synchronous iterators")
 
 TOKENS = Path(__file__).resolve().parents[2] / "static" / "tokens.css"
@@ -25,14 +25,14 @@ FOREVER = "max-age=315360000, public, immutable"
 
 @pytest.fixture
 def port(settings: LazySettings) -> Iterator[int]:
-    """Django behind a server, with the settings as they are when it starts."""
+    """The port of a server that runs Django with the settings at the fixture's start."""
     with serving(get_asgi_application()) as port:
         yield port
 
 
 @pytest.fixture
-def laid(settings: LazySettings, tmp_path: Path) -> str:
-    """The folder as production lays it out; return the path of tokens.css in it, by its digest."""
+def collected_path(settings: LazySettings, tmp_path: Path) -> str:
+    """Run collectstatic as in production; return the URL path of tokens.css with its hash."""
     settings.STATIC_ROOT = tmp_path / "static"
     settings.WHITENOISE_USE_FINDERS = settings.WHITENOISE_AUTOREFRESH = False
     settings.STORAGES = settings.STORAGES | {
@@ -63,8 +63,8 @@ def test_a_file_comes_with_the_headers_of_every_page(port: int) -> None:
     assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-def test_what_carries_its_digest_is_kept_for_good_and_comes_compressed(laid: str, port: int) -> None:
-    answer = ask(port, laid, **{"Accept-Encoding": "gzip"})
+def test_files_with_a_hash_are_cached_for_ever_and_compressed(collected_path: str, port: int) -> None:
+    answer = ask(port, collected_path, **{"Accept-Encoding": "gzip"})
     body = answer.read()
     assert answer.headers["Cache-Control"] == FOREVER
     assert (answer.headers["Content-Encoding"], answer.headers["Vary"]) == ("gzip", "Accept-Encoding")
@@ -74,15 +74,15 @@ def test_what_carries_its_digest_is_kept_for_good_and_comes_compressed(laid: str
     assert plain.read() == TOKENS.read_bytes()
 
 
-def test_what_a_browser_has_is_not_sent_again(port: int) -> None:
-    has = ask(port, "/static/tokens.css").headers["ETag"]
-    answer = ask(port, "/static/tokens.css", **{"If-None-Match": has})
-    assert (answer.status, answer.read(), answer.headers["ETag"]) == (304, b"", has)
+def test_a_matching_etag_is_answered_with_304(port: int) -> None:
+    etag = ask(port, "/static/tokens.css").headers["ETag"]
+    answer = ask(port, "/static/tokens.css", **{"If-None-Match": etag})
+    assert (answer.status, answer.read(), answer.headers["ETag"]) == (304, b"", etag)
     assert "Content-Type" not in answer.headers
     assert "Content-Length" not in answer.headers
 
 
-def test_a_part_is_sent_where_a_part_is_asked(port: int) -> None:
+def test_range_requests_are_answered(port: int) -> None:
     answer = ask(port, "/static/tokens.css", Range="bytes=2-5")
     assert (answer.status, answer.read()) == (206, TOKENS.read_bytes()[2:6])
     assert answer.headers["Content-Range"] == f"bytes 2-5/{TOKENS.stat().st_size}"
@@ -90,7 +90,7 @@ def test_a_part_is_sent_where_a_part_is_asked(port: int) -> None:
     assert (beyond.status, beyond.read()) == (416, b"")
 
 
-def test_head_says_the_length_and_sends_nothing(port: int) -> None:
+def test_head_returns_the_length_without_a_body(port: int) -> None:
     answer = ask(port, "/static/tokens.css", method="HEAD")
     assert (answer.status, answer.headers["Content-Length"]) == (200, str(TOKENS.stat().st_size))
     assert answer.read() == b""
@@ -106,22 +106,22 @@ def test_head_says_the_length_and_sends_nothing(port: int) -> None:
         "/static//etc/passwd",
     ],
 )
-def test_what_is_not_there_is_not_found(port: int, path: str) -> None:
+def test_missing_files_and_paths_outside_are_not_found(port: int, path: str) -> None:
     answer = ask(port, path)
     assert (answer.status, answer.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
     assert NOT_FOUND in answer.read()
 
 
-def test_nothing_is_taken_here(port: int) -> None:
+def test_post_is_not_allowed(port: int) -> None:
     answer = ask(port, "/static/tokens.css", method="POST")
     assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
 
 
-def test_only_by_our_name(port: int) -> None:
+def test_a_wrong_host_is_refused(port: int) -> None:
     assert ask(port, "/static/tokens.css", Host="elsewhere.example").status == 400
 
 
-def test_only_over_https_where_that_is_asked(settings: LazySettings) -> None:
+def test_http_is_redirected_if_https_is_required(settings: LazySettings) -> None:
     settings.SECURE_SSL_REDIRECT = True
     settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     with serving(get_asgi_application()) as port:
@@ -130,7 +130,7 @@ def test_only_over_https_where_that_is_asked(settings: LazySettings) -> None:
         assert ask(port, "/static/tokens.css", **{"X-Forwarded-Proto": "https"}).status == 200
 
 
-def test_while_one_works_on_the_house_each_file_is_as_it_is_now(
+def test_with_debug_changed_files_are_served_at_once(
     settings: LazySettings, tmp_path: Path, port: int
 ) -> None:
     settings.DEBUG = True
@@ -159,7 +159,7 @@ asyncio.run(main())
 """
 
 
-def test_nothing_is_written_to_the_log_for_it(tmp_path: Path) -> None:
+def test_serving_a_file_logs_no_warning(tmp_path: Path) -> None:
     environment = {**os.environ, "LACUNA_DATA_DIR": str(tmp_path), "LACUNA_DEBUG": "1", "LACUNA_HTTPS": "0"}
     found = subprocess.run(  # noqa: S603 - our own program
         [sys.executable, "-c", ONE_FILE],

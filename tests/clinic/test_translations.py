@@ -1,4 +1,4 @@
-"""Every text has its Vietnamese, compiled, and pages show it."""
+"""Every text has a Vietnamese translation, which is compiled and shown on pages."""
 
 import ast
 import gettext
@@ -24,7 +24,7 @@ from clinic.people import vendor_translations
 APPS = ("clinic", "patients", "erasure")
 CATALOG = Path("locale", "vi", "LC_MESSAGES", "django.po")
 LINE = re.compile(r'(msgctxt|msgid_plural|msgid|msgstr)(?:\[(\d+)\])? (".*")')
-PLACE = re.compile(r"%\(\w+\)[-+ 0-9.]*[a-z]|%[sd%]|\{\w*\}|</?\w[^>]*>")
+PLACEHOLDER = re.compile(r"%\(\w+\)[-+ 0-9.]*[a-z]|%[sd%]|\{\w*\}|</?\w[^>]*>")
 
 Key = tuple[str, str]
 
@@ -39,7 +39,7 @@ class Entry:
 
 
 def read_catalog(path: Path) -> dict[Key, Entry]:
-    """Read a .po file: entries by context and text, without the header and what is obsolete."""
+    """The entries of a .po file by context and msgid, without the header and obsolete entries."""
     entries: dict[Key, Entry] = {}
     for block in re.split(r"\n\s*\n", path.read_text(encoding="utf-8")):
         entry, name, number = Entry(), "", 0
@@ -67,24 +67,24 @@ def vietnamese() -> dict[str, dict[Key, Entry]]:
     return {app: read_catalog(settings.BASE_DIR / app / CATALOG) for app in APPS}
 
 
-def collect(place: Path) -> dict[str, set[Key]]:
-    """Return by app which texts are marked for translation today, asked of a copy of the source."""
+def collect(directory: Path) -> dict[str, set[Key]]:
+    """The texts that are marked for translation, by app. makemessages runs in a copy of the source."""
     for name in (*APPS, "templates"):
         shutil.copytree(
-            settings.BASE_DIR / name, place / name, ignore=shutil.ignore_patterns("locale", "__pycache__")
+            settings.BASE_DIR / name, directory / name, ignore=shutil.ignore_patterns("locale", "__pycache__")
         )
-    shutil.copy(settings.BASE_DIR / "manage.py", place)
+    shutil.copy(settings.BASE_DIR / "manage.py", directory)
     subprocess.run(
         [sys.executable, "manage.py", "makemessages", "--locale=vi", "--no-location", "--verbosity=0"],
-        cwd=place,
-        env=os.environ | {"LACUNA_DATA_DIR": str(place / "data"), "LACUNA_DEMO": "1"},
+        cwd=directory,
+        env=os.environ | {"LACUNA_DATA_DIR": str(directory / "data"), "LACUNA_DEMO": "1"},
         check=True,
     )
-    return {app: set(read_catalog(place / app / CATALOG)) for app in APPS}
+    return {app: set(read_catalog(directory / app / CATALOG)) for app in APPS}
 
 
 @pytest.mark.skipif(not shutil.which("xgettext"), reason="GNU gettext is not installed")
-def test_the_catalogs_hold_exactly_the_texts_there_are(tmp_path: Path) -> None:
+def test_the_catalogs_contain_exactly_the_texts_in_use(tmp_path: Path) -> None:
     wanted, written = collect(tmp_path), vietnamese()
     assert min(map(len, wanted.values())) > 200
     assert {app: keys for app in APPS if (keys := wanted[app] - written[app].keys())} == {}
@@ -99,13 +99,13 @@ def test_every_text_is_translated_with_its_placeholders(app: str) -> None:
         assert not entry.fuzzy, entry.msgid
         assert list(entry.texts) == [0], entry.msgid
         assert entry.texts[0].strip(), entry.msgid
-        places = Counter(PLACE.findall(entry.plural or entry.msgid))
-        assert Counter(PLACE.findall(entry.texts[0])) == places, entry.msgid
+        placeholders = Counter(PLACEHOLDER.findall(entry.plural or entry.msgid))
+        assert Counter(PLACEHOLDER.findall(entry.texts[0])) == placeholders, entry.msgid
         assert entry.texts[0][-1:].isspace() == entry.msgid[-1:].isspace(), entry.msgid
 
 
 def test_a_text_has_one_translation_everywhere() -> None:
-    """The catalogs are asked as one, so of two translations of a text one would never be seen."""
+    """Django merges the catalogs, so of two translations of a text one would never be used."""
     seen: dict[Key, str] = {}
     for catalog in vietnamese().values():
         for key, entry in catalog.items():
@@ -114,7 +114,7 @@ def test_a_text_has_one_translation_everywhere() -> None:
 
 
 @pytest.mark.parametrize("app", APPS)
-def test_the_compiled_catalog_is_the_written_one(app: str) -> None:
+def test_the_compiled_catalog_equals_the_po_file(app: str) -> None:
     path = settings.BASE_DIR / app / CATALOG
     with path.with_suffix(".mo").open("rb") as file:
         compiled = dict(gettext.GNUTranslations(file)._catalog)  # type: ignore[attr-defined]
@@ -131,11 +131,11 @@ def test_the_compiled_catalog_is_the_written_one(app: str) -> None:
     [(vendor_translations.ALLAUTH, allauth), (vendor_translations.DJANGO, django)],
     ids=["allauth", "django"],
 )
-def test_borrowed_words_are_the_words_of_the_library(words: tuple[str, ...], library: object) -> None:
-    """A library that rewords a sentence would speak English again, and nobody would notice."""
-    house = Path(str(library.__file__)).parent  # type: ignore[attr-defined]
-    house = house / "conf" if library is django else house
-    known = gettext.translation("django", house / "locale", ["de"])._catalog  # type: ignore[attr-defined]
+def test_translated_library_texts_still_exist_in_the_library(words: tuple[str, ...], library: object) -> None:
+    """If a library rewords a sentence, our translation would silently no longer be used."""
+    package = Path(str(library.__file__)).parent  # type: ignore[attr-defined]
+    locales = package / "conf" / "locale" if library is django else package / "locale"
+    known = gettext.translation("django", locales, ["de"])._catalog  # type: ignore[attr-defined]
     assert [word for word in words if word not in known] == []
     with translation.override("vi"):
         assert [word for word in words if translation.gettext(word) == word] == []
@@ -150,14 +150,14 @@ def test_borrowed_words_are_the_words_of_the_library(words: tuple[str, ...], lib
         ("home", ["Có một người bạn muốn quên.", "mới nhất đi trước"]),
     ],
 )
-def test_pages_speak_vietnamese(client: Client, name: str, texts: list[str]) -> None:
+def test_pages_are_in_vietnamese(client: Client, name: str, texts: list[str]) -> None:
     page = client.get(reverse(name), headers={"accept-language": "vi,en;q=0.5"}).content.decode()
     assert '<html lang="vi"' in page
     assert [text for text in texts if text not in page] == []
 
 
 @pytest.mark.django_db
-def test_what_a_library_answers_is_vietnamese_too(client: Client) -> None:
+def test_messages_of_libraries_are_in_vietnamese(client: Client) -> None:
     page = client.post(
         reverse("account_login"),
         {"login": "nobody@example.org", "password": "no passphrase of anyone"},

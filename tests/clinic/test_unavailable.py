@@ -1,4 +1,4 @@
-"""B10: what is unavailable is answered with 503 and Retry-After, and what is wrong in the code is not."""
+"""B10: an unavailable database or disk is answered with 503 and Retry-After; errors in the code are not."""
 
 import errno
 import os
@@ -38,7 +38,7 @@ def client_of(user: User) -> Client:
 
 
 def check_unavailable(answer: HttpResponse, text: str = UNAVAILABLE) -> None:
-    """Check that this is the 503 page, with the headers of every page and a number of seconds."""
+    """Assert that this is the 503 page, with Retry-After and the headers of every page."""
     assert answer.status_code == 503
     assert int(answer["Retry-After"]) == RETRY_AFTER > 0
     assert answer["Cache-Control"] == "private, no-store"
@@ -46,12 +46,13 @@ def check_unavailable(answer: HttpResponse, text: str = UNAVAILABLE) -> None:
     assert answer["X-Frame-Options"] == "DENY"
     page = answer.content.decode()
     assert text in page
-    assert '<html lang="vi">' in page if text == IN_VIETNAMESE else '<html lang="en">' in page
+    language = "vi" if text == IN_VIETNAMESE else "en"
+    assert f'<html lang="{language}">' in page
 
 
 @contextmanager
 def pragma(statement: str, undo: str) -> Iterator[None]:
-    """Put SQLite in a state for a block."""
+    """Execute `statement` on SQLite for the block, then `undo`."""
     with connection.cursor() as cursor:
         cursor.execute(statement)
         cursor.fetchall()
@@ -63,8 +64,8 @@ def pragma(statement: str, undo: str) -> Iterator[None]:
 
 
 @pytest.mark.only_on("sqlite")
-def test_b10_a_database_that_takes_nothing_is_no_fault_of_ours() -> None:
-    """The database is read-only, as after a disk's error. What only reads still works."""
+def test_b10_a_read_only_database_is_answered_with_503() -> None:
+    """The database is read-only, as after a disk error. Pages that only read still work."""
     user = make_user(Role.ADMINISTRATOR)
     other = make_user(Role.DOCTOR)
     client = client_of(user)
@@ -83,7 +84,7 @@ def test_b10_a_database_that_takes_nothing_is_no_fault_of_ours() -> None:
 
 
 @pytest.mark.only_on("sqlite")
-def test_b10_a_locked_database_is_answered_and_the_next_request_works() -> None:
+def test_b10_a_locked_database_is_answered_with_503_and_works_afterwards() -> None:
     boss, other = make_user(Role.ADMINISTRATOR), make_user(Role.DOCTOR)
     client = client_of(boss)
     holder = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
@@ -98,21 +99,21 @@ def test_b10_a_locked_database_is_answered_and_the_next_request_works() -> None:
 
 
 @pytest.mark.only_on("sqlite")
-def test_b10_a_full_database_is_told_apart() -> None:
+def test_b10_a_full_database_is_recognized() -> None:
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA page_count")
         (pages,) = cursor.fetchone()
     with pragma(f"PRAGMA max_page_count={pages}", "PRAGMA max_page_count=1073741823"):
         with pytest.raises(DatabaseError) as full:
             Session.objects.bulk_create(
-                Session(session_key=f"{number}", session_data="x" * 4000, expire_date=timezone.now())
-                for number in range(2000)
+                Session(session_key=f"{code}", session_data="x" * 4000, expire_date=timezone.now())
+                for code in range(2000)
             )
         assert is_full(full.value)
         assert outage(full.value).startswith("The database does not answer or refuses: database or disk is f")
 
 
-def test_b10_a_wrong_query_stays_an_error_of_ours() -> None:
+def test_b10_a_wrong_query_is_not_an_outage() -> None:
     """SQLite reports a missing table as an OperationalError, as it does a lock."""
     with pytest.raises(DatabaseError) as wrong, connection.cursor() as cursor:
         cursor.execute("SELECT 1 FROM no_such_table")
@@ -123,7 +124,7 @@ def test_b10_a_wrong_query_stays_an_error_of_ours() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "away", "full"),
+    ("code", "is_outage", "full"),
     [
         (errno.ENOSPC, True, True),
         (errno.EDQUOT, True, True),
@@ -133,21 +134,21 @@ def test_b10_a_wrong_query_stays_an_error_of_ours() -> None:
         (errno.EACCES, False, False),
     ],
 )
-def test_b10_a_disk_in_trouble_is_an_outage_and_a_missing_file_is_not(
-    number: int, away: bool, full: bool
+def test_b10_disk_errors_are_outages_and_a_missing_file_is_not(
+    code: int, is_outage: bool, full: bool
 ) -> None:
-    error = OSError(number, os.strerror(number))
-    assert (bool(outage(error)), is_full(error)) == (away, full)
+    error = OSError(code, os.strerror(code))
+    assert (bool(outage(error)), is_full(error)) == (is_outage, full)
     wrapped = RuntimeError("while the key was stored")
     wrapped.__cause__ = error
-    assert (bool(outage(wrapped)), is_full(wrapped)) == (away, full)
+    assert (bool(outage(wrapped)), is_full(wrapped)) == (is_outage, full)
 
 
-def test_b10_the_health_of_a_house_without_its_database(client: Client) -> None:
+def test_b10_the_health_page_answers_ok(client: Client) -> None:
     assert (client.get("/health/").status_code, client.get("/health/").content) == (200, b"ok")
 
 
-def test_b10_the_page_offers_the_address_again_but_never_a_foreign_one() -> None:
+def test_b10_the_page_links_to_the_same_address_but_never_to_another_host() -> None:
     page = unavailable_page(
         RequestFactory().get("/", {"a": "<b>"}, PATH_INFO="//elsewhere.example/x"), "A test."
     )
@@ -155,7 +156,7 @@ def test_b10_the_page_offers_the_address_again_but_never_a_foreign_one() -> None
 
 
 def full_connection(connection: BaseDatabaseWrapper, **_signal: object) -> None:
-    """Let a new connection find the database as full as it is now."""
+    """Signal receiver: a new SQLite connection may not make the database larger."""
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA page_count")
         cursor.execute(f"PRAGMA max_page_count={cursor.fetchone()[0]}")
@@ -163,7 +164,7 @@ def full_connection(connection: BaseDatabaseWrapper, **_signal: object) -> None:
 
 @contextmanager
 def no_room_for_uploads() -> Iterator[None]:
-    """Let the database have no room for a further upload, as it reports that itself."""
+    """Make the database report that it is full when an upload is inserted."""
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
             cursor.execute("VACUUM")  # else there are free pages
@@ -192,10 +193,10 @@ def test_b10_an_upload_into_a_full_database_is_answered_with_507() -> None:
     with serving(upload_app) as port:
         sender = Sender(port, make_case().patient)
         with no_room_for_uploads():
-            # SQLite has some room in pages that are begun.
+            # SQLite still has room in partly filled pages.
             answers = [sender.announce(10)]
             while answers[-1].status == 201 and len(answers) < 400:
                 answers.append(sender.announce(10))
             assert answers[-1].status == 507
-            assert answers[-1].said["error"].startswith("There is no room for this at the moment.")
+            assert answers[-1].json["error"].startswith("There is no room for this at the moment.")
         assert sender.announce(10).status == 201

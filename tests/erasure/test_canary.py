@@ -1,8 +1,8 @@
-"""E2, L5: after a run through a real worker, nothing of it is anywhere; what was kept opens with nothing.
+"""E2, L5: after a run by a real worker, no trace of it is found, and copied ciphertext cannot be opened.
 
-The house stands on a file system in a loop image, which is searched as raw bytes: freed blocks, journals,
-the database with its write-ahead log, logs and temporary files are all in it. Where loop devices cannot be
-had, the files themselves are searched.
+All files are on a file system in a loop image, which is searched as raw bytes, with its freed blocks and
+journals. It contains the database with its write-ahead log, the logs and the temporary files. If loop devices
+are not available, the files are searched instead.
 """
 
 import base64
@@ -23,10 +23,14 @@ from PIL import Image
 from clinic.audit.models import Entry
 from clinic.audit.verify import verify_log
 from clinic.outbox.models import Mail
+from erasure.certificates.models import Certificate
+from erasure.destructions.models import Destruction
+from erasure.destructions.orders import order
 from erasure.procedures.models import Procedure
 from erasure.runs.models import Run
 from erasure.runs.planning import start_run
 from patients.cases.models import Case
+from patients.consent.signing import withdraw
 from patients.keepsakes.ingest import create_keepsake
 from patients.keepsakes.models import Keepsake
 from patients.vault import configured
@@ -37,23 +41,30 @@ from patients.vault.objects import associated_data, put
 from patients.vault.slots import SlotFileKeyStore
 from patients.vault.stream import Reader, Tampered
 from tests.factories import make_case, make_memory, make_procedure
-from tests.house import House, contents, environment, house, until_certified
+from tests.processes import (
+    StartedProcesses,
+    contents,
+    environment,
+    started_processes,
+    until,
+    until_certified,
+)
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.processes]
 
-MEGABYTES = 96
+MEGABYTES = 96  # size of the file system
 LETTER = "Dear heron, the lighthouse keeper sends quinces and forgives you everything, Quillon."
 
 
 @dataclass
 class Disk:
-    """Where the house stands; `image` is the raw device below it, if there is one."""
+    """The file system with the installation's files. image: its raw device, or None."""
 
     root: Path
     image: Path | None
 
     def raw(self) -> Iterator[tuple[str, bytes]]:
-        """Everything that is stored, in pieces that overlap by a kilobyte."""
+        """Yield all stored bytes with a name, in pieces that overlap by a kilobyte."""
         os.sync()
         if self.image is None:
             for path in (item for item in self.root.rglob("*") if item.is_file()):
@@ -66,22 +77,22 @@ class Disk:
                 tail = piece[-1024:]
 
 
-def run(*command: str) -> bool:
-    """Run a tool of the system; whether it succeeded."""
+def run_command(*command: str) -> bool:
+    """Run a system command. Returns whether it succeeded."""
     return subprocess.run(command, check=False, capture_output=True).returncode == 0  # noqa: S603
 
 
 @pytest.fixture
 def disk(tmp_path: Path, settings: django_settings) -> Iterator[Disk]:
-    """A file system of its own for the data directory and TMPDIR."""
+    """A separate file system for the data directory and TMPDIR."""
     root, image = tmp_path / "disk", tmp_path / "image"
     root.mkdir()
     with image.open("wb") as file:
         file.truncate(MEGABYTES * 1024 * 1024)
     mounted = (
         shutil.which("mkfs.ext4") is not None
-        and run("mkfs.ext4", "-q", str(image))
-        and run("mount", "-o", "loop", str(image), str(root))
+        and run_command("mkfs.ext4", "-q", str(image))
+        and run_command("mount", "-o", "loop", str(image), str(root))
     )
     if not mounted:
         image.unlink()
@@ -91,47 +102,49 @@ def disk(tmp_path: Path, settings: django_settings) -> Iterator[Disk]:
     settings.LACUNA_ROOT_KEY_FILE = root / "root-key"
     settings.LACUNA_SIGNING_KEY_FILE = root / "signing-key"
     settings.LACUNA_WITNESS_DIR = root / "witness"
-    settings.STORAGES = {**settings.STORAGES}  # has the vault's storage made anew, below the new directory
+    # Assigning STORAGES makes Django create the vault's storage again.
+    settings.STORAGES = {**settings.STORAGES}
     configured.reset()
     (root / "tmp").mkdir()
     yield Disk(root, image if mounted else None)
     configured.reset()
     if mounted:
-        run("umount", "-l", str(root))
+        run_command("umount", "-l", str(root))
 
 
 @pytest.fixture
-def processes() -> Iterator[House]:
-    with house() as mine:
-        yield mine
+def processes() -> Iterator[StartedProcesses]:
+    with started_processes() as started:
+        yield started
 
 
 @dataclass
 class Needles:
-    """What must not be found: exact bytes, each with a name, in every encoding a leak could have."""
+    """The byte strings to search for, in every encoding that a leak could have. names: the name of each."""
 
-    found: dict[bytes, str] = field(default_factory=dict)
+    names: dict[bytes, str] = field(default_factory=dict)
 
     def add(self, name: str, secret: bytes) -> None:
         for label, form in (
             ("raw", secret),
             ("hex", secret.hex().encode()),
             ("HEX", secret.hex().upper().encode()),
-            # Base64 has three phases; the middle of each is the same wherever the secret begins.
+            # Base64 depends on the secret's offset modulo three. The middle part does not depend on what
+            # surrounds it.
             *((f"base64+{phase}", base64.b64encode(b"x" * phase + secret)[4:-4]) for phase in range(3)),
         ):
-            self.found[form] = f"{name} ({label})"
+            self.names[form] = f"{name} ({label})"
 
     def search(self, disk: Disk) -> set[str]:
-        """The names of all that is found on the disk or in the database's own files."""
+        """The names of the secrets that are found on the disk or in the database's files."""
         hits: set[str] = set()
         for _where, data in (*disk.raw(), *database_files()):
-            hits |= {name for secret, name in self.found.items() if secret in data}
+            hits |= {name for secret, name in self.names.items() if secret in data}
         return hits
 
 
 def database_files() -> Iterator[tuple[str, bytes]]:
-    """The database's own files, with freed pages and write-ahead log, where this process may read them."""
+    """The database's files with freed pages and write-ahead log, if this process may read them."""
     if connection.vendor == "sqlite":
         for suffix in ("", "-wal", "-journal"):
             path = Path(f"{connection.settings_dict['NAME']}{suffix}")
@@ -151,7 +164,7 @@ def database_files() -> Iterator[tuple[str, bytes]]:
 
 
 def photograph(path: Path) -> bytes:
-    """A photo with a note in its EXIF that stands nowhere else."""
+    """A photo with a secret in its EXIF data."""
     exif = Image.Exif()
     exif[0x010E] = "canary-exif-7f3a2c91d5"
     picture = Image.frombytes("RGB", (700, 500), os.urandom(700 * 500 * 3))
@@ -162,16 +175,16 @@ def photograph(path: Path) -> bytes:
 
 
 @dataclass
-class Brought:
-    """A case with a photo and a letter, its needles taken before anything happens to it."""
+class Uploaded:
+    """A case with a photo and a letter, and its secrets as needles. keys: its keys by id."""
 
     case: Case
-    run: Run
     needles: Needles
     keys: dict[UUID, bytes]
 
 
-def bring(tmp_path: Path) -> Brought:
+def upload_photo_and_letter(tmp_path: Path) -> Uploaded:
+    """Make the case, and collect its needles."""
     needles, case = Needles(), make_case(subject_name="Canary Subjectname")
     photo = photograph(tmp_path / "photo.jpg")
     for name, data, title in (
@@ -198,12 +211,16 @@ def bring(tmp_path: Path) -> Brought:
     for key_id, key in keys.items():
         needles.add(f"key {key_id}", key)
     case.refresh_from_db()
-    procedure: Procedure = make_procedure(case)
-    return Brought(case, start_run(procedure.pk, by=None), needles, keys)
+    return Uploaded(case, needles, keys)
+
+
+def start_night(uploaded: Uploaded) -> Run:
+    procedure: Procedure = make_procedure(uploaded.case)
+    return start_run(procedure.pk, by=None)
 
 
 def plant(disk: Disk) -> Needles:
-    """Put a control into each place that is searched, to show that the search would find it there."""
+    """Put a control secret into each place that is searched. The search must find these."""
     controls = Needles()
     for name in ("file", "temporary-file", "database-row", "log", "deleted-file"):
         secret = os.urandom(20)
@@ -221,24 +238,40 @@ def plant(disk: Disk) -> Needles:
     return controls
 
 
-def work(processes: House, disk: Disk, kept: Path, *, spare: UUID | None = None) -> None:
-    """A keeping worker and a supervisor, their output in a log on the disk."""
+def assert_controls_are_found(disk: Disk) -> None:
+    """Plant a control secret in each place, and assert that the search finds all of them."""
+    controls = plant(disk)
+    hits = controls.search(disk)
+    planted = {name.partition(" (")[0] for name in controls.names.values()}
+    seen = {name.partition(" (")[0] for name in hits}
+    if disk.image is None:  # a search of files cannot find a deleted one
+        planted.discard("control deleted-file")
+    assert seen == planted, "the search does not find every control"
+
+
+def start_processes(
+    processes: StartedProcesses, disk: Disk, copies: Path, *, spare: UUID | None = None
+) -> None:
+    """Start a worker that copies everything to `copies`, and a supervisor.
+
+    Their output goes to a log on the disk.
+    """
     env = environment(TMPDIR=str(disk.root / "tmp"))
     command = [
         sys.executable,
         "-m",
-        "tests.erasure.keeping_worker",
-        str(kept),
+        "tests.erasure.copying_worker",
+        str(copies),
         *([str(spare)] if spare else []),
     ]
     processes.run(command, env, (disk.root / "worker.log").open("w+b"))
     processes.supervisor(TMPDIR=str(disk.root / "tmp"))
 
 
-def opened(kept: Path, store: SlotFileKeyStore) -> set[UUID]:
-    """Which of the kept ciphertexts open with the keys in `store`."""
+def opened_with(copies: Path, store: SlotFileKeyStore) -> set[UUID]:
+    """The ids of the copied ciphertexts that open with the keys in `store`."""
     names = set()
-    for path in kept.glob("blob-*"):
+    for path in copies.glob("blob-*"):
         key_id = UUID(path.name.removeprefix("blob-"))
         try:
             with path.open("rb") as file:
@@ -249,67 +282,84 @@ def opened(kept: Path, store: SlotFileKeyStore) -> set[UUID]:
     return names
 
 
-def with_older_slots(kept: Path, tmp_path: Path) -> Iterator[SlotFileKeyStore]:
-    """The final store with each slot image that ever was put in the place of its own."""
+def with_older_slots(copies: Path, tmp_path: Path) -> Iterator[SlotFileKeyStore]:
+    """Yield the final key store once for each copied slot file, with that file in place of its own."""
     keys = Path(django_settings.LACUNA_KEYS_DIR)
     root_key = bytes.fromhex(Path(django_settings.LACUNA_ROOT_KEY_FILE).read_text().strip())
-    for number, image in enumerate(sorted(kept.glob("slots-*"))):
-        place = tmp_path / f"older-{number}"
-        shutil.copytree(keys, place)
-        shutil.copyfile(image, place / "slots")
+    for number, image in enumerate(sorted(copies.glob("slots-*"))):
+        directory = tmp_path / f"older-{number}"
+        shutil.copytree(keys, directory)
+        shutil.copyfile(image, directory / "slots")
         try:
-            store = SlotFileKeyStore(place, root_key)
+            store = SlotFileKeyStore(directory, root_key)
         except KeyStoreDamaged:
             continue
         yield store
         store.close()
-        shutil.rmtree(place)
+        shutil.rmtree(directory)
 
 
-def test_nothing_that_was_brought_is_found_and_nothing_that_was_kept_opens(
-    disk: Disk, processes: House, tmp_path: Path
+def test_after_a_run_no_upload_is_found_and_no_copied_ciphertext_opens(
+    disk: Disk, processes: StartedProcesses, tmp_path: Path
 ) -> None:
-    kept = tmp_path / "kept"
-    kept.mkdir()
-    brought = bring(tmp_path)
-    work(processes, disk, kept)
-    until_certified(brought.run)
-    assert Run.objects.get(pk=brought.run.pk).outcome == Run.Outcome.COMPLETE
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    uploaded = upload_photo_and_letter(tmp_path)
+    run = start_night(uploaded)
+    start_processes(processes, disk, copies)
+    until_certified(run)
+    assert Run.objects.get(pk=run.pk).outcome == Run.Outcome.COMPLETE
 
-    controls = plant(disk)
-    hits = controls.search(disk)
-    planted = {name.partition(" (")[0] for name in controls.found.values()}
-    seen = {name.partition(" (")[0] for name in hits}
-    if disk.image is None:  # a deleted file is beyond a search of files
-        planted.discard("control deleted-file")
-    assert seen == planted, "the search would not have found what it looks for"
-
-    assert brought.needles.search(disk) == set()
-    # The log is in the database just searched: it verifies without holding anything of what went.
+    assert_controls_are_found(disk)
+    assert uploaded.needles.search(disk) == set()
+    # The log is in the database that was searched: it verifies without containing any secret.
     assert verify_log().problems == []
-    assert Entry.objects.filter(run=brought.run.pk, action="memory.destroyed").exists()
+    assert Entry.objects.filter(run=run.pk, action="memory.destroyed").exists()
 
-    blobs = {UUID(path.name.removeprefix("blob-")) for path in kept.glob("blob-*")}
+    blobs = {UUID(path.name.removeprefix("blob-")) for path in copies.glob("blob-*")}
     sealed = set(StoredObject.objects.filter(role="seal").values_list("pk", flat=True))
-    assert set(brought.keys) - sealed <= blobs, "a ciphertext was not kept, so nothing is proved of it"
-    assert len(list(kept.glob("slots-*"))) > 50
-    assert opened(kept, key_store()) == set()  # type: ignore[arg-type]
-    for store in with_older_slots(kept, tmp_path):
-        assert opened(kept, store) == set()
+    assert set(uploaded.keys) - sealed <= blobs, "a ciphertext was not copied, so nothing is proved about it"
+    assert len(list(copies.glob("slots-*"))) > 50
+    assert opened_with(copies, key_store()) == set()  # type: ignore[arg-type]
+    for store in with_older_slots(copies, tmp_path):
+        assert opened_with(copies, store) == set()
 
 
-def test_with_one_destruction_left_out_exactly_that_object_opens(
-    disk: Disk, processes: House, tmp_path: Path
+def test_if_one_key_is_not_destroyed_exactly_its_object_opens(
+    disk: Disk, processes: StartedProcesses, tmp_path: Path
 ) -> None:
-    kept = tmp_path / "kept"
-    kept.mkdir()
-    brought = bring(tmp_path)
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    uploaded = upload_photo_and_letter(tmp_path)
     spared = StoredObject.objects.get(
-        case=brought.case, role=StoredObject.Role.ORIGINAL, media_type="", size=len(LETTER.encode())
+        case=uploaded.case, role=StoredObject.Role.ORIGINAL, media_type="", size=len(LETTER.encode())
     ).pk
-    work(processes, disk, kept, spare=spared)
-    until_certified(brought.run)
-    assert opened(kept, key_store()) == {spared}, f"only {spared} was spared"  # type: ignore[arg-type]
-    verification = Run.objects.get(pk=brought.run.pk).certificate.statement["verification"]
+    run = start_night(uploaded)
+    start_processes(processes, disk, copies, spare=spared)
+    until_certified(run)
+    assert opened_with(copies, key_store()) == {spared}, f"only {spared} was spared"  # type: ignore[arg-type]
+    verification = Run.objects.get(pk=run.pk).certificate.statement["verification"]
     assert verification["keys"] == "found"
     assert verification["result"] == "found"
+
+
+def test_after_a_withdrawal_and_a_destruction_no_upload_is_found(
+    disk: Disk, processes: StartedProcesses, tmp_path: Path
+) -> None:
+    """The same search as after a night: nothing of what was withdrawn is anywhere."""
+    uploaded = upload_photo_and_letter(tmp_path)
+    case = uploaded.case
+    files = [path for path in (disk.root / "vault").rglob("*") if path.is_file()]
+    withdraw(case, by=case.patient)
+    destruction = order(case, by=case.patient, everything=True)
+    processes.supervisor(TMPDIR=str(disk.root / "tmp"))
+    until(lambda: Certificate.objects.filter(destruction=destruction).exists(), "no certificate")
+    assert Destruction.objects.get().outcome == "complete"
+    assert Certificate.objects.get().statement["verification"]["result"] == "clean"
+
+    assert_controls_are_found(disk)
+    assert uploaded.needles.search(disk) == set()
+    assert verify_log().problems == []
+    # Copies made before cannot be opened: no key of them is left.
+    assert len(files) >= 6
+    assert not set(uploaded.keys) & set(key_store().ids())

@@ -1,4 +1,4 @@
-"""Counts: the two numbers of a sentence are of the same things, for none, one and many."""
+"""Counts on pages: both numbers of a sentence count the same things, for none, one and several."""
 
 import re
 
@@ -24,10 +24,10 @@ def text_of(client: Client, url: str) -> str:
     return " ".join(re.sub(r"<script.*?</script>|<[^>]+>", " ", page, flags=re.DOTALL).split())
 
 
-@pytest.mark.parametrize(("brought", "words"), [(0, "0 things"), (1, "1 thing"), (3, "3 things")])
-def test_a_file_counts_what_was_brought(client: Client, brought: int, words: str) -> None:
+@pytest.mark.parametrize(("keepsakes", "words"), [(0, "0 things"), (1, "1 thing"), (3, "3 things")])
+def test_a_file_counts_the_keepsakes(client: Client, keepsakes: int, words: str) -> None:
     case = make_case()
-    for _number in range(brought):
+    for _number in range(keepsakes):
         make_keepsake(make_memory(case))
     client.force_login(make_doctor())
     text = text_of(client, f"/files/{case.pk}/")
@@ -36,7 +36,7 @@ def test_a_file_counts_what_was_brought(client: Client, brought: int, words: str
 
 
 @pytest.mark.parametrize(("memories", "brought"), [(1, "1 keepsake"), (3, "3 keepsakes")])
-def test_what_was_brought_does_not_shrink_while_a_night_erases_it(
+def test_the_number_of_keepsakes_does_not_shrink_during_a_run(
     client: Client, memories: int, brought: str
 ) -> None:
     run = make_run(memories)
@@ -60,7 +60,7 @@ def bench_text(client: Client, case: Case) -> str:
     return text_of(client, f"/files/{case.pk}/map/")
 
 
-def test_an_empty_map_is_not_said_to_be_complete(client: Client) -> None:
+def test_an_empty_map_is_not_shown_as_complete(client: Client) -> None:
     case = make_case()
     assert not bench_of(case).complete
     text = bench_text(client, case)
@@ -68,7 +68,7 @@ def test_an_empty_map_is_not_said_to_be_complete(client: Client) -> None:
     assert "There is no memory on the map yet." in text
 
 
-def test_a_map_of_one_memory_is_not_said_to_be_complete(client: Client) -> None:
+def test_a_map_of_one_memory_is_not_shown_as_complete(client: Client) -> None:
     case = make_case()
     make_keepsake(make_memory(case))
     text = bench_text(client, case)
@@ -76,7 +76,7 @@ def test_a_map_of_one_memory_is_not_said_to_be_complete(client: Client) -> None:
     assert "Pointed out Nothing." in text
 
 
-def test_a_map_whose_months_and_links_are_full_is_complete(client: Client) -> None:
+def test_a_map_with_linked_memories_in_each_month_is_complete(client: Client) -> None:
     case = make_case()
     one, other = make_memory(case, "One", "2003-02-01"), make_memory(case, "Other", "2003-03-01")
     assert COMPLETE not in bench_text(client, case)

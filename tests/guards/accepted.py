@@ -12,7 +12,7 @@ FILE = Path(__file__).with_name("accepted.toml")
 
 @dataclass(frozen=True)
 class Accepted:
-    """`file`, `function`, `kind` and `guard` as `make guards` prints them."""
+    """An entry: `file`, `function`, `kind` and `guard` are as `make guards` prints them."""
 
     file: str
     function: str
@@ -30,7 +30,10 @@ class Accepted:
 
 
 def read(path: Path = FILE) -> list[Accepted]:
-    """Errors: ValueError for an entry without one of its fields, or with an empty one."""
+    """The entries of accepted.toml.
+
+    Errors: ValueError for an entry without one of its fields, or with an empty one.
+    """
     entries = tomllib.loads(path.read_text()).get("accepted", []) if path.exists() else []
     for entry in entries:
         fields = set(Accepted.__dataclass_fields__)
@@ -40,6 +43,6 @@ def read(path: Path = FILE) -> list[Accepted]:
 
 
 def unmatched(entries: Iterable[Accepted], guards: Iterable[Guard]) -> list[Accepted]:
-    """Entries that fit no guard there is: the code has changed, so they have to be reviewed."""
-    there = list(guards)
-    return [entry for entry in entries if not any(entry.fits(guard) for guard in there)]
+    """Entries that fit no existing guard: the code has changed, so they must be reviewed again."""
+    existing = list(guards)
+    return [entry for entry in entries if not any(entry.fits(guard) for guard in existing)]

@@ -10,10 +10,10 @@ from tests.guards.project import SYNC, Project, rows_of
 from tests.guards.refusals import answers, refuses
 from tests.guards.syntax import SELECTING, Function, called, own_nodes, returned
 
-# Comparisons that can be chained to say between which ends a value lies.
+# The operators of a range, such as `0 < n <= 9`.
 ORDER = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
-KEYS = {"pk", "id", "pk__in", "id__in"}
-TEXT = 160  # characters of a guard's text
+PRIMARY_KEYS = {"pk", "id", "pk__in", "id__in"}  # conditions by primary key alone
+MOST_TEXT = 160  # the longest text of a guard, in characters
 
 
 @dataclass(frozen=True)
@@ -24,15 +24,16 @@ class Switch:
     start: int
     end: int
     # "wrap" puts the call around an expression, "keyword" around a keyword argument, "call" around a call
-    # whose function becomes an argument; "part" writes an f-string anew: its parts have no positions.
+    # whose function becomes an argument; "part" replaces a whole f-string by `replacement`, and `part` is the
+    # number of the value in it.
     how: str = "wrap"
-    instead: str = ""
+    replacement: str = ""
     part: int = 0
 
 
 @dataclass(frozen=True)
 class Found:
-    """A guard and the switch that takes it out."""
+    """A guard and the switch that turns it off."""
 
     guard: Guard
     switch: Switch
@@ -55,12 +56,12 @@ class Finder:
         self._wrapped: set[tuple[str, int, int]] = set()
 
     def guards(self) -> list[Found]:
-        """Every guard, in the order of the text; equal ones of a function are numbered."""
+        """Every guard, in the order of the source; equal guards of a function are numbered."""
         for name, function in _functions(self.tree):
             self._refusals(name, function)
             self._predicate(name, function)
             self._checks(name, function)
-            self._choices(name, function)
+            self._returned_choices(name, function)
             self._refusing_choices(name, function)
             self._updates(name, function)
             self._selections(name, function)
@@ -112,14 +113,14 @@ class Finder:
         for node in own_nodes(function):
             if not isinstance(node, ast.Expr):
                 continue
-            waited = isinstance(node.value, ast.Await)
+            awaited = isinstance(node.value, ast.Await)
             call = node.value.value if isinstance(node.value, ast.Await) else node.value
             if isinstance(call, ast.Call) and called(call) in self.project.checkers:
-                switch = "sync_later" if waited else "sync"
+                switch = "await_sync" if awaited else "sync"
                 self._add(name, Kind.CHECK, call, switch, self._text(call), how="call")
 
-    def _choices(self, name: str, function: Function) -> None:
-        """What a returned `... if ... else ...` rests on."""
+    def _returned_choices(self, name: str, function: Function) -> None:
+        """The operands of the condition of a returned `... if ... else ...`."""
         for value in returned(function):
             if isinstance(value, ast.IfExp):
                 self._operands(name, value.test)
@@ -159,22 +160,22 @@ class Finder:
         for node in own_nodes(function):
             if called(node) not in {"update", "delete"} or not isinstance(node, ast.Call):
                 continue
-            calls = list(self._chain(node.func, function))
+            calls = list(self._filter_calls(node.func, function))
             if not calls:
                 continue
             counted = not isinstance(parents[id(node)], ast.Expr)
             if not counted:
                 self._add(name, Kind.CHANGE, node, "sync", self._text(node), how="call")
-            conditions = [item for call in calls for item in _given(call)]
+            conditions = [item for call in calls for item in _arguments(call)]
             for item in conditions:
-                by_key = isinstance(item, ast.keyword) and item.arg in KEYS
+                by_key = isinstance(item, ast.keyword) and item.arg in PRIMARY_KEYS
                 if counted or (len(conditions) > 1 and not by_key):
                     self._condition(name, item)
         if function.name in self.project.conditions:
             self._conditions_in(name, returned(function), Kind.CONDITION)
 
     def _selections(self, name: str, function: Function) -> None:
-        """Conditions of named queryset methods, and of how a person stands to an object."""
+        """Conditions in named queryset methods and in the functions of relations.py."""
         if name.rpartition(".")[0].endswith("QuerySet"):
             self._conditions_in(name, returned(function), Kind.SELECTION)
         elif self.path.endswith("/relations.py"):
@@ -184,11 +185,11 @@ class Finder:
         for node in nodes:
             for call in _walk_own(node):
                 if called(call) in SELECTING | {"Q"} and isinstance(call, ast.Call):
-                    for item in _given(call):
+                    for item in _arguments(call):
                         self._condition(name, item, kind)
 
-    def _chain(self, node: ast.expr, function: Function) -> Iterator[ast.Call]:
-        """The filter and exclude calls before an update, also where a local name holds the queryset."""
+    def _filter_calls(self, node: ast.expr, function: Function) -> Iterator[ast.Call]:
+        """The filter and exclude calls before an update, also if the queryset is in a local variable."""
         for chain in rows_of(node, function):
             part = chain
             while isinstance(part, ast.Attribute | ast.Call):
@@ -203,18 +204,18 @@ class Finder:
             self._add(name, kind, item, "condition", self._text(item))
             for call in _walk_own(item):
                 if called(call) == "Q" and isinstance(call, ast.Call) and call is not item:
-                    for inner in _given(call):
+                    for inner in _arguments(call):
                         self._condition(name, inner, kind)
         elif item.arg is not None:
             self._add(name, kind, item, "conditions", self._text(item), how="keyword")
 
-    # Associated data, and what makes durable
+    # Parts of associated data, and calls that make something durable
 
     def _bindings(self, name: str, function: Function) -> None:
         if function.name not in self.project.binders or ast.unparse(function.returns or function) != "bytes":
             return
         for value in returned(function):
-            parts = [part for part in _sum(value) if not isinstance(part, ast.Constant)]
+            parts = [part for part in _summands(value) if not isinstance(part, ast.Constant)]
             for part in parts:
                 self._add(name, Kind.BINDING, part, "binding", self._text(part))
             for text in _walk_own(value):
@@ -222,16 +223,19 @@ class Finder:
                     self._text_parts(name, text)
 
     def _text_parts(self, name: str, text: ast.JoinedStr) -> None:
-        """Each value in an f-string. It is written anew as a sum, because its parts have no positions."""
+        """Each value in an f-string.
+
+        The f-string is replaced by a sum, because the positions of its values are not known.
+        """
         values = [part for part in text.values if isinstance(part, ast.FormattedValue)]
         if len(values) < 2:
             return
         start, end = self._range(text)
-        instead = _sum_of(text)
+        replacement = _as_sum(text)
         for number, value in enumerate(values):
             shown = ast.unparse(value.value)
             guard = Guard(self.path, name, Kind.BINDING, shown, text.lineno, text.end_lineno or text.lineno)
-            self.found.append(Found(guard, Switch("binding", start, end, "part", instead, number)))
+            self.found.append(Found(guard, Switch("binding", start, end, "part", replacement, number)))
 
     def _syncs(self, name: str, function: Function) -> None:
         for node in own_nodes(function):
@@ -263,40 +267,41 @@ class Finder:
 
     def _text(self, node: ast.expr | ast.keyword) -> str:
         start, end = self._range(node)
-        return " ".join(self.source[start:end].decode().split())[:TEXT]
+        return " ".join(self.source[start:end].decode().split())[:MOST_TEXT]
 
 
-def _functions(tree: ast.AST, before: str = "") -> Iterator[tuple[str, Function]]:
-    """Every function with its qualified name, the ones inside others too."""
+def _functions(tree: ast.AST, prefix: str = "") -> Iterator[tuple[str, Function]]:
+    """Every function with its qualified name, also functions inside functions."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield f"{before}{node.name}", node
-            yield from _functions(node, f"{before}{node.name}.")
+            yield f"{prefix}{node.name}", node
+            yield from _functions(node, f"{prefix}{node.name}.")
         elif isinstance(node, ast.ClassDef):
-            yield from _functions(node, f"{before}{node.name}.")
+            yield from _functions(node, f"{prefix}{node.name}.")
         else:
-            yield from _functions(node, before)
+            yield from _functions(node, prefix)
 
 
-def _given(call: ast.Call) -> list[ast.expr | ast.keyword]:
+def _arguments(call: ast.Call) -> list[ast.expr | ast.keyword]:
     return [*call.args, *call.keywords]
 
 
 def _walk_own(node: ast.AST) -> Iterator[ast.AST]:
+    """The node itself and its own nodes."""
     yield node
     yield from own_nodes(node)
 
 
-def _sum(node: ast.expr) -> Iterator[ast.expr]:
+def _summands(node: ast.expr) -> Iterator[ast.expr]:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        yield from _sum(node.left)
-        yield from _sum(node.right)
+        yield from _summands(node.left)
+        yield from _summands(node.right)
     else:
         yield node
 
 
-def _sum_of(text: ast.JoinedStr) -> str:
-    """An f-string as the sum of its parts, with `NUMBER0`, `NUMBER1` ... where the guards' numbers go."""
+def _as_sum(text: ast.JoinedStr) -> str:
+    """An f-string as a sum of its parts. `NUMBER0_`, `NUMBER1_` ... stand for the numbers of the guards."""
     parts = []
     number = 0
     for part in text.values:

@@ -12,13 +12,13 @@ class Kind(StrEnum):
     CONDITION = "condition"  # one condition of a conditional update or deletion
     CHANGE = "change"  # an update or deletion as a whole
     SELECTION = "selection"  # one condition of a named queryset method or of a relation to a person
-    BINDING = "binding"  # one part of an associated data
+    BINDING = "binding"  # one part of a ciphertext's associated data
     SYNC = "sync"  # one call that makes something durable
 
 
 @dataclass(frozen=True)
 class Guard:
-    """One guard. `key` names it as long as its function and its own text stay the same."""
+    """One guard. `key` identifies it until its function's name or its own text changes."""
 
     path: str
     function: str
@@ -26,9 +26,9 @@ class Guard:
     text: str
     line: int
     end_line: int
-    nth: int = 0  # among guards of the same function, kind and text
+    nth: int = 0  # its index among guards of the same function, kind and text
 
     @property
     def key(self) -> str:
-        again = f" #{self.nth + 1}" if self.nth else ""
-        return f"{self.path}::{self.function}::{self.kind}::{self.text}{again}"
+        suffix = f" #{self.nth + 1}" if self.nth else ""
+        return f"{self.path}::{self.function}::{self.kind}::{self.text}{suffix}"

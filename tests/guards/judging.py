@@ -1,4 +1,4 @@
-"""Take one guard out and run the tests that get to it."""
+"""Remove one guard and run the tests that reach it."""
 
 import threading
 from collections.abc import Sequence
@@ -7,21 +7,25 @@ from dataclasses import dataclass, field
 from tests.guards.reach import Reach
 from tests.guards.workers import Worker
 
-WHOLE = 300.0  # seconds for the tests of one guard: without it the code may only be slower, in every test
-SLOW = 20.0  # seconds after which a failure may be one of time
-GRACE, TIMES = 30.0, 10.0  # a test's time limit: so many seconds, and so many times what it usually takes
+# Seconds for all tests of one guard. Without it every test may be slower and still pass.
+ALL_TESTS_LIMIT = 300.0
+SLOW = 20.0  # a test that failed after more seconds may have failed because the machine was busy
+GRACE, TIMES = 30.0, 10.0  # a test's time limit in seconds: GRACE + TIMES * its usual time
 
 
 @dataclass
 class Finding:
-    """`test` notices that the guard is out, "" when none does; `passed` do not."""
+    """`test` fails without the guard; "" if no test does. `passed` are the tests that pass without it."""
 
     test: str = ""
     passed: list[str] = field(default_factory=list)
 
 
 class Judge:
-    """Finds the test that notices. A failure counts if the test passes, now, with the guard in place."""
+    """Finds a test that notices a removed guard.
+
+    A failure counts if the test passes with the guard in place.
+    """
 
     def __init__(self, reach: Reach) -> None:
         self.reach = reach
@@ -34,14 +38,17 @@ class Judge:
         left = [test for test in tests if test in worker.tests_set]
         limits = {test: GRACE + TIMES * self.reach.tests[test].seconds for test in left}
         while left:
-            results = worker.run(left, out=number, first=True, limits=limits, whole=WHOLE).results
+            answer = worker.run(
+                left, removed=number, stop_at_failure=True, limits=limits, all_limit=ALL_TESTS_LIMIT
+            )
+            results = answer.results
             finding.passed += [result.test for result in results if not result.noticed]
             failed = next((result for result in results if result.noticed), None)
             if failed is None:
                 break
-            sure = failed.test == left[0] and failed.outcome != "hung" and failed.seconds < SLOW
+            certain = failed.test == left[0] and failed.outcome != "hung" and failed.seconds < SLOW
             if self._passes(worker, failed.test, limits) and (
-                sure or self._fails(worker, failed.test, number, limits)
+                certain or self._fails(worker, failed.test, number, limits)
             ):
                 finding.test = failed.test
                 break
@@ -49,15 +56,15 @@ class Judge:
         return finding
 
     def _passes(self, worker: Worker, test: str, limits: dict[str, float]) -> bool:
-        """Whether a test passes by itself with every guard in place; asked once per test."""
+        """Whether a test passes alone with every guard in place. Each test is run for this only once."""
         with self._lock:
-            known = self._sound.get(test)
-        if known is None:
-            known = not worker.run([test], limits=limits).results[0].noticed
+            passes = self._sound.get(test)
+        if passes is None:
+            passes = not worker.run([test], limits=limits).results[0].noticed
             with self._lock:
-                self._sound[test] = known
-        return known
+                self._sound[test] = passes
+        return passes
 
     def _fails(self, worker: Worker, test: str, number: int, limits: dict[str, float]) -> bool:
-        """Whether the failure comes again without the tests before it: a busy machine may have caused it."""
-        return worker.run([test], out=number, limits=limits).results[0].noticed
+        """Whether the test fails again when it runs alone. The first failure may come from a busy machine."""
+        return worker.run([test], removed=number, limits=limits).results[0].noticed

@@ -1,4 +1,4 @@
-"""Which packages are judged, the most dangerous first, and where their files and tests are."""
+"""The packages whose guards are judged, the most dangerous first, and their files."""
 
 from pathlib import Path
 
@@ -29,6 +29,15 @@ PACKAGES = (
     "patients/intake",
     "patients/portal",
     "patients/case_file",
+    "clinic/edits",
+    "clinic/configuration",
+    "clinic/outgoing",
+    "clinic/availability",
+    "patients/drafts",
+    "patients/requests",
+    "patients/intake_review",
+    "patients/contacts",
+    "patients/notes",
 )
 
 
@@ -39,5 +48,5 @@ def files(package: str, root: Path = ROOT) -> list[str]:
 
 
 def package_of(path: str) -> str:
-    """The judged package a file belongs to, "" for any other file."""
+    """The package of PACKAGES that a file belongs to, or ""."""
     return next((package for package in PACKAGES if path.startswith(f"{package}/")), "")

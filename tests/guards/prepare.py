@@ -23,14 +23,14 @@ SWITCHES = (
     "conditions",
     "binding",
     "sync",
-    "sync_later",
+    "await_sync",
 )
 
 
 def find(root: Path = ROOT, packages: Sequence[str] = PACKAGES) -> list[Found]:
     """The guards of packages, in the order of packages, files and lines."""
-    everything = sorted(path for app in APPS for path in (root / app).rglob("*.py"))
-    project = Project.of(path.read_text() for path in everything if "migrations" not in path.parts)
+    all_files = sorted(path for app in APPS for path in (root / app).rglob("*.py"))
+    project = Project.from_sources(path.read_text() for path in all_files if "migrations" not in path.parts)
     return [
         found
         for package in packages
@@ -39,8 +39,8 @@ def find(root: Path = ROOT, packages: Sequence[str] = PACKAGES) -> list[Found]:
     ]
 
 
-def switched(source: bytes, found: Sequence[tuple[int, Found]], tree: Path) -> bytes:
-    """The text of a file with a switch at each guard. No line moves."""
+def add_switches(source: bytes, found: Sequence[tuple[int, Found]], tree: Path) -> bytes:
+    """The source of a file with a switch at each guard. Every line keeps its number."""
     pieces: list[tuple[tuple[int, ...], int, int, bytes]] = []
     templates: dict[tuple[int, int], str] = {}
     for order, (number, item) in enumerate(found):
@@ -48,7 +48,7 @@ def switched(source: bytes, found: Sequence[tuple[int, Found]], tree: Path) -> b
         start, end = switch.start, switch.end
         head = f"_guard_{switch.name}({number}, "
         if switch.how == "part":
-            text = templates.get((start, end), switch.instead)
+            text = templates.get((start, end), switch.replacement)
             templates[start, end] = text.replace(f"NUMBER{switch.part}_", str(number))
             continue
         if switch.how == "keyword":
@@ -70,7 +70,10 @@ def switched(source: bytes, found: Sequence[tuple[int, Found]], tree: Path) -> b
 
 
 def _import(source: bytes, tree: Path) -> tuple[int, bytes]:
-    """Where the switches are imported, and the text: after the docstring and __future__, on the same line."""
+    """The position and text of the import of the switches.
+
+    It comes after the docstring and the __future__ imports, on the same line.
+    """
     body = ast.parse(source).body
     names = ", ".join(f"{name} as _guard_{name}" for name in SWITCHES)
     line = f"from guards_switches import {names}"
@@ -90,7 +93,10 @@ def _import(source: bytes, tree: Path) -> tuple[int, bytes]:
 
 
 def prepare(tree: Path, found: Sequence[Found], root: Path = ROOT) -> None:
-    """Copy the tracked and new files of `root` to `tree` with the switches. A guard's number is its place."""
+    """Copy the tracked and new files of `root` to `tree` with the switches.
+
+    A guard's number is its index in `found`.
+    """
     shutil.rmtree(tree, ignore_errors=True)
     tree.mkdir(parents=True)
     listed = subprocess.run(
@@ -107,12 +113,12 @@ def prepare(tree: Path, found: Sequence[Found], root: Path = ROOT) -> None:
     for number, item in enumerate(found):
         by_file.setdefault(item.guard.path, []).append((number, item))
     for path, items in by_file.items():
-        text = switched((root / path).read_bytes(), items, tree)
+        text = add_switches((root / path).read_bytes(), items, tree)
         compile(text, path, "exec")
         (tree / path).write_bytes(text)
     shutil.copy2(Path(__file__).with_name("switches.py"), tree / "guards_switches.py")
     (tree / "guards-state").write_text("-1 -1")
-    beside = root.parent / "shared"  # sample photos that some tests use when they are there
-    if beside.is_dir() and not (tree.parent / "shared").exists():
-        (tree.parent / "shared").symlink_to(beside.resolve())
+    samples = root.parent / "shared"  # sample photos. Some tests use them if they exist.
+    if samples.is_dir() and not (tree.parent / "shared").exists():
+        (tree.parent / "shared").symlink_to(samples.resolve())
     os.mkfifo(tree / "guards-pipe")

@@ -1,4 +1,4 @@
-"""What the finder has to know of other files: which functions never return, narrow rows or bind data."""
+"""What the finder needs to know about all files: which functions never return, filter rows or bind data."""
 
 import ast
 from collections.abc import Iterable, Iterator
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from tests.guards.refusals import only_checks, refuses
 from tests.guards.syntax import Function, assigned, called, own_nodes, parameters, returned, selects
 
-# Where associated data enters the ciphers used here: the method, and the argument's position or name.
+# The methods of ciphers that take associated data, and the position or name of that argument.
 AEAD = {"encrypt": 2, "decrypt": 2, "decrypt_into": 2, "GCMParams": 1}
 BY_NAME = {("HKDF", "info")}
 SYNC = {"fsync", "fdatasync", "sync"}
@@ -22,12 +22,13 @@ class Project:
     never_return: set[str] = field(default_factory=set)
     syncs: set[str] = field(default_factory=set)
     binders: set[str] = field(default_factory=set)  # functions whose result is used as associated data
-    conditions: set[str] = field(default_factory=set)  # functions that narrow the rows of an update
-    deciders: set[str] = field(default_factory=set)  # functions whose answer decides about a refusal
+    conditions: set[str] = field(default_factory=set)  # functions that filter the rows of an update
+    # Functions whose result decides whether something is refused.
+    deciders: set[str] = field(default_factory=set)
     checkers: set[str] = field(default_factory=set)  # functions that can only refuse
 
     @classmethod
-    def of(cls, sources: Iterable[str]) -> "Project":
+    def from_sources(cls, sources: Iterable[str]) -> "Project":
         project = cls([ast.parse(source) for source in sources])
         owners: dict[int, str] = {}  # the class of each method
         for tree in project.trees:
@@ -52,13 +53,13 @@ class Project:
         """Follow associated data from the ciphers back through parameters to the functions that build it."""
         sinks: dict[str, tuple[int, str]] = {name: (position, "") for name, position in AEAD.items()}
         sinks |= {name: (-1, keyword) for name, keyword in BY_NAME}
-        found: dict[str, tuple[int, str]] = {}
-        while sinks != found:
-            found = dict(sinks)
-            for function in self._each():
+        before: dict[str, tuple[int, str]] = {}
+        while sinks != before:
+            before = dict(sinks)
+            for function in self._all_functions():
                 names = parameters(function)
                 for node in own_nodes(function):
-                    bound = _argument(node, found)
+                    bound = _argument(node, before)
                     for leaf in _leaves(bound, function) if bound is not None else []:
                         if isinstance(leaf, ast.Name) and leaf.id in names:
                             name = function.name if function.name != "__init__" else owners[id(function)]
@@ -67,29 +68,29 @@ class Project:
                             self.binders.add(called(leaf))
 
     def _find_deciders(self) -> None:
-        for function in self._each():
+        for function in self._all_functions():
             for node in own_nodes(function):
                 if isinstance(node, ast.If) and refuses(node.body, function, self.never_return):
-                    self.deciders |= set(_asked(node.test, function)) & self.functions.keys()
+                    self.deciders |= set(_called_in_condition(node.test, function)) & self.functions.keys()
 
     def _find_checkers(self) -> None:
-        found = None
-        while found != self.checkers:
-            found = set(self.checkers)
+        before = None
+        while before != self.checkers:
+            before = set(self.checkers)
             self.checkers = {
                 name
                 for name, functions in self.functions.items()
-                if all(only_checks(function, found, self.never_return) for function in functions)
+                if all(only_checks(function, before, self.never_return) for function in functions)
             }
 
-    def _each(self) -> Iterator[Function]:
+    def _all_functions(self) -> Iterator[Function]:
         for functions in self.functions.values():
             yield from functions
 
     def _find_conditions(self) -> None:
         """Functions that narrow the rows of an update or deletion, and those that such functions call."""
         chains: list[ast.AST] = []
-        for function in self._each():
+        for function in self._all_functions():
             for node in own_nodes(function):
                 if isinstance(node, ast.Call) and called(node) in {"update", "delete"}:
                     chains += rows_of(node.func, function)
@@ -122,7 +123,7 @@ def _gives_bytes(function: Function) -> bool:
 
 
 def _argument(node: ast.AST, sinks: dict[str, tuple[int, str]]) -> ast.expr | None:
-    """What a call gives a sink as associated data."""
+    """The associated data that a call gives to a sink; None if the node is no such call."""
     if not isinstance(node, ast.Call) or called(node) not in sinks:
         return None
     position, name = sinks[called(node)]
@@ -133,7 +134,7 @@ def _argument(node: ast.AST, sinks: dict[str, tuple[int, str]]) -> ast.expr | No
 
 
 def _leaves(node: ast.expr, function: ast.AST, depth: int = 3) -> Iterator[ast.expr]:
-    """What an expression is put together of, through `+` and local names."""
+    """The operands of an expression, through `+` and local names."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         yield from _leaves(node.left, function, depth)
         yield from _leaves(node.right, function, depth)
@@ -144,15 +145,15 @@ def _leaves(node: ast.expr, function: ast.AST, depth: int = 3) -> Iterator[ast.e
         yield node
 
 
-def _asked(test: ast.expr, function: ast.AST) -> Iterator[str]:
-    """Functions whose answer alone, or as an operand, is a condition; also through a local name."""
+def _called_in_condition(test: ast.expr, function: ast.AST) -> Iterator[str]:
+    """Names of the functions that a condition calls, alone or as operands, also through a local name."""
     if isinstance(test, ast.NamedExpr):
-        yield from _asked(test.value, function)
+        yield from _called_in_condition(test.value, function)
     elif isinstance(test, ast.UnaryOp):
-        yield from _asked(test.operand, function)
+        yield from _called_in_condition(test.operand, function)
     elif isinstance(test, ast.BoolOp):
         for value in test.values:
-            yield from _asked(value, function)
+            yield from _called_in_condition(value, function)
     elif isinstance(test, ast.Name):
         for value in assigned(function, test.id):
             if isinstance(value, ast.Call):

@@ -1,6 +1,6 @@
-"""Which test gets to which guard: measured by running every test once, kept in a file that git ignores.
+"""Which test reaches which guard: measured by running every test once, stored in a file that git ignores.
 
-A test whose file has changed is measured again. So are the tests near a guard that was not known then.
+A test is measured again if its file has changed, or if there is a new guard that it may reach.
 """
 
 import json
@@ -13,21 +13,22 @@ from tests.guards.packages import ROOT, package_of
 from tests.guards.texts import digest, file_digest
 from tests.guards.workers import Answer, Worker, work
 
-AT_ONCE = 20  # tests in one order
-# Code that every test goes through is not judged by every test: the likeliest so many, of so many seconds.
+AT_ONCE = 20  # tests in one job
+# Every test reaches some guards. Such a guard is judged by the likeliest tests only: at most MOST_TESTS, and
+# at most MOST_SECONDS in all, but at least LEAST_TESTS.
 MOST_TESTS, MOST_SECONDS, LEAST_TESTS = 150, 60.0, 10
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One test: how it went, how long it took, which guards it gets to, of which it was measured."""
+    """One test: its outcome, how long it took, and which guards it reached."""
 
     file: str  # digest of the test's file
-    known: str
+    guard_list: str  # name of the list of guards that existed then
     outcome: str
     seconds: float
     reached: frozenset[str]
-    why: str = ""  # the end of what a failure said
+    why: str = ""  # the end of the failure's message
 
     @property
     def sound(self) -> bool:
@@ -35,19 +36,24 @@ class Measured:
 
 
 class Reach:
+    """The measurements, read from a file of JSON lines to which new ones are appended.
+
+    guard_lists: the keys of the guards that existed at some measurement, by the list's name.
+    """
+
     def __init__(self, path: Path, root: Path = ROOT) -> None:
         self.path, self.root = path, root
-        self.known: dict[str, list[str]] = {}
+        self.guard_lists: dict[str, list[str]] = {}
         self.tests: dict[str, Measured] = {}
         if path.exists():
             for line in path.read_text().splitlines():
-                self._take(json.loads(line))
+                self._read_row(json.loads(line))
 
-    def _take(self, row: dict[str, object]) -> None:
+    def _read_row(self, row: dict[str, object]) -> None:
         if "keys" in row:
-            self.known[str(row["known"])] = list(row["keys"])  # type: ignore[call-overload]
+            self.guard_lists[str(row["known"])] = list(row["keys"])  # type: ignore[call-overload]
         else:
-            keys = self.known[str(row["known"])]
+            keys = self.guard_lists[str(row["known"])]
             self.tests[str(row["test"])] = Measured(
                 str(row["file"]),
                 str(row["known"]),
@@ -62,71 +68,71 @@ class Reach:
         with self.path.open("a") as file:
             for row in rows:
                 file.write(json.dumps(row) + "\n")
-                self._take(row)
+                self._read_row(row)
 
-    def know(self, guards: Sequence[Guard]) -> str:
-        """Remember the list of guards by their number; returns its name."""
+    def store_guards(self, guards: Sequence[Guard]) -> str:
+        """Store the list of guards, so that rows can name a guard by its index. Returns the list's name."""
         keys = [guard.key for guard in guards]
         name = digest(keys)
-        if name not in self.known:
+        if name not in self.guard_lists:
             self._write([{"known": name, "keys": keys}])
         return name
 
     def missing(self, tests: Iterable[str], guards: Sequence[Guard]) -> list[str]:
-        """Tests to measure: new, in a changed file, failed, or near a guard not known then."""
+        """Tests to measure: new, in a changed file, failed, or near a guard that did not exist then."""
         unknown = {
             name: [guard for guard in guards if guard.key not in set(keys)]
-            for name, keys in self.known.items()
+            for name, keys in self.guard_lists.items()
         }
         found = []
         for test in tests:
-            old = self.tests.get(test)
+            last = self.tests.get(test)
             file = file_digest(self.root / test.partition("::")[0])
-            if old is None or old.file != file or not old.sound:
+            if last is None or last.file != file or not last.sound:
                 found.append(test)
                 continue
-            if any(self._near(guard, test, old) for guard in unknown[old.known]):
+            if any(self._near(guard, test, last) for guard in unknown[last.guard_list]):
                 found.append(test)
         return found
 
-    def _near(self, guard: Guard, test: str, old: Measured) -> bool:
-        """Whether a test may get to a guard not known then: it lies beside it, or came to its function.
+    def _near(self, guard: Guard, test: str, last: Measured) -> bool:
+        """Whether a test may reach a new guard: it tests its package, or it reached its function.
 
-        Where no guard of that function was known, one of its file will do.
+        If the function had no guard at the last measurement, reaching any guard of its file is enough.
         """
-        inside = f"{guard.path}::{guard.function}::"
-        if not any(key.startswith(inside) for key in self.known[old.known]):
-            inside = f"{guard.path}::"
-        return mirrors(test, guard.path) or any(key.startswith(inside) for key in old.reached)
+        prefix = f"{guard.path}::{guard.function}::"
+        if not any(key.startswith(prefix) for key in self.guard_lists[last.guard_list]):
+            prefix = f"{guard.path}::"
+        return mirrors(test, guard.path) or any(key.startswith(prefix) for key in last.reached)
 
     def measure(
         self,
         workers: Sequence[Worker],
         tests: Sequence[str],
         guards: Sequence[Guard],
-        told: Callable[[int], None],
+        add_progress: Callable[[int], None],
         at_once: int = AT_ONCE,
     ) -> None:
-        """Run tests with every guard in place, and write down what each gets to."""
-        known = self.know(guards)
-        orders = [tests[start : start + at_once] for start in range(0, len(tests), at_once)]
+        """Run tests with every guard in place, and store which guards each reaches."""
+        guard_list = self.store_guards(guards)
+        jobs = [tests[start : start + at_once] for start in range(0, len(tests), at_once)]
 
-        def run(worker: Worker, order: Sequence[str]) -> list[Answer]:
+        def run(worker: Worker, job: Sequence[str]) -> list[Answer]:
             answers = []
-            left = list(order)
-            while left:  # a test that hangs ends its order
+            left = list(job)
+            while left:  # a test that hangs ends its job
                 answers.append(worker.run(left))
                 ran = {result.test for result in answers[-1].results}
                 left = [test for test in left if test not in ran] if ran else []
             return answers
 
-        for order, answers in work(workers, run, orders):
+        for job, answers in work(workers, run, jobs):
             for answer in answers:
                 self._write(
                     {
                         "test": result.test,
                         "file": file_digest(self.root / result.test.partition("::")[0]),
-                        "known": known,
+                        "known": guard_list,
                         "outcome": result.outcome,
                         "seconds": result.seconds,
                         "reached": answer.reached.get(result.test, []),
@@ -134,22 +140,29 @@ class Reach:
                     }
                     for result in answer.results
                 )
-            told(len(order))
+            add_progress(len(job))
 
     def tests_of(self, guard: Guard) -> list[str]:
-        """The tests that get to a guard and pass with every guard in place, the likeliest to notice first."""
+        """The tests that reach a guard and pass with it in place, the likeliest to notice it first."""
         found = [
-            test for test, it in self.tests.items() if it.outcome == "passed" and guard.key in it.reached
+            test
+            for test, measured in self.tests.items()
+            if measured.outcome == "passed" and guard.key in measured.reached
         ]
 
-        def order(test: str) -> tuple[bool, bool, int, float]:
-            it = self.tests[test]
-            return (not mirrors(test, guard.path), it.seconds > 5, len(it.reached), it.seconds)
+        def sort_key(test: str) -> tuple[bool, bool, int, float]:
+            measured = self.tests[test]
+            return (
+                not mirrors(test, guard.path),
+                measured.seconds > 5,
+                len(measured.reached),
+                measured.seconds,
+            )
 
-        return sorted(found, key=order)
+        return sorted(found, key=sort_key)
 
     def likeliest(self, guard: Guard, among: Container[str]) -> list[str]:
-        """The tests that judge a guard: those that get to it, or the likeliest of many."""
+        """The tests that judge a guard: all that reach it, or the likeliest if they are many."""
         chosen: list[str] = []
         seconds = 0.0
         for test in self.tests_of(guard):
@@ -162,6 +175,6 @@ class Reach:
 
 
 def mirrors(test: str, path: str) -> bool:
-    """Whether a test lies in the directory that mirrors a file's package."""
+    """Whether a test is in the directory of tests for a file's package."""
     package = package_of(path)
     return bool(package) and test.startswith(f"tests/{package}/")

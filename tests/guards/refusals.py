@@ -9,7 +9,10 @@ REFUSING_CALLS = {"add_error", "HttpResponseNotAllowed", "HttpResponseForbidden"
 
 
 def refuses(body: Sequence[ast.stmt], function: Function, never_return: Collection[str]) -> bool:
-    """Whether these statements of `function` end in a refusal. never_return: functions that always raise."""
+    """Whether these statements of `function` end in a refusal.
+
+    never_return: names of functions that always raise.
+    """
     if any(isinstance(node, ast.Expr) and _refusing_call(node.value, never_return) for node in body):
         return True
     last = body[-1]
@@ -28,7 +31,7 @@ def refuses(body: Sequence[ast.stmt], function: Function, never_return: Collecti
 def _refusing_call(node: ast.expr, never_return: Collection[str]) -> bool:
     node = node.value if isinstance(node, ast.Await) else node
     name = called(node)
-    return name in never_return or name in REFUSING_CALLS or _says_4xx(node)
+    return name in never_return or name in REFUSING_CALLS or _has_4xx_status(node)
 
 
 def _refusing_answer(node: ast.expr) -> bool:
@@ -38,10 +41,10 @@ def _refusing_answer(node: ast.expr) -> bool:
     first = node.args[0] if node.args else None
     if name == "Decision" and isinstance(first, ast.Constant) and first.value is False:
         return True
-    return name in REFUSING_CALLS or name.lstrip("_") in {"refusal", "refuse"} or _says_4xx(node)
+    return name in REFUSING_CALLS or name.lstrip("_") in {"refusal", "refuse"} or _has_4xx_status(node)
 
 
-def _says_4xx(node: ast.expr) -> bool:
+def _has_4xx_status(node: ast.expr) -> bool:
     if not isinstance(node, ast.Call):
         return False
     given = [*node.args, *(word.value for word in node.keywords if word.arg == "status")]
@@ -52,7 +55,7 @@ def _says_4xx(node: ast.expr) -> bool:
 
 
 def answers(body: Sequence[ast.stmt]) -> bool:
-    """Whether these statements end with a value that says something: a reason, True, one more of a list."""
+    """Whether these statements end with a result: a returned value other than None and "", or an append."""
     last = body[-1]
     if isinstance(last, ast.Expr):
         return called(last.value) == "append" or isinstance(last.value, ast.Yield)
@@ -62,7 +65,7 @@ def answers(body: Sequence[ast.stmt]) -> bool:
 
 
 def only_checks(function: Function, checkers: Collection[str], never_return: Collection[str]) -> bool:
-    """Whether all that a function can do is to refuse: it returns nothing and changes nothing."""
+    """Whether a function can only refuse: it returns nothing and changes nothing."""
     if function.returns is None or ast.unparse(function.returns) != "None":
         return False
     refusing = False

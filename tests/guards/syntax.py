@@ -1,4 +1,4 @@
-"""Small questions to the syntax tree."""
+"""Functions that answer questions about a syntax tree."""
 
 import ast
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def called(node: ast.AST) -> str:
-    """The last name of what a call calls: `b` for `a.b()`; "" for anything else."""
+    """The name of the function that a call calls, `b` for `a.b()`; "" if the node is no call."""
     if not isinstance(node, ast.Call):
         return ""
     if isinstance(node.func, ast.Attribute):
@@ -27,13 +27,13 @@ def own_nodes(function: ast.AST) -> Iterator[ast.AST]:
 
 
 def parameters(function: Function) -> list[str]:
-    """Names of the parameters in the order in which a caller gives them, `self` and `cls` left out."""
+    """Names of the parameters in their order, without `self` and `cls`."""
     names = [item.arg for item in (*function.args.posonlyargs, *function.args.args)]
     return [name for name in names if name not in {"self", "cls"}]
 
 
 def assigned(function: ast.AST, name: str) -> list[ast.expr]:
-    """What a function assigns to a local name."""
+    """The expressions that a function assigns to a local name."""
     return [
         node.value
         for node in own_nodes(function)
@@ -44,9 +44,10 @@ def assigned(function: ast.AST, name: str) -> list[ast.expr]:
 
 
 def selects(node: ast.AST) -> bool:
-    """Whether an expression narrows a queryset or builds a Q."""
+    """Whether an expression filters a queryset or builds a Q."""
     return any(called(part) in SELECTING | {"Q"} for part in ast.walk(node))
 
 
 def returned(function: Function) -> list[ast.expr]:
+    """The expressions that a function returns."""
     return [node.value for node in own_nodes(function) if isinstance(node, ast.Return) and node.value]

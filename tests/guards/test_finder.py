@@ -1,4 +1,4 @@
-"""The finder, on small sources: exactly these guards, and each switch answers as if its guard were gone."""
+"""The finder, on small sources: it finds exactly these guards, and each switch removes its guard."""
 
 from pathlib import Path
 from textwrap import dedent
@@ -7,16 +7,17 @@ from typing import Any
 import pytest
 
 from tests.guards.finder import Finder, Found
-from tests.guards.prepare import SWITCHES, switched
+from tests.guards.prepare import SWITCHES, add_switches
 from tests.guards.project import Project
 
 
 def find(source: str, others: str = "") -> list[Found]:
     text = dedent(source)
-    return Finder("app/file.py", text.encode(), Project.of([text, dedent(others)])).guards()
+    return Finder("app/file.py", text.encode(), Project.from_sources([text, dedent(others)])).guards()
 
 
 def texts(source: str, others: str = "") -> list[tuple[str, str, str]]:
+    """The function, kind and text of each guard that the finder finds in `source`."""
     return [(it.guard.function, it.guard.kind.value, it.guard.text) for it in find(source, others)]
 
 
@@ -53,7 +54,7 @@ def test_each_operand_at_any_depth() -> None:
     ]
 
 
-def test_both_ends_of_a_chain() -> None:
+def test_both_ends_of_a_chained_comparison() -> None:
     source = """
         def f(n):
             if not 0 < n <= MOST:
@@ -87,10 +88,10 @@ def test_other_ways_to_refuse(refusal: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "usual", ["return Decision(True)", "return render(request, 'page.html', {}, status=200)", "return False"]
+    "answer", ["return Decision(True)", "return render(request, 'page.html', {}, status=200)", "return False"]
 )
-def test_what_is_no_refusal(usual: str) -> None:
-    assert texts(f"def f(request):\n    if request.late:\n        {usual}\n") == []
+def test_other_answers_are_no_refusals(answer: str) -> None:
+    assert texts(f"def f(request):\n    if request.late:\n        {answer}\n") == []
 
 
 def test_an_else_that_raises() -> None:
@@ -104,7 +105,7 @@ def test_an_else_that_raises() -> None:
     assert texts(source) == [("f", "refusal", "if not known")]
 
 
-def test_what_a_predicate_rests_on() -> None:
+def test_operands_of_what_a_predicate_returns() -> None:
     source = """
         def may(user, row) -> bool:
             if row is None:
@@ -139,7 +140,7 @@ def test_conditions_of_an_update_that_is_counted() -> None:
     ]
 
 
-def test_an_update_by_key_alone_claims_nothing() -> None:
+def test_a_primary_key_as_the_only_condition_is_no_guard() -> None:
     source = """
         def f(row):
             Run.objects.filter(pk=row.pk).update(state="done")
@@ -153,7 +154,7 @@ def test_an_update_by_key_alone_claims_nothing() -> None:
     ]
 
 
-def test_what_a_named_queryset_method_selects() -> None:
+def test_conditions_of_a_named_queryset_method() -> None:
     source = """
         class CaseQuerySet(QuerySet):
             def open_for(self, user):
@@ -196,7 +197,7 @@ def test_associated_data_is_followed_to_where_it_is_built() -> None:
     ]
 
 
-def test_what_makes_durable() -> None:
+def test_calls_that_make_something_durable() -> None:
     source = """
         def keep(file, folder):
             os.fsync(file.fileno())
@@ -212,7 +213,7 @@ def test_what_makes_durable() -> None:
     ]
 
 
-def test_reasons_that_another_function_refuses_for() -> None:
+def test_conditions_of_a_function_whose_result_decides_a_refusal() -> None:
     source = """
         def start(run):
             if why := obstacle(run):
@@ -270,7 +271,7 @@ def test_calls_that_can_only_refuse() -> None:
     ]
 
 
-def test_what_a_returned_choice_rests_on() -> None:
+def test_operands_of_a_returned_conditional_expression() -> None:
     source = """
         def outcome(spared, copies):
             return PARTIAL if spared or copies else COMPLETE
@@ -278,7 +279,7 @@ def test_what_a_returned_choice_rests_on() -> None:
     assert texts(source) == [("outcome", "operand", "or spared"), ("outcome", "operand", "or copies")]
 
 
-def test_a_choice_of_which_one_never_returns() -> None:
+def test_a_conditional_expression_with_a_branch_that_never_returns() -> None:
     source = """
         def key(found, known):
             first = found if found or known else refuse("none")
@@ -294,7 +295,7 @@ def test_a_choice_of_which_one_never_returns() -> None:
     ]
 
 
-def test_equal_guards_of_a_function_are_told_apart() -> None:
+def test_equal_guards_of_a_function_have_different_keys() -> None:
     source = """
         def f(a):
             if a:
@@ -311,8 +312,8 @@ def test_equal_guards_of_a_function_are_told_apart() -> None:
 # Switches
 
 
-class Out:
-    """Runs a prepared source. `out` is the text of the guard that is out; the switches are the real ones."""
+class SwitchedSource:
+    """Runs a source with the real switches. `removed` is the text of the guard that is removed."""
 
     def __init__(
         self, source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, others: str = ""
@@ -321,18 +322,19 @@ class Out:
 
         text = dedent(source).encode()
         self.found = find(source, others)
-        self.code = switched(text, list(enumerate(self.found)), tmp_path)
-        assert self.code.count(b"\n") == text.count(b"\n"), "no line moves"
+        self.code = add_switches(text, list(enumerate(self.found)), tmp_path)
+        assert self.code.count(b"\n") == text.count(b"\n"), "every line keeps its number"
         self.names = {f"_guard_{name}": getattr(switches, name) for name in SWITCHES}
         self.state = switches.State
-        monkeypatch.setattr(switches.State, "out", -1)
+        monkeypatch.setattr(switches.State, "removed", -1)
         monkeypatch.setattr(switches.State, "seen", set())
 
-    def run(self, out: str | None = None, **given: Any) -> dict[str, Any]:
+    def run(self, removed: str | None = None, **given: Any) -> dict[str, Any]:
         numbers = {it.guard.text: number for number, it in enumerate(self.found)}
-        self.state.out = numbers[out] if out else -1
+        self.state.removed = numbers[removed] if removed else -1
         self.state.seen = set()
-        lines = self.code.decode().replace("from guards_switches import", "from os import path #", 1)
+        # Comment out the import, which works only in a prepared tree: `names` has the switches.
+        lines = self.code.decode().replace("from guards_switches import", "pass  #", 1)
         names: dict[str, Any] = {**self.names, **given}
         exec(compile(lines, "file.py", "exec"), names)  # noqa: S102 - what the test wrote
         return names
@@ -361,7 +363,7 @@ def refuses(function: Any, *arguments: Any) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("out", "refused"),
+    ("removed", "refused"),
     [
         (None, [True, True, True, False, False]),
         ("if a or (b and not 0 < n <= 9)", [False, False, False, False, False]),
@@ -373,23 +375,23 @@ def refuses(function: Any, *arguments: Any) -> bool:
         ("9 of 0 < n <= 9", [True, True, False, False, False]),
     ],
 )
-def test_a_condition_without_one_part(
-    out: str | None, refused: list[bool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_one_part_of_a_condition_is_removed(
+    removed: str | None, refused: list[bool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = [(True, False, 5), (False, True, 0), (False, True, 10), (False, False, 10), (False, True, 5)]
-    f = Out(REFUSING, tmp_path, monkeypatch).run(out)["f"]
+    f = SwitchedSource(REFUSING, tmp_path, monkeypatch).run(removed)["f"]
     assert [refuses(f, *call) for call in calls] == refused
 
 
-def test_a_test_gets_to_a_guard_where_the_guard_decides(
+def test_a_test_reaches_a_guard_only_where_the_guard_decides(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out = Out(REFUSING, tmp_path, monkeypatch)
-    f = out.run()["f"]
+    switched = SwitchedSource(REFUSING, tmp_path, monkeypatch)
+    f = switched.run()["f"]
     f(False, False, 10)
-    assert out.seen == ["and b"]
+    assert switched.seen == ["and b"]
     assert refuses(f, False, True, 10)
-    assert set(out.seen) == {
+    assert set(switched.seen) == {
         "if a or (b and not 0 < n <= 9)",
         "or b and not 0 < n <= 9",
         "and b",
@@ -398,7 +400,7 @@ def test_a_test_gets_to_a_guard_where_the_guard_decides(
     }
 
 
-def test_conditions_and_syncs_without_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_condition_or_sync_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = '''
         """A file."""
 
@@ -421,10 +423,10 @@ def test_conditions_and_syncs_without_one(tmp_path: Path, monkeypatch: pytest.Mo
         def fsync(file: str) -> None:
             done.append(file)
 
-    out = Out(source, tmp_path, monkeypatch)
+    switched = SwitchedSource(source, tmp_path, monkeypatch)
     for one in (None, "os.fsync(file)", "pk=1", 'number="new"'):
         done.clear()
-        assert out.run(one, os=Os)["f"](Rows(), "file")
+        assert switched.run(one, os=Os)["f"](Rows(), "file")
         expected: list[object] = ["file", {"pk": 1, "number": "new"}]
         if one == "os.fsync(file)":
             del expected[0]
@@ -433,7 +435,7 @@ def test_conditions_and_syncs_without_one(tmp_path: Path, monkeypatch: pytest.Mo
         assert done == expected
 
 
-def test_associated_data_without_one_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_part_of_associated_data_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = '''
         """A file."""
 
@@ -446,13 +448,13 @@ def test_associated_data_without_one_part(tmp_path: Path, monkeypatch: pytest.Mo
         def bound(part) -> bytes:
             return b"bound " + part
     '''
-    out = Out(source, tmp_path, monkeypatch)
-    given = {
+    switched = SwitchedSource(source, tmp_path, monkeypatch)
+    results = {
         text: [names["place"]("a", 12), names["bound"](b"b")]
         for text in (None, "table", "pk", "part")
-        for names in [out.run(text)]
+        for names in [switched.run(text)]
     }
-    assert given == {
+    assert results == {
         None: [b"a:c", b"bound b"],
         "table": [b":c", b"bound b"],
         "pk": [b"a:", b"bound b"],

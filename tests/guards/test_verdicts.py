@@ -1,4 +1,4 @@
-"""A verdict stands as long as the texts it rests on; an accepted guard has a reason and is there."""
+"""A verdict is valid until the code it rests on changes; an accepted guard exists and has a reason."""
 
 from pathlib import Path
 
@@ -37,15 +37,15 @@ def change(root: Path, path: str, old: str, new: str) -> None:
     write(root, path, text.replace(old, new))
 
 
-def stored(root: Path) -> Verdicts:
+def load_verdicts(root: Path) -> Verdicts:
     return Verdicts(root / "verdicts.json", root)
 
 
 def test_a_noticed_guard_is_not_judged_again(root: Path) -> None:
-    stored(root).notice(GUARD, NODE)
+    load_verdicts(root).notice(GUARD, NODE)
     change(root, "clinic/people/doors.py", "pass", "return None")
     change(root, "tests/clinic/people/test_doors.py", "pass", "assert True")
-    found = stored(root).standing(GUARD)
+    found = load_verdicts(root).valid_verdict(GUARD)
     assert found is not None
     assert (found.test, found.noticed) == (NODE, True)
 
@@ -59,29 +59,31 @@ def test_a_noticed_guard_is_not_judged_again(root: Path) -> None:
     ],
 )
 def test_a_changed_function_or_test_ends_the_verdict(root: Path, path: str, old: str, new: str) -> None:
-    stored(root).notice(GUARD, NODE)
+    load_verdicts(root).notice(GUARD, NODE)
     change(root, path, old, new)
-    assert stored(root).standing(GUARD) is None
+    assert load_verdicts(root).valid_verdict(GUARD) is None
 
 
-def test_a_verdict_outlives_other_words_about_the_same_code(root: Path) -> None:
-    stored(root).notice(GUARD, NODE)
+def test_new_comments_and_docstrings_do_not_end_a_verdict(root: Path) -> None:
+    load_verdicts(root).notice(GUARD, NODE)
     change(root, "clinic/people/doors.py", "def enter(who):\n", 'def enter(who):\n    """Let one in."""\n')
     change(root, "clinic/people/doors.py", "raise ValueError\n", "raise ValueError  # nobody is there\n")
-    assert stored(root).standing(GUARD) is not None
+    assert load_verdicts(root).valid_verdict(GUARD) is not None
 
 
 def test_a_survivor_is_judged_again_after_any_change_of_the_packages_tests(root: Path) -> None:
-    stored(root).miss(GUARD, [NODE])
-    assert stored(root).standing(GUARD) == Verdict("", 1, stored(root).all[GUARD.key].digest)
+    load_verdicts(root).miss(GUARD, [NODE])
+    assert load_verdicts(root).valid_verdict(GUARD) == Verdict(
+        "", 1, load_verdicts(root).all[GUARD.key].digest
+    )
     write(root, "tests/clinic/audit/test_else.py", "def test_it():\n    pass\n")
-    assert stored(root).standing(GUARD) is not None
+    assert load_verdicts(root).valid_verdict(GUARD) is not None
     write(root, "tests/clinic/people/test_new.py", "def test_it():\n    pass\n")
-    assert stored(root).standing(GUARD) is None
+    assert load_verdicts(root).valid_verdict(GUARD) is None
 
 
-def test_one_line_for_each_guard_and_none_for_what_is_gone(root: Path) -> None:
-    verdicts = stored(root)
+def test_the_file_has_one_line_for_each_guard_that_exists(root: Path) -> None:
+    verdicts = load_verdicts(root)
     other = Guard("clinic/people/doors.py", "leave", Kind.SYNC, "os.fsync(fd)", 6, 6)
     verdicts.notice(GUARD, NODE)
     verdicts.miss(other, [])
@@ -93,7 +95,7 @@ def test_one_line_for_each_guard_and_none_for_what_is_gone(root: Path) -> None:
         "}",
     ]
     verdicts.keep_only([other])
-    assert list(stored(root).all) == [other.key]
+    assert list(load_verdicts(root).all) == [other.key]
 
 
 def test_a_test_that_passed_without_a_guard_is_not_run_for_it_again(root: Path) -> None:
@@ -112,7 +114,7 @@ def test_a_test_that_passed_without_a_guard_is_not_run_for_it_again(root: Path) 
     assert tried().left(GUARD, [NODE, other]) == [NODE, other]
 
 
-def test_accepted_guards(tmp_path: Path) -> None:
+def test_an_accepted_entry_fits_its_guard_only(tmp_path: Path) -> None:
     file = tmp_path / "accepted.toml"
     file.write_text(
         "[[accepted]]\n"
@@ -128,17 +130,17 @@ def test_accepted_guards(tmp_path: Path) -> None:
     assert isinstance(entry, Accepted)
 
 
-def test_what_is_judged(root: Path) -> None:
+def test_only_new_guards_are_judged_unless_the_unnoticed_are_judged_again(root: Path) -> None:
     noticed, survivor, accepted_one, new = (
         Guard(GUARD.path, "enter", Kind.REFUSAL, text, 2, 2) for text in ("if a", "if b", "if c", "if d")
     )
     guards = [noticed, survivor, accepted_one, new]
     entries = [Accepted(GUARD.path, "enter", "refusal", "if c", "a second line")]
-    verdicts = stored(root)
+    verdicts = load_verdicts(root)
     verdicts.notice(noticed, NODE)
     verdicts.miss(survivor, [NODE])
-    assert to_judge(guards, verdicts, entries, again=False) == [new]
-    assert to_judge(guards, verdicts, entries, again=True) == [survivor, accepted_one, new]
+    assert to_judge(guards, verdicts, entries, judge_again=False) == [new]
+    assert to_judge(guards, verdicts, entries, judge_again=True) == [survivor, accepted_one, new]
 
 
 def test_an_accepted_guard_needs_a_reason(tmp_path: Path) -> None:
@@ -152,7 +154,7 @@ def test_an_accepted_guard_needs_a_reason(tmp_path: Path) -> None:
 
 def reach(root: Path, *rows: dict[str, object]) -> Reach:
     found = Reach(root / "reach.jsonl", root)
-    known = found.know([GUARD])
+    known = found.store_guards([GUARD])
     found._write({"known": known, "outcome": "passed", "seconds": 1.0, **row} for row in rows)
     return Reach(root / "reach.jsonl", root)
 
@@ -175,7 +177,7 @@ def test_the_likeliest_test_comes_first(root: Path) -> None:
     assert found.tests_of(GUARD) == [NODE, tests[1], tests[0]]
 
 
-def test_what_has_to_be_measured(root: Path) -> None:
+def test_new_changed_failed_and_near_tests_are_measured(root: Path) -> None:
     far, near = "tests/erasure/test_far.py::test_a", "tests/erasure/test_far.py::test_b"
     write(root, "tests/erasure/test_far.py", "def test_a(): ...\n\n\ndef test_b(): ...\n")
     found = reach(root, row(root, NODE, [0]), row(root, far, []), row(root, near, [0]))

@@ -10,7 +10,10 @@ from tests.guards.texts import digest, function_text, text_of_test
 
 
 class Tried:
-    """Kept in a file that git ignores. A test counts while its own text and that of the function stand."""
+    """Stored in a file that git ignores.
+
+    An entry counts until the code of the test or of the function changes.
+    """
 
     def __init__(self, path: Path, root: Path = ROOT) -> None:
         self.path, self.root = path, root
@@ -21,7 +24,7 @@ class Tried:
                 self.all.setdefault(row["guard"], {}).update(row["tests"])
 
     def left(self, guard: Guard, tests: Sequence[str]) -> list[str]:
-        """Those of `tests` that have not passed yet without the guard, as both read now."""
+        """Those of `tests` that have not passed without the guard, with the present code of both."""
         passed = self.all.get(guard.key, {})
         return [test for test in tests if passed.get(test) != self._digest(guard, test)]
 

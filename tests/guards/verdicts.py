@@ -1,4 +1,4 @@
-"""What was found for each guard, kept with the project: a verdict stands while the texts it rests on do."""
+"""The verdict on each guard, stored in verdicts.json. It is valid until the code it rests on changes."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ FILE = Path(__file__).with_name("verdicts.json")
 
 @dataclass(frozen=True)
 class Verdict:
-    """`test` notices that the guard is out; with "" none of `tries` tests does that get to it."""
+    """`test` fails without the guard. If it is "", none of the `tries` tests that reach the guard fails."""
 
     test: str
     tries: int
@@ -31,26 +31,32 @@ class Verdicts:
         stored = json.loads(path.read_text()) if path.exists() else {}
         self.all = {key: Verdict(*row) for key, row in stored.items()}
 
-    def standing(self, guard: Guard) -> Verdict | None:
-        """The verdict, if its guard's function and the tests it rests on read as they did."""
+    def valid_verdict(self, guard: Guard) -> Verdict | None:
+        """The verdict, if the code of its guard's function and of the tests it rests on is unchanged."""
         verdict = self.all.get(guard.key)
         if verdict is None:
             return None
-        now = self._noticed(guard, verdict.test) if verdict.noticed else self._unnoticed(guard)
+        now = (
+            self._digest_of_noticed(guard, verdict.test)
+            if verdict.noticed
+            else self._digest_of_unnoticed(guard)
+        )
         return verdict if verdict.digest == now else None
 
     def notice(self, guard: Guard, test: str) -> None:
-        self._put(guard, Verdict(test, 1, self._noticed(guard, test)))
+        """Store that `test` fails without the guard."""
+        self._put(guard, Verdict(test, 1, self._digest_of_noticed(guard, test)))
 
     def miss(self, guard: Guard, tests: Sequence[str]) -> None:
-        self._put(guard, Verdict("", len(tests), self._unnoticed(guard)))
+        """Store that every one of `tests` passes without the guard."""
+        self._put(guard, Verdict("", len(tests), self._digest_of_unnoticed(guard)))
 
-    def _noticed(self, guard: Guard, test: str) -> str:
+    def _digest_of_noticed(self, guard: Guard, test: str) -> str:
         text = text_of_test(test, self.root)
         return digest([function_text(guard.path, guard.function, self.root), text]) if text else ""
 
-    def _unnoticed(self, guard: Guard) -> str:
-        """Every test file that mirrors the package counts: the test that was missing may come into any."""
+    def _digest_of_unnoticed(self, guard: Guard) -> str:
+        """Every test file of the package counts: the missing test may be added to any of them."""
         place = self.root / "tests" / package_of(guard.path)
         files = sorted(place.rglob("*.py")) if place.is_dir() else []
         text = function_text(guard.path, guard.function, self.root)
@@ -61,15 +67,15 @@ class Verdicts:
         self.write()
 
     def keep_only(self, guards: Iterable[Guard]) -> None:
-        """Forget verdicts on guards that are no longer there."""
-        there = {guard.key for guard in guards}
-        if gone := self.all.keys() - there:
+        """Delete verdicts on guards that no longer exist."""
+        existing = {guard.key for guard in guards}
+        if gone := self.all.keys() - existing:
             for key in gone:
                 del self.all[key]
             self.write()
 
     def write(self) -> None:
-        """One line for each guard, sorted; the file is whole at any time."""
+        """Write one line for each guard, sorted. The file is replaced in one step."""
         lines = [
             f"{json.dumps(key, ensure_ascii=False)}: "
             f"{json.dumps([it.test, it.tries, it.digest], ensure_ascii=False)}"

@@ -1,4 +1,4 @@
-"""The processes that run tests: each has a prepared tree of its own and takes one order at a time."""
+"""The processes that run tests. Each has its own prepared tree and runs one job at a time."""
 
 import json
 import os
@@ -12,15 +12,15 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
-Result_ = TypeVar("Result_")
+Outcome = TypeVar("Outcome")
 
 LIMIT = 300.0  # seconds for a test whose usual time is not known
-WHOLE = 3600.0  # seconds for an order
+JOB_LIMIT = 3600.0  # seconds for a job
 
 
 @dataclass(frozen=True)
 class Result:
-    """How one test went: passed, failed, skipped, hung (over its time limit) or died."""
+    """The outcome of one test: passed, failed, skipped, hung (over its time limit) or died."""
 
     test: str
     outcome: str
@@ -34,22 +34,24 @@ class Result:
 
 @dataclass(frozen=True)
 class Answer:
+    """The results of a job, and the numbers of the guards that each of its tests reached."""
+
     results: list[Result]
     reached: dict[str, list[int]]
 
 
 class Worker:
-    """One process with all tests collected in `tree`. Errors: RuntimeError when it does not start or ends."""
+    """One process with all tests collected in `tree`. Errors: RuntimeError if it does not start, or ends."""
 
     def __init__(
         self, tree: Path, scratch: Path, database: str = "", tests: Sequence[str] = ("tests",)
     ) -> None:
-        orders, self._orders = os.pipe()
+        jobs, self._jobs = os.pipe()
         self._answers, answers = os.pipe()
         scratch.mkdir(parents=True, exist_ok=True)
-        given = {"LACUNA_DATABASE": database} if database else {}
+        chosen_database = {"LACUNA_DATABASE": database} if database else {}
         self.log = scratch / "server.log"
-        with self.log.open("wb") as said:
+        with self.log.open("wb") as output:
             self.process = subprocess.Popen(  # noqa: S603 - our own command line
                 [
                     *(sys.executable, "-m", "pytest", "-p", "tests.guards.server", "-p", "no:randomly"),
@@ -59,52 +61,53 @@ class Worker:
                 cwd=tree,
                 env={
                     **os.environ,
-                    **given,
+                    **chosen_database,
                     "PYTHONPATH": str(tree),
-                    "GUARDS_ORDERS": str(orders),
+                    "GUARDS_JOBS": str(jobs),
                     "GUARDS_ANSWERS": str(answers),
                     "GUARDS_SCRATCH": str(scratch),
                 },
-                pass_fds=(orders, answers),
+                pass_fds=(jobs, answers),
                 stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
+                stdout=output,
+                stderr=output,
                 start_new_session=True,
             )
-        os.close(orders)
+        os.close(jobs)
         os.close(answers)
         self._reading = os.fdopen(self._answers)
         self._lock = threading.Lock()
-        begun = self._read()
-        self.tests: list[str] = begun["tests"]
+        collected = self._read()
+        self.tests: list[str] = collected["tests"]
         self.tests_set = set(self.tests)
-        self.marks: dict[str, list[str]] = begun["marks"]
+        self.marks: dict[str, list[str]] = collected["marks"]
 
     def run(
         self,
         tests: Sequence[str],
         *,
-        out: int = -1,
-        first: bool = False,
+        removed: int = -1,
+        stop_at_failure: bool = False,
         limits: Mapping[str, float] | None = None,
         limit: float = LIMIT,
-        whole: float = WHOLE,
+        all_limit: float = JOB_LIMIT,
     ) -> Answer:
-        """Run tests in this order in a fresh child; `out` is the number of the guard that is taken out.
+        """Run tests in this order in a fresh child; `removed` is the number of the guard that is removed.
 
-        first: end with the first test that fails. limits: seconds for tests whose usual time is known.
-        whole: seconds for all of them; those that were not run then have no result.
+        stop_at_failure: end with the first test that fails.
+        limits: seconds for each test whose usual time is known; limit: seconds for each other test.
+        all_limit: seconds for all of them; tests that were not run in this time have no result.
         """
-        order = {
+        job = {
             "tests": list(tests),
-            "out": out,
-            "first": first,
+            "removed": removed,
+            "stop_at_failure": stop_at_failure,
             "limits": dict(limits or {}),
             "limit": limit,
-            "whole": whole,
+            "all_limit": all_limit,
         }
         with self._lock:
-            os.write(self._orders, json.dumps(order).encode() + b"\n")
+            os.write(self._jobs, json.dumps(job).encode() + b"\n")
             answer = self._read()
         return Answer([Result(**result) for result in answer["results"]], answer["reached"])
 
@@ -112,42 +115,44 @@ class Worker:
         line = self._reading.readline()
         if not line:
             self.process.wait()
-            raise RuntimeError(f"a worker ended, and said:\n{self.log.read_text(errors='replace')[-4000:]}")
+            raise RuntimeError(
+                f"a worker ended with this output:\n{self.log.read_text(errors='replace')[-4000:]}"
+            )
         found: dict[str, Any] = json.loads(line)
         return found
 
     def close(self) -> None:
-        """End it and what its tests started."""
+        """End the process and the processes that its tests started."""
         self.process.terminate()
         self.process.wait()
-        os.close(self._orders)
+        os.close(self._jobs)
         self._reading.close()
 
 
 def work(
-    workers: Sequence[Worker], do: Callable[[Worker, Item], Result_], items: Sequence[Item]
-) -> Iterator[tuple[Item, Result_]]:
-    """Call `do(worker, item)` for each item, whichever worker is free; yield results as they come.
+    workers: Sequence[Worker], do: Callable[[Worker, Item], Outcome], items: Sequence[Item]
+) -> Iterator[tuple[Item, Outcome]]:
+    """Call `do(worker, item)` for each item with the next free worker; yield results as they come.
 
-    Errors: what `do` raises, once; the other workers end their item first.
+    Errors: the first error that `do` raises is raised here.
     """
     waiting: SimpleQueue[Item] = SimpleQueue()
-    done: SimpleQueue[tuple[Item, Result_] | BaseException | None] = SimpleQueue()
+    done: SimpleQueue[tuple[Item, Outcome] | BaseException | None] = SimpleQueue()
     for item in items:
         waiting.put(item)
 
-    def go_on(worker: Worker) -> None:
+    def take_items(worker: Worker) -> None:
         try:
             while True:
                 item = waiting.get_nowait()
                 done.put((item, do(worker, item)))
         except Empty:
             done.put(None)
-        except BaseException as error:  # passed on to who waits
+        except BaseException as error:  # raised below, in the thread that waits
             done.put(error)
 
     for worker in workers:
-        threading.Thread(target=go_on, args=(worker,), daemon=True).start()
+        threading.Thread(target=take_items, args=(worker,), daemon=True).start()
     busy = len(workers)
     while busy:
         result = done.get()

@@ -12,7 +12,7 @@ from tests.templates.markup import Page
 
 @pytest.fixture
 def render(settings: LazySettings) -> Callable[..., Page]:
-    """Render a template as its page would, without the pages: render("base.html", lang="vi", nav=[...])."""
+    """A function that renders a template without a view: render("base.html", lang="vi", nav=[...])."""
     settings.ROOT_URLCONF = "tests.templates.urls"
 
     def as_page(template: str, lang: str = "en", **context: Any) -> Page:

@@ -1,4 +1,4 @@
-"""A small reader of rendered pages: elements with their attributes, in order."""
+"""A small parser of rendered pages: elements with their attributes, in order."""
 
 from html.parser import HTMLParser
 from typing import NamedTuple
@@ -7,15 +7,15 @@ VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "sour
 
 
 class Element(NamedTuple):
-    """One start tag: its name, its attributes, the names of the elements it stands in."""
+    """One start tag: its name, its attributes, the names of the elements around it."""
 
     name: str
     attributes: dict[str, str]
-    inside: tuple[str, ...]
+    ancestors: tuple[str, ...]
 
 
 class Page(HTMLParser):
-    """The elements of `html`. Errors: ValueError where an end tag closes another than the open one."""
+    """The parsed `html`. Errors: ValueError if start and end tags do not match."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -43,12 +43,16 @@ class Page(HTMLParser):
             self.text.append(" ".join(data.split()))
 
     def all(self, name: str, **wanted: str) -> list[Element]:
-        """Elements called `name` whose attributes hold exactly `wanted` (underscores stand for dashes)."""
+        """Elements called `name` that have the attributes `wanted` (aria_label="x" for aria-label)."""
         pairs = {key.rstrip("_").replace("_", "-"): value for key, value in wanted.items()}
-        return [e for e in self.elements if e.name == name and pairs.items() <= e.attributes.items()]
+        return [
+            element
+            for element in self.elements
+            if element.name == name and pairs.items() <= element.attributes.items()
+        ]
 
     def one(self, name: str, **wanted: str) -> Element:
-        """The only such element. Errors: AssertionError where there is none or more than one."""
+        """Return the only element that `all` finds. Errors: AssertionError if it finds none or several."""
         found = self.all(name, **wanted)
         assert len(found) == 1, (name, wanted, found)
         return found[0]

@@ -11,7 +11,7 @@ from tests.templates.markup import Page
 Render = Callable[..., Page]
 
 
-def test_a_button_or_a_link_that_looks_like_one(render: Render) -> None:
+def test_a_button_with_href_is_a_link(render: Render) -> None:
     button = render("components/button.html", label="Abort", kind="danger", mark="stop", key="hold 2 s")
     assert button.one("button").attributes == {"class": "button button--danger", "type": "submit"}
     assert button.text == ["Abort", "hold 2 s"]
@@ -20,7 +20,7 @@ def test_a_button_or_a_link_that_looks_like_one(render: Render) -> None:
     assert link.all("button") == []
 
 
-def test_a_mark_is_never_read_aloud(render: Render) -> None:
+def test_marks_are_hidden_from_screen_readers(render: Render) -> None:
     for template in ("components/button.html", "components/state.html"):
         page = render(template, label="Paused", mark="paused")
         assert page.one("i").attributes["aria-hidden"] == "true"
@@ -28,25 +28,25 @@ def test_a_mark_is_never_read_aloud(render: Render) -> None:
 
 
 @pytest.mark.parametrize(("kind", "role"), [("alarm", "alert"), ("amber", None), ("", None)])
-def test_only_an_alarm_interrupts(render: Render, kind: str, role: str | None) -> None:
+def test_only_an_alarm_has_the_role_alert(render: Render, kind: str, role: str | None) -> None:
     notice = render("components/notice.html", kind=kind, title="Held", text="Nothing is being destroyed.")
     assert notice.all("div")[0].attributes.get("role") == role
     assert notice.text == ["Held", "Nothing is being destroyed."]
 
 
-def test_a_lacuna_is_a_number_and_its_fate(render: Render) -> None:
+def test_a_lacuna_has_its_number_and_a_text_for_screen_readers(render: Render) -> None:
     page = render("components/lacuna.html", number=143)
     assert page.text == ["Memory 143, destroyed", "143"]
-    assert page.one("span", aria_hidden="true").inside == ("div",)
+    assert page.one("span", aria_hidden="true").ancestors == ("div",)
 
 
-def test_rows_set_figures_apart_from_words(render: Render) -> None:
+def test_rows_mark_numbers_as_figures(render: Render) -> None:
     page = render("components/rows.html", rows=[("Memories", 200), ("State", "Erasing", "text")])
     assert [dd.attributes.get("class") for dd in page.all("dd")] == ["figure", None]
     assert page.text == ["Memories", "200", "State", "Erasing"]
 
 
-def test_the_course_marks_where_it_stands(render: Render) -> None:
+def test_the_timeline_marks_the_current_step(render: Render) -> None:
     items = [
         SimpleNamespace(when="9 Feb", text="Intake.", state="done", url="/papers/1/"),
         SimpleNamespace(when="13 Feb", text="Erasure.", state="now"),
@@ -61,7 +61,7 @@ def test_the_course_marks_where_it_stands(render: Render) -> None:
     assert page.text == ["9 Feb", "Intake.", "13 Feb", "Erasure.", "21 Feb", "still to come", "Call."]
 
 
-def test_pages_keep_the_filters(render: Render) -> None:
+def test_pagination_links_keep_the_filters(render: Render) -> None:
     request = RequestFactory().get("/audit/?who=mary&page=2")
     template = engines["django"].from_string('{% include "components/pagination.html" with page=page %}')
     page = Page(template.render({"request": request, "page": Paginator(range(45), 20).page(2)}))
@@ -71,7 +71,7 @@ def test_pages_keep_the_filters(render: Render) -> None:
     assert Page(single).elements == []
 
 
-def test_how_far_is_a_progress_element(render: Render) -> None:
+def test_a_share_is_a_progress_element(render: Render) -> None:
     page = render("components/share.html", label="Pass", value=5, max=8, figure="5 of 8")
     assert page.one("progress").attributes == {
         "class": "share",
@@ -82,7 +82,7 @@ def test_how_far_is_a_progress_element(render: Render) -> None:
 
 
 @pytest.mark.parametrize(("context", "tag"), [({"href": "/"}, "a"), ({}, "span")])
-def test_the_name_of_the_wordmark_contains_what_is_seen_and_the_word(
+def test_the_wordmarks_accessible_name_has_the_visible_text_and_the_name(
     render: Render, context: dict[str, str], tag: str
 ) -> None:
     page = render("components/wordmark.html", **context)

@@ -1,4 +1,4 @@
-"""WCAG 2.2 AA for every pair of text and ground that the stylesheets make."""
+"""WCAG 2.2 AA contrast for every pair of text and background color in the style sheets."""
 
 import re
 from pathlib import Path
@@ -10,9 +10,9 @@ from clinic.style.tokens import contrast
 
 STATIC = Path(settings.BASE_DIR) / "static"
 SHEETS = sorted(STATIC.glob("*.css"))
-TEXT, SIGN = 4.5, 3.0  # WCAG 2.2: 1.4.3 for text, 1.4.11 for what is not text
+TEXT, SIGN = 4.5, 3.0  # least contrast by WCAG 2.2: 1.4.3 for text, 1.4.11 for other things
 
-# What text inherits rather than says: ink on a ground set further out, and so on.
+# Pairs that no single rule sets, because one color is inherited: (color, background, least contrast).
 INHERITED = [
     ("ink", "paper", TEXT),
     ("ink", "form", TEXT),
@@ -47,7 +47,7 @@ def tokens() -> dict[str, str]:
 
 
 def stated_pairs() -> list[tuple[str, str, str]]:
-    """Rules that set both a text color and a ground from tokens: (sheet and selector, text, ground)."""
+    """Rules that set both a text color and a background: (sheet and selector, text, background)."""
     pairs = []
     for sheet in SHEETS:
         css = re.sub(r"/\*.*?\*/", "", sheet.read_text(), flags=re.DOTALL)
@@ -60,21 +60,26 @@ def stated_pairs() -> list[tuple[str, str, str]]:
     return pairs
 
 
-def test_the_formula_gives_the_known_extremes() -> None:
+def test_contrast_has_the_known_values() -> None:
     assert contrast("#000000", "#ffffff") == pytest.approx(21)
     assert contrast("#767676", "#ffffff") == pytest.approx(4.54, abs=0.005)
 
 
 @pytest.mark.parametrize(("text", "ground", "least"), INHERITED)
-def test_inherited_pairs(text: str, ground: str, least: float) -> None:
+def test_inherited_pairs_have_enough_contrast(text: str, ground: str, least: float) -> None:
     assert contrast(tokens()[text], tokens()[ground]) >= least
 
 
-def test_stated_pairs() -> None:
+def test_stated_pairs_have_enough_contrast() -> None:
     pairs = stated_pairs()
-    assert len(pairs) >= 15  # the reader found the rules at all
-    named = tokens()
-    assert [(w, t, g) for w, t, g in pairs if contrast(named[t], named[g]) < TEXT] == []
+    assert len(pairs) >= 15  # the search works
+    colors = tokens()
+    too_weak = [
+        (where, text, ground)
+        for where, text, ground in pairs
+        if contrast(colors[text], colors[ground]) < TEXT
+    ]
+    assert too_weak == []
 
 
 def test_every_token_that_is_used_exists() -> None:
@@ -84,44 +89,44 @@ def test_every_token_that_is_used_exists() -> None:
     assert used - defined == set()
 
 
-RAW = re.compile(
+RAW_VALUE = re.compile(
     r"#[0-9a-fA-F]{3,8}\b|\b(?:rgba?|hsla?|lab|lch|oklab|oklch|hwb)\(|\bcubic-bezier\(|\b[\d.]+m?s\b"
 )
-# The session's sheet belongs to the map, whose prints and shadows are of no other page.
-OWN = {"tokens.css", "fonts.css"}
+# Sheets that may contain such values: the tokens themselves, and fonts.
+EXEMPT = {"tokens.css", "fonts.css"}
 
 
-def raw(sheet: Path) -> list[str]:
-    """Colors, curves and durations that a sheet gives as figures instead of naming a token."""
+def raw_values(sheet: Path) -> list[str]:
+    """Return the colors, timing curves and durations that a sheet writes as values instead of tokens."""
     css = re.sub(r"/\*.*?\*/", "", sheet.read_text(), flags=re.DOTALL)
-    css = re.sub(r"(?:transition|animation)-duration: 0s !important", "", css)  # none at all is no figure
-    return [f"{sheet.name}: {found}" for found in RAW.findall(css)]
+    css = re.sub(r"(?:transition|animation)-duration: 0s !important", "", css)  # switching off is allowed
+    return [f"{sheet.name}: {found}" for found in RAW_VALUE.findall(css)]
 
 
-def test_the_reader_finds_raw_figures(tmp_path: Path) -> None:
+def test_the_search_finds_raw_values(tmp_path: Path) -> None:
     sheet = tmp_path / "a.css"
     sheet.write_text(
         "a { color: #fff; background: rgb(1 2 3); transition: top 1.4s cubic-bezier(0,0,1,1) 20ms }"
     )
     found = ["#fff", "rgb(", "1.4s", "cubic-bezier(", "20ms"]
-    assert raw(sheet) == [f"a.css: {figure}" for figure in found]
+    assert raw_values(sheet) == [f"a.css: {figure}" for figure in found]
 
 
 @pytest.mark.parametrize(
     "sheet",
-    [sheet for sheet in [*SHEETS, STATIC / "upload" / "upload.css"] if sheet.name not in OWN],
+    [sheet for sheet in [*SHEETS, STATIC / "upload" / "upload.css"] if sheet.name not in EXEMPT],
     ids=lambda sheet: sheet.name,
 )
-def test_only_the_tokens_know_figures_of_color_and_motion(sheet: Path) -> None:
-    # In print, paper is what lies in the printer: the token turns white, and drawings follow the token.
+def test_sheets_use_tokens_for_colors_and_motion(sheet: Path) -> None:
+    # In print, the paper token is redefined as white, and drawings use it.
     printed = ["#ffffff", "#ffffff", "#f7f9f8"] if sheet.name == "print.css" else []
-    assert raw(sheet) == [f"print.css: {color}" for color in printed]
+    assert raw_values(sheet) == [f"print.css: {color}" for color in printed]
 
 
 @pytest.mark.parametrize(
     "path", sorted((STATIC.parent / "templates").rglob("*.html")), ids=lambda path: path.name
 )
-def test_a_drawing_uses_the_colors_of_the_house(path: Path) -> None:
-    """Attributes of SVG name colors by figure, because they also stand in papers without our sheets."""
+def test_drawings_use_only_token_colors(path: Path) -> None:
+    """SVG attributes contain colors as values, because drawings are also used without our style sheets."""
     figures = set(re.findall(r"(?:fill|stroke|content)=\"(#[0-9a-f]{6})", path.read_text()))
     assert figures - set(tokens().values()) == set()

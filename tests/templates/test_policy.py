@@ -1,4 +1,4 @@
-"""What the content security policy forbids, refused in the source of every template and stylesheet."""
+"""No template or style sheet contains what the content security policy forbids."""
 
 import re
 from pathlib import Path
@@ -24,7 +24,7 @@ FORBIDDEN = {
 
 
 def offences(source: str) -> list[str]:
-    """Names of the forbidden things in a template's source; JSON data blocks are no scripts."""
+    """The names of forbidden things in a template's source. JSON data blocks are allowed."""
     source = re.sub(r"<script\b[^>]*type=\"application/json\"[^>]*>", "", source)
     return [name for name, pattern in FORBIDDEN.items() if re.search(pattern, source, re.IGNORECASE)]
 
@@ -41,17 +41,17 @@ def offences(source: str) -> list[str]:
         ('<img src="https://elsewhere.example/a.png">', "an address elsewhere"),
     ],
 )
-def test_the_net_catches(source: str, name: str) -> None:
+def test_the_search_finds_each_forbidden_thing(source: str, name: str) -> None:
     assert name in offences(source)
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_template_needs_nothing_inline(path: Path) -> None:
+def test_templates_contain_nothing_inline(path: Path) -> None:
     assert offences(path.read_text()) == []
 
 
 @pytest.mark.parametrize("path", SHEETS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_stylesheet_reaches_only_our_own_files(path: Path) -> None:
+def test_style_sheets_use_only_our_own_files(path: Path) -> None:
     addresses = re.findall(r"url\(\s*[\"']?([^\"')]+)", path.read_text())
     assert [a for a in addresses if not (path.parent / a).is_file()] == []
 
@@ -73,11 +73,13 @@ def test_files_named_in_templates_exist() -> None:
         for name in re.findall(r"{%\s*static\s+[\"']([^\"']+)[\"']", path.read_text())
     }
     assert ("styles.html", "tokens.css") in named
-    assert [pair for pair in named if not (ROOT / "static" / pair[1]).is_file()] == []
+    # The demonstration's style sheet lies apart: other installations do not serve it.
+    folders = (ROOT / "static", ROOT / "erasure" / "demo" / "static")
+    assert [pair for pair in named if not any((folder / pair[1]).is_file() for folder in folders)] == []
 
 
-def test_the_sheets_survive_hashed_names(tmp_path: Path) -> None:
-    """Collected as in production: every address in a sheet is rewritten to a name with a digest in it."""
+def test_style_sheets_can_be_collected_with_hashed_names(tmp_path: Path) -> None:
+    """Collected as in production: every URL in a sheet is replaced by a name with a hash."""
     storage = ManifestStaticFilesStorage(location=tmp_path, base_url="/static/")
     paths = {}
     for path in (ROOT / "static").rglob("*"):

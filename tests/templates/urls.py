@@ -1,4 +1,4 @@
-"""The addresses that the shared templates name, so that they are tested apart from the pages."""
+"""The URLs that shared templates link to, so that they can be tested without the real pages."""
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path

@@ -1,4 +1,7 @@
-"""A process whose system calls fail or kill it, one chosen call at a time: strace injects what disks do."""
+"""Run code in a process in which one chosen system call fails or kills it, as a bad disk does.
+
+Uses strace.
+"""
 
 import os
 import shutil
@@ -15,10 +18,11 @@ from pathlib import Path
 from django.db import connections
 
 from patients.vault import configured
-from tests.house import PATIENCE
+from tests.processes import PATIENCE
 
 STRACE = shutil.which("strace")
-# Every call by which a file on a disk changes. A file that `openat` has just made shows at the next of these.
+# All system calls that change a file. `openat` is not among them: a file it creates is empty until the next
+# of these calls.
 CHANGES = (
     "write",
     "pwrite64",
@@ -36,7 +40,10 @@ CHANGES = (
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens at the `nth` `call`: an `error` by its name, or, where it is empty, SIGKILL before it."""
+    """The `nth` system call named `call` fails with `error`, such as "EIO".
+
+    If that is "", SIGKILL comes before it.
+    """
 
     call: str
     nth: int
@@ -51,10 +58,11 @@ class Fault:
         return f"inject={self.call}:{what}:when={self.nth}"
 
 
-def in_child(work: Callable[[], object], watch: Callable[[int], object] = int) -> int:
-    """Do `work` in a child of this process, once `watch` has been called with the child's number.
+def in_child(work: Callable[[], object], watch: Callable[[int], object] = lambda _child: None) -> int:
+    """Call `work` in a child process, after `watch` was called with the child's process id.
 
-    Returns the child's exit code: 0 where `work` returned, 1 where it raised, minus the signal that ended it.
+    Returns the child's exit code: 0 if `work` returned, 1 if it raised, minus the number of the signal that
+    ended it.
     """
     for connection in connections.all(initialized_only=True):
         connection.close()
@@ -64,7 +72,7 @@ def in_child(work: Callable[[], object], watch: Callable[[int], object] = int) -
     child = os.fork()
     if child == 0:
         os.close(go)
-        _wait_and_do(work, ready)
+        _run_child(work, ready)
     os.close(ready)
     try:
         watch(child)
@@ -76,15 +84,15 @@ def in_child(work: Callable[[], object], watch: Callable[[int], object] = int) -
     return os.waitstatus_to_exitcode(status)
 
 
-def suffer(work: Callable[[], object], log: Path, fault: Fault | None = None) -> int:
-    """Do `work` in a child whose changing calls are traced into `log`, `fault` in one; as `in_child`."""
+def run_traced(work: Callable[[], object], log: Path, fault: Fault | None = None) -> int:
+    """As `in_child`, with the calls of CHANGES written to `log`, and with `fault` in one of them."""
     command = [str(STRACE), "-f", "-qq", "-y", "-o", str(log), "-e", "trace=" + ",".join(CHANGES)]
     command += ["-e", fault.inject] if fault else []
     tracers = []
 
     def watch(child: int) -> None:
-        words = [*command, "-p", str(child)]
-        tracers.append(subprocess.Popen(words, stderr=subprocess.DEVNULL))  # noqa: S603 - our own words
+        arguments = [*command, "-p", str(child)]
+        tracers.append(subprocess.Popen(arguments, stderr=subprocess.DEVNULL))  # noqa: S603 - our own command
         _until_traced(child)
 
     code = in_child(work, watch)
@@ -92,8 +100,8 @@ def suffer(work: Callable[[], object], log: Path, fault: Fault | None = None) ->
     return code
 
 
-def _wait_and_do(work: Callable[[], object], ready: int) -> None:
-    """The child: waits until somebody watches, works, and leaves without its parent's clean-up."""
+def _run_child(work: Callable[[], object], ready: int) -> None:
+    """In the child: wait until the parent is ready, call `work`, and exit without the parent's clean-up."""
     code = 1
     try:
         configured.reset()
@@ -101,7 +109,7 @@ def _wait_and_do(work: Callable[[], object], ready: int) -> None:
             work()
             code = 0
     except BaseException:
-        # Into pytest's own capture: shown where the test fails.
+        # pytest captures this, and shows it if the test fails.
         sys.stderr.write(traceback.format_exc())
     finally:
         os._exit(code)
@@ -118,15 +126,15 @@ def _until_traced(pid: int) -> None:
 
 @dataclass(frozen=True)
 class Call:
-    """A traced call: its number among those of its name, and whether it wrote a page of SQLite's log."""
+    """A traced call. nth: counted per name, from 1. in_log: whether it wrote to SQLite's write-ahead log."""
 
     name: str
     nth: int
     in_log: bool
 
 
-def calls(log: Path) -> list[Call]:
-    """The traced calls of a child in their order."""
+def read_calls(log: Path) -> list[Call]:
+    """The calls in a log of `run_traced`, in their order."""
     seen: Counter[str] = Counter()
     found = []
     for line in log.read_text(errors="replace").splitlines():

@@ -1,6 +1,6 @@
-"""E3, and the rest of E1: each write of a night fails or is the last thing its process does.
+"""E3 and part of E1: each write of a run fails, or the process is killed at it.
 
-Never reported done when it isn't; done once the fault has cleared.
+The run is never reported as done when it is not. It is completed once the fault is gone.
 """
 
 from pathlib import Path
@@ -28,7 +28,7 @@ from patients.vault.objects import put, read, storage
 from patients.vault.sweep import GRACE_PERIOD, Sweeper
 from tests.erasure.verification.ended import verify_here
 from tests.factories import jpeg, make_case, make_run
-from tests.torture.faults import STRACE, Fault, calls, suffer
+from tests.torture.faults import STRACE, Fault, read_calls, run_traced
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -36,69 +36,70 @@ pytestmark = [
     pytest.mark.skipif(STRACE is None, reason="strace injects the faults, and it is not here"),
 ]
 
-VICTIM = "victim"
-PARTS = 4  # so that several processes of the suite share the work
+VICTIM = "victim"  # the worker's id
+PARTS = 4  # so that pytest-xdist can spread the work over several processes
 ERRORS = ("EIO", "ENOSPC", "EACCES")
-# The passes between the first two and the last two are all alike: of their calls every so many.
+# The passes between the first two and the last two are alike. Of their calls, one in so many is tried.
 STRIDE = 7
 
 
 @pytest.fixture(autouse=True)
 def one_slice(settings: django_settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A night of one slice: the child goes as far as it can.
+    """The run is one slice, so the child does all of it. It verifies in its own process.
 
-    It verifies itself: a verifier of its own writes nothing, so nothing of it can fail here, and takes longer
-    than all the rest. tests/erasure/verification/test_process.py kills that one.
+    A separate verifier process writes nothing, so no write of it can fail, and it takes longer than
+    all the rest. tests/erasure/verification/test_process.py kills that process.
     """
     settings.LACUNA_SLICE_SECONDS = 600
     settings.LACUNA_LEASE_SECONDS = 600
     monkeypatch.setattr(certifying, "verify_in_subprocess", verify_here)
 
 
-def night(run: Run) -> None:
-    """All that worker and supervisor do, from wherever it stands. A night that a fault has paused goes on."""
+def run_until_certified(run: Run) -> None:
+    """Do what the worker and the supervisor do, from any state. A run that a fault has paused is resumed."""
     recover()
     advance(run.pk, holder=VICTIM)
     certify(run.pk)
 
 
-def script(log: Path) -> list[tuple[str, int]]:
-    """The calls of a night in which nothing fails, without what only repeats others.
+def fault_points(log: Path) -> list[tuple[str, int]]:
+    """The calls to try, as (name, nth): those of a run without faults, except calls that only repeat others.
 
-    That is most of the passes, and of SQLite's pages between two syncs of its log of writes all but the first
-    and the last: whatever page it is, the transaction has not happened.
+    Left out are calls of most passes. Also left out are SQLite's writes of pages to its write-ahead log,
+    except the first and the last between two syncs: whichever page is missing, the transaction has not
+    happened.
     """
     run = make_run(memories=1)
-    assert suffer(lambda: night(run), log) == 0
+    assert run_traced(lambda: run_until_certified(run), log) == 0
     check_end(run)
-    made = calls(log)
-    assert len(made) > 150, "the tracer saw too little"
-    edges = [
+    traced = read_calls(log)
+    assert len(traced) > 150, "the tracer saw too little"
+    distinct = [
         call
-        for before, call, after in zip([None, *made], made, [*made[1:], None], strict=False)
+        for before, call, after in zip([None, *traced], traced, [*traced[1:], None], strict=False)
         if not (call.in_log and before and before.in_log and after and after.in_log)
     ]
-    length = len(edges) // (PASS_COUNT + 1)  # about a pass
-    first, last = 2 * length, len(edges) - 3 * length
-    chosen = [call for i, call in enumerate(edges) if i < first or i >= last or i % STRIDE == 0]
+    length = len(distinct) // (PASS_COUNT + 1)  # about the number of calls in one pass
+    first, last = 2 * length, len(distinct) - 3 * length
+    chosen = [call for i, call in enumerate(distinct) if i < first or i >= last or i % STRIDE == 0]
     return [(call.name, call.nth) for call in chosen]
 
 
-def check_so_far(run: Run) -> None:
-    """What is said is so, wherever it stopped."""
+def check_claims(run: Run) -> None:
+    """Assert that everything the records claim is true, wherever the run stopped."""
     for step in Step.objects.filter(run=run, state=Step.State.DESTROYED):
         ended = StoredObject.objects.filter(doomed_by=f"step:{step.pk}")
         assert not ended.remaining().exists()
         assert not set(ended.values_list("pk", flat=True)) & set(key_store().ids())
     if Certificate.objects.filter(run=run).exists():
         assert list(key_store().ids()) == []
-    told = [event.data["level"] for event in Event.objects.filter(run=run, kind="pass").order_by("seq")]
-    assert told == list(range(1, len(told) + 1))
+    levels = [event.data["level"] for event in Event.objects.filter(run=run, kind="pass").order_by("seq")]
+    assert levels == list(range(1, len(levels) + 1))
     assert verify_log().problems == []
 
 
 def check_end(run: Run) -> None:
-    """Complete, each thing said once, nothing left."""
+    """Assert that the run is complete, that each action has one log entry, and that nothing is left."""
     run.refresh_from_db()
     assert (run.state, run.outcome) == (Run.State.FINISHED, Run.Outcome.COMPLETE)
     for action in ("memory.destroyed", "run.finished", "keys.rolled", "run.verified", "certificate.issued"):
@@ -110,59 +111,61 @@ def check_end(run: Run) -> None:
     assert verify_log().problems == []
 
 
-def endure(fault: Fault, log: Path) -> bool:
-    """One night with `fault`; whether it was felt at all (a night's calls vary a little in number)."""
+def run_with_fault(fault: Fault, log: Path) -> bool:
+    """Do one run with `fault`. Returns whether the fault happened: the number of calls varies a little."""
     run = make_run(memories=1)
-    code = suffer(lambda: night(run), log, fault)
-    check_so_far(run)
+    code = run_traced(lambda: run_until_certified(run), log, fault)
+    check_claims(run)
     free_holder(VICTIM)
-    free_holder(HOLDER)  # under which the end of a night is settled
+    free_holder(HOLDER)  # the holder that completes the end of a run
     if not Certificate.objects.filter(run=run).exists():
-        night(run)
+        run_until_certified(run)
     check_end(run)
     return code != 0
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_killed_at_each_call_that_changes_a_file(part: int, tmp_path: Path) -> None:
-    log, felt = tmp_path / "calls", 0
-    points = script(log)[part::PARTS]
+def test_a_run_is_completed_after_a_kill_at_each_call_that_changes_a_file(part: int, tmp_path: Path) -> None:
+    log, happened = tmp_path / "calls", 0
+    points = fault_points(log)[part::PARTS]
     for call, nth in points:
         fault = Fault(call, nth)
         try:
-            felt += endure(fault, log)
+            happened += run_with_fault(fault, log)
         except Exception as error:
             error.add_note(f"after {fault}")
             raise
-    assert felt > len(points) * 0.5
+    assert happened > len(points) * 0.5
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_each_call_that_changes_a_file_fails(part: int, tmp_path: Path) -> None:
-    log, felt = tmp_path / "calls", 0
-    points = script(log)[part::PARTS]
+def test_a_run_is_completed_after_a_failure_of_each_call_that_changes_a_file(
+    part: int, tmp_path: Path
+) -> None:
+    log, happened = tmp_path / "calls", 0
+    points = fault_points(log)[part::PARTS]
     for i, (call, nth) in enumerate(points):
         fault = Fault(call, nth, ERRORS[i % len(ERRORS)])
         try:
-            felt += endure(fault, log)
+            happened += run_with_fault(fault, log)
         except Exception as error:
             error.add_note(f"after {fault}")
             raise
-    assert felt > len(points) * 0.5
+    assert happened > len(points) * 0.5
 
 
-def bring(case: Case, file: bytes) -> None:
-    """What the upload does with a file that is there whole."""
+def store_keepsake(case: Case, file: bytes) -> None:
+    """Do what the upload does once the file is complete."""
     original = put(file, case_id=case.pk, role=StoredObject.Role.ORIGINAL)
     create_keepsake(original, by=case.patient)
 
 
-def check_brought(case: Case, file: bytes) -> bool:
-    """Once the sweep has been round: the keepsake is there and whole, or there is no byte of it. Which?"""
-    rounds, now = Sweeper(), timezone.now()
-    for _round in range(3):
+def check_stored(case: Case, file: bytes) -> bool:
+    """Sweep, and assert that the keepsake is complete or has left no byte. Returns whether it is there."""
+    sweeper, now = Sweeper(), timezone.now()
+    for _sweep in range(3):
         now += 2 * GRACE_PERIOD
-        rounds.sweep(set(), now)
+        sweeper.sweep(set(), now)
     living = StoredObject.objects.filter(case=case).exclude(role=StoredObject.Role.SEAL)
     keepsake = Keepsake.objects.filter(case=case).first()
     if keepsake is None:
@@ -178,19 +181,19 @@ def check_brought(case: Case, file: bytes) -> bool:
 
 
 @pytest.mark.parametrize("error", ["", *ERRORS], ids=lambda error: error or "SIGKILL")
-def test_what_is_brought_is_there_whole_or_not_at_all(error: str, tmp_path: Path) -> None:
+def test_an_upload_is_stored_completely_or_not_at_all(error: str, tmp_path: Path) -> None:
     log, file, case = tmp_path / "calls", jpeg(), make_case()
-    assert suffer(lambda: bring(case, file), log) == 0
-    assert check_brought(case, file)
-    points, taken = calls(log), 0
+    assert run_traced(lambda: store_keepsake(case, file), log) == 0
+    assert check_stored(case, file)
+    points, stored = read_calls(log), 0
     for call in points:
         fault, case = Fault(call.name, call.nth, error), make_case()
-        code = suffer(lambda case=case: bring(case, file), log, fault)
+        code = run_traced(lambda case=case: store_keepsake(case, file), log, fault)
         try:
-            there = check_brought(case, file)
+            is_stored = check_stored(case, file)
         except Exception as failure:
             failure.add_note(f"after {fault}")
             raise
-        assert there or code != 0, f"said to be taken, and is not there, after {fault}"
-        taken += there
-    assert taken < len(points)
+        assert is_stored or code != 0, f"reported as stored, and it is not, after {fault}"
+        stored += is_stored
+    assert stored < len(points)

@@ -3,6 +3,7 @@
 `3/4/2003` would be shorter. But people type dates as they see them, and this could be read as March or April.
 """
 
+FIRST_DAY_OF_WEEK = 1  # Monday
 DATE_FORMAT = SHORT_DATE_FORMAT = r"j \t\há\n\g n, Y"
 TIME_FORMAT = "H:i"
 DATETIME_FORMAT = SHORT_DATETIME_FORMAT = r"H:i, j \t\há\n\g n, Y"

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from erasure.operations.supervisor_loop import supervise
-from erasure.renewal.processes import enter
+from erasure.renewal.processes import add_process
 
 
 class Command(BaseCommand):
@@ -22,5 +22,5 @@ class Command(BaseCommand):
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
-        enter("supervise")
+        add_process("supervise")
         supervise(options["interval"], stopping)

@@ -10,8 +10,9 @@ from django.db import Error, transaction
 from clinic.audit.canonical import Detail
 from clinic.audit.record import Act, LogBroken, record
 from clinic.failpoints import hit
+from erasure.destructions.models import Destruction
 from erasure.runs.models import Run
-from erasure.verification.checks import BEYOND, NAMES, verify_run
+from erasure.verification.checks import BEYOND, NAMES, verify
 from erasure.verification.confine import StillWrites, confine, confine_database
 from erasure.verification.places import Findings
 from erasure.verification.process import NotVerified, report, verify_in_subprocess
@@ -21,13 +22,16 @@ from patients.vault.keys import KeyStoreDamaged
 
 class Command(BaseCommand):
     help = (
-        "Check every place where something that a finished run destroyed could have survived. A separate "
+        "Check every place where something that a finished run or destruction destroyed could have "
+        "survived. A separate "
         "process does this. It has no root key and cannot write. Its result is recorded in the audit log."
     )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("run", type=UUID, help="the run's id, as in the address of its session page")
+        parser.add_argument(
+            "run", type=UUID, help="the id of the run or destruction, as in the address of its page"
+        )
         parser.add_argument(
             "--unrecorded",
             action="store_true",
@@ -45,8 +49,8 @@ class Command(BaseCommand):
                 found = replace(self.check_run(run), confined=confined, database=database)
             else:
                 found = self.verify_and_record(run)
-        except Run.DoesNotExist as error:
-            raise CommandError("There is no run with this id.") from error
+        except Destruction.DoesNotExist as error:
+            raise CommandError("There is no run or destruction with this id.") from error
         except StillWrites as error:
             raise CommandError(f"Not verified: this process could still write: {error}.") from error
         except (KeyStoreDamaged, OSError, Error, NotVerified, LogBroken) as error:
@@ -62,34 +66,39 @@ class Command(BaseCommand):
         if not found.clean:
             raise CommandError("Something is left.")
 
-    def finished_run(self, run: UUID) -> Run:
-        """Return the run. Errors: Run.DoesNotExist; CommandError if it is not finished."""
-        row = Run.objects.select_related("procedure").get(pk=run)
-        if row.state != Run.State.FINISHED:
+    def finished_work(self, work_id: UUID) -> Run | Destruction:
+        """Return the run or destruction. Errors: Destruction.DoesNotExist; CommandError if unfinished."""
+        run = Run.objects.select_related("procedure").filter(pk=work_id).first()
+        if run is not None and run.state != Run.State.FINISHED:
             raise CommandError("This run is not finished, so there is nothing to verify yet.")
-        return row
+        if run is not None:
+            return run
+        destruction = Destruction.objects.get(pk=work_id)
+        if destruction.state != Destruction.State.FINISHED:
+            raise CommandError("This destruction is not finished, so there is nothing to verify yet.")
+        return destruction
 
     def check_run(self, run: UUID) -> Findings:
-        """Verify a run in this process. Errors: as `verify_run` and `finished_run`."""
-        return verify_run(self.finished_run(run))
+        """Verify a run or destruction in this process. Errors: as `verify` and `finished_work`."""
+        return verify(self.finished_work(run))
 
     def verify_and_record(self, run: UUID) -> Findings:
-        """Verify a run in a confined process and record the result in this one.
+        """Verify a run or destruction in a confined process and record the result in this one.
 
         Each verification is recorded: an auditor must see what is found after the certificate, and nobody may
         repeat a verification unnoticed until the result pleases.
-        Errors: as `finished_run`; NotVerified, which is recorded too.
+        Errors: as `finished_work`; NotVerified, which is recorded too.
         """
-        row = self.finished_run(run)
+        work = self.finished_work(run)
         try:
             found = verify_in_subprocess(run)
         except NotVerified as failure:
-            self.record_result(row, "run.unverified-by-hand", {"why": failure.why})
+            self.record_result(work, f"{work.noun}.unverified-by-hand", {"why": failure.why})
             raise
-        self.record_result(row, "run.verified-by-hand", found.figures())
+        self.record_result(work, f"{work.noun}.verified-by-hand", found.figures())
         return found
 
     @transaction.atomic
-    def record_result(self, run: Run, action: str, details: Mapping[str, Detail]) -> None:
-        case = run.procedure.case_id
-        record(Act(action, f"run:{run.pk}", "system:operator", case=case, run=run.pk, details=details))
+    def record_result(self, work: Run | Destruction, action: str, details: Mapping[str, Detail]) -> None:
+        subject = f"{work.noun}:{work.pk}"
+        record(Act(action, subject, "system:operator", case=work.case_id, run=work.pk, details=details))

@@ -6,7 +6,7 @@ from typing import Any
 
 from django_tasks_db.management.commands import db_worker
 
-from erasure.renewal.processes import enter
+from erasure.renewal.processes import add_process
 
 
 class Command(db_worker.Command):
@@ -19,7 +19,7 @@ class Command(db_worker.Command):
         parser.set_defaults(reload=False, startup_delay=False, interval=0.1)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        enter("work")
+        add_process("work")
         super().handle(*args, **options)
 
     def configure_logging(self, verbosity: int) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from erasure.renewal.processes import enter
+from erasure.renewal.processes import add_process
 
 
 class Command(BaseCommand):
@@ -18,5 +18,5 @@ class Command(BaseCommand):
             raise CommandError("LACUNA_REDIS is not set. Run: manage.py work")
         from erasure.task_queue.redis_worker import work  # imported only if Redis is configured
 
-        enter("work_by_redis")
+        add_process("work_by_redis")
         work()

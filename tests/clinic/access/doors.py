@@ -1,4 +1,7 @@
-"""Every URL of the house as the resolver knows it, and a middleware that stops before the view."""
+"""Lists every URL of the project from Django's resolver, with a middleware that replaces the views.
+
+A *door* is one URL pattern.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -7,11 +10,11 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver, get_resolver
 
-OPEN = 299  # no view of the house answers so: the request came through every check
+OPEN = 299  # status of a request that passed every check; no view returns it
 
 
-class Open:
-    """Answers in the place of the view. Added last, so that whatever decides has decided."""
+class AnswerWithoutView:
+    """Middleware that answers OPEN instead of calling the view. Put it last, after all access checks."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -25,13 +28,13 @@ class Open:
         return HttpResponse(status=OPEN)
 
 
-def refused(request: HttpRequest, exception: Exception, status: int) -> HttpResponse:
-    """Answers in the place of a refusal's page, whose navigation asks the table eight times more."""
+def empty_refusal(request: HttpRequest, exception: Exception, status: int) -> HttpResponse:
+    """A handler403 or handler404 that renders no page: the page's navigation would check access again."""
     return HttpResponse(status=status)
 
 
 class Door(NamedTuple):
-    """A URL: its name with namespace, the keywords it takes, and the view behind it."""
+    """A URL pattern: its name with namespace, the names of its arguments, and its view."""
 
     name: str
     keywords: tuple[str, ...]
@@ -39,7 +42,7 @@ class Door(NamedTuple):
 
 
 def doors(resolver: URLResolver | None = None, namespace: str = "") -> Iterator[Door]:
-    """Walk the resolver."""
+    """Yield every URL pattern of a resolver, by default of the whole project."""
     for pattern in (resolver or get_resolver()).url_patterns:
         if isinstance(pattern, URLResolver):
             inner = f"{namespace}{pattern.namespace}:" if pattern.namespace else namespace

@@ -1,4 +1,4 @@
-"""docs/access.md says what the packages state, and each package states the rows of its own URLs."""
+"""docs/access.md equals the packages' policies, and each package has the policy rows of its own URLs."""
 
 import ast
 from io import StringIO
@@ -11,11 +11,10 @@ from clinic.access.policy import PUBLIC, TABLE, Row, register
 from clinic.registration import MODULES
 
 ROOT = Path(__file__).resolve().parents[3]
-# URLs that no urls.py of a package has, and the package that states their rows.
+# URLs that are in no urls.py, by the package whose policy.py has their rows.
 ELSEWHERE = {
     "patients/keepsakes": {
         "patients:upload",
-        "patients:upload-form",
         "patients:picture",
         "patients:picture-blurred",
         "patients:playback",
@@ -24,7 +23,7 @@ ELSEWHERE = {
 }
 
 
-def test_the_page_in_docs_is_the_table() -> None:
+def test_docs_access_equals_the_generated_table() -> None:
     printed = StringIO()
     call_command("access_table", stdout=printed)
     page = (ROOT / "docs/access.md").read_text()
@@ -47,7 +46,7 @@ def url_names(package: Path) -> set[str]:
 
 
 def rows_of(package: Path) -> set[str]:
-    """The names whose rows the package's policy.py registers."""
+    """The URL names that the package's policy.py registers."""
     file = ROOT / package / "policy.py"
     if not file.exists() or package == Path("clinic/access"):
         return set()
@@ -56,32 +55,34 @@ def rows_of(package: Path) -> set[str]:
         for node in ast.walk(ast.parse(file.read_text()))
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "register"
     ]
-    return {key for call in calls for key in ast.literal_eval(ast.unparse(_keys(call)))}
+    return {key for call in calls for key in ast.literal_eval(ast.unparse(_registered_keys(call)))}
 
 
-def _keys(call: ast.Call) -> ast.List:
+def _registered_keys(call: ast.Call) -> ast.List:
     rows = call.args[0]
     assert isinstance(rows, ast.Dict)
     return ast.List([key for key in rows.keys if key is not None], ast.Load())
 
 
-def test_each_package_states_the_rows_of_its_own_urls() -> None:
+def test_each_package_registers_the_rows_of_its_own_urls() -> None:
     packages = [
         path.parent.relative_to(ROOT)
         for app in ("clinic", "patients", "erasure")
         for path in sorted((ROOT / app).glob("*/__init__.py"))
     ]
-    stated = {str(package): rows_of(package) for package in packages}
+    registered = {str(package): rows_of(package) for package in packages}
     # django-allauth has URLs of its own, and the choice of a language is Django's.
-    stated["clinic/people"] = {
-        name for name in stated["clinic/people"] if not name.startswith("account_") and name != "set_language"
+    registered["clinic/people"] = {
+        name
+        for name in registered["clinic/people"]
+        if not name.startswith("account_") and name != "set_language"
     }
-    named = {str(package): url_names(package) | ELSEWHERE.get(str(package), set()) for package in packages}
-    assert stated == named
-    assert sum(map(len, stated.values())) > 80
+    defined = {str(package): url_names(package) | ELSEWHERE.get(str(package), set()) for package in packages}
+    assert registered == defined
+    assert sum(map(len, registered.values())) > 80
 
 
-def test_a_url_has_one_row() -> None:
+def test_a_url_cannot_have_two_rows() -> None:
     before = dict(TABLE)
     register({"home": TABLE["home"]})
     with pytest.raises(ValueError, match="the URL home has two rows"):
@@ -89,7 +90,7 @@ def test_a_url_has_one_row() -> None:
     assert before == TABLE
 
 
-def test_every_module_that_registers_is_one_that_is_imported_at_start() -> None:
+def test_every_module_that_registers_is_imported_at_startup() -> None:
     registering = {
         path.relative_to(ROOT)
         for app in ("clinic", "patients", "erasure")

@@ -1,4 +1,4 @@
-"""A10: a session ends when nobody has used it for two hours, and after twelve whatever happens."""
+"""A10: a session ends after two hours without use, and twelve hours after signing in."""
 
 import time
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ HOUR = 3600
 
 @pytest.fixture
 def doctor(client: Client) -> Client:
-    """A doctor who has just signed in through the page."""
+    """The client of a doctor who has just signed in through the page."""
     user = make_user(Role.DOCTOR)
     client.post("/account/login/", {"login": user.email, "password": PASSPHRASE})
     return client
@@ -30,8 +30,8 @@ def key_of(client: Client) -> str:
     return client.cookies[settings.SESSION_COOKIE_NAME].value
 
 
-def age(client: Client, *, since: float, seen: float) -> None:
-    """Let a session be `since` hours old and used `seen` hours ago."""
+def set_age(client: Client, *, since: float, seen: float) -> None:
+    """Set a session's times: begun `since` hours ago, last used `seen` hours ago."""
     store, now = SessionStore(key_of(client)), int(time.time())
     store[SINCE], store[SEEN] = now - int(since * HOUR), now - int(seen * HOUR)
     store.save()
@@ -46,35 +46,35 @@ def signed_in(client: Client) -> bool:
     return client.get("/account/password/change/").status_code == 200
 
 
-def test_a_new_session_lives_two_hours_and_its_cookie_as_long_as_the_browser(doctor: Client) -> None:
+def test_a_new_session_lasts_two_hours_and_its_cookie_until_the_browser_closes(doctor: Client) -> None:
     assert ends_in_hours(doctor) == 2.0
     cookie = doctor.cookies[settings.SESSION_COOKIE_NAME]
     assert (cookie["max-age"], cookie["expires"]) == ("", "")
 
 
-def test_use_moves_the_end(doctor: Client) -> None:
-    age(doctor, since=3, seen=1.5)
+def test_use_extends_a_session(doctor: Client) -> None:
+    set_age(doctor, since=3, seen=1.5)
     assert ends_in_hours(doctor) == 0.5
     assert signed_in(doctor)
     assert ends_in_hours(doctor) == 2.0
 
 
-def test_two_idle_hours_end_it(doctor: Client) -> None:
-    age(doctor, since=3, seen=2.01)
+def test_a_session_ends_after_two_idle_hours(doctor: Client) -> None:
+    set_age(doctor, since=3, seen=2.01)
     assert session_of(key_of(doctor)) is None, "for streams and uploads too"
     assert not signed_in(doctor)
 
 
-def test_twelve_hours_end_it_though_it_is_used(doctor: Client) -> None:
-    age(doctor, since=11.5, seen=0.5)
+def test_a_session_ends_after_twelve_hours_even_if_it_is_used(doctor: Client) -> None:
+    set_age(doctor, since=11.5, seen=0.5)
     assert signed_in(doctor)
     assert ends_in_hours(doctor) == 0.5
-    age(doctor, since=12.01, seen=0)
+    set_age(doctor, since=12.01, seen=0)
     assert not signed_in(doctor)
 
 
-def test_what_happens_by_itself_does_not_move_the_end(doctor: Client) -> None:
-    age(doctor, since=3, seen=1.5)
+def test_automatic_requests_do_not_extend_a_session(doctor: Client) -> None:
+    set_age(doctor, since=3, seen=1.5)
     run = make_run(memories=1)
     assert doctor.get("/today/", headers={"Poll": "true"}).status_code == 200
     assert doctor.get("/today/", headers={"HX-Trigger-Name": "poll"}).status_code == 200
@@ -84,37 +84,37 @@ def test_what_happens_by_itself_does_not_move_the_end(doctor: Client) -> None:
     assert ends_in_hours(doctor) == 2.0
 
 
-def test_what_keeps_nobody_signed_in_is_only_read() -> None:
-    """So whatever a person writes is their own use."""
+def test_quiet_rows_only_read() -> None:
+    """Quiet rows do not extend a session. None of them may write, so every change by a person extends it."""
     quiet = {name: row for name, row in TABLE.items() if row.quiet}
     assert "erasure:state" in quiet
     assert [name for name, row in quiet.items() if row.write] == []
 
 
-def test_a_page_without_a_row_is_refused_and_does_not_fail(
+def test_a_page_without_a_policy_row_is_refused_without_an_error(
     doctor: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    age(doctor, since=3, seen=1.5)
+    set_age(doctor, since=3, seen=1.5)
     monkeypatch.delitem(TABLE, "today")
     assert doctor.get("/today/").status_code == 403
 
 
-def test_a_page_soon_after_another_writes_no_session_row(doctor: Client) -> None:
-    age(doctor, since=1, seen=0)
+def test_a_request_soon_after_another_does_not_write_the_session(doctor: Client) -> None:
+    set_age(doctor, since=1, seen=0)
     before = Session.objects.get(pk=key_of(doctor)).session_data
     assert signed_in(doctor)
     assert Session.objects.get(pk=key_of(doctor)).session_data == before
 
 
-def test_signing_in_anew_starts_anew(doctor: Client) -> None:
-    age(doctor, since=11, seen=0)
+def test_signing_in_again_starts_a_new_session(doctor: Client) -> None:
+    set_age(doctor, since=11, seen=0)
     doctor.post("/account/logout/")
     user = make_user(Role.DOCTOR)
     doctor.post("/account/login/", {"login": user.email, "password": PASSPHRASE})
     assert ends_in_hours(doctor) == 2.0
 
 
-def test_a_session_that_has_no_clock_yet_gets_one(client: Client) -> None:
+def test_a_session_without_times_gets_them_on_its_next_request(client: Client) -> None:
     client.force_login(make_user(Role.DOCTOR))
     store = SessionStore(key_of(client))
     del store[SINCE], store[SEEN]

@@ -1,4 +1,4 @@
-"""Alerts on every page of staff: their place, and the fragment that keeps them current."""
+"""Alerts on the pages of staff, and the fragment that updates them."""
 
 from collections.abc import Iterator
 
@@ -15,17 +15,17 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def person() -> Iterator[User]:
-    """A member of staff whom something concerns, and nobody else."""
-    person = make_user(Role.RECEPTIONIST)
+def concerned() -> Iterator[User]:
+    """A member of staff for whom there is an alert, and for nobody else."""
+    concerned = make_user(Role.RECEPTIONIST)
     alert = Alert("Water in the cellar.", "Since noon.", "/today/", "Look", about="/today/wall/")
-    register_alerts("test", lambda user: [alert] if user.pk == person.pk else [])
-    yield person
+    register_alerts("test", lambda user: [alert] if user.pk == concerned.pk else [])
+    yield concerned
     del sources._sources["test"]
 
 
-def test_every_page_of_staff_shows_what_concerns_them(client: Client, person: User) -> None:
-    client.force_login(person)
+def test_staff_pages_show_the_alerts_of_the_person(client: Client, concerned: User) -> None:
+    client.force_login(concerned)
     for url in ("/today/", "/files/", "/requests/"):
         shown = client.get(url).content.decode()
         assert "<b>Water in the cellar.</b>" in shown
@@ -36,25 +36,25 @@ def test_every_page_of_staff_shows_what_concerns_them(client: Client, person: Us
     assert "Water" not in shown
 
 
-def test_a_public_screen_and_a_patients_page_have_no_place_for_them(client: Client, person: User) -> None:
-    client.force_login(person)
+def test_the_public_screen_and_patient_pages_have_no_alerts(client: Client, concerned: User) -> None:
+    client.force_login(concerned)
     assert 'id="alerts"' not in client.get("/today/wall/").content.decode()
     client.force_login(make_user(Role.PATIENT))
     assert 'id="alerts"' not in client.get("/me/").content.decode()
     assert client.get("/alerts/").status_code == 403
 
 
-def test_what_a_page_says_itself_is_left_out_there(person: User) -> None:
-    assert len(alerts_for(person)) == len(alerts_for(person, "/files/")) == 1
-    assert alerts_for(person, "/today/wall/") == []
+def test_an_alert_is_left_out_on_the_page_it_is_about(concerned: User) -> None:
+    assert len(alerts_for(concerned)) == len(alerts_for(concerned, "/files/")) == 1
+    assert alerts_for(concerned, "/today/wall/") == []
 
 
-def test_the_fragment_says_nothing_twice(client: Client, person: User) -> None:
-    client.force_login(person)
+def test_the_fragment_is_empty_if_nothing_has_changed(client: Client, concerned: User) -> None:
+    client.force_login(concerned)
     first = client.get("/alerts/", headers={"HX-Request": "true"})
     assert first.status_code == 200
     assert "Water in the cellar." in first.content.decode()
-    digest = first.context["alerts_digest"]
+    digest = first.context["alerts_shown"]
     assert f'name="shown" value="{digest}"' in client.get("/files/").content.decode()
     assert client.get(f"/alerts/?shown={digest}").status_code == 204
     register_alerts("test", lambda user: [])
@@ -63,8 +63,8 @@ def test_the_fragment_says_nothing_twice(client: Client, person: User) -> None:
     assert "Water" not in second.content.decode()
 
 
-def test_an_address_of_the_page_that_cannot_be_read_counts_as_none(client: Client, person: User) -> None:
-    client.force_login(person)
+def test_an_invalid_hx_current_url_is_ignored(client: Client, concerned: User) -> None:
+    client.force_login(concerned)
     answer = client.get(reverse("alerts"), headers={"HX-Request": "true", "HX-Current-URL": "http://["})
     assert answer.status_code == 200
     assert b"Water in the cellar." in answer.content

@@ -1,4 +1,4 @@
-"""A log of each test's own: its key, its witness directory, its actions, its triggers."""
+"""Fixtures that give each test its own signing key, witness directory and test actions."""
 
 from pathlib import Path
 
@@ -10,11 +10,11 @@ from clinic.audit import triggers
 from clinic.audit.actions import ACTIONS, Phrase
 from tests.clinic.audit.plugin import log_can_be_flushed
 
-__all__ = ["guarded", "house", "log_can_be_flushed"]
+__all__ = ["guarded", "key_directory", "log_can_be_flushed"]
 
 
 @pytest.fixture(autouse=True)
-def house(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Path:
+def key_directory(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the directory that holds this test's signing key and witness directory."""
     settings.LACUNA_SIGNING_KEY_FILE = tmp_path / "signing-key"
     settings.LACUNA_WITNESS_DIR = tmp_path / "witness"
@@ -26,5 +26,5 @@ def house(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.fixture
 def guarded(db: None) -> None:
-    """The log's triggers are in place, also where the tables were made without migrations."""
+    """Install the log's triggers, also if the tables were made without migrations."""
     triggers.install(connection)

@@ -1,4 +1,4 @@
-"""Logs to test with."""
+"""Factories for audit entries and logs."""
 
 from django.db import transaction
 
@@ -16,12 +16,12 @@ def write(*acts: Act) -> list[Entry]:
 
 
 def a_log(size: int) -> list[Entry]:
-    """Write `size` entries, each in a transaction of its own."""
+    """Write `size` entries, each in its own transaction."""
     return [write(an_act(number, details={"bytes": number}))[0] for number in range(size)]
 
 
 def copy_of_entry(source: int, index: int) -> str:
-    """Return SQL that inserts a copy of entry `source` at `index`, as a tamperer would."""
+    """Return SQL that inserts a copy of entry `source` at `index`, as someone who tampers would."""
     columns = [field.column for field in Entry._meta.concrete_fields if field.column != "index"]
     names = ", ".join(f'"{column}"' for column in columns)
     return (

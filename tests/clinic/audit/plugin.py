@@ -1,4 +1,4 @@
-"""What a test run needs because the log cannot be emptied: tests/conftest.py imports these fixtures."""
+"""Lets tests empty the audit log, which its triggers forbid. tests/conftest.py imports the fixture."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from clinic.audit import triggers
 
 @contextmanager
 def unguarded(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Take the log's triggers away while something is done that they refuse, and put back what was there."""
+    """Remove the log's triggers for the block. Afterwards install them again if they were there."""
     guarded = not triggers.missing(connection)
     triggers.uninstall(connection)
     try:
@@ -24,17 +24,17 @@ def unguarded(connection: BaseDatabaseWrapper) -> Iterator[None]:
             triggers.install(connection)
 
 
-# The same in every test, and written again by each flush that takes them.
+# Tables that are never emptied: their rows are the same in every test.
 KEPT = {"django_content_type", "auth_permission"}
 
 
 @pytest.fixture(scope="session", autouse=True)
 def log_can_be_flushed() -> Iterator[None]:
-    """Let the flush after a `transaction=True` test empty the log, which the database would refuse.
+    """Let the flush after a `transaction=True` test empty the log, which its triggers would refuse.
 
-    It takes the rows from the tables that have any. Django's flush empties every table there is, and on
-    PostgreSQL, which gives an emptied table a new file, that was most of the time of such a test. Then Django
-    would send post_migrate, whose receivers look for content types and permissions to make: those are kept.
+    This flush deletes rows only from tables that have some. Django's flush truncates every table, which took
+    most of the time of such a test on PostgreSQL. It also does not send post_migrate, whose receivers would
+    create content types and permissions: those are kept.
     """
 
     def flush(operations: BaseDatabaseOperations, sql_list: Sequence[str]) -> None:
@@ -48,14 +48,17 @@ def log_can_be_flushed() -> Iterator[None]:
 
 
 def empty(connection: BaseDatabaseWrapper) -> None:
-    """Delete the rows of every table but `KEPT`; references are looked at when the transaction commits."""
+    """Delete the rows of every table except `KEPT`.
+
+    Call it in a transaction: foreign keys are checked when it commits.
+    """
     tables = set(connection.introspection.django_table_names(only_existing=True, include_views=False)) - KEPT
     quoted = {table: connection.ops.quote_name(table) for table in tables}
-    asked = " UNION ALL ".join(
+    query = " UNION ALL ".join(
         f"SELECT '{table}' WHERE EXISTS (SELECT 1 FROM {name})"  # noqa: S608
         for table, name in sorted(quoted.items())
     )
     with connection.cursor() as cursor:
-        cursor.execute(asked)
+        cursor.execute(query)
         for (table,) in cursor.fetchall():
             cursor.execute(f"DELETE FROM {quoted[table]}")  # noqa: S608

@@ -18,7 +18,7 @@ class Mood(TextChoices):
     GLAD = "glad"
 
 
-def an_entry(**changes: object) -> Entry:
+def make_entry(**changes: object) -> Entry:
     fields: dict[str, object] = {
         "index": 7,
         "at": datetime(2004, 2, 13, 22, 41, 7, tzinfo=UTC),
@@ -34,14 +34,14 @@ def an_entry(**changes: object) -> Entry:
     return Entry(**(fields | changes))
 
 
-def test_an_entry_is_written_in_exactly_these_bytes() -> None:
+def test_the_canonical_bytes_of_an_entry() -> None:
     expected = (
         '{"action":"test.done","actor":"system:worker","address":"","at":"2004-02-13T22:41:07.000000Z",'
         '"case":"3f8c9a52-5d0e-4b36-9df0-0d9a44ab64c1","details":{"bytes":4182334,"copies":3},"index":7,'
         '"reason":"à la demande","run":null,"subject":"step:12","v":1}'
     ).encode()
-    assert canonical(an_entry()) == expected
-    assert leaf_of(an_entry()) == hashlib.sha256(b"\x00" + expected).digest()
+    assert canonical(make_entry()) == expected
+    assert leaf_of(make_entry()) == hashlib.sha256(b"\x00" + expected).digest()
 
 
 @pytest.mark.parametrize(
@@ -59,11 +59,11 @@ def test_an_entry_is_written_in_exactly_these_bytes() -> None:
         {"address": "192.0.2.1"},
     ],
 )
-def test_every_field_is_under_the_leaf(change: dict[str, object]) -> None:
-    assert leaf_of(an_entry(**change)) != leaf_of(an_entry())
+def test_the_leaf_hash_depends_on_every_field(change: dict[str, object]) -> None:
+    assert leaf_of(make_entry(**change)) != leaf_of(make_entry())
 
 
-def test_one_moment_has_one_text() -> None:
+def test_a_datetime_is_written_in_utc_with_microseconds() -> None:
     at = datetime(2004, 2, 13, 17, 41, 7, 5, tzinfo=timezone(timedelta(hours=-5)))
     assert moment(at) == "2004-02-13T22:41:07.000005Z"
     with pytest.raises(ValueError, match="without a zone"):
@@ -96,16 +96,16 @@ def test_floats_are_refused(value: object) -> None:
         "2004-W07-5",
     ],
 )
-def test_a_detail_that_could_tell_something_is_refused(value: object) -> None:
+def test_a_detail_with_free_text_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match="neither a number, a word, an id nor a time"):
         check_details({"what": value})
 
 
-def test_details_are_kept_as_plain_values() -> None:
+def test_details_are_stored_as_plain_json_values() -> None:
     at = datetime(2004, 2, 13, tzinfo=UTC)
     given_ = {"n": -3, "on": True, "id": CASE, "mood": Mood.GLAD, "at": at, "day": "2004-02-13", "no": ""}
-    kept = check_details(given_)
-    assert kept == {
+    stored = check_details(given_)
+    assert stored == {
         "n": -3,
         "on": True,
         "id": str(CASE),
@@ -114,11 +114,11 @@ def test_details_are_kept_as_plain_values() -> None:
         "day": "2004-02-13",
         "no": "",
     }
-    assert type(kept["mood"]) is str
+    assert type(stored["mood"]) is str
 
 
 @pytest.mark.parametrize("name", ["Name", "", "a b", "é", "_x"])
-def test_a_detail_has_a_plain_name(name: str) -> None:
+def test_a_detail_name_with_other_characters_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="no name for a detail"):
         check_details({name: 1})
 
@@ -128,6 +128,6 @@ CAPITALS = st.characters(categories=["Lu"], exclude_characters="TZ")
 
 
 @given(st.text(), st.sampled_from(SPACES) | CAPITALS, st.text())
-def test_no_text_with_a_space_or_a_capital_is_kept(before: str, sign: str, after: str) -> None:
+def test_a_detail_with_a_space_or_a_capital_is_refused(before: str, sign: str, after: str) -> None:
     with pytest.raises(ValueError, match="neither a number"):
         check_details({"what": before + sign + after})

@@ -1,4 +1,4 @@
-"""Checkpoints leave the house by themselves."""
+"""A checkpoint is signed every day, and the newest one is mailed to the witnesses."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -19,29 +19,31 @@ pytestmark = pytest.mark.django_db(transaction=True)
 OUTSIDE = "witness@elsewhere.example"
 
 
-def later(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:
+def move_clock(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:
     now = timezone.now() + by
     monkeypatch.setattr("clinic.audit.checkpoint_mail.timezone.now", lambda: now)
 
 
-def test_a_day_is_not_left_unsigned(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_checkpoint_is_signed_once_a_day_if_there_are_new_entries(
+    key_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert sign_daily() is None  # there is nothing to sign yet
     a_log(2)
     first = sign_daily()
     assert first is not None
     assert (first.size, first.reason) == (2, "daily")
-    assert len(list((house / "witness").glob("*.note"))) == 1
+    assert len(list((key_directory / "witness").glob("*.note"))) == 1
     write(an_act(2))
     assert sign_daily() is None  # not before a day has passed
-    later(monkeypatch, DAILY + timedelta(seconds=1))
+    move_clock(monkeypatch, DAILY + timedelta(seconds=1))
     second = sign_daily()
     assert second is not None
     assert second.size == 3
-    later(monkeypatch, 3 * DAILY)
-    assert sign_daily() is None  # nothing new to say
+    move_clock(monkeypatch, 3 * DAILY)
+    assert sign_daily() is None  # no new entry
 
 
-def test_the_newest_is_mailed_once_to_each_address(settings: Settings) -> None:
+def test_the_newest_checkpoint_is_mailed_once_to_each_address(settings: Settings) -> None:
     a_log(1)
     sign_daily()
     assert send_newest() == 0
@@ -54,18 +56,18 @@ def test_the_newest_is_mailed_once_to_each_address(settings: Settings) -> None:
     assert mail.outbox[0].body.endswith(f"{verifier_key()}\n\n{row.note}")
 
 
-def test_a_mail_that_fails_is_sent_in_the_next_round(
+def test_a_mail_that_failed_is_sent_at_the_next_attempt(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a_log(1)
     sign_daily()
     settings.LACUNA_WITNESS_MAIL = [OUTSIDE]
 
-    def gone(*args: object) -> int:
+    def disconnect(*args: object) -> int:
         raise SMTPServerDisconnected
 
     with monkeypatch.context() as broken:
-        broken.setattr("django.core.mail.backends.locmem.EmailBackend.send_messages", gone)
+        broken.setattr("django.core.mail.backends.locmem.EmailBackend.send_messages", disconnect)
         assert send_newest() == 0
     assert not Delivery.objects.exists()
     assert send_newest() == 1

@@ -29,30 +29,30 @@ from tests.clinic.audit.factories import a_log
 ROOT = bytes(range(32))
 
 
-def test_the_key_is_made_once_for_its_owner_alone(house: Path) -> None:
+def test_the_signing_key_is_created_once_and_only_its_owner_can_read_it(key_directory: Path) -> None:
     first = public_key().public_bytes_raw()
-    assert stat.S_IMODE((house / "signing-key").stat().st_mode) == 0o600
+    assert stat.S_IMODE((key_directory / "signing-key").stat().st_mode) == 0o600
     assert public_key().public_bytes_raw() == first
-    assert [path.name for path in house.iterdir()] == ["signing-key"]
+    assert [path.name for path in key_directory.iterdir()] == ["signing-key"]
 
 
-def test_a_key_of_another_kind_signs_nothing(house: Path) -> None:
+def test_a_signing_key_of_another_algorithm_is_refused(key_directory: Path) -> None:
     other = Ed448PrivateKey.generate()
     pem = other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    (house / "signing-key").write_bytes(pem)
+    (key_directory / "signing-key").write_bytes(pem)
     with pytest.raises(ValueError, match="not an Ed25519 key"):
         sign(b"what was destroyed")
-    assert (house / "signing-key").read_bytes() == pem
+    assert (key_directory / "signing-key").read_bytes() == pem
 
 
-def test_a_signature_is_of_one_text() -> None:
+def test_a_signature_is_valid_for_its_text_only() -> None:
     signature = sign(b"what was destroyed")
     public_key().verify(signature, b"what was destroyed")
     with pytest.raises(InvalidSignature):
         public_key().verify(signature, b"what was kept")
 
 
-def test_a_note_has_the_published_form() -> None:
+def test_a_note_has_the_format_of_the_c2sp_specification() -> None:
     note = write_note(42, ROOT)
     body, signed = note.split("\n\n")
     assert body == f"lacuna.test/audit\n42\n{base64.b64encode(ROOT).decode()}"
@@ -65,24 +65,24 @@ def test_a_note_has_the_published_form() -> None:
     assert (read_note(note).size, read_note(note).root) == (42, ROOT)
 
 
-def test_a_key_id_is_that_of_the_published_example() -> None:
-    # The example of the signed-note specification of Go's sumdb, whose key ids C2SP took over.
+def test_the_key_id_of_the_published_example() -> None:
+    # From the signed-note specification of Go's sumdb; C2SP uses the same key ids.
     key = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
     raw = base64.b64decode(key.split("+", 2)[2])[1:]
     assert key_id("PeterNeumann", Ed25519PublicKey.from_public_bytes(raw)).hex() == "c74f20a3"
     assert read_verifier_key(key).public_bytes_raw() == raw
 
 
-def test_a_verifier_key_survives_the_trip() -> None:
+def test_a_verifier_key_can_be_read_back() -> None:
     assert read_verifier_key(verifier_key() + "\n").public_bytes_raw() == public_key().public_bytes_raw()
     name, number, blob = verifier_key().split("+", 2)
     for wrong in (f"{name}+00000000+{blob}", f"{name}+{number}", "", f"{name}+{number}+AAAA", "a+b+é"):
-        with pytest.raises(ValueError):  # noqa: PT011 -- what matters is that none is taken for a key
+        with pytest.raises(ValueError):  # noqa: PT011 -- the messages differ
             read_verifier_key(wrong)
 
 
 @pytest.mark.parametrize("kind", [b"\x02", b"\x01\x01", b""], ids=["algorithm", "long", "short"])
-def test_a_verifier_key_of_another_kind_is_not_read_as_ours(kind: bytes) -> None:
+def test_a_verifier_key_of_another_algorithm_or_length_is_refused(kind: bytes) -> None:
     name, number, _blob = verifier_key().split("+", 2)
     blob = base64.b64encode(kind + public_key().public_bytes_raw()).decode()
     with pytest.raises(ValueError, match="no Ed25519 verifier key"):
@@ -105,7 +105,7 @@ def test_a_verifier_key_of_another_kind_is_not_read_as_ours(kind: bytes) -> None
         (f"\n{base64.b64encode(ROOT).decode()}", "", "this is no signed note"),
     ],
 )
-def test_another_note_is_refused(old: str, new: str, sentence: str) -> None:
+def test_a_changed_note_is_refused(old: str, new: str, sentence: str) -> None:
     note = write_note(42, ROOT)
     assert old in note
     with pytest.raises(NoteInvalid) as caught:
@@ -120,7 +120,7 @@ def test_a_note_whose_last_line_was_changed_is_refused(end: str) -> None:
     assert str(caught.value) == "this is no signed note"
 
 
-def test_a_strangers_signature_is_passed_over_and_not_enough() -> None:
+def test_signatures_of_other_keys_are_ignored_but_do_not_suffice() -> None:
     note, stranger = write_note(42, ROOT), Ed25519PrivateKey.generate().public_key()
     with pytest.raises(NoteInvalid, match="not signed with this key"):
         verify_note(note, stranger)
@@ -128,7 +128,7 @@ def test_a_strangers_signature_is_passed_over_and_not_enough() -> None:
     assert verify_note(f"{note}— witness.test/a {blob}\n", public_key()).size == 42
 
 
-def test_a_signature_under_a_swapped_note_is_refused() -> None:
+def test_a_signature_of_another_note_is_refused() -> None:
     first, second = write_note(42, ROOT), write_note(43, ROOT)
     swapped = first.split("\n\n")[0] + "\n\n" + second.split("\n\n")[1]
     with pytest.raises(NoteInvalid, match="signature is not of this text"):
@@ -136,32 +136,32 @@ def test_a_signature_under_a_swapped_note_is_refused() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_checkpoint_is_a_row_and_a_file(house: Path) -> None:
+def test_a_checkpoint_is_stored_as_a_row_and_as_a_file(key_directory: Path) -> None:
     empty = checkpoint("first")
     assert (empty.size, empty.root) == (0, EMPTY_ROOT)
     entries = a_log(3)
     row = checkpoint("run-finished")
     assert (row.size, row.root) == (3, Frontier().extend(entry.leaf for entry in entries).root())
     assert row.reason == "run-finished"
-    files = sorted((house / "witness").iterdir())
+    files = sorted((key_directory / "witness").iterdir())
     assert [path.name[:13] for path in files] == ["000000000000-", "000000000003-"]
     assert files[1].read_text() == row.note
     assert verify_note(row.note, public_key()).root == row.root
     again = checkpoint("another")
-    assert (again.note, len(list((house / "witness").iterdir()))) == (row.note, 2)
+    assert (again.note, len(list((key_directory / "witness").iterdir()))) == (row.note, 2)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_no_checkpoint_inside_a_transaction_that_may_roll_back(house: Path) -> None:
+def test_no_checkpoint_inside_a_transaction_that_may_roll_back(key_directory: Path) -> None:
     with pytest.raises(RuntimeError, match="durable"), transaction.atomic():
         checkpoint("too-early")
-    assert not (house / "witness").exists()
+    assert not (key_directory / "witness").exists()
 
 
 @pytest.mark.django_db(transaction=True)
-def test_no_row_where_the_file_cannot_be_written(settings: Settings, house: Path) -> None:
-    (house / "file").write_text("")
-    settings.LACUNA_WITNESS_DIR = house / "file"
+def test_there_is_no_row_if_the_file_cannot_be_written(settings: Settings, key_directory: Path) -> None:
+    (key_directory / "file").write_text("")
+    settings.LACUNA_WITNESS_DIR = key_directory / "file"
     with pytest.raises(OSError, match="file"):
         checkpoint("no-place")
     assert not Checkpoint.objects.exists()

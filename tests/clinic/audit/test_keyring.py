@@ -1,4 +1,4 @@
-"""The signing key is replaced: what was signed before holds, and the old key signs nothing any more."""
+"""Replacing the signing key: earlier signatures stay valid, and the old key cannot sign anything new."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from tests.clinic.audit.factories import a_log, an_act, write
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_rotation_is_an_entry_signed_with_both_keys_and_the_old_word_holds(house: Path) -> None:
+def test_a_rotation_is_an_entry_signed_with_both_keys_and_old_notes_stay_valid(key_directory: Path) -> None:
     a_log(3)
     note = checkpoint("daily").note
     old = public_key()
@@ -30,7 +30,7 @@ def test_a_rotation_is_an_entry_signed_with_both_keys_and_the_old_word_holds(hou
     for name, key in (("before", old), ("now", new)):
         assert entry.details[name] == key.public_bytes_raw().hex()
         key.verify(bytes.fromhex(entry.details[f"signed_{name}_1"] + entry.details[f"signed_{name}_2"]), text)
-    # The last word of the old key is over all that was before the entry, the first of the new one over it.
+    # The old key's last checkpoint is over all entries before this one, the new key's first one includes it.
     assert [row.size for row in Checkpoint.objects.filter(reason="key-rotation").order_by("pk")] == [3, 4]
     assert verify_log().problems == []
     assert verify_ours(note).size == 3
@@ -41,7 +41,9 @@ def test_a_rotation_is_an_entry_signed_with_both_keys_and_the_old_word_holds(hou
     assert key_at(3).public_bytes_raw() == key_at(None).public_bytes_raw() == new.public_bytes_raw()
 
 
-def test_who_has_the_old_key_signs_nothing_after_it(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_notes_signed_with_the_old_key_after_the_rotation_are_refused(
+    key_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     a_log(2)
     stolen = checkpoints.signing_key()
     rotate(by="system:operator")
@@ -53,8 +55,8 @@ def test_who_has_the_old_key_signs_nothing_after_it(house: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize("place", ["_add_former_key", "checkpoint"])
-def test_a_rotation_that_is_broken_off_is_ended_by_the_next(
-    place: str, house: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_interrupted_rotation_is_completed_by_the_next_one(
+    place: str, key_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a_log(2)
     first = verifier_key()
@@ -62,7 +64,7 @@ def test_a_rotation_that_is_broken_off_is_ended_by_the_next(
         broken.setattr(keyring, place, lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             rotate(by="system:operator")
-    assert verifier_key() == first, "the old key is in force until all is said"
+    assert verifier_key() == first, "the old key stays in use until the rotation is complete"
     assert verify_log().problems == []
     call_command("rotate_signing_key")
     assert verifier_key() != first
@@ -75,10 +77,10 @@ def test_a_rotation_that_is_broken_off_is_ended_by_the_next(
     assert verify_log().problems == []
 
 
-def test_a_key_of_another_kind_is_not_handed_over_to(house: Path) -> None:
+def test_a_new_key_of_another_algorithm_is_refused(key_directory: Path) -> None:
     a_log(2)
     before, other = verifier_key(), Ed448PrivateKey.generate()
-    (house / "signing-key.next").write_bytes(
+    (key_directory / "signing-key.next").write_bytes(
         other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     )
     with pytest.raises(ValueError, match="not an Ed25519 key"):

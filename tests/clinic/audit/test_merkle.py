@@ -1,4 +1,4 @@
-"""The tree against the definition in RFC 6962, read word for word, and against its published vectors."""
+"""The Merkle tree, compared with a literal implementation of RFC 6962 and with published test vectors."""
 
 import hashlib
 
@@ -23,7 +23,7 @@ sizes = st.integers(1, len(LEAVES))
 
 
 def naive_root(leaves: list[bytes]) -> bytes:
-    """MTH of RFC 6962, 2.1, as written there."""
+    """The function MTH of RFC 6962, 2.1, implemented literally."""
     if not leaves:
         return hashlib.sha256(b"").digest()
     if len(leaves) == 1:
@@ -35,7 +35,7 @@ def naive_root(leaves: list[bytes]) -> bytes:
 
 
 def naive_path(index: int, leaves: list[bytes]) -> list[bytes]:
-    """PATH of RFC 6962, 2.1.1."""
+    """The function PATH of RFC 6962, 2.1.1."""
     if len(leaves) == 1:
         return []
     cut = 1
@@ -47,7 +47,7 @@ def naive_path(index: int, leaves: list[bytes]) -> list[bytes]:
 
 
 def naive_subproof(old: int, leaves: list[bytes], whole: bool) -> list[bytes]:
-    """SUBPROOF of RFC 6962, 2.1.2."""
+    """The function SUBPROOF of RFC 6962, 2.1.2."""
     if old == len(leaves):
         return [] if whole else [naive_root(leaves)]
     cut = 1
@@ -58,8 +58,8 @@ def naive_subproof(old: int, leaves: list[bytes], whole: bool) -> list[bytes]:
     return [*naive_subproof(old - cut, leaves[cut:], False), naive_root(leaves[:cut])]
 
 
-def test_the_published_vectors() -> None:
-    # The eight leaves and their roots that certificate-transparency implementations are tested with.
+def test_the_roots_of_the_published_test_vectors() -> None:
+    # Eight leaves and their roots, with which implementations of certificate transparency are tested.
     data = [
         "",
         "00",
@@ -82,14 +82,14 @@ def test_the_published_vectors() -> None:
 
 
 @given(size=st.integers(0, len(LEAVES)))
-def test_the_frontier_grows_the_defined_root(size: int) -> None:
+def test_the_frontier_has_the_root_of_the_definition(size: int) -> None:
     frontier = Frontier().extend(LEAVES[:size])
     assert frontier.root() == naive_root(LEAVES[:size])
     assert len(frontier.peaks) == size.bit_count()
 
 
 @given(size=sizes, data=st.data())
-def test_inclusion_proofs_are_those_of_the_definition_and_verify(size: int, data: st.DataObject) -> None:
+def test_inclusion_proofs_equal_the_definition_and_verify(size: int, data: st.DataObject) -> None:
     index = data.draw(st.integers(0, size - 1))
     proof = inclusion_proof(index, size, ranges_of(LEAVES))
     assert proof == naive_path(index, LEAVES[:size])
@@ -112,7 +112,7 @@ def test_an_inclusion_proof_proves_nothing_else(size: int, data: st.DataObject) 
 
 
 @given(new=sizes, data=st.data())
-def test_consistency_proofs_are_those_of_the_definition_and_verify(new: int, data: st.DataObject) -> None:
+def test_consistency_proofs_equal_the_definition_and_verify(new: int, data: st.DataObject) -> None:
     old = data.draw(st.integers(1, new))
     proof = consistency_proof(old, new, ranges_of(LEAVES))
     assert proof == naive_subproof(old, LEAVES[:new], True)
@@ -120,7 +120,7 @@ def test_consistency_proofs_are_those_of_the_definition_and_verify(new: int, dat
 
 
 @given(new=st.integers(2, len(LEAVES)), data=st.data())
-def test_a_rewritten_past_has_no_consistency_proof(new: int, data: st.DataObject) -> None:
+def test_a_rewritten_log_has_no_consistency_proof(new: int, data: st.DataObject) -> None:
     old = data.draw(st.integers(1, new - 1))
     changed = data.draw(st.integers(0, old - 1))
     rewritten = [*LEAVES[:changed], leaf_hash(b"another"), *LEAVES[changed + 1 : new]]
@@ -149,9 +149,9 @@ AB, CD = node_hash(A, B), node_hash(C, D)
 ROOT_3, ROOT_4 = node_hash(AB, C), node_hash(AB, CD)
 OTHER = leaf_hash(b"another")
 
-# Leaf, index, size, proof, root, as `verify_inclusion` takes them. RFC 9162, 2.1.3.2 refuses each, though the
-# hashes of most lead to the root. The verifier that strangers run has to refuse them too:
-# tests/erasure/certificates/test_verifier_refusals.py.
+# Invalid arguments of `verify_inclusion`: leaf, index, size, proof, root. RFC 9162, 2.1.3.2 refuses each of
+# them, though the hashes of most lead to the root. tests/erasure/certificates/test_verifier_refusals.py
+# tests the published verifier with them too.
 FALSE_INCLUSIONS = {
     "an index below the first": (B, -1, 2, [A], AB),
     "the only leaf, counted from the end": (A, -1, 1, [], A),
@@ -167,7 +167,7 @@ FALSE_INCLUSIONS = {
     "a size too large": (C, 2, 4, [AB], ROOT_3),
 }
 
-# Old size, new size, proof, old root, new root, as `verify_consistency` takes them (RFC 9162, 2.1.4.2).
+# The same for `verify_consistency`: old size, new size, proof, old root, new root (RFC 9162, 2.1.4.2).
 FALSE_CONSISTENCIES = {
     "an old size below zero": (-1, 2, [A, B], A, AB),
     "an old size of zero": (0, 2, [], EMPTY_ROOT, AB),
@@ -192,20 +192,20 @@ FALSE_CONSISTENCIES = {
 
 
 @pytest.mark.parametrize("case", FALSE_INCLUSIONS.values(), ids=FALSE_INCLUSIONS)
-def test_a_false_proof_puts_nothing_in_the_log(case: tuple[bytes, int, int, list[bytes], bytes]) -> None:
+def test_a_false_inclusion_proof_is_refused(case: tuple[bytes, int, int, list[bytes], bytes]) -> None:
     assert verify_inclusion(C, 2, 4, [D, AB], ROOT_4)
     assert not verify_inclusion(*case)
 
 
 @pytest.mark.parametrize("case", FALSE_CONSISTENCIES.values(), ids=FALSE_CONSISTENCIES)
-def test_a_false_proof_makes_no_log_the_beginning_of_another(
+def test_a_false_consistency_proof_is_refused(
     case: tuple[int, int, list[bytes], bytes, bytes],
 ) -> None:
     assert verify_consistency(3, 4, [C, D, AB], ROOT_3, ROOT_4)
     assert not verify_consistency(*case)
 
 
-def test_what_no_tree_has_is_refused() -> None:
+def test_impossible_sizes_and_indexes_are_refused() -> None:
     with pytest.raises(ValueError, match="has no leaf 3"):
         inclusion_proof(3, 3, ranges_of(LEAVES))
     with pytest.raises(ValueError, match="has no leaf -1"):
@@ -221,7 +221,7 @@ def test_what_no_tree_has_is_refused() -> None:
     assert Frontier().root() == EMPTY_ROOT
 
 
-def test_appending_costs_the_logarithm(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_appending_takes_a_logarithmic_number_of_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     frontier = Frontier().extend(LEAVES[:63])
     calls: list[int] = []
     monkeypatch.setattr(

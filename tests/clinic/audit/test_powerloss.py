@@ -1,4 +1,4 @@
-"""What the log leaves on the disk is there after a power cut, whole, once it was reported."""
+"""Files of the audit log survive a power failure, once the function that wrote them has returned."""
 
 from pathlib import Path
 
@@ -16,12 +16,12 @@ NOTE = b"a note" * 200
 
 
 def visible(files: dict[str, bytes]) -> dict[str, bytes]:
-    """Without drafts, which a crash may leave and nobody reads."""
+    """The files without temporary ones, which a crash may leave behind and nobody reads."""
     return {name: content for name, content in files.items() if not Path(name).name.startswith(".")}
 
 
 @pytest.mark.parametrize("folder", [".", "witness/of/the/log"])
-def test_a_note_is_whole_or_absent_and_there_once_it_was_reported(
+def test_a_note_is_complete_or_absent_and_present_after_keep_once_returned(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
 ) -> None:
     path = tmp_path / folder / "note"
@@ -30,35 +30,37 @@ def test_a_note_is_whole_or_absent_and_there_once_it_was_reported(
         assert visible(files) in ([{name: NOTE}] if done else [{}, {name: NOTE}])
 
 
-def test_a_note_that_another_process_wrote_is_there_once_it_was_reported(
+def test_a_note_of_another_process_is_present_after_keep_once_returned(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "note"
 
-    def deed() -> None:
-        path.write_bytes(NOTE)  # not durable under this name yet
+    def write_and_keep() -> None:
+        path.write_bytes(NOTE)  # the other process has not synced it
         keep_once(path, NOTE, 0o644)
 
     assert all(
-        files.keys() >= {"note"} for done, files in left_by_crashes(tmp_path, monkeypatch, deed) if done
+        files.keys() >= {"note"}
+        for done, files in left_by_crashes(tmp_path, monkeypatch, write_and_keep)
+        if done
     )
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_checkpoint_is_in_the_witness_directory_before_its_row_is_made(
+def test_a_checkpoint_is_in_the_witness_directory_before_its_row_is_created(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: LazySettings
 ) -> None:
-    settings.LACUNA_WITNESS_DIR = tmp_path / "house" / "witness"
-    settings.LACUNA_SIGNING_KEY_FILE = tmp_path / "house" / "signing-key"
+    settings.LACUNA_WITNESS_DIR = tmp_path / "keys" / "witness"
+    settings.LACUNA_SIGNING_KEY_FILE = tmp_path / "keys" / "signing-key"
     for done, files in left_by_crashes(tmp_path, monkeypatch, lambda: checkpoint("test")):
         notes = [content.decode() for name, content in files.items() if name.endswith(".note")]
-        (said,) = Checkpoint.objects.values_list("note", flat=True)
-        assert notes in ([[said]] if done else [[], [said]])
-        assert not done or "house/signing-key" in files
+        (note,) = Checkpoint.objects.values_list("note", flat=True)
+        assert notes in ([[note]] if done else [[], [note]])
+        assert not done or "keys/signing-key" in files
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_new_signing_key_never_loses_the_one_before(
+def test_replacing_the_signing_key_never_loses_the_former_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: LazySettings
 ) -> None:
     settings.LACUNA_WITNESS_DIR = tmp_path / "witness"
@@ -67,12 +69,12 @@ def test_a_new_signing_key_never_loses_the_one_before(
     first = (tmp_path / "signing-key").read_bytes()
     former = keyring._path_with_ending("former").name
     for done, files in left_by_crashes(tmp_path, monkeypatch, lambda: rotate(by="system:operator")):
-        now = files["signing-key"]
-        assert now != first or not done
-        assert now == first or files[former] == (tmp_path / former).read_bytes()
+        present = files["signing-key"]
+        assert present != first or not done
+        assert present == first or files[former] == (tmp_path / former).read_bytes()
 
 
-def test_an_export_is_there_once_it_was_reported(
+def test_an_export_is_present_after_the_command_has_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, db: None
 ) -> None:
     target = tmp_path / "export"

@@ -24,7 +24,7 @@ WORKER = "system:worker"
 
 
 @pytest.mark.django_db
-def test_entries_get_consecutive_indexes_and_the_head_their_root() -> None:
+def test_entries_get_consecutive_indexes_and_the_head_is_updated() -> None:
     case, run = uuid4(), uuid4()
     write(an_act(0))
     entries = write(an_act(1, case=case, run=run, details={"bytes": 12}, reason="asked"), an_act(2))
@@ -45,7 +45,7 @@ def test_outside_a_transaction_nothing_is_written() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_l4_an_entry_that_cannot_be_written_takes_the_action_back() -> None:
+def test_l4_an_action_is_rolled_back_if_its_entry_cannot_be_written() -> None:
     write(an_act())
     with connection.cursor() as cursor:  # index 1 is taken by a row that was never recorded
         cursor.execute(copy_of_entry(0, 1))
@@ -62,13 +62,13 @@ def invite_joel(act: Act) -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("statement", ["INSERT INTO clinic_entry", "UPDATE clinic_treehead"])
-def test_l4_the_same_where_the_disk_refuses(statement: str) -> None:
-    def full(execute: Callable[..., object], sql: str, *rest: object) -> object:
+def test_l4_an_action_is_rolled_back_if_the_disk_is_full(statement: str) -> None:
+    def fail_as_full(execute: Callable[..., object], sql: str, *rest: object) -> object:
         if sql.startswith(statement):
             raise DatabaseError("database or disk is full")
         return execute(sql, *rest)
 
-    with connection.execute_wrapper(full), pytest.raises(DatabaseError, match="disk is full"):
+    with connection.execute_wrapper(fail_as_full), pytest.raises(DatabaseError, match="disk is full"):
         invite_joel(an_act())
     assert not User.objects.exists()
     assert not Entry.objects.exists()
@@ -85,7 +85,7 @@ def test_an_action_that_fails_leaves_no_entry() -> None:
 
 
 @pytest.mark.django_db
-def test_a_head_that_moved_on_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stale_head_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     write(an_act())
     stale = TreeHead.objects.get()
     write(an_act(1))
@@ -99,7 +99,7 @@ def test_a_head_that_moved_on_is_noticed(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.django_db
-def test_a_log_that_lost_its_head_takes_no_more() -> None:
+def test_a_log_without_its_head_accepts_no_entry() -> None:
     write(an_act())
     TreeHead.objects.all().delete()
     with pytest.raises(LogBroken, match="no head"), transaction.atomic():
@@ -107,23 +107,23 @@ def test_a_log_that_lost_its_head_takes_no_more() -> None:
 
 
 @pytest.mark.django_db
-def test_of_two_who_write_first_the_later_goes_on_after_the_earlier() -> None:
+def test_two_concurrent_first_entries_get_different_indexes() -> None:
     others = [an_act(0)]
 
-    def overtaken(execute: Callable[..., object], sql: str, *rest: object) -> object:
+    def write_other_first(execute: Callable[..., object], sql: str, *rest: object) -> object:
         result = execute(sql, *rest)
-        if sql.startswith(SELECT_HEAD) and others:  # it found no head, and another makes one before it can
+        if sql.startswith(SELECT_HEAD) and others:  # no head was found; another writer creates one first
             write(others.pop())
         return result
 
-    with connection.execute_wrapper(overtaken):
+    with connection.execute_wrapper(write_other_first):
         write(an_act(1))
     rows = Entry.objects.values_list("index", "subject")
     assert list(rows) == [(0, "step:0"), (1, "step:1")]
 
 
 @pytest.mark.django_db
-def test_a_head_that_contradicts_itself_takes_no_more() -> None:
+def test_a_log_with_an_inconsistent_head_accepts_no_entry() -> None:
     write(an_act())
     TreeHead.objects.update(size=3)
     with pytest.raises(LogBroken, match="contradicts itself"), transaction.atomic():
@@ -144,7 +144,7 @@ def test_a_head_that_contradicts_itself_takes_no_more() -> None:
         ({"details": {"who": "Clementine"}}, "detail 'who' is neither a number, a word, an id nor a time"),
     ],
 )
-def test_an_act_of_another_form_is_refused(fields: dict[str, object], sentence: str) -> None:
+def test_an_invalid_act_is_refused(fields: dict[str, object], sentence: str) -> None:
     good: dict[str, object] = {"action": "test.done", "subject": "step:1", "actor": WORKER}
     Act(**good)  # type: ignore[arg-type]
     with pytest.raises(ValueError) as caught:  # noqa: PT011
@@ -153,7 +153,7 @@ def test_an_act_of_another_form_is_refused(fields: dict[str, object], sentence: 
 
 
 @pytest.mark.django_db
-def test_somebody_must_have_done_it() -> None:
+def test_an_entry_needs_an_actor() -> None:
     with pytest.raises(ValueError, match=r"nobody is named who did test\.done"):
         write(Act("test.done", "step:1"))
     with acting("system:supervisor", "192.0.2.7"):
@@ -162,7 +162,7 @@ def test_somebody_must_have_done_it() -> None:
 
 
 @pytest.mark.django_db
-def test_a_request_fills_in_who_and_from_where() -> None:
+def test_actor_and_address_come_from_the_request() -> None:
     mary = User.objects.create_user("mary@example.com", name="Mary Svevo")
 
     def view(request: HttpRequest) -> HttpResponse:
@@ -206,14 +206,14 @@ def test_actors_are_named_by_id() -> None:
         (1, "fe80::1%eth0", "fe80::1"),
     ],
 )
-def test_only_our_own_proxies_are_believed(
+def test_only_trusted_proxies_determine_the_address(
     settings: Settings, proxies: int, forwarded: str, address: str
 ) -> None:
     settings.ALLAUTH_TRUSTED_PROXY_COUNT = proxies
     assert client_address("192.0.2.1", forwarded) == address
 
 
-def test_an_action_is_registered_once() -> None:
+def test_an_action_cannot_be_registered_twice() -> None:
     before = dict(ACTIONS)
     register({"test.done": (before["test.done"].words, "plain")})
     with pytest.raises(ValueError, match=r"test\.done is registered twice"):
@@ -222,7 +222,7 @@ def test_an_action_is_registered_once() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_writers_at_once_leave_no_gap_and_no_double() -> None:
+def test_concurrent_writers_leave_no_gaps_and_no_duplicates() -> None:
     def writer(number: int) -> None:
         try:
             for turn in range(8):

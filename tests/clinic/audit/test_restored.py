@@ -13,24 +13,21 @@ from tests.clinic.audit.plugin import unguarded
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("guarded")]
 
 
-def test_a_restored_backup_is_declared_with_what_it_lost(house: Path) -> None:
+def test_a_restored_backup_is_declared_with_what_it_lost(key_directory: Path) -> None:
     assert declare_restored("system:serve") == []
     a_log(3)
-    backup = list(Entry.objects.all()), TreeHead.objects.get()
+    backup = make_backup()
     for number in (3, 4, 5):
         write(an_act(number))
     newest = checkpoint("run-finished")
     assert declare_restored("system:serve") == []
-    (house / "witness" / "000000000099-forged.note").write_text(newest.note.replace("\n6\n", "\n99\n"))
-    outside = newest_outside()
+    forged = key_directory / "witness" / "000000000099-forged.note"
+    forged.write_text(newest.note.replace("\n6\n", "\n99\n"))
+    outside = newest_outside()  # not the forged one
     assert outside is not None
     assert outside.size == 6
-    (house / "witness" / "000000000099-forged.note").unlink()
-    with unguarded(connection):
-        Entry.objects.all().delete()
-        Checkpoint.objects.all().delete()
-        Entry.objects.bulk_create(backup[0])
-        backup[1].save()
+    forged.unlink()
+    restore(backup)
     (problem,) = verify_log().problems
     assert problem.endswith("was signed over 6 entries, but the log has only 3: the tail was cut.")
     note = sign_restore()
@@ -41,16 +38,16 @@ def test_a_restored_backup_is_declared_with_what_it_lost(house: Path) -> None:
     assert (entry.index, entry.details) == (3, {"size": 6, "root": root, "signed": True, "heads": 1})
     report = verify_log()
     assert (report.problems, len(report.declared)) == ([], 1)
-    assert declare_restored("system:serve") == [], "it is said once"
+    assert declare_restored("system:serve") == [], "it is declared once"
 
 
-def kept() -> tuple[list[Entry], TreeHead]:
-    """The log as a backup holds it."""
+def make_backup() -> tuple[list[Entry], TreeHead]:
+    """The log as a backup contains it."""
     return list(Entry.objects.all()), TreeHead.objects.get()
 
 
-def put_back(backup: tuple[list[Entry], TreeHead]) -> None:
-    """The log as a restore leaves it; what was signed and left the house has left it."""
+def restore(backup: tuple[list[Entry], TreeHead]) -> None:
+    """Restore the log from a backup. The notes in the witness directory stay, as in a real restore."""
     with unguarded(connection):
         Entry.objects.all().delete()
         Checkpoint.objects.all().delete()
@@ -58,53 +55,52 @@ def put_back(backup: tuple[list[Entry], TreeHead]) -> None:
         backup[1].save()
 
 
-def restored() -> list[Entry]:
-    """What the restore command and the next start do."""
+def declare() -> list[Entry]:
+    """Do what the restore command and the next start do."""
     sign_restore()
     return declare_restored("system:serve")
 
 
-def test_an_end_that_a_later_restore_gave_up_is_declared_by_its_checkpoints(house: Path) -> None:
-    """The wrong backup first, on which the house went on for a while; then the right one, which is newer."""
-
+def test_entries_lost_by_a_second_restore_are_declared_by_their_checkpoints(key_directory: Path) -> None:
+    """First a wrong backup is restored and the log grows; then the right, newer one is restored."""
     a_log(3)
-    old = kept()
+    old = make_backup()
     write(*[an_act(number) for number in range(3, 12)])
-    right = kept()
+    newer = make_backup()
     write(an_act(12))
-    checkpoint("daily")  # over 13
-    put_back(old)
-    restored()
+    checkpoint("daily")  # over 13 entries
+    restore(old)
+    declare()
     write(an_act(20), an_act(21))
-    checkpoint("daily")  # over 6, of an end that nothing else of the house knows
+    checkpoint("daily")  # over 6 entries, which the second restore loses
     write(*[an_act(number) for number in range(30, 37)])
-    checkpoint("daily")  # over 13 too, and another 13
-    put_back(right)
-    report = verify_log()  # the first restore's note goes on explaining what it gave up
+    checkpoint("daily")  # also over 13 entries, but not the same ones
+    restore(newer)
+    report = verify_log()  # the first restore's note still explains what that restore lost
     assert (len(report.problems), len(report.declared)) == (2, 1)
-    said = restored()
-    assert [(entry.index, entry.details["size"]) for entry in said] == [(12, 13), (13, 13)]
-    assert sorted(int(entry.details["heads"]) for entry in said) == [1, 2]
+    declared = declare()
+    assert [(entry.index, entry.details["size"]) for entry in declared] == [(12, 13), (13, 13)]
+    assert sorted(int(entry.details["heads"]) for entry in declared) == [1, 2]
     report = verify_log()
     assert (report.problems, len(report.declared)) == ([], 3)
     write(an_act(40))
     assert verify_log().problems == []
 
 
-def test_a_backup_that_declares_one_loss_does_not_hide_the_next(house: Path) -> None:
+def test_a_backup_that_declares_one_loss_does_not_hide_the_next(key_directory: Path) -> None:
     a_log(3)
-    old = kept()
+    old = make_backup()
     write(an_act(3), an_act(4))
-    checkpoint("daily")  # over 5
-    put_back(old)
-    restored()
-    later = kept()  # names the checkpoint over 5
+    checkpoint("daily")  # over 5 entries
+    restore(old)
+    declare()
+    later = make_backup()  # its last entry declares that the checkpoint over 5 entries is lost
     write(an_act(6))
-    checkpoint("daily")  # over 5 again, and another 5
-    put_back(later)
+    checkpoint("daily")  # also over 5 entries, but not the same ones
+    restore(later)
     (problem,) = verify_log().problems
     assert "was signed over 5 entries" in problem
-    (entry,) = restored()
+    (entry,) = declare()
     assert entry.details["size"] == 5
     assert verify_log().problems == []
-    assert restored() == [], "it is said once"
+    assert declare() == [], "it is declared once"

@@ -1,4 +1,4 @@
-"""The migrations, which have the SQL of their time, install the triggers that triggers.py wants now."""
+"""The migrations, which contain their own SQL, install the same triggers that triggers.py expects."""
 
 import importlib
 from typing import Any
@@ -14,14 +14,14 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("guarded")]
 INSTALLED_BY = ["0002_audit_triggers"]
 
 
-def test_the_migrations_install_what_is_wanted_and_remove_it() -> None:
+def test_the_migrations_install_and_remove_the_expected_triggers() -> None:
     modules: list[Any] = [importlib.import_module(f"clinic.migrations.{name}") for name in INSTALLED_BY]
     wanted = sorted(triggers.wanted(connection))
     triggers.uninstall(connection)
     try:
         assert triggers.missing(connection) == wanted
         for module in modules:
-            # An editor that is not entered: it opens no transaction of its own within the test's.
+            # The schema editor is not used as a context manager: it would open a transaction.
             module.install(None, connection.schema_editor())
         assert triggers.missing(connection) == []
         for module in reversed(modules):

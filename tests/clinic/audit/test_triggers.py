@@ -1,4 +1,4 @@
-"""L2: the database itself refuses, raw SQL included, and nobody takes its triggers away unseen."""
+"""L2: the database refuses changes to the log, also by raw SQL, and missing triggers are noticed."""
 
 import pytest
 from django.core.checks.registry import registry
@@ -39,7 +39,7 @@ ON_POSTGRESQL = [
 ]
 
 
-def rows() -> list[object]:
+def log_rows() -> list[object]:
     return [*Entry.objects.values(), *Checkpoint.objects.values()]
 
 
@@ -54,17 +54,17 @@ def rows() -> list[object]:
 def test_l2_the_log_is_not_changed(statement: str) -> None:
     a_log(3)
     checkpoint("test")
-    before = rows()
+    before = log_rows()
     with (
         pytest.raises(IntegrityError, match="append-only"),
         transaction.atomic(),
         connection.cursor() as cursor,
     ):
         cursor.execute(statement)
-    assert rows() == before
+    assert log_rows() == before
 
 
-def test_l2_models_cannot_change_it_either() -> None:
+def test_l2_models_cannot_change_the_log() -> None:
     first, second = a_log(2)
     for change in (first.delete, first.save, Entry.objects.all().delete):
         with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
@@ -72,7 +72,7 @@ def test_l2_models_cannot_change_it_either() -> None:
     assert [entry.pk for entry in Entry.objects.all()] == [first.pk, second.pk]
 
 
-def test_what_the_triggers_refuse_goes_through_without_them() -> None:
+def test_without_triggers_entries_can_be_deleted() -> None:
     a_log(2)
     triggers.uninstall(connection)
     with connection.cursor() as cursor:
@@ -106,7 +106,7 @@ def test_l2_a_trigger_that_does_nothing_is_missing() -> None:
     assert triggers.missing(connection) == [name]
 
 
-def test_l2_the_check_at_start_names_what_is_missing() -> None:
+def test_l2_the_system_check_names_missing_triggers() -> None:
     assert checks.log_is_guarded in registry.registered_checks
     assert checks.log_is_guarded(databases=["default"]) == []
     triggers.uninstall(connection)
@@ -116,8 +116,8 @@ def test_l2_the_check_at_start_names_what_is_missing() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_l2_a_table_that_a_migration_remade_keeps_no_house_open() -> None:
-    """SQLite remakes a table to alter it, and its triggers go with the old one; PostgreSQL alters it."""
+def test_l2_without_triggers_after_a_migration_the_server_does_not_start() -> None:
+    """SQLite alters a table by copying it, which drops its triggers. PostgreSQL keeps them."""
     field = Entry._meta.get_field("reason")
     wider = CharField(max_length=501, blank=True)
     wider.set_attributes_from_name("reason")
@@ -142,6 +142,6 @@ def test_l2_a_table_that_a_migration_remade_keeps_no_house_open() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_transactional_test_leaves_an_empty_guarded_log() -> None:
-    a_log(2)  # the flush after this test, and the next test that counts, are the assertion
+def test_the_flush_after_a_transactional_test_empties_the_log() -> None:
+    a_log(2)  # what is tested is that the flush after this test succeeds
     assert Entry.objects.count() == 2

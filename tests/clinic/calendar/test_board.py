@@ -1,4 +1,4 @@
-"""The day board: which bookings stand where, on days and nights of every length."""
+"""The day board: where bookings are drawn, also on days and nights when the clocks change."""
 
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -10,18 +10,18 @@ from django.urls import reverse
 from django.utils import timezone
 
 from clinic.accounts.models import Role, User
-from clinic.calendar.board import Block, asked_day, at_clock, blocks_of, taken
+from clinic.calendar.board import Block, at_clock, blocks_of, day_or_today, resource_blocks
 from clinic.calendar.bookings import book
 from clinic.calendar.models import Booking, Resource
 from erasure.procedures.models import Procedure
 from erasure.runs.models import DoctorCall, Hold, Run
 from patients.consent.models import Signature
-from patients.requests.models import AppointmentRequest
 from tests.factories import (
     make_case,
     make_keepsake,
     make_memory,
     make_procedure,
+    make_request,
     make_room,
     make_run,
     make_signed,
@@ -49,11 +49,11 @@ def blocks(day: date, viewer: User | None = None) -> dict[str, Block]:
 
 
 def bars(block: Block) -> list[tuple[str, int, int]]:
-    return [(row.resource.label, bar.at, bar.span) for row in block.rows for bar in row.bars]
+    return [(row.resource.label, bar.offset, bar.length) for row in block.rows for bar in row.bars]
 
 
 @pytest.mark.django_db
-def test_a_visit_stands_at_its_quarter_and_a_free_room_has_its_row() -> None:
+def test_a_visit_is_drawn_at_its_quarter_hour_and_a_free_room_has_a_row() -> None:
     room, free = make_room(), make_room()
     make_booking(room, at_clock(DAY, time(9, 30)), 1.25)
     day = blocks(DAY)["day"]
@@ -80,7 +80,7 @@ def test_an_evening_that_ends_before_midnight_is_not_on_the_next_day() -> None:
 
 
 @pytest.mark.django_db
-def test_what_runs_from_day_into_night_is_cut_where_the_block_ends() -> None:
+def test_a_booking_across_two_blocks_is_split_between_them() -> None:
     room = make_room()
     make_booking(room, at_clock(DAY, time(19)), 3)
     found = blocks(DAY)
@@ -89,32 +89,34 @@ def test_what_runs_from_day_into_night_is_cut_where_the_block_ends() -> None:
 
 
 @pytest.mark.django_db
-def test_what_goes_on_in_the_next_block_says_until_when_and_what_begins_on_no_board_does_not() -> None:
+def test_the_first_bar_of_a_booking_is_no_repetition_and_all_bars_show_its_end() -> None:
     room = make_room()
     make_booking(room, at_clock(DAY, time(19)), 26, Booking.Kind.ERASURE)
     today, tomorrow = blocks(DAY), blocks(DAY + timedelta(days=1))
     drawn = [
-        [(bar.again, bar.until) for row in found[key].rows for bar in row.bars]
+        [(bar.continued, bar.until) for row in found[key].rows for bar in row.bars]
         for found in (today, tomorrow)
         for key in ("day", "night")
     ]
     assert drawn == [[(False, "21:00")], [(True, "21:00")], [(True, "21:00")], [(True, "21:00")]]
     (before,) = [bar for row in tomorrow["before"].rows for bar in row.bars]
-    assert not before.again
+    assert not before.continued
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("day", "quarters", "hours", "at"),
     [
-        # the clocks go forward: there is no 02, and 03:00 is six hours after 20:00
+        # the clocks go forward: there is no hour 02, and 03:00 is six hours after 20:00
         (date(2026, 3, 7), 44, "20 21 22 23 00 01 03 04 05 06 07", 24),
-        # they go back: 01 stands twice, and 03:00 is eight hours after 20:00
+        # they go back: hour 01 comes twice, and 03:00 is eight hours after 20:00
         (date(2026, 10, 31), 52, "20 21 22 23 00 01 01 02 03 04 05 06 07", 32),
         (date(2026, 6, 1), 48, "20 21 22 23 00 01 02 03 04 05 06 07", 28),
     ],
 )
-def test_a_night_has_the_hours_that_pass(day: date, quarters: int, hours: str, at: int) -> None:
+def test_a_night_has_as_many_hours_as_pass_when_the_clocks_change(
+    day: date, quarters: int, hours: str, at: int
+) -> None:
     room = make_room()
     make_booking(room, at_clock(day + timedelta(days=1), time(3)), 1)
     night = blocks(day)["night"]
@@ -133,7 +135,7 @@ def test_a_night_has_the_hours_that_pass(day: date, quarters: int, hours: str, a
         (time(22, 41), None, 10),
     ],
 )
-def test_now_stands_on_its_block_only(clock: time, day: int | None, night: int | None) -> None:
+def test_the_current_time_is_drawn_in_one_block_only(clock: time, day: int | None, night: int | None) -> None:
     viewer = make_user(Role.DOCTOR)
     now = at_clock(DAY, clock)
     at = {block.key: block.now_at for block in blocks_of(DAY, viewer, now)}
@@ -141,7 +143,7 @@ def test_now_stands_on_its_block_only(clock: time, day: int | None, night: int |
 
 
 @pytest.mark.django_db
-def test_who_has_no_room_gets_a_row_of_their_own() -> None:
+def test_a_person_booked_without_a_room_has_a_row() -> None:
     doctor = make_user(Role.DOCTOR, name="Howard Mierzwiak")
     person = Resource.objects.create(kind=Resource.Kind.DOCTOR, label=doctor.name, user=doctor)
     room = make_room()
@@ -152,22 +154,22 @@ def test_who_has_no_room_gets_a_row_of_their_own() -> None:
 
 
 @pytest.mark.django_db
-def test_what_is_taken_is_shown_for_each_chosen_resource() -> None:
+def test_taken_times_are_shown_for_each_chosen_resource() -> None:
     room, other = make_room(), make_room()
     make_booking(room, at_clock(DAY, time(21)), 2, Booking.Kind.ERASURE, other)
-    day, night = taken(DAY, [other], make_user(Role.DOCTOR))
+    day, night = resource_blocks(DAY, [other], make_user(Role.DOCTOR))
     assert bars(day) == []
     assert bars(night) == [(other.label, 4, 8)]
 
 
 @pytest.mark.parametrize("text", ["", "tomorrow", "2026-02-30", "0001-01-01", "9999-12-31", "20x", "\0"])
-def test_a_date_that_is_none_is_today(text: str) -> None:
-    assert asked_day(text) == timezone.localdate()
+def test_an_invalid_date_counts_as_today(text: str) -> None:
+    assert day_or_today(text) == timezone.localdate()
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("text", ["2026-02-30", "0001-01-01", "9999-12-31", "-1", "%00"])
-def test_no_date_breaks_the_page(client: Client, text: str) -> None:
+def test_the_page_accepts_any_text_as_a_date(client: Client, text: str) -> None:
     client.force_login(make_user(Role.RECEPTIONIST))
     assert client.get(f"/today/?day={text}").status_code == 200
 
@@ -180,7 +182,7 @@ def page(client: Client, *roles: str, url: str = "/today/", **headers: str) -> s
 
 
 @pytest.mark.django_db
-def test_a_held_night_is_amber_and_said_to_be_held(client: Client) -> None:
+def test_a_booking_without_a_valid_consent_is_shown_as_held(client: Client) -> None:
     case = make_case(make_user(Role.PATIENT, name="Dora Park"))
     make_keepsake(make_memory(case))
     procedure = make_procedure(case)
@@ -206,12 +208,12 @@ def test_sessions_in_progress_show_state_count_and_map(client: Client) -> None:
 
 
 @pytest.mark.django_db
-def test_a_copy_off_the_map_comes_first_and_alarms(client: Client) -> None:
+def test_a_run_with_a_copy_off_the_map_comes_first_as_an_alarm(client: Client) -> None:
     make_run(memories=1)
     run = make_run(memories=1)
     step = run.steps.get()
-    child = make_memory(run.procedure.case, "The swing", "1975-01-01", zone="childhood")
-    copy = make_keepsake(child)
+    childhood = make_memory(run.procedure.case, "The swing", "1975-01-01", zone="childhood")
+    copy = make_keepsake(childhood)
     Hold.objects.create(step=step, keepsake=step.memory.keepsakes.get(), copy=copy, distance=3)
     DoctorCall.objects.create(run=run, called_at=at_clock(timezone.localdate(), time(22, 38)))
     text = " ".join(page(client).split())
@@ -221,7 +223,7 @@ def test_a_copy_off_the_map_comes_first_and_alarms(client: Client) -> None:
 
 
 @pytest.mark.django_db
-def test_cases_and_requests_that_wait_are_named(client: Client) -> None:
+def test_waiting_cases_and_requests_are_listed(client: Client) -> None:
     waiting = make_case(make_user(Role.PATIENT, name="Lara Fontaine"))
     keepsake = make_keepsake(make_memory(waiting))
     keepsake.review = "waiting"
@@ -229,7 +231,7 @@ def test_cases_and_requests_that_wait_are_named(client: Client) -> None:
     locked = make_case(make_user(Role.PATIENT, name="Amelie Moreau"))
     make_keepsake(make_memory(locked))
     make_signed(locked)
-    AppointmentRequest.objects.create(name="K. Osei", email="k@lacuna.example")
+    make_request("K. Osei")
     text = " ".join(page(client, Role.RECEPTIONIST).split())
     for words in (
         "Lara F.</a> <p>1 keepsake waits for review.</p>",
@@ -240,8 +242,8 @@ def test_cases_and_requests_that_wait_are_named(client: Client) -> None:
 
 
 @pytest.mark.django_db
-def test_z9_nobody_sees_their_own_night_as_staff(client: Client) -> None:
-    """Z9: a doctor who is a patient finds a taken row, and neither name nor link."""
+def test_z9_staff_see_no_details_of_their_own_procedure(client: Client) -> None:
+    """A doctor who is a patient sees that the time is booked, but neither name nor link."""
     own = make_user(Role.DOCTOR, Role.PATIENT, name="Mary Svevo")
     case = make_case(own)
     make_keepsake(make_memory(case))
@@ -256,7 +258,7 @@ def test_z9_nobody_sees_their_own_night_as_staff(client: Client) -> None:
 
 
 @pytest.mark.django_db
-def test_the_wall_shows_initials_and_no_name(client: Client) -> None:
+def test_the_public_screen_shows_initials_and_no_name(client: Client) -> None:
     case = make_case(make_user(Role.PATIENT, name="Joel Barish"))
     make_run(memories=1, case=case)
     other = make_case(make_user(Role.PATIENT, name="Dora Park"))
@@ -271,7 +273,7 @@ def test_the_wall_shows_initials_and_no_name(client: Client) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("url", ["/today/", "/today/wall/"])
-def test_a_poll_gets_the_fragment_that_the_page_holds(client: Client, url: str) -> None:
+def test_a_poll_gets_only_the_fragment(client: Client, url: str) -> None:
     whole = page(client, url=url)
     part = page(client, url=url, **{"HX-Request": "true", "poll": "true"})
     assert "<html" in whole
@@ -283,14 +285,14 @@ def test_a_poll_gets_the_fragment_that_the_page_holds(client: Client, url: str) 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("url", ["/today/", "/today/wall/"])
-@pytest.mark.parametrize("asks", ["HX-Boosted", "HX-History-Restore-Request"])
-def test_a_link_and_a_step_back_get_the_whole_page(client: Client, url: str, asks: str) -> None:
-    assert "<html" in page(client, url=url, **{"HX-Request": "true", asks: "true"})
+@pytest.mark.parametrize("header", ["HX-Boosted", "HX-History-Restore-Request"])
+def test_boosted_links_and_history_restores_get_the_whole_page(client: Client, url: str, header: str) -> None:
+    assert "<html" in page(client, url=url, **{"HX-Request": "true", header: "true"})
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("url", ["/today/", "/today/wall/"])
-def test_as_many_queries_for_three_as_for_one(client: Client, url: str) -> None:
+def test_three_bookings_take_as_many_queries_as_one(client: Client, url: str) -> None:
     def make_all() -> None:
         make_run(memories=1)
         case = make_case()
@@ -300,21 +302,19 @@ def test_as_many_queries_for_three_as_for_one(client: Client, url: str) -> None:
         make_booking(make_room(), timezone.now(), 1)
 
     client.force_login(make_user(Role.DOCTOR))
-    client.get(url)  # a fresh connection says a few things of its own
+    client.get(url)  # the first request of a connection makes a few more queries
     counts = []
     for more in (1, 2):
         for _time in range(more):
             make_all()
-        with CaptureQueriesContext(
-            connection,
-        ) as queries:
+        with CaptureQueriesContext(connection) as queries:
             assert client.get(url).status_code == 200
         counts.append(len(queries))
     assert counts[0] == counts[1]
 
 
 @pytest.mark.django_db
-def test_links_lead_to_the_days_around(client: Client) -> None:
+def test_links_lead_to_the_day_before_and_after(client: Client) -> None:
     shown = page(client, url="/today/?day=2004-02-13")
     assert "Friday 13 February 2004" in shown
     assert '<a href="?day=2004-02-12" rel="prev">Thursday</a>' in shown
@@ -324,16 +324,18 @@ def test_links_lead_to_the_days_around(client: Client) -> None:
 
 
 @pytest.mark.django_db
-def test_times_are_those_of_the_clinic() -> None:
+def test_times_are_in_the_time_zone_of_the_clinic() -> None:
     assert at_clock(date(2026, 1, 5), time(20)) == datetime(2026, 1, 6, 1, tzinfo=UTC)
     assert at_clock(date(2026, 7, 5), time(20)) == datetime(2026, 7, 6, 0, tzinfo=UTC)
 
 
 @pytest.mark.django_db
-def test_a_canceled_night_is_on_no_board(client: Client) -> None:
+def test_a_canceled_procedure_is_not_drawn(client: Client) -> None:
     case = make_case()
     make_keepsake(make_memory(case))
     procedure = make_procedure(case)
     Procedure.objects.filter(pk=procedure.pk).update(state=Procedure.State.CANCELED)
     Booking.objects.filter(pk=procedure.booking_id).update(canceled_at=timezone.now())
-    assert "at-" not in page(client).split("<main")[1].split("board-legend")[0].replace("board-line at-", "")
+    main = page(client).split("<main")[1].split("board-legend")[0]
+    # Bars have a class such as "at-12", and so has the line of the current time.
+    assert "at-" not in main.replace("board-line at-", "")

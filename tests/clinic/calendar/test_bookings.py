@@ -1,7 +1,8 @@
-"""Who gets a quarter of an hour: one, whoever races whom."""
+"""Each quarter of an hour of a resource can be booked once, also by concurrent transactions."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from threading import Barrier
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -14,13 +15,13 @@ from clinic.calendar import bookings
 from clinic.calendar.bookings import Clash, Stale, book, cancel, clashes, move
 from clinic.calendar.models import Booking, Reservation, Resource, quarters
 from tests.factories import make_room, make_user
-from tests.house import until
+from tests.processes import until
 
-EIGHT = datetime(2030, 2, 13, 20, tzinfo=UTC)
+EIGHT = datetime(2030, 2, 13, 20, tzinfo=UTC)  # in the evening, in UTC
 HOUR = timedelta(hours=1)
 
 
-def booked(
+def make_booking(
     resources: list[Resource], start: datetime = EIGHT, hours: float = 8, by: User | None = None
 ) -> Booking:
     return book(
@@ -33,49 +34,49 @@ def booked(
 
 
 @pytest.mark.django_db
-def test_the_database_itself_refuses_a_quarter_taken_twice() -> None:
+def test_the_database_refuses_a_second_reservation_of_a_quarter_hour() -> None:
     room = make_room()
-    first = booked([room], hours=1)
-    other = booked([make_room()], hours=1)
+    first = make_booking([room], hours=1)
+    other = make_booking([make_room()], hours=1)
     with pytest.raises(IntegrityError), transaction.atomic():
         Reservation.objects.create(resource=room, quarter=EIGHT, booking=other)
     assert first.reservations.count() == 4
 
 
 @pytest.mark.django_db
-def test_a_clash_names_who_and_until_when_and_nothing_is_booked() -> None:
+def test_a_clash_names_the_resource_and_the_times_and_books_nothing() -> None:
     room, free = make_room(), make_room()
-    booked([room])
+    make_booking([room])
     with pytest.raises(Clash) as refusal:
-        booked([free, room], EIGHT + 7 * HOUR)
+        make_booking([free, room], EIGHT + 7 * HOUR)
     assert refusal.value.sentences() == [f"{room.label} is taken from 13 Feb, 15:00 to 13 Feb, 23:00."]
     assert Booking.objects.count() == 1
     assert not Reservation.objects.filter(resource=free).exists()
 
 
 @pytest.mark.django_db
-def test_one_may_begin_when_the_other_ends() -> None:
+def test_a_booking_may_begin_when_another_ends() -> None:
     room = make_room()
-    booked([room], hours=2)
-    booked([room], EIGHT + 2 * HOUR, hours=2)
+    make_booking([room], hours=2)
+    make_booking([room], EIGHT + 2 * HOUR, hours=2)
     assert Reservation.objects.filter(resource=room).count() == 16
 
 
 @pytest.mark.django_db
-def test_a_booking_moves_within_its_own_hours_and_gives_back_the_rest() -> None:
+def test_a_booking_can_move_to_overlapping_hours_and_frees_the_others() -> None:
     room = make_room()
-    booking = booked([room], hours=2)
+    booking = make_booking([room], hours=2)
     moved = move(booking, starts_at=EIGHT + HOUR, ends_at=EIGHT + 3 * HOUR, expected_start=EIGHT)
     assert moved.starts_at == EIGHT + HOUR
-    held = set(Reservation.objects.filter(resource=room).values_list("quarter", flat=True))
-    assert held == set(quarters(EIGHT + HOUR, EIGHT + 3 * HOUR))
+    reserved = set(Reservation.objects.filter(resource=room).values_list("quarter", flat=True))
+    assert reserved == set(quarters(EIGHT + HOUR, EIGHT + 3 * HOUR))
 
 
 @pytest.mark.django_db
 def test_a_move_that_clashes_changes_nothing() -> None:
     room = make_room()
-    booking = booked([room], hours=2)
-    booked([room], EIGHT + 3 * HOUR, hours=2)
+    booking = make_booking([room], hours=2)
+    make_booking([room], EIGHT + 3 * HOUR, hours=2)
     with pytest.raises(Clash):
         move(booking, starts_at=EIGHT + 2 * HOUR, ends_at=EIGHT + 4 * HOUR, expected_start=EIGHT)
     booking.refresh_from_db()
@@ -86,10 +87,10 @@ def test_a_move_that_clashes_changes_nothing() -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("gone", [False, True])
-def test_a_stale_move_is_refused_and_says_what_changed(gone: bool) -> None:
-    booking = booked([make_room()], hours=2)
-    if gone:
+@pytest.mark.parametrize("canceled", [False, True])
+def test_s3_a_stale_move_is_refused_and_says_what_changed(canceled: bool) -> None:
+    booking = make_booking([make_room()], hours=2)
+    if canceled:
         cancel(booking)
     else:
         move(booking, starts_at=EIGHT + HOUR, ends_at=EIGHT + 3 * HOUR, expected_start=EIGHT)
@@ -97,38 +98,38 @@ def test_a_stale_move_is_refused_and_says_what_changed(gone: bool) -> None:
         move(booking, starts_at=EIGHT + 4 * HOUR, ends_at=EIGHT + 5 * HOUR, expected_start=EIGHT)
     assert str(refusal.value) == (
         "Somebody gave it back meanwhile."
-        if gone
+        if canceled
         else "Somebody changed it meanwhile: it is from 13 Feb, 16:00 to 13 Feb, 18:00 now."
     )
 
 
 @pytest.mark.django_db
-def test_what_is_given_back_can_be_taken() -> None:
+def test_hours_of_a_canceled_booking_are_free() -> None:
     room = make_room()
-    cancel(booked([room]))
+    cancel(make_booking([room]))
     assert clashes([room], EIGHT, EIGHT + HOUR) == []
-    booked([room])
+    make_booking([room])
 
 
 @pytest.mark.django_db
-def test_a_span_needs_length() -> None:
+def test_a_booking_must_end_after_its_start() -> None:
     with pytest.raises(ValueError, match="after the start"):
-        booked([make_room()], hours=0)
+        make_booking([make_room()], hours=0)
 
 
 NEW_YORK = ZoneInfo("America/New_York")
 
 
 @pytest.mark.parametrize(("day", "hours"), [(7, 9), (8, 10)])
-def test_quarters_are_those_that_really_pass(day: int, hours: int) -> None:
-    """20:00 to 06:00 is nine hours in the night of 7 March 2026, when the clocks go forward."""
+def test_s2_quarters_are_counted_when_the_clocks_change(day: int, hours: int) -> None:
+    """On 7 March 2026 the clocks go forward: from 20:00 to 06:00 are nine hours."""
     start = datetime(2026, 3, day, 20, tzinfo=NEW_YORK)
     end = datetime(2026, 3, day + 1, 6, tzinfo=NEW_YORK)
     assert len(list(quarters(start, end))) == 4 * hours
 
 
 @pytest.mark.django_db
-def test_from_the_first_to_the_second_half_past_one_is_an_hour() -> None:
+def test_s2_a_repeated_hour_of_the_clock_counts_as_an_hour() -> None:
     """1 November 2026: the clocks show 01:30 twice."""
     first = datetime(2026, 11, 1, 1, 30, tzinfo=NEW_YORK)
     room = make_room()
@@ -143,21 +144,21 @@ def test_from_the_first_to_the_second_half_past_one_is_an_hour() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_fifty_at_once_and_one_gets_it() -> None:
-    """S1: by constraint, with a connection each."""
+def test_s1_of_fifty_clients_for_one_slot_one_wins_and_the_others_are_told_which() -> None:
+    """The database's constraint decides. Each thread has its own connection."""
     room, person = make_room(), make_user()
     workers = 50 if connection.vendor == "postgresql" else 20
-    rounds = 50 // workers + (50 % workers > 0)
+    rounds = ceil(50 / workers)
     won: list[bool] = []
-    said: set[str] = set()
+    refusals: set[str] = set()
 
     def attempt(barrier: Barrier) -> bool:
         try:
             barrier.wait(timeout=60)
             with transaction.atomic():
-                booked([room], by=person)
+                make_booking([room], by=person)
         except Clash as clash:
-            said.add(str(clash))
+            refusals.add(str(clash))
             return False
         finally:
             connections.close_all()
@@ -169,15 +170,35 @@ def test_fifty_at_once_and_one_gets_it() -> None:
             won += list(pool.map(attempt, [barrier] * workers))
     assert len(won) >= 50
     assert sum(won) == 1
-    assert said == {f"{room.label} is taken from 13 Feb, 15:00 to 13 Feb, 23:00."}
+    assert refusals == {f"{room.label} is taken from 13 Feb, 15:00 to 13 Feb, 23:00."}
     assert Booking.objects.count() == 1
     assert Reservation.objects.filter(resource=room).count() == 32
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_that_swap_hours_do_not_wait_for_each_other_for_ever() -> None:
+def test_s1_fifty_clients_for_fifty_slots_all_win() -> None:
+    """Slots of one room, one after the other: nobody is refused for a neighbour's sake, or loses a row."""
     room, person = make_room(), make_user()
-    early, late = booked([room], by=person), booked([room], EIGHT + 8 * HOUR, by=person)
+    workers = 50 if connection.vendor == "postgresql" else 20
+
+    def attempt(number: int) -> None:
+        try:
+            with transaction.atomic():
+                make_booking([room], EIGHT + number * HOUR, hours=1, by=person)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(attempt, range(50)))
+    starts = [EIGHT + number * HOUR for number in range(50)]
+    assert list(Booking.objects.order_by("starts_at").values_list("starts_at", flat=True)) == starts
+    assert Reservation.objects.filter(resource=room).count() == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_bookings_that_swap_hours_do_not_deadlock() -> None:
+    room, person = make_room(), make_user()
+    early, late = make_booking([room], by=person), make_booking([room], EIGHT + 8 * HOUR, by=person)
     barrier = Barrier(2)
 
     def swap(booking: Booking, start: datetime) -> str:
@@ -192,13 +213,13 @@ def test_two_that_swap_hours_do_not_wait_for_each_other_for_ever() -> None:
         return "moved"
 
     with ThreadPoolExecutor(2) as pool:
-        out = list(pool.map(swap, [early, late], [late.starts_at, early.starts_at]))
-    assert out == ["clash", "clash"]
+        results = list(pool.map(swap, [early, late], [late.starts_at, early.starts_at]))
+    assert results == ["clash", "clash"]
     assert Reservation.objects.filter(resource=room).count() == 64
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_that_want_the_same_in_opposite_order_never_wait_in_a_ring() -> None:
+def test_two_bookings_of_the_same_resources_in_opposite_order_do_not_deadlock() -> None:
     resources, person = [make_room() for _ in range(4)], make_user()
     barrier = Barrier(2)
 
@@ -206,7 +227,7 @@ def test_two_that_want_the_same_in_opposite_order_never_wait_in_a_ring() -> None
         try:
             barrier.wait(timeout=60)
             with transaction.atomic():
-                booked(wanted, start, by=person)
+                make_booking(wanted, start, by=person)
         except Clash:
             return "clash"
         finally:
@@ -216,12 +237,12 @@ def test_two_that_want_the_same_in_opposite_order_never_wait_in_a_ring() -> None
     for night in range(8):
         start = EIGHT + 24 * night * HOUR
         with ThreadPoolExecutor(2) as pool:
-            out = list(pool.map(attempt, [resources, resources[::-1]], [start, start]))
-        assert sorted(out) == ["booked", "clash"]
+            results = list(pool.map(attempt, [resources, resources[::-1]], [start, start]))
+        assert sorted(results) == ["booked", "clash"]
 
 
-def somebody_waits() -> bool:
-    """Whether a connection to this database waits for a lock."""
+def a_connection_waits_for_a_lock() -> bool:
+    """Whether a connection to this database is waiting for a lock (PostgreSQL)."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity"
@@ -237,11 +258,11 @@ on_postgresql = pytest.mark.skipif(
 
 @on_postgresql
 @pytest.mark.django_db(transaction=True)
-def test_quarters_are_taken_by_the_ids_of_their_resources() -> None:
-    """A booking that waits for a quarter of the first room has taken none of the others yet."""
+def test_quarters_are_reserved_in_the_order_of_resource_ids() -> None:
+    """A booking that waits for the first room has not reserved the others yet."""
     rooms = [Resource.objects.create(pk=UUID(int=n), kind="room", label=f"Room {n}") for n in (3, 2, 1)]
     person = make_user()
-    mine, other = (booked([make_room()], hours=1, by=person) for _ in range(2))
+    mine, other = (make_booking([make_room()], hours=1, by=person) for _ in range(2))
 
     def reserve() -> bool:
         try:
@@ -257,7 +278,7 @@ def test_quarters_are_taken_by_the_ids_of_their_resources() -> None:
         with transaction.atomic():
             Reservation.objects.create(resource=rooms[2], quarter=EIGHT, booking=mine)
             waiting = pool.submit(reserve)
-            until(lambda: somebody_waits() or waiting.done(), "it waits for the first quarter")
+            until(lambda: a_connection_waits_for_a_lock() or waiting.done(), "it waits for the first quarter")
             Reservation.objects.create(resource=rooms[0], quarter=EIGHT, booking=mine)
         assert waiting.result(timeout=60) is False
     assert not Reservation.objects.filter(booking=other, resource__in=rooms).exists()
@@ -265,31 +286,31 @@ def test_quarters_are_taken_by_the_ids_of_their_resources() -> None:
 
 @on_postgresql
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("deed", ["book", "move"])
-def test_resources_are_locked_by_their_ids_whatever_order_they_lie_in(deed: str) -> None:
-    """Who waits for the first holds no other. The rows lie in the table the other way round."""
+@pytest.mark.parametrize("action", ["book", "move"])
+def test_resources_are_locked_in_the_order_of_their_ids(action: str) -> None:
+    """A booking that waits for the first row has locked no other. The rows were inserted in reverse order."""
     rooms = [Resource.objects.create(pk=UUID(int=n), kind="room", label=f"Room {n}") for n in (3, 2, 1)]
-    person, there = make_user(), None
-    if deed == "move":
-        there = booked(rooms, by=person)
+    person, booked = make_user(), None
+    if action == "move":
+        booked = make_booking(rooms, by=person)
 
     def wait_for_the_first() -> None:
         try:
             with transaction.atomic():
-                if there is None:
-                    booked(rooms, by=person)
+                if booked is None:
+                    make_booking(rooms, by=person)
                 else:
                     end = EIGHT + 2 * HOUR
-                    move(there, starts_at=EIGHT + HOUR, ends_at=end, expected_start=EIGHT)
+                    move(booked, starts_at=EIGHT + HOUR, ends_at=end, expected_start=EIGHT)
         finally:
             connections.close_all()
 
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
-            # What a new reservation needs of the room's row it would get beside this lock.
+            # `no_key`: this lock does not block the foreign key check of a new reservation.
             Resource.objects.select_for_update(no_key=True).get(pk=UUID(int=1))
             waiting = pool.submit(wait_for_the_first)
-            until(lambda: somebody_waits() or waiting.done(), "it waits for the first room")
+            until(lambda: a_connection_waits_for_a_lock() or waiting.done(), "it waits for the first room")
             assert not waiting.done()
             others = Resource.objects.select_for_update(skip_locked=True).exclude(pk=UUID(int=1))
             free = {room.pk for room in others}

@@ -1,4 +1,4 @@
-"""A request whose Content-Type is none, or names another charset than UTF-8, gets a plain 4xx everywhere."""
+"""A request with an invalid Content-Type, or a charset other than UTF-8, gets a plain 4xx on every URL."""
 
 import socket
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from clinic.http.content_types import check_content_type
 from clinic.http.guard import Refused
-from tests.serving import serving, whole_house
+from tests.serving import serving, whole_application
 
 FORM = "application/x-www-form-urlencoded"
 UNREADABLE = [
@@ -46,18 +46,18 @@ READABLE = [
     'multipart/form-data; boundary="a b;=\\"c"',
     "application/offset+octet-stream",
 ]
-OURS = (b"cache-control: private, no-store", b"content-security-policy:", b"x-frame-options: deny")
+OUR_HEADERS = (b"cache-control: private, no-store", b"content-security-policy:", b"x-frame-options: deny")
 ADDRESSES = ("/live/x", "/pictures/x", "/playback/x", "/upload/", "/upload/form", "/static/x", "/nothing")
 
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    with serving(whole_house()) as port:
+    with serving(whole_application()) as port:
         yield port
 
 
-def posted(port: int, path: str, content_type: str, body: bytes = b"a=b") -> tuple[bytes, bytes]:
-    """POST `body` with a CSRF cookie, so that Django reads the form for the token; return head and body."""
+def post(port: int, path: str, content_type: str, body: bytes = b"a=b") -> tuple[bytes, bytes]:
+    """POST `body`; return head and body of the response. The CSRF cookie makes Django parse the form."""
     lines = [
         f"POST {path} HTTP/1.1",
         "Host: localhost",
@@ -78,11 +78,7 @@ def posted(port: int, path: str, content_type: str, body: bytes = b"a=b") -> tup
 
 def assert_plain_4xx(head: bytes) -> None:
     assert head.split()[1] in {b"400", b"415"}
-    for header in (
-        b"cache-control: private, no-store",
-        b"content-security-policy:",
-        b"x-frame-options: deny",
-    ):
+    for header in OUR_HEADERS:
         assert header in head.lower()
 
 
@@ -90,14 +86,14 @@ def assert_plain_4xx(head: bytes) -> None:
 @pytest.mark.parametrize("content_type", UNREADABLE, ids=lambda value: value[:60])
 def test_h1_an_unreadable_content_type_is_a_plain_4xx_on_pages(port: int, content_type: str) -> None:
     for path in (reverse("set_language"), reverse("account_login")):
-        assert_plain_4xx(posted(port, path, content_type)[0])
+        assert_plain_4xx(post(port, path, content_type)[0])
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("path", ADDRESSES)
 def test_h1_an_unreadable_content_type_is_a_plain_4xx_on_every_route(port: int, path: str) -> None:
     for content_type in (f"{FORM}; charset=utf-16", f"{FORM};charset*=no-such-one''%ff"):
-        assert_plain_4xx(posted(port, path, content_type)[0])
+        assert_plain_4xx(post(port, path, content_type)[0])
 
 
 @pytest.mark.django_db(transaction=True)
@@ -115,14 +111,14 @@ def test_h1_an_unreadable_content_type_is_a_plain_4xx_on_every_route(port: int, 
 def test_h1_a_form_that_django_refuses_is_a_page_with_our_headers(
     port: int, content_type: str, body: bytes
 ) -> None:
-    head, _text = posted(port, reverse("set_language"), content_type, body)
+    head, _text = post(port, reverse("set_language"), content_type, body)
     assert head.split()[1] in {b"400", b"413"}
     assert b"content-security-policy:" in head.lower()
     assert b"cache-control: private, no-store" in head.lower()
 
 
 def refusal_of(content_type: bytes) -> int | None:
-    """The status that refuses this header, or None."""
+    """The status with which this header is refused, or None if it is accepted."""
     try:
         check_content_type([(b"Content-Type", content_type)])
     except Refused as refusal:
@@ -131,24 +127,24 @@ def refusal_of(content_type: bytes) -> int | None:
 
 
 @pytest.mark.parametrize("content_type", READABLE)
-def test_a_content_type_that_browsers_send_is_read(content_type: str) -> None:
+def test_a_content_type_that_browsers_send_is_accepted(content_type: str) -> None:
     assert refusal_of(content_type.encode()) is None
 
 
-def test_a_content_type_of_many_pieces_is_refused_at_once() -> None:
+def test_a_content_type_with_many_parameters_is_refused_quickly() -> None:
     for piece in (b" ;", b"; a=", b';a="', b'; a="\\'):
         assert refusal_of(b"a/b" + piece * 150 + b"\x00") == 400
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_error_that_nothing_answered_has_our_headers(port: int) -> None:
+def test_an_unhandled_exception_in_an_asgi_app_has_our_headers(port: int) -> None:
     async def broken(scope: object, receive: object, send: object) -> None:
         raise LookupError("on purpose")
 
-    house = whole_house()
-    house.routes = {"/": broken}
-    with serving(house) as own:
-        head, text = posted(own, "/", FORM)
+    application = whole_application()
+    application.routes = {"/": broken}
+    with serving(application) as own_port:
+        head, text = post(own_port, "/", FORM)
     assert head.split()[1] == b"500"
     assert b"content-security-policy:" in head.lower()
     assert text == b"Something went wrong here. It has been noted."

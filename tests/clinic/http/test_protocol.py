@@ -1,4 +1,4 @@
-"""What is no request for the server is answered with the headers of every page, before it costs anything."""
+"""Malformed and oversized requests are refused early, with the headers of every page."""
 
 import asyncio
 import json
@@ -10,24 +10,24 @@ from typing import Any
 
 import pytest
 
-from clinic.http.protocol import LINGER_BYTES, MOST_BYTES, HouseProtocol
+from clinic.http.protocol import LINGER_BYTES, MOST_BYTES, BoundedProtocol
 from tests.serving import serving
 
 START = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
 CHUNKED = b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
-OURS = (b"cache-control: private, no-store", b"content-security-policy:", b"x-frame-options: DENY")
+OUR_HEADERS = (b"cache-control: private, no-store", b"content-security-policy:", b"x-frame-options: DENY")
 
 
-async def nothing(scope: object, receive: object, send: object) -> None:
-    raise AssertionError("no application is asked")
+async def never_called(scope: object, receive: object, send: object) -> None:
+    raise AssertionError("the application was called")
 
 
-async def reflecting(
+async def reflect_headers(
     scope: dict[str, Any],
     receive: Callable[[], Awaitable[Any]],
     send: Callable[[dict[str, Any]], Awaitable[None]],
 ) -> None:
-    """Read the body; answer with the headers, as Django would see them."""
+    """An ASGI application that answers with the names and lengths of the request's headers."""
     while (message := await receive()).get("more_body"):
         pass
     if message["type"] == "http.disconnect":
@@ -39,22 +39,22 @@ async def reflecting(
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    with serving(reflecting) as port:
+    with serving(reflect_headers) as port:
         yield port
 
 
-def sent(port: int, *pieces: bytes) -> tuple[bytes, bytes]:
-    """Send `pieces` for as long as the server takes them; return head and body of all it answers."""
+def exchange(port: int, *pieces: bytes) -> tuple[bytes, bytes]:
+    """Send `pieces` until the server closes the connection; return head and body of its response."""
     with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
-        with suppress(BrokenPipeError, ConnectionResetError):  # refused: the answer has arrived before
+        with suppress(BrokenPipeError, ConnectionResetError):  # refused early; the response was sent before
             for piece in pieces:
                 client.sendall(piece)
-        head, _empty, body = received(client).partition(b"\r\n\r\n")
+        head, _empty, body = receive_all(client).partition(b"\r\n\r\n")
     return head, body
 
 
-def received(client: socket.socket) -> bytes:
-    """All the server sends until it ends the connection."""
+def receive_all(client: socket.socket) -> bytes:
+    """All that the server sends until it closes the connection."""
     answer = b""
     with suppress(ConnectionResetError):
         while piece := client.recv(65536):
@@ -66,15 +66,15 @@ def assert_refused(answer: tuple[bytes, bytes], *statuses: bytes) -> None:
     head, body = answer
     assert head.split()[1] in statuses
     assert b"connection: close" in head
-    for header in OURS:
+    for header in OUR_HEADERS:
         assert header in head
     assert body.startswith((b"This ", b"The headers "))
 
 
 @pytest.mark.parametrize(("line", "status"), [(b"FOO / HTTP/1.1", b"501"), (b"GET / \x00\x01", b"400")])
 def test_h3_an_unknown_method_gets_our_headers_and_a_sentence(line: bytes, status: bytes) -> None:
-    with serving(nothing) as port:
-        assert_refused(sent(port, line + b"\r\nHost: localhost\r\n\r\n"), status)
+    with serving(never_called) as port:
+        assert_refused(exchange(port, line + b"\r\nHost: localhost\r\n\r\n"), status)
 
 
 @pytest.mark.parametrize(
@@ -91,21 +91,23 @@ def test_h3_an_unknown_method_gets_our_headers_and_a_sentence(line: bytes, statu
     ],
     ids=["header", "50 MB", "cookie", "many", "name", "address", "query", "empty lines"],
 )
-def test_v1_a_head_of_64_kb_reaches_no_application(pieces: list[bytes], status: bytes) -> None:
-    with serving(nothing) as port:
-        assert_refused(sent(port, *pieces), status)
+def test_v1_a_request_head_of_64_kb_does_not_reach_the_application(
+    pieces: list[bytes], status: bytes
+) -> None:
+    with serving(never_called) as port:
+        assert_refused(exchange(port, *pieces), status)
 
 
 def test_v1_a_header_that_never_ends_is_refused_while_it_comes() -> None:
-    with serving(nothing) as port, socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+    with serving(never_called) as port, socket.create_connection(("127.0.0.1", port), timeout=20) as client:
         client.sendall(START + b"X: ")
-        taken = 0
+        sent = 0
         with suppress(BrokenPipeError, ConnectionResetError):
-            while taken < 64 * LINGER_BYTES:
+            while sent < 64 * LINGER_BYTES:
                 client.sendall(b"x" * 65536)
-                taken += 65536
-        head, _empty, body = received(client).partition(b"\r\n\r\n")
-    assert taken < 64 * LINGER_BYTES
+                sent += 65536
+        head, _empty, body = receive_all(client).partition(b"\r\n\r\n")
+    assert sent < 64 * LINGER_BYTES
     assert_refused((head, body), b"431")
 
 
@@ -118,55 +120,55 @@ def test_v1_a_header_that_never_ends_is_refused_while_it_comes() -> None:
     ],
     ids=["trailer", "many trailers", "extension of a chunk"],
 )
-def test_v1_what_stands_between_and_behind_chunks_is_bounded_too(port: int, pieces: list[bytes]) -> None:
-    assert_refused(sent(port, CHUNKED, *pieces), b"431")
+def test_v1_chunk_extensions_and_trailers_are_limited_too(port: int, pieces: list[bytes]) -> None:
+    assert_refused(exchange(port, CHUNKED, *pieces), b"431")
 
 
-def test_v1_a_trailer_is_no_header_of_the_request(port: int) -> None:
-    """A proxy sets X-Forwarded-For among the headers; a trailer comes from whoever asked."""
+def test_v1_a_trailer_is_not_passed_on_as_a_header(port: int) -> None:
+    """A proxy sets X-Forwarded-For in the headers. A trailer comes from the client and must not count."""
     trailers = b"\r\n1\r\nx\r\n0\r\nX-Forwarded-For: 1.2.3.4\r\nCookie: a=b\r\n\r\n"
-    _head, body = sent(port, CHUNKED + b"Connection: close\r\n" + trailers)
+    _head, body = exchange(port, CHUNKED + b"Connection: close\r\n" + trailers)
     assert b"transfer-encoding" in body
     assert b"x-forwarded-for" not in body
     assert b"cookie" not in body
 
 
-def test_v1_just_below_the_bound_a_request_is_answered_and_the_next_one_too(port: int) -> None:
+def test_v1_requests_just_below_the_limit_are_answered(port: int) -> None:
     large = START + b"X: " + b"x" * (MOST_BYTES - 500) + b"\r\n"
     long = b"GET /" + b"x" * (MOST_BYTES - 500) + b" HTTP/1.1\r\nHost: localhost\r\n"
     body = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % (8 * MOST_BYTES)
     ends = START + b"Connection: close\r\n\r\n"
-    head, rest = sent(port, large + b"\r\n", body + b"x" * 8 * MOST_BYTES, long + b"\r\n", ends)
+    head, rest = exchange(port, large + b"\r\n", body + b"x" * 8 * MOST_BYTES, long + b"\r\n", ends)
     assert head.split()[1] == b"200"
     assert rest.count(b"HTTP/1.1 200 OK") == 3
 
 
-def test_v1_a_head_that_comes_a_byte_at_a_time_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(HouseProtocol, "head_seconds", 0.5)
-    with serving(nothing) as port, socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+def test_v1_a_request_head_sent_byte_by_byte_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BoundedProtocol, "head_seconds", 0.5)
+    with serving(never_called) as port, socket.create_connection(("127.0.0.1", port), timeout=20) as client:
         client.sendall(START)
         client.settimeout(0.05)
-        until, answer = time.monotonic() + 20, b""
-        while not answer and time.monotonic() < until:
+        deadline, answer = time.monotonic() + 20, b""
+        while not answer and time.monotonic() < deadline:
             try:
                 client.sendall(b"x")
                 answer = client.recv(65536)
             except TimeoutError:
                 continue
         client.settimeout(20)
-        head, _empty, body = (answer + received(client)).partition(b"\r\n\r\n")
+        head, _empty, body = (answer + receive_all(client)).partition(b"\r\n\r\n")
     assert_refused((head, body), b"408")
 
 
-def test_v1_a_connection_that_asks_nothing_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(HouseProtocol, "head_seconds", 0.2)
-    with serving(nothing) as port:
-        assert sent(port) == (b"", b"")
+def test_v1_a_connection_without_a_request_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BoundedProtocol, "head_seconds", 0.2)
+    with serving(never_called) as port:
+        assert exchange(port) == (b"", b"")
 
 
-def test_v1_an_answer_that_takes_longer_than_a_head_may_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first bytes of a next request already wait."""
-    monkeypatch.setattr(HouseProtocol, "head_seconds", 0.1)
+def test_v1_the_time_limit_for_heads_does_not_cut_a_slow_response(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if the first bytes of the next request have arrived already."""
+    monkeypatch.setattr(BoundedProtocol, "head_seconds", 0.1)
 
     async def slow(scope: object, receive: object, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -176,7 +178,7 @@ def test_v1_an_answer_that_takes_longer_than_a_head_may_is_not_cut(monkeypatch: 
         await send({"type": "http.response.body", "body": b"end"})
 
     with serving(slow) as port:
-        _head, body = sent(port, START + b"\r\n", b"GET / HT")
+        _head, body = exchange(port, START + b"\r\n", b"GET / HT")
     assert body.count(b"slow ") == 5
     assert b"end" in body
 
@@ -199,5 +201,5 @@ def test_v1_a_refusal_is_not_written_into_the_answer_to_an_earlier_request(more:
         while b"begun" not in answer:
             answer += client.recv(65536)
         client.sendall(more)
-        assert b"HTTP/1.1" not in received(client)
+        assert b"HTTP/1.1" not in receive_all(client)
     assert answer.count(b"HTTP/1.1") == 1

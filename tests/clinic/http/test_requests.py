@@ -1,4 +1,4 @@
-"""Whether a request asks for a part of the page."""
+"""Whether a request asks for a fragment of the page."""
 
 import pytest
 from django.test import RequestFactory
@@ -8,7 +8,7 @@ from clinic.http.requests import wants_fragment
 
 
 @pytest.mark.parametrize(
-    ("headers", "part"),
+    ("headers", "fragment"),
     [
         ({"HX-Request": "true"}, True),
         ({}, False),
@@ -17,9 +17,9 @@ from clinic.http.requests import wants_fragment
     ],
     ids=["a part", "no script", "a link", "a step back"],
 )
-def test_a_link_and_a_step_back_get_the_whole_page(
-    rf: RequestFactory, headers: dict[str, str], part: bool
+def test_boosted_links_and_history_restores_get_the_whole_page(
+    rf: RequestFactory, headers: dict[str, str], fragment: bool
 ) -> None:
     request = rf.get("/files/", headers=headers)
     request.htmx = HtmxDetails(request)  # type: ignore[attr-defined]
-    assert wants_fragment(request) is part
+    assert wants_fragment(request) is fragment

@@ -1,5 +1,5 @@
-"""A log of each test's own, as the tests of the log itself have it."""
+"""The same fixtures as for tests/clinic/audit: each test has a log of its own."""
 
-from tests.clinic.audit.conftest import guarded, house, log_can_be_flushed
+from tests.clinic.audit.conftest import guarded, key_directory, log_can_be_flushed
 
-__all__ = ["guarded", "house", "log_can_be_flushed"]
+__all__ = ["guarded", "key_directory", "log_can_be_flushed"]

@@ -1,4 +1,4 @@
-"""What an administrator may do to an account, and to no other."""
+"""Changes of accounts and invitations affect only the account or invitation that is meant."""
 
 from datetime import timedelta
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 OWN = "Nobody changes their own account here. Please ask another administrator."
 
 
-def signed_in(user: User) -> Client:
+def client_of(user: User) -> Client:
     client = Client()
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
     return client
@@ -41,7 +41,7 @@ def make_invitation(token: str, email: str = "mary@lacuna.example", **fields: ob
     )
 
 
-def test_nobody_changes_their_own_power() -> None:
+def test_nobody_changes_their_own_roles_or_closes_their_own_account() -> None:
     boss = make_user(Role.ADMINISTRATOR)
     with pytest.raises(NotYours, match=OWN):
         change_roles(boss, {Role.ADMINISTRATOR, Role.DOCTOR}, by=boss)
@@ -51,7 +51,7 @@ def test_nobody_changes_their_own_power() -> None:
     assert (row.roles, row.is_active) == ({Role.ADMINISTRATOR}, True)
 
 
-def test_a_change_ends_the_sessions_of_this_person_alone() -> None:
+def test_a_change_ends_the_sessions_of_this_person_only() -> None:
     boss, mary, stan = make_user(Role.ADMINISTRATOR), make_user(Role.DOCTOR), make_user(Role.DOCTOR)
     change_roles(mary, {Role.TECHNICIAN}, by=boss)
     assert (stamp_of(mary), stamp_of(stan), stamp_of(boss)) == (1, 0, 0)
@@ -64,7 +64,7 @@ def test_a_change_ends_the_sessions_of_this_person_alone() -> None:
     assert grant.granted_by == boss
 
 
-def test_what_is_so_already_ends_no_session_and_is_no_entry() -> None:
+def test_a_change_without_effect_ends_no_session_and_writes_no_entry() -> None:
     boss, mary = make_user(Role.ADMINISTRATOR), make_user(Role.DOCTOR, Role.PATIENT)
     change_roles(mary, {Role.DOCTOR}, by=boss)
     set_active(mary, True, by=boss)
@@ -78,7 +78,7 @@ def test_what_is_so_already_ends_no_session_and_is_no_entry() -> None:
     [{"used_at": timezone.now()}, {"expires_at": timezone.now()}, {"role": Role.PATIENT}],
     ids=["used", "expired", "a patient's"],
 )
-def test_only_an_open_invitation_of_staff_is_taken_back(fields: dict[str, object]) -> None:
+def test_only_open_invitations_of_staff_can_be_taken_back(fields: dict[str, object]) -> None:
     boss, stays = make_user(Role.ADMINISTRATOR), make_invitation("another")
     found = make_invitation("this one", **fields)
     assert list(waiting()) == [stays]
@@ -90,7 +90,7 @@ def test_only_an_open_invitation_of_staff_is_taken_back(fields: dict[str, object
     assert Entry.objects.filter(action="person.invitation-withdrawn").count() == 1
 
 
-def test_coming_in_uses_up_this_invitation_alone() -> None:
+def test_accepting_uses_up_this_invitation_only() -> None:
     mine, other = make_invitation("mine"), make_invitation("other", "stan@lacuna.example")
     user = accept("mine", passphrase=PASSPHRASE)
     mine.refresh_from_db()
@@ -113,7 +113,7 @@ def test_an_address_that_has_an_account_gets_no_second_one() -> None:
     assert (found.used_at, User.objects.filter(email__iexact=found.email).count()) == (None, 1)
 
 
-def test_an_invitation_is_for_its_address_however_it_is_written() -> None:
+def test_an_invitation_matches_its_address_in_any_case() -> None:
     found = make_invitation("mine", "Mary@Lacuna.Example")
     mary, stan = make_user(email="mary@lacuna.example"), make_user()
     assert open_invitation("mine", existing=mary) == found
@@ -122,9 +122,9 @@ def test_an_invitation_is_for_its_address_however_it_is_written() -> None:
         open_invitation("mine", existing=stan)
 
 
-def test_whoever_gains_a_role_signs_in_again() -> None:
+def test_a_person_who_gains_a_role_has_to_sign_in_again() -> None:
     mary, stan = make_user(email="mary@lacuna.example"), make_user()
-    client = signed_in(mary)
+    client = client_of(mary)
     make_invitation("mine")
     assert accept("mine", existing=mary).roles == {Role.DOCTOR}
     assert (stamp_of(mary), stamp_of(stan)) == (1, 0)

@@ -1,4 +1,4 @@
-"""The outbox: read by whom a mail is for in a demonstration, and nowhere else."""
+"""The outbox page of a demonstration: people see the mails sent to them or by them."""
 
 import re
 
@@ -12,6 +12,7 @@ from clinic.outbox.models import Mail
 from clinic.people.invitations import invite
 from tests.factories import make_user
 from tests.mailers import send_mail_through
+from tests.outgoing import deliver
 
 pytestmark = pytest.mark.django_db
 
@@ -23,7 +24,7 @@ def demonstration(settings: django_settings) -> None:
 
 
 @pytest.mark.usefixtures("demonstration")
-def test_it_shows_what_was_sent_to_the_reader_newest_first(client: Client) -> None:
+def test_it_shows_mails_to_the_reader_newest_first(client: Client) -> None:
     desk = make_user(Role.RECEPTIONIST, email="Mary@lacuna.example")
     for number in (1, 2):
         send_mail(f"Letter {number}", "Come to https://lacuna.example/", None, ["mary@lacuna.example"])
@@ -35,12 +36,13 @@ def test_it_shows_what_was_sent_to_the_reader_newest_first(client: Client) -> No
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("demonstration")
-def test_nobody_reads_a_link_that_opens_the_account_of_somebody_else(client: Client) -> None:
+def test_nobody_sees_links_that_open_another_persons_account(client: Client) -> None:
     desk, boss = make_user(Role.RECEPTIONIST), make_user(Role.ADMINISTRATOR)
     joel = make_user(Role.PATIENT, email="joel@lacuna.example")
     client.post("/account/password/reset/", {"email": joel.email})
     invite("joel@lacuna.example", "Joel", Role.PATIENT, by=desk, base="https://lacuna.example/")
     invite("joel@lacuna.example", "Joel", Role.DOCTOR, by=boss, base="https://lacuna.example/")
+    assert deliver() == 2
     reset, by_desk, by_boss = (mail.body for mail in Mail.objects.order_by("at", "pk"))
     assert "/account/password/reset/key/" in reset
     for reader, sent in ((desk, by_desk), (boss, by_boss)):
@@ -50,7 +52,7 @@ def test_nobody_reads_a_link_that_opens_the_account_of_somebody_else(client: Cli
         assert links == set(re.findall(r"https?://\S+", sent))
 
 
-def test_a_house_that_is_no_demonstration_has_none(client: Client, settings: django_settings) -> None:
+def test_without_demonstration_mode_there_is_no_outbox(client: Client, settings: django_settings) -> None:
     settings.LACUNA_DEMO = False
     client.force_login(make_user(Role.RECEPTIONIST))
     assert client.get("/outbox/").status_code == 404

@@ -1,6 +1,7 @@
-"""The administrator's pages: who has an account, with which roles, and its end."""
+"""The administrator's pages: accounts, their roles, invitations, closing an account."""
 
 import re
+from unicodedata import normalize
 
 import pytest
 from django.core import mail
@@ -8,13 +9,14 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from clinic.accounts.models import Invitation, Role, User
 from clinic.audit.models import Entry
-from clinic.people.invitations import invite
+from clinic.people.invitations import digest, invite
 from clinic.people.validators import ClinicNameValidator
+from tests.edits import edit
 from tests.factories import make_user
+from tests.outgoing import deliver
 
 pytestmark = pytest.mark.django_db
 
@@ -34,17 +36,16 @@ def roles_of(user: User) -> set[str]:
     return set(User.objects.get(pk=user.pk).roles)
 
 
-def test_staff_are_invited_by_mail(
-    admin: User, client: Client, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
-) -> None:
+def test_staff_are_invited_by_mail(admin: User, client: Client) -> None:
     fields = {
         "do": "invite",
         "name": "Patrick Wertz",
         "email": "patrick@lacuna.example",
         "role": "technician",
     }
-    with django_capture_on_commit_callbacks(execute=True):
-        assert client.post("/people/", fields).status_code == 302
+    page = client.post("/people/", fields, follow=True).content.decode()
+    assert "The invitation is queued. It leaves in a moment." in page
+    assert deliver() == 1
     made = Invitation.objects.get()
     assert (made.email, made.role, made.invited_by) == ("patrick@lacuna.example", "technician", admin)
     (message,) = mail.outbox
@@ -61,7 +62,7 @@ def test_staff_are_invited_by_mail(
 @pytest.mark.parametrize(
     "change", [{"email": "no address"}, {"role": "patient"}, {"role": "root"}, {"name": ""}, {"do": "other"}]
 )
-def test_a_faulty_invitation_sends_nothing(change: dict[str, str], admin: User, client: Client) -> None:
+def test_an_invalid_invitation_is_not_created(change: dict[str, str], admin: User, client: Client) -> None:
     fields = {"do": "invite", "name": "Patrick", "email": "patrick@lacuna.example", "role": "technician"}
     assert client.post("/people/", fields | change).status_code == 200
     assert not Invitation.objects.exists()
@@ -74,7 +75,7 @@ def test_an_address_with_an_account_is_not_invited_again(admin: User, client: Cl
     assert "There is an account for this address already." in answer.content.decode()
 
 
-def test_an_invitation_of_a_patient_is_not_the_administrators(admin: User, client: Client) -> None:
+def test_administrators_cannot_see_or_withdraw_invitations_of_patients(admin: User, client: Client) -> None:
     made = invite("joel@lacuna.example", "Joel", Role.PATIENT, by=admin, base="http://testserver/")
     client.post("/people/", {"do": "take-back", "invitation": str(made.pk)})
     assert "Joel" not in client.get("/people/").content.decode()
@@ -83,7 +84,7 @@ def test_an_invitation_of_a_patient_is_not_the_administrators(admin: User, clien
 
 def test_roles_are_given_and_taken(admin: User, client: Client) -> None:
     user = make_user(Role.TECHNICIAN)
-    client.post(f"/people/{user.pk}/", {"do": "roles", "roles": ["doctor", "receptionist"]})
+    edit(client, f"/people/{user.pk}/", {"do": "roles", "roles": ["doctor", "receptionist"]})
     assert roles_of(user) == {Role.DOCTOR, Role.RECEPTIONIST}
     (entry,) = Entry.objects.all()
     assert (entry.action, entry.actor, entry.subject) == (
@@ -100,28 +101,28 @@ def test_roles_are_given_and_taken(admin: User, client: Client) -> None:
     }
 
 
-def test_changing_nothing_writes_nothing(admin: User, client: Client) -> None:
+def test_saving_without_a_change_writes_no_entry(admin: User, client: Client) -> None:
     user = make_user(Role.TECHNICIAN)
-    client.post(f"/people/{user.pk}/", {"do": "roles", "roles": ["technician"]})
+    edit(client, f"/people/{user.pk}/", {"do": "roles", "roles": ["technician"]})
     assert actions() == []
     assert User.objects.get(pk=user.pk).stamp == 0
 
 
-def test_a_role_that_is_not_the_administrators_to_give(admin: User, client: Client) -> None:
+def test_an_administrator_cannot_grant_the_patient_role(admin: User, client: Client) -> None:
     user = make_user(Role.TECHNICIAN)
-    assert client.post(f"/people/{user.pk}/", {"do": "roles", "roles": ["patient"]}).status_code == 200
+    assert edit(client, f"/people/{user.pk}/", {"do": "roles", "roles": ["patient"]}).status_code == 200
     assert roles_of(user) == {Role.TECHNICIAN}
 
 
-def test_that_a_colleague_is_a_patient_is_not_shown_and_not_taken(admin: User, client: Client) -> None:
+def test_a_colleagues_patient_role_is_not_shown_and_not_removed(admin: User, client: Client) -> None:
     user = make_user(Role.TECHNICIAN, Role.PATIENT)
     for page in ("/people/", f"/people/{user.pk}/"):
         assert "patient" not in client.get(page).content.decode().lower()
-    client.post(f"/people/{user.pk}/", {"do": "roles", "roles": ["doctor"]})
+    edit(client, f"/people/{user.pk}/", {"do": "roles", "roles": ["doctor"]})
     assert roles_of(user) == {Role.DOCTOR, Role.PATIENT}
 
 
-def test_closing_an_account_is_asked_twice(admin: User, client: Client) -> None:
+def test_closing_an_account_needs_a_confirmation(admin: User, client: Client) -> None:
     user = make_user(Role.TECHNICIAN)
     answer = client.post(f"/people/{user.pk}/", {"do": "close"})
     assert answer.status_code == 200
@@ -145,23 +146,21 @@ def test_nobody_changes_their_own_account(fields: dict[str, str], admin: User, c
     assert "This is your own account." in client.get(f"/people/{admin.pk}/").content.decode()
 
 
-def test_the_list_costs_the_same_for_one_and_for_many(admin: User, client: Client) -> None:
-    def cost() -> int:
-        with CaptureQueriesContext(
-            connection,
-        ) as queries:
+def test_the_number_of_queries_does_not_depend_on_the_number_of_people(admin: User, client: Client) -> None:
+    def count_queries() -> int:
+        with CaptureQueriesContext(connection) as queries:
             assert client.get("/people/").status_code == 200
         return len(queries)
 
     client.get("/people/")
-    one = cost()
+    one = count_queries()
     for _number in range(3):
         make_user(Role.DOCTOR, Role.TECHNICIAN)
-    assert cost() == one
+    assert count_queries() == one
 
 
 def refusals(passphrase: str) -> list[str]:
-    """What the validator says against a passphrase."""
+    """The messages with which the validator refuses a passphrase; none if it accepts it."""
     try:
         ClinicNameValidator().validate(passphrase)
     except ValidationError as refusal:
@@ -180,12 +179,56 @@ def refusals(passphrase: str) -> list[str]:
         "lacunalacunalacuna",
     ],
 )
-def test_the_clinics_name_is_no_passphrase(refused: str) -> None:
+def test_the_clinics_name_alone_is_refused_as_a_passphrase(refused: str) -> None:
     assert len(refusals(refused)) == 1
 
 
 @pytest.mark.parametrize(
-    "taken", ["lacuna and the sea", "a quiet winter beach", "écluse, lagune, marée", "🌊" * 20]
+    "accepted", ["lacuna and the sea", "a quiet winter beach", "écluse, lagune, marée", "🌊" * 20]
 )
-def test_a_passphrase_may_hold_the_clinics_name(taken: str) -> None:
-    assert refusals(taken) == []
+def test_a_passphrase_may_contain_the_clinics_name(accepted: str) -> None:
+    assert refusals(accepted) == []
+
+
+def test_b7_an_invited_person_says_which_part_of_their_name_comes_first(admin: User, client: Client) -> None:
+    for language, family_name_first in {"en": False, "vi": True}.items():
+        made = invite(f"anh@{language}.example", "Nguyễn Ánh", Role.DOCTOR, by=admin, base="http://x/")
+        Invitation.objects.filter(pk=made.pk).update(token_digest=digest(language))
+        visitor = Client(headers={"accept-language": language})
+        page = visitor.get(f"/invitation/{language}/")
+        assert page.context["form"]["family_name_first"].value() is family_name_first
+        fields = {"name": normalize("NFD", "Nguyễn Thị Ánh"), "passphrase": "a quiet winter beach"}
+        ticked = {"family_name_first": "on"} if family_name_first else {}
+        assert visitor.post(f"/invitation/{language}/", fields | ticked).status_code == 302
+        user = User.objects.get(email=f"anh@{language}.example")
+        assert (user.name, user.family_name_first) == ("Nguyễn Thị Ánh", family_name_first)
+        assert user.short_name == ("N. Ánh" if family_name_first else "Nguyễn T.")
+
+
+def test_b7_an_administrator_says_which_part_of_a_name_comes_first(admin: User, client: Client) -> None:
+    user = make_user(Role.DOCTOR, name="Nguyễn Thị Ánh")
+    page = client.get(f"/people/{user.pk}/").content.decode()
+    assert "The given name comes first. On boards the name is “Nguyễn T.”." in page
+    for _again in range(2):
+        assert client.post(f"/people/{user.pk}/", {"do": "family-name-first"}).status_code == 302
+    page = client.get(f"/people/{user.pk}/").content.decode()
+    assert "The family name comes first. On boards the name is “N. Ánh”." in page
+    assert actions() == ["person.name-order-changed"]
+    assert Entry.objects.get().details == {"family_name_first": True}
+    client.post(f"/people/{user.pk}/", {"do": "given-name-first"})
+    user.refresh_from_db()
+    assert user.short_name == "Nguyễn T."
+    client.post(f"/people/{admin.pk}/", {"do": "family-name-first"})
+    assert User.objects.get(pk=admin.pk).family_name_first is False
+
+
+def test_b7_the_people_page_sorts_as_the_readers_language_does(admin: User, client: Client) -> None:
+    for name in ("Lê Dũng", "Trần Đạt", "Đỗ Anh"):
+        make_user(Role.DOCTOR, name=name, family_name_first=True)
+
+    def shown(language: str) -> list[str]:
+        page = client.get("/people/", headers={"accept-language": language})
+        return [user.name for user in page.context["page"].object_list]
+
+    assert shown("en") == ["Anna Clerk", "Đỗ Anh", "Lê Dũng", "Trần Đạt"]
+    assert shown("vi") == ["Đỗ Anh", "Anna Clerk", "Lê Dũng", "Trần Đạt"]

@@ -1,4 +1,4 @@
-"""What the logs of the house do not show."""
+"""What the server's log shows of refused requests and of errors."""
 
 import logging
 import logging.config
@@ -12,10 +12,10 @@ from tests.factories import make_user
 
 
 @pytest.mark.django_db
-def test_a_refused_page_is_one_line_and_a_fault_has_its_traceback(
+def test_a_refusal_is_one_line_and_an_error_has_a_traceback(
     client: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    logging.config.dictConfig(settings.LOGGING)  # its handler writes to what is captured now
+    logging.config.dictConfig(settings.LOGGING)  # so that the handler writes to the captured stderr
     client.force_login(make_user(Role.TECHNICIAN))
     assert client.get("/audit/").status_code == 403
     assert [line.split(" ", 2)[2] for line in capsys.readouterr().err.splitlines()] == [
@@ -25,7 +25,7 @@ def test_a_refused_page_is_one_line_and_a_fault_has_its_traceback(
         raise ValueError("invitation /invitation/c0ffee/")
     except ValueError:
         logging.getLogger("lacuna").exception("a fault")
-    said = capsys.readouterr().err
-    assert "Traceback" in said
-    assert "/invitation/[ ]" in said
-    assert "c0ffee" not in said
+    output = capsys.readouterr().err
+    assert "Traceback" in output
+    assert "/invitation/[ ]" in output
+    assert "c0ffee" not in output

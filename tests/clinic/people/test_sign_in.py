@@ -1,4 +1,4 @@
-"""A1 to A3, A9 to A11: who comes in, how, and when their session ends."""
+"""A1 to A3, A9 to A11: signing in, passphrases, throttling, and what ends a session."""
 
 from typing import Any
 
@@ -25,25 +25,25 @@ def signed_in(client: Client) -> bool:
     return client.get("/account/password/change/").status_code == 200
 
 
-def story(*actions: str) -> list[tuple[str, str, str]]:
+def recorded_actions(*actions: str) -> list[tuple[str, str, str]]:
     entries = Entry.objects.filter(action__in=actions).order_by("index")
     return [(entry.action, entry.actor, entry.subject) for entry in entries]
 
 
-def test_signing_in_and_out_is_on_record(client: Client) -> None:
+def test_signing_in_and_out_is_recorded(client: Client) -> None:
     user = make_user(Role.DOCTOR)
     assert sign_in(client, user.email)["Location"] == "/"
     assert signed_in(client)
     client.post("/account/logout/")
     assert not signed_in(client)
     who = f"user:{user.pk}"
-    assert story("person.signed-in", "person.signed-out", "person.sign-in-failed") == [
+    assert recorded_actions("person.signed-in", "person.signed-out", "person.sign-in-failed") == [
         ("person.signed-in", who, who),
         ("person.signed-out", who, who),
     ]
 
 
-def test_an_address_is_found_however_it_is_written(client: Client) -> None:
+def test_an_email_address_is_matched_in_any_case(client: Client) -> None:
     make_user(Role.DOCTOR, email="Howard.M@Lacuna.Example")
     assert sign_in(client, "HOWARD.m@lacuna.example").status_code == 302
     assert signed_in(client)
@@ -59,7 +59,7 @@ def test_an_address_is_found_however_it_is_written(client: Client) -> None:
         "q9" * 500,
     ],
 )
-def test_a1_every_letter_of_a_passphrase_counts(passphrase: str, client: Client) -> None:
+def test_a1_every_character_of_a_passphrase_counts(passphrase: str, client: Client) -> None:
     user = User.objects.create_user("long@lacuna.example", passphrase, name="Somebody")
     assert sign_in(client, user.email, passphrase[:-1]).status_code == 200
     assert not signed_in(client)
@@ -67,7 +67,7 @@ def test_a1_every_letter_of_a_passphrase_counts(passphrase: str, client: Client)
     assert signed_in(client)
 
 
-def test_a2_known_and_unknown_accounts_are_answered_alike(
+def test_a2_failed_sign_ins_look_the_same_for_known_and_unknown_accounts(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hashes: list[str] = []
@@ -90,7 +90,7 @@ def test_a2_known_and_unknown_accounts_are_answered_alike(
     assert answers[0] == answers[1] == answers[2]
 
 
-def test_a2_a_forgotten_passphrase_is_answered_alike(client: Client) -> None:
+def test_a2_passphrase_resets_look_the_same_for_known_and_unknown_accounts(client: Client) -> None:
     make_user(Role.DOCTOR, email="known@lacuna.example")
     answers = [
         client.post("/account/password/reset/", {"email": f"{word}@lacuna.example"})
@@ -104,7 +104,7 @@ def test_a2_a_forgotten_passphrase_is_answered_alike(client: Client) -> None:
     assert "/password/reset/key/" not in str(mail.outbox[1].body)
 
 
-def test_failed_sign_ins_are_on_record_without_what_was_typed(client: Client) -> None:
+def test_failed_sign_ins_are_recorded_without_what_was_typed(client: Client) -> None:
     user = make_user(Role.DOCTOR)
     closed = make_user(Role.DOCTOR, is_active=False)
     sign_in(client, user.email, "hunter2 hunter2")
@@ -112,17 +112,17 @@ def test_failed_sign_ins_are_on_record_without_what_was_typed(client: Client) ->
     answer = sign_in(client, closed.email)
     assert answer["Location"] == "/account/inactive/"
     assert not signed_in(client)
-    assert story("person.sign-in-failed", "person.signed-in") == [
+    assert recorded_actions("person.sign-in-failed", "person.signed-in") == [
         ("person.sign-in-failed", "visitor", f"user:{user.pk}"),
         ("person.sign-in-failed", "visitor", "user:unknown"),
         ("person.sign-in-failed", "visitor", f"user:{closed.pk}"),
     ]
-    told = " ".join(str(entry.__dict__) for entry in Entry.objects.all())
-    assert "hunter2" not in told
-    assert "nobody@" not in told
+    recorded = " ".join(str(entry.__dict__) for entry in Entry.objects.all())
+    assert "hunter2" not in recorded
+    assert "nobody@" not in recorded
 
 
-def test_a3_throttling_is_per_account_and_spares_neighbours(client: Client) -> None:
+def test_a3_throttling_is_per_account_and_does_not_affect_others(client: Client) -> None:
     attacked = make_user(Role.DOCTOR)
     neighbour = make_user(Role.DOCTOR)
     for number in range(10):
@@ -135,7 +135,7 @@ def test_a3_throttling_is_per_account_and_spares_neighbours(client: Client) -> N
     assert signed_in(client)
 
 
-def test_a9_a_role_or_the_end_of_an_account_ends_its_sessions(client: Client) -> None:
+def test_a9_changing_roles_or_closing_the_account_ends_its_sessions(client: Client) -> None:
     admin, user = make_user(Role.ADMINISTRATOR), make_user(Role.DOCTOR)
     sign_in(client, user.email)
     change_roles(user, {Role.TECHNICIAN}, by=admin)
@@ -146,7 +146,7 @@ def test_a9_a_role_or_the_end_of_an_account_ends_its_sessions(client: Client) ->
     assert not signed_in(client)
 
 
-def test_a9_a_new_passphrase_ends_the_other_sessions_and_is_on_record() -> None:
+def test_a9_a_new_passphrase_ends_the_other_sessions_and_is_recorded() -> None:
     user, here, there = make_user(Role.DOCTOR), Client(), Client()
     sign_in(here, user.email)
     sign_in(there, user.email)
@@ -157,10 +157,10 @@ def test_a9_a_new_passphrase_ends_the_other_sessions_and_is_on_record() -> None:
     assert answer.status_code == 302
     assert signed_in(here)
     assert not signed_in(there)
-    assert len(story("person.passphrase-changed")) == 1
+    assert len(recorded_actions("person.passphrase-changed")) == 1
 
 
-def test_a11_reauthentication_wants_this_persons_passphrase(client: Client) -> None:
+def test_a11_reauthentication_needs_this_persons_passphrase(client: Client) -> None:
     user = make_user(Role.DOCTOR)
     client.force_login(user)
     page = "/account/reauthenticate/"
@@ -169,8 +169,8 @@ def test_a11_reauthentication_wants_this_persons_passphrase(client: Client) -> N
     assert (answer.status_code, answer["Location"]) == (302, "/today/")
 
 
-def test_a11_another_persons_passphrase_confirms_nobody(client: Client) -> None:
-    """Though allauth's own table says that the address is the other person's."""
+def test_a11_another_persons_passphrase_is_refused(client: Client) -> None:
+    """Even if allauth's EmailAddress table assigns the address to the other person."""
     user = make_user(Role.DOCTOR)
     other = User.objects.create_user("other@lacuna.example", "another, longer winter", name="Somebody")
     EmailAddress.objects.create(user=other, email=user.email, verified=True)
@@ -204,7 +204,7 @@ def test_nobody_changes_their_own_address(client: Client) -> None:
     assert answer.status_code == 403
 
 
-@pytest.mark.parametrize("onward", ["http://[", "//[x", "http://\u2100.example/"])
-def test_an_address_to_go_on_to_that_cannot_be_read_is_left_out(client: Client, onward: str) -> None:
-    assert client.get(LOGIN, {"next": onward}).status_code == 200
-    assert sign_in(client, make_user().email, next=onward)["Location"] == "/"
+@pytest.mark.parametrize("next_url", ["http://[", "//[x", "http://\u2100.example/"])
+def test_an_invalid_next_address_is_ignored(client: Client, next_url: str) -> None:
+    assert client.get(LOGIN, {"next": next_url}).status_code == 200
+    assert sign_in(client, make_user().email, next=next_url)["Location"] == "/"

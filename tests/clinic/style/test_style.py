@@ -1,4 +1,4 @@
-"""The living style page: whatever the house is made of stands on it, rendered from the thing itself."""
+"""The style page: it shows every component, variant, class and token, rendered by the real templates."""
 
 import re
 from pathlib import Path
@@ -18,14 +18,14 @@ pytestmark = pytest.mark.django_db
 
 ROOT = Path(settings.BASE_DIR)
 SHEETS = [ROOT / "static" / f"{name}.css" for name in ("base", "forms", "components", "board")]
-# What cannot stand within another page or board: the frame of a door, a scale of twelve hours, a place on it.
+# Classes that the page cannot show: the frame of a whole page, a board of twelve hours, positions on a board.
 FRAMES = {"door", "board--48q"}
-PLACES = re.compile(r"(at|for)-\d+")
+POSITIONS = re.compile(r"(at|for)-\d+")
 
 
 @pytest.fixture
 def answer(client: Client) -> TemplateResponse:
-    """The page as the front desk gets it."""
+    """The response that a receptionist gets."""
     client.force_login(make_user(Role.RECEPTIONIST))
     return client.get(reverse("style"))
 
@@ -36,11 +36,11 @@ def page(answer: TemplateResponse) -> Page:
 
 
 def classes(page: Page) -> set[str]:
-    """Every class that an element of the page has."""
-    return {name for e in page.elements for name in e.attributes.get("class", "").split()}
+    """All CSS classes of the page's elements."""
+    return {name for element in page.elements for name in element.attributes.get("class", "").split()}
 
 
-def test_staff_may_look_and_patients_may_not(client: Client) -> None:
+def test_staff_may_open_the_page_and_patients_may_not(client: Client) -> None:
     for role in Role:
         client.force_login(make_user(role))
         assert client.get(reverse("style")).status_code == (200 if role in STAFF_ROLES else 403)
@@ -51,19 +51,21 @@ def test_every_fragment_of_the_components_is_shown(answer: TemplateResponse) -> 
     assert components - {template.name for template in answer.templates} == set()
 
 
-def test_every_variant_that_the_sheets_know_is_shown(page: Page) -> None:
-    """Each `block--kind` class of the shared sheets: a new kind of button or tag has to be looked at here."""
-    known = {
+def test_every_variant_in_the_style_sheets_is_shown(page: Page) -> None:
+    """Each `block--kind` class of the shared style sheets: a new kind of button needs an example here."""
+    variants = {
         name
         for sheet in SHEETS
-        for name in re.findall(r"\.([a-z-]+--[a-z-]+)\b(?!\d)", re.sub(r"/\*.*?\*/", "", sheet.read_text()))
+        for name in re.findall(
+            r"\.([a-z-]+--[a-z-]+)\b(?!\d)", re.sub(r"/\*.*?\*/", "", sheet.read_text(), flags=re.S)
+        )
     }
-    assert len(known) > 30
-    assert known - classes(page) == set()
+    assert len(variants) > 30
+    assert variants - classes(page) == set()
 
 
-def test_every_class_that_the_guide_names_is_shown(page: Page) -> None:
-    """docs/look.md is the contract; what it calls a class, and a sheet of ours styles, stands on the page."""
+def test_every_class_that_docs_look_names_is_shown(page: Page) -> None:
+    """Each class that docs/look.md names and one of our style sheets styles."""
     styled = {
         name
         for sheet in SHEETS
@@ -71,12 +73,12 @@ def test_every_class_that_the_guide_names_is_shown(page: Page) -> None:
     }
     guide = (ROOT / "docs" / "look.md").read_text()
     words = {word for code in re.findall(r"`([^`\n]+)`", guide) for word in re.findall(r"[a-z][\w-]*", code)}
-    named = {word for word in words & styled if not PLACES.fullmatch(word)} - FRAMES
+    named = {word for word in words & styled if not POSITIONS.fullmatch(word)} - FRAMES
     assert len(named) > 50
     assert named - classes(page) == set()
 
 
-def test_every_token_is_shown_with_what_it_is(page: Page) -> None:
+def test_every_token_is_shown_with_its_value(page: Page) -> None:
     css = (ROOT / "static" / "tokens.css").read_text()
     tokens = read_tokens()
     shown = (
@@ -85,11 +87,11 @@ def test_every_token_is_shown_with_what_it_is(page: Page) -> None:
         | tokens.space.keys()
         | tokens.motion.keys()
     )
-    # Typefaces, measures, and what lets something through, which is no color by itself.
-    rest = {"sans", "serif", "mono", "gutter", "radius", "target", "header", "measure"}
-    rest |= {"veil", "sea-veil", "paper-veil", "lacuna", "lacuna-over"}
-    rest |= {"print-line", "print-shadow", "map-end", "childhood-open"}
-    assert defined(css).keys() - shown == rest
+    # Not shown: typefaces, measures, and transparent colors.
+    not_shown = {"sans", "serif", "mono", "gutter", "radius", "target", "header", "measure"}
+    not_shown |= {"veil", "sea-veil", "paper-veil", "lacuna", "lacuna-over"}
+    not_shown |= {"print-line", "print-shadow", "map-end", "childhood-open"}
+    assert defined(css).keys() - shown == not_shown
     assert {f"type-{name}" for name in tokens.type} | {f"motion-{name}" for name in tokens.motion} <= classes(
         page
     )
@@ -101,7 +103,7 @@ def test_every_token_is_shown_with_what_it_is(page: Page) -> None:
     assert "on paper 15.2, white on it 16.1" in page.text
 
 
-def test_each_class_of_the_page_itself_names_a_token() -> None:
+def test_each_class_of_style_css_is_named_after_a_token() -> None:
     css = (ROOT / "static" / "style.css").read_text()
     tokens = read_tokens()
     assert dict(re.findall(r"\.type-([\w-]+) \{ font: var\(--([\w-]+)\)", css)) == {n: n for n in tokens.type}
@@ -121,7 +123,7 @@ def test_each_state_of_a_field_is_shown(page: Page) -> None:
     assert "disabled" in page.one("button", class_="button button--alarm", disabled="").attributes
 
 
-def test_the_page_says_the_same_in_vietnamese(client: Client) -> None:
+def test_the_page_exists_in_vietnamese(client: Client) -> None:
     client.force_login(make_user(Role.TECHNICIAN))
     client.cookies[settings.LANGUAGE_COOKIE_NAME] = "vi"
     assert client.get(reverse("style")).status_code == 200

@@ -1,4 +1,4 @@
-"""A backup is of one moment, holds no key, is read again before it counts, and is whole or not there."""
+"""A backup shows one moment, contains no key, is verified after writing, and is complete or not there."""
 
 import resource
 import shutil
@@ -25,26 +25,26 @@ from erasure.runs.models import Run
 from patients.vault.configured import key_store
 from patients.vault.models import StoredObject
 from patients.vault.objects import destroy, mark_for_destruction, storage
-from patients.vault.replicas import HEADER_MARK
-from tests.erasure.backups.elsewhere import empty_house
+from patients.vault.replicas import HEADER_MARK, SLOT, Slot
+from tests.erasure.backups.empty_installation import empty_installation
 from tests.factories import make_case, make_keepsake, make_memory, make_run
-from tests.house import ROOT, House, environment, house, until
+from tests.processes import ROOT, StartedProcesses, environment, started_processes, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def processes() -> Iterator[House]:
-    with house() as mine:
+def processes() -> Iterator[StartedProcesses]:
+    with started_processes() as mine:
         yield mine
 
 
 def command(*words: str, limit: int = 0, **env: str) -> "subprocess.CompletedProcess[str]":
-    """Run one of the house's commands; `limit`: bytes that any file of it may have."""
+    """Run `manage.py` with these arguments. limit: the largest size of a file it may write, in bytes."""
     limits = (limit or resource.RLIM_INFINITY, resource.RLIM_INFINITY)
     return subprocess.run(  # noqa: S603
         [sys.executable, str(ROOT / "manage.py"), *words],
-        # Python would keep the compiled module that the limit cut short, and trip over it ever after.
+        # Python would store compiled modules that the limit cut off, and later runs would fail on them.
         env=environment(PYTHONDONTWRITEBYTECODE="1", **env),
         capture_output=True,
         text=True,
@@ -53,53 +53,55 @@ def command(*words: str, limit: int = 0, **env: str) -> "subprocess.CompletedPro
     )
 
 
-def test_it_holds_the_database_and_the_ciphertext_and_says_so(tmp_path: Path) -> None:
+def test_a_backup_contains_the_database_and_the_ciphertext(tmp_path: Path) -> None:
     make_keepsake(make_memory(make_case()))
-    backup, made = make_backup(tmp_path / "backup")
+    backup, manifest = make_backup(tmp_path / "backup")
     directory = Path(backup.directory)
-    assert check(directory) == made
+    assert check(directory) == manifest
     live = StoredObject.objects.live().exclude(blob="")
-    assert {item.name for item in made.objects} == {row.blob for row in live}
-    for item in made.objects:
+    assert {item.name for item in manifest.objects} == {row.blob for row in live}
+    for item in manifest.objects:
         assert (directory / "objects" / item.name[:2] / item.name).read_bytes() == Path(
             storage().path(item.name)
         ).read_bytes()
-    assert made.log_size == TreeHead.objects.get().size - 1  # its own line was not yet in it
+    assert manifest.log_size == TreeHead.objects.get().size - 1  # its own entry was written later
     entry = Entry.objects.get(action="backup.made")
-    assert entry.details["digest"] == made.digest == backup.digest
-    assert entry.details["bytes"] == backup.size == made.size
+    assert entry.details["digest"] == manifest.digest == backup.digest
+    assert entry.details["bytes"] == backup.size == manifest.size
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in directory.rglob("*") if path.is_file()} == {0o600}
     assert verify_log().problems == []
 
 
-def test_no_byte_of_a_key_is_in_it(tmp_path: Path) -> None:
+def test_a_backup_contains_no_byte_of_a_key(tmp_path: Path) -> None:
     make_keepsake(make_memory(make_case()))
     keys = [bytes(key_store().get(key_id)) for key_id in key_store().ids()]
     make_backup(tmp_path / "backup")
-    everything = b"".join(path.read_bytes() for path in (tmp_path / "backup").rglob("*") if path.is_file())
+    backup_bytes = b"".join(path.read_bytes() for path in (tmp_path / "backup").rglob("*") if path.is_file())
     slots = (Path(django_settings.LACUNA_KEYS_DIR) / "slots").read_bytes()
-    wrapped = [slots[at + 32 : at + 80] for at in range(128, 128 * (len(keys) + 1), 128)]
+    # The first slot is the header. A slot for each key follows it.
+    starts = range(SLOT, SLOT * (len(keys) + 1), SLOT)
+    wrapped = [Slot.parsed(slots[start : start + SLOT]).wrapped for start in starts]
     assert len(keys) == len(wrapped) == 6
-    assert not [1 for secret in (*keys, *wrapped) if secret in everything]
-    assert HEADER_MARK not in everything
+    assert not [1 for secret in (*keys, *wrapped) if secret in backup_bytes]
+    assert HEADER_MARK not in backup_bytes
     assert key_material(tmp_path / "backup") == []
 
 
 @pytest.mark.parametrize("name", ["slots", "root-key", "renamed"])
-def test_key_material_is_known_by_name_and_by_its_first_bytes(name: str, tmp_path: Path) -> None:
+def test_key_material_is_recognised_by_name_and_by_its_first_bytes(name: str, tmp_path: Path) -> None:
     make_case()
     key_store()
-    (tmp_path / "deep" / "er").mkdir(parents=True)
-    shutil.copyfile(Path(django_settings.LACUNA_KEYS_DIR) / "slots", tmp_path / "deep" / "er" / name)
-    assert key_material(tmp_path / "deep") == [f"er/{name}"]
-    shutil.copyfile(Path(django_settings.LACUNA_KEYS_DIR) / "epochs", tmp_path / "deep" / "er" / name)
-    assert key_material(tmp_path / "deep") == [f"er/{name}"]
-    (tmp_path / "deep" / "er" / name).unlink()
-    assert key_material(tmp_path / "deep") == []
+    (tmp_path / "outer" / "inner").mkdir(parents=True)
+    shutil.copyfile(Path(django_settings.LACUNA_KEYS_DIR) / "slots", tmp_path / "outer" / "inner" / name)
+    assert key_material(tmp_path / "outer") == [f"inner/{name}"]
+    shutil.copyfile(Path(django_settings.LACUNA_KEYS_DIR) / "epochs", tmp_path / "outer" / "inner" / name)
+    assert key_material(tmp_path / "outer") == [f"inner/{name}"]
+    (tmp_path / "outer" / "inner" / name).unlink()
+    assert key_material(tmp_path / "outer") == []
 
 
-def test_what_is_destroyed_while_it_is_made_may_be_missing_and_what_is_lost_is_told(
+def test_destroyed_objects_may_be_missing_and_lost_objects_are_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone, lost, kept = (make_keepsake(make_memory(make_case())) for _ in range(3))
@@ -113,16 +115,16 @@ def test_what_is_destroyed_while_it_is_made_may_be_missing_and_what_is_lost_is_t
         return taken
 
     monkeypatch.setattr(create.database, "take", take_and_destroy)
-    _backup, made = make_backup(tmp_path / "backup")
-    names = {item.name for item in made.objects}
+    _backup, manifest = make_backup(tmp_path / "backup")
+    names = {item.name for item in manifest.objects}
     assert not names & {row.pk.hex for row in StoredObject.objects.filter(keepsake=gone)}
     assert {row.pk.hex for row in StoredObject.objects.filter(keepsake=kept).exclude(role="seal")} <= names
-    assert made.missing == [lost.picture_id.hex if lost.picture_id else ""]
+    assert manifest.missing == [lost.picture_id.hex if lost.picture_id else ""]
     assert Entry.objects.get(action="backup.made").details["missing"] == 1
 
 
 @pytest.mark.processes
-def test_it_is_of_one_moment_while_a_worker_writes(processes: House, tmp_path: Path) -> None:
+def test_a_backup_shows_one_moment_while_a_worker_writes(processes: StartedProcesses, tmp_path: Path) -> None:
     run = make_run(memories=3, pace=3)
     processes.worker()
     processes.supervisor()
@@ -134,36 +136,36 @@ def test_it_is_of_one_moment_while_a_worker_writes(processes: House, tmp_path: P
     until(lambda: Run.objects.filter(pk=run.pk, certificate__isnull=False).exists(), "the run ends")
     assert len(set(sizes)) == 4
     for number, size in enumerate(sizes):
-        with empty_house(tmp_path):
+        with empty_installation(tmp_path):
             restore(tmp_path / f"backup-{number}")
             assert TreeHead.objects.get().size == size == Entry.objects.count()
             problems = [text for text in verify_log().problems if "tail was cut" not in text]
             assert problems == []
             connection.check_constraints()
-            half = StoredObject.objects.live().exclude(role="seal")
+            live = StoredObject.objects.live().exclude(role="seal")
             present = set(storage().listdir("")[1])
-            # Of what lived at that moment only what was destroyed since may be missing; nothing is extra.
-            assert present <= {row.blob for row in half}
+            # Objects destroyed since the backup may be missing; no file is extra.
+            assert present <= {row.blob for row in live}
 
 
 @pytest.mark.processes
-def test_on_a_full_disk_nothing_half_is_left(tmp_path: Path) -> None:
+def test_on_a_full_disk_no_partial_backup_is_left(tmp_path: Path) -> None:
     make_keepsake(make_memory(make_case()))
     (tmp_path / "backups").mkdir()
-    ended = command("backup", str(tmp_path / "backups" / "one"), limit=30_000)
-    assert ended.returncode == 1
-    assert ended.stderr.startswith("CommandError: No backup was made: ")
-    assert "Traceback" not in ended.stderr
+    result = command("backup", str(tmp_path / "backups" / "one"), limit=30_000)
+    assert result.returncode == 1
+    assert result.stderr.startswith("CommandError: No backup was made: ")
+    assert "Traceback" not in result.stderr
     assert list((tmp_path / "backups").iterdir()) == []
     assert not Backup.objects.exists()
     assert not Entry.objects.filter(action="backup.made").exists()
-    ended = command("backup", str(tmp_path / "backups" / "one"))
-    assert ended.returncode == 0, ended.stderr
+    result = command("backup", str(tmp_path / "backups" / "one"))
+    assert result.returncode == 0, result.stderr
     assert [path.name for path in (tmp_path / "backups").iterdir()] == ["one"]
     assert Backup.objects.get().directory == str(tmp_path / "backups" / "one")
 
 
-def test_a_catalogue_that_cannot_be_written_leaves_no_backup(
+def test_no_backup_is_left_if_its_log_entry_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_case()
@@ -178,14 +180,14 @@ def test_a_catalogue_that_cannot_be_written_leaves_no_backup(
     assert not Backup.objects.exists()
 
 
-def test_a_byte_that_the_disk_lost_is_seen_before_the_backup_counts(
+def test_a_backup_that_lost_a_byte_on_the_disk_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_keepsake(make_memory(make_case()))
     write = create.manifest.write
 
-    def write_and_lose(directory: Path, made: object) -> None:
-        write(directory, made)  # type: ignore[arg-type]
+    def write_and_lose(directory: Path, manifest: object) -> None:
+        write(directory, manifest)  # type: ignore[arg-type]
         path = sorted(directory.glob("objects/*/*"))[0]
         path.write_bytes(path.read_bytes()[:-1])
 
@@ -195,15 +197,15 @@ def test_a_byte_that_the_disk_lost_is_seen_before_the_backup_counts(
     assert list((tmp_path / "backups").iterdir()) == []
 
 
-def test_two_at_once_to_one_place_make_one(tmp_path: Path) -> None:
+def test_two_backups_at_once_to_one_directory_make_one(tmp_path: Path) -> None:
     make_keepsake(make_memory(make_case()))
-    made: list[object] = []
+    results: list[object] = []
 
     def make() -> None:
         try:
-            made.append(make_backup(tmp_path / "backup")[0])
+            results.append(make_backup(tmp_path / "backup")[0])
         except (BackupRefused, OSError) as error:
-            made.append(error)
+            results.append(error)
         finally:
             connection.close()
 
@@ -213,5 +215,5 @@ def test_two_at_once_to_one_place_make_one(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     (backup,) = Backup.objects.all()
-    assert len([one for one in made if isinstance(one, Backup)]) == 1
+    assert len([one for one in results if isinstance(one, Backup)]) == 1
     assert check(tmp_path / "backup").digest == backup.digest

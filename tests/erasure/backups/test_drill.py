@@ -1,4 +1,4 @@
-"""A drill shows that what is erased does not open from a backup, and that it would have seen it open."""
+"""A drill shows that erased objects cannot be opened from a backup, and that kept ones can."""
 
 from pathlib import Path
 
@@ -16,8 +16,7 @@ from clinic.audit.models import Entry
 from erasure.backups.create import make_backup
 from erasure.backups.drill import hold_drill
 from erasure.backups.manifest import BackupRefused
-from erasure.backups.models import Backup, Drill
-from erasure.backups.views import STALE
+from erasure.backups.models import DRILL_STALE, Backup, Drill
 from erasure.jobs import certifying
 from erasure.jobs.worker import advance
 from patients.keepsakes.removal import remove_keepsake
@@ -35,30 +34,31 @@ def verified_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(certifying, "verify_in_subprocess", verify_here)
 
 
-def numbers(drill: Drill) -> tuple[int, int, int, int]:
+def counts_of(drill: Drill) -> tuple[int, int, int, int]:
     return drill.kept_opened, drill.kept_closed, drill.erased_opened, drill.erased_closed
 
 
-def test_the_kept_opens_and_the_erased_does_not(tmp_path: Path) -> None:
+def test_kept_objects_open_and_erased_objects_do_not(tmp_path: Path) -> None:
     make_keepsake(make_memory(make_case()))
     run = make_run(memories=1)
     upload_case = make_case()
     begin_upload(upload_case, by=upload_case.patient, length=10, filename="a.jpg")
     make_backup(tmp_path / "backup")
     drill = hold_drill(tmp_path / "backup")
-    # Two cases, two memories, two keepsakes of three objects each, a case with an upload: all of it kept.
-    assert (drill.result, numbers(drill)) == (Drill.Result.HOLDS, (14, 0, 0, 0))
+    # Two cases, two memories, two keepsakes with three objects each, a third case and its upload; and the
+    # reviews of three intakes.
+    assert (drill.result, counts_of(drill)) == (Drill.Result.HOLDS, (17, 0, 0, 0))
     advance(run.pk)
     drill = hold_drill(tmp_path / "backup")
-    assert (drill.result, numbers(drill)) == (Drill.Result.HOLDS, (8, 0, 0, 6))
+    assert (drill.result, counts_of(drill)) == (Drill.Result.HOLDS, (10, 0, 0, 7))
     assert Entry.objects.filter(action="backup.drilled").count() == 2
-    assert Entry.objects.filter(action="backup.drilled")[1].details["erased_closed"] == 6
+    assert Entry.objects.filter(action="backup.drilled")[1].details["erased_closed"] == 7
     assert Backup.objects.get().drills.count() == 2
     assert not list(Path(django_settings.LACUNA_DATA_DIR).glob("drill-*"))
 
 
-def test_an_older_key_store_put_back_is_seen(tmp_path: Path) -> None:
-    kept, gone = (make_keepsake(make_memory(make_case())) for _ in range(2))
+def test_a_drill_notices_an_older_key_store(tmp_path: Path) -> None:
+    _kept, gone = (make_keepsake(make_memory(make_case())) for _ in range(2))
     make_backup(tmp_path / "backup")
     slots = Path(django_settings.LACUNA_KEYS_DIR) / "slots"
     before = slots.read_bytes()
@@ -67,14 +67,13 @@ def test_an_older_key_store_put_back_is_seen(tmp_path: Path) -> None:
     configured.reset()
     slots.write_bytes(before)
     drill = hold_drill(tmp_path / "backup")
-    assert (drill.result, drill.erased_opened, drill.kept_opened) == (Drill.Result.BROKEN, 4, 8)
+    assert (drill.result, drill.erased_opened, drill.kept_opened) == (Drill.Result.BROKEN, 4, 10)
     assert Entry.objects.filter(action="backup.failed-drill").count() == 1
     with pytest.raises(CommandError, match="It does not hold"):
         call_command("drill", str(tmp_path / "backup"))
-    assert kept.pk
 
 
-def test_something_kept_that_does_not_open_is_seen(tmp_path: Path) -> None:
+def test_a_drill_notices_a_kept_object_that_does_not_open(tmp_path: Path) -> None:
     keepsake = make_keepsake(make_memory(make_case()))
     make_keepsake(make_memory(make_case()))
     assert keepsake.picture_id
@@ -87,7 +86,7 @@ def test_something_kept_that_does_not_open_is_seen(tmp_path: Path) -> None:
     assert (drill.result, drill.kept_closed) == (Drill.Result.BROKEN, 1)
 
 
-def test_with_nothing_kept_it_says_that_it_proves_little(
+def test_a_drill_without_kept_objects_says_that_it_proves_little(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = make_run(memories=1)
@@ -95,12 +94,12 @@ def test_with_nothing_kept_it_says_that_it_proves_little(
     advance(run.pk)
     call_command("drill")
     assert Drill.objects.get().result == Drill.Result.UNCONTROLLED
-    said = capsys.readouterr().out
-    assert said.startswith("Kept: 0 opened, 0 did not. Erased: 0 opened, 6 did not.\n")
-    assert "nothing shows that opening would have worked" in said
+    output = capsys.readouterr().out
+    assert output.startswith("Kept: 0 opened, 0 did not. Erased: 0 opened, 7 did not.\n")
+    assert "nothing shows that opening would have worked" in output
 
 
-def test_a_spoilt_backup_is_not_drilled(tmp_path: Path) -> None:
+def test_a_damaged_backup_is_not_drilled(tmp_path: Path) -> None:
     make_keepsake(make_memory(make_case()))
     make_backup(tmp_path / "backup")
     sorted((tmp_path / "backup").glob("objects/*/*"))[0].unlink()
@@ -116,8 +115,8 @@ def test_without_a_backup_the_command_says_how_to_make_one() -> None:
         call_command("drill")
 
 
-@pytest.mark.only_on("postgresql")  # SQLite's scratch copy is a file
-def test_no_scratch_database_stays(tmp_path: Path) -> None:
+@pytest.mark.only_on("postgresql")  # on SQLite the temporary copy is a file
+def test_no_temporary_database_is_left(tmp_path: Path) -> None:
     make_keepsake(make_memory(make_case()))
     make_backup(tmp_path / "backup")
     hold_drill(tmp_path / "backup")
@@ -155,7 +154,7 @@ def a_drill(backup: Backup, result: str, *counts: int, **fields: object) -> Dril
     )
 
 
-def test_the_page_says_what_there_is_and_when_it_was_tried(client: Client) -> None:
+def test_the_page_shows_the_backups_and_the_last_drill(client: Client) -> None:
     shown = page(client)
     assert "No backup is known." in shown
     assert "No drill was held yet." in shown
@@ -165,7 +164,7 @@ def test_the_page_says_what_there_is_and_when_it_was_tried(client: Client) -> No
     assert "3 erased, none opened; 5 kept, all opened." in shown
     assert "/srv/backups/0" in shown
     assert "The last drill was long ago." not in shown
-    Drill.objects.update(held_at=timezone.now() - 2 * STALE)
+    Drill.objects.update(held_at=timezone.now() - 2 * DRILL_STALE)
     assert "The last drill was long ago." in page(client)
     a_drill(backup, "broken", 5, 0, 1, 2)
     shown = page(client)
@@ -173,19 +172,19 @@ def test_the_page_says_what_there_is_and_when_it_was_tried(client: Client) -> No
     assert "Erased and opened all the same: 1." in shown
 
 
-def test_many_backups_ask_the_database_no_more_than_one(client: Client) -> None:
-    page(client)  # the first one of all also looks up what stays
+def test_the_page_needs_as_many_queries_for_three_backups_as_for_one(client: Client) -> None:
+    page(client)  # the first request also fills caches
     counts = []
     for total in (1, 3):
         while Backup.objects.count() < total:
             a_drill(a_backup(Backup.objects.count()), "holds", 1, 0, 0, 0)
-        with CaptureQueriesContext(connection) as asked:
+        with CaptureQueriesContext(connection) as queries:
             page(client)
-        counts.append(len(asked))
+        counts.append(len(queries))
     assert counts[0] == counts[1]
 
 
-def test_the_database_refuses_a_drill_that_holds_and_does_not() -> None:
+def test_the_database_refuses_that_a_drill_holds_if_its_counts_say_otherwise() -> None:
     backup = a_backup()
     for counts in ((0, 0, 0, 3), (5, 1, 0, 3), (5, 0, 1, 3)):
         with pytest.raises(IntegrityError, match="drill_holds_only_so"):

@@ -1,4 +1,4 @@
-"""The page Backups asks an administrator what becomes of keys that a restored database does not know."""
+"""The Backups page: an administrator decides about held keys, which a restored database does not know."""
 
 from uuid import uuid4
 
@@ -15,27 +15,27 @@ from tests.factories import make_user
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def hold_some(count: int) -> None:
+def make_held_keys(count: int) -> None:
     for _number in range(count):
         key = uuid4()
         key_store().create(key)
         HeldKey.objects.create(pk=key)
 
 
-def shown(client: Client) -> str:
+def page_text(client: Client) -> str:
     return " ".join(client.get(reverse("erasure:backups")).content.decode().split())
 
 
-def test_nothing_is_asked_where_nothing_is_held(client: Client) -> None:
+def test_without_held_keys_nothing_is_asked(client: Client) -> None:
     client.force_login(make_user(Role.ADMINISTRATOR))
-    assert "are held since" not in shown(client)
+    assert "are held since" not in page_text(client)
 
 
-def test_an_administrator_decides_once_they_say_so(client: Client) -> None:
+def test_an_administrator_destroys_held_keys_after_confirming(client: Client) -> None:
     person = make_user(Role.ADMINISTRATOR)
     client.force_login(person)
-    hold_some(2)
-    page = shown(client)
+    make_held_keys(2)
+    page = page_text(client)
     assert "A backup was restored, and 2 keys are held since" in page
     assert 'name="seen" value="2"' in page
     address = reverse("erasure:backups-end-held")
@@ -51,10 +51,10 @@ def test_an_administrator_decides_once_they_say_so(client: Client) -> None:
     assert entry.actor == f"user:{person.pk}"
 
 
-def test_an_auditor_reads_and_decides_nothing(client: Client) -> None:
+def test_an_auditor_sees_held_keys_and_cannot_destroy_them(client: Client) -> None:
     client.force_login(make_user(Role.AUDITOR))
-    hold_some(1)
-    page = shown(client)
+    make_held_keys(1)
+    page = page_text(client)
     assert "A backup was restored, and 1 key is held since" in page
     assert "An administrator decides this." in page
     assert "Destroy these keys" not in page

@@ -1,4 +1,4 @@
-"""Keys in PostgreSQL: no backup takes their tables, and none is brought back without them."""
+"""Keys in PostgreSQL: backups leave their tables out, and a restore needs these tables first."""
 
 import subprocess
 from pathlib import Path
@@ -20,11 +20,11 @@ from patients.vault.configured import key_store
 from patients.vault.models import WrappedKey
 from patients.vault.objects import read
 from patients.vault.token import Token
-from tests.erasure.backups.elsewhere import empty_house
-from tests.erasure.backups.test_restore import open_house
+from tests.erasure.backups.empty_installation import empty_installation
+from tests.erasure.backups.test_restore import run_startup_checks
 from tests.factories import make_case, make_keepsake, make_memory
-from tests.house import database_address
 from tests.patients.vault.tokens import MODULE, PIN, token
+from tests.processes import database_address
 
 __all__ = ["token"]
 
@@ -42,47 +42,47 @@ def keys_in_the_database(settings: django_settings, token: Token) -> None:
     configured.reset()
 
 
-def address(name: str) -> str:
-    """Where another database of the test's server is."""
+def address_of(database: str) -> str:
+    """The address of another database on the test's server."""
     own = connection.settings_dict["NAME"]
-    return f"{database_address().removesuffix(own)}{name}"
+    return f"{database_address().removesuffix(own)}{database}"
 
 
-def bring_keys(from_database: str, directory: Path) -> None:
-    """As docs/keys.md says."""
+def copy_key_tables(from_database: str, directory: Path) -> None:
+    """Copy the tables of keys from another database, with the commands of docs/keys.md."""
     file = str(directory / "keys.sql")
     tables = [f"--table={table}" for table in sorted(KEY_TABLES)]
     for command in (
-        ["pg_dump", *tables, "--no-owner", f"--file={file}", address(from_database)],
-        ["psql", "--quiet", f"--file={file}", address(connection.settings_dict["NAME"])],
+        ["pg_dump", *tables, "--no-owner", f"--file={file}", address_of(from_database)],
+        ["psql", "--quiet", f"--file={file}", address_of(connection.settings_dict["NAME"])],
     ):
-        subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - our own words
+        subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - our own command
 
 
-def test_they_are_left_out_and_the_kept_opens_again_with_them(tmp_path: Path) -> None:
+def test_a_backup_leaves_key_tables_out_and_a_restore_uses_them(tmp_path: Path) -> None:
     memory = make_memory(make_case())
     kept, later_gone = make_keepsake(memory), make_keepsake(memory)
     assert kept.picture
     picture = read(kept.picture)
     own = connection.settings_dict["NAME"]
     backup = Path(make_backup(tmp_path / "backup")[0].directory)
-    listed = subprocess.run(  # noqa: S603
+    table_of_contents = subprocess.run(  # noqa: S603
         ["pg_restore", "--list", str(backup / "database.dump")],  # noqa: S607
         check=True,
         capture_output=True,
         text=True,
     ).stdout
-    assert "patients_storedobject" in listed
-    assert not [table for table in KEY_TABLES if table in listed]
+    assert "patients_storedobject" in table_of_contents
+    assert not [table for table in KEY_TABLES if table in table_of_contents]
     remove_keepsake(later_gone, by=later_gone.case.patient)
     configured.reset()
-    with empty_house(tmp_path):
+    with empty_installation(tmp_path):
         with pytest.raises(BackupRefused, match="which no backup holds"):
             restore(backup)
         assert connection.introspection.table_names() == []
-        bring_keys(own, tmp_path)
+        copy_key_tables(own, tmp_path)
         restore(backup)
-        open_house()
+        run_startup_checks()
         found = Keepsake.objects.get(pk=kept.pk)
         assert found.picture
         assert read(found.picture) == picture
@@ -91,7 +91,7 @@ def test_they_are_left_out_and_the_kept_opens_again_with_them(tmp_path: Path) ->
         configured.reset()
 
 
-def test_a_house_does_not_open_on_empty_tables_of_keys() -> None:
+def test_the_server_does_not_start_with_empty_key_tables() -> None:
     make_keepsake(make_memory(make_case()))
     assert list(key_store().ids())
     check_keys()
@@ -100,12 +100,14 @@ def test_a_house_does_not_open_on_empty_tables_of_keys() -> None:
         check_keys()
 
 
-def test_keys_elsewhere_leave_empty_tables_in_the_backup(settings: django_settings, tmp_path: Path) -> None:
+def test_with_keys_in_files_the_backup_contains_empty_key_tables(
+    settings: django_settings, tmp_path: Path
+) -> None:
     settings.LACUNA_KEYS = "slots"
     configured.reset()
     make_keepsake(make_memory(make_case()))
     backup = Path(make_backup(tmp_path / "backup")[0].directory)
-    with empty_house(tmp_path):
+    with empty_installation(tmp_path):
         restore(backup)
-        open_house()
+        run_startup_checks()
         assert set(connection.introspection.table_names()) >= KEY_TABLES

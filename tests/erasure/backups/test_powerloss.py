@@ -1,4 +1,4 @@
-"""A backup, and what is brought back from one, is there after a power cut."""
+"""A finished backup or restore survives a power cut."""
 
 from pathlib import Path
 
@@ -14,54 +14,55 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def files_of(directory: Path) -> dict[str, bytes]:
-    rows = (path for path in directory.rglob("*") if path.is_file())
-    return {str(path.relative_to(directory)): path.read_bytes() for path in rows}
+    paths = (path for path in directory.rglob("*") if path.is_file())
+    return {str(path.relative_to(directory)): path.read_bytes() for path in paths}
 
 
-def test_a_backup_is_whole_and_named_once_it_was_made(
+def test_a_finished_backup_is_complete_after_a_power_cut(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = tmp_path / "backups"
-    place.mkdir()
+    backups = tmp_path / "backups"
+    backups.mkdir()
     make_keepsake(make_memory(make_case()))
-    looked = left_by_crashes(place, monkeypatch, lambda: make_backup(place / "one"), only_done=True)
-    for done, files in looked:
+    crashes = left_by_crashes(backups, monkeypatch, lambda: make_backup(backups / "one"), only_done=True)
+    for done, files in crashes:
         assert done
-        assert files == files_of(place)
-    assert "one/manifest.json" in files_of(place)
+        assert files == files_of(backups)
+    assert "one/manifest.json" in files_of(backups)
 
 
-def test_a_file_of_a_backup_is_on_the_disk_before_it_counts(
+def test_a_file_of_a_backup_is_synced_when_it_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its name is not yet: the whole tree is synced before the backup gets its own."""
+    """Its directory is not synced yet: that happens before the backup gets its final name."""
     path = tmp_path / "item"
     for done, files in left_by_crashes(tmp_path, monkeypatch, lambda: write_durably(path, [b"one", b"two"])):
         assert not done or files in ({}, {"item": b"onetwo"})
 
 
-def test_a_database_that_was_brought_back_is_whole_or_not_there(
+def test_a_restored_database_is_complete_or_not_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    backup, house = tmp_path / "backup.sqlite3", tmp_path / "house"
+    backup, data_dir = tmp_path / "backup.sqlite3", tmp_path / "data"
     backup.write_bytes(b"a database" * 500)
-    house.mkdir()
-    place = house / "lacuna.sqlite3"
-    place.write_bytes(b"an empty one")
+    data_dir.mkdir()
+    database_file = data_dir / "lacuna.sqlite3"
+    database_file.write_bytes(b"an empty one")
     for suffix in ("-wal", "-shm"):
-        place.with_name(place.name + suffix).write_bytes(b"of the empty one")
-    monkeypatch.setattr(database, "connections", DatabasesLeftOpen())
-    looked = left_by_crashes(house, monkeypatch, lambda: database._restore_sqlite(backup, place))
-    for done, files in looked:
-        whole = backup.read_bytes()
-        assert files[place.name] in ([whole] if done else [whole, b"an empty one"])
-        if files[place.name] == whole:
-            assert files.keys() == {place.name} or not done
-            assert not files.keys() & {f"{place.name}-wal", f"{place.name}-shm"}, "it would be replayed"
+        database_file.with_name(database_file.name + suffix).write_bytes(b"of the empty one")
+    monkeypatch.setattr(database, "connections", ConnectionsLeftOpen())
+    crashes = left_by_crashes(data_dir, monkeypatch, lambda: database._restore_sqlite(backup, database_file))
+    for done, files in crashes:
+        restored = backup.read_bytes()
+        assert files[database_file.name] in ([restored] if done else [restored, b"an empty one"])
+        if files[database_file.name] == restored:
+            assert files.keys() == {database_file.name} or not done
+            journals = {f"{database_file.name}-wal", f"{database_file.name}-shm"}
+            assert not files.keys() & journals, "SQLite would replay it"
 
 
-class DatabasesLeftOpen:
-    """This test's own connection is to another database."""
+class ConnectionsLeftOpen:
+    """Replaces Django's connections. The test's own connection is to another database and stays open."""
 
     def close_all(self) -> None:
         return

@@ -1,9 +1,10 @@
-"""E6: an old backup restored: erased stays erased before the first request is served."""
+"""E6: after the restore of an old backup, erased data stays erased before the first request is served."""
 
 import errno
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +21,7 @@ from clinic.audit.checkpoints import checkpoint
 from clinic.audit.models import Entry
 from clinic.audit.record import Act, record
 from clinic.audit.verify import verify_log
+from clinic.calendar.models import Reservation
 from erasure.backups import database, restoring
 from erasure.backups.create import make_backup
 from erasure.backups.manifest import MANIFEST, SIGNATURE, BackupRefused, path_of
@@ -37,9 +39,12 @@ from erasure.runs.lease import claim
 from erasure.runs.models import Run, Step
 from erasure.runs.passes import PASS_COUNT, keepsakes_of
 from erasure.runs.planning import start_run
+from patients.appointments.models import Appointment
 from patients.cases.models import Case
 from patients.consent.models import ConsentText, Signature
 from patients.consent.signing import withdraw
+from patients.drafts.models import Draft
+from patients.drafts.writing import keep_draft
 from patients.keepsakes.models import Keepsake, Upload
 from patients.keepsakes.removal import remove_keepsake
 from patients.keepsakes.staging import begin_upload
@@ -50,11 +55,12 @@ from patients.vault.keys import KeyGone
 from patients.vault.models import HeldKey, StoredObject
 from patients.vault.objects import read, storage
 from patients.vault.sweep import GRACE_PERIOD, Sweeper
-from tests.erasure.backups.elsewhere import empty_database, empty_house
+from tests.appointments import make_appointment
+from tests.erasure.backups.empty_installation import empty_database, empty_installation
 from tests.erasure.operations.test_serve import serve
 from tests.erasure.verification.ended import verify_here
-from tests.factories import make_case, make_keepsake, make_memory, make_procedure, make_run
-from tests.house import ROOT, environment
+from tests.factories import make_case, make_keepsake, make_memory, make_procedure, make_request, make_run
+from tests.processes import ROOT, environment
 from tests.serving import ask
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -62,13 +68,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def verified_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The verifier's own process has tests of its own; here many runs end."""
+    """Verify in this process: many runs end here, and other tests start the verifier's own process."""
     monkeypatch.setattr(certifying, "verify_in_subprocess", verify_here)
 
 
 @pytest.fixture
 def backup_at(tmp_path: Path) -> Callable[[], Path]:
-    """Makes a backup and returns where it is."""
+    """A function that makes a backup and returns its directory."""
 
     def make() -> Path:
         return Path(make_backup(tmp_path / "backup")[0].directory)
@@ -76,8 +82,8 @@ def backup_at(tmp_path: Path) -> Callable[[], Path]:
     return make
 
 
-def passes(run: Run, count: int) -> None:
-    """Let a run go on by some passes and give it back."""
+def do_passes(run: Run, count: int) -> None:
+    """Do `count` passes of a run, then release its lease."""
     fence = claim(run.pk, "test")
     assert fence
     for _ in range(count):
@@ -86,8 +92,8 @@ def passes(run: Run, count: int) -> None:
     Run.objects.filter(pk=run.pk).update(lease_until=None)
 
 
-def open_house() -> None:
-    """What `serve` does before it listens, static files left out."""
+def run_startup_checks() -> None:
+    """Do what `serve` does before it listens, except static files."""
     check_migrations()
     check_log()
     check_keys()
@@ -100,8 +106,8 @@ def kept_picture() -> tuple[Keepsake, bytes]:
     return keepsake, read(keepsake.picture)
 
 
-def all_gone(run: Run) -> None:
-    """Nothing of the run's case is left: no row that lives, no file, no picture, no words."""
+def check_all_gone(run: Run) -> None:
+    """Assert that nothing of the run's case is left: no live object, no file, no picture, no text."""
     case = Case.objects.get(procedures__run=run.pk)
     assert case.stage == Case.Stage.CLOSED
     assert not StoredObject.objects.filter(case=case).remaining().exists()
@@ -114,7 +120,7 @@ def all_gone(run: Run) -> None:
     assert not names & set(storage().listdir("")[1])
 
 
-def test_what_was_erased_after_the_backup_is_erased_again_and_the_rest_is_back(
+def test_data_erased_after_the_backup_is_erased_again_and_the_rest_is_back(
     backup_at: Callable[[], Path], tmp_path: Path, client: Client
 ) -> None:
     kept, picture = kept_picture()
@@ -123,17 +129,17 @@ def test_what_was_erased_after_the_backup_is_erased_again_and_the_rest_is_back(
     advance(run.pk)
     number = Run.objects.get(pk=run.pk).certificate.number
     assert "was not given out here" in client.get(f"/v/{'0' * 24}/").content.decode()
-    with empty_house(tmp_path):
+    with empty_installation(tmp_path):
         restore(directory)
-        # The backup did bring it back: rows that show pictures, and their files.
+        # The restore alone brought the erased data back: rows with pictures, and their files.
         assert Memory.objects.filter(case=run.procedure.case, fate=Memory.Fate.TARGET).count() == 3
         shown = Keepsake.objects.filter(case=run.procedure.case, gone_at__isnull=True)
         assert shown.count() == 3
         assert all(storage().exists(keepsake.picture_id.hex) for keepsake in shown if keepsake.picture_id)
         assert len(keyless()) > 10
 
-        open_house()
-        all_gone(run)
+        run_startup_checks()
+        check_all_gone(run)
         row = Run.objects.get(pk=run.pk)
         assert (row.state, row.outcome) == (Run.State.FINISHED, Run.Outcome.COMPLETE)
         assert set(row.steps.values_list("state", "level")) == {(Step.State.DESTROYED, PASS_COUNT)}
@@ -145,13 +151,14 @@ def test_what_was_erased_after_the_backup_is_erased_again_and_the_rest_is_back(
 
         report = verify_log()
         assert report.problems == []
-        assert len(report.declared) == 2  # the certificate's checkpoint, and the one over its own entry
+        # The checkpoint in the certificate, and the one that includes its entry.
+        assert len(report.declared) == 2
         first, *others = Entry.objects.filter(action__in=["audit.restored", "backup.restored", "keys.obeyed"])
         assert first.action == "audit.restored"
         assert [entry.action for entry in others] == ["backup.restored", "keys.obeyed"]
         assert others[1].details["memories"] == 3
         assert others[1].details["runs"] == 1
-        # Its paper is in somebody's hands, and the house that gave it out has no row of it.
+        # Somebody may have the certificate, but the restored database has no row of it.
         looked_up = client.get(f"/v/{number}/").content.decode()
         assert "this house was brought back from a backup" in looked_up
         assert "not given out here" not in looked_up
@@ -162,11 +169,11 @@ def test_what_was_erased_after_the_backup_is_erased_again_and_the_rest_is_back(
 
         size = Entry.objects.count()
         assert not mark_path().exists()
-        open_house()
-        assert Entry.objects.count() == size, "the second opening has nothing to do"
+        run_startup_checks()
+        assert Entry.objects.count() == size, "the second start has nothing to do"
 
 
-def test_a_night_that_was_booked_then_and_is_over_now_does_not_begin_again(
+def test_a_run_that_the_backup_shows_as_booked_does_not_start_again(
     backup_at: Callable[[], Path], tmp_path: Path
 ) -> None:
     case = make_case()
@@ -174,9 +181,9 @@ def test_a_night_that_was_booked_then_and_is_over_now_does_not_begin_again(
     procedure = make_procedure(case)
     directory = backup_at()
     advance(start_run(procedure.pk, by=None).pk)
-    with empty_house(tmp_path):
+    with empty_installation(tmp_path):
         restore(directory)
-        open_house()
+        run_startup_checks()
         assert Procedure.objects.get(pk=procedure.pk).state == Procedure.State.CANCELED
         assert Case.objects.get(pk=case.pk).stage == Case.Stage.CLOSED
         assert not StoredObject.objects.filter(case=case).remaining().exists()
@@ -184,7 +191,7 @@ def test_a_night_that_was_booked_then_and_is_over_now_does_not_begin_again(
         assert not Run.objects.exists()
 
 
-def test_a_consent_withdrawn_after_the_backup_is_asked_for_anew(
+def test_a_consent_withdrawn_after_the_backup_is_not_in_force(
     backup_at: Callable[[], Path], tmp_path: Path
 ) -> None:
     case = make_case()
@@ -192,12 +199,12 @@ def test_a_consent_withdrawn_after_the_backup_is_asked_for_anew(
     procedure = make_procedure(case)
     directory = backup_at()
     withdraw(case, by=case.patient)
-    with empty_house(tmp_path):
+    with empty_installation(tmp_path):
         restore(directory)
         assert Signature.objects.in_force().filter(text__kind=ConsentText.Kind.PROCEDURE).count() == 1
-        open_house()
+        run_startup_checks()
         tick()
-        assert not Run.objects.exists(), "a night began without consent"
+        assert not Run.objects.exists(), "a run started without consent"
         assert Procedure.objects.get(pk=procedure.pk).state == Procedure.State.CANCELED
         assert not Signature.objects.in_force().filter(text__kind=ConsentText.Kind.PROCEDURE).exists()
         assert Signature.objects.in_force().filter(text__kind=ConsentText.Kind.STORAGE).count() == 1
@@ -207,19 +214,19 @@ def test_a_consent_withdrawn_after_the_backup_is_asked_for_anew(
         assert read(found.picture)
 
 
-def test_a_run_under_way_is_stopped_and_what_it_had_destroyed_is_said(
+def test_a_run_in_progress_is_stopped_and_its_destroyed_steps_are_known(
     backup_at: Callable[[], Path], tmp_path: Path
 ) -> None:
     run = make_run(memories=2)
-    passes(run, 3)
+    do_passes(run, 3)
     directory = backup_at()
-    passes(run, PASS_COUNT)  # through the first memory and into the second
+    do_passes(run, PASS_COUNT)  # the rest of the first memory, and some of the second
     first, second = run.steps.order_by("position")
     assert (first.state, second.state) == (Step.State.DESTROYED, Step.State.FADING)
-    with empty_house(tmp_path):
+    with empty_installation(tmp_path):
         restore(directory)
         assert Step.objects.get(pk=first.pk).level == 3
-        open_house()
+        run_startup_checks()
         row = Run.objects.get(pk=run.pk)
         assert (row.state, row.outcome, row.why) == (
             Run.State.FINISHED,
@@ -232,7 +239,8 @@ def test_a_run_under_way_is_stopped_and_what_it_had_destroyed_is_said(
         memory = Memory.objects.get(pk=second.memory_id)
         assert memory.fate == Memory.Fate.TARGET
         assert memory.read().title == "Photo 0"
-        # Its frame is of a time that the backup does not know; it is not shown as if it were there.
+        # The key of the backup's frame is gone and the newer frame is not in the backup, so no frame is
+        # shown.
         assert keepsakes_of(second) == []
         assert keyless() == set()
         assert verify_log().problems == []
@@ -242,66 +250,93 @@ def test_a_run_under_way_is_stopped_and_what_it_had_destroyed_is_said(
         assert Run.objects.get(pk=run.pk).certificate.statement["outcome"] == "stopped"
 
 
-def test_what_a_patient_took_back_stays_taken_back(backup_at: Callable[[], Path], tmp_path: Path) -> None:
+def test_the_visits_of_a_case_that_was_closed_after_the_backup_are_cancelled(
+    backup_at: Callable[[], Path], tmp_path: Path
+) -> None:
+    case, other, ahead = make_case(), make_case(), timezone.now() + timedelta(days=9)
+    make_keepsake(make_memory(case))
+    procedure = make_procedure(case)
+    visit = make_appointment(case, starts_at=ahead)
+    follow_up = make_appointment(
+        case, name="Soon after", kind="follow-up", starts_at=ahead + timedelta(hours=2)
+    )
+    stays = make_appointment(other, name="Another", starts_at=ahead + timedelta(hours=4))
+    directory = backup_at()
+    # The backup has no run that could end and cancel them.
+    advance(start_run(procedure.pk, by=None).pk)
+    assert Appointment.objects.get(pk=visit.pk).status == "cancelled"
+    with empty_installation(tmp_path):
+        restore(directory)
+        assert set(Appointment.objects.values_list("status", flat=True)) == {"booked"}
+        run_startup_checks()
+        statuses = dict(Appointment.objects.values_list("pk", "status"))
+        assert statuses == {visit.pk: "cancelled", follow_up.pk: "booked", stays.pk: "booked"}
+        row = Appointment.objects.get(pk=visit.pk)
+        assert (row.reason, row.booking.canceled_at is None) == ("case-over", False)
+        assert not Reservation.objects.filter(booking=row.booking).exists()
+        entry = Entry.objects.get(action="appointment.cancelled")
+        assert (entry.subject, entry.case) == (f"appointment:{visit.pk}", case.pk)
+
+
+def test_a_keepsake_removed_after_the_backup_stays_removed(
+    backup_at: Callable[[], Path], tmp_path: Path
+) -> None:
     keepsake = make_keepsake(make_memory(make_case()))
     directory = backup_at()
     remove_keepsake(keepsake, by=keepsake.case.patient)
-    with empty_house(tmp_path):
+    with empty_installation(tmp_path):
         restore(directory)
-        open_house()
+        run_startup_checks()
         found = Keepsake.objects.get(pk=keepsake.pk)
         assert (found.picture, found.thumb, found.gone_at is not None) == (None, None, True)
         assert not StoredObject.objects.filter(keepsake=keepsake).remaining().exists()
         assert Memory.objects.get(pk=keepsake.memory_id).read().title == "A day"
 
 
-def test_an_upload_on_its_way_and_old_visits_end(backup_at: Callable[[], Path], tmp_path: Path) -> None:
+def test_unfinished_uploads_and_sessions_are_deleted(backup_at: Callable[[], Path], tmp_path: Path) -> None:
     case = make_case()
     upload = begin_upload(case, by=case.patient, length=10, filename="a.jpg")
     Session.objects.create(session_key="k" * 32, session_data="", expire_date=upload.expires_at)
     directory = backup_at()
-    with empty_house(tmp_path):
+    with empty_installation(tmp_path):
         restore(directory)
-        open_house()
+        run_startup_checks()
         assert not Upload.objects.exists()
         assert upload.pk not in set(key_store().ids())
         assert not Session.objects.exists()
 
 
-def test_a_request_whose_key_is_gone_says_nothing(backup_at: Callable[[], Path], tmp_path: Path) -> None:
-    asked = AppointmentRequest(name="A visitor", email="visitor@lacuna.example")
-    key_store().create(asked.pk)
-    asked.write(AppointmentRequest.sealed_fields(message="My dog died."))
-    asked.save()
+def test_a_request_without_its_key_shows_no_message(backup_at: Callable[[], Path], tmp_path: Path) -> None:
+    asked = make_request(message="My dog died.")
     directory = backup_at()
     key_store().destroy(asked.pk)
-    with empty_house(tmp_path):
+    with empty_installation(tmp_path):
         restore(directory)
-        open_house()
+        run_startup_checks()
         assert AppointmentRequest.objects.get(pk=asked.pk).read().message == ""
 
 
-def test_a_restore_by_hand_is_noticed_by_its_keys(tmp_path: Path, backup_at: Callable[[], Path]) -> None:
-    """Without our command, and so without its mark: the database file alone, put back by an administrator."""
+def test_a_restore_by_hand_is_noticed_by_missing_keys(tmp_path: Path, backup_at: Callable[[], Path]) -> None:
+    """An administrator put the database file back without our command, so restored.json does not exist."""
     run = make_run(memories=1)
     directory = backup_at()
     advance(run.pk)
-    with empty_house(tmp_path):
+    with empty_installation(tmp_path):
         database.restore(directory / database.NAMES[connection.vendor])
-        open_house()
-        all_gone(run)
+        run_startup_checks()
+        check_all_gone(run)
         first = Entry.objects.filter(actor="system:startup")[0]
         assert (first.action, first.details["signed"]) == ("audit.restored", False)
-        # The start signs no restore that it only infers: rows without keys can be inserted by anyone who can
-        # write to the database.
+        # The start does not sign a restore that it only infers: anyone with write access to the database can
+        # insert rows without keys.
         assert verify_log().undeclared == len(verify_log().problems) > 0
         call_command("declare_restore", reason="the database file was put back", stdout=StringIO())
         assert verify_log().problems == []
 
 
-def test_a_house_that_was_not_restored_has_nothing_to_obey() -> None:
+def test_without_a_restore_there_is_nothing_to_reconcile() -> None:
     run = make_run(memories=1)
-    passes(run, 2)
+    do_passes(run, 2)
     StoredObject.objects.create(case=run.procedure.case, role="frame", state="pending")
     size = Entry.objects.count()
     assert reconcile_with_keys() is None
@@ -309,30 +344,30 @@ def test_a_house_that_was_not_restored_has_nothing_to_obey() -> None:
     assert Run.objects.get(pk=run.pk).state == Run.State.RUNNING
 
 
-def test_a_crash_while_obeying_is_made_good_by_the_next_opening(
+def test_after_a_crash_the_next_start_completes_the_reconciliation(
     backup_at: Callable[[], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = make_run(memories=1)
     directory = backup_at()
     advance(run.pk)
-    with empty_house(tmp_path):
+    with empty_installation(tmp_path):
         restore(directory)
         with monkeypatch.context() as patched:
             patched.setattr("erasure.operations.reconcile.destroy", lambda rows: 1 / 0)
             with pytest.raises(ZeroDivisionError):
-                open_house()
-        open_house()
-        all_gone(run)
+                run_startup_checks()
+        run_startup_checks()
+        check_all_gone(run)
         assert Entry.objects.filter(action="audit.restored").count() == 1
         assert verify_log().problems == []
 
 
 @pytest.mark.processes
-def test_the_commands_and_the_opening_of_a_real_house(tmp_path: Path, backup_at: Callable[[], Path]) -> None:
+def test_restore_and_serve_as_real_commands(tmp_path: Path, backup_at: Callable[[], Path]) -> None:
     run = make_run(memories=1)
     directory = backup_at()
     advance(run.pk)
-    with empty_house(tmp_path):
+    with empty_installation(tmp_path):
         restored = subprocess.run(  # noqa: S603
             [sys.executable, str(ROOT / "manage.py"), "restore", str(directory)],
             env=environment(),
@@ -344,18 +379,18 @@ def test_the_commands_and_the_opening_of_a_real_house(tmp_path: Path, backup_at:
         assert "Now: manage.py migrate, then manage.py serve" in restored.stdout
         with serve("--workers", "0") as served:
             assert ask(served.port, "/health").status in {200, 301, 404}
-            all_gone(run)
+            check_all_gone(run)
             served.end(2)
 
 
-def swept(times: int = 3) -> None:
-    """As the supervisor goes round for half an hour and more."""
-    rounds, now = Sweeper(), timezone.now()
+def run_sweeps(times: int = 3) -> None:
+    """Sweep as the supervisor does over more than half an hour."""
+    sweeper, now = Sweeper(), timezone.now()
     for turn in range(times):
-        rounds.sweep(keys_used_elsewhere(), now + 2 * turn * GRACE_PERIOD)
+        sweeper.sweep(keys_used_elsewhere(), now + 2 * turn * GRACE_PERIOD)
 
 
-def test_the_wrong_backup_first_and_then_the_right_one(backup_at: Callable[[], Path], tmp_path: Path) -> None:
+def test_keys_survive_the_restore_of_a_wrong_backup(backup_at: Callable[[], Path], tmp_path: Path) -> None:
     case = make_case()
     old = backup_at()
     later = make_keepsake(make_memory(case))
@@ -363,33 +398,33 @@ def test_the_wrong_backup_first_and_then_the_right_one(backup_at: Callable[[], P
     picture = read(later.picture)
     checkpoint("daily")
     right = Path(make_backup(tmp_path / "right")[0].directory)
-    with empty_house(tmp_path):
+    with empty_installation(tmp_path):
         restore(old)
-        open_house()
+        run_startup_checks()
         assert not Keepsake.objects.exists()
         held = set(HeldKey.objects.values_list("pk", flat=True))
         assert later.picture_id in held
         assert Entry.objects.get(action="keys.held").details == {"keys": len(held)}
-        swept()
+        run_sweeps()
         assert held <= set(key_store().ids())
         assert verify_log().problems == []
         checkpoint("daily")
-    with empty_house(tmp_path):
+    with empty_installation(tmp_path):
         restore(right)
-        open_house()
+        run_startup_checks()
         found = Keepsake.objects.get(pk=later.pk)
         assert found.picture
         assert read(found.picture) == picture
         assert not HeldKey.objects.exists()
-        swept()
+        run_sweeps()
         assert held <= set(key_store().ids())
         assert verify_log().problems == []
 
 
-def test_a_database_put_back_by_hand_is_noticed_by_a_longer_log_outside(
+def test_a_restore_by_hand_is_noticed_by_a_longer_log_at_the_witness(
     backup_at: Callable[[], Path], tmp_path: Path
 ) -> None:
-    """Nothing was erased since, so no row lacks its key: only the log is shorter than one that was signed."""
+    """Nothing was erased since, so no row lacks its key. Only the log is shorter than a signed checkpoint."""
     case = make_case()
     with transaction.atomic():
         record(Act("file.viewed", f"case:{case.pk}", "system:test"))
@@ -398,18 +433,18 @@ def test_a_database_put_back_by_hand_is_noticed_by_a_longer_log_outside(
     with transaction.atomic():
         record(Act("file.viewed", f"case:{case.pk}", "system:test"))
     checkpoint("daily")
-    with empty_house(tmp_path):
+    with empty_installation(tmp_path):
         database.restore(directory / database.NAMES[connection.vendor])
-        open_house()
+        run_startup_checks()
         assert HeldKey.objects.exists()
         keys = set(key_store().ids())
-        swept()
+        run_sweeps()
         assert set(key_store().ids()) == keys
-        # Whether it was restored or cut nobody here can know: the log is not declared whole.
+        # A restore and a cut log look the same from here, so no restore is declared.
         assert verify_log().problems
 
 
-# --- What is refused, and what a failure leaves ---------------------------------------------------------
+# --- Refusals and failures ---------------------------------------------------------
 
 
 @pytest.fixture
@@ -429,10 +464,11 @@ def edit(path: Path) -> None:
 
 
 def an_object(directory: Path) -> Path:
+    """The path of one object in a backup."""
     return sorted(directory.glob("objects/*/*"))[0]
 
 
-SPOILT: dict[str, tuple[Callable[[Path], object], str]] = {
+DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "object cut": (lambda d: cut(an_object(d)), "is not what was backed up"),
     "object edited": (lambda d: edit(an_object(d)), "is not what was backed up"),
     "object gone": (lambda d: an_object(d).unlink(), "The backup lacks objects/"),
@@ -450,18 +486,18 @@ SPOILT: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
-@pytest.mark.parametrize("how", SPOILT)
-def test_a_spoilt_backup_is_refused_before_anything_is_touched(
+@pytest.mark.parametrize("how", DAMAGES)
+def test_a_damaged_backup_is_refused_before_anything_is_written(
     how: str, backup: Path, tmp_path: Path
 ) -> None:
-    spoil, said = SPOILT[how]
-    spoil(backup)
-    with empty_house(tmp_path) as house:
-        with pytest.raises(BackupRefused, match=said):
+    damage, message = DAMAGES[how]
+    damage(backup)
+    with empty_installation(tmp_path) as data_dir:
+        with pytest.raises(BackupRefused, match=message):
             restore(backup)
         assert connection.introspection.table_names() == []
         assert storage().listdir("")[1] == []
-        assert not (house / "restored.json").exists()
+        assert not (data_dir / "restored.json").exists()
 
 
 def test_nothing_is_overwritten(backup: Path, tmp_path: Path) -> None:
@@ -469,7 +505,7 @@ def test_nothing_is_overwritten(backup: Path, tmp_path: Path) -> None:
         restore(backup)
     with pytest.raises(BackupRefused, match="exists, and nothing is ever overwritten"):
         make_backup(backup)
-    with empty_house(tmp_path):
+    with empty_installation(tmp_path):
         path = Path(storage().path(an_object(backup).name))
         path.parent.mkdir(parents=True)
         path.write_bytes(b"another")
@@ -481,16 +517,16 @@ def test_nothing_is_overwritten(backup: Path, tmp_path: Path) -> None:
 def test_a_restore_that_fails_leaves_nothing(
     backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_arguments: object, **_more: object) -> None:
+    def raise_disk_full(*_arguments: object, **_more: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with empty_house(tmp_path) as house:
+    with empty_installation(tmp_path) as data_dir:
         with monkeypatch.context() as patched:
-            patched.setattr(database, "restore", full)
+            patched.setattr(database, "restore", raise_disk_full)
             with pytest.raises(OSError, match="No space left"):
                 restore(backup)
         assert storage().listdir("")[1] == []
-        assert not (house / "restored.json").exists()
+        assert not (data_dir / "restored.json").exists()
         assert connection.introspection.table_names() == []
         assert path_of(backup, an_object(backup).name).exists()
         restore(backup)
@@ -504,3 +540,20 @@ def test_a_backup_of_the_other_database_is_refused(
         monkeypatch.setattr(restoring, "connection", SimpleNamespace(vendor="another"))
         with pytest.raises(BackupRefused, match="another database"):
             restore(backup)
+
+
+def test_e6_a_draft_that_had_ended_ends_again_after_a_restore() -> None:
+    case = make_case()
+    memory = make_memory(case)
+    ended, about_gone, left = (
+        keep_draft(form, {"story": ["Words"]}, known=None, by=case.patient)
+        for form in ("memory:new", f"memory:{memory.pk}", "letter")
+    )
+    for key in (ended.pk, memory.pk):  # as if the rows came from a backup that is older than this
+        key_store().destroy(key)
+    assert keyless() == {ended.pk, memory.pk}
+    assert left.pk in keys_used_elsewhere()
+    reconcile_with_keys()
+    assert list(Draft.objects.values_list("form", flat=True)) == ["letter"]
+    assert about_gone.pk not in set(key_store().ids())
+    assert left.read().values == {"story": ["Words"]}

@@ -1,4 +1,4 @@
-"""Certificates and logs to check, and the program that a stranger would check them with."""
+"""Functions that make certificates and exports of the log, and run the offline verifier on them."""
 
 import json
 import os
@@ -19,13 +19,13 @@ from erasure.runs.lease import claim, release
 from erasure.runs.models import Run
 from erasure.session.forms import AbortReason
 from tests.factories import make_case, make_memory, make_run, make_user
-from tests.snapshots import begin_with
+from tests.snapshots import snapshotted
 
 VERIFIER = Path(verify_certificate.__file__)
 
 
 def make_ended(*, kept: bool = False, name: str = "Joel Barish", memories: int = 2) -> Run:
-    """A night that ended by itself; `kept`: with one memory protected before its first pass."""
+    """A run that ended by itself. kept: one of its memories was protected before its first pass."""
     case = make_case(make_user(Role.PATIENT, name=name), subject_name="Clementine Kruczynski")
     make_memory(case, "Zanzibar", "2003-01-05", fate="protected")
     run = make_run(memories=memories, case=case)
@@ -36,7 +36,10 @@ def make_ended(*, kept: bool = False, name: str = "Joel Barish", memories: int =
 
 
 def make_stopped(turns: int = 16) -> Run:
-    """A night aborted after `turns` passes: one memory is gone, the next damaged, the third whole."""
+    """A run aborted after `turns` passes.
+
+    By default one memory is gone, the next damaged, the third untouched.
+    """
     case = make_case(make_user(Role.PATIENT, name="Joel Barish"), subject_name="Clementine Kruczynski")
     run = make_run(memories=3, case=case)
     fence = claim(run.pk, "test")
@@ -52,28 +55,28 @@ def make_stopped(turns: int = 16) -> Run:
     return Run.objects.get(pk=run.pk)
 
 
-ended, stopped = begin_with(make_ended), begin_with(make_stopped)
-"""The same, copied from the first test of this process that began with it."""
+ended_run, stopped_run = snapshotted(make_ended), snapshotted(make_stopped)
+"""Like `make_ended` and `make_stopped`, but after their first use they restore a database snapshot."""
 
 
-def take(client: Client, run: Run, form: str = "json") -> bytes:
-    """Take a file of the certificate away, as a doctor does."""
+def download(client: Client, run: Run, kind: str = "json") -> bytes:
+    """Download a file of the certificate as a doctor. kind: json, statement, signature or pdf."""
     client.force_login(make_user(Role.DOCTOR))
-    answer = client.get(reverse(f"erasure:certificate-{form}", args=[run.pk]))
+    answer = client.get(reverse(f"erasure:certificate-{kind}", args=[run.pk]))
     assert answer.status_code == 200
     return answer.content
 
 
-def export(client: Client, **asked: str) -> bytes:
-    """Export the log, as an auditor does."""
+def export(client: Client, **filters: str) -> bytes:
+    """Export the log as an auditor: all of it, or the entries that match `filters`."""
     client.force_login(make_user(Role.AUDITOR))
-    answer = client.post(reverse("audit-export"), {"reason": "asked by the board", **asked})
+    answer = client.post(reverse("audit-export"), {"reason": "asked by the board", **filters})
     assert answer.status_code == 200
     return answer.content
 
 
-def run_alone(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run a copy of the verifier as a stranger does: in a folder of its own, nothing of ours to import."""
+def run_verifier(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run a copy of the verifier as a stranger does: in another directory, without our code to import."""
     copy = folder / VERIFIER.name
     copy.write_bytes(VERIFIER.read_bytes())
     return subprocess.run(  # noqa: S603 - our own command line
@@ -86,9 +89,12 @@ def run_alone(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str
     )
 
 
-def changed(file: bytes, **fields: Any) -> bytes:
-    """A certificate file whose statement says something else, written as a statement is; unsigned."""
+def with_changed_fields(file: bytes, **fields: Any) -> bytes:
+    """A certificate file with changed fields in its statement, in canonical form.
+
+    The signature stays the old one.
+    """
     outer = json.loads(file)
-    says = json.loads(outer["statement"]) | fields
-    outer["statement"] = verify_certificate.canonical(says).decode()
+    statement = json.loads(outer["statement"]) | fields
+    outer["statement"] = verify_certificate.canonical(statement).decode()
     return json.dumps(outer).encode()

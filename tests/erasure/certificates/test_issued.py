@@ -1,4 +1,4 @@
-"""E9: certificates swapped, changed, removed or never issued, inside the installation."""
+"""E9: the installation notices certificates that were swapped, changed, removed, or never issued."""
 
 import base64
 import hashlib
@@ -26,7 +26,7 @@ from erasure.runs.models import Run
 from tests.clinic.audit.plugin import unguarded
 from tests.erasure.certificates.proofs import make_ended
 from tests.factories import make_run, make_user
-from tests.snapshots import begin_with
+from tests.snapshots import snapshotted
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -35,22 +35,23 @@ FIELDS = ("body", "signature", "digest", "issued_at")
 
 
 def make_two() -> Run:
-    """Two certified nights of two patients; return the first."""
+    """Make certified runs of two patients; return the first."""
     run = make_ended(name="Joel Barish", memories=1)
     make_ended(name="Howard Mierzwiak", memories=1)
     return run
 
 
-two = begin_with(make_two)
+run_of_two = snapshotted(make_two)
 
 
 @pytest.fixture(autouse=True)
-def guarded() -> None:
+def log_triggers() -> None:
+    """Install the triggers with which the database refuses changes of the log."""
     triggers.install(connection)
 
 
-def pair() -> tuple[Certificate, Certificate]:
-    first = Certificate.objects.get(run=two())
+def two_certificates() -> tuple[Certificate, Certificate]:
+    first = Certificate.objects.get(run=run_of_two())
     return first, Certificate.objects.exclude(pk=first.pk).get()
 
 
@@ -69,14 +70,14 @@ def public(client: Client, number: str) -> str:
     return " ".join(client.get(f"/v/{number}/").content.decode().split())
 
 
-def refused(client: Client, made: Certificate, *sentences: str) -> None:
-    """The page shows what was found and nothing of what is stored; no file is given; nothing is recorded."""
-    shown = page(client, made.run_id)
+def check_refused(client: Client, certificate: Certificate, *sentences: str) -> None:
+    """Assert that the page shows `sentences` and no stored data, and that no file is served or recorded."""
+    shown = page(client, certificate.run_id)
     assert "This certificate does not hold." in shown
     assert [sentence for sentence in sentences if sentence not in shown] == []
     assert "Joel Barish" not in shown
     assert "Howard" not in shown
-    urls = [reverse(f"erasure:{form}", args=[made.run_id]) for form in FORMS]
+    urls = [reverse(f"erasure:{form}", args=[certificate.run_id]) for form in FORMS]
     assert [url for url in urls if url in shown] == []
     size = Entry.objects.count()
     answers = [client.get(url) for url in urls]
@@ -85,39 +86,45 @@ def refused(client: Client, made: Certificate, *sentences: str) -> None:
     assert Entry.objects.count() == size
 
 
-def test_e9_certificates_that_nobody_touched_hold(client: Client) -> None:
-    for made in pair():
-        assert "they hold." in page(client, made.run_id)
-        assert "This certificate holds." in public(client, made.number)
-        assert client.get(reverse("erasure:certificate-pdf", args=[made.run_id])).status_code == 200
+def test_e9_unchanged_certificates_hold(client: Client) -> None:
+    for certificate in two_certificates():
+        assert "they hold." in page(client, certificate.run_id)
+        assert "This certificate holds." in public(client, certificate.number)
+        assert client.get(reverse("erasure:certificate-pdf", args=[certificate.run_id])).status_code == 200
     assert problems() == []
 
 
 @pytest.mark.parametrize(
     "fields", [FIELDS, ("body", "signature", "digest"), ("body", "signature"), *((name,) for name in FIELDS)]
 )
-def test_e9_swapped_fields_of_two_certificates(client: Client, fields: tuple[str, ...]) -> None:
-    """Also with every field, so that each of the two proves itself."""
-    first, second = pair()
-    if fields == ("issued_at",):  # both were issued in the same second, perhaps
-        for hours, made in enumerate((first, second), start=1):
-            Certificate.objects.filter(pk=made.pk).update(issued_at=made.issued_at + timedelta(hours=hours))
-            made.refresh_from_db()
-    values = {made.pk: {name: getattr(made, name) for name in fields} for made in (first, second)}
-    Certificate.objects.filter(pk=first.pk).update(**dict.fromkeys({"digest"} & set(fields), "0" * 64))
+def test_e9_swapped_fields_of_two_certificates_are_noticed(client: Client, fields: tuple[str, ...]) -> None:
+    """Also with all fields swapped. Then each of the two has a valid signature of its own."""
+    first, second = two_certificates()
+    if fields == ("issued_at",):  # both may have been issued in the same second
+        for hours, certificate in enumerate((first, second), start=1):
+            Certificate.objects.filter(pk=certificate.pk).update(
+                issued_at=certificate.issued_at + timedelta(hours=hours)
+            )
+            certificate.refresh_from_db()
+    values = {
+        certificate.pk: {name: getattr(certificate, name) for name in fields}
+        for certificate in (first, second)
+    }
+    if "digest" in fields:  # it is unique, so the first row gives its own up before the second takes it
+        Certificate.objects.filter(pk=first.pk).update(digest="0" * 64)
     Certificate.objects.filter(pk=second.pk).update(**values[first.pk])
     Certificate.objects.filter(pk=first.pk).update(**values[second.pk])
     found = problems()
     assert [text for text in found if text.startswith(f"Certificate {first.pk}: ")]
     assert [text for text in found if text.startswith(f"Certificate {second.pk}: ")]
-    for made in Certificate.objects.all():
-        refused(client, made)
-        assert "This certificate does not hold." in public(client, made.number)
+    for certificate in Certificate.objects.all():
+        check_refused(client, certificate)
+        assert "This certificate does not hold." in public(client, certificate.number)
 
 
-def test_e9_swapped_nights(client: Client) -> None:
-    """The rows are whole; only which night each is said to be of was exchanged."""
-    first, second = pair()
+def test_e9_swapped_runs_of_two_certificates_are_noticed(client: Client) -> None:
+    """The certificates are unchanged; only their runs were exchanged."""
+    first, second = two_certificates()
     with connection.constraint_checks_disabled():
         spare = make_run(memories=1)
         Certificate.objects.filter(pk=first.pk).update(run=spare)
@@ -125,31 +132,31 @@ def test_e9_swapped_nights(client: Client) -> None:
         Certificate.objects.filter(pk=first.pk).update(run=second.run_id)
     sentence = "It is the certificate of another night than the one under which it is stored."
     assert sum(text.endswith(sentence) for text in problems()) == 2
-    for made in Certificate.objects.all():
-        refused(client, made, sentence)
-        assert sentence in public(client, made.number)
-        assert f"Certificate {made.pk}: {sentence}" in problems()
+    for certificate in Certificate.objects.all():
+        check_refused(client, certificate, sentence)
+        assert sentence in public(client, certificate.number)
+        assert f"Certificate {certificate.pk}: {sentence}" in problems()
 
 
-def sign_anew(made: Certificate, body: str) -> None:
-    """Store another text, with a signature that is right and the digest that belongs to it."""
+def replace_text(certificate: Certificate, body: str) -> None:
+    """Replace a certificate's text, with a valid signature and digest for the new text."""
     digest = hashlib.sha256(body.encode()).hexdigest()
     signature = base64.b64encode(sign(body.encode())).decode()
-    Certificate.objects.filter(pk=made.pk).update(body=body, signature=signature, digest=digest)
+    Certificate.objects.filter(pk=certificate.pk).update(body=body, signature=signature, digest=digest)
 
 
-def test_e9_another_text_rightly_signed(client: Client) -> None:
-    made, _other = pair()
-    sign_anew(made, made.body.replace('"place":"clinic"', '"place":"home"'))
-    number = made.number
-    made.refresh_from_db()
-    assert made.number != number
-    entry = Entry.objects.get(action="certificate.issued", subject=f"certificate:{made.pk}")
+def test_e9_another_text_with_a_valid_signature_is_noticed(client: Client) -> None:
+    certificate, _other = two_certificates()
+    replace_text(certificate, certificate.body.replace('"place":"clinic"', '"place":"home"'))
+    number = certificate.number
+    certificate.refresh_from_db()
+    assert certificate.number != number
+    entry = Entry.objects.get(action="certificate.issued", subject=f"certificate:{certificate.pk}")
     sentence = f"What it says is not what the log says was issued for this night (entry {entry.index})."
-    refused(client, made, sentence)
-    assert sentence in public(client, made.number)
+    check_refused(client, certificate, sentence)
+    assert sentence in public(client, certificate.number)
     assert f"One was issued here: that is entry {entry.index} of the log." in public(client, number)
-    assert f"Certificate {made.pk}: {sentence}" in problems()
+    assert f"Certificate {certificate.pk}: {sentence}" in problems()
 
 
 @pytest.mark.parametrize(
@@ -164,41 +171,41 @@ def test_e9_another_text_rightly_signed(client: Client) -> None:
         ("digest", "0" * 64),
     ],
 )
-def test_e9_a_changed_field(client: Client, field: str, value: str) -> None:
-    made, other = pair()
-    Certificate.objects.filter(pk=made.pk).update(**{field: value})
-    made.refresh_from_db()
-    refused(client, made)
-    assert "This certificate does not hold." in public(client, made.number)
+def test_e9_a_changed_field_is_noticed(client: Client, field: str, value: str) -> None:
+    certificate, other = two_certificates()
+    Certificate.objects.filter(pk=certificate.pk).update(**{field: value})
+    certificate.refresh_from_db()
+    check_refused(client, certificate)
+    assert "This certificate does not hold." in public(client, certificate.number)
     found = problems()
     assert found
-    assert all(text.startswith(f"Certificate {made.pk}: ") for text in found)
+    assert all(text.startswith(f"Certificate {certificate.pk}: ") for text in found)
     assert "they hold." in page(client, other.run_id)
 
 
-def test_e9_a_changed_time_of_issue(client: Client) -> None:
-    made, _other = pair()
-    Certificate.objects.filter(pk=made.pk).update(issued_at=made.issued_at - timedelta(days=1))
+def test_e9_a_changed_time_of_issue_is_noticed(client: Client) -> None:
+    certificate, _other = two_certificates()
+    Certificate.objects.filter(pk=certificate.pk).update(issued_at=certificate.issued_at - timedelta(days=1))
     sentence = "The time of issue stored with it is not the one that it states."
-    refused(client, made, sentence)
-    assert problems() == [f"Certificate {made.pk}: {sentence}"]
+    check_refused(client, certificate, sentence)
+    assert problems() == [f"Certificate {certificate.pk}: {sentence}"]
 
 
 def test_e9_the_audit_page_says_that_the_log_is_whole_and_what_is_stored_is_not(client: Client) -> None:
-    made, _other = pair()
-    Certificate.objects.filter(pk=made.pk).update(signature="")
+    certificate, _other = two_certificates()
+    Certificate.objects.filter(pk=certificate.pk).update(signature="")
     client.force_login(make_user(Role.AUDITOR))
     shown = client.post(reverse("audit-verify")).content.decode()
     assert "The log is whole, and what is stored is not as it says." in shown
     assert "The log is not whole." not in shown
-    assert f"Certificate {made.pk}: " in shown
+    assert f"Certificate {certificate.pk}: " in shown
     assert Entry.objects.filter(action="audit.broken", details__problems=1).exists()
 
 
-def test_e9_a_removed_one_is_missed_and_not_issued_again(client: Client) -> None:
-    made, _other = pair()
-    run, number, pk = made.run_id, made.number, made.pk
-    made.delete()
+def test_e9_a_removed_certificate_is_noticed_and_not_issued_again(client: Client) -> None:
+    certificate, _other = two_certificates()
+    run, number, pk = certificate.run_id, certificate.number, certificate.pk
+    certificate.delete()
     entry = Entry.objects.get(action="certificate.issued", subject=f"certificate:{pk}")
     sentence = f"The log says that it was issued (entry {entry.index}), and it is no longer here."
     assert problems() == [f"Certificate {pk}: {sentence}"]
@@ -216,49 +223,49 @@ def test_e9_a_removed_one_is_missed_and_not_issued_again(client: Client) -> None
 
 
 def never_issued() -> Certificate:
-    """A certificate of a night that has none, rightly signed."""
-    made, _other = pair()
+    """A validly signed certificate of a run for which none was issued."""
+    certificate, _other = two_certificates()
     run = make_run(memories=1)
-    body = made.body.replace(str(made.run_id), str(run.pk))
+    body = certificate.body.replace(str(certificate.run_id), str(run.pk))
     extra = Certificate.objects.create(
         run=run,
         body=body,
         digest=hashlib.sha256(body.encode()).hexdigest(),
         signature=base64.b64encode(sign(body.encode())).decode(),
-        issued_at=made.issued_at,
+        issued_at=certificate.issued_at,
     )
     checkpoint("test")
     return extra
 
 
-def test_e9_an_extra_one_never_issued(client: Client) -> None:
+def test_e9_an_extra_certificate_that_was_never_issued_is_noticed(client: Client) -> None:
     extra = never_issued()
     sentence = "The log has no entry that this certificate was issued."
-    refused(client, extra, sentence)
+    check_refused(client, extra, sentence)
     assert sentence in public(client, extra.number)
     assert f"Certificate {extra.pk}: {sentence}" in problems()
 
 
-def test_e9_a_pasted_one_that_was_never_issued(client: Client) -> None:
-    made, _other = pair()
-    answer = client.post("/v/", {"text": certificate_file(made)})
-    entry = Entry.objects.get(action="certificate.issued", subject=f"certificate:{made.pk}")
+def test_e9_a_pasted_certificate_that_was_never_issued_does_not_hold(client: Client) -> None:
+    certificate, _other = two_certificates()
+    answer = client.post("/v/", {"text": certificate_file(certificate)})
+    entry = Entry.objects.get(action="certificate.issued", subject=f"certificate:{certificate.pk}")
     assert f"That this certificate was issued is entry {entry.index} of the log." in answer.content.decode()
-    sign_anew(made, made.body.replace('"place":"clinic"', '"place":"home"'))
-    made.refresh_from_db()
-    shown = client.post("/v/", {"text": certificate_file(made)}).content.decode()
+    replace_text(certificate, certificate.body.replace('"place":"clinic"', '"place":"home"'))
+    certificate.refresh_from_db()
+    shown = client.post("/v/", {"text": certificate_file(certificate)}).content.decode()
     assert "This certificate does not hold." in shown
     assert "The log does not show that it was issued." in shown
 
 
-def test_e9_an_entry_slipped_in_before_the_first_proves_no_issue() -> None:
-    made, _other = pair()
-    entry = Entry.objects.get(action="certificate.issued", subject=f"certificate:{made.pk}")
+def test_e9_an_entry_inserted_before_the_first_proves_no_issue() -> None:
+    certificate, _other = two_certificates()
+    entry = Entry.objects.get(action="certificate.issued", subject=f"certificate:{certificate.pk}")
     entry.index, entry.details = -1, {**entry.details, "digest": "ab" * 32}
     with unguarded(connection):
         entry.save(force_insert=True)
     assert index_of_issue("ab" * 32) is None
-    assert index_of_issue(made.digest) is not None
+    assert index_of_issue(certificate.digest) is not None
 
 
 def change_details(entry: Entry) -> None:
@@ -274,24 +281,24 @@ def change_shape(entry: Entry) -> None:
 
 
 @pytest.mark.parametrize("change", [change_details, change_run, change_shape])
-def test_e9_the_entry_changed_instead(client: Client, change: Callable[[Entry], None]) -> None:
-    made, _other = pair()
-    entry = Entry.objects.get(action="certificate.issued", subject=f"certificate:{made.pk}")
+def test_e9_a_changed_entry_of_the_issue_is_noticed(client: Client, change: Callable[[Entry], None]) -> None:
+    certificate, _other = two_certificates()
+    entry = Entry.objects.get(action="certificate.issued", subject=f"certificate:{certificate.pk}")
     change(entry)
     with unguarded(connection):
         entry.save()
-    refused(client, made)
-    assert "This certificate does not hold." in public(client, made.number)
+    check_refused(client, certificate)
+    assert "This certificate does not hold." in public(client, certificate.number)
     assert any(text.startswith(f"Entry {entry.index} was changed: ") for text in problems())
-    assert any(text.startswith(f"Certificate {made.pk}: ") for text in problems())
+    assert any(text.startswith(f"Certificate {certificate.pk}: ") for text in problems())
 
 
-def test_e9_a_second_entry_for_the_same_night(client: Client) -> None:
-    made, other = pair()
+def test_e9_a_second_entry_for_the_same_run_is_noticed(client: Client) -> None:
+    certificate, other = two_certificates()
     entry = Entry.objects.get(action="certificate.issued", subject=f"certificate:{other.pk}")
-    entry.run = made.run_id
+    entry.run = certificate.run_id
     with unguarded(connection):
         entry.save()
     sentence = f"The log says that another certificate of this night was issued too (entry {entry.index})."
-    refused(client, made, sentence)
-    assert f"Certificate {made.pk}: {sentence}" in problems()
+    check_refused(client, certificate, sentence)
+    assert f"Certificate {certificate.pk}: {sentence}" in problems()

@@ -1,4 +1,4 @@
-"""Certificates, exports and backups of a house that has replaced its signing key."""
+"""Certificates, exports and backups of an installation that has replaced its signing key."""
 
 from pathlib import Path
 
@@ -15,18 +15,19 @@ from erasure.backups.create import make_backup
 from erasure.backups.manifest import check
 from erasure.certificates import verify_certificate as offline
 from erasure.certificates.models import Certificate
-from tests.erasure.certificates.proofs import export, run_alone, take
+from tests.erasure.certificates.proofs import download, export, run_verifier
 from tests.erasure.verification.ended import make_ended
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def codes(file: bytes, key: str, *notes: str) -> list[str]:
+    """Codes of the offline verifier's findings about an exported log that do not hold."""
     _log, found = offline.check_log(file, offline.read_key(key), notes)
     return [finding.code for finding in found if finding.holds is False]
 
 
-def test_certificates_from_before_and_after_hold_and_so_does_the_log(
+def test_certificates_and_log_hold_before_and_after_a_rotation(
     monkeypatch: pytest.MonkeyPatch, client: Client, tmp_path: Path
 ) -> None:
     before = make_ended(monkeypatch)
@@ -35,36 +36,36 @@ def test_certificates_from_before_and_after_hold_and_so_does_the_log(
     rotate(by="system:operator")
     after = make_ended(monkeypatch)
     for run in (before, after):
-        made = Certificate.objects.get(run=run)
-        page = Client().get(f"/v/{made.number}/").content.decode()
+        certificate = Certificate.objects.get(run=run)
+        page = Client().get(f"/v/{certificate.number}/").content.decode()
         assert "This certificate holds." in page
         assert old_key in page
     check(backup)
 
     log, notes = export(client), [row.note for row in Checkpoint.objects.all()]
-    # Whoever knows either key follows the handover to the other.
+    # With either of the two keys the log verifies, because it contains the handover.
     assert codes(log, verifier_key(), *notes) == []
     assert codes(log, old_key, *notes) == []
-    stranger = offline.read_key(verifier_key()).name
-    other = Ed25519PrivateKey.generate().public_key()
-    assert "signature-not" in codes(log, str(offline.Key(stranger, other)))
+    clinic_name = offline.read_key(verifier_key()).name
+    other_key = offline.Key(clinic_name, Ed25519PrivateKey.generate().public_key())
+    assert "signature-not" in codes(log, str(other_key))
 
-    (tmp_path / "old.json").write_bytes(take(client, before))
+    (tmp_path / "old.json").write_bytes(download(client, before))
     (tmp_path / "log.jsonl").write_bytes(log)
-    ended = run_alone(tmp_path, "old.json", "--key", old_key, "--log", "log.jsonl")
-    assert ended.returncode == 0, ended.stdout
-    assert "hands the signature over to another key, signed with both" in ended.stdout
-    assert "That this very certificate was issued is entry" in ended.stdout
+    result = run_verifier(tmp_path, "old.json", "--key", old_key, "--log", "log.jsonl")
+    assert result.returncode == 0, result.stdout
+    assert "hands the signature over to another key, signed with both" in result.stdout
+    assert "That this very certificate was issued is entry" in result.stdout
 
 
-def test_a_key_that_was_merely_replaced_hands_nothing_over(
+def test_a_key_file_that_was_only_replaced_is_not_trusted(
     monkeypatch: pytest.MonkeyPatch, client: Client
 ) -> None:
-    made = make_ended(monkeypatch).certificate
+    certificate = make_ended(monkeypatch).certificate
     old_key = verifier_key()
     fresh = Ed25519PrivateKey.generate()
     django_settings.LACUNA_SIGNING_KEY_FILE.write_bytes(
         fresh.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     )
-    assert "This certificate does not hold." in Client().get(f"/v/{made.number}/").content.decode()
+    assert "This certificate does not hold." in Client().get(f"/v/{certificate.number}/").content.decode()
     assert "signature-not" in codes(export(client), old_key)

@@ -1,4 +1,4 @@
-"""What the verifier is given by a stranger who would cheat it, function by function, without a process."""
+"""Forged input to each function of the offline verifier. No process is started."""
 
 import base64
 import json
@@ -36,8 +36,10 @@ from erasure.certificates.verify_certificate import (
 from tests.clinic.audit.test_merkle import FALSE_INCLUSIONS
 
 ORIGIN = "lacuna.test/audit"
-OURS, THEIRS = (Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32) for number in (1, 2))
-KEY, STRANGER = (Key(ORIGIN, secret.public_key()) for secret in (OURS, THEIRS))
+CLINIC_SECRET, FOREIGN_SECRET = (
+    Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32) for number in (1, 2)
+)
+KEY, FOREIGN_KEY = (Key(ORIGIN, secret.public_key()) for secret in (CLINIC_SECRET, FOREIGN_SECRET))
 RAW = KEY.public.public_bytes_raw()
 ROOT = Peaks().root()
 
@@ -53,7 +55,7 @@ def pem(key: Any) -> str:
 
 # --- Hashes ------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("case", FALSE_INCLUSIONS.values(), ids=FALSE_INCLUSIONS)
-def test_a_false_proof_puts_nothing_in_the_log(case: tuple[bytes, int, int, list[bytes], bytes]) -> None:
+def test_a_false_proof_proves_nothing(case: tuple[bytes, int, int, list[bytes], bytes]) -> None:
     left, right = leaf_hash(b"left"), leaf_hash(b"right")
     assert included(right, 1, 2, [left], node_hash(left, right))
     assert not included(*case)
@@ -73,7 +75,7 @@ def test_a_false_proof_puts_nothing_in_the_log(case: tuple[bytes, int, int, list
         (b"[" * 100_000, "it is no JSON"),
     ],
 )
-def test_what_is_read_is_json_that_says_each_thing_once(text: bytes, why: str) -> None:
+def test_json_with_a_repeated_key_or_a_float_is_unreadable(text: bytes, why: str) -> None:
     assert read_json(b'{"a":1,"b":{"a":1}}') == {"a": 1, "b": {"a": 1}}
     with pytest.raises(Unreadable) as caught:
         read_json(text)
@@ -83,7 +85,7 @@ def test_what_is_read_is_json_that_says_each_thing_once(text: bytes, why: str) -
 @pytest.mark.parametrize(
     "source", [{"n": -1}, {"n": MOST}, {"n": True}, {"n": "1"}, {"n": None}, {"n": [1]}, {}, [], "n", None]
 )
-def test_a_number_is_a_number_that_a_log_can_hold(source: object) -> None:
+def test_only_integers_that_a_log_can_contain_are_read(source: object) -> None:
     assert [get({"n": number}, "n", int) for number in (0, MOST - 1)] == [0, MOST - 1]
     with pytest.raises(Unreadable, match="'n' is missing, or not what it should be"):
         get(source, "n", int)
@@ -91,7 +93,7 @@ def test_a_number_is_a_number_that_a_log_can_hold(source: object) -> None:
 
 # --- Keys --------------------------------------------------------------------------------------------------
 def a_key(raw: bytes = b"\x01" + RAW, *, name: str = ORIGIN, number: str = KEY.number.hex()) -> str:
-    """Our key as it is written, or with one of its three parts changed."""
+    """Our key in its text form, or with one of its three parts changed."""
     return f"{name}+{number}+{text_of(raw)}"
 
 
@@ -115,7 +117,7 @@ NO_KEY = "the key is no verifier key (name+id+base64)"
         (pem(KEY.public).replace("MCowBQYDK2Vw", "MCowBQYDK2Vx"), NO_KEY),
     ],
 )
-def test_what_is_no_key_of_a_log_is_not_taken_for_one(text: str, why: str) -> None:
+def test_other_texts_are_not_read_as_a_verifier_key(text: str, why: str) -> None:
     assert read_key(a_key()) == read_key(pem(KEY.public), ORIGIN) == KEY
     with pytest.raises(Unreadable) as caught:
         read_key(text, ORIGIN)
@@ -123,41 +125,41 @@ def test_what_is_no_key_of_a_log_is_not_taken_for_one(text: str, why: str) -> No
 
 
 # --- Checkpoints -------------------------------------------------------------------------------------------
-def signed(body: str, secret: Ed25519PrivateKey = OURS, number: bytes = KEY.number) -> str:
-    """A note of whatever `body`, as a dishonest house signs it."""
+def signed(body: str, secret: Ed25519PrivateKey = CLINIC_SECRET, number: bytes = KEY.number) -> str:
+    """A signed note with this `body`, as a dishonest clinic could make it."""
     return f"{body}\n— {ORIGIN} {text_of(number + secret.sign(body.encode()))}\n"
 
 
-SAID = f"{ORIGIN}\n3\n{text_of(ROOT)}\n"
-NO_NOTE, NOT_OF_THIS = "it is no signed note", "its signature is not of this text"
+BODY = f"{ORIGIN}\n3\n{text_of(ROOT)}\n"
+NO_NOTE, WRONG_SIGNATURE = "it is no signed note", "its signature is not of this text"
 
 
 @pytest.mark.parametrize(
     ("note", "why"),
     [
         ("", NO_NOTE),
-        (SAID, NO_NOTE),
-        (signed(SAID).replace("\n\n", "\n"), NO_NOTE),
+        (BODY, NO_NOTE),
+        (signed(BODY).replace("\n\n", "\n"), NO_NOTE),
         (signed(f"{ORIGIN}\n"), NO_NOTE),
         (signed(f"{ORIGIN}\n3\n"), NO_NOTE),
         *(
-            (signed(SAID.replace("\n3\n", f"\n{size}\n")), NO_NOTE)
+            (signed(BODY.replace("\n3\n", f"\n{size}\n")), NO_NOTE)
             for size in ("03", "-3", "+3", " 3", "3_0")
         ),
-        *((signed(SAID.replace("\n3\n", f"\n{size}\n")), NO_NOTE) for size in ("", "x", "٣", "1" + "0" * 16)),
-        (signed(SAID.replace(ORIGIN, "lacuna.example/another")), "it speaks of another log"),
-        (signed(SAID).replace("\n— ", "\n- "), "a signature line is malformed"),
-        (signed(SAID, THEIRS, STRANGER.number), "it is not signed with this key"),
-        (signed(SAID, THEIRS), NOT_OF_THIS),
-        (signed(SAID).replace("\n3\n", "\n4\n"), NOT_OF_THIS),
-        (signed(SAID) + signed(SAID, THEIRS).rpartition("\n\n")[2], NOT_OF_THIS),
-        (signed(f"{ORIGIN}\n3\n{text_of(ROOT[1:])}\n"), NOT_OF_THIS),
-        (signed(f"{ORIGIN}\n3\n{text_of(ROOT + ROOT)}\n"), NOT_OF_THIS),
+        *((signed(BODY.replace("\n3\n", f"\n{size}\n")), NO_NOTE) for size in ("", "x", "٣", "1" + "0" * 16)),
+        (signed(BODY.replace(ORIGIN, "lacuna.example/another")), "it speaks of another log"),
+        (signed(BODY).replace("\n— ", "\n- "), "a signature line is malformed"),
+        (signed(BODY, FOREIGN_SECRET, FOREIGN_KEY.number), "it is not signed with this key"),
+        (signed(BODY, FOREIGN_SECRET), WRONG_SIGNATURE),
+        (signed(BODY).replace("\n3\n", "\n4\n"), WRONG_SIGNATURE),
+        (signed(BODY) + signed(BODY, FOREIGN_SECRET).rpartition("\n\n")[2], WRONG_SIGNATURE),
+        (signed(f"{ORIGIN}\n3\n{text_of(ROOT[1:])}\n"), WRONG_SIGNATURE),
+        (signed(f"{ORIGIN}\n3\n{text_of(ROOT + ROOT)}\n"), WRONG_SIGNATURE),
         (signed(f"{ORIGIN}\n3\né\n"), "something is not base64 that should be"),
     ],
 )
-def test_what_is_no_checkpoint_is_not_believed_though_it_be_signed(note: str, why: str) -> None:
-    assert read_note(signed(SAID), KEY) == Note(3, ROOT)
+def test_a_malformed_checkpoint_is_unreadable_even_if_it_is_signed(note: str, why: str) -> None:
+    assert read_note(signed(BODY), KEY) == Note(3, ROOT)
     with pytest.raises(Unreadable) as caught:
         read_note(note, KEY)
     assert str(caught.value) == why
@@ -179,14 +181,14 @@ TYPE = "lacuna.certificate-of-erasure"
         (b'{"statement":"\\ud800","signature":"AA=="}', None, "it holds what cannot be written"),
     ],
 )
-def test_what_is_no_certificate_is_not_read_as_one(file: bytes, signature: bytes | None, why: str) -> None:
+def test_other_files_are_not_read_as_a_certificate(file: bytes, signature: bytes | None, why: str) -> None:
     assert read_certificate(canonical({"type": TYPE}), b"").says == {"type": TYPE}
     with pytest.raises(Unreadable, match=why):
         read_certificate(file, signature)
 
 
 def proved(**changes: object) -> tuple[dict[int, dict[str, Any]], list[Finding]]:
-    """What `proved_entries` takes from a log of one entry whose statement was changed."""
+    """The result of `proved_entries` for a log of one entry with these changes."""
     text = canonical({"index": 0, "run": "r"})
     one = {"index": 0, "text": text.decode(), "proof": []} | changes
     found: list[Finding] = []
@@ -216,18 +218,22 @@ def test_an_entry_that_cannot_be_proved_is_refused(changes: dict[str, object], w
 
 # --- Exported logs -----------------------------------------------------------------------------------------
 def exported(*lines: object, head: object = None, foot: object = None, **end: object) -> bytes:
-    """An export of these lines that is signed as it stands; `head`, `foot`: other first and last lines."""
+    """A validly signed export of these lines.
+
+    head, foot: replace the first and the last line. end: changed fields of the last line.
+    """
     first = {"kind": "lacuna-audit-export", "log": len(lines)} if head is None else head
     body = b"".join(canonical(line) + b"\n" for line in (first, *lines))
-    last = {"kind": "signature", "key": str(KEY), "checkpoints": [], "signature": text_of(OURS.sign(body))}
-    # Not by `canonical`: a stranger's last line may hold what that refuses.
+    signature = text_of(CLINIC_SECRET.sign(body))
+    last = {"kind": "signature", "key": str(KEY), "checkpoints": [], "signature": signature}
+    # Not by `canonical`, which would refuse what some forged last lines contain.
     return body + json.dumps(last | end if foot is None else foot).encode() + b"\n"
 
 
 ENTRY = {"index": 0}
 
 
-def broken(found: Sequence[Finding]) -> list[str]:
+def failed_codes(found: Sequence[Finding]) -> list[str]:
     return [finding.code for finding in found if finding.holds is False]
 
 
@@ -244,14 +250,14 @@ def broken(found: Sequence[Finding]) -> list[str]:
         (exported(ENTRY, key="\ud800" + str(KEY)), "no verifier key"),
     ],
 )
-def test_what_is_no_export_is_not_read_as_one(file: bytes, why: str) -> None:
-    assert broken(check_log(exported(ENTRY), None)[1]) == []
+def test_other_files_are_not_read_as_an_export(file: bytes, why: str) -> None:
+    assert failed_codes(check_log(exported(ENTRY), None)[1]) == []
     with pytest.raises(Unreadable, match=why):
         check_log(file, None)
 
 
 @pytest.mark.parametrize(
-    ("said", "why"),
+    ("hidden", "why"),
     [
         ({"from": 1, "to": 2, "roots": [ROOT.hex()]}, "entry 0 should stand there"),
         ({"from": 0, "to": 2, "roots": []}, "hashes are missing"),
@@ -261,17 +267,17 @@ def test_what_is_no_export_is_not_read_as_one(file: bytes, why: str) -> None:
         ({"from": 0, "to": MOST, "roots": [ROOT.hex()]}, "'to' is missing"),
     ],
 )
-def test_hidden_entries_stand_where_they_say(said: dict[str, Any], why: str) -> None:
+def test_hidden_entries_must_fit_their_place(hidden: dict[str, Any], why: str) -> None:
     assert hidden_roots({"from": 0, "to": 2, "roots": [ROOT.hex()]}, 0) == [(2, ROOT)]
     with pytest.raises(Unreadable, match=why):
-        hidden_roots(said, 0)
+        hidden_roots(hidden, 0)
 
 
-def handed_over(
-    before: Ed25519PrivateKey = OURS, now: Ed25519PrivateKey = THEIRS, origin: str = ORIGIN
+def handover_entry(
+    before: Ed25519PrivateKey = CLINIC_SECRET, now: Ed25519PrivateKey = FOREIGN_SECRET, origin: str = ORIGIN
 ) -> dict[str, Any]:
-    """The entry of a handover from our key to theirs, signed with `before` and `now`."""
-    raw = [key.public.public_bytes_raw().hex() for key in (KEY, STRANGER)]
+    """The entry of a handover from KEY to FOREIGN_KEY, signed with the secrets `before` and `now`."""
+    raw = [key.public.public_bytes_raw().hex() for key in (KEY, FOREIGN_KEY)]
     text = f"lacuna signing key\n{origin}\n{raw[0]}\n{raw[1]}\n".encode()
     details = {"before": raw[0], "now": raw[1]}
     for name, key in (("before", before), ("now", now)):
@@ -286,45 +292,45 @@ NOT_BOTH = "the handover is not signed with both keys"
 @pytest.mark.parametrize(
     ("entry", "why"),
     [
-        (handed_over(before=THEIRS), NOT_BOTH),
-        (handed_over(now=OURS), NOT_BOTH),
-        (handed_over(origin="lacuna.example/another"), NOT_BOTH),
-        (handed_over() | {"action": "audit.exported"}, NOT_BOTH),
-        (handed_over() | {"details": handed_over()["details"] | {"now": ROOT.hex()}}, NOT_BOTH),
-        (handed_over() | {"details": []}, "a hash is not 64 hex digits"),
-        (handed_over() | {"index": True}, "'index' is missing"),
+        (handover_entry(before=FOREIGN_SECRET), NOT_BOTH),
+        (handover_entry(now=CLINIC_SECRET), NOT_BOTH),
+        (handover_entry(origin="lacuna.example/another"), NOT_BOTH),
+        (handover_entry() | {"action": "audit.exported"}, NOT_BOTH),
+        (handover_entry() | {"details": handover_entry()["details"] | {"now": ROOT.hex()}}, NOT_BOTH),
+        (handover_entry() | {"details": []}, "a hash is not 64 hex digits"),
+        (handover_entry() | {"index": True}, "'index' is missing"),
         (["audit.key-rotated"], "'index' is missing"),
     ],
 )
-def test_a_thief_hands_nothing_over(entry: object, why: str) -> None:
-    assert handover(handed_over(), ORIGIN) == (0, KEY, STRANGER)
+def test_a_forged_handover_is_refused(entry: object, why: str) -> None:
+    assert handover(handover_entry(), ORIGIN) == (0, KEY, FOREIGN_KEY)
     with pytest.raises(Unreadable, match=why):
         handover(entry, ORIGIN)
-    # In a log it is a line as any other: the key that was known remains the one in force.
+    # In a log it counts as an ordinary entry: the known key stays in force.
     line = entry | {"note": "audit.key-rotated"} if isinstance(entry, dict) else entry
     codes = [finding.code for finding in check_log(exported(line), KEY)[1]]
     assert "signature" in codes
     assert "handed-over" not in codes
-    assert "handed-over" in [finding.code for finding in check_log(exported(handed_over()), KEY)[1]]
+    assert "handed-over" in [finding.code for finding in check_log(exported(handover_entry()), KEY)[1]]
 
 
 # --- The program -------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "says", [{"destroyed": 3}, {"remains": {"spared": None}}, {"remains": [], "destroyed": None}, {}]
 )
-def test_a_statement_of_another_shape_is_said_to_be_none(
+def test_a_statement_without_a_log_cannot_be_checked(
     says: dict[str, object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "statement.json").write_bytes(canonical({"type": TYPE} | says))
     (tmp_path / "raw.sig").write_bytes(b"")
-    asked = [str(tmp_path / "statement.json"), "--signature", str(tmp_path / "raw.sig"), "--key", str(KEY)]
-    assert main(asked) == 2
+    statement, signature = str(tmp_path / "statement.json"), str(tmp_path / "raw.sig")
+    assert main([statement, "--signature", signature, "--key", str(KEY)]) == 2
     out, error = capsys.readouterr()
     assert "Destroyed: 0 memories. Spared: 0." in out
     assert error == "This cannot be checked: 'log' is missing, or not what it should be\n"
 
 
-def test_a_key_file_that_is_no_text_is_said_to_be_none(
+def test_a_key_file_that_is_no_text_cannot_be_used(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     der = KEY.public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

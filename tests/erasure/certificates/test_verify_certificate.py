@@ -1,4 +1,4 @@
-"""What a stranger finds out, far from the clinic: the verifier in an empty folder, and ways to cheat it."""
+"""The offline verifier, run in an empty directory, and attempts to cheat it."""
 
 import ast
 import base64
@@ -29,26 +29,33 @@ from clinic.audit.checkpoints import (
 from clinic.audit.models import Entry
 from erasure.certificates import verify_certificate as offline
 from erasure.certificates.models import Certificate
-from tests.erasure.certificates.proofs import VERIFIER, changed, ended, export, run_alone, take
+from tests.erasure.certificates.proofs import (
+    VERIFIER,
+    download,
+    ended_run,
+    export,
+    run_verifier,
+    with_changed_fields,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def codes(findings: list[offline.Finding], *, holds: bool | None = False) -> list[str]:
-    """The codes of the findings that hold, do not, or could not be checked."""
+    """Codes of findings. holds: True for those that hold, False for those that do not, None for unknown."""
     return [finding.code for finding in findings if finding.holds is holds]
 
 
-def house_key() -> offline.Key:
+def clinic_key() -> offline.Key:
     return offline.read_key(verifier_key())
 
 
-def checked(file: bytes, key: offline.Key | None = None) -> list[offline.Finding]:
-    return offline.check_certificate(offline.read_certificate(file), key or house_key())
+def findings_of(file: bytes, key: offline.Key | None = None) -> list[offline.Finding]:
+    return offline.check_certificate(offline.read_certificate(file), key or clinic_key())
 
 
 def signed(says: dict[str, Any], key: Ed25519PrivateKey | None = None) -> bytes:
-    """A certificate that a dishonest house signs."""
+    """A certificate with this statement, signed as a dishonest clinic could do."""
     text = offline.canonical(says)
     signature = base64.b64encode((key or signing_key()).sign(text)).decode()
     return json.dumps({"statement": text.decode(), "signature": signature}).encode()
@@ -59,89 +66,90 @@ def statement(file: bytes) -> dict[str, Any]:
     return says
 
 
-def test_it_needs_nothing_but_cryptography() -> None:
+def test_the_verifier_imports_only_the_standard_library_and_cryptography() -> None:
     tree = ast.parse(VERIFIER.read_text())
-    names = {
-        name.split(".")[0]
-        for node in ast.walk(tree)
-        for name in (
-            [alias.name for alias in node.names]
-            if isinstance(node, ast.Import)
-            else [node.module or ""]
-            if isinstance(node, ast.ImportFrom)
-            else []
-        )
-    }
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add((node.module or "").split(".")[0])
     assert names - set(sys.stdlib_module_names) == {"cryptography"}
     assert not names & {"socket", "urllib", "http", "ssl"}
 
 
 def test_a_stranger_checks_a_certificate_in_an_empty_folder(client: Client, tmp_path: Path) -> None:
-    file = take(client, ended())
+    file = download(client, ended_run())
     folder = tmp_path / "elsewhere"
     folder.mkdir()
     (folder / "certificate.json").write_bytes(file)
-    said = run_alone(folder, "certificate.json", "--key", verifier_key())
-    assert (said.returncode, said.stderr) == (0, "")
+    result = run_verifier(folder, "certificate.json", "--key", verifier_key())
+    assert (result.returncode, result.stderr) == (0, "")
     assert (
         "holds     Destroyed memories that have their entry in the log, with the same figures: 2."
-        in said.stdout
+        in result.stdout
     )
-    assert "holds     The log says that the run ended as the certificate does: complete." in said.stdout
-    assert said.stdout.endswith("Everything that could be checked holds.\n")
+    assert "holds     The log says that the run ended as the certificate does: complete." in result.stdout
+    assert result.stdout.endswith("Everything that could be checked holds.\n")
     for word in ("Clementine", "Kruczynski", "Zanzibar", "Joel"):
-        assert word not in said.stdout
+        assert word not in result.stdout
 
-    (folder / "certificate.json").write_bytes(changed(file, outcome="partial"))
-    said = run_alone(folder, "certificate.json", "--key", verifier_key())
-    assert said.returncode == 1
-    assert "DOES NOT  The signature does NOT belong to this text and this key." in said.stdout
+    (folder / "certificate.json").write_bytes(with_changed_fields(file, outcome="partial"))
+    result = run_verifier(folder, "certificate.json", "--key", verifier_key())
+    assert result.returncode == 1
+    assert "DOES NOT  The signature does NOT belong to this text and this key." in result.stdout
 
     (folder / "certificate.json").write_bytes(b'{"statement": 3}')
-    said = run_alone(folder, "certificate.json")
-    assert (said.returncode, said.stdout) == (2, "")
-    assert said.stderr.startswith("This cannot be checked: ")
-    assert run_alone(folder, "no-such-file").returncode == 2
+    result = run_verifier(folder, "certificate.json")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith("This cannot be checked: ")
+    assert run_verifier(folder, "no-such-file").returncode == 2
 
 
-def test_without_a_key_it_says_what_that_leaves_open(client: Client, tmp_path: Path) -> None:
-    (tmp_path / "certificate.json").write_bytes(take(client, ended()))
-    said = run_alone(tmp_path, "certificate.json")
-    assert said.returncode == 0
-    assert "unknown   You gave no key." in said.stdout
+def test_without_a_key_the_verifier_says_what_is_unknown(client: Client, tmp_path: Path) -> None:
+    (tmp_path / "certificate.json").write_bytes(download(client, ended_run()))
+    result = run_verifier(tmp_path, "certificate.json")
+    assert result.returncode == 0
+    assert "unknown   You gave no key." in result.stdout
 
 
-def test_a_statement_with_its_detached_signature_and_a_pem_key(client: Client, tmp_path: Path) -> None:
-    run = ended()
-    (tmp_path / "statement.json").write_bytes(take(client, run, "statement"))
-    (tmp_path / "raw.sig").write_bytes(base64.b64decode(take(client, run, "signature")))
+def test_a_statement_is_checked_with_its_detached_signature_and_a_pem_key(
+    client: Client, tmp_path: Path
+) -> None:
+    run = ended_run()
+    (tmp_path / "statement.json").write_bytes(download(client, run, "statement"))
+    (tmp_path / "raw.sig").write_bytes(base64.b64decode(download(client, run, "signature")))
     pem = public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     (tmp_path / "key.pem").write_bytes(pem)
-    asked = ["statement.json", "--signature", "raw.sig", "--key", "key.pem"]
-    assert run_alone(tmp_path, *asked, "--origin", settings.LACUNA_LOG_ORIGIN).returncode == 0
-    assert run_alone(tmp_path, *asked, "--origin", "lacuna.example/another").returncode == 1
-    assert run_alone(tmp_path, "statement.json").returncode == 2
+    arguments = ["statement.json", "--signature", "raw.sig", "--key", "key.pem"]
+    assert run_verifier(tmp_path, *arguments, "--origin", settings.LACUNA_LOG_ORIGIN).returncode == 0
+    assert run_verifier(tmp_path, *arguments, "--origin", "lacuna.example/another").returncode == 1
+    assert run_verifier(tmp_path, "statement.json").returncode == 2
 
 
-def test_with_the_log_the_certificates_own_entry_is_found(client: Client, tmp_path: Path) -> None:
-    run = ended()
-    (tmp_path / "certificate.json").write_bytes(take(client, run))
+def test_with_the_log_the_verifier_finds_the_entry_of_the_issue(client: Client, tmp_path: Path) -> None:
+    run = ended_run()
+    (tmp_path / "certificate.json").write_bytes(download(client, run))
     (tmp_path / "log.jsonl").write_bytes(export(client))
-    asked = ["certificate.json", "--key", verifier_key(), "--log", "log.jsonl"]
-    said = run_alone(tmp_path, *asked)
+    arguments = ["certificate.json", "--key", verifier_key(), "--log", "log.jsonl"]
+    result = run_verifier(tmp_path, *arguments)
     entry = Entry.objects.get(action="certificate.issued")
-    assert f"That this very certificate was issued is entry {entry.index} of the log." in said.stdout
-    assert said.returncode == 0
-    other = ended()
-    (tmp_path / "certificate.json").write_bytes(take(client, other))
-    said = run_alone(tmp_path, *asked)  # the log was exported before that one was issued
-    assert said.returncode == 1
-    assert "The log you gave has NO entry that this certificate was issued." in said.stdout
+    assert f"That this very certificate was issued is entry {entry.index} of the log." in result.stdout
+    assert result.returncode == 0
+    other = ended_run()
+    (tmp_path / "certificate.json").write_bytes(download(client, other))
+    # The log was exported before the other certificate was issued.
+    result = run_verifier(tmp_path, *arguments)
+    assert result.returncode == 1
+    assert "The log you gave has NO entry that this certificate was issued." in result.stdout
 
 
-def test_the_proofs_are_those_that_the_site_makes(client: Client) -> None:
-    """Two programs: what merkle.py proves, the offline file confirms, and the other way round."""
-    says = statement(take(client, ended()))
+def test_the_verifier_accepts_the_same_proofs_as_the_server(client: Client) -> None:
+    """The server's merkle.py and the offline verifier are two programs.
+
+    They accept and refuse the same proofs.
+    """
+    says = statement(download(client, ended_run()))
     note = read_note(says["log"]["checkpoint"])
     assert len(says["log"]["entries"]) > 4
     for one in says["log"]["entries"]:
@@ -152,16 +160,17 @@ def test_the_proofs_are_those_that_the_site_makes(client: Client) -> None:
         assert not offline.included(leaf, one["index"] + 1, note.size, path, note.root)
 
 
-def test_a_certificate_carries_no_address_and_nobodys_reasons(client: Client) -> None:
-    says = statement(take(client, ended(kept=True)))
+def test_a_certificate_contains_no_addresses_and_no_reasons(client: Client) -> None:
+    says = statement(download(client, ended_run(kept=True)))
     entries = [json.loads(one["text"]) for one in says["log"]["entries"]]
     assert {entry["actor"].partition(":")[0] for entry in entries} == {"system"}
     assert {(entry["address"], entry["reason"]) for entry in entries} == {("", "")}
-    assert len(says["log"]["entries-not-shown"]) == 1  # the doctor's own act, by its number alone
+    assert len(says["log"]["entries-not-shown"]) == 1  # the doctor's action, of which only the index is shown
 
 
-# --- A house that signs what is not so ---------------------------------------------------------------------
-def more(says: dict[str, Any], name: str, **fields: Any) -> dict[str, Any]:
+# --- A clinic that signs a false statement -----------------------------------------------------------------
+def with_changed_first(says: dict[str, Any], name: str, **fields: Any) -> dict[str, Any]:
+    """The statement with changed fields in the first item of its list `name`."""
     first, *rest = says[name]
     return says | {name: [first | fields, *rest]}
 
@@ -169,61 +178,64 @@ def more(says: dict[str, Any], name: str, **fields: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("lie", "code"),
     [
-        (lambda says: more(says, "destroyed", bytes=1), "destroyed-not"),
-        (lambda says: more(says, "destroyed", objects=99), "destroyed-not"),
-        (lambda says: more(says, "destroyed", step="00000000-0000-0000-0000-000000000000"), "destroyed-not"),
-        (lambda says: more(says, "destroyed", entry=0), "destroyed-not"),
+        (lambda says: with_changed_first(says, "destroyed", bytes=1), "destroyed-not"),
+        (lambda says: with_changed_first(says, "destroyed", objects=99), "destroyed-not"),
+        (
+            lambda says: with_changed_first(says, "destroyed", step="00000000-0000-0000-0000-000000000000"),
+            "destroyed-not",
+        ),
+        (lambda says: with_changed_first(says, "destroyed", entry=0), "destroyed-not"),
         (lambda says: says | {"destroyed": says["destroyed"][:1] * 2}, "destroyed-not"),
         (lambda says: says | {"destroyed": says["destroyed"][:1]}, "destroyed-more"),
         (lambda says: says | {"outcome": "partial"}, "outcome-not"),
         (lambda says: says | {"verification": {"result": "found"}}, "verified-not"),
         (lambda says: says | {"run": "00000000-0000-0000-0000-000000000000"}, "entry-foreign"),
-        (lambda says: says | {"log": more(says["log"], "entries", proof=[])}, "entry-not"),
+        (lambda says: says | {"log": with_changed_first(says["log"], "entries", proof=[])}, "entry-not"),
         (
             lambda says: says | {"log": says["log"] | {"checkpoint": write_note(21, bytes(32))}},
             "entry-not",
         ),
     ],
 )
-def test_a_signed_lie_is_found_by_the_log(client: Client, lie: Any, code: str) -> None:
-    file = take(client, ended())
-    assert codes(checked(signed(statement(file)))) == []
-    assert code in codes(checked(signed(lie(statement(file)))))
+def test_the_log_shows_that_a_signed_statement_is_false(client: Client, lie: Any, code: str) -> None:
+    file = download(client, ended_run())
+    assert codes(findings_of(signed(statement(file)))) == []
+    assert code in codes(findings_of(signed(lie(statement(file)))))
 
 
-def test_another_key_signs_nothing_for_this_house(client: Client) -> None:
-    file, stranger = take(client, ended()), Ed25519PrivateKey.generate()
-    assert codes(checked(signed(statement(file), stranger))) == ["signature-not"]
-    # Nor does it help to put the stranger's key into the statement: whoever has the true one is not fooled.
+def test_a_certificate_signed_with_another_key_does_not_hold(client: Client) -> None:
+    file, stranger = download(client, ended_run()), Ed25519PrivateKey.generate()
+    assert codes(findings_of(signed(statement(file), stranger))) == ["signature-not"]
+    # Putting the other key into the statement does not help: the verifier uses the key that it was given.
     says = statement(file)
     forged = offline.Key(says["log"]["origin"], stranger.public_key())
     says["log"]["verifier-key"] = str(forged)
-    assert codes(checked(signed(says, stranger))) == ["signature-not"]
+    assert codes(findings_of(signed(says, stranger))) == ["signature-not"]
     assert codes(offline.check_certificate(offline.read_certificate(signed(says, stranger)), None)) == [
         "checkpoint-not"
     ]
 
 
-def test_swapped_signatures_of_two_certificates(client: Client) -> None:
-    one, other = json.loads(take(client, ended())), json.loads(take(client, ended()))
+def test_swapped_signatures_of_two_certificates_do_not_hold(client: Client) -> None:
+    one, other = json.loads(download(client, ended_run())), json.loads(download(client, ended_run()))
     one["signature"], other["signature"] = other["signature"], one["signature"]
     for file in (one, other):
-        assert codes(checked(json.dumps(file).encode())) == ["signature-not"]
+        assert codes(findings_of(json.dumps(file).encode())) == ["signature-not"]
 
 
-def test_certificates_of_before_are_still_checked(client: Client) -> None:
-    """Version 1 wrote each proof out; such papers are in people's hands."""
-    says = statement(take(client, ended()))
+def test_certificates_of_version_1_are_still_checked(client: Client) -> None:
+    """Version 1 repeated the hashes in each proof. People have such certificates."""
+    says = statement(download(client, ended_run()))
     log = says["log"]
     for one in log["entries"]:
         one["proof"] = [log["hashes"][step] for step in one["proof"]]
     del log["hashes"], log["entries-not-shown"]
-    assert codes(checked(signed(says | {"version": 1}))) == []
+    assert codes(findings_of(signed(says | {"version": 1}))) == []
 
 
-def test_checkpoints_from_outside_are_compared(client: Client, tmp_path: Path) -> None:
-    run = ended()
-    (tmp_path / "certificate.json").write_bytes(take(client, run))
+def test_a_certificate_is_compared_with_checkpoints_kept_outside(client: Client, tmp_path: Path) -> None:
+    run = ended_run()
+    (tmp_path / "certificate.json").write_bytes(download(client, run))
     own = statement((tmp_path / "certificate.json").read_bytes())["log"]["checkpoint"]
     size = read_note(own).size
     notes = {
@@ -234,13 +246,13 @@ def test_checkpoints_from_outside_are_compared(client: Client, tmp_path: Path) -
     }
     for name, note in notes.items():
         (tmp_path / name).write_text(note)
-    asked = ["certificate.json", "--key", verifier_key(), "--checkpoint"]
-    assert run_alone(tmp_path, *asked, "same").returncode == 0
+    arguments = ["certificate.json", "--key", verifier_key(), "--checkpoint"]
+    assert run_verifier(tmp_path, *arguments, "same").returncode == 0
     for name in ("earlier", "later"):
-        said = run_alone(tmp_path, *asked, name)
-        assert (said.returncode, "give the exported log too" in said.stdout) == (0, True)
-    said = run_alone(tmp_path, *asked, "another")
-    assert (said.returncode, "is NOT a beginning of this one" in said.stdout) == (1, True)
+        result = run_verifier(tmp_path, *arguments, name)
+        assert (result.returncode, "give the exported log too" in result.stdout) == (0, True)
+    result = run_verifier(tmp_path, *arguments, "another")
+    assert (result.returncode, "is NOT a beginning of this one" in result.stdout) == (1, True)
 
 
 # --- What is no certificate --------------------------------------------------------------------------------
@@ -263,7 +275,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("file", HOSTILE, ids=range(len(HOSTILE)))
-def test_what_is_no_certificate_is_said_to_be_none(file: bytes) -> None:
+def test_a_file_that_is_no_certificate_is_unreadable(file: bytes) -> None:
     with pytest.raises(offline.Unreadable):
         offline.read_certificate(file)
 
@@ -278,7 +290,7 @@ JSON = st.recursive(
 @effort(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_signed_statement_of_any_shape_is_checked_or_refused(data: st.DataObject) -> None:
-    """Whatever stands in the fields: a finding or Unreadable, never another error."""
+    """Any value in any field gives a finding or Unreadable, never another error."""
     note = write_note(3, bytes(32))
     entry = {"index": 1, "text": '{"index":1,"run":"r"}', "proof": [0]}
     says: dict[str, Any] = {
@@ -300,22 +312,22 @@ def test_a_signed_statement_of_any_shape_is_checked_or_refused(data: st.DataObje
     place[field] = data.draw(JSON)
     try:
         file = signed(says)
-        found = checked(file)
+        found = findings_of(file)
     except (offline.Unreadable, UnicodeEncodeError):
         return
     assert found
 
 
-def test_the_same_bytes_are_served(client: Client) -> None:
+def test_the_server_offers_this_verifier(client: Client) -> None:
     answer = client.get("/v/verify_certificate.py")
     assert (answer.status_code, answer.content) == (200, VERIFIER.read_bytes())
     assert answer["Content-Disposition"] == 'attachment; filename="verify_certificate.py"'
     assert client.get("/v/key.txt").content.decode() == f"{verifier_key()}\n"
 
 
-def test_the_certificates_number_is_its_digests(client: Client) -> None:
-    made = Certificate.objects.get(run=ended())
-    assert made.digest == hashlib.sha256(made.body.encode()).hexdigest()
-    assert Certificate.objects.numbered(f" {made.number[:4]} {made.number[4:]} ") == made
-    for wrong in (made.number[:23], made.number[::-1], f"{made.number}%", ""):
+def test_a_certificates_number_is_part_of_its_digest(client: Client) -> None:
+    certificate = Certificate.objects.get(run=ended_run())
+    assert certificate.digest == hashlib.sha256(certificate.body.encode()).hexdigest()
+    assert Certificate.objects.numbered(f" {certificate.number[:4]} {certificate.number[4:]} ") == certificate
+    for wrong in (certificate.number[:23], certificate.number[::-1], f"{certificate.number}%", ""):
         assert Certificate.objects.numbered(wrong) is None

@@ -1,4 +1,4 @@
-"""The certificate as a page: honest about what went and what stayed, silent about whom."""
+"""The certificate's page: it says what was destroyed and what was kept, and does not name the subject."""
 
 import pytest
 from django.test import Client
@@ -8,13 +8,13 @@ from clinic.accounts.models import Role
 from clinic.audit.checkpoints import public_key
 from erasure.certificates.checking import read_and_check
 from erasure.runs.models import Run
-from tests.erasure.certificates.proofs import ended, make_stopped, stopped
+from tests.erasure.certificates.proofs import ended_run, make_stopped, stopped_run
 from tests.factories import make_run, make_user
-from tests.snapshots import begin_with
+from tests.snapshots import snapshotted
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-stopped_at_once = begin_with(lambda: make_stopped(turns=0))
+stopped_at_once = snapshotted(lambda: make_stopped(turns=0))
 
 
 def page(client: Client, run: Run) -> str:
@@ -24,8 +24,8 @@ def page(client: Client, run: Run) -> str:
     return " ".join(answer.content.decode().split())
 
 
-def test_a_complete_one_counts_and_holds_and_names_nobody(client: Client) -> None:
-    run = ended()
+def test_a_complete_certificate_holds_and_does_not_name_the_subject(client: Client) -> None:
+    run = ended_run()
     shown = page(client, run)
     assert "<strong>2</strong> memories of one person, who is not named here, were destroyed." in shown
     assert "Not all that was on the map is gone" not in shown
@@ -38,37 +38,37 @@ def test_a_complete_one_counts_and_holds_and_names_nobody(client: Client) -> Non
         assert word not in shown
 
 
-def test_a_partial_one_says_what_remains(client: Client) -> None:
-    shown = page(client, ended(kept=True))
+def test_a_partial_certificate_says_what_remains(client: Client) -> None:
+    shown = page(client, ended_run(kept=True))
     assert "<strong>1</strong> memory of one person, who is not named here, was destroyed." in shown
     assert "Not all that was on the map is gone. What remains is counted below." in shown
     assert '<dt>Kept during the night</dt> <dd class="figure"> 1 </dd>' in shown
 
 
-def test_a_stopped_one_says_so(client: Client) -> None:
-    shown = page(client, stopped())
+def test_a_stopped_certificate_says_so(client: Client) -> None:
+    shown = page(client, stopped_run())
     assert "was stopped before its end" in shown
     assert "<strong>1</strong> memory of one person, who is not named here, was destroyed." in shown
     assert "What was not reached is whole." in shown
     assert "1 memory stayed, but not whole: it had begun to fade." in shown
 
 
-def test_one_that_destroyed_nothing_gives_no_card(client: Client) -> None:
+def test_a_certificate_of_no_destruction_shows_no_card_to_the_people_around(client: Client) -> None:
     shown = page(client, stopped_at_once())
     assert "no memory was destroyed." in shown
     assert "has had" not in shown
 
 
 def test_the_map_is_drawn_with_presentation_attributes_only(client: Client) -> None:
-    shown = page(client, ended())
+    shown = page(client, ended_run())
     drawing = shown[shown.index("<svg") : shown.index("</svg>")]
     assert "style" not in drawing
-    assert drawing.count("<path") == 2  # two emptied places in two ages
-    assert 'stroke="#1b5a5f"' in drawing  # and one kept
+    assert drawing.count("<path") == 2  # two erased memories in two ages
+    assert 'stroke="#1b5a5f"' in drawing  # and one protected memory
 
 
-def test_the_statement_can_be_taken_away_and_checked(client: Client) -> None:
-    run = ended()
+def test_the_statement_can_be_downloaded_and_checked(client: Client) -> None:
+    run = ended_run()
     shown = page(client, run)
     url = reverse("erasure:certificate-json", args=[run.pk])
     assert f'href="{url}"' in shown
@@ -81,7 +81,7 @@ def test_the_statement_can_be_taken_away_and_checked(client: Client) -> None:
     assert read_and_check(broken, public_key()).holds is False
 
 
-def test_before_the_end_there_is_no_certificate(client: Client) -> None:
+def test_a_run_that_goes_on_has_no_certificate(client: Client) -> None:
     run = make_run(memories=1)
     client.force_login(make_user(Role.DOCTOR))
     for name in ("certificate", "certificate-json"):

@@ -1,4 +1,4 @@
-"""The demonstration's files: all used, small enough, and as a camera, a scanner or a patient brings them."""
+"""The demonstration's files: each is used once, is small, and looks like a real camera or scanner file."""
 
 import io
 from collections import Counter
@@ -14,13 +14,14 @@ import pytest
 from PIL import ExifTags, Image, ImageOps, ImageStat
 
 from erasure.demo.story import LETTERS, MEMORIES, PICTURES, RECORDINGS, StoryKeepsake, StoryMemory
-from patients.imaging.decode import Decoded, DecodedLetter, DecodedMedia, DecodedPages, decode
+from patients.imaging.decode import DecodedLetter, DecodedMedia, DecodedPages, DecodedPicture, decode
 from patients.imaging.fingerprint import NEAR, distance, fingerprint
 
 KEEPSAKES = {keepsake.key: keepsake for memory in MEMORIES for keepsake in memory.keepsakes}
 MEMORY_OF = {keepsake.key: memory for memory in MEMORIES for keepsake in memory.keepsakes}
 PICTURED = {key: keepsake for key, keepsake in KEEPSAKES.items() if keepsake.path.parent == PICTURES}
 COPY = next(keepsake for keepsake in PICTURED.values() if keepsake.copy_of)
+# The pictures taken with the camera held upright.
 UPRIGHT = {
     "bookshop",
     "portrait-green",
@@ -36,7 +37,7 @@ UPRIGHT = {
 }
 CAMERA = ("Fictional Camera Works", "Pocket 2")
 SCANNER = ("Fictional Scanner Works", "Flatbed 1")
-ALL_AT_MOST = 8_000_000  # bytes
+MOST_BYTES = 8_000_000  # of all files together
 LETTER_PAPER = (612, 792)  # points
 
 
@@ -46,34 +47,34 @@ def opened(keepsake: StoryKeepsake) -> Iterator[Image.Image]:
         yield picture
 
 
-def pictured_day(key: str) -> StoryMemory:
-    """The memory whose day the picture claims: a copy keeps the day of what it is a copy of."""
+def memory_of_exif_date(key: str) -> StoryMemory:
+    """The memory whose day the picture's EXIF data state: for a copy, the memory of its original."""
     return MEMORY_OF[KEEPSAKES[key].copy_of or key]
 
 
 def exif_of(key: str) -> tuple[Image.Exif, dict[int, Any], dict[int, Any]]:
-    """Main, camera and GPS fields of a picture."""
+    """The main, camera and GPS fields of a picture's EXIF data."""
     with opened(PICTURED[key]) as picture:
         fields = picture.getexif()
         return fields, fields.get_ifd(ExifTags.IFD.Exif), fields.get_ifd(ExifTags.IFD.GPSInfo)
 
 
-def decoded(key: str) -> Decoded | DecodedLetter | DecodedMedia | DecodedPages:
+def decoded(key: str) -> DecodedPicture | DecodedLetter | DecodedMedia | DecodedPages:
     path = KEEPSAKES[key].path
     return decode(io.BytesIO(path.read_bytes()), path.name)
 
 
 def test_every_file_belongs_to_one_keepsake_and_every_keepsake_has_its_file() -> None:
     used = Counter(keepsake.path for keepsake in KEEPSAKES.values())
-    there = {path for directory in (PICTURES, LETTERS, RECORDINGS) for path in directory.iterdir()}
-    assert set(used) == there
+    existing = {path for directory in (PICTURES, LETTERS, RECORDINGS) for path in directory.iterdir()}
+    assert set(used) == existing
     assert {path: times for path, times in used.items() if times > 1} == {}
     assert len(PICTURED) == 43
 
 
 def test_the_files_are_small() -> None:
     sizes = {key: keepsake.path.stat().st_size for key, keepsake in KEEPSAKES.items()}
-    assert sum(sizes.values()) <= ALL_AT_MOST
+    assert sum(sizes.values()) <= MOST_BYTES
     assert {key: size for key, size in sizes.items() if size > 250_000} == {}
 
 
@@ -94,25 +95,25 @@ def test_pictures_are_more_than_gray_boxes() -> None:
 
 
 @pytest.mark.parametrize("key", sorted(PICTURED))
-def test_a_picture_says_what_a_camera_or_a_scanner_writes(key: str) -> None:
+def test_a_picture_has_the_exif_data_of_a_camera_or_a_scanner(key: str) -> None:
     fields, details, _ = exif_of(key)
     scanned = MEMORY_OF[key].childhood
     taken = datetime.strptime(details[ExifTags.Base.DateTimeOriginal], "%Y:%m:%d %H:%M:%S")
-    made = datetime.strptime(fields[ExifTags.Base.DateTime], "%Y:%m:%d %H:%M:%S")
+    written_at = datetime.strptime(fields[ExifTags.Base.DateTime], "%Y:%m:%d %H:%M:%S")
     assert (fields[ExifTags.Base.Make], fields[ExifTags.Base.Model]) == (SCANNER if scanned else CAMERA)
-    assert taken.date() == date.fromisoformat(pictured_day(key).day)
+    assert taken.date() == date.fromisoformat(memory_of_exif_date(key).day)
     assert details[ExifTags.Base.DateTimeDigitized] == fields[ExifTags.Base.DateTime]
-    assert made == taken or (scanned and made.date() == date(2004, 2, 13))
+    assert written_at == taken or (scanned and written_at.date() == date(2004, 2, 13))
     with opened(PICTURED[key]) as picture:
-        written = (details[ExifTags.Base.ExifImageWidth], details[ExifTags.Base.ExifImageHeight])
-        assert written == picture.size
-        # A camera held upright still stores a wide picture and says how it was held.
+        stated_size = (details[ExifTags.Base.ExifImageWidth], details[ExifTags.Base.ExifImageHeight])
+        assert stated_size == picture.size
+        # A camera held upright stores a wide picture, with its orientation in the EXIF data.
         turned = key in UPRIGHT and not scanned
         assert (picture.width > picture.height) == (key not in UPRIGHT or turned)
     assert fields[ExifTags.Base.Orientation] in ({6, 8} if turned else {1})
 
 
-def test_two_pictures_say_where_they_were_taken() -> None:
+def test_two_pictures_have_gps_coordinates() -> None:
     placed = {key for key in PICTURED if exif_of(key)[2]}
     assert placed == {"sand", "footprints"}
     assert {MEMORY_OF[key].place for key in placed} == {"Montauk"}
@@ -132,20 +133,23 @@ def test_the_clinic_reads_date_place_and_orientation(
     key: str, taken: str, gps: tuple[float, float] | None, size: tuple[int, int]
 ) -> None:
     found = decoded(key)
-    assert isinstance(found, Decoded)
+    assert isinstance(found, DecodedPicture)
     assert (found.taken, found.gps, found.screen_size) == (taken, gps, size)
 
 
 def test_only_the_hidden_copy_looks_like_another_picture() -> None:
-    """Otherwise a run would stop at two pictures that only resemble one another."""
-    prints = {}
+    """Otherwise a run would be held for two pictures that only look alike."""
+    fingerprints = {}
     for key, keepsake in PICTURED.items():
         with opened(keepsake) as picture:
-            prints[key] = fingerprint(ImageOps.exif_transpose(picture))
-    apart = {frozenset(pair): distance(prints[pair[0]], prints[pair[1]]) for pair in combinations(prints, 2)}
-    assert apart.pop(frozenset((COPY.key, COPY.copy_of))) <= NEAR
-    # The copy resembles whatever its original does; the others keep a margin.
-    assert {tuple(sorted(pair)): bits for pair, bits in apart.items() if bits <= NEAR + 2} == {}
+            fingerprints[key] = fingerprint(ImageOps.exif_transpose(picture))
+    distances = {
+        frozenset(pair): distance(fingerprints[pair[0]], fingerprints[pair[1]])
+        for pair in combinations(fingerprints, 2)
+    }
+    assert distances.pop(frozenset((COPY.key, COPY.copy_of))) <= NEAR
+    # All other pairs have a margin above NEAR.
+    assert {tuple(sorted(pair)): bits for pair, bits in distances.items() if bits <= NEAR + 2} == {}
 
 
 def test_the_typed_letter_is_a_pdf_of_two_pages() -> None:
@@ -155,7 +159,7 @@ def test_the_typed_letter_is_a_pdf_of_two_pages() -> None:
     assert (found.pages, len(found.prints)) == (2, 2)
 
 
-def test_its_lines_fit_the_paper() -> None:
+def test_the_lines_of_the_typed_letter_fit_the_paper() -> None:
     document = pypdfium2.PdfDocument(KEEPSAKES["terms"].path.read_bytes())
     texts = []
     for page in document:
@@ -180,7 +184,7 @@ def test_the_recording_is_a_few_seconds_of_sound() -> None:
 
 
 @pytest.mark.parametrize("path", sorted(LETTERS.glob("*.txt")), ids=lambda path: path.stem)
-def test_a_letter_arrives_as_its_words(path: Path) -> None:
+def test_a_letter_is_decoded_as_its_text(path: Path) -> None:
     found = decode(io.BytesIO(path.read_bytes()), path.name)
     assert isinstance(found, DecodedLetter)
     assert found.text == path.read_text(encoding="utf-8").strip("\n")

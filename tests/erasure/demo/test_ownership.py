@@ -1,4 +1,4 @@
-"""The demonstration empties its own database and data directory, and no others."""
+"""The demonstration deletes only its own database and data directory."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def record_action(action: str) -> None:
         record(Act(action, "house:demonstration", actor="system:demo"))
 
 
-def test_it_refuses_a_database_with_people_in_it(settings: django_settings) -> None:
+def test_a_database_with_people_is_refused(settings: django_settings) -> None:
     settings.LACUNA_DEMO = True
     make_user()
     record_action("person.invited")
@@ -37,33 +37,33 @@ def test_it_refuses_a_database_with_people_in_it(settings: django_settings) -> N
     assert User.objects.count() == 1
 
 
-def test_it_refuses_an_empty_log_that_it_did_not_make(settings: django_settings) -> None:
+def test_an_empty_log_without_the_demonstrations_entry_is_refused(settings: django_settings) -> None:
     settings.LACUNA_DEMO = True
     with pytest.raises(NotDemonstration):
         check_ownership()
 
 
-def test_it_refuses_without_its_policies(settings: django_settings) -> None:
+def test_the_demonstration_is_refused_without_its_setting(settings: django_settings) -> None:
     settings.LACUNA_DEMO = False
     record_action("demo.loaded")
     with pytest.raises(NotDemonstration, match="LACUNA_DEMO"):
         check_ownership()
 
 
-def test_it_recognizes_its_own_log(settings: django_settings) -> None:
+def test_the_demonstration_recognizes_its_own_log(settings: django_settings) -> None:
     settings.LACUNA_DEMO = True
     record_action("demo.loaded")
     record_action("person.invited")
     assert check_ownership() is True
 
 
-def test_an_unfinished_demonstration_is_recognized_by_its_mark(settings: django_settings) -> None:
+def test_an_unfinished_demonstration_is_recognized_by_its_mark_file(settings: django_settings) -> None:
     settings.LACUNA_DEMO = True
     mark_as_demonstration()
     assert check_ownership() is True
 
 
-def test_clearing_leaves_the_secret_key_and_nothing_else(
+def test_clearing_deletes_everything_except_the_secret_key(
     settings: django_settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     directory = Path(django_settings.LACUNA_DATA_DIR)
@@ -73,7 +73,8 @@ def test_clearing_leaves_the_secret_key_and_nothing_else(
     # Only the files are tested here, so the test's own database is left alone.
     monkeypatch.setattr("erasure.demo.ownership.connection", type("NoDatabase", (), {"vendor": "sqlite"}))
     monkeypatch.setattr(
-        "erasure.demo.ownership.connections", type("None_", (), {"close_all": staticmethod(lambda: None)})
+        "erasure.demo.ownership.connections",
+        type("NoConnections", (), {"close_all": staticmethod(lambda: None)}),
     )
     clear_demonstration()
     assert [path.name for path in directory.iterdir()] == ["secret-key"]

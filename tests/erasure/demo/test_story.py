@@ -46,7 +46,7 @@ def test_each_memory_on_the_map_lies_in_one_chapter_and_childhood_in_none() -> N
     assert min(lengths.values()) >= 9  # each chapter is long enough to be seen on the time strip
 
 
-def test_days_are_whole_dates_so_that_sorting_their_text_sorts_them_in_time() -> None:
+def test_days_are_iso_dates_so_that_their_text_sorts_by_time() -> None:
     days = [memory.day for memory in MEMORIES]
     assert [date.fromisoformat(day).isoformat() for day in days] == days
 
@@ -58,12 +58,12 @@ def test_a_story_written_oldest_first_is_erased_newest_first() -> None:
     assert [memory.day for memory in targets()] == [memory.day for memory in reversed(newest_first)]
 
 
-def test_so_many_targets_that_six_seconds_each_make_about_four_minutes() -> None:
+def test_the_number_of_targets_makes_a_run_of_about_four_minutes() -> None:
     assert 38 <= len(targets()) <= 44
     assert 4 <= sum(memory.childhood for memory in MEMORIES) <= 5
 
 
-def test_one_memory_is_kept_and_it_is_a_letter_that_mentions_her() -> None:
+def test_one_memory_is_protected_and_is_a_letter_that_mentions_her() -> None:
     (kept,) = (memory for memory in MEMORIES if memory.protected)
     (letter,) = kept.keepsakes
     assert kept.key == "sister-letter"
@@ -71,13 +71,13 @@ def test_one_memory_is_kept_and_it_is_a_letter_that_mentions_her() -> None:
 
 
 def test_one_copy_is_hidden_in_childhood_and_shows_a_target() -> None:
-    ((copy, hiding),) = (
+    ((copy, childhood),) = (
         (keepsake, memory) for memory in MEMORIES for keepsake in memory.keepsakes if keepsake.copy_of
     )
     (shown,) = (
         memory for memory in targets() if copy.copy_of in [keepsake.key for keepsake in memory.keepsakes]
     )
-    assert hiding.childhood
+    assert childhood.childhood
     assert shown.key == "house-on-the-beach"
 
 
@@ -99,7 +99,7 @@ def test_letters_are_long_enough_to_be_seen_fading_word_by_word() -> None:
     assert {name: words for name, words in lengths.items() if not 80 <= words <= 180} == {}
 
 
-def test_every_memory_says_where_who_and_how_strong() -> None:
+def test_every_memory_has_a_place_people_and_an_intensity() -> None:
     for memory in MEMORIES:
         assert memory.title, memory.key
         assert memory.place, memory.key

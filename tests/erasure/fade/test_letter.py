@@ -1,4 +1,4 @@
-"""A letter loses its words, rarest first, and keeps their places until the end."""
+"""A letter loses its words, the rarest first, and their spaces stay until the end."""
 
 import io
 import random
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops
 
-from erasure.fade.letter import BLANK, FRAMES, capacity_bits, fade, page
+from erasure.fade.letter import BLANK, FRAMES, capacity_bits, draw_page, fade
 from patients.imaging.letter_cells import is_part, width
 
 LETTER = """Dear Joel,
@@ -30,7 +30,7 @@ def states(letter: str) -> list[str]:
 
 @settings(max_examples=60, deadline=None)
 @given(st.text(max_size=400))
-def test_any_text_loses_all_and_never_gains(letter: str) -> None:
+def test_any_text_only_loses_characters_until_none_is_left(letter: str) -> None:
     found = states(letter)
     bits = [capacity_bits(state) for state in found]
     assert all(after <= before for before, after in pairwise(bits))
@@ -52,7 +52,7 @@ MARKED = (
 
 @pytest.mark.parametrize("text", MARKED)
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
-def test_a_mark_goes_with_its_letter_in_every_script(text: str, form: str) -> None:
+def test_a_combining_mark_fades_with_its_letter(text: str, form: str) -> None:
     faded = states(unicodedata.normalize(form, text))
     assert len(faded) > 1
     for state in faded:
@@ -65,7 +65,7 @@ def is_mark(char: str) -> bool:
 
 @pytest.mark.parametrize("text", MARKED)
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
-def test_the_cells_of_a_letter_stay_in_either_form(text: str, form: str) -> None:
+def test_the_width_stays_the_same_in_both_normal_forms(text: str, form: str) -> None:
     faded = states(unicodedata.normalize(form, text))
     assert len(faded) > 1
     for state in faded:
@@ -74,7 +74,7 @@ def test_the_cells_of_a_letter_stay_in_either_form(text: str, form: str) -> None
 
 @settings(max_examples=60, deadline=None)
 @given(st.text(st.sampled_from("ae\u0301\u0323\u200d กี雪が \u2007\t\n\u1112\u1161한"), max_size=60))
-def test_marks_anywhere_change_neither_measure(text: str) -> None:
+def test_width_stays_and_capacity_falls_with_marks_anywhere(text: str) -> None:
     found = states(text)
     bits = [capacity_bits(state) for state in found]
     assert all(after <= before for before, after in pairwise(bits))
@@ -88,7 +88,7 @@ def test_marks_anywhere_change_neither_measure(text: str) -> None:
 
 
 def test_one_word_in_two_forms_is_counted_as_one() -> None:
-    """Sixteen of a word, half of them decomposed, outlast eleven of another."""
+    """A word that is there 16 times, 8 of them decomposed, fades after one that is there 11 times."""
     letter = " ".join(["café", "cafe\u0301"] * 8 + ["tea"] * 11)
     cafes_lost = 0
     for _ in range(40):
@@ -97,43 +97,46 @@ def test_one_word_in_two_forms_is_counted_as_one() -> None:
     assert cafes_lost < 40  # of 120
 
 
-def test_a_vietnamese_letter_fades_as_words_not_as_strokes() -> None:
+def test_a_vietnamese_letter_is_drawn_as_words_and_not_as_wavy_lines() -> None:
     letter = "Anh thương nhớ em và quán café bên dòng sông đóng băng. " * 3
     faded = states(letter)[:-1]
     assert faded
     for state in faded:
         left = set(state.split())
         assert left <= set(letter.split())
+        # No font has this rune, so the page draws a wavy line for each word.
         strokes = "".join(char if char.isspace() else "\u16a0" for char in state)
         shapes = [
-            Image.open(io.BytesIO(page(text))).convert("L").point([255] * 140 + [0] * 116)
+            Image.open(io.BytesIO(draw_page(text)))
+            .convert("L")
+            .point([255] * 140 + [0] * 116)  # ink is darker than 140
             for text in (state, strokes)
         ]
-        apart = ImageChops.difference(*shapes).histogram()[255]
-        assert apart > 0.5 * shapes[0].histogram()[255] > 0
+        differing = ImageChops.difference(*shapes).histogram()[255]
+        assert differing > 0.5 * shapes[0].histogram()[255] > 0
 
 
-def test_words_leave_in_equal_shares() -> None:
+def test_each_pass_removes_the_same_share_of_words() -> None:
     words = [len(state.split()) for state in states(LETTER)]
     assert words[0] == 44
     assert words[-1] == 0
     assert all(before - after in {3, 4} for before, after in pairwise(words))
 
 
-def test_layout_stays_as_gaps() -> None:
+def test_line_breaks_and_widths_stay_as_spaces() -> None:
     for state in states(LETTER):
         assert [len(line) for line in state.split("\n")] == [len(line) for line in LETTER.split("\n")]
         assert state.count("\n") == 5
     assert states(LETTER)[-1].count("\u2007") == len("".join(LETTER.split()))
 
 
-def test_signs_of_double_width_leave_wide_gaps_one_by_one() -> None:
+def test_wide_characters_fade_one_by_one_and_leave_wide_spaces() -> None:
     found = states("雪が降るといいのに。")
     assert [len(state.replace("\u3000", "")) for state in found][:3] == [10, 9, 8]
     assert found[-1] == "\u3000" * 10
 
 
-def test_the_last_is_not_even_layout() -> None:
+def test_after_the_last_pass_not_even_the_layout_is_left() -> None:
     assert fade(states(LETTER)[-1], FRAMES) == BLANK == ""
     for level in (-1, FRAMES + 1):
         with pytest.raises(ValueError, match="no such pass"):
@@ -141,7 +144,7 @@ def test_the_last_is_not_even_layout() -> None:
 
 
 def test_rare_words_go_before_common_ones() -> None:
-    """Of forty letters at half time: what is left is mostly what was there often."""
+    """In forty letters after half of the passes, mostly common words are left."""
     letter = " ".join(["you"] * 12 + ["lighthouse", "Montauk", "tangerine", "frozen"] + ["and"] * 8)
     rare = common = 0
     for _ in range(40):
@@ -152,7 +155,7 @@ def test_rare_words_go_before_common_ones() -> None:
     assert common / (40 * 20) > 0.5
 
 
-def test_the_order_is_fresh_each_time() -> None:
+def test_the_order_of_equally_rare_words_is_random() -> None:
     letter = " ".join(f"word{number:03}" for number in range(60))
     seen = set()
     for _ in range(20):
@@ -161,15 +164,15 @@ def test_the_order_is_fresh_each_time() -> None:
     assert len(seen) > 15
 
 
-def test_capacity_counts_the_bytes_of_what_is_written() -> None:
+def test_capacity_is_the_number_of_bits_of_the_visible_text() -> None:
     assert capacity_bits("") == 0
     assert capacity_bits(" \u2007\n\u3000") == 0
     assert capacity_bits("nhớ em") == 8 * (5 + 2)
 
 
-def test_ink_goes_with_the_words() -> None:
+def test_the_page_shows_less_ink_with_fewer_words() -> None:
     inks = [
-        sum(Image.open(io.BytesIO(page(state, 300))).convert("L").histogram()[:140])
+        sum(Image.open(io.BytesIO(draw_page(state, 300))).convert("L").histogram()[:140])
         for state in states(LETTER)
     ]
     assert inks[0] > 400

@@ -1,4 +1,4 @@
-"""A letter of several pages loses all of them together, and never shows more than it held before."""
+"""All pages of a letter fade together, and each pass leaves less than the one before."""
 
 import io
 import os
@@ -21,7 +21,7 @@ def letter() -> bytes:
     return bind([Page(sheet(size), size) for size in ORIGINS])
 
 
-def test_every_page_goes_one_frame_down_in_each_pass() -> None:
+def test_each_pass_fades_every_page_by_one_level() -> None:
     state, before = letter(), pages.capacity_bits(letter(), 0)
     assert before == sum(w * h * 24 for w, h in ORIGINS)
     for level in range(pages.FRAMES):
@@ -44,6 +44,6 @@ def test_two_fades_of_one_letter_differ_on_every_page() -> None:
 
 
 @pytest.mark.parametrize("level", [-1, 1, 12])
-def test_a_level_that_is_not_this_one_is_refused(level: int) -> None:
+def test_a_wrong_level_is_refused(level: int) -> None:
     with pytest.raises(ValueError, match=r"pass|size"):
         pages.fade(letter(), level)

@@ -1,4 +1,4 @@
-"""A photo fades in a chain: each frame from the last and fresh noise, and never more than before."""
+"""A photo fades frame by frame: each is made from the one before and new noise, and holds less."""
 
 import io
 import math
@@ -16,7 +16,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageOps, ImageStat
 
 from erasure.fade.photo import BLANK, FRAMES, PAPER, Frame, capacity_bits, fade, sizes
 
-FOUR = ["iphone_hdr_YES.jpg", "portrait_6.jpg", "iphone_13_pro_max.HEIC", "DSCN0021.jpg"]
+SAMPLES = ["iphone_hdr_YES.jpg", "portrait_6.jpg", "iphone_13_pro_max.HEIC", "DSCN0021.jpg"]
 
 
 def jpeg(picture: Image.Image) -> bytes:
@@ -29,14 +29,14 @@ def picture_of(data: bytes) -> Image.Image:
     return Image.open(io.BytesIO(data)).convert("RGB")
 
 
-def screen(path: Path) -> Image.Image:
+def screen_rendition(path: Path) -> Image.Image:
     pillow_heif.register_heif_opener()
     picture = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
     picture.thumbnail((1280, 1280))
     return picture
 
 
-def chain(picture: Image.Image, focus: tuple[float, float] | None = None) -> Iterator[Frame]:
+def fade_frames(picture: Image.Image, focus: tuple[float, float] | None = None) -> Iterator[Frame]:
     data = jpeg(picture)
     for level in range(FRAMES):
         frame = fade(data, level, origin=picture.size, focus=focus)
@@ -45,7 +45,7 @@ def chain(picture: Image.Image, focus: tuple[float, float] | None = None) -> Ite
 
 
 def checkered(width: int = 480, height: int = 320) -> Image.Image:
-    """Fine detail everywhere, in color: whatever a pass takes shows."""
+    """A colored picture with fine detail everywhere, so that every loss shows."""
     picture = Image.new("RGB", (width, height), (190, 120, 60))
     pen = ImageDraw.Draw(picture)
     for y in range(0, height, 8):
@@ -87,7 +87,7 @@ def test_sizes_of_a_screen_rendition() -> None:
 @given(width=st.integers(1, 90), height=st.integers(1, 90))
 def test_every_size_fades_to_the_end(width: int, height: int) -> None:
     picture = Image.new("RGB", (width, height), (120, 60, 30))
-    frames = list(chain(picture))
+    frames = list(fade_frames(picture))
     wanted = list(sizes((width, height))[1:])
     assert [(frame.width, frame.height) for frame in frames] == wanted
     assert [picture_of(frame.data).size for frame in frames] == wanted
@@ -95,22 +95,22 @@ def test_every_size_fades_to_the_end(width: int, height: int) -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 2), (10, 10), (1280, 9), (4000, 30), (2, 1280)])
 def test_odd_shapes_fade_to_the_end(size: tuple[int, int]) -> None:
-    frames = list(chain(Image.new("RGB", size, (120, 60, 30))))
+    frames = list(fade_frames(Image.new("RGB", size, (120, 60, 30))))
     assert [(frame.width, frame.height) for frame in frames] == list(sizes(size)[1:])
 
 
 def test_a_frame_depends_on_nothing_but_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the noise held still the same bytes give the same frame, whatever was faded in between."""
-    source = random.Random(4)  # noqa: S311 - stands in for the system's noise, to hold it still
+    """With the same noise, the same bytes give the same frame, whatever was faded in between."""
+    source = random.Random(4)  # noqa: S311 - repeatable noise in place of the system's
     monkeypatch.setattr("erasure.fade.photo.os.urandom", source.randbytes)
     frame = jpeg(checkered())
     first = fade(frame, 0, origin=(480, 320))
-    list(chain(checkered(300, 200)))
+    list(fade_frames(checkered(300, 200)))
     source.seed(4)
     assert fade(frame, 0, origin=(480, 320)) == first
 
 
-def test_noise_is_fresh_and_asked_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_noise_comes_from_the_operating_system(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
     real = os.urandom
 
@@ -121,7 +121,7 @@ def test_noise_is_fresh_and_asked_of_the_system(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("erasure.fade.photo.os.urandom", counted)
     random.seed(1)
     fade(jpeg(checkered()), 0, origin=(480, 320))
-    # The grain alone takes a byte for each pixel.
+    # The grain alone needs one byte for each pixel.
     assert sum(asked) > math.prod(sizes((480, 320))[1])
 
 
@@ -134,7 +134,7 @@ def test_two_fades_of_one_frame_differ_everywhere(level: int) -> None:
     random.seed(7)
     other = picture_of(fade(data, level, origin=origin).data)
     difference = ImageChops.difference(one.convert("L"), other.convert("L"))
-    # Blocks of about 8 x 8: those that are paper in both (the rim, late) may be alike.
+    # Blocks of about 8 x 8 pixels. Blocks that are paper in both, as at the rim in late frames, may be equal.
     blocks = (max(1, one.width // 8), max(1, one.height // 8))
     same_paper = ImageChops.lighter(paper_map(one), paper_map(other)).resize(blocks, Image.Resampling.BOX)
     means = difference.resize(blocks, Image.Resampling.BOX).tobytes()
@@ -144,13 +144,13 @@ def test_two_fades_of_one_frame_differ_everywhere(level: int) -> None:
 
 
 def paper_map(picture: Image.Image) -> Image.Image:
-    """255 where a picture is paper."""
+    """255 where a picture differs from paper by less than 7 of 255 levels of gray, 0 elsewhere."""
     difference = ImageChops.difference(picture, Image.new("RGB", picture.size, PAPER)).convert("L")
     return difference.point([255] * 7 + [0] * 249)
 
 
 def test_grain_is_three_to_four_percent() -> None:
-    """On plain gray, away from the rim, what differs from a smoothed copy is grain."""
+    """In the middle of a plain gray picture, every deviation from gray is grain."""
     frame = picture_of(fade(jpeg(Image.new("RGB", (900, 900), (128, 128, 128))), 0, origin=(900, 900)).data)
     middle = frame.convert("L").crop((200, 200, 440, 440))
     assert 0.025 < ImageStat.Stat(middle).stddev[0] / 255 < 0.045
@@ -160,6 +160,7 @@ def ssim(one: Image.Image, other: Image.Image) -> float:
     """Mean structural similarity of two gray pictures over blocks of 8 x 8 pixels; 1 is the same."""
     width, height = one.size
     a, b = one.tobytes(), other.tobytes()
+    # The constants are those of Wang and others (2004): (0.01 * 255)**2 and (0.03 * 255)**2.
     found = []
     for top in range(0, height - 7, 8):
         for left in range(0, width - 7, 8):
@@ -175,31 +176,31 @@ def ssim(one: Image.Image, other: Image.Image) -> float:
 
 
 def restored(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """What contrast alone can bring back, at a size at which small detail no longer counts."""
+    """The picture with its contrast stretched, at a size where fine detail does not count."""
     return ImageOps.autocontrast(picture.convert("L").resize(size, Image.Resampling.BICUBIC))
 
 
-@pytest.mark.parametrize("name", FOUR)
+@pytest.mark.parametrize("name", SAMPLES)
 def test_contrast_cannot_restore_the_later_frames(sample_photos: Path, name: str) -> None:
-    original = screen(sample_photos / name)
+    original = screen_rendition(sample_photos / name)
     scale = 256 / max(original.size)
     size = (round(original.width * scale), round(original.height * scale))
     seen = restored(original, size)
-    left = [ssim(seen, restored(picture_of(frame.data), size)) for frame in chain(original)]
+    left = [ssim(seen, restored(picture_of(frame.data), size)) for frame in fade_frames(original)]
     assert left[0] > 0.8  # the first third is still the picture
     assert left[2] > 0.5
     assert max(left[5:]) < 0.45
     assert max(left[7:]) < 0.32
     bleached = restored(Image.blend(original, Image.new("RGB", original.size, PAPER), 0.8), size)
-    assert ssim(seen, bleached) > 0.8  # the measure does see what bleach alone would leave
+    assert ssim(seen, bleached) > 0.8  # control: bleaching alone would not fool this measure
 
 
 @pytest.mark.parametrize("focus", [(0.25, 0.3), (0.75, 0.7)])
 def test_the_focus_spot_goes_last(focus: tuple[float, float]) -> None:
-    """Over six fades, the spot keeps far more than the rim and than the same spot mirrored."""
+    """In six fades the focus keeps far more of the picture than the rim and than the mirrored spot."""
     kept = {"spot": 0.0, "mirror": 0.0, "rim": 0.0}
     for _ in range(6):
-        frames = list(chain(checkered(360, 360), focus))
+        frames = list(fade_frames(checkered(360, 360), focus))
         for frame in frames[5:10]:
             paper = paper_map(picture_of(frame.data)).resize((100, 100), Image.Resampling.BOX)
             x, y = round(100 * focus[0]), round(100 * focus[1])
@@ -217,7 +218,9 @@ def pictured(paper: Image.Image, box: tuple[int, int, int, int]) -> float:
 
 
 def test_paper_only_grows() -> None:
-    shares = [ImageStat.Stat(paper_map(picture_of(frame.data))).mean[0] / 255 for frame in chain(checkered())]
+    shares = [
+        ImageStat.Stat(paper_map(picture_of(frame.data))).mean[0] / 255 for frame in fade_frames(checkered())
+    ]
     assert shares[0] < 0.05
     assert 0.05 < shares[4] < 0.3
     assert 0.5 < shares[-1] < 0.95
@@ -238,7 +241,7 @@ def test_frames_carry_no_metadata() -> None:
 
 
 @pytest.mark.parametrize("level", [-1, 12, 99])
-def test_there_are_twelve_passes(level: int) -> None:
+def test_there_is_no_pass_beyond_the_twelve(level: int) -> None:
     with pytest.raises(ValueError, match="no such pass"):
         fade(jpeg(checkered()), level, origin=(480, 320))
 
@@ -247,7 +250,7 @@ def test_the_size_is_compared_before_decoding() -> None:
     data = jpeg(checkered())
     with pytest.raises(ValueError, match="not of its level's size"):
         fade(data, 1, origin=(480, 320))
-    # Only the header is left: decoding would complain of a truncated file, an OSError.
+    # These bytes are only the header. Decoding them would raise an OSError.
     with pytest.raises(ValueError, match="not of its level's size"):
         fade(data[:700], 0, origin=(481, 320))
     with pytest.raises(OSError, match="truncated"):

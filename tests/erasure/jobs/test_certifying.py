@@ -1,4 +1,4 @@
-"""What follows the end of a night, and that each part of it happens once."""
+"""After the end of a run its keys are rolled, it is verified and certified; each of these once."""
 
 from datetime import timedelta
 
@@ -12,58 +12,58 @@ from erasure.runs.finishing import finish
 from erasure.runs.models import Run
 from erasure.runs.run_actions import after
 from erasure.verification.process import NotVerified
-from tests.erasure.runs.nights import spared
+from tests.erasure.runs.nights import spare_all_steps
 from tests.factories import make_run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def recorded(run: Run, action: str) -> int:
+def count_entries(run: Run, action: str) -> int:
     return Entry.objects.filter(run=run.pk, action=action).count()
 
 
-def make_over() -> Run:
+def make_finished() -> Run:
     run = make_run(1)
-    spared(run)
+    spare_all_steps(run)
     assert finish(run.pk)
     return Run.objects.get(pk=run.pk)
 
 
-def test_a_night_is_certified_once_and_not_while_it_goes_on() -> None:
-    going_on, run = make_run(1), make_over()
-    assert not certify(going_on.pk)
+def test_a_run_is_certified_once_and_only_after_its_end() -> None:
+    running, run = make_run(1), make_finished()
+    assert not certify(running.pk)
     assert certify(run.pk)
     assert not certify(run.pk)
     assert certify_finished() == 0
     for action in ("keys.rolled", "run.verified", "certificate.issued"):
-        assert recorded(run, action) == 1
-    assert recorded(going_on, "run.verified") == 0
+        assert count_entries(run, action) == 1
+    assert count_entries(running, "run.verified") == 0
     row = Run.objects.get(pk=run.pk)
     assert (row.lease_until, row.lease_holder) == (None, "")
 
 
 def test_one_process_at_a_time_certifies() -> None:
-    run, other = make_over(), make_run(1)
+    run, other = make_finished(), make_run(1)
     Run.objects.update(lease_until=after(60), lease_holder="another")
     assert not certify(run.pk)
-    assert recorded(run, "run.verified") == 0
+    assert count_entries(run, "run.verified") == 0
     assert Run.objects.filter(lease_holder="another").count() == 2
     Run.objects.filter(pk=run.pk).update(lease_until=after(-1))
     assert certify(run.pk)
     assert Run.objects.get(pk=other.pk).lease_holder == "another"
 
 
-def test_who_certifies_one_night_takes_no_other() -> None:
-    run, other = make_over(), make_run(1)
+def test_certifying_a_run_leaves_the_lease_of_another() -> None:
+    run, other = make_finished(), make_run(1)
     assert certify(run.pk)
     row = Run.objects.get(pk=other.pk)
     assert (row.lease_until, row.lease_holder) == (None, "")
 
 
-def test_who_was_too_slow_to_certify_leaves_the_night_to_its_successor(
+def test_a_process_that_lost_its_lease_leaves_the_run_to_its_successor(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    run = make_over()
+    run = make_finished()
 
     def hit(label: str) -> None:
         if label == "rolled":
@@ -75,13 +75,13 @@ def test_who_was_too_slow_to_certify_leaves_the_night_to_its_successor(
     assert (row.lease_holder, row.lease_until is None) == ("successor", False)
 
 
-def test_a_night_that_was_verified_is_certified_at_once_and_not_verified_again(
+def test_a_run_that_was_verified_is_certified_without_a_second_verification(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A verifier failed, the next one did not, and then the process died."""
-    run = make_over()
+    """The first verifier failed, the second succeeded, and then the process died."""
+    run = make_finished()
 
-    def fails(run_id: object) -> None:
+    def fail_to_verify(run_id: object) -> None:
         raise NotVerified("took-too-long")
 
     def hit(label: str) -> None:
@@ -89,7 +89,7 @@ def test_a_night_that_was_verified_is_certified_at_once_and_not_verified_again(
             raise InterruptedError
 
     with monkeypatch.context() as patched:
-        patched.setattr(certifying, "verify_in_subprocess", fails)
+        patched.setattr(certifying, "verify_in_subprocess", fail_to_verify)
         assert not certify(run.pk)
     with monkeypatch.context() as patched:
         patched.setattr(certifying, "FIRST_WAIT", timedelta(0))
@@ -97,13 +97,13 @@ def test_a_night_that_was_verified_is_certified_at_once_and_not_verified_again(
         with pytest.raises(InterruptedError):
             certify(run.pk)
     monkeypatch.setattr(certifying, "FIRST_WAIT", timedelta(hours=1))
-    monkeypatch.setattr(certifying, "verify_in_subprocess", fails)
+    monkeypatch.setattr(certifying, "verify_in_subprocess", fail_to_verify)
     assert certify(run.pk)
-    assert (recorded(run, "run.unverified"), recorded(run, "run.verified")) == (1, 1)
+    assert (count_entries(run, "run.unverified"), count_entries(run, "run.verified")) == (1, 1)
 
 
 def test_nothing_is_certified_while_something_of_the_case_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = make_over()
+    run = make_finished()
     monkeypatch.setattr(certifying, "destroy", lambda rows: None)
     assert not certify(run.pk)
-    assert recorded(run, "keys.rolled") == 0
+    assert count_entries(run, "keys.rolled") == 0

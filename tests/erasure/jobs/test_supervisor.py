@@ -1,4 +1,4 @@
-"""The supervisor's rounds where two of them run at once, and what it throws away."""
+"""The supervisor's work: two supervisors at once, deleted task rows, and refused starts."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -26,12 +26,12 @@ from tests.factories import make_case, make_keepsake, make_memory, make_procedur
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_worker_is_asked_once_for_each_night_that_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_due_run_is_enqueued_once(monkeypatch: pytest.MonkeyPatch) -> None:
     runs = [make_run(1), make_run(1)]
-    asked: list[UUID] = []
-    monkeypatch.setattr(supervisor, "enqueue_run", asked.append)
+    enqueued: list[UUID] = []
+    monkeypatch.setattr(supervisor, "enqueue_run", enqueued.append)
     assert wake_due() == 2
-    assert sorted(asked) == sorted(run.pk for run in runs)
+    assert sorted(enqueued) == sorted(run.pk for run in runs)
 
 
 def claim_all() -> None:
@@ -40,44 +40,44 @@ def claim_all() -> None:
 
 
 @pytest.mark.parametrize("meanwhile", [wake_due, claim_all], ids=["another supervisor", "a worker"])
-def test_nobody_is_asked_for_a_night_that_another_has_seen_to(
+def test_a_run_that_another_process_has_taken_is_not_enqueued(
     meanwhile: Callable[[], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between this supervisor's look and its turn another one asked, or a worker came."""
+    """After this supervisor listed the due runs, another one enqueued them, or a worker claimed them."""
     make_run(1)
     make_run(1)
-    asked: list[UUID] = []
+    enqueued: list[UUID] = []
 
-    def ask(run_id: UUID) -> None:
-        asked.append(run_id)
-        if len(asked) == 1:
+    def enqueue(run_id: UUID) -> None:
+        enqueued.append(run_id)
+        if len(enqueued) == 1:
             meanwhile()
 
-    monkeypatch.setattr(supervisor, "enqueue_run", ask)
+    monkeypatch.setattr(supervisor, "enqueue_run", enqueue)
     assert wake_due() == 1
-    assert len(asked) == len(set(asked))
+    assert len(enqueued) == len(set(enqueued))
 
 
-def test_the_engines_rows_are_forgotten_when_they_are_old_and_not_before() -> None:
+def test_only_old_task_rows_are_deleted() -> None:
     now = timezone.now()
     old, new = now - timedelta(minutes=6), now - timedelta(minutes=1)
     for _row in range(5):
         enqueue_run(uuid4())
-    waiting, at_work, done, lost, forgotten = DBTaskResult.objects.values_list("pk", flat=True)
+    waiting, running, done, lost, deleted = DBTaskResult.objects.values_list("pk", flat=True)
     for row, started, finished in [
-        (at_work, new, None),
+        (running, new, None),
         (done, new, now),
         (lost, old, None),
-        (forgotten, old, old),
+        (deleted, old, old),
     ]:
         DBTaskResult.objects.filter(pk=row).update(started_at=started, finished_at=finished)
     DBTaskResult.objects.filter(pk=waiting).update(enqueued_at=old)
     forget_old_tasks()
-    assert set(DBTaskResult.objects.values_list("pk", flat=True)) == {waiting, at_work, done}
+    assert set(DBTaskResult.objects.values_list("pk", flat=True)) == {waiting, running, done}
 
 
 def make_refused() -> Procedure:
-    """A night whose hour has come and whose memories are no longer those that were signed for."""
+    """A procedure that is due, but whose memories are no longer those on the signed map."""
     case = make_case()
     memory = make_memory(case)
     make_keepsake(memory)
@@ -86,7 +86,7 @@ def make_refused() -> Procedure:
     return procedure
 
 
-def test_a_night_that_may_not_start_is_logged_once_for_each_cause(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_run_that_may_not_start_is_logged_once_for_each_cause(caplog: pytest.LogCaptureFixture) -> None:
     procedure = make_refused()
     with caplog.at_level("INFO"):
         for _round in range(20):
@@ -103,7 +103,7 @@ def test_a_night_that_may_not_start_is_logged_once_for_each_cause(caplog: pytest
     ]
 
 
-def test_the_board_says_why_a_night_may_not_start_from_its_first_minute() -> None:
+def test_the_day_board_says_why_a_run_may_not_start() -> None:
     procedure = make_refused()
     doctor = User.objects.get(resources__bookings=procedure.booking, grants__role="doctor")
     now = timezone.localtime()
@@ -115,18 +115,18 @@ def test_the_board_says_why_a_night_may_not_start_from_its_first_minute() -> Non
     )
 
 
-def test_one_night_whose_storage_is_away_holds_up_no_other(
+def test_a_run_without_storage_does_not_delay_other_runs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     first, second = make_run(1), make_run(1)
     for run in (first, second):
         abort(run.pk, by=None, reason="medical")
-    real = supervisor.close_gone_steps
+    real_close = supervisor.close_gone_steps
 
     def close(run_id: UUID) -> None:
         if run_id == first.pk:
             raise ServiceUnavailable("away")
-        real(run_id)
+        real_close(run_id)
 
     monkeypatch.setattr(supervisor, "close_gone_steps", close)
     with pytest.raises(ServiceUnavailable):

@@ -44,7 +44,7 @@ def test_a_run_destroys_every_target_and_ends_with_a_certificate_that_holds() ->
     assert verify_log(witness=settings.LACUNA_WITNESS_DIR).problems == []
 
 
-def test_what_is_stored_only_falls_and_events_have_no_gap() -> None:
+def test_stored_bits_only_decrease_and_events_have_no_gap() -> None:
     run = make_run(memories=1, letters=1)
     advance(run.pk)
     events = list(Event.objects.filter(run=run))
@@ -63,15 +63,15 @@ def test_the_newest_memory_goes_first() -> None:
     assert order == [3, 2, 1]
 
 
-def test_a_worker_whose_lease_has_ended_leaves_the_night_to_another(settings: LazySettings) -> None:
+def test_a_worker_whose_lease_has_ended_does_no_pass(settings: LazySettings) -> None:
     run = make_run(memories=1)
-    settings.LACUNA_LEASE_SECONDS = -1  # over before it began
+    settings.LACUNA_LEASE_SECONDS = -1  # the lease has ended when it begins
     assert not advance(run.pk)
     assert run.steps.get().level == 0
 
 
 def test_a_memory_that_has_begun_to_fade_is_not_held() -> None:
-    """Copies are looked for before its first pass: later it would lie there half gone until somebody came."""
+    """Copies are looked for only before the first pass. Later a hold would leave the memory half erased."""
     case, picture = make_case(), jpeg()
     make_keepsake(make_memory(case, "The target"), picture)
     childhood = make_memory(case, "Childhood", zone=Memory.Zone.CHILDHOOD)

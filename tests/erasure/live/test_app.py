@@ -1,4 +1,4 @@
-"""The stream as its clients see it: over HTTP, from a real server, with others writing meanwhile."""
+"""The event stream over HTTP from a real server, while other threads write events."""
 
 import random
 import socket
@@ -25,7 +25,8 @@ from tests.serving import PATIENCE, Stream, ask, cookie_of, serving
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def say(run_id: UUID, *numbers: int, **data: object) -> int:
+def emit_started(run_id: UUID, *numbers: int, **data: object) -> int:
+    """Emit an event "memory-started" for each of these memories; return the seq of the last."""
     with transaction.atomic():
         return emit(run_id, *(NewEvent("memory-started", {"n": n, **data}) for n in numbers))
 
@@ -34,14 +35,15 @@ def patient_of(run: Run) -> User:
     return run.procedure.case.patient
 
 
-def quick(**pacing: float) -> Live:
-    return Live(**{"heartbeat": 60.0, "send_timeout": 60.0, "revoke_every": 0.05, **pacing})
+def make_live(**options: float) -> Live:
+    """The streaming application. It checks rights every 0.05 seconds. options: arguments of `Live`."""
+    return Live(**{"heartbeat": 60.0, "send_timeout": 60.0, "revoke_every": 0.05, **options})
 
 
 def write_from_threads(run_id: UUID, writers: int, each: int) -> list[threading.Thread]:
     def write() -> None:
         for number in range(each):
-            say(run_id, number)
+            emit_started(run_id, number)
         connection.close()
 
     threads = [threading.Thread(target=write) for _ in range(writers)]
@@ -50,49 +52,54 @@ def write_from_threads(run_id: UUID, writers: int, each: int) -> list[threading.
     return threads
 
 
-def test_a_viewer_who_comes_and_goes_is_told_everything_once_and_in_order() -> None:
+def test_a_viewer_who_comes_and_goes_receives_every_event_once_and_in_order() -> None:
     run = make_run()
-    cookie, heard = cookie_of(patient_of(run)), [run.last_seq or 1]
-    first = heard[0]
-    with serving(quick()) as port:
+    cookie, seqs = cookie_of(patient_of(run)), [run.last_seq or 1]
+    first = seqs[0]
+    with serving(make_live()) as port:
         threads = write_from_threads(run.pk, writers=3, each=25)
-        while heard[-1] < first + 75:
-            headers = {"Last-Event-ID": str(heard[-1])}
+        while seqs[-1] < first + 75:
+            headers = {"Last-Event-ID": str(seqs[-1])}
             with Stream(port, run.pk, cookie, "?after=0", headers) as stream:
                 stay = random.randint(1, 9)  # noqa: S311
                 events = stream.events()
-                while stay and heard[-1] < first + 75:
-                    told = next(events)
-                    assert (told.event, told.id, told.data["seq"]) == ("message", heard[-1] + 1, told.id)
-                    heard.append(told.data["seq"])
+                while stay and seqs[-1] < first + 75:
+                    received = next(events)
+                    assert (received.event, received.id, received.data["seq"]) == (
+                        "message",
+                        seqs[-1] + 1,
+                        received.id,
+                    )
+                    seqs.append(received.data["seq"])
                     stay -= 1
         for thread in threads:
             thread.join()
-    assert heard == list(range(first, first + 76))
+    assert seqs == list(range(first, first + 76))
 
 
-def test_everyone_present_is_told_the_same() -> None:
+def test_all_viewers_receive_the_same_events() -> None:
     run = make_run()
     cookie = cookie_of(patient_of(run))
-    with serving(quick()) as port:
+    with serving(make_live()) as port:
         streams = [Stream(port, run.pk, cookie, "?after=1").__enter__() for _ in range(5)]
         for thread in write_from_threads(run.pk, writers=2, each=5):
             thread.join()
-        told = [[item.id for item in stream.take(10)] for stream in streams]
+        received = [[item.id for item in stream.take(10)] for stream in streams]
         for stream in streams:
             stream.answer.close()
-    assert told == [list(range(2, 12))] * 5
+    assert received == [list(range(2, 12))] * 5
 
 
-def test_an_event_carries_words_and_figures() -> None:
+def test_an_event_has_its_text_and_counts() -> None:
     run = make_run(memories=2)
-    with serving(quick()) as port, Stream(port, run.pk, cookie_of(patient_of(run)), "?after=1") as stream:
-        say(run.pk, 2)
-        (told,) = stream.take(1)
+    with serving(make_live()) as port, Stream(port, run.pk, cookie_of(patient_of(run)), "?after=1") as stream:
+        emit_started(run.pk, 2)
+        (received,) = stream.take(1)
         protect(run.pk, run.steps.get(memory__number=2).memory_id, by=patient_of(run))
         (kept,) = stream.take(1)
-    assert told.data.pop("at")
-    assert told.data == {
+    assert received.data.pop("at")
+    assert received.data == {
+        "run": str(run.pk),
         "seq": 2,
         "kind": "memory-started",
         "n": 2,
@@ -104,16 +111,16 @@ def test_an_event_carries_words_and_figures() -> None:
     assert kept.data["text"] == "Memory 2 “Photo 1” is kept."
 
 
-def test_who_sees_no_names_is_told_none_and_no_picture() -> None:
+def test_a_viewer_without_names_receives_neither_titles_nor_pictures() -> None:
     run = make_run()
     auditor, doctor = cookie_of(make_user(Role.AUDITOR)), cookie_of(make_user(Role.DOCTOR))
     with (
-        serving(quick()) as port,
+        serving(make_live()) as port,
         Stream(port, run.pk, auditor, "?after=1") as nameless,
         Stream(port, run.pk, doctor, "?wall&after=1") as wall,
         Stream(port, run.pk, doctor, "?after=1") as named,
     ):
-        say(run.pk, 1, picture="2b0c8a4e-0000-4000-8000-000000000000")
+        emit_started(run.pk, 1, picture="2b0c8a4e-0000-4000-8000-000000000000")
         texts = [stream.take(1)[0].data for stream in (nameless, wall, named)]
     assert [text["text"] for text in texts] == [
         "Memory 1 begins to fade.",
@@ -128,54 +135,54 @@ def test_who_sees_no_names_is_told_none_and_no_picture() -> None:
 
 
 @pytest.mark.parametrize("query", ["", "?after=nonsense", "?after=999", "?after=1"])
-def test_who_cannot_follow_on_is_given_the_present(query: str) -> None:
+def test_a_client_that_cannot_continue_receives_the_current_state(query: str) -> None:
     run = make_run()
-    say(run.pk, *range(1, 10))
+    emit_started(run.pk, *range(1, 10))
     with (
-        serving(quick(ring=4)) as port,
+        serving(make_live(ring=4)) as port,
         Stream(port, run.pk, cookie_of(patient_of(run)), query) as stream,
     ):
         (state,) = stream.take(1)
-        say(run.pk, 1)
-        (told,) = stream.take(1)
+        emit_started(run.pk, 1)
+        (received,) = stream.take(1)
     assert (state.event, state.id) == ("state", 10)
     assert (state.data["seq"], state.data["run"]) == (10, str(run.pk))
-    assert (told.event, told.id) == ("message", 11)
+    assert (received.event, received.id) == ("message", 11)
 
 
-def test_who_is_behind_within_the_ring_is_given_the_rest() -> None:
+def test_a_client_behind_by_at_most_the_ring_receives_the_missing_events() -> None:
     run = make_run()
-    say(run.pk, *range(1, 10))
+    emit_started(run.pk, *range(1, 10))
     with (
-        serving(quick(ring=4)) as port,
+        serving(make_live(ring=4)) as port,
         Stream(port, run.pk, cookie_of(patient_of(run)), "?after=6") as stream,
     ):
-        assert [told.id for told in stream.take(4)] == [7, 8, 9, 10]
+        assert [received.id for received in stream.take(4)] == [7, 8, 9, 10]
 
 
 def test_the_stream_of_a_run_that_is_over_ends() -> None:
     run = make_run(memories=1)
-    with serving(quick()) as port, Stream(port, run.pk, cookie_of(patient_of(run)), "?after=1") as stream:
+    with serving(make_live()) as port, Stream(port, run.pk, cookie_of(patient_of(run)), "?after=1") as stream:
         advance(run.pk)
-        told = list(stream.events())
+        received = list(stream.events())
     run.refresh_from_db()
     assert run.certificate
-    assert [item.id for item in told[:-1]] == list(range(2, run.last_seq + 1))
-    assert (told[-1].event, told[-1].data) == ("end", {"why": "over"})
+    assert [item.id for item in received[:-1]] == list(range(2, run.last_seq + 1))
+    assert (received[-1].event, received[-1].data) == ("end", {"run": str(run.pk), "why": "over"})
 
 
-def test_a_destroyed_memory_has_no_title_any_more_in_what_is_sent_again() -> None:
+def test_a_destroyed_memory_has_no_title_when_its_events_are_sent_again() -> None:
     run = make_run(memories=1)
     cookie = cookie_of(patient_of(run))
-    with serving(quick()) as port:
+    with serving(make_live()) as port:
         with Stream(port, run.pk, cookie, "?after=1") as stream:
-            say(run.pk, 1)
+            emit_started(run.pk, 1)
             assert "Photo 0" in stream.take(1)[0].data["text"]
         advance(run.pk)
         with Stream(port, run.pk, cookie, "?after=1") as stream:
             again = list(stream.events())
     assert again[0].data["text"] == "Memory 1 begins to fade."
-    assert not [told for told in again if "Photo 0" in str(told.data)]
+    assert not [received for received in again if "Photo 0" in str(received.data)]
 
 
 def log_out(user: User) -> None:
@@ -202,12 +209,12 @@ def lose_grant(user: User) -> None:
 
 
 @pytest.mark.parametrize("revoke", [log_out, deactivate, change_role, change_passphrase, lose_grant])
-def test_z8_who_may_watch_no_longer_is_shown_out(revoke: Callable[[User], None]) -> None:
-    run, stranger = make_run(), make_user(Role.AUDITOR)
-    with serving(quick()) as port, Stream(port, run.pk, cookie_of(stranger), "?after=1") as stream:
-        revoke(stranger)
-        told = list(stream.events())
-    assert [(item.event, item.data) for item in told] == [("end", {"why": "revoked"})]
+def test_z8_the_stream_ends_when_its_viewer_loses_access(revoke: Callable[[User], None]) -> None:
+    run, auditor = make_run(), make_user(Role.AUDITOR)
+    with serving(make_live()) as port, Stream(port, run.pk, cookie_of(auditor), "?after=1") as stream:
+        revoke(auditor)
+        received = list(stream.events())
+    assert [(item.event, item.data) for item in received] == [("end", {"run": str(run.pk), "why": "revoked"})]
 
 
 def test_watching_extends_no_session_and_leaves_others_alone() -> None:
@@ -215,28 +222,28 @@ def test_watching_extends_no_session_and_leaves_others_alone() -> None:
     cookie = cookie_of(patient_of(run))
     before = Session.objects.values().get()
     leaver = make_user(Role.AUDITOR)
-    with serving(quick()) as port, Stream(port, run.pk, cookie, "?after=1") as stream:
+    with serving(make_live()) as port, Stream(port, run.pk, cookie, "?after=1") as stream:
         with Stream(port, run.pk, cookie_of(leaver), "?after=1") as other:
             deactivate(leaver)
-            assert [told.event for told in other.events()] == ["end"]
-        say(run.pk, 1)
-        assert [told.event for told in stream.take(1)] == ["message"]
+            assert [received.event for received in other.events()] == ["end"]
+        emit_started(run.pk, 1)
+        assert [received.event for received in stream.take(1)] == ["message"]
     assert Session.objects.values().get(pk=before["session_key"]) == before
 
 
 def test_silence_is_filled_with_comments() -> None:
     run = make_run()
     with (
-        serving(quick(heartbeat=0.05)) as port,
+        serving(make_live(heartbeat=0.05)) as port,
         Stream(port, run.pk, cookie_of(patient_of(run)), "?after=1") as stream,
     ):
         lines = stream.lines()
         assert [next(lines) for _ in range(6)] == ["retry: 1000", "", ": still here", "", ": still here", ""]
 
 
-def test_a_client_that_takes_nothing_is_cut_and_others_are_not() -> None:
+def test_a_client_that_reads_nothing_is_disconnected_and_others_are_not() -> None:
     run = make_run()
-    cookie, live = cookie_of(patient_of(run)), quick(send_timeout=0.2)
+    cookie, live = cookie_of(patient_of(run)), make_live(send_timeout=0.2)
     with serving(live, send_buffer=4096) as port, Stream(port, run.pk, cookie, "?after=1") as reader:
         stalled = socket.socket()
         stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -250,10 +257,10 @@ def test_a_client_that_takes_nothing_is_cut_and_others_are_not() -> None:
         deadline = time.monotonic() + PATIENCE
         while live.watching()[1:]:
             assert time.monotonic() < deadline, "the stalled client was not cut"
-            last = say(run.pk, *range(1, 9), padding="x" * 2000)
+            last = emit_started(run.pk, *range(1, 9), padding="x" * 2000)
             while next(reading).id != last:
                 pass
-        say(run.pk, 1)
+        emit_started(run.pk, 1)
         assert next(reading).id == last + 1
         stalled.close()
 
@@ -261,18 +268,18 @@ def test_a_client_that_takes_nothing_is_cut_and_others_are_not() -> None:
 @pytest.mark.parametrize(
     ("role", "status"), [(Role.PATIENT, 404), (Role.RECEPTIONIST, 403), (Role.TECHNICIAN, 404)]
 )
-def test_who_may_not_watch_is_refused_and_it_is_recorded(role: str, status: int) -> None:
+def test_a_viewer_without_access_is_refused_and_the_denial_is_recorded(role: str, status: int) -> None:
     run, stranger = make_run(), make_user(role)
-    with serving(quick()) as port:
+    with serving(make_live()) as port:
         assert ask(port, f"/live/{run.pk}/", cookie_of(stranger)).status == status
     entry = Entry.objects.get(action="access.denied")
     assert (entry.actor, entry.subject, entry.run) == (f"user:{stranger.pk}", "url:erasure:live", run.pk)
 
 
-def test_other_requests_are_refused() -> None:
+def test_invalid_requests_are_refused() -> None:
     run = make_run()
     cookie = cookie_of(patient_of(run))
-    with serving(quick()) as port:
+    with serving(make_live()) as port:
         assert ask(port, f"/live/{run.pk}/").status == 401
         assert ask(port, f"/live/{run.pk}/", "sessionid=invented").status == 401
         assert ask(port, f"/live/{run.pk}/", cookie, method="POST").status == 405
@@ -281,9 +288,9 @@ def test_other_requests_are_refused() -> None:
         assert ask(port, f"/live/{UUID(int=0)}/", cookie).status == 404
 
 
-def test_nothing_is_left_of_viewers_who_went() -> None:
+def test_no_channel_is_left_after_its_viewers_left() -> None:
     run = make_run()
-    cookie, live = cookie_of(patient_of(run)), quick()
+    cookie, live = cookie_of(patient_of(run)), make_live()
     with serving(live) as port:
         for _turn in range(3):
             with Stream(port, run.pk, cookie, "?after=0") as stream:
@@ -296,10 +303,10 @@ def test_nothing_is_left_of_viewers_who_went() -> None:
         assert live.tailer.channels == frozenset()
 
 
-def test_a_pause_is_told() -> None:
+def test_a_pause_is_sent_with_its_reason() -> None:
     run = make_run()
-    with serving(quick()) as port, Stream(port, run.pk, cookie_of(patient_of(run)), "?after=1") as stream:
+    with serving(make_live()) as port, Stream(port, run.pk, cookie_of(patient_of(run)), "?after=1") as stream:
         pause(run.pk, by=patient_of(run), why=Run.Why.SAFE_WORD)
-        (told,) = stream.take(1)
-    assert (told.data["kind"], told.data["why"]) == ("paused", "safe-word")
-    assert told.data["text"] == "The safe word was said. Everything has stopped."
+        (received,) = stream.take(1)
+    assert (received.data["kind"], received.data["why"]) == ("paused", "safe-word")
+    assert received.data["text"] == "The safe word was said. Everything has stopped."

@@ -1,4 +1,4 @@
-"""Waiting for news, in a process that holds more descriptors than select() can count."""
+"""Waiting for new events, in a process with more open descriptors than select() supports."""
 
 import fcntl
 import resource
@@ -9,30 +9,28 @@ import pytest
 
 from erasure.live.commit_signal import Nudge, readable
 
-BEYOND = 1100  # select() ends at 1024
+HIGH_DESCRIPTOR = 1100  # select() supports descriptors below 1024
 
 
 @pytest.fixture
 def nudge() -> Iterator[Nudge]:
-    """A nudge whose receiving end has a high number, as in a house with a thousand watchers."""
+    """A nudge whose receiving socket has a high descriptor, as on a server with a thousand open streams."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard <= BEYOND:
-        pytest.skip("this machine gives a process no more than that")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, BEYOND + 100), hard))
-    made = Nudge()
-    low, made.receiving = (
-        made.receiving,
-        socket.socket(fileno=fcntl.fcntl(made.receiving, fcntl.F_DUPFD_CLOEXEC, BEYOND)),
-    )
+    if hard <= HIGH_DESCRIPTOR:
+        pytest.skip("this machine does not let a process open so many files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, HIGH_DESCRIPTOR + 100), hard))
+    nudge = Nudge()
+    low = nudge.receiving
+    nudge.receiving = socket.socket(fileno=fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, HIGH_DESCRIPTOR))
     low.close()
-    made.receiving.setblocking(False)
-    yield made
-    made.close()
+    nudge.receiving.setblocking(False)
+    yield nudge
+    nudge.close()
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_a_nudge_ends_a_wait_whatever_its_number(nudge: Nudge) -> None:
-    assert nudge.receiving.fileno() >= BEYOND
+def test_a_nudge_ends_a_wait_on_a_high_descriptor(nudge: Nudge) -> None:
+    assert nudge.receiving.fileno() >= HIGH_DESCRIPTOR
     assert readable(0, nudge.receiving) is False
     nudge()
     nudge.wait()

@@ -1,4 +1,4 @@
-"""Who follows a night that is handed over, taken over and left: the stream obeys what holds now."""
+"""Who may follow a run that is handed over or taken over: the stream follows every change of rights."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from clinic.calendar.models import Resource
 from clinic.people.changes import change_roles, set_active
 from erasure.runs import handover
 from erasure.runs.models import Run
-from tests.erasure.live.test_app import quick
+from tests.erasure.live.test_app import make_live
 from tests.erasure.runs.nights import doctor_of, technician_of
 from tests.factories import make_run, make_technician, make_user
 from tests.serving import Stream, ask, cookie_of, serving
@@ -15,7 +15,8 @@ from tests.serving import Stream, ask, cookie_of, serving
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def handed_over() -> tuple[Run, User]:
+def make_handed_over() -> tuple[Run, User]:
+    """A run that a second technician has accepted, and this technician."""
     run, other = make_run(1), make_technician()
     handover.offer(run.pk, other.pk, by=technician_of(run))
     handover.accept(run.pk, by=other)
@@ -26,36 +27,42 @@ def test_an_offer_opens_no_stream_and_its_acceptance_does() -> None:
     run, other = make_run(1), make_technician()
     cookie = cookie_of(other)
     handover.offer(run.pk, other.pk, by=technician_of(run))
-    with serving(quick()) as port:
+    with serving(make_live()) as port:
         assert ask(port, f"/live/{run.pk}/", cookie).status == 404
         handover.accept(run.pk, by=other)
         with Stream(port, run.pk, cookie, "?after=1") as stream:
-            (told, *_more) = stream.take(2)
-    assert told.data["kind"] == "handover-offered"
+            (received, _accepted) = stream.take(2)
+    assert received.data["kind"] == "handover-offered"
 
 
 @pytest.mark.parametrize("how", ["closed", "role", "team"])
-def test_z8_who_took_over_and_loses_it_loses_the_stream(how: str) -> None:
-    run, other = handed_over()
+def test_z8_a_technician_who_accepted_a_run_and_loses_access_loses_the_stream(how: str) -> None:
+    run, other = make_handed_over()
     boss = make_user(Role.ADMINISTRATOR)
-    with serving(quick()) as port, Stream(port, run.pk, cookie_of(other), f"?after={last(run)}") as stream:
+    with (
+        serving(make_live()) as port,
+        Stream(port, run.pk, cookie_of(other), f"?after={last_seq(run)}") as stream,
+    ):
         if how == "closed":
             set_active(other, False, by=boss)
         elif how == "role":
             change_roles(other, {Role.RECEPTIONIST}, by=boss)
         else:
             run.procedure.booking.resources.remove(Resource.objects.get(user=other))
-        told = list(stream.events())
-    assert (told[-1].event, told[-1].data) == ("end", {"why": "revoked"})
+        received = list(stream.events())
+    assert (received[-1].event, received[-1].data) == ("end", {"run": str(run.pk), "why": "revoked"})
 
 
-def test_a_take_over_takes_the_controls_and_not_the_sight() -> None:
-    run, other = handed_over()
-    with serving(quick()) as port, Stream(port, run.pk, cookie_of(other), f"?after={last(run)}") as stream:
+def test_a_technician_receives_events_after_a_doctor_has_taken_over() -> None:
+    run, other = make_handed_over()
+    with (
+        serving(make_live()) as port,
+        Stream(port, run.pk, cookie_of(other), f"?after={last_seq(run)}") as stream,
+    ):
         handover.take_over(run.pk, by=doctor_of(run))
         handover.hand_back(run.pk, by=doctor_of(run))
-        assert [told.data["kind"] for told in stream.take(2)] == ["taken-over", "handed-back"]
+        assert [received.data["kind"] for received in stream.take(2)] == ["taken-over", "handed-back"]
 
 
-def last(run: Run) -> int:
+def last_seq(run: Run) -> int:
     return Run.objects.values_list("last_seq", flat=True).get(pk=run.pk)

@@ -1,4 +1,4 @@
-"""What an event of the stream says of copies."""
+"""The places of copies in the stream's events."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A started `manage.py serve`, and who belongs to it."""
+"""A started `manage.py serve` and its child processes."""
 
 import os
 import re
@@ -16,18 +16,19 @@ from django.db import connections
 from clinic.checks import lacking
 from patients.vault.volume import volume_warnings
 from tests import watcher
-from tests.house import PATIENCE, ROOT, environment, until
+from tests.processes import PATIENCE, ROOT, environment, until
 
+# A word in the command line of each kind of child process.
 KINDS = ("erasure.operations.web", "work", "supervise")
 BY_REDIS = "work_by_redis"
 
 
 class Served:
-    """A started `manage.py serve`."""
+    """A started `manage.py serve`. options: its command-line options. env: changes to its environment."""
 
     def __init__(self, *options: str, **env: str) -> None:
         connections.close_all()
-        # Not a pipe: one that nobody reads stops whoever writes to it when it is full.
+        # No pipe: when a pipe is full and nobody reads it, the process that writes to it blocks.
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `end`
         self.process = subprocess.Popen(  # noqa: S603
             [sys.executable, str(ROOT / "manage.py"), "serve", "--port", "0", *options],
@@ -50,13 +51,13 @@ class Served:
         return int(found[1])
 
     def written(self) -> str:
-        """What the processes wrote to their error stream until now."""
-        # Seeking would move the place where the processes write.
+        """What the processes have written to their error stream until now."""
+        # `seek` would move the position where the processes write.
         descriptor = self.errors.fileno()
         return os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode()
 
     def children(self) -> dict[str, int]:
-        """Pids of the living children by what they are."""
+        """The process ids of the living children by kind."""
         found = {}
         for place in Path("/proc").glob("[0-9]*"):
             try:
@@ -70,40 +71,45 @@ class Served:
         self.seen |= set(found.values())
         return found
 
-    def until_whole(self) -> dict[str, int]:
+    def wait_for_children(self) -> dict[str, int]:
+        """Wait until a child of each kind runs. Returns their process ids by kind."""
         until(lambda: set(self.children()) == set(KINDS), "every child runs")
         return self.children()
 
-    def nobody_left(self) -> bool:
+    def no_child_left(self) -> bool:
+        """Whether every child that `children` has listed so far has ended."""
         return not any(Path(f"/proc/{pid}").exists() for pid in self.seen)
 
     def end(self, number: int) -> str:
-        """Send a signal to the parent; return what it wrote to its error stream but of this machine."""
+        """Send a signal to the parent and wait for its end.
+
+        Returns what was written to the error stream, without warnings about this machine.
+        """
         self.children()
         self.process.send_signal(number)
         self.process.communicate(timeout=PATIENCE)
         watcher.forget_group(self.process.pid)
-        said = self.written()
+        output = self.written()
         self.errors.close()
-        known = lacking()
+        machine_warnings = lacking()
         return without_volume_warnings(
             "".join(
                 line
-                for line in said.splitlines(keepends=True)
-                if not any(sentence in line for sentence in known)
+                for line in output.splitlines(keepends=True)
+                if not any(sentence in line for sentence in machine_warnings)
             )
         )
 
 
 def without_volume_warnings(written: str) -> str:
-    """What a server wrote to its error stream, less the warnings it owes this machine's temporary directory.
+    """A server's error output without the warnings about the file system of the temporary directory.
 
-    That may be in memory, or on a copy-on-write volume, and then the server has to warn of it.
+    If that is in memory or on a copy-on-write volume, the server must warn. This checks their number.
     """
     lines = written.splitlines(keepends=True)
     rest = [line for line in lines if " lacuna.serve KEYS MAY OUTLIVE THEIR ERASURE. " not in line]
-    owed = volume_warnings({"keys": Path(settings.LACUNA_KEYS_DIR)})
-    assert len(lines) - len(rest) <= len(owed), written
+    expected = volume_warnings({"keys": Path(settings.LACUNA_KEYS_DIR)})
+    assert len(lines) - len(rest) <= len(expected), written
     return "".join(rest)
 
 

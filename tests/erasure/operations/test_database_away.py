@@ -1,4 +1,4 @@
-"""B10: PostgreSQL goes away beneath real processes and comes back: nothing is lost, nobody restarts them."""
+"""B10: PostgreSQL stops under real processes and comes back: nothing is lost, and no restart is needed."""
 
 import http.client
 import subprocess
@@ -20,8 +20,8 @@ from patients.vault.stream import SEGMENT, plaintext_of
 from tests import postgres
 from tests.erasure.operations.served import serve
 from tests.factories import jpeg, make_case, make_run
-from tests.house import database_address, until
 from tests.patients.keepsakes.sending import Sender
+from tests.processes import database_address, until
 from tests.serving import Stream, ask
 
 pytestmark = [
@@ -30,14 +30,14 @@ pytestmark = [
     pytest.mark.only_on("postgresql"),
 ]
 
-NOTHING = "2b0c8a4e-0000-4000-8000-000000000000"
+UNKNOWN_ID = "2b0c8a4e-0000-4000-8000-000000000000"
 
 
 @contextmanager
 def copied_cluster(directory: Path) -> Iterator[postgres.Cluster]:
-    """A cluster with a copy of the test's database, which can be taken away from a server alone.
+    """A separate PostgreSQL cluster with a copy of the test's database, which a test may stop.
 
-    What was committed survives that its server is stopped at once, as it does in a clinic.
+    Committed data survives even an immediate stop.
     """
     with postgres.cluster({"fsync": "off"}) as cluster:
         rows = directory / "rows.sql"
@@ -49,7 +49,7 @@ def copied_cluster(directory: Path) -> Iterator[postgres.Cluster]:
 
 
 def check_refused(answer: http.client.HTTPResponse) -> bytes:
-    """Check that something is unavailable, for a stated number of seconds, and that our headers are there."""
+    """Assert that an answer has status 503, says when to try again, and has our headers. Returns its body."""
     body = answer.read()
     assert answer.status == 503, (answer.status, body)
     assert int(answer.headers["Retry-After"]) > 0
@@ -59,54 +59,58 @@ def check_refused(answer: http.client.HTTPResponse) -> bytes:
     return body
 
 
-def begin_patch(sender: Sender, where: str, offset: int, length: int) -> http.client.HTTPConnection:
-    """Send the head of a PATCH whose `length` bytes follow."""
-    line = http.client.HTTPConnection("127.0.0.1", sender.port, timeout=120)
-    line.putrequest("PATCH", where)
+def begin_patch(sender: Sender, upload_url: str, offset: int, length: int) -> http.client.HTTPConnection:
+    """Send the headers of a PATCH request. The caller must send the `length` bytes of its body."""
+    http_connection = http.client.HTTPConnection("127.0.0.1", sender.port, timeout=120)
+    http_connection.putrequest("PATCH", upload_url)
     head = sender.headers(Upload_Offset=str(offset), Content_Type="application/offset+octet-stream")
     for name, value in {**head, "Content-Length": str(length)}.items():
-        line.putheader(name, value)
-    line.endheaders()
-    return line
+        http_connection.putheader(name, value)
+    http_connection.endheaders()
+    return http_connection
 
 
-def test_b10_pages_streams_and_uploads_while_postgresql_is_away(tmp_path: Path) -> None:
+def test_b10_requests_are_refused_and_a_stream_and_an_upload_go_on_after_postgresql_was_away(
+    tmp_path: Path,
+) -> None:
     run = make_run(memories=1)
-    sender, watcher = Sender(0, make_case().patient), Sender(0, run.procedure.case.patient)
+    sender, viewer = Sender(0, make_case().patient), Sender(0, run.procedure.case.patient)
     picture = jpeg((2400, 1800))
-    picture += bytes(max(0, 8 * SEGMENT - len(picture)))  # bytes after a JPEG's end are no part of it
+    picture += bytes(max(0, 8 * SEGMENT - len(picture)))  # decoders ignore bytes after a JPEG's end
     with (
         copied_cluster(tmp_path) as cluster,
         serve("--workers", "0", LACUNA_DATABASE=cluster.address()) as served,
     ):
-        sender.port = watcher.port = port = served.port
-        where = sender.announce(len(picture)).headers["location"]
-        staged = staging_path(UUID(where.rpartition("/")[2]))
-        two, three, five = (plaintext_of(segments) for segments in (2, 3, 5))
-        assert sender.patch(where, picture[: two + 1]).headers["upload-offset"] == str(two)
-        with Stream(port, run.pk, watcher.cookie, "?after=0") as stream:
+        sender.port = viewer.port = port = served.port
+        upload_url = sender.announce(len(picture)).headers["location"]
+        staged = staging_path(UUID(upload_url.rpartition("/")[2]))
+        two_segments, three_segments, five_segments = (plaintext_of(segments) for segments in (2, 3, 5))
+        assert sender.patch(upload_url, picture[: two_segments + 1]).headers["upload-offset"] == str(
+            two_segments + 1
+        )
+        with Stream(port, run.pk, viewer.cookie, "?after=0") as stream:
             events = stream.events()
             assert next(events).data["kind"] == "started"
-            sending = begin_patch(sender, where, two, five + 1 - two)
-            sending.send(picture[two : three + 1])
+            sending = begin_patch(sender, upload_url, two_segments + 1, five_segments - two_segments)
+            sending.send(picture[two_segments + 1 : three_segments + 1])
             until(lambda: staged.stat().st_size >= 3 * SEGMENT, "the third segment is on the disk")
 
-            cluster.take_away()
-            sending.send(picture[three + 1 : five + 1])
+            cluster.stop_server()
+            sending.send(picture[three_segments + 1 : five_segments + 1])
             check_refused(sending.getresponse())
             vietnamese = {"Accept-Language": "vi"}
             with ThreadPoolExecutor(12) as at_once:
                 page = at_once.submit(ask, port, "/me/", sender.cookie, **vietnamese)
                 others = [
                     at_once.submit(ask, port, path, sender.cookie, **vietnamese)
-                    for path in (f"/live/{run.pk}/", f"/pictures/{NOTHING}", f"/playback/{NOTHING}")
+                    for path in (f"/live/{run.pk}/", f"/pictures/{UNKNOWN_ID}", f"/playback/{UNKNOWN_ID}")
                 ]
                 health, static = at_once.submit(ask, port, "/health/"), ask(port, "/static/base.css")
                 uploads = [
                     at_once.submit(sender.announce, 10),
-                    at_once.submit(sender.ask, "HEAD", where),
-                    at_once.submit(sender.patch, where, b"x", five),
-                    at_once.submit(sender.ask, "DELETE", where),
+                    at_once.submit(sender.ask, "HEAD", upload_url),
+                    at_once.submit(sender.patch, upload_url, b"x", five_segments),
+                    at_once.submit(sender.ask, "DELETE", upload_url),
                     at_once.submit(sender.post_form, ("files", "one.jpg", jpeg())),
                     at_once.submit(sender.ask, "POST", f"/sessions/{run.pk}/call-doctor/"),
                 ]
@@ -121,14 +125,14 @@ def test_b10_pages_streams_and_uploads_while_postgresql_is_away(tmp_path: Path) 
                     True,
                 )
 
-            cluster.bring_back()
-            until(lambda: ask(port, "/health/").status == 200, "the house answers by itself")
+            cluster.start_again()
+            until(lambda: ask(port, "/health/").status == 200, "the server answers again")
             assert ask(port, "/me/", sender.cookie).status == 200
-            # All whole segments are there, also those that arrived while the database was away.
-            assert sender.ask("HEAD", where).headers["upload-offset"] == str(five)
-            done = sender.patch(where, picture[five:], five)
-            assert (done.status, set(done.said)) == (200, {"keepsake"}), done
-            assert watcher.ask("POST", f"/sessions/{run.pk}/call-doctor/").status in {200, 204, 302}
+            # All complete segments are there, including those that arrived while the database was stopped.
+            assert sender.ask("HEAD", upload_url).headers["upload-offset"] == str(five_segments)
+            answer = sender.patch(upload_url, picture[five_segments:], five_segments)
+            assert (answer.status, bool(answer.keepsake)) == (204, True), answer
+            assert viewer.ask("POST", f"/sessions/{run.pk}/call-doctor/").status in {200, 204, 302}
             assert next(events).data["kind"] == "doctor-called"
 
 
@@ -136,7 +140,7 @@ def end_backends(condition: str) -> int:
     """Terminate the connections of the served processes for which `condition` holds. Return how many."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"  # noqa: S608 - our own words
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"  # noqa: S608 - our own condition
             f" WHERE application_name = 'served' AND {condition}"
         )
         (count,) = cursor.fetchone()
@@ -147,34 +151,34 @@ def test_b10_connections_that_were_ended_are_replaced() -> None:
     run = make_run(memories=1)
     address = f"{database_address()}?application_name=served"
     with serve("--workers", "0", LACUNA_DATABASE=address) as served:
-        watcher = Sender(served.port, run.procedure.case.patient)
+        viewer = Sender(served.port, run.procedure.case.patient)
 
         def statuses() -> set[int]:
             with ThreadPoolExecutor(12) as at_once:
-                asked = [at_once.submit(watcher.ask, "GET", "/me/") for _number in range(24)]
+                asked = [at_once.submit(viewer.ask, "GET", "/me/") for _number in range(24)]
             return {answer.result().status for answer in asked}
 
         assert statuses() == {200}
         assert end_backends("true") > 1
         assert statuses() == {200}
 
-        # In the middle of a request, while it waits for a lock.
+        # Terminate the connection of a request that waits for a lock, until the request is answered.
         answers = []
-        calling = threading.Thread(
-            target=lambda: answers.append(watcher.ask("POST", f"/sessions/{run.pk}/call-doctor/"))
+        caller = threading.Thread(
+            target=lambda: answers.append(viewer.ask("POST", f"/sessions/{run.pk}/call-doctor/"))
         )
         with transaction.atomic():
             Run.objects.select_for_update().get(pk=run.pk)
-            calling.start()
+            caller.start()
             until(lambda: end_backends("wait_event_type = 'Lock'") >= 0 and bool(answers), "it is answered")
-        calling.join()
+        caller.join()
         assert (answers[0].status, int(answers[0].headers["retry-after"]) > 0) == (503, True)
         assert not Event.objects.filter(run=run, kind="doctor-called").exists()
-        assert watcher.ask("POST", f"/sessions/{run.pk}/call-doctor/").status in {200, 204, 302}
+        assert viewer.ask("POST", f"/sessions/{run.pk}/call-doctor/").status in {200, 204, 302}
         assert Event.objects.filter(run=run, kind="doctor-called").count() == 1
 
 
-def test_b10_a_night_goes_on_when_postgresql_is_back(tmp_path: Path) -> None:
+def test_b10_a_run_goes_on_when_postgresql_is_back(tmp_path: Path) -> None:
     run = make_run(memories=2, pace=1.0)
     env = {"LACUNA_LEASE_SECONDS": "2", "LACUNA_SECRET_KEY": settings.SECRET_KEY}
 
@@ -188,9 +192,9 @@ def test_b10_a_night_goes_on_when_postgresql_is_back(tmp_path: Path) -> None:
 
         with serve("--workers", "1", LACUNA_DATABASE=cluster.address(), **env) as served:
             until(lambda: count("erasure_event") > 3, "the fade is under way")
-            cluster.take_away()
-            until(lambda: ask(served.port, "/health/").status == 503, "the house knows")
-            cluster.bring_back()
+            cluster.stop_server()
+            until(lambda: ask(served.port, "/health/").status == 503, "the server notices")
+            cluster.start_again()
             until(
                 lambda: count("erasure_certificate") == 1,
                 "the certificate is issued",

@@ -1,4 +1,4 @@
-"""What must be true before the house opens."""
+"""The checks before the server starts."""
 
 import logging
 import shutil
@@ -34,12 +34,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.mark.parametrize("check", [check_migrations, check_log, check_keys])
-def test_a_sound_house_may_open(check: Callable[[], None]) -> None:
-    """None of the checks raises what the tests below expect of them."""
+def test_the_checks_pass_on_a_sound_installation(check: Callable[[], None]) -> None:
+    """The tests below expect CannotStart of these checks; here none is raised."""
     assert check() is None  # type: ignore[func-returns-value]
 
 
-def test_a_database_behind_its_code_may_not() -> None:
+def test_a_database_without_the_latest_migrations_is_refused() -> None:
     with connection.cursor() as cursor:
         cursor.execute("UPDATE django_migrations SET app = 'away' WHERE app = 'erasure'")
     try:
@@ -50,7 +50,7 @@ def test_a_database_behind_its_code_may_not() -> None:
             cursor.execute("UPDATE django_migrations SET app = 'erasure' WHERE app = 'away'")
 
 
-def test_a_log_that_could_be_changed_may_not() -> None:
+def test_a_log_without_its_triggers_is_refused() -> None:
     triggers.uninstall(connection)
     try:
         with pytest.raises(CannotStart, match="its trigger clinic_"):
@@ -59,7 +59,7 @@ def test_a_log_that_could_be_changed_may_not() -> None:
         triggers.install(connection)
 
 
-def test_a_machine_with_a_signing_key_of_its_own_may_not_and_makes_none(settings: Settings) -> None:
+def test_another_signing_key_is_refused_and_a_missing_one_not_created(settings: Settings) -> None:
     check_signature()
     checkpoint("test")
     check_signature()
@@ -79,7 +79,7 @@ def test_a_machine_with_a_signing_key_of_its_own_may_not_and_makes_none(settings
         check_signature()
 
 
-def test_a_damaged_key_store_may_not() -> None:
+def test_a_damaged_key_store_is_refused() -> None:
     make_case()
     key_store()
     configured.reset()
@@ -88,12 +88,12 @@ def test_a_damaged_key_store_may_not() -> None:
         check_keys()
 
 
-def test_an_empty_key_directory_beside_what_lives_may_not_and_stays_empty() -> None:
+def test_an_empty_key_directory_with_live_objects_is_refused_and_stays_empty() -> None:
     make_case()
     configured.reset()
     keys = Path(settings.LACUNA_KEYS_DIR)
     shutil.move(keys, keys.with_name("away"))
-    for made in (False, True):  # missing, and there but empty, as where a volume is not mounted
+    for made in (False, True):  # first missing, then empty, as if its volume were not mounted
         if made:
             keys.mkdir()
         with pytest.raises(CannotStart) as refusal:
@@ -108,18 +108,18 @@ def test_an_empty_key_directory_beside_what_lives_may_not_and_stays_empty() -> N
     check_keys()
 
 
-def test_a_new_key_store_beside_what_lives_may_not() -> None:
+def test_a_new_key_store_with_live_objects_is_refused() -> None:
     case = make_case()
     configured.reset()
     keys = Path(settings.LACUNA_KEYS_DIR)
     shutil.move(keys, keys.with_name("away"))
-    key_store()  # a command that was given by hand has laid out a new one
+    key_store()  # as if a command had created a new one
     with pytest.raises(CannotStart, match="is new, but the database holds 1 things"):
         check_keys()
-    assert StoredObject.objects.live().filter(pk=case.pk).exists(), "and nothing was taken for erased"
+    assert StoredObject.objects.live().filter(pk=case.pk).exists(), "and nothing counts as erased"
 
 
-def test_an_older_key_store_may_not() -> None:
+def test_an_older_key_store_is_refused() -> None:
     make_case()
     keys = Path(settings.LACUNA_KEYS_DIR)
     shutil.copytree(keys, keys.with_name("older"))
@@ -135,19 +135,19 @@ def test_an_older_key_store_may_not() -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "said"),
+    ("address", "message"),
     [
         ("redis://127.0.0.1:1/0", r"^Redis does not answer as LACUNA_REDIS says: .*refused"),
         ("127.0.0.1:6379", r"^LACUNA_REDIS is no address of a Redis server: "),
     ],
 )
-def test_a_house_whose_redis_is_away_may_not(settings: Settings, address: str, said: str) -> None:
+def test_a_redis_that_does_not_answer_is_refused(settings: Settings, address: str, message: str) -> None:
     settings.REDIS_URL = address
-    with pytest.raises(CannotStart, match=said):
+    with pytest.raises(CannotStart, match=message):
         check_redis()
 
 
-def test_a_vault_that_cannot_be_written_may_not(settings: Settings, tmp_path: Path) -> None:
+def test_a_vault_that_cannot_be_written_is_refused(settings: Settings, tmp_path: Path) -> None:
     check_storage()
     assert list((tmp_path / "vault").rglob("?" * 32)) == []
     (tmp_path / "file").write_text("where a directory should be")
@@ -156,13 +156,13 @@ def test_a_vault_that_cannot_be_written_may_not(settings: Settings, tmp_path: Pa
         check_storage()
 
 
-def test_keys_of_one_machine_for_several_may_not(settings: Settings) -> None:
+def test_keys_on_one_machine_are_refused_if_several_machines_serve(settings: Settings) -> None:
     settings.LACUNA_SEVERAL_MACHINES = True
     with pytest.raises(CannotStart, match=r"^Several machines serve this installation"):
         check_keys()
 
 
-def test_a_key_volume_that_keeps_old_blocks_is_warned_of_loudly(
+def test_a_copy_on_write_key_volume_gives_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     mounts = tmp_path / "mountinfo"
@@ -178,9 +178,7 @@ def test_a_key_volume_that_keeps_old_blocks_is_warned_of_loudly(
     assert "(keys, on btrfs.)" in message
 
 
-def test_static_files_are_laid_out_once_and_again_when_one_is_newer(
-    tmp_path: Path, settings: Settings
-) -> None:
+def test_static_files_are_collected_again_only_if_one_is_newer(tmp_path: Path, settings: Settings) -> None:
     ours = tmp_path / "ours"
     ours.mkdir()
     (ours / "a.css").write_text("a{}")

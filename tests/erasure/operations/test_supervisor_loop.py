@@ -1,4 +1,4 @@
-"""The supervisor's rounds go on, whatever fails."""
+"""The supervisor's loops go on when one of their steps fails."""
 
 import socket
 import threading
@@ -12,6 +12,7 @@ from django.db import OperationalError
 from django.utils import timezone
 from pytest_django import Settings
 
+from clinic.outgoing.models import OutgoingMessage
 from erasure.operations import supervisor_loop
 from erasure.operations.supervisor_loop import (
     SLOW_INTERVAL,
@@ -21,21 +22,22 @@ from erasure.operations.supervisor_loop import (
     keys_used_elsewhere,
     supervise,
 )
-from erasure.runs.calls import send_due
 from erasure.runs.control import call_doctor
 from erasure.runs.models import CallNotice, Run
 from patients.keepsakes.models import Upload
-from patients.requests.models import AppointmentRequest
 from patients.vault.models import StoredObject
 from patients.vault.objects import mark_for_destruction
-from tests.factories import make_case, make_keepsake, make_memory, make_run
-from tests.house import until
+from tests.factories import make_case, make_keepsake, make_memory, make_request, make_run
 from tests.mailers import MEMORY, SMTP, send_mail_through
+from tests.outgoing import deliver, pass_time
+from tests.processes import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_failed_round_is_tried_again_later_and_later_and_then_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_wait_grows_with_each_failure_and_shrinks_after_a_success(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     supervision, failing = Supervision(interval=0.2), [True]
 
     def tick() -> int:
@@ -60,7 +62,7 @@ def test_an_error_in_the_code_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) 
         Supervision().once()
 
 
-def test_the_slow_round_sweeps_the_vault_once_in_a_while() -> None:
+def test_upkeep_sweeps_the_vault_once_per_slow_interval() -> None:
     first, second = (make_keepsake(make_memory(make_case())) for _ in range(2))
     upkeep = UpkeepLoop()
     mark_for_destruction(StoredObject.objects.filter(keepsake=first), "test")
@@ -82,16 +84,16 @@ def test_the_slow_round_deletes_expired_sessions() -> None:
     assert set(Session.objects.values_list("session_key", flat=True)) == {"live"}
 
 
-def test_keys_of_uploads_and_requests_belong_to_somebody() -> None:
+def test_keys_of_uploads_and_requests_are_used_elsewhere() -> None:
     case = make_case()
     upload = Upload.objects.create(
         case=case, by=case.patient, length=10, expires_at=timezone.now() + timedelta(hours=1)
     )
-    request = AppointmentRequest.objects.create(name="A visitor", email="visitor@lacuna.example")
+    request = make_request()
     assert keys_used_elsewhere() == {upload.pk, request.pk}
 
 
-def test_it_ends_when_told() -> None:
+def test_supervision_ends_when_it_is_stopped() -> None:
     stopping = threading.Event()
     stopping.set()
     before = threading.enumerate()
@@ -101,9 +103,9 @@ def test_it_ends_when_told() -> None:
 
 @contextmanager
 def silent_mail_server(settings: Settings, timeout: float) -> Iterator[threading.Event]:
-    """A mail server that takes every connection and says nothing; set once somebody has connected.
+    """A mail server that never answers. Yields an event that is set by the first connection.
 
-    timeout: seconds after which the sender gives up.
+    timeout: seconds after which the sender must give up.
     """
     connected = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -124,54 +126,55 @@ def silent_mail_server(settings: Settings, timeout: float) -> Iterator[threading
             server.shutdown(socket.SHUT_RDWR)
 
 
-def test_a_mail_server_that_says_nothing_holds_up_neither_rounds_nor_the_next_try(settings: Settings) -> None:
+def test_a_silent_mail_server_delays_neither_the_loops_nor_the_next_try(settings: Settings) -> None:
     run = make_run(memories=1)
     call_doctor(run.pk, by=None)
     stopping = threading.Event()
     with silent_mail_server(settings, timeout=60) as connected:
-        rounds_go_on = threading.Thread(target=supervise, args=[0.01, stopping])
-        rounds_go_on.start()
-        assert connected.wait(60), "nobody tried to hand the message over"
-        # While that waits for an answer, the night is woken and carried on.
-        until(lambda: Run.objects.get(pk=run.pk).woken_at is not None, "the night is woken")
+        loops = threading.Thread(target=supervise, args=[0.01, stopping])
+        loops.start()
+        assert connected.wait(60), "nobody tried to send the message"
+        # While the sender waits for an answer, the run is woken.
+        until(lambda: Run.objects.get(pk=run.pk).woken_at is not None, "the run is woken")
         stopping.set()
-        rounds_go_on.join(60)
-    assert not rounds_go_on.is_alive()
-    assert CallNotice.objects.get().sent_at is None
+        loops.join(60)
+    assert not loops.is_alive()
+    assert not OutgoingMessage.objects.filter(status="sent").exists()
+    pass_time(timedelta(minutes=10))
     with silent_mail_server(settings, timeout=0.2):
-        CallNotice.objects.update(taken_until=None)
-        assert send_due() == 0
+        assert deliver() == 0
     send_mail_through(settings, MEMORY)
-    CallNotice.objects.update(taken_until=None)
-    assert send_due() == 1
+    pass_time(timedelta(minutes=10))
+    assert deliver() > 0
+    assert OutgoingMessage.objects.get(event="doctor-wanted").status == "sent"
 
 
-def test_a_long_verification_holds_up_no_call(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_verification_delays_no_doctor_call(monkeypatch: pytest.MonkeyPatch) -> None:
     run = make_run(memories=1)
     verifying, verified, stopping = threading.Event(), threading.Event(), threading.Event()
 
-    def settle_slowly() -> int:
+    def certify_slowly() -> int:
         verifying.set()
         assert verified.wait(60)
         return 0
 
-    monkeypatch.setattr(supervisor_loop, "certify_finished", settle_slowly)
-    going = threading.Thread(target=supervise, args=[0.01, stopping])
-    going.start()
+    monkeypatch.setattr(supervisor_loop, "certify_finished", certify_slowly)
+    supervisor = threading.Thread(target=supervise, args=[0.01, stopping])
+    supervisor.start()
     assert verifying.wait(60)
     call_doctor(run.pk, by=None)
     until(lambda: CallNotice.objects.get().sent_at is not None, "the doctor is told")
     until(lambda: Run.objects.get(pk=run.pk).woken_at is not None, "the night is woken")
     stopping.set()
-    going.join(0.5)
-    assert going.is_alive(), "what upkeep is at comes to its end"
+    supervisor.join(0.5)
+    assert supervisor.is_alive(), "the current step of upkeep is completed"
     verified.set()
-    going.join(60)
-    assert not going.is_alive()
+    supervisor.join(60)
+    assert not supervisor.is_alive()
 
 
-def test_an_error_of_the_code_in_one_thread_ends_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor_loop, "send_due", lambda: 1 / 0)
+def test_an_unexpected_error_in_one_loop_stops_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor_loop, "deliver_due", lambda: 1 / 0)
     stopping = threading.Event()
     with pytest.raises(ZeroDivisionError):
         MailLoop().run(stopping)

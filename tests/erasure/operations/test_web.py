@@ -1,4 +1,4 @@
-"""The web child is ready for the first person who comes."""
+"""The web process is ready before the first request."""
 
 from django.template import Engine, TemplateDoesNotExist
 from django.template.loaders import cached
@@ -7,7 +7,7 @@ from erasure.operations.web import most_open_files, preload
 
 
 def loaded() -> set[str]:
-    """The templates that this process keeps compiled."""
+    """Names of the templates that this process has compiled."""
     (loader,) = Engine.get_default().template_loaders
     assert isinstance(loader, cached.Loader)
     return {
@@ -17,7 +17,7 @@ def loaded() -> set[str]:
     }
 
 
-def test_every_template_is_compiled_before_anybody_asks() -> None:
+def test_every_template_is_compiled_before_the_first_request() -> None:
     (loader,) = Engine.get_default().template_loaders
     loader.reset()
     assert loaded() == set()
@@ -25,7 +25,7 @@ def test_every_template_is_compiled_before_anybody_asks() -> None:
     assert {"erasure/session/session.html", "account/login.html", "components/number.html"} <= loaded()
 
 
-def test_no_more_files_are_asked_for_than_macos_gives() -> None:
+def test_the_file_limit_is_at_most_what_macos_allows() -> None:
     assert most_open_files(2**63 - 1, "darwin") == 10240
     assert most_open_files(256, "darwin") == 256
     assert most_open_files(1_048_576, "linux") == 1_048_576

@@ -1,9 +1,8 @@
-"""What booking, moving and canceling a night ask for, and what a withdrawal gives back."""
+"""The conditions for booking, moving and canceling a procedure, and the effect of a withdrawal."""
 
 from datetime import timedelta
 
 import pytest
-from django.conf import LazySettings
 from django.utils import timezone
 
 from clinic.audit.models import Entry
@@ -13,7 +12,7 @@ from erasure.procedures.booking import (
     book_procedure,
     cancel_procedure,
     move_procedure,
-    team_faults,
+    team_problems,
 )
 from erasure.procedures.models import Procedure
 from erasure.runs.models import Run
@@ -21,6 +20,7 @@ from patients.cases.models import Case
 from patients.consent.models import Signature
 from patients.consent.signing import withdraw
 from patients.memories.models import LockedMap
+from tests.configuration import configure
 from tests.factories import (
     make_case,
     make_doctor,
@@ -36,7 +36,7 @@ from tests.factories import (
 pytestmark = pytest.mark.django_db
 
 NOT_AGREED = "The patient has not agreed to a locked map yet."
-THINKING = "The night falls into the time the patient has to think it over."
+COOLING_OFF = "The night falls into the time the patient has to think it over."
 STARTED = "This procedure was started or canceled before."
 
 
@@ -68,7 +68,7 @@ def book(case: Case, hours: float = 1) -> Procedure:
     )
 
 
-def refused(case: Case, hours: float = 1) -> list[str]:
+def refused_sentences(case: Case, hours: float = 1) -> list[str]:
     with pytest.raises(CannotBook) as refusal:
         book(case, hours)
     assert not Booking.objects.exists()
@@ -79,46 +79,46 @@ def stage_of(case: Case) -> str:
     return Case.objects.values_list("stage", flat=True).get(pk=case.pk)
 
 
-def test_a_night_needs_a_consent() -> None:
-    make_agreed()  # of another case
-    assert refused(make_bookable()) == [NOT_AGREED]
+def test_a_procedure_needs_a_consent() -> None:
+    make_agreed()  # another case, which has consented
+    assert refused_sentences(make_bookable()) == [NOT_AGREED]
 
 
-def test_a_consent_to_storage_books_no_night() -> None:
+def test_a_consent_to_storage_is_not_enough() -> None:
     case = make_agreed()
     Signature.objects.filter(case=case, map__isnull=False).update(superseded_at=timezone.now())
     assert Signature.objects.in_force().filter(case=case).count() == 1
-    assert refused(case) == [NOT_AGREED]
+    assert refused_sentences(case) == [NOT_AGREED]
 
 
 @pytest.mark.parametrize("ended", ["withdrawn_at", "superseded_at"])
-def test_a_night_needs_a_consent_in_force(ended: str) -> None:
+def test_a_procedure_needs_a_consent_in_force(ended: str) -> None:
     case = make_agreed()
     Signature.objects.filter(case=case).update(**{ended: timezone.now()})
-    assert refused(case) == [NOT_AGREED]
+    assert refused_sentences(case) == [NOT_AGREED]
 
 
-def test_a_night_needs_a_map_that_is_locked() -> None:
+def test_a_procedure_needs_a_locked_map() -> None:
     case = make_agreed()
     LockedMap.objects.update(unlocked_at=timezone.now())
-    assert refused(case) == [NOT_AGREED]
+    assert refused_sentences(case) == [NOT_AGREED]
 
 
 @pytest.mark.parametrize("stage", [stage for stage in Case.Stage if stage != Case.Stage.CONSENTED])
-def test_a_night_is_booked_for_a_consented_case_alone(stage: str) -> None:
+def test_a_procedure_is_booked_only_for_a_consented_case(stage: str) -> None:
     case = make_agreed()
     Case.objects.filter(pk=case.pk).update(stage=stage)
-    assert refused(case) == [NOT_AGREED]
+    assert refused_sentences(case) == [NOT_AGREED]
 
 
-def test_a_night_is_booked_after_cooling_off(settings: LazySettings) -> None:
-    settings.LACUNA_COOLING_OFF_HOURS = 72
+def test_a_procedure_is_booked_only_after_cooling_off() -> None:
+    configure(cooling_off_hours=72)
     case = make_agreed()
-    assert refused(case, hours=71) == [THINKING]
+    assert refused_sentences(case, hours=71) == [COOLING_OFF]
     assert book(case, hours=73).state == Procedure.State.BOOKED
 
 
-def test_booking_a_night_moves_no_other_case_on() -> None:
+def test_booking_a_procedure_does_not_change_other_cases() -> None:
     case, other = make_agreed(), make_agreed()
     procedure = book(case)
     assert (procedure.case, procedure.consent.case, procedure.map.case) == (case, case, case)
@@ -132,21 +132,21 @@ def test_a_team_for_a_home_has_a_kit_and_no_room() -> None:
     kit = Resource.objects.create(kind=Resource.Kind.HOME_KIT, label="Kit")
     home, clinic = Procedure.Place.HOME, Procedure.Place.CLINIC
     people = [doctor, technician]
-    assert team_faults(case, home, [*people, kit]) == []
-    assert team_faults(case, clinic, [*people, room]) == []
-    assert team_faults(case, home, [*people, room]) == ["Choose one home kit."]
-    assert team_faults(case, home, [*people, kit, room]) == ["Choose one home kit."]
-    assert team_faults(case, home, people) == ["Choose one home kit."]
-    assert team_faults(case, clinic, [*people, kit]) == ["Choose one room."]
-    assert team_faults(case, clinic, [*people, room, kit]) == ["Choose one room."]
-    assert team_faults(case, clinic, [*people, room, make_room()]) == ["Choose one room."]
-    assert team_faults(case, clinic, [doctor, room]) == ["Choose at least one technician."]
-    assert team_faults(case, clinic, [technician, room]) == ["Choose one doctor."]
+    assert team_problems(case, home, [*people, kit]) == []
+    assert team_problems(case, clinic, [*people, room]) == []
+    assert team_problems(case, home, [*people, room]) == ["Choose one home kit."]
+    assert team_problems(case, home, [*people, kit, room]) == ["Choose one home kit."]
+    assert team_problems(case, home, people) == ["Choose one home kit."]
+    assert team_problems(case, clinic, [*people, kit]) == ["Choose one room."]
+    assert team_problems(case, clinic, [*people, room, kit]) == ["Choose one room."]
+    assert team_problems(case, clinic, [*people, room, make_room()]) == ["Choose one room."]
+    assert team_problems(case, clinic, [doctor, room]) == ["Choose at least one technician."]
+    assert team_problems(case, clinic, [technician, room]) == ["Choose one doctor."]
     second = make_doctor().resources.get()
-    assert team_faults(case, clinic, [*people, second, room]) == ["Choose one doctor."]
+    assert team_problems(case, clinic, [*people, second, room]) == ["Choose one doctor."]
 
 
-def test_a_team_that_is_wrong_books_nothing() -> None:
+def test_a_wrong_team_is_refused() -> None:
     case = make_agreed()
     doctor, technician, _room = make_team()
     starts_at = timezone.now()
@@ -164,7 +164,7 @@ def test_a_team_that_is_wrong_books_nothing() -> None:
 
 
 @pytest.mark.parametrize("state", [state for state in Procedure.State if state != Procedure.State.BOOKED])
-def test_only_a_booked_night_is_moved_or_canceled(state: str) -> None:
+def test_only_a_booked_procedure_is_moved_or_canceled(state: str) -> None:
     case = make_agreed()
     procedure = book(case)
     Procedure.objects.update(state=state)
@@ -184,8 +184,8 @@ def test_only_a_booked_night_is_moved_or_canceled(state: str) -> None:
     assert (Procedure.objects.get().state, stage_of(case)) == (state, Case.Stage.BOOKED)
 
 
-def test_a_night_is_not_moved_into_cooling_off(settings: LazySettings) -> None:
-    settings.LACUNA_COOLING_OFF_HOURS = 72
+def test_a_procedure_is_not_moved_into_cooling_off() -> None:
+    configure(cooling_off_hours=72)
     procedure = book(make_agreed(), hours=73)
     begins = procedure.booking.starts_at
     with pytest.raises(CannotBook) as refusal:
@@ -196,11 +196,11 @@ def test_a_night_is_not_moved_into_cooling_off(settings: LazySettings) -> None:
             expected_start=begins,
             by=make_doctor(),
         )
-    assert (refusal.value.sentences, refusal.value.stale) == ([THINKING], False)
+    assert (refusal.value.sentences, refusal.value.stale) == ([COOLING_OFF], False)
     assert Booking.objects.get().starts_at == begins
 
 
-def test_canceling_gives_back_this_night_and_no_other() -> None:
+def test_canceling_releases_only_this_procedure() -> None:
     case, other = make_agreed(), make_agreed()
     procedure, stays = book(case), book(other)
     cancel_procedure(procedure, by=make_doctor())
@@ -220,7 +220,7 @@ def test_canceling_leaves_a_case_that_is_no_longer_booked_as_it_is() -> None:
     assert stage_of(case) == Case.Stage.WITHDRAWN
 
 
-def test_a_withdrawal_cancels_the_night_of_this_case_alone() -> None:
+def test_a_withdrawal_cancels_only_the_procedure_of_this_case() -> None:
     case, other = make_bookable(), make_bookable()
     mine, theirs = make_procedure(case), make_procedure(other)
     withdraw(case, by=case.patient)
@@ -232,7 +232,7 @@ def test_a_withdrawal_cancels_the_night_of_this_case_alone() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_withdrawal_stops_the_night_under_way_of_this_case_alone() -> None:
+def test_a_withdrawal_stops_only_the_run_of_this_case() -> None:
     run, other = make_run(1), make_run(1)
     case = run.procedure.case
     withdraw(case, by=case.patient)

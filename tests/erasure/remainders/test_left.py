@@ -1,4 +1,4 @@
-"""What a night left half gone: the patient alone decides, each act recorded, and destroyed is destroyed."""
+"""Half-erased memories after a run: only the patient decides, and each decision is recorded."""
 
 import pytest
 from django.conf import settings
@@ -36,8 +36,8 @@ from tests.factories import (
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def half_gone(how: str = "abort", *, letter: bool = False) -> Run:
-    """A finished run of two memories of which the newer is three passes in."""
+def finished_with_remainder(how: str = "abort", *, letter: bool = False) -> Run:
+    """A stopped run of two memories. The newer one has faded by three passes. how: what stopped the run."""
     case = make_case()
     if letter:
         make_letter(make_memory(case, "The letter", "2004-01-01"))
@@ -72,17 +72,17 @@ def memory_of(run: Run) -> Memory:
     return run.steps.get(position=0).memory
 
 
-def do(run: Run, name: str, user: User | None = None, **data: str) -> HttpResponse:
+def post_decision(run: Run, name: str, user: User | None = None, **data: str) -> HttpResponse:
     client = client_of(user or run.procedure.case.patient)
     return client.post(reverse(f"erasure:left-{name}", args=[memory_of(run).pk]), data)
 
 
 @pytest.mark.parametrize("how", ["abort", "protect", "withdraw"])
-def test_what_any_end_left_half_gone_waits_for_the_patient(how: str) -> None:
-    run = half_gone(how)
+def test_a_remainder_waits_for_the_patient_however_the_run_ended(how: str) -> None:
+    run = finished_with_remainder(how)
     patient = run.procedure.case.patient
-    (left,) = decisions.partly_erased_of(patient)
-    assert (left.memory_id, left.step.level, left.state) == (memory_of(run).pk, 3, "")
+    (remainder,) = decisions.partly_erased_of(patient)
+    assert (remainder.memory_id, remainder.step.level, remainder.state) == (memory_of(run).pk, 3, "")
     portal = client_of(patient).get(reverse("patients:portal")).content.decode()
     assert reverse("erasure:left") in portal
     page = client_of(patient).get(reverse("erasure:left")).content.decode()
@@ -91,82 +91,85 @@ def test_what_any_end_left_half_gone_waits_for_the_patient(how: str) -> None:
     assert decisions.partly_erased_of(make_user(Role.PATIENT)) == []
 
 
-def test_given_back_it_can_be_fetched_as_it_is_and_not_before() -> None:
-    run = half_gone()
+def test_a_remainder_can_be_downloaded_once_it_was_given_back() -> None:
+    run = finished_with_remainder()
     patient = run.procedure.case.patient
     keepsake = Keepsake.objects.select_related("picture").get(memory=memory_of(run))
     path = reverse("erasure:left-fetch", args=[keepsake.pk])
     assert client_of(patient).get(path).status_code == 404
-    do(run, "give-back")
-    assert client_of(patient).get(path).status_code == 404, "without a word of confirmation nothing happens"
-    do(run, "give-back", sure="on")
-    do(run, "give-back", sure="on")
+    post_decision(run, "give-back")
+    assert client_of(patient).get(path).status_code == 404, "without the confirmation nothing happens"
+    post_decision(run, "give-back", sure="on")
+    post_decision(run, "give-back", sure="on")
     answer = client_of(patient).get(path)
     assert keepsake.picture
     assert answer.content == read(keepsake.picture)
     assert answer["Content-Disposition"].startswith("attachment")
     assert "no-store" in answer["Cache-Control"]
     actions = Entry.objects.filter(run=run.pk, action__startswith="remainder.").values_list("action", "actor")
-    me = f"user:{patient.pk}"
-    assert list(actions.order_by("index")) == [("remainder.given-back", me), ("remainder.fetched", me)]
-    do(run, "keep")
-    assert client_of(patient).get(path).status_code == 404, "what is left in the house is sealed again"
+    patient_actor = f"user:{patient.pk}"
+    assert list(actions.order_by("index")) == [
+        ("remainder.given-back", patient_actor),
+        ("remainder.fetched", patient_actor),
+    ]
+    post_decision(run, "keep")
+    assert client_of(patient).get(path).status_code == 404, "what the clinic keeps is sealed again"
 
 
-def test_a_letter_comes_back_as_its_words_are_now() -> None:
-    run = half_gone(letter=True)
+def test_a_letter_is_given_back_with_the_words_that_are_left() -> None:
+    run = finished_with_remainder(letter=True)
     keepsake = Keepsake.objects.select_related("picture").get(memory=memory_of(run))
-    do(run, "give-back", sure="on")
+    post_decision(run, "give-back", sure="on")
     answer = client_of(run.procedure.case.patient).get(reverse("erasure:left-fetch", args=[keepsake.pk]))
     assert keepsake.picture
     assert answer["Content-Type"] == "text/plain"
     assert answer.content == read(keepsake.picture)
 
 
-def test_destroyed_means_that_no_key_of_it_exists() -> None:
-    run = half_gone()
+def test_a_destroyed_remainder_has_no_keys() -> None:
+    run = finished_with_remainder()
     memory = memory_of(run)
-    mine = set(StoredObject.objects.filter(memory=memory).values_list("pk", flat=True)) | {memory.pk}
-    assert mine & set(key_store().ids())
+    key_ids = set(StoredObject.objects.filter(memory=memory).values_list("pk", flat=True)) | {memory.pk}
+    assert key_ids & set(key_store().ids())
     other = run.steps.get(position=1).memory_id
-    answer = do(run, "destroy", passphrase=PASSPHRASE)
+    answer = post_decision(run, "destroy", passphrase=PASSPHRASE)
     assert answer.status_code == 302
-    assert not mine & set(key_store().ids())
+    assert not key_ids & set(key_store().ids())
     assert not StoredObject.objects.filter(memory=memory).remaining().exists()
-    assert StoredObject.objects.filter(memory=other).live().exists(), "and nothing else went"
+    assert StoredObject.objects.filter(memory=other).live().exists(), "nothing else was destroyed"
     assert Memory.objects.get(pk=memory.pk).fate == Memory.Fate.ERASED
     assert Remainder.objects.get().state == "destroyed"
     assert decisions.partly_erased_of(run.procedure.case.patient) == []
     assert Entry.objects.filter(run=run.pk, action="remainder.destroyed").count() == 1
-    do(run, "destroy", passphrase=PASSPHRASE)
+    post_decision(run, "destroy", passphrase=PASSPHRASE)
     assert Entry.objects.filter(run=run.pk, action="remainder.destroyed").count() == 1
 
 
 def test_a_wrong_passphrase_destroys_nothing() -> None:
-    run = half_gone()
-    do(run, "destroy", passphrase="not mine")
-    do(run, "destroy")
+    run = finished_with_remainder()
+    post_decision(run, "destroy", passphrase="not mine")
+    post_decision(run, "destroy")
     assert not Remainder.objects.exists()
     assert Memory.objects.get(pk=memory_of(run).pk).fate == Memory.Fate.TARGET
 
 
 @pytest.mark.parametrize("name", ["give-back", "keep", "destroy"])
 def test_nobody_else_decides(name: str) -> None:
-    run = half_gone()
+    run = finished_with_remainder()
     for person in (make_doctor(), make_user(Role.PATIENT), make_user(Role.ADMINISTRATOR)):
-        assert do(run, name, person, sure="on", passphrase=PASSPHRASE).status_code in {403, 404}
+        assert post_decision(run, name, person, sure="on", passphrase=PASSPHRASE).status_code in {403, 404}
     assert not Remainder.objects.exists()
 
 
-def test_while_a_new_night_is_booked_nothing_is_decided() -> None:
-    run = half_gone()
+def test_while_a_new_procedure_is_booked_nothing_is_decided() -> None:
+    run = finished_with_remainder()
     Procedure.objects.filter(pk=run.procedure_id).update(state=Procedure.State.BOOKED)
     for name in ("give-back", "keep", "destroy"):
-        do(run, name, sure="on", passphrase=PASSPHRASE)
+        post_decision(run, name, sure="on", passphrase=PASSPHRASE)
     assert not Remainder.objects.exists()
 
 
-def test_untouched_memories_and_running_nights_are_not_half_gone() -> None:
+def test_untouched_memories_and_running_runs_have_no_remainders() -> None:
     run = make_run(2)
     patient = run.procedure.case.patient
     fence, step = claim(run.pk), next_step(run.pk)
@@ -174,10 +177,10 @@ def test_untouched_memories_and_running_nights_are_not_half_gone() -> None:
     assert step
     make_pass(fence, step, due=run.next_due_at)
     control.protect(run.pk, step.memory_id, by=patient)
-    assert decisions.partly_erased_of(patient) == [], "the night goes on"
+    assert decisions.partly_erased_of(patient) == [], "the run goes on"
 
 
-def test_a_copy_off_the_map_that_faded_with_it_is_listed_given_back_and_destroyed() -> None:
+def test_a_copy_off_the_map_that_faded_too_belongs_to_the_remainder() -> None:
     case = make_case()
     run = make_run(1, case=case)
     childhood = make_memory(case, "Long ago", "1989-01-01", zone=Memory.Zone.CHILDHOOD)
@@ -199,8 +202,8 @@ def test_a_copy_off_the_map_that_faded_with_it_is_listed_given_back_and_destroye
         step.refresh_from_db()
     control.abort(run.pk, by=make_doctor(), reason="patient-asked")
     end_stopped()
-    (left,) = decisions.partly_erased_of(case.patient)
-    assert {keepsake.pk for keepsake in left.keepsakes} == {
+    (remainder,) = decisions.partly_erased_of(case.patient)
+    assert {keepsake.pk for keepsake in remainder.keepsakes} == {
         copy.pk,
         Keepsake.objects.get(memory=step.memory).pk,
     }
@@ -213,7 +216,7 @@ def test_a_copy_off_the_map_that_faded_with_it_is_listed_given_back_and_destroye
     decisions.destroy(step.memory_id, by=case.patient)
     assert not StoredObject.objects.filter(keepsake=copy).remaining().exists()
     assert copy.picture_id not in set(key_store().ids())
-    # What did not fade with it is as it was, and so are the words of the memory that the copy hid in.
+    # The keepsake that did not fade is unchanged, and so is the text of the memory with the copy.
     other.refresh_from_db()
     assert other.picture
     assert read(other.picture)

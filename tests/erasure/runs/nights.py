@@ -1,4 +1,4 @@
-"""People and moments of a night, and how one ends that was whole."""
+"""Helpers for tests of runs: people, due times, events, failpoints, and the check of a complete end."""
 
 from datetime import timedelta
 
@@ -17,8 +17,8 @@ from patients.vault.configured import key_store
 from patients.vault.models import StoredObject
 from patients.vault.objects import storage
 
-# Every place in a pass, a close and an end that has a name (clinic/failpoints.py), as one night comes
-# to them, and how often a process passes it before it dies or freezes there.
+# The labels of clinic/failpoints.py in the order in which a run reaches them. "label:3" means that the
+# process is killed or stopped when it reaches the label for the third time.
 POINTS = {
     "making frames": [
         "claimed",
@@ -53,7 +53,7 @@ POINTS = {
 
 
 def one_of(run: Run, role: str) -> User:
-    """The doctor or technician booked for a night."""
+    """The doctor or technician booked for a run."""
     return User.objects.get(resources__bookings=run.procedure.booking, grants__role=role)
 
 
@@ -65,36 +65,38 @@ def technician_of(run: Run) -> User:
     return one_of(run, Role.TECHNICIAN)
 
 
-def kinds(run: Run, *but: str) -> list[str]:
-    """What was told of a run, in order."""
-    return [kind for kind in Event.objects.filter(run=run).values_list("kind", flat=True) if kind not in but]
+def event_kinds(run: Run, *excluded: str) -> list[str]:
+    """The kinds of a run's events in their order, without `excluded`."""
+    return [
+        kind for kind in Event.objects.filter(run=run).values_list("kind", flat=True) if kind not in excluded
+    ]
 
 
-def acts(run: Run, action: str) -> list[str]:
-    """Who did `action` by the log, in order."""
+def actors_of(run: Run, action: str) -> list[str]:
+    """The actors of a run's log entries with this action, in their order."""
     return list(
         Entry.objects.filter(run=run.pk, action=action).order_by("index").values_list("actor", flat=True)
     )
 
 
-def due_now(run: Run, *, remind: bool = False, escalate: bool = False) -> None:
-    """Let the moments of the open call have come."""
+def make_call_due(run: Run, *, remind: bool = False, escalate: bool = False) -> None:
+    """Make the next reminder or escalation of the open doctor call due now."""
     fields = {name: Now() for name, wanted in (("remind_at", remind), ("escalate_at", escalate)) if wanted}
     assert DoctorCall.objects.filter(run=run, acknowledged_at__isnull=True).update(**fields) == 1
 
 
-def unattended(run: Run, minutes: float = 60) -> None:
-    """Nobody of the team has shown themselves for so long."""
+def leave_unattended(run: Run, minutes: float = 60) -> None:
+    """Make it `minutes` since somebody of the team last attended to the run."""
     Run.objects.filter(pk=run.pk).update(attended_at=after(-60 * minutes))
 
 
-def overdue(run: Run) -> None:
-    """Let the grace of the open question have passed."""
+def make_check_overdue(run: Run) -> None:
+    """Make the open presence check unanswered for longer than its grace period."""
     assert PresenceCheck.objects.filter(run=run).update(due_at=after(-1)) == 1
 
 
-def elsewhere(person: User, run: Run, by: User) -> None:
-    """Book a technician for something else during the rest of this night."""
+def book_elsewhere(person: User, run: Run, by: User) -> None:
+    """Book a technician for something else during this run."""
     now = timezone.now()
     book(
         kind="visit",
@@ -106,7 +108,7 @@ def elsewhere(person: User, run: Run, by: User) -> None:
 
 
 def check_end(run: Run) -> None:
-    """One entry per step, levels only ever fell, nothing left, the run complete."""
+    """Assert that the run is complete, with one log entry per step and falling bits, and has left nothing."""
     run.refresh_from_db()
     assert (run.state, run.outcome) == (Run.State.FINISHED, Run.Outcome.COMPLETE)
     assert set(run.steps.values_list("state", "level")) == {(Step.State.DESTROYED, PASS_COUNT)}
@@ -125,16 +127,16 @@ def check_end(run: Run) -> None:
     assert verify_log().problems == []
 
 
-def spared(run: Run) -> None:
-    said = {"spared_because": "protected", "done_at": timezone.now()}
-    Step.objects.filter(run=run).update(state=Step.State.SPARED, **said)
+def spare_all_steps(run: Run) -> None:
+    fields = {"spared_because": "protected", "done_at": timezone.now()}
+    Step.objects.filter(run=run).update(state=Step.State.SPARED, **fields)
 
 
-def status(pid: int) -> str:
-    """The kernel's letter for what a process does: R runs, S sleeps, T is stopped."""
+def process_state(pid: int) -> str:
+    """The state of a process as the kernel's letter: R running, S sleeping, T stopped."""
     with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123 - a pseudo file of the kernel
         return file.read().rpartition(")")[2].split()[0]
 
 
-def stopped(pid: int) -> bool:
-    return status(pid) == "T"
+def is_stopped(pid: int) -> bool:
+    return process_state(pid) == "T"

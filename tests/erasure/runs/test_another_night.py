@@ -1,4 +1,4 @@
-"""A case whose night was stopped: its consent is spent, its map is locked again, another night follows."""
+"""After a stopped run the consent is spent. The map can be locked again and another procedure booked."""
 
 import pytest
 from django.test import Client
@@ -27,8 +27,8 @@ from tests.factories import make_procedure, make_run, make_signed, make_text
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def passes(run: Run, number: int) -> None:
-    """Make passes of a night, closing a memory after its last one."""
+def do_passes(run: Run, number: int) -> None:
+    """Do `number` passes of a run."""
     for _pass in range(number):
         fence = claim(run.pk)
         assert fence
@@ -39,9 +39,9 @@ def passes(run: Run, number: int) -> None:
 
 
 def make_stopped(memories: int = 3, *, done: int = 0, run: Run | None = None) -> Run:
-    """A night that was aborted after `done` passes, and has ended."""
+    """A finished run that was aborted after `done` passes."""
     run = run or make_run(memories)
-    passes(run, done)
+    do_passes(run, done)
     control.abort(run.pk, by=doctor_of(run), reason="medical")
     assert end_stopped() >= 1
     run.refresh_from_db()
@@ -65,7 +65,7 @@ def sign_as_patient(case: Case) -> None:
     )
 
 
-def test_a_stopped_night_spends_its_consent_and_the_patient_may_sign_again() -> None:
+def test_a_stopped_run_spends_its_consent_and_the_patient_may_sign_again() -> None:
     run = make_stopped()
     case = case_of(run)
     status = status_of(case)
@@ -76,7 +76,7 @@ def test_a_stopped_night_spends_its_consent_and_the_patient_may_sign_again() -> 
     assert (case.stage, status_of(case).stage) == (Case.Stage.CONSENTED, Stage.CONSENTED)
 
 
-def test_a_map_of_which_something_is_gone_is_neither_signed_nor_booked() -> None:
+def test_a_map_with_an_erased_memory_can_be_neither_signed_nor_booked() -> None:
     run = make_stopped(done=PASS_COUNT)
     case = case_of(run)
     status = status_of(case)
@@ -89,7 +89,7 @@ def test_a_map_of_which_something_is_gone_is_neither_signed_nor_booked() -> None
         sign_as_patient(case)
 
 
-def test_a_night_is_not_booked_on_a_map_that_has_changed_since_it_was_signed() -> None:
+def test_a_procedure_is_not_booked_if_the_map_changed_after_the_signature() -> None:
     run = make_stopped()
     case = case_of(run)
     sign_as_patient(case)
@@ -106,7 +106,7 @@ def test_a_night_is_not_booked_on_a_map_that_has_changed_since_it_was_signed() -
         )
 
 
-def test_the_map_is_locked_again_without_what_is_gone_and_the_next_night_ends_it() -> None:
+def test_the_map_is_locked_again_without_erased_memories_and_the_next_run_completes_it() -> None:
     run = make_stopped(done=PASS_COUNT)
     case = case_of(run)
     numbers = dict(Memory.objects.filter(case=case).values_list("pk", "number"))
@@ -126,7 +126,7 @@ def test_the_map_is_locked_again_without_what_is_gone_and_the_next_night_ends_it
     certify(second.pk)
 
 
-def test_the_pages_of_both_nights_count_what_their_night_destroyed(client: Client) -> None:
+def test_the_pages_of_two_runs_each_count_what_their_run_destroyed(client: Client) -> None:
     first = make_stopped(done=PASS_COUNT)
     case = case_of(first)
     doctor = doctor_of(first)
@@ -141,7 +141,7 @@ def test_the_pages_of_both_nights_count_what_their_night_destroyed(client: Clien
         assert f'<dd data-night="gone">{gone}</dd>' in page
 
 
-def test_a_memory_that_a_night_has_begun_on_stays_on_the_file() -> None:
+def test_a_memory_that_a_run_has_started_on_cannot_be_removed() -> None:
     run = make_stopped()
     case = case_of(run)
     unlock_map(case, by=doctor_of(run))
@@ -152,7 +152,7 @@ def test_a_memory_that_a_night_has_begun_on_stays_on_the_file() -> None:
         remove_memory(memory, by=case.patient)
 
 
-def test_another_map_of_the_case_is_locked_as_before() -> None:
+def test_a_second_map_of_a_case_has_the_next_version() -> None:
     run = make_run(1)
     other = case_of(make_stopped(1))
     assert other.pk != run.procedure.case_id

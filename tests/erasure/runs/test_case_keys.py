@@ -1,4 +1,4 @@
-"""A night on keys in the database: when the log says that a memory is gone, no copy of a row opens."""
+"""Keys in the database: once the log says that a memory is destroyed, no copy of its keys opens."""
 
 from collections.abc import Callable
 from typing import Any
@@ -31,45 +31,45 @@ pytestmark = [
 def wrapped(
     token: Token, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> dict[UUID, list[tuple[bytes, ...]]]:
-    """Every wrapped key the house ever writes into a row, with what it was bound to, by the data key's id."""
+    """Every wrapped key written to a row, with nonce and associated data, by the id of the data key."""
     settings.LACUNA_KEYS = "database"
     settings.LACUNA_TOKEN_MODULE, settings.LACUNA_TOKEN_PIN = str(MODULE), PIN
-    kept: dict[UUID, list[tuple[bytes, ...]]] = {}
+    recorded: dict[UUID, list[tuple[bytes, ...]]] = {}
     real = TokenKey.encrypt
 
     def encrypt(self: TokenKey, nonce: bytes, data: bytes, aad: bytes) -> bytes:
-        made = real(self, nonce, data, aad)
-        kept.setdefault(UUID(bytes=aad[-16:]), []).append((nonce, made, aad))
-        return made
+        wrapped_key = real(self, nonce, data, aad)
+        recorded.setdefault(UUID(bytes=aad[-16:]), []).append((nonce, wrapped_key, aad))
+        return wrapped_key
 
     monkeypatch.setattr(TokenKey, "encrypt", encrypt)
-    return kept
+    return recorded
 
 
-def that_open(kept: dict[UUID, list[tuple[bytes, ...]]], ids: set[UUID]) -> set[UUID]:
-    """Those of `ids` of which any row ever written opens with any key that the token holds."""
+def ids_that_open(recorded: dict[UUID, list[tuple[bytes, ...]]], ids: set[UUID]) -> set[UUID]:
+    """Those of `ids` of which any recorded wrapped key opens with any key of the token."""
     token = configured_token()
     assert token is not None
     keys = [token.key(owner, name) for owner in token.owners("lacuna ") for name in token.names(owner)]
     found = set()
     for key_id in ids:
-        for nonce, made, aad in kept[key_id]:
+        for nonce, wrapped_key, aad in recorded[key_id]:
             for key in keys:
                 try:
-                    unwrapped(key, nonce, made, aad, "row")
+                    unwrapped(key, nonce, wrapped_key, aad, "row")
                 except KeyStoreDamaged:
                     continue
                 found.add(key_id)
     return found
 
 
-def looking(monkeypatch: pytest.MonkeyPatch, look: Callable[[], None]) -> None:
-    """Call `look` each time a step is about to be closed."""
-    monkeypatch.setattr(finishing, "hit", lambda label: look() if label == "before-close" else None)
+def call_before_each_close(monkeypatch: pytest.MonkeyPatch, check: Callable[[], None]) -> None:
+    """Call `check` each time before a step is closed."""
+    monkeypatch.setattr(finishing, "hit", lambda label: check() if label == "before-close" else None)
 
 
 def destroyed_keys() -> set[UUID]:
-    """Keys of what has been destroyed by the steps so far."""
+    """Ids of the keys of objects that steps have destroyed so far."""
     return set(
         StoredObject.objects.filter(
             state=StoredObject.State.DESTROYED, doomed_by__startswith="step:"
@@ -77,32 +77,35 @@ def destroyed_keys() -> set[UUID]:
     )
 
 
-def test_when_a_step_closes_nothing_of_it_opens(
+def test_when_a_step_is_closed_none_of_its_keys_open(
     wrapped: dict[UUID, list[tuple[bytes, ...]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = make_run(memories=2, letters=1)
-    assert that_open(wrapped, set(wrapped)) == set(key_store().ids())
-    looks: list[tuple[int, set[UUID]]] = []
-    looking(monkeypatch, lambda: looks.append((len(destroyed_keys()), that_open(wrapped, destroyed_keys()))))
+    assert ids_that_open(wrapped, set(wrapped)) == set(key_store().ids())
+    findings: list[tuple[int, set[UUID]]] = []
+    call_before_each_close(
+        monkeypatch,
+        lambda: findings.append((len(destroyed_keys()), ids_that_open(wrapped, destroyed_keys()))),
+    )
     advance(run.pk)
     run.refresh_from_db()
     assert run.outcome == Run.Outcome.COMPLETE
-    assert [opening for _, opening in looks] == [set(), set(), set()]
-    assert [count > 10 for count, _ in looks] == [True, True, True]
-    assert that_open(wrapped, set(wrapped)) == set(key_store().ids()) == set()
+    assert [opening for _, opening in findings] == [set(), set(), set()]
+    assert [count > 10 for count, _ in findings] == [True, True, True]
+    assert ids_that_open(wrapped, set(wrapped)) == set(key_store().ids()) == set()
     body = run.certificate.body
     assert DATABASE_METHOD in body
     assert UNTIL_THE_STEPS_END in body
 
 
-def test_without_the_roll_it_would_open(
+def test_without_rolling_the_cases_key_destroyed_keys_would_open(
     wrapped: dict[UUID, list[tuple[bytes, ...]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = make_run(memories=2)
-    looks: list[set[UUID]] = []
-    looking(monkeypatch, lambda: looks.append(that_open(wrapped, destroyed_keys())))
+    findings: list[set[UUID]] = []
+    call_before_each_close(monkeypatch, lambda: findings.append(ids_that_open(wrapped, destroyed_keys())))
     monkeypatch.setattr(type(key_store()), "roll_case", lambda self, case: None)
     advance(run.pk)
-    assert looks[0] != set()
+    assert findings[0] != set()
     assert Entry.objects.filter(action="memory.destroyed").count() == 2
     assert Step.objects.filter(run=run, state=Step.State.DESTROYED).count() == 2

@@ -1,4 +1,4 @@
-"""What a run destroyed, and how it ended, is compared with the log when the log is verified."""
+"""Verifying the log also compares the rows of runs and steps with their entries."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from clinic.audit.models import Entry
 from clinic.audit.verify import verify_log
 from erasure.runs.models import Run, Step
 from tests.clinic.audit.plugin import unguarded
-from tests.erasure.certificates.proofs import ended
+from tests.erasure.certificates.proofs import ended_run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def step() -> Step:
     """A destroyed step of a run that ended."""
-    run = ended()
+    run = ended_run()
     triggers.install(connection)
     assert verify_log().problems == []
     found = Step.objects.filter(run=run).order_by("position").first()
@@ -35,28 +35,30 @@ def step() -> Step:
         ("passes", {"level": 3}),
     ],
 )
-def test_a_destroyed_memory_with_other_figures(step: Step, name: str, change: dict[str, object]) -> None:
+def test_a_destroyed_step_with_changed_numbers_is_reported(
+    step: Step, name: str, change: dict[str, object]
+) -> None:
     Step.objects.filter(pk=step.pk).update(**change)
     assert verify_log().problems == [
         f"Step {step.pk} is not as the log says (entry {step.entry_id}): {name}."
     ]
 
 
-def test_a_memory_that_is_destroyed_no_more(step: Step) -> None:
+def test_a_step_that_is_no_longer_destroyed_is_reported(step: Step) -> None:
     Step.objects.filter(pk=step.pk).update(state=Step.State.SPARED)
     assert verify_log().problems == [
         f"Step {step.pk}: entry {step.entry_id} speaks of it, and it is no longer there."
     ]
 
 
-def test_memories_with_each_others_entry(step: Step) -> None:
+def test_a_step_with_the_entry_of_another_is_reported(step: Step) -> None:
     other = Step.objects.exclude(pk=step.pk).get()
     Step.objects.filter(pk=other.pk).update(state=Step.State.SPARED, entry=None)
     Step.objects.filter(pk=step.pk).update(entry=other.entry_id)
     assert f"Step {step.pk} is not as the log says (entry {step.entry_id}): entry." in verify_log().problems
 
 
-def test_another_outcome(step: Step) -> None:
+def test_a_changed_outcome_is_reported(step: Step) -> None:
     Run.objects.filter(pk=step.run_id).update(outcome="partial")
     entry = Entry.objects.get(action="run.finished")
     assert verify_log().problems == [
@@ -77,13 +79,13 @@ def lose_subject(entry: Entry) -> None:
 
 
 @pytest.mark.parametrize("change", [lose_details, make_list, lose_subject])
-def test_an_entry_that_says_nothing_readable(step: Step, change: Callable[[Entry], None]) -> None:
+def test_a_changed_entry_is_reported(step: Step, change: Callable[[Entry], None]) -> None:
     entry = Entry.objects.get(action="run.finished")
     change(entry)
     with unguarded(connection):
         entry.save()
     changed, *others = verify_log().problems
     assert changed.startswith(f"Entry {entry.index} was changed: ")
-    said = f"Run {step.run_id}: what entry {entry.index} says of it cannot be read."
-    unsaid = f"Run {step.run_id}: the log says nothing of it."
-    assert (unsaid if change is lose_subject else said) in others
+    unreadable = f"Run {step.run_id}: what entry {entry.index} says of it cannot be read."
+    missing = f"Run {step.run_id}: the log says nothing of it."
+    assert (missing if change is lose_subject else unreadable) in others

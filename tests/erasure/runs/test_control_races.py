@@ -1,15 +1,9 @@
-"""Two people at once: answer and miss, acknowledge and escalate, handover and a closing account."""
+"""Races between two people or processes: each has exactly one winner."""
 
-import random
-import threading
-import time
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import timedelta
 
 import pytest
-from django.conf import settings
-from django.db import connection
 from django.utils import timezone
 
 from clinic.accounts.models import Role, User
@@ -17,50 +11,39 @@ from clinic.people.changes import set_active
 from erasure.runs import calls, control, handover, presence
 from erasure.runs.control import NotNow
 from erasure.runs.models import CallNotice, DoctorCall, Handover, PresenceCheck, Run
-from tests.erasure.runs.nights import acts, doctor_of, due_now, kinds, overdue, technician_of, unattended
+from tests.configuration import configure
+from tests.erasure.runs.nights import (
+    actors_of,
+    doctor_of,
+    event_kinds,
+    leave_unattended,
+    make_call_due,
+    make_check_overdue,
+    technician_of,
+)
 from tests.factories import make_run, make_technician, make_user
+from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ROUNDS = 12
 
 
-def at_once(*works: Callable[[], object]) -> None:
-    """Let all go in the same moment, each in a thread and on a connection of its own."""
-    barrier = threading.Barrier(len(works))
-    broken: list[BaseException] = []
-
-    def run(work: Callable[[], object]) -> None:
-        try:
-            connection.ensure_connection()
-            barrier.wait()
-            time.sleep(random.choice([0, 0, 0.001, 0.004]))  # noqa: S311 - chance, not secrecy
-            with suppress(NotNow):
-                work()
-        except BaseException as error:
-            broken.append(error)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=[work]) for work in works]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-        assert not thread.is_alive()
-    assert broken == []
+def race(*functions: Callable[[], object]) -> None:
+    """Call all at the same moment. Some may be refused, because another was first."""
+    at_once(*functions, refusal=NotNow, pauses=[0, 0, 0.001, 0.004])
 
 
-def test_an_answer_and_a_miss_have_one_winner(settings: settings) -> None:
-    settings.LACUNA_PRESENCE_CHECK_MINUTES = 20
+def test_a_presence_check_is_either_answered_or_missed() -> None:
+    configure(presence_minutes=20)
     run = make_run(1)
     technician, doctor = technician_of(run), doctor_of(run)
     for _round in range(ROUNDS):
-        unattended(run)
+        leave_unattended(run)
         assert presence.ask_due() == 1
         check = PresenceCheck.objects.latest("pk")
         PresenceCheck.objects.filter(pk=check.pk).update(due_at=check.asked_at)
-        at_once(lambda: presence.answer(run.pk, by=technician), presence.miss_due, presence.miss_due)
+        race(lambda: presence.answer(run.pk, by=technician), presence.miss_due, presence.miss_due)
         check.refresh_from_db()
         run.refresh_from_db()
         missed = check.missed_at is not None
@@ -70,45 +53,43 @@ def test_an_answer_and_a_miss_have_one_winner(settings: settings) -> None:
         if missed:
             calls.acknowledge(run.pk, by=doctor)
             control.resume(run.pk, by=technician)
-    assert kinds(run).count("presence-asked") == ROUNDS
-    assert kinds(run).count("presence-missed") + kinds(run).count("presence-answered") == ROUNDS
+    assert event_kinds(run).count("presence-asked") == ROUNDS
+    assert event_kinds(run).count("presence-missed") + event_kinds(run).count("presence-answered") == ROUNDS
 
 
-def test_nobody_is_told_after_the_call_was_answered() -> None:
+def test_nobody_is_notified_after_a_call_was_answered() -> None:
     run = make_run(1)
     doctor = doctor_of(run)
     make_user(Role.ADMINISTRATOR)
     for _round in range(ROUNDS):
         control.call_doctor(run.pk, by=None)
         call = DoctorCall.objects.latest("pk")
-        due_now(run, remind=True, escalate=True)
-        at_once(lambda: calls.acknowledge(run.pk, by=doctor), calls.remind_due, calls.remind_due)
+        make_call_due(run, remind=True, escalate=True)
+        race(lambda: calls.acknowledge(run.pk, by=doctor), calls.remind_due, calls.remind_due)
         call.refresh_from_db()
         assert call.acknowledged_at is not None
-        told = kinds(run)
-        last = len(told) - 1 - told[::-1].index("doctor-acknowledged")
-        assert last == len(told) - 1, "told again after the answer"
+        assert event_kinds(run)[-1] == "doctor-acknowledged", "an event after the answer"
         escalated = CallNotice.objects.filter(call=call, kind="escalated").exists()
         assert escalated == (call.escalated_at is not None)
         per_person = CallNotice.objects.filter(call=call, kind="again", user=doctor).count()
-        assert per_person <= 1, "two supervisors did one round twice"
-    assert len(acts(run, "run.doctor-acknowledged")) == ROUNDS
+        assert per_person <= 1, "two supervisors made one reminder twice"
+    assert len(actors_of(run, "run.doctor-acknowledged")) == ROUNDS
 
 
-def test_the_same_control_from_many_tabs_does_one_thing() -> None:
+def test_the_same_control_from_several_tabs_has_one_effect() -> None:
     run = make_run(1)
     doctor, patient = doctor_of(run), run.procedure.case.patient
-    at_once(
+    race(
         *[lambda: control.pause(run.pk, by=doctor)] * 3,
         *[lambda: control.call_doctor(run.pk, by=patient)] * 3,
         *[lambda: control.protect(run.pk, run.steps.get().memory_id, by=patient)] * 3,
     )
-    assert sorted(kinds(run)) == ["doctor-called", "paused", "protected", "started"]
-    at_once(*[lambda: control.abort(run.pk, by=doctor, reason="doubt")] * 4)
-    assert kinds(run).count("aborting") == 1
+    assert sorted(event_kinds(run)) == ["doctor-called", "paused", "protected", "started"]
+    race(*[lambda: control.abort(run.pk, by=doctor, reason="doubt")] * 4)
+    assert event_kinds(run).count("aborting") == 1
 
 
-def test_a_night_never_stays_with_a_closed_account() -> None:
+def test_a_run_does_not_stay_with_a_closed_account() -> None:
     boss = make_user(Role.ADMINISTRATOR)
     run = make_run(1)
     for _round in range(6):
@@ -116,7 +97,7 @@ def test_a_night_never_stays_with_a_closed_account() -> None:
         giver = Run.objects.get().responsible or doctor_of(run)
         handover.offer(run.pk, other.pk, by=giver)
         fresh = User.objects.get(pk=other.pk)
-        at_once(
+        race(
             lambda other=other: handover.accept(run.pk, by=other),  # type: ignore[misc]
             lambda fresh=fresh: set_active(fresh, False, by=boss),  # type: ignore[misc]
         )
@@ -130,13 +111,13 @@ def test_a_night_never_stays_with_a_closed_account() -> None:
             assert Handover.objects.filter(offered_to=other, state="offered").exists()
 
 
-def test_one_offer_is_accepted_once_and_not_after_it_was_taken_back() -> None:
+def test_an_offer_is_either_accepted_or_withdrawn() -> None:
     run = make_run(1)
     for _round in range(6):
         other, giver = make_technician(), Run.objects.get().responsible
         assert giver
         handover.offer(run.pk, other.pk, by=giver)
-        at_once(
+        race(
             lambda other=other: handover.accept(run.pk, by=other),  # type: ignore[misc]
             lambda giver=giver: handover.decline(run.pk, by=giver),  # type: ignore[misc]
         )
@@ -145,22 +126,22 @@ def test_one_offer_is_accepted_once_and_not_after_it_was_taken_back() -> None:
         assert ended.state in {"accepted", "withdrawn"}
 
 
-def test_overdue_is_told_by_the_databases_clock(monkeypatch: pytest.MonkeyPatch, settings: settings) -> None:
-    """The clock of the machine that asks may be wrong by a day, and nobody is asked or missed for that."""
-    settings.LACUNA_PRESENCE_CHECK_MINUTES = 20
+def test_presence_checks_use_the_databases_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine whose clock is wrong by a day neither opens a check nor marks one as missed."""
+    configure(presence_minutes=20)
     run = make_run(1)
-    right = timezone.now
+    real_now = timezone.now
 
-    def go_wrong(days: int) -> None:
-        monkeypatch.setattr(timezone, "now", lambda: right() + timedelta(days=days))
+    def make_clock_wrong(days: int) -> None:
+        monkeypatch.setattr(timezone, "now", lambda: real_now() + timedelta(days=days))
 
-    go_wrong(1)
+    make_clock_wrong(1)
     assert presence.ask_due() == 0
-    unattended(run)
-    go_wrong(-1)
+    leave_unattended(run)
+    make_clock_wrong(-1)
     assert presence.ask_due() == 1
-    go_wrong(1)
+    make_clock_wrong(1)
     assert presence.miss_due() == 0
-    overdue(run)
-    go_wrong(-1)
+    make_check_overdue(run)
+    make_clock_wrong(-1)
     assert presence.miss_due() == 1

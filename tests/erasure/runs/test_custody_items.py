@@ -1,4 +1,4 @@
-"""What a certificate says of things: witnessed where two signed, open where they did not, never more."""
+"""Physical things on a certificate: "witnessed" only if two people have signed, otherwise "open"."""
 
 import json
 
@@ -17,8 +17,11 @@ from tests.factories import make_case, make_keepsake, make_memory, make_other, m
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def night(*shelves: str | None) -> tuple[Run, list[Keepsake]]:
-    """A run over two memories, with a thing in the older for each of `shelves`; None was never brought."""
+def make_run_with_things(*shelves: str | None) -> tuple[Run, list[Keepsake]]:
+    """A run of two memories.
+
+    The older has one thing for each of `shelves`; None: it stayed with the patient.
+    """
     case = make_case()
     memory = make_memory(case, "Old", "2002-01-01")
     make_keepsake(make_memory(case, "New", "2003-01-01"))
@@ -33,27 +36,27 @@ def night(*shelves: str | None) -> tuple[Run, list[Keepsake]]:
     return run, things
 
 
-def finished(run: Run) -> list[dict[str, object]]:
+def things_on_certificate(run: Run) -> list[dict[str, object]]:
     while advance(run.pk):
         continue
     body: list[dict[str, object]] = json.loads(Certificate.objects.get(run=run).body)["things"]
     return body
 
 
-def test_what_is_not_closed_is_open_on_the_certificate_whatever_became_of_its_photograph() -> None:
-    run, (kept, home) = night("B-14", None)
-    said = finished(run)
-    assert [(item["thing"], item["state"], item["proof"]) for item in said] == [
+def test_a_thing_that_is_not_closed_is_open_on_the_certificate() -> None:
+    run, (kept, home) = make_run_with_things("B-14", None)
+    items = things_on_certificate(run)
+    assert [(item["thing"], item["state"], item["proof"]) for item in items] == [
         (kept.tag, "open", "none"),
         (home.tag, "with-the-patient", "none"),
     ]
-    assert {item["memory"] for item in said} == {1}
-    assert "witnesses" not in said[0]
+    assert {item["memory"] for item in items} == {1}
+    assert "witnesses" not in items[0]
 
 
-def test_an_end_that_one_person_said_is_still_open() -> None:
-    run, (thing,) = night("B-14")
-    finished(run)
+def test_an_end_confirmed_by_one_person_is_still_open() -> None:
+    run, (thing,) = make_run_with_things("B-14")
+    things_on_certificate(run)
     doctor = make_user(Role.DOCTOR)
     end(thing, "destroyed", by=doctor)
     assert [item["state"] for item in custody_items(run)] == ["open"]
@@ -62,27 +65,27 @@ def test_an_end_that_one_person_said_is_still_open() -> None:
     [item] = custody_items(run)
     assert (item["state"], item["proof"]) == ("destroyed", "witnessed")
     assert item["witnesses"] == [doctor.name, second.name]
-    # The certificate is what was true when it was signed; it is never written again.
-    [then] = json.loads(Certificate.objects.get(run=run).body)["things"]
-    assert then["state"] == "open"
+    # The certificate states what was true when it was signed. It is never changed.
+    [item_on_certificate] = json.loads(Certificate.objects.get(run=run).body)["things"]
+    assert item_on_certificate["state"] == "open"
 
 
-def test_what_was_given_back_in_the_night_is_witnessed_on_the_certificate() -> None:
-    run, (thing,) = night("C-2")
+def test_a_thing_returned_during_the_run_is_witnessed_on_the_certificate() -> None:
+    run, (thing,) = make_run_with_things("C-2")
     end(thing, "returned", by=make_user(Role.DOCTOR))
     witness(thing, by=make_user(Role.RECEPTIONIST))
-    [item] = finished(run)
+    [item] = things_on_certificate(run)
     assert (item["state"], item["proof"]) == ("returned", "witnessed")
 
 
-def test_a_run_without_things_says_none() -> None:
+def test_a_run_without_things_lists_none() -> None:
     run = make_run(memories=1)
-    assert finished(run) == []
+    assert things_on_certificate(run) == []
 
 
 def test_as_many_queries_for_three_things_as_for_one(django_assert_num_queries: object) -> None:
     for shelves in (["A"], ["A", "B", None]):
-        run, _things = night(*shelves)
+        run, _things = make_run_with_things(*shelves)
         with django_assert_num_queries(1):  # type: ignore[operator]
             custody_items(run)
     assert Case.objects.count() == 2

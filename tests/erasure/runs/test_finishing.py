@@ -1,4 +1,4 @@
-"""When a memory is closed and a night is over, and what must not be said before."""
+"""The conditions for closing a step, finishing a run, and claiming or releasing its lease."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -22,7 +22,7 @@ from patients.consent.signing import withdraw
 from patients.keepsakes.models import Keepsake
 from patients.vault.models import StoredObject
 from patients.vault.objects import mark_for_destruction, put
-from tests.erasure.runs.nights import doctor_of, kinds, spared
+from tests.erasure.runs.nights import doctor_of, event_kinds, spare_all_steps
 from tests.factories import make_run
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -37,7 +37,7 @@ def make_fence(run: Run) -> Fence:
 
 
 def make_passes(run: Run, count: int = PASS_COUNT) -> Step:
-    """Take a run's newest memory so many passes down; its step stays open."""
+    """Do `count` passes of a run's newest memory. Its step stays open."""
     fence, step = make_fence(run), next_step(run.pk)
     assert step
     for _pass in range(count):
@@ -50,32 +50,32 @@ def state_of(run: Run) -> str:
     return Run.objects.values_list("state", flat=True).get(pk=run.pk)
 
 
-def recorded(run: Run, action: str) -> int:
+def count_entries(run: Run, action: str) -> int:
     return Entry.objects.filter(run=run.pk, action=action).count()
 
 
-def test_a_memory_is_closed_once_and_no_other_with_it() -> None:
+def test_a_step_is_closed_once_and_alone() -> None:
     run = make_run(2)
     step = make_passes(run)
     assert close_step(step)
     assert not close_step(step)
-    assert recorded(run, "memory.destroyed") == 1
+    assert count_entries(run, "memory.destroyed") == 1
     assert list(run.steps.values_list("state", flat=True)) == [State.DESTROYED, State.WAITING]
 
 
 @pytest.mark.parametrize(
     ("level", "state"), [(PASS_COUNT - 1, State.FADING), (PASS_COUNT, State.SPARED), (PASS_COUNT, State.HELD)]
 )
-def test_a_memory_that_is_not_gone_is_not_closed(level: int, state: str) -> None:
+def test_a_step_that_is_not_fully_faded_is_not_closed(level: int, state: str) -> None:
     run = make_run(1)
     step = make_passes(run, 1)
     Step.objects.update(level=level, state=state)
     assert not close_step(step)
     assert run.steps.get().state == state
-    assert recorded(run, "memory.destroyed") == 0
+    assert count_entries(run, "memory.destroyed") == 0
 
 
-def test_a_memory_is_not_closed_while_something_of_it_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_is_not_closed_while_an_object_of_it_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     run = make_run(1)
     step = make_passes(run)
     left = StoredObject.objects.get(pk=run.procedure.case_id)
@@ -85,12 +85,12 @@ def test_a_memory_is_not_closed_while_something_of_it_is_left(monkeypatch: pytes
         patched.setattr(finishing, "destroy", lambda rows: None)
         patched.setattr(finishing, "hit", points.append)
         assert not close_step(step)
-    assert points == [], "the case's key is not rolled in vain"
-    assert recorded(run, "memory.destroyed") == 0
+    assert points == [], "the case's key is not rolled needlessly"
+    assert count_entries(run, "memory.destroyed") == 0
     assert close_step(step)
 
 
-def test_a_memory_is_not_closed_if_something_of_it_is_found_at_the_last_moment(
+def test_a_step_is_not_closed_if_an_object_appears_at_the_last_moment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run = make_run(1)
@@ -102,10 +102,10 @@ def test_a_memory_is_not_closed_if_something_of_it_is_found_at_the_last_moment(
 
     monkeypatch.setattr(finishing, "hit", hit)
     assert not close_step(step)
-    assert recorded(run, "memory.destroyed") == 0
+    assert count_entries(run, "memory.destroyed") == 0
 
 
-def test_only_gone_memories_of_this_night_are_closed() -> None:
+def test_only_fully_faded_steps_of_this_run_are_closed() -> None:
     run, other = make_run(2), make_run(1)
     make_passes(run)
     make_passes(other)
@@ -114,7 +114,7 @@ def test_only_gone_memories_of_this_night_are_closed() -> None:
     assert other.steps.get().state == State.FADING
 
 
-def test_a_worker_closes_a_memory_that_another_left_gone() -> None:
+def test_a_worker_closes_a_step_that_another_has_faded() -> None:
     run = make_run(2)
     make_passes(run)
     assert take_turn(make_fence(run))
@@ -125,29 +125,29 @@ def test_a_worker_closes_a_memory_that_another_left_gone() -> None:
 
 
 @pytest.mark.parametrize("state", [State.WAITING, State.FADING, State.HELD])
-def test_a_night_with_an_open_memory_does_not_end(state: str) -> None:
+def test_a_run_with_an_open_step_is_not_finished(state: str) -> None:
     run = make_run(1)
     Step.objects.update(state=state)
     assert not finish(run.pk)
     assert not finish_if_over(run)
     assert (state_of(run), run.steps.get().state) == (Run.State.RUNNING, state)
-    assert recorded(run, "run.finished") == 0
+    assert count_entries(run, "run.finished") == 0
 
 
-def test_a_paused_night_does_not_end() -> None:
+def test_a_paused_run_is_not_finished() -> None:
     run = make_run(1)
-    spared(run)
+    spare_all_steps(run)
     Run.objects.update(state=Run.State.PAUSED)
     assert not finish(run.pk)
     assert state_of(run) == Run.State.PAUSED
 
 
-def test_a_night_ends_once_and_no_other_with_it() -> None:
+def test_a_run_is_finished_once_and_alone() -> None:
     run, other = make_run(1), make_run(1)
-    spared(run)
+    spare_all_steps(run)
     assert finish(run.pk)
     assert not finish(run.pk)
-    assert recorded(run, "run.finished") == 1
+    assert count_entries(run, "run.finished") == 1
     run.refresh_from_db()
     assert (run.state, run.outcome) == (Run.State.FINISHED, Run.Outcome.PARTIAL)
     assert Procedure.objects.get(pk=run.procedure_id).state == Procedure.State.DONE
@@ -159,12 +159,12 @@ def test_a_night_ends_once_and_no_other_with_it() -> None:
     assert set(doomed.values_list("pk", flat=True)) == {run.procedure.case_id}
 
 
-def test_a_stopped_night_spares_what_is_open_and_waits_for_what_is_gone() -> None:
+def test_a_stopped_run_spares_open_steps_after_faded_ones_are_closed() -> None:
     run, other = make_run(3), make_run(1)
     make_passes(run)
     Step.objects.filter(run=run, position=1).update(state=State.HELD)
     control.abort(run.pk, by=doctor_of(run), reason="doubt")
-    assert not finish(run.pk), "a memory is gone, and nobody has said so yet"
+    assert not finish(run.pk), "a step is fully faded and not yet closed"
     assert end_stopped() == 1
     assert list(run.steps.values_list("state", "spared_because")) == [
         (State.DESTROYED, ""),
@@ -197,7 +197,7 @@ def test_a_case_that_is_withdrawn_while_its_run_is_being_aborted_stays_so() -> N
     assert (case.stage, case.closed_at is None) == (Case.Stage.WITHDRAWN, False)
 
 
-def test_a_paused_night_has_what_is_gone_closed_and_does_not_end() -> None:
+def test_faded_steps_of_a_paused_run_are_closed_without_finishing_it() -> None:
     run = make_run(1)
     make_passes(run)
     control.pause(run.pk, by=None)
@@ -206,7 +206,7 @@ def test_a_paused_night_has_what_is_gone_closed_and_does_not_end() -> None:
     assert state_of(run) == Run.State.PAUSED
 
 
-def test_a_lease_is_one_workers() -> None:
+def test_a_lease_belongs_to_one_worker() -> None:
     run, other = make_run(1), make_run(1)
     fence = make_fence(run)
     assert claim(run.pk) is None
@@ -219,20 +219,20 @@ def test_a_lease_is_one_workers() -> None:
     release(fence)
     row = Run.objects.get(pk=other.pk)
     assert (row.lease_holder, row.lease_until is None) == ("x", False)
-    again = make_fence(run)
-    assert again.epoch == fence.epoch + 1
+    second_fence = make_fence(run)
+    assert second_fence.epoch == fence.epoch + 1
     assert not claimed_run(fence).exists()
 
 
 @pytest.mark.parametrize("state", [Run.State.PAUSED, Run.State.STOPPING, Run.State.FINISHED])
-def test_only_a_running_night_is_claimed(state: str) -> None:
+def test_only_a_running_run_is_claimed(state: str) -> None:
     run = make_run(1)
     Run.objects.update(state=state, outcome="stopped", finished_at=timezone.now())
     assert claim(run.pk) is None
     assert Run.objects.get().epoch == run.epoch
 
 
-def test_what_a_dead_process_held_is_free_and_its_epoch_ends() -> None:
+def test_leases_of_a_dead_process_are_released_with_a_new_epoch() -> None:
     run, other, third = make_run(1), make_run(1), make_run(1)
     assert claim(run.pk, "dead")
     assert claim(other.pk, "alive")
@@ -248,7 +248,7 @@ def test_what_a_dead_process_held_is_free_and_its_epoch_ends() -> None:
 
 
 @pytest.mark.parametrize("why", ["fenced off", "paused", "not due"])
-def test_a_worker_does_nothing_when_it_may_not_or_need_not(why: str) -> None:
+def test_a_worker_does_nothing_if_fenced_off_or_paused_or_not_due(why: str) -> None:
     run = make_run(1)
     fence = make_fence(run)
     if why == "fenced off":
@@ -262,12 +262,12 @@ def test_a_worker_does_nothing_when_it_may_not_or_need_not(why: str) -> None:
         b"a frame", case_id=keepsake.case_id, keepsake_id=keepsake.pk, role=StoredObject.Role.FRAME, level=1
     )
     assert not take_turn(fence)
-    assert kinds(run) == ["started"]
+    assert event_kinds(run) == ["started"]
     frame.refresh_from_db()
-    assert frame.state == StoredObject.State.PENDING, "it does not end the frame its successor is making"
+    assert frame.state == StoredObject.State.PENDING, "the frame that its successor is making stays"
 
 
-def test_a_worker_that_finds_no_consent_stops_the_night() -> None:
+def test_a_worker_that_finds_no_consent_stops_the_run() -> None:
     run, other = make_run(1), make_run(1)
     Signature.objects.filter(procedures__run=run).update(withdrawn_at=timezone.now() - timedelta(seconds=1))
     assert not take_turn(make_fence(run))
@@ -276,13 +276,13 @@ def test_a_worker_that_finds_no_consent_stops_the_night() -> None:
     assert state_of(other) == Run.State.RUNNING
 
 
-def test_what_is_no_night_is_not_claimed() -> None:
+def test_an_unknown_run_is_not_claimed() -> None:
     make_run(1)
     assert claim(uuid4()) is None
 
 
-def test_a_claim_that_was_overtaken_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another worker came and went between this one's look and its claim."""
+def test_a_claim_fails_if_another_worker_claimed_the_run_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another worker claims and releases the run between this one's query and its update."""
     other, run = make_run(1), make_run(1)
     Run.objects.filter(pk=other.pk).update(epoch=7)
     real = lease.lease_end

@@ -1,4 +1,4 @@
-"""Who answers for the night: offered, accepted, on the record; and what a take-over closes to others."""
+"""Handing over the responsibility for a run, and what others may not do after a doctor has taken over."""
 
 from datetime import timedelta
 
@@ -11,7 +11,7 @@ from erasure.runs import calls, control, handover
 from erasure.runs.control import NotNow
 from erasure.runs.models import Handover, Run
 from patients.cases.relations import standing_to
-from tests.erasure.runs.nights import acts, doctor_of, elsewhere, kinds, technician_of
+from tests.erasure.runs.nights import actors_of, book_elsewhere, doctor_of, event_kinds, technician_of
 from tests.factories import make_doctor, make_run, make_technician, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -21,12 +21,12 @@ def responsible(run: Run) -> User | None:
     return Run.objects.select_related("responsible").get(pk=run.pk).responsible
 
 
-def test_a_night_begins_with_the_technician_who_was_booked() -> None:
+def test_the_booked_technician_is_responsible_at_the_start() -> None:
     run = make_run(1)
     assert responsible(run) == technician_of(run)
 
 
-def test_offered_and_accepted_by_two_people_each_on_the_record() -> None:
+def test_a_handover_is_offered_and_accepted_and_both_are_recorded() -> None:
     run, other = make_run(1), make_technician()
     first = technician_of(run)
     assert handover.offer(run.pk, other.pk, by=first).changed
@@ -35,12 +35,12 @@ def test_offered_and_accepted_by_two_people_each_on_the_record() -> None:
     assert handover.accept(run.pk, by=other).changed
     assert not handover.accept(run.pk, by=other).changed
     assert responsible(run) == other
-    assert acts(run, "run.handover-offered") == [f"user:{first.pk}"]
-    assert acts(run, "run.handover-accepted") == [f"user:{other.pk}"]
-    assert kinds(run)[-2:] == ["handover-offered", "handover-accepted"]
+    assert actors_of(run, "run.handover-offered") == [f"user:{first.pk}"]
+    assert actors_of(run, "run.handover-accepted") == [f"user:{other.pk}"]
+    assert event_kinds(run)[-2:] == ["handover-offered", "handover-accepted"]
 
 
-def test_who_accepts_joins_the_team_and_the_calendar_holds_them_until_the_end() -> None:
+def test_accepting_joins_the_team_and_reserves_the_calendar_until_the_end() -> None:
     run, other = make_run(1), make_technician()
     assert "assigned" not in standing_to(other, run.procedure.case)
     handover.offer(run.pk, other.pk, by=technician_of(run))
@@ -51,10 +51,10 @@ def test_who_accepts_joins_the_team_and_the_calendar_holds_them_until_the_end() 
     assert sorted(held) == list(quarters(timezone.now(), booking.ends_at))
 
 
-def test_only_technicians_who_are_free_can_be_asked() -> None:
+def test_an_offer_can_be_made_only_to_free_technicians() -> None:
     run, free = make_run(1), make_technician()
     busy, desk, closed = make_technician(), make_user(Role.RECEPTIONIST), make_technician()
-    elsewhere(busy, run, by=doctor_of(run))
+    book_elsewhere(busy, run, by=doctor_of(run))
     User.objects.filter(pk=closed.pk).update(is_active=False)
     subject = make_technician()
     User.objects.filter(pk=subject.pk).update(name="Clementine Kruczynski")
@@ -67,17 +67,17 @@ def test_only_technicians_who_are_free_can_be_asked() -> None:
             handover.offer(run.pk, person.pk, by=technician_of(run))
 
 
-def test_the_calendar_decides_once_more_when_it_is_accepted() -> None:
+def test_an_offer_cannot_be_accepted_by_a_technician_booked_meanwhile() -> None:
     run, other = make_run(1), make_technician()
     handover.offer(run.pk, other.pk, by=technician_of(run))
-    elsewhere(other, run, by=doctor_of(run))
+    book_elsewhere(other, run, by=doctor_of(run))
     with pytest.raises(NotNow, match="booked elsewhere"):
         handover.accept(run.pk, by=other)
     assert responsible(run) == technician_of(run)
     assert not Resource.objects.filter(user=other, bookings=run.procedure.booking).exists()
 
 
-def test_who_is_not_responsible_hands_nothing_over() -> None:
+def test_only_the_responsible_person_or_a_doctor_can_make_an_offer() -> None:
     run, other, third = make_run(1), make_technician(), make_technician()
     booking = run.procedure.booking
     booking.resources.add(Resource.objects.get(user=other))
@@ -88,7 +88,7 @@ def test_who_is_not_responsible_hands_nothing_over() -> None:
         handover.accept(run.pk, by=other)
 
 
-def test_a_night_nobody_answers_for_is_offered_by_any_technician() -> None:
+def test_any_technician_can_offer_a_run_without_a_responsible_person() -> None:
     run, other = make_run(1), make_technician()
     Run.objects.update(responsible=None)
     assert handover.offer(run.pk, other.pk, by=technician_of(run)).changed
@@ -96,7 +96,7 @@ def test_a_night_nobody_answers_for_is_offered_by_any_technician() -> None:
     assert responsible(run) == other
 
 
-def test_one_offer_at_a_time_and_it_can_be_declined_or_taken_back() -> None:
+def test_there_is_one_offer_at_a_time_and_it_can_be_declined_or_withdrawn() -> None:
     run, other, third = make_run(1), make_technician(), make_technician()
     first = technician_of(run)
     handover.offer(run.pk, other.pk, by=first)
@@ -113,7 +113,7 @@ def test_one_offer_at_a_time_and_it_can_be_declined_or_taken_back() -> None:
     assert list(states) == ["withdrawn", "declined", "withdrawn"]
 
 
-def test_a_closed_account_takes_nothing_over() -> None:
+def test_a_closed_account_cannot_accept_an_offer() -> None:
     run, other = make_run(1), make_technician()
     handover.offer(run.pk, other.pk, by=technician_of(run))
     User.objects.filter(pk=other.pk).update(is_active=False)
@@ -121,14 +121,14 @@ def test_a_closed_account_takes_nothing_over() -> None:
         handover.accept(run.pk, by=other)
 
 
-def test_while_a_doctor_has_taken_over_only_they_act_but_everybody_may_stop() -> None:
+def test_after_a_takeover_only_that_doctor_acts_and_everybody_may_pause() -> None:
     run, other = make_run(2), make_technician()
     doctor, technician, patient = doctor_of(run), technician_of(run), run.procedure.case.patient
     memory, second = run.steps.values_list("memory_id", flat=True)
     assert handover.take_over(run.pk, by=doctor).changed
     assert not handover.take_over(run.pk, by=doctor).changed
     assert control.pause(run.pk, by=technician).changed
-    for closed in (
+    for forbidden_action in (
         lambda: control.resume(run.pk, by=technician),
         lambda: control.protect(run.pk, memory, by=technician),
         lambda: control.abort(run.pk, by=technician, reason="doubt"),
@@ -137,8 +137,8 @@ def test_while_a_doctor_has_taken_over_only_they_act_but_everybody_may_stop() ->
         lambda: control.resume(run.pk, by=make_doctor()),
     ):
         with pytest.raises(NotNow, match="has taken over"):
-            closed()
-    assert control.protect(run.pk, memory, by=patient).changed, "the patient's own word always counts"
+            forbidden_action()
+    assert control.protect(run.pk, memory, by=patient).changed, "the patient may always protect a memory"
     assert control.resume(run.pk, by=doctor).changed
     assert control.safe_word(run.pk, by=patient).changed
     assert calls.acknowledge(run.pk, by=make_doctor()).changed
@@ -147,7 +147,7 @@ def test_while_a_doctor_has_taken_over_only_they_act_but_everybody_may_stop() ->
     assert not handover.hand_back(run.pk, by=doctor).changed
     with pytest.raises(NotNow, match="safe word"):
         control.resume(run.pk, by=technician)
-    assert acts(run, "run.taken-over") == acts(run, "run.handed-back") == [f"user:{doctor.pk}"]
+    assert actors_of(run, "run.taken-over") == actors_of(run, "run.handed-back") == [f"user:{doctor.pk}"]
 
 
 def test_another_doctor_may_take_over_from_one_who_has() -> None:
@@ -160,7 +160,7 @@ def test_another_doctor_may_take_over_from_one_who_has() -> None:
         handover.take_over(run.pk, by=technician_of(run))
 
 
-def test_a_booking_that_has_ended_holds_nobody() -> None:
+def test_accepting_after_the_booking_ended_reserves_nothing() -> None:
     run, other = make_run(1), make_technician()
     now = timezone.now()
     booking = run.procedure.booking

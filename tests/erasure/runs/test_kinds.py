@@ -1,4 +1,4 @@
-"""Every kind of keepsake through a whole run: what fades, what goes whole, and when."""
+"""Every kind of keepsake in a complete run: what fades, what is destroyed at once, and when."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from erasure.runs.passes import PASS_COUNT, capacity_bits, keepsakes_of, make_pa
 from erasure.runs.resistance import copies_off_the_map
 from patients.imaging.page_bundle import MEDIA_TYPE
 from patients.keepsakes.models import Keepsake
-from patients.keepsakes.playback import original_of
+from patients.keepsakes.playback import played_of
 from patients.memories.models import Memory
 from patients.vault.configured import key_store
 from patients.vault.models import StoredObject
@@ -20,7 +20,7 @@ from tests.factories import make_case, make_memory, make_other, make_run, make_u
 
 pytestmark = pytest.mark.django_db(transaction=True)
 KINDS = ("pages", "recording", "video", "object")
-PLAYED = {Keepsake.Kind.RECORDING, Keepsake.Kind.VIDEO}
+PLAYABLE = {Keepsake.Kind.RECORDING, Keepsake.Kind.VIDEO}
 
 
 def one_pass(run: Run) -> Step:
@@ -33,23 +33,23 @@ def one_pass(run: Run) -> Step:
     return Step.objects.select_related("memory").get(pk=step.pk)
 
 
-def test_the_first_pass_destroys_every_original_whole_and_leaves_a_picture() -> None:
+def test_the_first_pass_destroys_every_original_and_leaves_a_picture() -> None:
     run = make_run(memories=1, kinds=KINDS)
     before = {row.pk: row for row in Keepsake.objects.select_related("picture")}
-    assert sum(original_of(row) is not None for row in before.values()) == 2
+    assert sum(played_of(row) is not None for row in before.values()) == 2
     one_pass(run)
     originals = StoredObject.objects.filter(role=StoredObject.Role.ORIGINAL)
     assert originals.count() == 5
     assert set(originals.values_list("state", flat=True)) == {StoredObject.State.DESTROYED}
     assert {key_store().attest(row.pk).state for row in originals} == {"destroyed"}
     for row in Keepsake.objects.select_related("picture", "thumb"):
-        was = before[row.pk]
-        assert None not in (row.picture, row.thumb, was.picture)
-        assert (row.level, row.gone_at, row.form) == (1, None, was.form)
-        assert 0 < row.picture.capacity < was.picture.capacity
+        row_before = before[row.pk]
+        assert None not in (row.picture, row.thumb, row_before.picture)
+        assert (row.level, row.gone_at, row.form) == (1, None, row_before.form)
+        assert 0 < row.picture.capacity < row_before.picture.capacity
         assert row.thumb.media_type == "image/jpeg"
-        assert original_of(row) is None
-    # A file for the picture of each; a letter of pages has one more for its first page.
+        assert played_of(row) is None
+    # One file for each picture. A letter of pages has a second one for its first page.
     assert len(storage().listdir("")[1]) == 6
 
 
@@ -69,7 +69,7 @@ def test_a_run_over_every_kind_ends_complete_with_nothing_left() -> None:
     assert bits[-1] == 0
 
 
-def test_pages_stay_pages_until_they_are_gone() -> None:
+def test_a_letter_of_pages_keeps_its_media_type_until_the_last_pass() -> None:
     run = make_run(memories=1, kinds=("pages",))
     forms = []
     for _ in range(PASS_COUNT - 1):
@@ -83,12 +83,12 @@ def test_pages_stay_pages_until_they_are_gone() -> None:
     assert Keepsake.objects.get(kind="letter").picture is None
 
 
-def test_a_pause_in_the_middle_leaves_the_damaged_waveform_and_no_sound() -> None:
+def test_during_a_pause_a_recording_has_a_faded_waveform_and_no_sound() -> None:
     run = make_run(memories=1, kinds=("recording",))
     one_pass(run)
     pause(run.pk, by=None)
     row = Keepsake.objects.select_related("picture").get(kind="recording")
-    assert original_of(row) is None
+    assert played_of(row) is None
     assert row.picture
     assert row.picture.state == StoredObject.State.LIVE
     assert not advance(run.pk)
@@ -106,10 +106,11 @@ def test_a_copy_of_a_recording_or_a_video_off_the_map_holds_its_memory(
     field: str, bits: int, found: list[int]
 ) -> None:
     case = make_case()
-    target, off = make_memory(case), make_memory(case, zone=Memory.Zone.CHILDHOOD)
+    target, off_map = make_memory(case), make_memory(case, zone=Memory.Zone.CHILDHOOD)
     kind = "recording" if field == "sound" else "video"
     make_other(target, kind, **{field: "f" * 16})
-    make_other(off, kind, **{field: f"{(2**64 - 1) ^ (2**bits - 1):016x}"})
+    # The second value differs from the first in the lowest `bits` of 64 bits.
+    make_other(off_map, kind, **{field: f"{(2**64 - 1) ^ (2**bits - 1):016x}"})
     run = make_run(memories=0, case=case)
     step = run.steps.get()
     assert [item.bits for item in copies_off_the_map(step)] == found

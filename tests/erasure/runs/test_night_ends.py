@@ -1,4 +1,4 @@
-"""What is free, and what is left to do, once a night is over or being stopped."""
+"""After the end of a run its people and rooms are free, and its pages offer nothing more."""
 
 from datetime import timedelta
 
@@ -16,15 +16,16 @@ from erasure.runs import control, handover, presence
 from erasure.runs.models import Handover, Run
 from erasure.runs.run_actions import NotNow
 from erasure.session.snapshot import snapshot
-from tests.erasure.runs.nights import doctor_of, elsewhere, technician_of, unattended
+from tests.configuration import configure
+from tests.erasure.runs.nights import book_elsewhere, doctor_of, leave_unattended, technician_of
 from tests.erasure.session.viewing import viewer
 from tests.factories import make_doctor, make_run, make_technician, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def book_the_same(run: Run) -> Booking:
-    """Book the people and things of a night for something else, from now on."""
+def book_its_resources(run: Run) -> Booking:
+    """Book the people and resources of a run for something else, from now on."""
     now = timezone.now()
     resources = list(run.procedure.booking.resources.all())
     by = run.procedure.booked_by
@@ -32,24 +33,24 @@ def book_the_same(run: Run) -> Booking:
 
 
 @pytest.mark.parametrize("how", ["complete", "aborted", "withdrawn"])
-def test_the_end_of_a_night_frees_its_people_and_things_at_once(how: str) -> None:
+def test_the_end_of_a_run_releases_its_resources_at_once(how: str) -> None:
     run, other = make_run(1), make_run(1)
     with pytest.raises(Clash):
-        book_the_same(run)
+        book_its_resources(run)
     if how == "complete":
         advance(run.pk)
     elif how == "aborted":
         control.abort(run.pk, by=doctor_of(run), reason="medical")
     else:
         control.stop_unconsented(run.pk)
-    book_the_same(run)
+    book_its_resources(run)
     end_stopped()
     with pytest.raises(Clash):
-        book_the_same(other)
-    assert run.procedure.booking.resources.count() == 3, "who was booked stays known"
+        book_its_resources(other)
+    assert run.procedure.booking.resources.count() == 3, "the booking still lists its resources"
 
 
-def test_a_release_keeps_what_was_and_happens_once() -> None:
+def test_a_release_keeps_past_reservations_and_happens_once() -> None:
     run = make_run(1)
     booking = run.procedure.booking
     past = timezone.now() - timedelta(hours=2)
@@ -62,47 +63,47 @@ def test_a_release_keeps_what_was_and_happens_once() -> None:
     booking.refresh_from_db()
     first = booking.released_at
     assert first
-    assert booking.until == first < booking.ends_at
+    assert booking.occupied_until == first < booking.ends_at
     release(booking.pk)
     booking.refresh_from_db()
     assert booking.released_at == first
 
 
-def test_a_booking_that_is_over_is_not_released_afterwards() -> None:
+def test_a_booking_that_has_ended_is_not_released() -> None:
     booking = make_run(1).procedure.booking
     past = timezone.now() - timedelta(hours=1)
     Booking.objects.filter(pk=booking.pk).update(starts_at=past - timedelta(hours=1), ends_at=past)
     release(booking.pk)
     booking.refresh_from_db()
-    assert (booking.released_at, booking.until) == (None, booking.ends_at)
+    assert (booking.released_at, booking.occupied_until) == (None, booking.ends_at)
 
 
-def test_the_board_draws_a_night_until_it_ended_and_lists_it_apart(client: Client) -> None:
+def test_the_day_board_shows_a_run_until_its_end_and_lists_it_as_ended(client: Client) -> None:
     run, other = make_run(1), make_run(1)
     advance(run.pk)
-    viewer = doctor_of(run)
-    board = board_of(timezone.localdate(), viewer)
+    doctor = doctor_of(run)
+    board = board_of(timezone.localdate(), doctor)
     assert [night.url for night in board.under_way] == [f"/sessions/{other.pk}/"]
     assert [night.url for night in board.ended] == [f"/sessions/{run.pk}/"]
     drawn = {bar.booking.pk for block in board.blocks for row in block.rows for bar in row.bars}
     assert other.procedure.booking_id in drawn
     bars = [bar for block in board.blocks for row in block.rows for bar in row.bars]
-    assert all(bar.span == 1 for bar in bars if bar.booking.pk == run.procedure.booking_id)
-    client.force_login(viewer)
+    assert all(bar.length == 1 for bar in bars if bar.booking.pk == run.procedure.booking_id)
+    client.force_login(doctor)
     page = client.get("/today/").content.decode()
     in_progress, _h2, ended = page.partition("<h2>Ended</h2>")
     assert f"/sessions/{run.pk}/" not in in_progress
     assert f"/sessions/{run.pk}/" in ended
 
 
-def test_nobody_in_progress_is_said_although_a_night_has_ended(client: Client) -> None:
+def test_the_day_board_says_that_nothing_is_in_progress_after_the_end(client: Client) -> None:
     run = make_run(1)
     advance(run.pk)
     client.force_login(make_user(Role.DOCTOR))
     assert "Nobody is being erased." in client.get("/today/").content.decode()
 
 
-def test_a_call_of_an_ended_night_stands_with_the_ended_ones() -> None:
+def test_an_open_call_of_an_ended_run_is_shown_with_the_ended_runs() -> None:
     run = make_run(1)
     control.call_doctor(run.pk, by=None)
     control.abort(run.pk, by=doctor_of(run), reason="medical")
@@ -112,7 +113,7 @@ def test_a_call_of_an_ended_night_stands_with_the_ended_ones() -> None:
     assert (night.open, night.alarm, str(night.state)) == (False, True, "Doctor called")
 
 
-def test_the_end_withdraws_an_offer_and_the_page_offers_nothing(client: Client) -> None:
+def test_the_end_of_a_run_withdraws_its_offer(client: Client) -> None:
     run = make_run(1)
     other = make_technician()
     handover.offer(run.pk, other.pk, by=technician_of(run))
@@ -136,12 +137,12 @@ def controls_of(run: Run, user: User) -> set[str]:
     return {key for key, url in snapshot(run.pk, viewer(row, user))["controls"].items() if url}
 
 
-def test_handing_over_is_offered_to_who_may_do_it(client: Client) -> None:
+def test_the_handover_control_is_shown_to_those_who_may_use_it(client: Client) -> None:
     run = make_run(1)
     third, doctor = make_technician(), make_doctor()
     booking = run.procedure.booking
     booking.resources.add(third.resources.get())
-    assert "handover" in controls_of(run, technician_of_first(run))
+    assert "handover" in controls_of(run, responsible_for(run))
     assert "handover" in controls_of(run, doctor)
     assert "handover" not in controls_of(run, third)
     client.force_login(third)
@@ -152,12 +153,12 @@ def test_handing_over_is_offered_to_who_may_do_it(client: Client) -> None:
         handover.offer(run.pk, doctor.pk, by=third)
 
 
-def technician_of_first(run: Run) -> User:
+def responsible_for(run: Run) -> User:
     assert run.responsible
     return run.responsible
 
 
-def test_an_offer_is_answered_by_those_two_alone() -> None:
+def test_only_the_two_people_of_an_offer_can_answer_it() -> None:
     run = make_run(1)
     other = make_technician()
     technician = technician_of(run)
@@ -171,14 +172,12 @@ def test_an_offer_is_answered_by_those_two_alone() -> None:
     assert not {"handover_accept", "handover_decline"} & controls_of(run, doctor_of(run))
 
 
-def test_a_takeover_leaves_the_technician_pause_safe_word_presence_and_call(
-    settings: pytest.FixtureRequest,
-) -> None:
-    settings.LACUNA_PRESENCE_CHECK_MINUTES = 20  # type: ignore[attr-defined]
+def test_after_a_takeover_the_technician_keeps_some_controls() -> None:
+    configure(presence_minutes=20)
     run = make_run(1)
     technician = technician_of(run)
     assert "presence" not in controls_of(run, technician)
-    unattended(run)
+    leave_unattended(run)
     presence.ask_due()
     handover.take_over(run.pk, by=doctor_of(run))
     assert controls_of(run, technician) == {"pause", "safe_word", "presence", "here", "doctor"}
@@ -190,12 +189,12 @@ def test_a_takeover_leaves_the_technician_pause_safe_word_presence_and_call(
     assert control.safe_word(run.pk, by=technician).changed
 
 
-def test_nothing_changes_a_night_that_is_being_stopped() -> None:
+def test_a_stopping_run_cannot_be_changed() -> None:
     run = make_run(1)
     technician, doctor, other = technician_of(run), doctor_of(run), make_technician()
     control.abort(run.pk, by=doctor, reason="medical")
     memory = run.steps.get().memory_id
-    for act in (
+    for action in (
         lambda: control.protect(run.pk, memory, by=technician),
         lambda: control.pause(run.pk, by=technician),
         lambda: handover.offer(run.pk, other.pk, by=technician),
@@ -204,6 +203,6 @@ def test_nothing_changes_a_night_that_is_being_stopped() -> None:
         lambda: presence.answer(run.pk, by=technician),
     ):
         with pytest.raises(NotNow, match="being stopped"):
-            act()
+            action()
     assert control.call_doctor(run.pk, by=technician).changed
-    elsewhere(technician, run, doctor)
+    book_elsewhere(technician, run, doctor)

@@ -1,4 +1,4 @@
-"""Who has a session's page open, in this night and no other."""
+"""Which people have the page of a session open."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from tests.factories import make_run
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_who_watches_two_nights_is_noted_and_leaves_in_each_of_them() -> None:
+def test_the_open_pages_of_two_runs_are_counted_separately() -> None:
     run, other = make_run(1), make_run(1)
     doctor = doctor_of(run)
     attend(run.pk, doctor)
@@ -23,10 +23,10 @@ def test_who_watches_two_nights_is_noted_and_leaves_in_each_of_them() -> None:
     assert attending(other.pk) == [], "they have closed the other page"
 
 
-def test_a_page_that_was_heard_of_a_moment_ago_writes_nothing() -> None:
+def test_a_page_seen_a_moment_ago_is_not_written_again() -> None:
     run = make_run(1)
     attend(run.pk, doctor_of(run))
-    Attendance.objects.update(seen_at=after(60))  # however slow this machine is, that is not long ago
+    Attendance.objects.update(seen_at=after(60))  # in the future, so that it is recent even on a slow machine
     seen = Attendance.objects.get().seen_at
     attend(run.pk, doctor_of(run))
     assert Attendance.objects.get().seen_at == seen

@@ -1,4 +1,4 @@
-"""What lets a pass through, what stops it, and that a pass which is stopped has changed nothing."""
+"""The conditions of a pass. A refused pass changes nothing."""
 
 from collections.abc import Callable
 
@@ -40,11 +40,11 @@ def one_pass(run: Run, fence: Fence) -> None:
     make_pass(fence, step_of(run), due=run.next_due_at)
 
 
-def gone(keepsakes: "type[Keepsake]") -> None:
-    keepsakes.objects.update(picture=None, thumb=None, gone_at=timezone.now())
+def make_all_keepsakes_gone() -> None:
+    Keepsake.objects.update(picture=None, thumb=None, gone_at=timezone.now())
 
 
-STOPS: dict[str, tuple[Callable[[], object], str]] = {
+REFUSALS: dict[str, tuple[Callable[[], object], str]] = {
     "another worker": (lambda: Run.objects.update(epoch=F("epoch") + 1), "the worker has lost the run"),
     "its lease is over": (lambda: Run.objects.update(lease_until=after(-1)), "the worker has lost the run"),
     "paused": (lambda: Run.objects.update(state=Run.State.PAUSED), "the worker has lost the run"),
@@ -57,7 +57,7 @@ STOPS: dict[str, tuple[Callable[[], object], str]] = {
     "spared": (lambda: Step.objects.update(state=Step.State.SPARED), "the step has changed"),
     "a step ahead": (lambda: Step.objects.update(level=F("level") + 1), "the step has changed"),
     "a keepsake ahead": (lambda: Keepsake.objects.update(level=F("level") + 1), "another pass was faster"),
-    "a keepsake gone": (lambda: gone(Keepsake), "another pass was faster"),
+    "a keepsake gone": (make_all_keepsakes_gone, "another pass was faster"),
     "swept": (
         lambda: mark_for_destruction(StoredObject.objects.filter(state=State.PENDING), "orphan"),
         "a new frame was doomed",
@@ -66,7 +66,7 @@ STOPS: dict[str, tuple[Callable[[], object], str]] = {
 
 
 @pytest.mark.parametrize("level", [0, 1])
-@pytest.mark.parametrize("what", STOPS)
+@pytest.mark.parametrize("what", REFUSALS)
 def test_a_pass_is_refused_and_changes_nothing(
     what: str, level: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -74,20 +74,20 @@ def test_a_pass_is_refused_and_changes_nothing(
     fence = make_fence(run)
     for _pass in range(level):
         one_pass(run, fence)
-    happens, why = STOPS[what]
+    change, why = REFUSALS[what]
     objects = set(StoredObject.objects.remaining().values_list("pk", flat=True))
     events, due = Event.objects.count(), Run.objects.get().next_due_at
-    kept: list[tuple[Step, Keepsake]] = []
+    after_change: list[tuple[Step, Keepsake]] = []
 
     def hit(label: str) -> None:
         if label == "frames-made":
-            happens()
-            kept.append((Step.objects.get(), Keepsake.objects.get()))
+            change()
+            after_change.append((Step.objects.get(), Keepsake.objects.get()))
 
     monkeypatch.setattr(passes, "hit", hit)
     with pytest.raises(Refused, match=why):
         make_pass(fence, step_of(run), due=after(99))  # type: ignore[arg-type]
-    ((step, keepsake),) = kept
+    ((step, keepsake),) = after_change
     row = Step.objects.get()
     assert (row.level, row.state) == (step.level, step.state)
     now = Keepsake.objects.get()
@@ -97,7 +97,7 @@ def test_a_pass_is_refused_and_changes_nothing(
     assert Memory.objects.get().fate != Memory.Fate.ERASED
 
 
-def test_another_nights_consent_does_not_serve() -> None:
+def test_the_consent_of_another_run_does_not_count() -> None:
     run, other = make_run(1), make_run(1)
     Signature.objects.filter(procedures__run=run).update(withdrawn_at=timezone.now())
     assert Signature.objects.in_force().filter(procedures__run=other).exists()
@@ -105,7 +105,7 @@ def test_another_nights_consent_does_not_serve() -> None:
         one_pass(run, make_fence(run))
 
 
-def test_a_memory_that_is_kept_stays_beside_others_that_go() -> None:
+def test_a_protected_memory_is_not_erased_with_the_others() -> None:
     run = make_run(2)
     step = step_of(run)
     Memory.objects.filter(pk=step.memory_id).update(fate=Memory.Fate.PROTECTED)
@@ -113,7 +113,7 @@ def test_a_memory_that_is_kept_stays_beside_others_that_go() -> None:
         one_pass(run, make_fence(run))
 
 
-def test_a_memory_began_with_its_first_pass() -> None:
+def test_a_step_starts_with_its_first_pass() -> None:
     run = make_run(1)
     fence = make_fence(run)
     one_pass(run, fence)
@@ -123,13 +123,13 @@ def test_a_memory_began_with_its_first_pass() -> None:
     assert run.steps.get().started_at == began
 
 
-def test_nothing_is_stored_by_the_last_pass() -> None:
+def test_the_last_pass_stores_nothing() -> None:
     keepsake = keepsakes_of(step_of(make_run(1)))[0]
     last = passes.next_frame(keepsake, last=True)
     assert (last.picture, last.thumb, last.objects) == (None, None, [])
 
 
-def test_a_pass_moves_its_own_step_memory_and_keepsakes_alone() -> None:
+def test_a_pass_changes_only_its_own_step_memory_and_keepsakes() -> None:
     run, other = make_run(2), make_run(1)
     fence = make_fence(run)
     step = step_of(run)
@@ -147,7 +147,7 @@ def test_a_pass_moves_its_own_step_memory_and_keepsakes_alone() -> None:
         assert rows.count() == (0 if mine else 4)
 
 
-def test_words_stay_until_the_last_pass() -> None:
+def test_texts_of_a_memory_stay_until_the_last_pass() -> None:
     run = make_run(1)
     fence = make_fence(run)
     seals = StoredObject.objects.filter(role=StoredObject.Role.SEAL).exclude(pk=run.procedure.case_id)
@@ -160,7 +160,7 @@ def test_words_stay_until_the_last_pass() -> None:
     assert seals.remaining().count() == 0
 
 
-def test_a_step_fades_its_memory_and_the_copies_put_on_its_map() -> None:
+def test_a_step_fades_its_memory_and_the_copies_added_by_a_decision() -> None:
     run = make_run(2)
     first, second = run.steps.select_related("memory")
     case = run.procedure.case
@@ -170,19 +170,19 @@ def test_a_step_fades_its_memory_and_the_copies_put_on_its_map() -> None:
     childhood = make_memory(case, "Childhood", zone=Memory.Zone.CHILDHOOD)
     copies = {state: make_keepsake(childhood) for state in Hold.State}
     for state, copy in copies.items():
-        said = {} if state == Hold.State.OPEN else {"decided_at": timezone.now(), "reason": "clause"}
-        Hold.objects.create(step=first, keepsake=own, copy=copy, distance=0, state=state, **said)
+        decision = {} if state == Hold.State.OPEN else {"decided_at": timezone.now(), "reason": "clause"}
+        Hold.objects.create(step=first, keepsake=own, copy=copy, distance=0, state=state, **decision)
     make_keepsake(make_memory(make_case()))
     assert set(keepsakes_of(first)) == {own, copies[Hold.State.EXTENDED]}
     assert set(keepsakes_of(second)) == {Keepsake.objects.get(memory=second.memory)}
 
 
-def test_what_a_killed_worker_made_is_ended_before_another_is_made() -> None:
-    """Two noisy copies of one frame would average the noise away."""
+def test_frames_of_a_killed_worker_are_destroyed_before_new_ones_are_made() -> None:
+    """Otherwise the average of two frames with different noise would show more of the picture."""
     run, other = make_run(1), make_run(1)
-    step, its_step = step_of(run), step_of(other)
+    step, other_step = step_of(run), step_of(other)
     made = passes.next_frame(keepsakes_of(step)[0], last=False).objects
-    others = passes.next_frame(keepsakes_of(its_step)[0], last=False).objects
+    others = passes.next_frame(keepsakes_of(other_step)[0], last=False).objects
     fence = claim(run.pk)
     assert fence
     passes.clear_leftovers(fence, step, keepsakes_of(step))
@@ -194,7 +194,7 @@ def test_what_a_killed_worker_made_is_ended_before_another_is_made() -> None:
     assert read(picture)
 
 
-def test_a_keepsake_that_an_earlier_night_damaged_is_blank_before_its_memory_is() -> None:
+def test_a_keepsake_faded_by_an_earlier_run_is_gone_before_its_memory() -> None:
     run = make_run(1)
     fence = make_fence(run)
     for _pass in range(PASS_COUNT - 1):

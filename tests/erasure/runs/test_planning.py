@@ -1,4 +1,4 @@
-"""What a night needs before it may start, and what it starts with."""
+"""The conditions for starting a run, and the steps it starts with."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -18,7 +18,7 @@ from tests.factories import make_case, make_keepsake, make_memory, make_procedur
 
 pytestmark = pytest.mark.django_db
 
-BEFORE = "This procedure was started or canceled before."
+STARTED_OR_CANCELED = "This procedure was started or canceled before."
 NO_CONSENT = "The patient's consent is no longer in force."
 COOLING_OFF = "The patient is still within the time to think it over."
 MAP_CHANGED = "The map has changed since the patient signed."
@@ -27,7 +27,7 @@ MEMORIES_CHANGED = "The memories are no longer those on the signed map."
 
 @pytest.fixture
 def procedure() -> Procedure:
-    """A booked night over two memories to erase, beside one that is kept and one off the map."""
+    """A booked procedure with two targets, one protected memory and one off the map."""
     case = make_case()
     for day in (1, 2):
         make_keepsake(make_memory(case, f"Day {day}", f"2003-02-{day:02d}"))
@@ -36,8 +36,8 @@ def procedure() -> Procedure:
     return make_procedure(case)
 
 
-def refused(procedure: Procedure) -> str:
-    """Why the night does not start; the database is as if nobody had tried."""
+def refused_sentence(procedure: Procedure) -> str:
+    """Try to start the run. Returns why it is refused, and asserts that nothing was changed."""
     state = Procedure.objects.get(pk=procedure.pk).state
     with pytest.raises(CannotStart) as refusal:
         start_run(procedure.pk, by=None)
@@ -47,11 +47,11 @@ def refused(procedure: Procedure) -> str:
     return str(refusal.value)
 
 
-def test_a_night_starts_with_the_targets_of_its_case_newest_first(procedure: Procedure) -> None:
-    other, its_own = make_case(), make_case()
+def test_a_run_starts_with_the_targets_of_its_case_newest_first(procedure: Procedure) -> None:
+    other, third = make_case(), make_case()
     make_memory(other, "Of another case")
-    make_keepsake(make_memory(its_own, "Of another night"))
-    another_night = make_procedure(its_own)
+    make_keepsake(make_memory(third, "Of another night"))
+    another_procedure = make_procedure(third)
     run = start_run(procedure.pk, by=None)
     steps = list(Step.objects.filter(run=run).values_list("memory__number", "memory__case", "state"))
     assert steps == [(2, procedure.case_id, "waiting"), (1, procedure.case_id, "waiting")]
@@ -59,48 +59,48 @@ def test_a_night_starts_with_the_targets_of_its_case_newest_first(procedure: Pro
     assert Procedure.objects.get(pk=procedure.pk).state == Procedure.State.STARTED
     assert Case.objects.get(pk=procedure.case_id).stage == Case.Stage.RUNNING
     assert Case.objects.get(pk=other.pk).stage == Case.Stage.BRINGING
-    assert Procedure.objects.get(pk=another_night.pk).state == Procedure.State.BOOKED
-    assert Case.objects.get(pk=its_own.pk).stage == Case.Stage.BOOKED
+    assert Procedure.objects.get(pk=another_procedure.pk).state == Procedure.State.BOOKED
+    assert Case.objects.get(pk=third.pk).stage == Case.Stage.BOOKED
 
 
 @pytest.mark.parametrize("state", [state for state in Procedure.State if state != Procedure.State.BOOKED])
-def test_only_a_booked_night_starts(procedure: Procedure, state: str) -> None:
+def test_only_a_booked_procedure_is_started(procedure: Procedure, state: str) -> None:
     Procedure.objects.update(state=state)
-    assert refused(procedure) == BEFORE
+    assert refused_sentence(procedure) == STARTED_OR_CANCELED
 
 
-def test_a_night_is_started_once(procedure: Procedure) -> None:
+def test_a_procedure_is_started_once(procedure: Procedure) -> None:
     first = start_run(procedure.pk, by=None)
     Procedure.objects.update(state=Procedure.State.BOOKED)
     with pytest.raises(CannotStart) as refusal:
         start_run(procedure.pk, by=None)
-    assert str(refusal.value) == BEFORE
+    assert str(refusal.value) == STARTED_OR_CANCELED
     assert Run.objects.get() == first
 
 
 @pytest.mark.parametrize("ended", ["withdrawn_at", "superseded_at"])
-def test_a_night_does_not_start_without_a_consent_in_force(procedure: Procedure, ended: str) -> None:
+def test_a_run_does_not_start_without_a_consent_in_force(procedure: Procedure, ended: str) -> None:
     Signature.objects.filter(pk=procedure.consent_id).update(**{ended: timezone.now()})
-    assert refused(procedure) == NO_CONSENT
+    assert refused_sentence(procedure) == NO_CONSENT
 
 
-def test_a_night_does_not_start_in_cooling_off(procedure: Procedure, settings: LazySettings) -> None:
-    settings.LACUNA_COOLING_OFF_HOURS = 72
+def test_a_run_does_not_start_during_cooling_off(procedure: Procedure, settings: LazySettings) -> None:
     signature = Signature.objects.filter(pk=procedure.consent_id)
+    signature.update(cooling_off_hours=72)
     signature.update(signed_at=timezone.now() - timedelta(hours=72) + timedelta(minutes=5))
-    assert refused(procedure) == COOLING_OFF
+    assert refused_sentence(procedure) == COOLING_OFF
     signature.update(signed_at=timezone.now() - timedelta(hours=72))
     assert start_run(procedure.pk, by=None).expected_steps == 2
 
 
-def test_a_night_does_not_start_with_a_map_that_was_opened_again(procedure: Procedure) -> None:
+def test_a_run_does_not_start_with_an_unlocked_map(procedure: Procedure) -> None:
     LockedMap.objects.update(unlocked_at=timezone.now())
-    assert refused(procedure) == MAP_CHANGED
+    assert refused_sentence(procedure) == MAP_CHANGED
 
 
-def test_a_night_does_not_start_with_another_map_than_the_signed_one(procedure: Procedure) -> None:
+def test_a_run_does_not_start_with_another_map_than_the_signed_one(procedure: Procedure) -> None:
     Signature.objects.filter(pk=procedure.consent_id).update(map_digest="0" * 64)
-    assert refused(procedure) == MAP_CHANGED
+    assert refused_sentence(procedure) == MAP_CHANGED
 
 
 @pytest.mark.parametrize(
@@ -113,16 +113,16 @@ def test_a_night_does_not_start_with_another_map_than_the_signed_one(procedure: 
         pytest.param(lambda case: make_keepsake(Memory.objects.get(number=1)), id="a keepsake more"),
     ],
 )
-def test_a_night_does_not_start_with_memories_that_changed_after_signing(
+def test_a_run_does_not_start_if_memories_changed_after_the_signature(
     procedure: Procedure, change: Callable[[Case], object]
 ) -> None:
     change(procedure.case)
-    assert refused(procedure) == MEMORIES_CHANGED
+    assert refused_sentence(procedure) == MEMORIES_CHANGED
 
 
-def test_a_night_does_not_start_with_nothing_to_erase(procedure: Procedure) -> None:
+def test_a_run_does_not_start_without_a_target(procedure: Procedure) -> None:
     Memory.objects.update(fate=Memory.Fate.PROTECTED)
     digest = map_digest(map_body(procedure.case))
     LockedMap.objects.update(digest=digest)
     Signature.objects.filter(pk=procedure.consent_id).update(map_digest=digest)
-    assert refused(procedure) == "There is nothing on the map to erase."
+    assert refused_sentence(procedure) == "There is nothing on the map to erase."

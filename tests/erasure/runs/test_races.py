@@ -1,4 +1,4 @@
-"""E4: one winner between pause, protect, withdrawal, abort and the next pass, whatever the interleaving."""
+"""E4: a pause, protection, withdrawal or abort and the next pass have one winner in every interleaving."""
 
 import os
 import threading
@@ -25,21 +25,22 @@ from tests.factories import make_doctor, make_run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-Act = Callable[[Run, User], object]
+Action = Callable[[Run, User], object]
 
-ACTS: dict[str, Act] = {
+ACTIONS: dict[str, Action] = {
     "pause": lambda run, by: control.pause(run.pk, by=by),
     "protect": lambda run, by: control.protect(run.pk, run.steps.get().memory_id, by=by),
     "withdraw": lambda run, by: withdraw(run.procedure.case, by=run.procedure.case.patient),
     "abort": lambda run, by: control.abort(run.pk, by=by, reason="doubt"),
 }
-ROUNDS = int(os.environ.get("LACUNA_TEST_ROUNDS", "15"))  # of each of the four
-MOST_ROUNDS = max(200, ROUNDS)  # after so many, a side that has never won never will
-# Seconds that the pass waits for the act. It is nearer to its commit: without them it nearly always wins.
-HANDICAPS = (0, 0.001, 0.003, 0.006)
+ROUNDS = int(os.environ.get("LACUNA_TEST_ROUNDS", "15"))  # races of each of the four actions
+MOST_ROUNDS = max(200, ROUNDS)  # if one side has not won by then, there is no race
+# Seconds that the pass waits. Without them it nearly always wins, because less work is left before its
+# commit.
+HANDICAPS = (0, 0.001, 0.003, 0.006, 0.012, 0.025, 0.05)
 
 
-def in_a_thread(work: Callable[[], object]) -> threading.Thread:
+def start_thread(work: Callable[[], object]) -> threading.Thread:
     def body() -> None:
         try:
             with suppress(Refused):
@@ -52,27 +53,27 @@ def in_a_thread(work: Callable[[], object]) -> threading.Thread:
     return thread
 
 
-@pytest.mark.parametrize("act", ACTS)
-def test_either_the_pass_came_first_or_it_never_came(act: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Race ROUNDS times, and on until each side has won: where one always wins there was no race."""
+@pytest.mark.parametrize("action", ACTIONS)
+def test_the_pass_comes_before_the_action_or_not_at_all(action: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Race at least ROUNDS times and until each side has won, because otherwise there was no race."""
     doctor = make_doctor()
     winners: Counter[str] = Counter()
     run: Run | None = None
     while winners.total() < ROUNDS or len(winners) < 2:
         assert winners.total() < MOST_ROUNDS, f"one side always won: {winners}"
-        if run is None or act != "pause" or run.steps.get().level >= 8:
+        if run is None or action != "pause" or run.steps.get().level >= 8:
             run = make_run(memories=1)
         handicap = HANDICAPS[winners.total() % len(HANDICAPS)]
-        winners["pass" if race(run, act, doctor, handicap, monkeypatch) else act] += 1
-        if act == "pause":
+        winners["pass" if race(run, action, doctor, handicap, monkeypatch) else action] += 1
+        if action == "pause":
             control.resume(run.pk, by=doctor)
-    assert winners.keys() == {"pass", act}
+    assert winners.keys() == {"pass", action}
 
 
-def race(run: Run, act: str, doctor: User, handicap: float, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Let a pass that has its frame ready and `act` go for the lock at once; check that one order is told.
+def race(run: Run, action: str, doctor: User, handicap: float, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Race a pass that has made its frame against `action`, and assert that the events show one order.
 
-    Return whether the pass was first. `handicap`: seconds that the pass waits.
+    Returns whether the pass was first. handicap: seconds that the pass waits.
     """
     fence = claim(run.pk)
     step = next_step(run.pk)
@@ -90,14 +91,14 @@ def race(run: Run, act: str, doctor: User, handicap: float, monkeypatch: pytest.
 
     monkeypatch.setattr(passes, "hit", hit)
 
-    def act_now() -> None:
+    def do_action() -> None:
         connection.ensure_connection()
         barrier.wait()
-        ACTS[act](run, doctor)
+        ACTIONS[action](run, doctor)
 
     threads = [
-        in_a_thread(lambda: make_pass(fence, step, due=run.next_due_at)),
-        in_a_thread(act_now),
+        start_thread(lambda: make_pass(fence, step, due=run.next_due_at)),
+        start_thread(do_action),
     ]
     for thread in threads:
         thread.join(timeout=60)
@@ -108,23 +109,25 @@ def race(run: Run, act: str, doctor: User, handicap: float, monkeypatch: pytest.
     now = Keepsake.objects.select_related("picture").get(pk=keepsake.pk)
     assert now.picture
     later = Event.objects.filter(run=run, seq__gt=last_seq).order_by("seq")
-    news = list(later.values_list("kind", flat=True))
-    told = [kind for kind in news if kind == "pass"]
+    kinds_after = list(later.values_list("kind", flat=True))
+    passes_after = [kind for kind in kinds_after if kind == "pass"]
     pending = StoredObject.objects.filter(keepsake=keepsake, state=StoredObject.State.PENDING)
-    assert not pending.exists(), "a frame that was computed in vain lives on"
-    if told:
+    assert not pending.exists(), "an unused frame is left"
+    if passes_after:
         assert (after.level, now.level) == (level + 1, level + 1)
-        assert news.index("pass") < len(news) - 1, "the pass is told after what should have stopped it"
+        assert kinds_after.index("pass") < len(kinds_after) - 1, (
+            "the pass comes after the action that should have stopped it"
+        )
         assert read(now.picture) != before
     else:
         assert (after.level, now.level) == (level, level)
         assert read(now.picture) == before
-    check_won(run, step, act)
-    return bool(told)
+    check_effect(run, step, action)
+    return bool(passes_after)
 
 
-def check_won(run: Run, step: Step, act: str) -> None:
-    """Whichever was first, the act took effect."""
+def check_effect(run: Run, step: Step, action: str) -> None:
+    """Assert that the action took effect, whichever was first."""
     run.refresh_from_db()
     states = {
         "pause": Run.State.PAUSED,
@@ -132,8 +135,8 @@ def check_won(run: Run, step: Step, act: str) -> None:
         "withdraw": Run.State.STOPPING,
         "abort": Run.State.STOPPING,
     }
-    assert run.state == states[act]
-    if act == "protect":
+    assert run.state == states[action]
+    if action == "protect":
         assert Memory.objects.get(pk=step.memory_id).fate == Memory.Fate.PROTECTED
 
 

@@ -1,4 +1,4 @@
-"""How a person stands to a night, and what an offer to take it over gives them."""
+"""The relations of a person to a run, and what an offer of a handover adds."""
 
 from uuid import UUID, uuid4
 
@@ -17,25 +17,25 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def relations_to(user: User, ids: dict[str, UUID]) -> frozenset[str]:
     standing = standing_in(user, ids)
     assert standing
-    return standing.relations
+    return standing.relations - {"consented"}  # everybody has it until the consent is taken back
 
 
-def test_a_night_is_offered_to_whom_it_was_offered_and_as_long_as_it_is() -> None:
+def test_the_relation_offered_lasts_as_long_as_the_offer() -> None:
     run, other_run = make_run(1), make_run(1)
-    asked, colleague = make_technician(), make_technician()
+    invited, colleague = make_technician(), make_technician()
     giver = technician_of(run)
     assert relations_to(giver, {"run": run.pk}) == {"assigned"}
-    assert relations_to(asked, {"run": run.pk}) == frozenset()
-    handover.offer(run.pk, asked.pk, by=giver)
-    assert relations_to(asked, {"run": run.pk}) == {"offered"}
-    assert relations_to(asked, {"run": other_run.pk}) == frozenset()
+    assert relations_to(invited, {"run": run.pk}) == frozenset()
+    handover.offer(run.pk, invited.pk, by=giver)
+    assert relations_to(invited, {"run": run.pk}) == {"offered"}
+    assert relations_to(invited, {"run": other_run.pk}) == frozenset()
     assert relations_to(colleague, {"run": run.pk}) == frozenset()
-    handover.decline(run.pk, by=asked)
+    handover.decline(run.pk, by=invited)
     assert Handover.objects.get().state == Handover.State.DECLINED
-    assert relations_to(asked, {"run": run.pk}) == frozenset()
+    assert relations_to(invited, {"run": run.pk}) == frozenset()
 
 
-def test_a_procedure_stands_as_its_case_does() -> None:
+def test_the_relations_to_a_procedure_are_those_to_its_case() -> None:
     run, other_run = make_run(1), make_run(1)
     technician = technician_of(run)
     assert relations_to(technician, {"procedure": run.procedure_id}) == {"assigned"}
@@ -43,5 +43,5 @@ def test_a_procedure_stands_as_its_case_does() -> None:
 
 
 @pytest.mark.parametrize("keyword", ["run", "procedure"])
-def test_what_does_not_exist_is_nobodys(keyword: str) -> None:
+def test_there_are_no_relations_to_an_unknown_object(keyword: str) -> None:
     assert standing_in(make_technician(), {keyword: uuid4()}) is None

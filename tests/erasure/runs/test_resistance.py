@@ -1,4 +1,4 @@
-"""Copies off the map: what holds a memory, who decides on a copy, and what the patient must have allowed."""
+"""Copies off the map: when a memory is held, who decides, and what needs the patient's prior consent."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -19,7 +19,7 @@ from patients.consent.models import Signature
 from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory
 from patients.vault.configured import key_store
-from tests.erasure.runs.nights import acts, doctor_of, kinds
+from tests.erasure.runs.nights import actors_of, doctor_of, event_kinds
 from tests.factories import jpeg, make_case, make_doctor, make_keepsake, make_memory, make_run
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -29,7 +29,7 @@ DECIDED = "This has been decided already."
 
 
 def make_held(copies: int = 1) -> Run:
-    """A night whose only memory is held, because its photo lies in `copies` childhood memories too."""
+    """A run whose only memory is held, because `copies` childhood memories have its photo too."""
     case, picture = make_case(), jpeg()
     make_keepsake(make_memory(case, "The target"), picture)
     for number in range(copies):
@@ -56,21 +56,21 @@ def is_open(item: Hold) -> bool:
     return (row.state, row.decided_by, row.decided_at, row.reason) == (Hold.State.OPEN, None, None, "")
 
 
-def test_a_copy_is_not_erased_unless_the_patient_allowed_it() -> None:
+def test_a_copy_is_not_erased_without_the_patients_consent() -> None:
     run = make_held()
     Signature.objects.filter(pk=run.procedure.consent_id).update(may_extend=False)
     item = Hold.objects.get()
     with pytest.raises(ValueError, match=f"^{NOT_ALLOWED}$"):
         decide_on(run, item, extend=True, reason="patient-asked")
     assert is_open(item)
-    assert acts(run, "resistance.extended") == []
+    assert actors_of(run, "resistance.extended") == []
     decide_on(run, item, extend=False)
     assert not advance(run.pk)
     assert Keepsake.objects.get(pk=item.copy_id).gone_at is None
     assert Keepsake.objects.get(pk=item.keepsake_id).gone_at is not None
 
 
-def test_a_copy_is_erased_with_its_memory_where_the_patient_allowed_it() -> None:
+def test_a_copy_is_erased_with_its_memory_if_the_patient_consented() -> None:
     run = make_held()
     item = decide_on(run, Hold.objects.get(), extend=True, reason="clause")
     assert (item.state, item.decided_by, item.reason) == (Hold.State.EXTENDED, doctor_of(run), "clause")
@@ -81,7 +81,7 @@ def test_a_copy_is_erased_with_its_memory_where_the_patient_allowed_it() -> None
 
 
 @pytest.mark.parametrize(("reason", "outcome"), [("childhood", "partial"), ("not-a-copy", "complete")])
-def test_a_night_that_spared_a_copy_is_partial(reason: str, outcome: str) -> None:
+def test_a_run_that_spared_a_copy_is_partial(reason: str, outcome: str) -> None:
     run = make_held()
     decide_on(run, Hold.objects.get(), reason=reason)
     assert not advance(run.pk)
@@ -92,7 +92,7 @@ def test_a_night_that_spared_a_copy_is_partial(reason: str, outcome: str) -> Non
     assert run.certificate.statement["outcome"] == outcome
 
 
-def test_the_outcome_of_a_night_is_not_that_of_another() -> None:
+def test_the_outcome_of_a_run_does_not_depend_on_other_runs() -> None:
     spared, other = make_held(), make_run(memories=1)
     decide_on(spared, Hold.objects.get())
     assert (outcome_of(spared), outcome_of(other)) == ("partial", "complete")
@@ -111,10 +111,10 @@ def test_a_decision_is_made_once() -> None:
         decide_on(run, item, extend=True, reason="clause")
     row = Hold.objects.get()
     assert (row.state, row.reason) == (Hold.State.SPARED, "childhood")
-    assert acts(run, "resistance.extended") == []
+    assert actors_of(run, "resistance.extended") == []
 
 
-def test_nothing_is_decided_after_the_night() -> None:
+def test_nothing_is_decided_after_the_end_of_the_run() -> None:
     run = make_held()
     Run.objects.update(state=Run.State.FINISHED, outcome="stopped", finished_at=timezone.now())
     item = Hold.objects.get()
@@ -137,7 +137,7 @@ def test_a_reason_fits_its_decision(extend: bool, reason: str) -> None:
     assert is_open(Hold.objects.get())
 
 
-def test_in_doubt_nothing_is_erased() -> None:
+def test_a_decision_in_doubt_spares_the_memory_and_all_its_copies() -> None:
     run = make_held(copies=2)
     first, second = Hold.objects.order_by("found_at", "pk")
     decide_on(run, first, reason="doubt")
@@ -146,9 +146,9 @@ def test_in_doubt_nothing_is_erased() -> None:
     assert step.memory.fate == Memory.Fate.PROTECTED
     second.refresh_from_db()
     assert (second.state, second.reason, second.decided_by) == (Hold.State.SPARED, "doubt", doctor_of(run))
-    assert acts(run, "resistance.spared") == [f"user:{doctor_of(run).pk}"] * 2
-    assert acts(run, "memory.protected") == [f"user:{doctor_of(run).pk}"]
-    assert kinds(run)[-4:] == ["decided", "decided", "protected", "doctor-acknowledged"]
+    assert actors_of(run, "resistance.spared") == [f"user:{doctor_of(run).pk}"] * 2
+    assert actors_of(run, "memory.protected") == [f"user:{doctor_of(run).pk}"]
+    assert event_kinds(run)[-4:] == ["decided", "decided", "protected", "doctor-acknowledged"]
     assert not advance(run.pk)
     run.refresh_from_db()
     assert (run.state, run.outcome) == (Run.State.FINISHED, Run.Outcome.PARTIAL)
@@ -156,7 +156,7 @@ def test_in_doubt_nothing_is_erased() -> None:
     assert run.certificate.statement["remains"]["spared"] == [{"number": 1, "because": "doubt", "passes": 0}]
 
 
-def test_a_copy_in_a_memory_that_is_kept_is_never_put_on_the_map() -> None:
+def test_a_copy_in_a_protected_memory_is_never_added_to_the_map() -> None:
     case, picture = make_case(), jpeg()
     make_keepsake(make_memory(case, "The target"), picture)
     make_keepsake(make_memory(case, "Kept", "2003-01-01", fate=Memory.Fate.PROTECTED), picture)
@@ -173,7 +173,7 @@ def test_a_copy_in_a_memory_that_is_kept_is_never_put_on_the_map() -> None:
     assert decide_on(run, item, reason="kept").state == Hold.State.SPARED
 
 
-def test_a_copy_of_a_memory_that_is_kept_by_now_stays_too() -> None:
+def test_a_copy_of_a_memory_protected_meanwhile_is_spared() -> None:
     run = make_held()
     control.protect(run.pk, run.steps.get().memory_id, by=run.procedure.case.patient)
     item = Hold.objects.get()
@@ -182,11 +182,11 @@ def test_a_copy_of_a_memory_that_is_kept_by_now_stays_too() -> None:
     item = open_hold(run, item.pk)
     assert consequence(item, extend=False, reason="doubt").startswith("Memory 1 is kept by now.")
     decide_on(run, item, reason="doubt")
-    assert Step.objects.get().spared_because == "protected", "kept once, and for the first reason"
-    assert len(acts(run, "memory.protected")) == 1
+    assert Step.objects.get().spared_because == "protected", "the first reason stays"
+    assert len(actors_of(run, "memory.protected")) == 1
 
 
-def test_nothing_is_decided_while_the_night_is_stopped() -> None:
+def test_nothing_is_decided_while_the_run_is_stopping() -> None:
     run = make_held()
     control.abort(run.pk, by=doctor_of(run), reason="doubt")
     with pytest.raises(NotNow, match=r"^This session is being stopped\.$"):
@@ -195,7 +195,7 @@ def test_nothing_is_decided_while_the_night_is_stopped() -> None:
 
 
 @pytest.mark.parametrize(
-    ("extend", "reason", "follows"),
+    ("extend", "reason", "sentence"),
     [
         (True, "clause", "Memory 1 and the copy in childhood are erased tonight."),
         (
@@ -211,20 +211,20 @@ def test_nothing_is_decided_while_the_night_is_stopped() -> None:
         (False, "doubt", "Memory 1 and the copy in childhood stay; the night is then partial."),
     ],
 )
-def test_what_is_said_to_follow_does_follow(extend: bool, reason: str, follows: str) -> None:
+def test_the_stated_consequence_of_a_decision_is_true(extend: bool, reason: str, sentence: str) -> None:
     run = make_held()
     item = open_hold(run, Hold.objects.get().pk)
-    assert consequence(item, extend=extend, reason=reason) == follows
+    assert consequence(item, extend=extend, reason=reason) == sentence
     decide_on(run, item, extend=extend, reason=reason)
     assert not advance(run.pk)
     run.refresh_from_db()
     own, copy = Keepsake.objects.get(pk=item.keepsake_id), Keepsake.objects.get(pk=item.copy_id)
-    assert (own.gone_at is not None) == ("Memory 1 is erased" in follows or "are erased" in follows)
-    assert (copy.gone_at is not None) == ("are erased" in follows)
-    assert (run.outcome == Run.Outcome.PARTIAL) == ("partial" in follows)
+    assert (own.gone_at is not None) == ("Memory 1 is erased" in sentence or "are erased" in sentence)
+    assert (copy.gone_at is not None) == ("are erased" in sentence)
+    assert (run.outcome == Run.Outcome.PARTIAL) == ("partial" in sentence)
 
 
-def test_what_follows_waits_for_the_other_copies() -> None:
+def test_the_consequence_mentions_other_undecided_copies() -> None:
     run = make_held(copies=2)
     item = open_hold(run, Hold.objects.order_by("pk")[0].pk)
     assert consequence(item, extend=False, reason="childhood").endswith(
@@ -239,7 +239,7 @@ def test_a_decision_needs_a_reason_that_is_known() -> None:
     assert is_open(Hold.objects.get())
 
 
-def test_a_hold_is_decided_on_in_its_own_night() -> None:
+def test_a_hold_is_decided_only_in_its_own_run() -> None:
     run, other = make_held(), make_run(memories=1)
     item = Hold.objects.get()
     with pytest.raises(Hold.DoesNotExist):
@@ -271,19 +271,19 @@ def test_a_memory_waits_until_all_of_its_copies_are_decided_on() -> None:
     call.refresh_from_db()
     assert call.acknowledged_at is None
     due = Run.objects.get(pk=run.pk).next_due_at
-    its_due = Run.objects.get(pk=other.pk).next_due_at
+    other_due = Run.objects.get(pk=other.pk).next_due_at
     decide_on(run, second)
-    assert Run.objects.get(pk=other.pk).next_due_at == its_due
+    assert Run.objects.get(pk=other.pk).next_due_at == other_due
     assert Step.objects.get(run=run).state == Step.State.WAITING
     assert Run.objects.get(pk=run.pk).next_due_at > due
     call.refresh_from_db()
     assert call.acknowledged_by == doctor_of(run)
-    assert kinds(run)[-2:] == ["decided", "doctor-acknowledged"]
+    assert event_kinds(run)[-2:] == ["decided", "doctor-acknowledged"]
     assert Step.objects.get(run=other).state == Step.State.HELD
     assert DoctorCall.objects.get(run=other).acknowledged_at is None
 
 
-def test_what_was_decided_holds_its_memory_no_more() -> None:
+def test_a_decided_copy_does_not_hold_its_memory_again() -> None:
     run = make_held()
     decide_on(run, Hold.objects.get())
     step = run.steps.get()
@@ -291,17 +291,17 @@ def test_what_was_decided_holds_its_memory_no_more() -> None:
     assert len(found) == 1
     assert not hold(make_fence(run), step, found)
     assert Step.objects.get(run=run).state == Step.State.WAITING
-    assert acts(run, "resistance.found") == ["system:worker"]
+    assert actors_of(run, "resistance.found") == ["system:worker"]
 
 
-def test_a_memory_that_was_protected_while_it_was_held_stays_kept() -> None:
+def test_a_memory_protected_while_held_stays_protected() -> None:
     run = make_held()
     control.protect(run.pk, run.steps.get().memory_id, by=run.procedure.case.patient)
     decide_on(run, Hold.objects.get())
     assert Step.objects.get(run=run).state == Step.State.SPARED
 
 
-def test_each_memory_is_held_for_itself() -> None:
+def test_each_memory_has_its_own_hold() -> None:
     case, picture = make_case(), jpeg()
     for number in (1, 2):
         make_keepsake(make_memory(case, f"Target {number}", f"2003-02-{number:02d}"), picture)
@@ -317,7 +317,7 @@ def test_each_memory_is_held_for_itself() -> None:
 
 
 @pytest.mark.parametrize("whose", ["its own", "the copy's"])
-def test_a_keepsake_whose_words_are_gone_is_like_nothing(whose: str) -> None:
+def test_a_keepsake_without_its_key_has_no_copies(whose: str) -> None:
     case, picture = make_case(), jpeg()
     own = make_keepsake(make_memory(case, "The target"), picture)
     copy = make_keepsake(make_memory(case, "Childhood", zone=Memory.Zone.CHILDHOOD), picture)
@@ -327,16 +327,16 @@ def test_a_keepsake_whose_words_are_gone_is_like_nothing(whose: str) -> None:
     assert copies_off_the_map(run.steps.get()) == []
 
 
-def likeness_in(run: Run) -> tuple[Step, list[Likeness]]:
+def make_likeness_of(run: Run) -> tuple[Step, list[Likeness]]:
     step = Step.objects.select_related("memory").get(run=run)
     copy = make_keepsake(make_memory(run.procedure.case, "Childhood", zone=Memory.Zone.CHILDHOOD))
     return step, [Likeness(Keepsake.objects.get(memory=step.memory), copy, 0)]
 
 
 @pytest.mark.parametrize("why", ["paused", "fenced off", "lease over"])
-def test_a_worker_that_may_not_work_holds_nothing(why: str) -> None:
+def test_a_worker_that_lost_the_run_makes_no_hold(why: str) -> None:
     run = make_run(memories=1)
-    step, found = likeness_in(run)
+    step, found = make_likeness_of(run)
     fence = make_fence(run)
     if why == "paused":
         control.pause(run.pk, by=None)
@@ -349,8 +349,8 @@ def test_a_worker_that_may_not_work_holds_nothing(why: str) -> None:
     assert Step.objects.get(pk=step.pk).state == Step.State.WAITING
 
 
-def make_likeness(case: Case, picture: bytes) -> dict[str, Keepsake]:
-    """The same photo in every place of a case where it could lie."""
+def make_same_photo_everywhere(case: Case, picture: bytes) -> dict[str, Keepsake]:
+    """Keepsakes with the same photo in every kind of memory of a case."""
     return {
         "the target": make_keepsake(make_memory(case, "The target"), picture),
         "another target": make_keepsake(make_memory(case, "Another target"), picture),
@@ -360,18 +360,20 @@ def make_likeness(case: Case, picture: bytes) -> dict[str, Keepsake]:
     }
 
 
-def test_copies_are_looked_for_in_all_of_the_case_that_stays() -> None:
+def test_copies_are_searched_in_all_memories_of_the_case_that_stay() -> None:
     case, picture = make_case(), jpeg()
-    lies = make_likeness(case, picture)
-    beside = make_keepsake(lies["the target"].memory, picture)
-    removed = make_keepsake(lies["the target"].memory, picture)
-    make_likeness(make_case(), picture)
-    Keepsake.objects.filter(pk__in=[lies["gone"].pk, removed.pk]).update(
+    copies_by_place = make_same_photo_everywhere(case, picture)
+    beside = make_keepsake(copies_by_place["the target"].memory, picture)
+    removed = make_keepsake(copies_by_place["the target"].memory, picture)
+    make_same_photo_everywhere(make_case(), picture)
+    Keepsake.objects.filter(pk__in=[copies_by_place["gone"].pk, removed.pk]).update(
         picture=None, thumb=None, gone_at=timezone.now()
     )
     run = make_run(memories=0, case=case)
-    step = Step.objects.get(run=run, memory=lies["the target"].memory)
+    step = Step.objects.get(run=run, memory=copies_by_place["the target"].memory)
     found = {(item.keepsake, item.copy) for item in copies_off_the_map(step)}
     assert found == {
-        (own, copy) for own in (lies["the target"], beside) for copy in (lies["protected"], lies["childhood"])
+        (own, copy)
+        for own in (copies_by_place["the target"], beside)
+        for copy in (copies_by_place["protected"], copies_by_place["childhood"])
     }

@@ -1,11 +1,9 @@
-"""A safe word stands until a doctor who has spoken with the patient lifts it, whatever else is done."""
+"""A safe word stands until a doctor, who has spoken with the patient, lifts it. No other action ends it."""
 
 from collections.abc import Callable
 
 import pytest
-from django.conf import LazySettings
-from django.db import IntegrityError, connection, transaction
-from django.db.migrations.executor import MigrationExecutor
+from django.db import IntegrityError, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -19,21 +17,30 @@ from erasure.runs.run_actions import NotNow
 from erasure.session.safe_words import what_was_said
 from patients.vault.configured import key_store
 from patients.vault.keys import KeyGone
-from tests.erasure.runs.nights import acts, doctor_of, kinds, overdue, technician_of, unattended
+from tests.configuration import configure
+from tests.erasure.runs.nights import (
+    actors_of,
+    doctor_of,
+    event_kinds,
+    leave_unattended,
+    make_check_overdue,
+    technician_of,
+)
 from tests.factories import make_doctor, make_run, make_technician, make_user
+from tests.schema import Schema
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 WORDS = "She said: go on, but slower."
-STANDS = r"^The safe word was said\. Only a doctor lets the night go on"
+SAFE_WORD_SAID = r"^The safe word was said\. Only a doctor lets the night go on"
 
 
 def patient_of(run: Run) -> User:
     return run.procedure.case.patient
 
 
-def said(run: Run) -> Run:
-    """The night after its patient said the safe word."""
+def say_safe_word(run: Run) -> Run:
+    """Say the safe word as the patient. Returns the run with its new state."""
     assert control.safe_word(run.pk, by=patient_of(run)).changed
     return Run.objects.select_related("procedure__case").get(pk=run.pk)
 
@@ -43,12 +50,12 @@ def lift(run: Run, by: User, words: str = WORDS) -> bool:
 
 
 @pytest.mark.parametrize("who", ["technician", "doctor", "doctor in charge", "patient"])
-def test_nobody_resumes_by_a_press_while_a_safe_word_stands(who: str) -> None:
-    run = said(make_run(1))
+def test_a_run_is_not_resumed_while_a_safe_word_stands(who: str) -> None:
+    run = say_safe_word(make_run(1))
     by = {"technician": technician_of, "patient": patient_of}.get(who, doctor_of)(run)
     if who == "doctor in charge":
         handover.take_over(run.pk, by=by)
-    with pytest.raises(NotNow, match=STANDS):
+    with pytest.raises(NotNow, match=SAFE_WORD_SAID):
         control.resume(run.pk, by=by, patient_agrees=True)
     row = Run.objects.get()
     assert (row.state, row.why, row.safe_word) == (
@@ -59,35 +66,35 @@ def test_nobody_resumes_by_a_press_while_a_safe_word_stands(who: str) -> None:
 
 
 @pytest.mark.parametrize("who", ["technician", "stranger", "patient who is a doctor"])
-def test_only_a_doctor_lifts_it(who: str) -> None:
-    run = said(make_run(1))
-    by = {"technician": technician_of(run), "stranger": make_user()}.get(who, patient_of(run))
-    if by == patient_of(run):
-        by.grants.create(role=Role.DOCTOR)
-        by = User.objects.get(pk=by.pk)
-    with pytest.raises(NotNow, match=STANDS):
+def test_only_a_doctor_can_lift_a_safe_word(who: str) -> None:
+    run = say_safe_word(make_run(1))
+    by = {"technician": technician_of(run), "stranger": make_user()}.get(who)
+    if by is None:
+        patient_of(run).grants.create(role=Role.DOCTOR)
+        by = User.objects.get(pk=patient_of(run).pk)
+    with pytest.raises(NotNow, match=SAFE_WORD_SAID):
         lift(run, by)
     assert Run.objects.get().safe_word is not None
-    assert acts(run, "run.safe-word-lifted") == []
+    assert actors_of(run, "run.safe-word-lifted") == []
 
 
 @pytest.mark.parametrize("words", ["", "  \n ", "x" * 2001])
-def test_a_doctor_writes_what_was_said(words: str) -> None:
-    run = said(make_run(1))
+def test_lifting_needs_a_text_of_what_was_said(words: str) -> None:
+    run = say_safe_word(make_run(1))
     with pytest.raises(ValueError, match=r"^Write what the patient said\."):
         lift(run, doctor_of(run), words)
     assert (Run.objects.get().state, SafeWord.objects.get().lifted_at) == (Run.State.PAUSED, None)
 
 
-def test_a_doctor_who_writes_it_lets_the_night_go_on_and_the_log_holds_ids_only() -> None:
-    run, other = said(make_run(1)), said(make_run(1))
+def test_lifting_resumes_the_run_and_the_log_contains_only_ids() -> None:
+    run, other = say_safe_word(make_run(1)), say_safe_word(make_run(1))
     doctor = doctor_of(run)
     assert lift(run, doctor, f" {WORDS} ")
     row, word = Run.objects.get(pk=run.pk), SafeWord.objects.get(run=run)
     assert (row.state, row.why, row.held_by, row.safe_word) == (Run.State.RUNNING, "", None, None)
     assert row.paused_seconds > 0
     assert (word.said_by, word.lifted_by, word.read().words) == (patient_of(run), doctor, WORDS)
-    assert kinds(run)[-2:] == ["doctor-acknowledged", "resumed"]
+    assert event_kinds(run)[-2:] == ["doctor-acknowledged", "resumed"]
     assert Event.objects.get(run=run, kind="resumed").data == {
         "by": str(doctor.pk),
         "safe_word": str(word.pk),
@@ -105,8 +112,8 @@ def test_a_doctor_who_writes_it_lets_the_night_go_on_and_the_log_holds_ids_only(
     assert not lift(run, doctor), "a second press changes nothing"
 
 
-def test_what_was_said_is_for_the_patient_and_doctors_until_the_key_is_gone() -> None:
-    run = said(make_run(1))
+def test_only_the_patient_and_doctors_read_what_was_said_until_its_key_is_destroyed() -> None:
+    run = say_safe_word(make_run(1))
     lift(run, doctor_of(run))
     for reader in (patient_of(run), doctor_of(run), make_doctor()):
         assert [one.words for one in what_was_said(run, reader)] == [WORDS]
@@ -120,15 +127,15 @@ def test_what_was_said_is_for_the_patient_and_doctors_until_the_key_is_gone() ->
     assert run.procedure.case_id not in set(key_store().ids())
 
 
-def test_a_safe_word_survives_an_abort_that_was_begun_and_left() -> None:
-    run = said(make_run(1))
+def test_a_safe_word_survives_an_abandoned_abort() -> None:
+    run = say_safe_word(make_run(1))
     assert not control.pause(run.pk, by=technician_of(run), why=Run.Why.ABORT).changed
-    with pytest.raises(NotNow, match=STANDS):
+    with pytest.raises(NotNow, match=SAFE_WORD_SAID):
         control.resume(run.pk, by=technician_of(run))
 
 
-def test_otherwise_the_night_ends_because_of_the_safe_word() -> None:
-    run = said(make_run(2))
+def test_an_abort_after_a_safe_word_has_the_safe_word_as_its_reason() -> None:
+    run = say_safe_word(make_run(2))
     assert control.abort(run.pk, by=technician_of(run), reason="patient-asked").changed
     with pytest.raises(NotNow, match=r"^This session is being stopped\.$"):
         lift(run, doctor_of(run))
@@ -140,7 +147,7 @@ def test_otherwise_the_night_ends_because_of_the_safe_word() -> None:
         lift(run, doctor_of(run))
 
 
-def test_a_doctor_lifts_nothing_where_none_was_said() -> None:
+def test_without_a_safe_word_nothing_is_lifted() -> None:
     run = make_run(1)
     assert not lift(run, doctor_of(run))
     control.pause(run.pk, by=technician_of(run))
@@ -149,24 +156,24 @@ def test_a_doctor_lifts_nothing_where_none_was_said() -> None:
     assert Run.objects.get().state == Run.State.PAUSED
 
 
-def test_a_doctor_who_has_not_taken_over_lifts_nothing_from_one_who_has() -> None:
-    run, in_charge = said(make_run(1)), make_doctor()
+def test_after_a_takeover_only_that_doctor_can_lift_a_safe_word() -> None:
+    run, in_charge = say_safe_word(make_run(1)), make_doctor()
     handover.take_over(run.pk, by=in_charge)
     with pytest.raises(NotNow, match="has taken over"):
         lift(run, doctor_of(run))
     assert lift(run, in_charge)
 
 
-def test_a_night_nobody_answers_for_is_not_lifted() -> None:
-    run = said(make_run(1))
+def test_a_safe_word_is_not_lifted_without_a_responsible_person() -> None:
+    run = say_safe_word(make_run(1))
     Run.objects.update(responsible=None)
     with pytest.raises(NotNow, match=r"^Nobody answers for this night"):
         lift(run, doctor_of(run))
     assert (SafeWord.objects.get().lifted_at, bytes(SafeWord.objects.get().sealed)) == (None, b"")
 
 
-def test_the_database_lets_no_night_run_against_a_safe_word() -> None:
-    run = said(make_run(1))
+def test_the_database_refuses_a_running_run_with_a_safe_word() -> None:
+    run = say_safe_word(make_run(1))
     with pytest.raises(IntegrityError), transaction.atomic():
         Run.objects.filter(pk=run.pk).update(state=Run.State.RUNNING)
     with pytest.raises(IntegrityError), transaction.atomic():
@@ -175,7 +182,7 @@ def test_the_database_lets_no_night_run_against_a_safe_word() -> None:
         SafeWord.objects.update(lifted_by=doctor_of(run))
 
 
-def test_the_patients_pause_is_lifted_by_who_says_that_they_agree() -> None:
+def test_a_pause_of_the_patient_ends_only_if_the_patient_agrees() -> None:
     run = make_run(1)
     control.pause(run.pk, by=technician_of(run))
     control.pause(run.pk, by=patient_of(run), why=Run.Why.PATIENT)
@@ -186,15 +193,13 @@ def test_the_patients_pause_is_lifted_by_who_says_that_they_agree() -> None:
     assert control.resume(run.pk, by=technician_of(run), patient_agrees=True).changed
 
 
-def test_after_a_missed_check_the_night_goes_on_by_who_is_with_the_patient(
-    settings: LazySettings,
-) -> None:
-    settings.LACUNA_PRESENCE_CHECK_MINUTES = 20
+def test_after_a_missed_check_only_an_attending_person_can_resume() -> None:
+    configure(presence_minutes=20)
     run = make_run(1)
     doctor = doctor_of(run)
-    unattended(run)
+    leave_unattended(run)
     assert presence.ask_due() == 1
-    overdue(run)
+    make_check_overdue(run)
     assert presence.miss_due() == 1
     with pytest.raises(NotNow, match=r"^Nobody of the team has answered\."):
         control.resume(run.pk, by=doctor)
@@ -203,39 +208,36 @@ def test_after_a_missed_check_the_night_goes_on_by_who_is_with_the_patient(
     assert control.resume(run.pk, by=doctor).changed
 
 
-def test_a_technician_who_shows_themselves_after_a_miss_is_enough(settings: LazySettings) -> None:
-    settings.LACUNA_PRESENCE_CHECK_MINUTES = 20
+def test_after_a_missed_check_any_action_of_the_technician_allows_resuming() -> None:
+    configure(presence_minutes=20)
     run = make_run(1)
-    unattended(run)
+    leave_unattended(run)
     presence.ask_due()
-    overdue(run)
+    make_check_overdue(run)
     presence.miss_due()
     control.call_doctor(run.pk, by=technician_of(run))
     handover.offer(run.pk, make_technician().pk, by=technician_of(run))
     assert control.resume(run.pk, by=doctor_of(run)).changed
 
 
-def test_a_safe_word_that_was_said_before_it_could_stand_stands_now() -> None:
+def test_the_migration_makes_earlier_safe_words_stand(schema: Schema) -> None:
     runs = [make_run(1) for _night in range(3)]
     standing, lifted, staff = runs
     for run in (standing, lifted):
-        said(run)
+        say_safe_word(run)
     lift(lifted, doctor_of(lifted))
     for run in (lifted, staff):
         control.pause(run.pk, by=technician_of(run))
-    # Begun to be aborted, as the code before would have written it over the reason.
+    # As the earlier code did when an abort was begun: it replaced the reason.
     Run.objects.filter(pk=standing.pk).update(why=Run.Why.ABORT)
-    try:
-        MigrationExecutor(connection).migrate([("erasure", "0004_certificates_have_numbers")])
-    finally:
-        executor = MigrationExecutor(connection)  # of every app: what depends on it went back too
-        executor.migrate(executor.loader.graph.leaf_nodes())
+    schema.undo_after(("erasure", "0004_certificates_have_numbers"))
+    schema.redo()
     assert Run.objects.get(safe_word__isnull=False).pk == standing.pk
     word = SafeWord.objects.get()
     assert (word.said_by, word.case_id) == (patient_of(standing), standing.procedure.case_id)
 
 
-ACTS: dict[str, Callable[[Run, User], object]] = {
+ACTIONS: dict[str, Callable[[Run, User], object]] = {
     "safe word": lambda run, by: control.safe_word(run.pk, by=by),
     "resume": lambda run, by: control.resume(run.pk, by=by),
     "resume, agreed": lambda run, by: control.resume(run.pk, by=by, patient_agrees=True),
@@ -249,50 +251,54 @@ ACTS: dict[str, Callable[[Run, User], object]] = {
     "present": lambda run, by: presence.answer(run.pk, by=by),
     "round": lambda run, by: [presence.release_absent(), presence.miss_due(), presence.ask_due()],
 }
-WHO: dict[str, Callable[[Run], User]] = {
+PEOPLE: dict[str, Callable[[Run], User]] = {
     "technician": technician_of,
     "doctor": doctor_of,
     "patient": patient_of,
 }
 
 
-ORDERS = st.tuples(
-    st.sampled_from([*ACTS, "resume", "lift", "lift", "safe word"]), st.sampled_from(sorted(WHO))
+ACTIONS_OF_PEOPLE = st.tuples(
+    st.sampled_from([*ACTIONS, "resume", "lift", "lift", "safe word"]), st.sampled_from(sorted(PEOPLE))
 )
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(st.lists(ORDERS, max_size=3), st.sampled_from(sorted(WHO)), st.lists(ORDERS, min_size=4, max_size=10))
-def test_in_whatever_order_people_act_only_a_doctors_words_end_a_safe_word(
-    before_it: list[tuple[str, str]], says_it: str, after_it: list[tuple[str, str]]
+@given(
+    st.lists(ACTIONS_OF_PEOPLE, max_size=3),
+    st.sampled_from(sorted(PEOPLE)),
+    st.lists(ACTIONS_OF_PEOPLE, min_size=4, max_size=10),
+)
+def test_in_any_order_of_actions_only_a_doctor_ends_a_safe_word(
+    actions_before: list[tuple[str, str]], speaker: str, actions_after: list[tuple[str, str]]
 ) -> None:
-    orders = [*before_it, ("safe word", says_it), *after_it]
+    actions = [*actions_before, ("safe word", speaker), *actions_after]
     run, other_doctor = make_run(1, pace=600), make_doctor()
-    people = {who: find(run) for who, find in WHO.items()} | {"other": other_doctor}
+    people = {who: find_person(run) for who, find_person in PEOPLE.items()} | {"other": other_doctor}
     stands = False
-    for act, who in orders:
+    for action, who in actions:
         before = Run.objects.get(pk=run.pk)
         refused = False
         try:
-            ACTS[act](run, people[who])
+            ACTIONS[action](run, people[who])
         except NotNow:
             refused = True
         except ValueError:
-            assert act == "lift without words"
+            assert action == "lift without words"
             refused = True
-        if act == "lift" and who == "doctor" and before.state == Run.State.PAUSED and stands:
+        if action == "lift" and who == "doctor" and before.state == Run.State.PAUSED and stands:
             assert not refused
         row = Run.objects.get(pk=run.pk)
-        if act == "safe word" and not refused:
+        if action == "safe word" and not refused:
             stands = True
-        elif act == "lift" and who == "doctor" and not refused:
+        elif action == "lift" and who == "doctor" and not refused:
             stands = False
-        assert (row.safe_word_id is not None) == stands, (act, who)
+        assert (row.safe_word_id is not None) == stands, (action, who)
         if stands:
-            assert row.state != Run.State.RUNNING, (act, who)
-            assert row.next_due_at == before.next_due_at or act == "safe word"
+            assert row.state != Run.State.RUNNING, (action, who)
+            assert row.next_due_at == before.next_due_at or action == "safe word"
         if stands and row.state == Run.State.STOPPING:
             assert row.why == Run.Why.SAFE_WORD
     lifted = SafeWord.objects.filter(run=run, lifted_at__isnull=False)
     assert all(word.read().words == WORDS and word.lifted_by == people["doctor"] for word in lifted)
-    assert acts(run, "run.safe-word-lifted") == [f"user:{people['doctor'].pk}"] * len(lifted)
+    assert actors_of(run, "run.safe-word-lifted") == [f"user:{people['doctor'].pk}"] * len(lifted)

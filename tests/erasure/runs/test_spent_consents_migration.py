@@ -1,4 +1,4 @@
-"""The migration that spends the consents of nights that were stopped before it."""
+"""The migration that marks the consents of earlier stopped runs as superseded."""
 
 from importlib import import_module
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 spend = import_module("erasure.migrations.0008_stopped_nights_spend_their_consent").spend
 
 
-def test_only_consents_in_force_of_stopped_nights_are_spent() -> None:
+def test_only_consents_in_force_of_stopped_runs_are_superseded() -> None:
     stopped, running, withdrawn = make_stopped(1), make_run(1), make_stopped(1)
     Signature.objects.filter(pk=stopped.procedure.consent_id).update(superseded_at=None)
     Signature.objects.filter(pk=withdrawn.procedure.consent_id).update(

@@ -1,4 +1,4 @@
-"""A night that is stopped while a copy waits for the doctor: no page goes on waiting for a decision."""
+"""A run is stopped while a copy waits for the doctor. Then no page asks for a decision any more."""
 
 import re
 
@@ -23,13 +23,13 @@ from tests.factories import make_user
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def make_ended() -> Run:
+def make_aborted() -> Run:
     run = make_held()
     control.abort(run.pk, by=doctor_of(run), reason="medical")
     return run
 
 
-def words_of(client: Client, person: User, url: str) -> str:
+def text_of(client: Client, person: User, url: str) -> str:
     client.force_login(person)
     answer = client.get(url)
     assert answer.status_code == 200
@@ -38,22 +38,22 @@ def words_of(client: Client, person: User, url: str) -> str:
 
 
 @pytest.mark.parametrize("finished", [False, True], ids=["stopping", "finished"])
-def test_the_session_waits_for_no_decision(client: Client, finished: bool) -> None:
-    run = make_ended()
+def test_the_session_asks_for_no_decision(client: Client, finished: bool) -> None:
+    run = make_aborted()
     if finished:
         assert end_stopped() == 1
     run.refresh_from_db()
     doctor = doctor_of(run)
-    present = snapshot(run.pk, viewer(run, doctor))
-    assert (present["alarms"], present["counts"]["off"]) == ([], 0)
-    assert "held until the doctor decides" not in words_of(client, doctor, f"/sessions/{run.pk}/")
+    state = snapshot(run.pk, viewer(run, doctor))
+    assert (state["alarms"], state["counts"]["off"]) == ([], 0)
+    assert "held until the doctor decides" not in text_of(client, doctor, f"/sessions/{run.pk}/")
     item = Hold.objects.get(step__run=run)
     with pytest.raises((NotNow, ValueError), match=r"decided already|being stopped"):
         decide(run.pk, item.pk, extend=False, reason="doubt", by=doctor)
 
 
-def test_the_board_is_calm_although_nobody_answered_the_call() -> None:
-    run = make_ended()
+def test_the_day_board_shows_no_alarm_although_the_call_is_open() -> None:
+    run = make_aborted()
     assert DoctorCall.objects.get(run=run).acknowledged_at is None
     for _state in ("stopping", "finished"):
         (night,) = board_of_today().progress
@@ -66,24 +66,24 @@ def board_of_today() -> Board:
     return board_of(timezone.localdate(), make_user(Role.DOCTOR))
 
 
-def test_the_papers_say_the_same_to_everybody(client: Client) -> None:
-    run = make_ended()
+def test_the_pages_of_staff_and_patient_agree(client: Client) -> None:
+    run = make_aborted()
     end_stopped()
     case = run.procedure.case
-    file = words_of(client, doctor_of(run), f"/files/{case.pk}/")
+    file = text_of(client, doctor_of(run), f"/files/{case.pk}/")
     assert "night stopped." in file
     assert "no longer in force" in file
     assert "Map locked, consent unsigned." in file
-    assert "Map locked, consent unsigned." in words_of(client, doctor_of(run), "/today/")
-    patient = words_of(client, case.patient, "/me/")
+    assert "Map locked, consent unsigned." in text_of(client, doctor_of(run), "/today/")
+    patient = text_of(client, case.patient, "/me/")
     assert "Nothing is asked of you now" not in patient
     assert "Read and sign for exactly your map." in patient
     assert "Your night was stopped" in patient
-    assert "Your signature" in words_of(client, case.patient, "/me/consent/")
+    assert "Your signature" in text_of(client, case.patient, "/me/consent/")
 
 
-def test_the_replay_holds_nothing_after_the_stop() -> None:
-    run = make_ended()
+def test_the_replay_shows_no_alarm_after_the_stop() -> None:
+    run = make_aborted()
     end_stopped()
     run.refresh_from_db()
     shown = replay(run)

@@ -1,4 +1,4 @@
-"""A night that meets damage, a storage that is away or a fault says so, pauses, calls, and goes on."""
+"""Damaged keepsakes, a missing storage and faults: the run reports them, pauses, calls, and can go on."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +22,7 @@ from patients.memories.models import Memory
 from patients.vault.configured import key_store
 from patients.vault.models import StoredObject
 from patients.vault.objects import storage
-from tests.erasure.runs.nights import check_end, doctor_of, due_now, kinds, technician_of
+from tests.erasure.runs.nights import check_end, doctor_of, event_kinds, make_call_due, technician_of
 from tests.factories import make_case, make_doctor, make_keepsake, make_memory, make_run
 from tests.servers import Bucket, use_bucket
 
@@ -54,7 +54,7 @@ def lose_key(row: StoredObject) -> None:
     key_store().destroy(row.pk)
 
 
-def no_picture(row: StoredObject) -> None:
+def replace_by_text(row: StoredObject) -> None:
     from django.core.files.base import ContentFile
 
     from patients.vault.objects import associated_data
@@ -70,24 +70,24 @@ DAMAGES: dict[str, tuple[Callable[[StoredObject], None], str]] = {
     "cut": (cut, "altered"),
     "missing": (lose, "missing"),
     "without its key": (lose_key, "key-gone"),
-    "no picture": (no_picture, "no-picture"),
+    "no picture": (replace_by_text, "no-picture"),
 }
 PAUSED = ["damaged", "paused", "doctor-called"]
 
 
 def make_damaged(memories: int = 2, damage: Callable[[StoredObject], None] = alter) -> Run:
-    """A night whose newest memory, the first to go, has two photos, one of them damaged."""
+    """A run whose newest memory, the first to be erased, has two photos, one of them damaged."""
     case = make_case()
     for number in range(memories):
         memory = make_memory(case, f"Photo {number}", f"2003-02-{number + 1:02d}")
         make_keepsake(memory)
     make_keepsake(memory)
     run = make_run(0, case=case)
-    damage(first_of(run).picture)  # type: ignore[arg-type]
+    damage(damaged_keepsake(run).picture)  # type: ignore[arg-type]
     return run
 
 
-def first_of(run: Run) -> Keepsake:
+def damaged_keepsake(run: Run) -> Keepsake:
     step = run.steps.get(position=0)
     return Keepsake.objects.filter(memory=step.memory).order_by("added_at", "pk")[0]
 
@@ -103,47 +103,47 @@ def open_troubles(run: Run) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("what", DAMAGES)
-def test_damage_is_said_pauses_and_calls(what: str) -> None:
+def test_damage_is_reported_and_pauses_and_calls(what: str) -> None:
     damage, cause = DAMAGES[what]
     run = make_damaged(damage=damage)
     before = set(StoredObject.objects.filter(state=State.LIVE).values_list("pk", flat=True))
     assert not advance(run.pk)
     assert state_of(run) == ("paused", "damaged")
-    assert kinds(run) == ["started", *PAUSED]
+    assert event_kinds(run) == ["started", *PAUSED]
     assert open_troubles(run) == [("damaged", cause)]
     found = Trouble.objects.get()
-    assert (found.step, found.keepsake) == (run.steps.get(position=0), first_of(run))
+    assert (found.step, found.keepsake) == (run.steps.get(position=0), damaged_keepsake(run))
     assert DoctorCall.objects.get().why == "damaged"
-    told = set(CallNotice.objects.values_list("user", flat=True))
-    assert told == {doctor_of(run).pk, technician_of(run).pk}
+    notified = set(CallNotice.objects.values_list("user", flat=True))
+    assert notified == {doctor_of(run).pk, technician_of(run).pk}
     assert set(run.steps.values_list("state", "level")) == {("waiting", 0)}
     left = set(StoredObject.objects.exclude(state=State.DESTROYED).values_list("pk", flat=True))
-    assert left == before, "nothing was destroyed, and no frame is left that no pass uses"
-    assert not advance(run.pk), "and nothing is tried again until somebody decides"
-    assert kinds(run) == ["started", *PAUSED]
+    assert left == before, "nothing was destroyed, and no unused frame is left"
+    assert not advance(run.pk), "nothing is tried again before a decision"
+    assert event_kinds(run) == ["started", *PAUSED]
     (entry,) = Entry.objects.filter(run=run.pk, action="run.damaged")
     assert entry.details == {"n": 2, "level": 0, "keepsakes": 1}
 
 
-def test_damage_found_in_the_middle_of_a_fade_is_said_with_its_pass() -> None:
+def test_damage_found_during_a_fade_is_reported_with_its_level() -> None:
     run = make_run(1)
     fence = claim(run.pk)
     assert fence
     for _pass in range(3):
         assert take_turn(fence)
-    alter(first_of(run).picture)  # type: ignore[arg-type]
+    alter(damaged_keepsake(run).picture)  # type: ignore[arg-type]
     assert not take_turn(fence)
     assert state_of(run) == ("paused", "damaged")
     assert Event.objects.get(run=run, kind="damaged").data == {"n": 1, "level": 3, "keepsakes": 1}
 
 
-def test_what_is_damaged_can_be_destroyed_as_it_is_and_the_certificate_says_so() -> None:
+def test_a_damaged_keepsake_can_be_destroyed_and_the_certificate_says_so() -> None:
     run = make_damaged()
     advance(run.pk)
     step = run.steps.get(position=0)
     assert trouble.decide_damaged(run.pk, step.pk, destroy=True, by=doctor_of(run)).changed
     assert state_of(run) == ("running", "")
-    assert kinds(run)[4:] == ["damage-decided", "doctor-acknowledged", "resumed"]
+    assert event_kinds(run)[4:] == ["damage-decided", "doctor-acknowledged", "resumed"]
     advance(run.pk)
     certify(run.pk)
     check_end(run)
@@ -156,7 +156,7 @@ def test_what_is_damaged_can_be_destroyed_as_it_is_and_the_certificate_says_so()
     assert statement["verification"]["result"] == "clean"
 
 
-def test_what_is_damaged_can_be_left_as_it_is() -> None:
+def test_a_damaged_keepsake_can_be_spared() -> None:
     run = make_damaged()
     advance(run.pk)
     step = run.steps.get(position=0)
@@ -176,17 +176,17 @@ def test_what_is_damaged_can_be_left_as_it_is() -> None:
     assert spared == {"number": 2, "because": "damaged", "passes": 0}
 
 
-def test_whoever_resumes_has_it_read_again() -> None:
-    """A file that was brought back opens; one that was not pauses the night anew."""
+def test_after_resuming_the_damaged_file_is_read_again() -> None:
+    """If the file was restored, the run goes on. Otherwise it is paused again."""
     run = make_damaged()
-    blob = first_of(run).picture
+    blob = damaged_keepsake(run).picture
     assert blob
     advance(run.pk)
     control.resume(run.pk, by=technician_of(run))
     advance(run.pk)
-    assert kinds(run)[4:] == ["resumed", "damaged", "paused"], "it was called for already"
+    assert event_kinds(run)[4:] == ["resumed", "damaged", "paused"], "there is a call already"
     assert Trouble.objects.count() == 1
-    alter(blob)  # once more: as it was
+    alter(blob)  # altering it twice restores it
     control.resume(run.pk, by=technician_of(run))
     advance(run.pk)
     certify(run.pk)
@@ -195,20 +195,20 @@ def test_whoever_resumes_has_it_read_again() -> None:
     assert "unfaded" not in run.certificate.statement["destroyed"][0]
 
 
-def test_a_damaged_memory_that_is_protected_waits_for_nobody() -> None:
+def test_a_damaged_memory_can_be_protected_without_a_decision() -> None:
     run = make_damaged()
     advance(run.pk)
     patient = run.procedure.case.patient
     control.protect(run.pk, run.steps.get(position=0).memory_id, by=patient)
     row = Trouble.objects.get()
     assert (row.state, row.ended_by) == ("spared", patient)
-    assert state_of(run) == ("paused", "damaged"), "whoever is there resumes"
+    assert state_of(run) == ("paused", "damaged"), "a person must resume"
     control.resume(run.pk, by=technician_of(run))
     advance(run.pk)
     assert Run.objects.get(pk=run.pk).outcome == Run.Outcome.PARTIAL
 
 
-def test_damage_is_decided_once_and_by_whoever_may() -> None:
+def test_damage_is_decided_once_and_only_by_the_doctor_in_charge() -> None:
     run = make_damaged()
     advance(run.pk)
     step, doctor = run.steps.get(position=0), doctor_of(run)
@@ -235,7 +235,7 @@ def test_a_decision_does_not_end_a_pause_made_for_another_reason() -> None:
     assert DoctorCall.objects.get(acknowledged_at__isnull=True).why == "safe-word"
 
 
-def test_a_decision_resumes_no_night_that_nobody_answers_for() -> None:
+def test_a_decision_does_not_resume_a_run_without_a_responsible_person() -> None:
     run = make_damaged()
     advance(run.pk)
     Run.objects.update(responsible=None)
@@ -243,8 +243,8 @@ def test_a_decision_resumes_no_night_that_nobody_answers_for() -> None:
     assert state_of(run) == ("paused", "damaged")
 
 
-def test_consent_is_asked_before_what_is_damaged_is_destroyed() -> None:
-    """The decision destroys nothing itself: the next pass does, and all that stops a pass stops it."""
+def test_a_damaged_memory_protected_after_the_decision_is_not_destroyed() -> None:
+    """The decision itself destroys nothing. The next pass does, with all conditions of a pass."""
     run = make_damaged()
     advance(run.pk)
     trouble.decide_damaged(run.pk, run.steps.get(position=0).pk, destroy=True, by=doctor_of(run))
@@ -255,7 +255,7 @@ def test_consent_is_asked_before_what_is_damaged_is_destroyed() -> None:
     assert set(rows.values_list("state", flat=True)) == {State.LIVE}
 
 
-def test_an_aborted_night_leaves_damage_as_it_is() -> None:
+def test_an_aborted_run_spares_damaged_keepsakes() -> None:
     run = make_damaged()
     advance(run.pk)
     control.abort(run.pk, by=doctor_of(run), reason="medical")
@@ -263,8 +263,8 @@ def test_an_aborted_night_leaves_damage_as_it_is() -> None:
     assert Trouble.objects.get().state == "spared"
 
 
-def zombie_is_late(run: Run) -> None:
-    free_holder("zombie")
+def lease_is_released(run: Run) -> None:
+    free_holder("slow")
 
 
 def person_paused(run: Run) -> None:
@@ -276,16 +276,16 @@ def another_pass(run: Run) -> None:
 
 
 def frame_replaced(run: Run) -> None:
-    Keepsake.objects.filter(pk=first_of(run).pk).update(level=1)
+    Keepsake.objects.filter(pk=damaged_keepsake(run).pk).update(level=1)
 
 
-@pytest.mark.parametrize("meanwhile", [zombie_is_late, person_paused, another_pass, frame_replaced])
+@pytest.mark.parametrize("meanwhile", [lease_is_released, person_paused, another_pass, frame_replaced])
 def test_a_worker_that_lost_the_run_reports_no_damage(meanwhile: Callable[[Run], None]) -> None:
-    """Its successor destroyed the frame that it wanted to read: that is how a night goes on."""
+    """Its successor may have destroyed the frame that it wanted to read. That is no damage."""
     run = make_damaged()
-    fence = claim(run.pk, "zombie")
+    fence = claim(run.pk, "slow")
     assert fence
-    step, keepsake = run.steps.get(position=0), first_of(run)
+    step, keepsake = run.steps.get(position=0), damaged_keepsake(run)
     meanwhile(run)
     events = Event.objects.count()
     assert not trouble.report_damage(fence, step, [Damage(keepsake, "key-gone")])
@@ -293,31 +293,29 @@ def test_a_worker_that_lost_the_run_reports_no_damage(meanwhile: Callable[[Run],
     assert Event.objects.count() == events
 
 
-def test_words_that_cannot_be_read_are_damage_too() -> None:
+def test_a_text_that_cannot_be_read_is_damage_too() -> None:
     run = make_run(1)
-    off = make_keepsake(make_memory(run.procedure.case, "Childhood", zone=Memory.Zone.CHILDHOOD))
-    sealed = bytearray(Keepsake.objects.get(pk=off.pk).sealed)
+    childhood_keepsake = make_keepsake(
+        make_memory(run.procedure.case, "Childhood", zone=Memory.Zone.CHILDHOOD)
+    )
+    sealed = bytearray(Keepsake.objects.get(pk=childhood_keepsake.pk).sealed)
     sealed[-1] ^= 1
-    Keepsake.objects.filter(pk=off.pk).update(sealed=bytes(sealed))
+    Keepsake.objects.filter(pk=childhood_keepsake.pk).update(sealed=bytes(sealed))
     advance(run.pk)
     assert state_of(run) == ("paused", "damaged")
     assert Trouble.objects.get().keepsake is None
     trouble.decide_damaged(run.pk, run.steps.get().pk, destroy=True, by=doctor_of(run))
     advance(run.pk)
     assert run.steps.get().state == Step.State.DESTROYED
-    assert Keepsake.objects.get(pk=off.pk).gone_at is None
+    assert Keepsake.objects.get(pk=childhood_keepsake.pk).gone_at is None
 
 
-# --- the storage is away ---
-
-
-def away(settings: Settings, bucket: Bucket, address: str) -> None:
-    use_bucket(settings, bucket.name, address)
+# --- The storage is away ---
 
 
 @pytest.fixture
-def night(bucket: Bucket, settings: Settings, nowhere: str) -> Run:
-    """A night whose storage goes away before its first pass."""
+def run_without_storage(bucket: Bucket, settings: Settings, nowhere: str) -> Run:
+    """A run whose storage stops answering before its first pass."""
     run = make_run(1)
     use_bucket(settings, bucket.name, nowhere)
     with pytest.raises(ServiceUnavailable):
@@ -329,29 +327,29 @@ def bring_back(settings: Settings, bucket: Bucket) -> None:
     use_bucket(settings, bucket.name, bucket.client.meta.endpoint_url)
 
 
-def test_a_storage_that_is_away_is_said_pauses_and_calls(night: Run) -> None:
-    assert state_of(night) == ("paused", "storage")
-    assert kinds(night) == ["started", "storage-away", "paused", "doctor-called"]
+def test_a_storage_that_is_away_is_reported_and_pauses_and_calls(run_without_storage: Run) -> None:
+    assert state_of(run_without_storage) == ("paused", "storage")
+    assert event_kinds(run_without_storage) == ["started", "storage-away", "paused", "doctor-called"]
     assert DoctorCall.objects.get().why == "storage"
     with pytest.raises(ServiceUnavailable):
         supervisor.recover()
-    assert not advance(night.pk)
-    assert kinds(night) == ["started", "storage-away", "paused", "doctor-called"]
-    assert night.steps.get().level == 0
+    assert not advance(run_without_storage.pk)
+    assert event_kinds(run_without_storage) == ["started", "storage-away", "paused", "doctor-called"]
+    assert run_without_storage.steps.get().level == 0
 
 
-def test_a_night_goes_on_by_itself_when_the_storage_is_back(
-    night: Run, settings: Settings, bucket: Bucket
+def test_a_run_goes_on_by_itself_when_the_storage_is_back(
+    run_without_storage: Run, settings: Settings, bucket: Bucket
 ) -> None:
     bring_back(settings, bucket)
     assert supervisor.recover() == 1
-    assert state_of(night) == ("running", "")
-    assert kinds(night)[4:] == ["storage-back"]
+    assert state_of(run_without_storage) == ("running", "")
+    assert event_kinds(run_without_storage)[4:] == ["storage-back"]
     assert not DoctorCall.objects.filter(acknowledged_at__isnull=True).exists()
     assert supervisor.recover() == 0
-    advance(night.pk)
-    certify(night.pk)
-    check_end(night)
+    advance(run_without_storage.pk)
+    certify(run_without_storage.pk)
+    check_end(run_without_storage)
 
 
 def technician_pauses(run: Run) -> None:
@@ -362,7 +360,7 @@ def doctor_is_asked_for(run: Run) -> None:
     control.call_doctor(run.pk, by=technician_of(run))
 
 
-def word_is_said(run: Run) -> None:
+def safe_word_is_said(run: Run) -> None:
     control.safe_word(run.pk, by=run.procedure.case.patient)
 
 
@@ -370,11 +368,11 @@ def doctor_answers(run: Run) -> None:
     acknowledge(run.pk, by=doctor_of(run))
 
 
-def nobody_answers_for_it(run: Run) -> None:
+def no_person_is_responsible(run: Run) -> None:
     Run.objects.update(responsible=None)
 
 
-def memory_is_kept(run: Run) -> None:
+def memory_is_protected(run: Run) -> None:
     control.protect(run.pk, run.steps.get().memory_id, by=run.procedure.case.patient)
 
 
@@ -383,49 +381,51 @@ def memory_is_kept(run: Run) -> None:
     [
         technician_pauses,
         doctor_is_asked_for,
-        word_is_said,
+        safe_word_is_said,
         doctor_answers,
-        nobody_answers_for_it,
-        memory_is_kept,
+        no_person_is_responsible,
+        memory_is_protected,
     ],
 )
-def test_a_night_to_which_something_else_happened_waits_for_a_person(
-    meanwhile: Callable[[Run], None], night: Run, settings: Settings, bucket: Bucket
+def test_a_run_to_which_something_else_happened_waits_for_a_person(
+    meanwhile: Callable[[Run], None], run_without_storage: Run, settings: Settings, bucket: Bucket
 ) -> None:
-    meanwhile(night)
+    meanwhile(run_without_storage)
     bring_back(settings, bucket)
     assert supervisor.recover() == 1
-    assert state_of(night)[0] == "paused"
-    assert kinds(night)[-1] == "storage-back"
-    assert open_troubles(night) == []
+    assert state_of(run_without_storage)[0] == "paused"
+    assert event_kinds(run_without_storage)[-1] == "storage-back"
+    assert open_troubles(run_without_storage) == []
 
 
-def test_reminders_are_nothing_else(night: Run, settings: Settings, bucket: Bucket) -> None:
-    due_now(night, remind=True, escalate=True)
+def test_reminders_do_not_keep_a_run_from_going_on(
+    run_without_storage: Run, settings: Settings, bucket: Bucket
+) -> None:
+    make_call_due(run_without_storage, remind=True, escalate=True)
     supervisor.calls.remind_due()
     bring_back(settings, bucket)
     supervisor.recover()
-    assert state_of(night) == ("running", "")
+    assert state_of(run_without_storage) == ("running", "")
 
 
-def test_a_night_goes_on_by_itself_once_and_not_again_before_a_pass(
-    night: Run, settings: Settings, bucket: Bucket, nowhere: str
+def test_a_run_goes_on_by_itself_only_once_before_the_next_pass(
+    run_without_storage: Run, settings: Settings, bucket: Bucket, nowhere: str
 ) -> None:
-    """A storage that comes and goes must not have the doctor called again and again."""
+    """Otherwise an unstable storage would call the doctor again and again."""
     bring_back(settings, bucket)
     supervisor.recover()
     use_bucket(settings, bucket.name, nowhere)
     with pytest.raises(ServiceUnavailable):
-        advance(night.pk)
+        advance(run_without_storage.pk)
     bring_back(settings, bucket)
     supervisor.recover()
-    assert state_of(night) == ("paused", "storage")
-    control.resume(night.pk, by=technician_of(night))
-    advance(night.pk)
-    assert night.steps.get().state == Step.State.DESTROYED
+    assert state_of(run_without_storage) == ("paused", "storage")
+    control.resume(run_without_storage.pk, by=technician_of(run_without_storage))
+    advance(run_without_storage.pk)
+    assert run_without_storage.steps.get().state == Step.State.DESTROYED
 
 
-def test_a_stopped_night_says_that_it_waits_for_the_storage(
+def test_a_stopping_run_reports_that_it_waits_for_the_storage(
     bucket: Bucket, settings: Settings, nowhere: str
 ) -> None:
     run = make_run(1)
@@ -435,33 +435,35 @@ def test_a_stopped_night_says_that_it_waits_for_the_storage(
         take_turn(fence)
     use_bucket(settings, bucket.name, nowhere)
     with pytest.raises(ServiceUnavailable):
-        take_turn(fence)  # the last pass is made; what it dooms cannot be deleted
+        take_turn(fence)  # the last pass is done, but its doomed objects cannot be deleted
     control.abort(run.pk, by=doctor_of(run), reason="medical")
     for _round in range(2):
         with pytest.raises(ServiceUnavailable):
             supervisor.end_stopped()
-    assert kinds(run).count("storage-away") == 1
+    assert event_kinds(run).count("storage-away") == 1
     assert DoctorCall.objects.get(acknowledged_at__isnull=True).why == "storage"
 
 
-def test_a_disk_without_any_of_its_files_is_away_and_not_damaged(settings: Settings, tmp_path: Path) -> None:
-    """An empty directory where the disk was mounted."""
+def test_a_disk_without_any_files_counts_as_away_and_not_as_damaged(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """The disk is not mounted, so its directory is empty."""
     run = make_run(1)
-    there = settings.LACUNA_VAULT_DIR
+    vault_dir = settings.LACUNA_VAULT_DIR
     settings.LACUNA_VAULT_DIR = tmp_path / "empty"
     with pytest.raises(ServiceUnavailable):
         advance(run.pk)
     assert state_of(run) == ("paused", "storage")
     assert supervisor.recover() == 0
-    settings.LACUNA_VAULT_DIR = there
+    settings.LACUNA_VAULT_DIR = vault_dir
     assert supervisor.recover() == 1
     assert state_of(run) == ("running", "")
 
 
-# --- faults, and nights that do not move ---
+# --- Faults and stalled runs ---
 
 
-def test_a_fault_of_the_machine_is_said_pauses_and_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_error_is_reported_and_pauses_and_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     run = make_run(1)
 
     def broken(*args: object, **more: object) -> None:
@@ -471,7 +473,7 @@ def test_a_fault_of_the_machine_is_said_pauses_and_calls(monkeypatch: pytest.Mon
     with pytest.raises(LookupError):
         advance(run.pk)
     assert state_of(run) == ("paused", "fault")
-    assert kinds(run) == ["started", "fault", "paused", "doctor-called"]
+    assert event_kinds(run) == ["started", "fault", "paused", "doctor-called"]
     monkeypatch.undo()
     control.resume(run.pk, by=technician_of(run))
     advance(run.pk)
@@ -479,7 +481,7 @@ def test_a_fault_of_the_machine_is_said_pauses_and_calls(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("lost", [True, False])
-def test_a_worker_that_lost_the_run_says_nothing_of_its_faults(lost: bool) -> None:
+def test_a_worker_that_lost_the_run_reports_no_faults(lost: bool) -> None:
     run = make_run(1)
     fence = claim(run.pk)
     assert fence
@@ -489,7 +491,7 @@ def test_a_worker_that_lost_the_run_says_nothing_of_its_faults(lost: bool) -> No
     assert state_of(run)[0] == ("running" if lost else "paused")
 
 
-def test_a_night_that_does_not_move_is_said_and_called_for_once(settings: Settings) -> None:
+def test_a_stalled_run_is_reported_and_called_for_once(settings: Settings) -> None:
     settings.LACUNA_LEASE_SECONDS = 60
     run, other = make_run(1), make_run(1)
     Run.objects.filter(pk=run.pk).update(next_due_at=after(-70))
@@ -497,15 +499,15 @@ def test_a_night_that_does_not_move_is_said_and_called_for_once(settings: Settin
     Run.objects.filter(pk=run.pk).update(next_due_at=after(-80))
     assert trouble.report_stalled() == 1
     assert trouble.report_stalled() == 0
-    assert kinds(run) == ["started", "stalled", "doctor-called"]
-    assert kinds(other) == ["started"]
+    assert event_kinds(run) == ["started", "stalled", "doctor-called"]
+    assert event_kinds(other) == ["started"]
     assert state_of(run) == ("running", "")
     advance(run.pk)
     assert open_troubles(run) == []
 
 
 @pytest.mark.parametrize("why", ["held", "paused"])
-def test_a_night_that_waits_for_a_person_is_not_stalled(why: str) -> None:
+def test_a_run_that_waits_for_a_person_is_not_stalled(why: str) -> None:
     run = make_run(1)
     Run.objects.update(next_due_at=after(-3600))
     if why == "held":
@@ -515,14 +517,14 @@ def test_a_night_that_waits_for_a_person_is_not_stalled(why: str) -> None:
     assert trouble.report_stalled() == 0
 
 
-# --- calls wait for nothing ---
+# --- Calls do not wait for other work ---
 
 
-def test_calls_and_presence_do_not_wait_for_what_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each part of a round has its turn, whatever the others come to; the round still fails in the end."""
+def test_calls_are_made_although_other_parts_of_the_round_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each part of the supervisor's round is called even if others fail. The round then raises the error."""
     run = make_run(1)
     control.call_doctor(run.pk, by=None)
-    due_now(run, remind=True)
+    make_call_due(run, remind=True)
 
     def broken() -> int:
         raise OSError("away")
@@ -534,9 +536,7 @@ def test_calls_and_presence_do_not_wait_for_what_fails(monkeypatch: pytest.Monke
     assert Run.objects.get().woken_at is not None
 
 
-def test_no_part_of_the_quick_round_asks_the_storage(
-    bucket: Bucket, settings: Settings, nowhere: str
-) -> None:
+def test_the_quick_round_does_not_use_the_storage(bucket: Bucket, settings: Settings, nowhere: str) -> None:
     run = make_run(1)
     control.abort(run.pk, by=doctor_of(run), reason="medical")
     use_bucket(settings, bucket.name, nowhere)

@@ -1,10 +1,8 @@
-"""Two nights at once: what is asked, answered and sent for one leaves the other as it is."""
+"""Two runs at once: calls, answers and messages of one do not change the other."""
 
 from datetime import timedelta
 
 import pytest
-from django.conf import LazySettings
-from django.core import mail
 from django.db import transaction
 
 from clinic.audit.models import Entry
@@ -15,7 +13,8 @@ from erasure.runs.finishing import finish
 from erasure.runs.models import CallNotice, DoctorCall, PresenceCheck, Run, Step
 from erasure.runs.run_actions import NotNow, after
 from erasure.verification.process import NotVerified
-from tests.erasure.runs.nights import doctor_of, due_now, technician_of, unattended
+from tests.configuration import configure
+from tests.erasure.runs.nights import doctor_of, leave_unattended, make_call_due, technician_of
 from tests.factories import make_run
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -23,15 +22,15 @@ pytestmark = pytest.mark.django_db(transaction=True)
 Why = DoctorCall.Why
 
 
-def make_called(why: str = Why.ASKED) -> Run:
+def make_run_with_call(why: str = Why.ASKED) -> Run:
     run = make_run(1)
     control.call_doctor(run.pk, by=technician_of(run))
     DoctorCall.objects.filter(run=run).update(why=why)
     return run
 
 
-def test_a_doctor_answers_the_call_of_their_own_night() -> None:
-    run, other = make_called(), make_called()
+def test_a_doctor_answers_the_call_of_one_run_only() -> None:
+    run, other = make_run_with_call(), make_run_with_call()
     assert calls.acknowledge(run.pk, by=doctor_of(run)).changed
     assert DoctorCall.objects.get(run=run).acknowledged_by == doctor_of(run)
     assert DoctorCall.objects.get(run=other).acknowledged_at is None
@@ -41,63 +40,50 @@ def test_a_doctor_answers_the_call_of_their_own_night() -> None:
         calls.acknowledge(make_run(1).pk, by=doctor_of(run))
 
 
-def test_deciding_answers_the_call_about_a_copy_of_this_night_alone() -> None:
-    run, other, pressing = make_called(Why.HOLD), make_called(Why.HOLD), make_called(Why.SAFE_WORD)
-    answered = make_called(Why.HOLD)
+def test_a_decision_answers_only_the_call_about_a_copy_of_this_run() -> None:
+    run, other, with_safe_word = (
+        make_run_with_call(Why.HOLD),
+        make_run_with_call(Why.HOLD),
+        make_run_with_call(Why.SAFE_WORD),
+    )
+    answered = make_run_with_call(Why.HOLD)
     calls.acknowledge(answered.pk, by=doctor_of(answered))
-    for night in (run, pressing, answered):
+    for one_run in (run, with_safe_word, answered):
         with transaction.atomic():
-            calls.acknowledge_calls(night, by=doctor_of(run), why=[DoctorCall.Why.HOLD])
-    said = dict(DoctorCall.objects.values_list("run", "acknowledged_by"))
-    assert said == {
+            calls.acknowledge_calls(one_run, by=doctor_of(run), why=[DoctorCall.Why.HOLD])
+    acknowledged = dict(DoctorCall.objects.values_list("run", "acknowledged_by"))
+    assert acknowledged == {
         run.pk: doctor_of(run).pk,
         other.pk: None,
-        pressing.pk: None,
+        with_safe_word.pk: None,
         answered.pk: doctor_of(answered).pk,
     }
 
 
-def test_a_round_is_that_of_one_call() -> None:
-    run, other = make_called(), make_called()
-    due_now(run, remind=True)
+def test_a_reminder_is_made_only_for_the_call_that_is_due() -> None:
+    run, other = make_run_with_call(), make_run_with_call()
+    make_call_due(run, remind=True)
     assert calls.remind_due() == 1
     assert set(CallNotice.objects.filter(kind="again").values_list("call__run", flat=True)) == {run.pk}
     assert DoctorCall.objects.filter(run=other, remind_at__gt=after(1)).exists()
 
 
 @pytest.mark.parametrize(("state", "reminded"), [(Run.State.RUNNING, 1), (Run.State.FINISHED, 0)])
-def test_a_copy_is_asked_about_until_the_night_is_over(state: str, reminded: int) -> None:
-    run = make_called(Why.HOLD)
+def test_a_call_about_a_copy_is_repeated_until_the_end_of_the_run(state: str, reminded: int) -> None:
+    run = make_run_with_call(Why.HOLD)
     ended = {"outcome": "stopped", "finished_at": run.started_at} if state == Run.State.FINISHED else {}
     Run.objects.filter(pk=run.pk).update(state=state, **ended)
-    due_now(run, remind=True)
+    make_call_due(run, remind=True)
     assert calls.remind_due() == reminded
 
 
-def test_a_message_is_sent_by_one_sender_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    make_called(), make_called(), make_called()
-    first, second, third = CallNotice.objects.order_by("at", "pk")
-    real = calls._send
-
-    def send(notice: CallNotice) -> None:
-        real(notice)
-        CallNotice.objects.filter(pk=second.pk).update(taken_until=after(30))  # by another sender
-        CallNotice.objects.filter(pk=third.pk).update(sent_at=notice.at)
-
-    monkeypatch.setattr(calls, "_send", send)
-    assert calls.send_due() == 1
-    assert len(mail.outbox) == 1
-    rows = dict(CallNotice.objects.values_list("pk", "sent_at"))
-    assert (rows[first.pk] is None, rows[second.pk]) == (False, None)
-
-
-def test_presence_is_answered_for_ones_own_night(settings: LazySettings) -> None:
-    settings.LACUNA_PRESENCE_CHECK_MINUTES = 20
+def test_a_presence_check_is_answered_for_one_run_only() -> None:
+    configure(presence_minutes=20)
     run, other = make_run(1), make_run(1)
     with pytest.raises(NotNow, match=r"^Nobody asked\.$"):
         presence.answer(run.pk, by=technician_of(run))
-    for night in (run, other):
-        unattended(night)
+    for one_run in (run, other):
+        leave_unattended(one_run)
     assert presence.ask_due() == 2
     assert presence.answer(run.pk, by=technician_of(run)).changed
     assert PresenceCheck.objects.get(run=run).answered_by == technician_of(run)
@@ -109,16 +95,16 @@ def test_presence_is_answered_for_ones_own_night(settings: LazySettings) -> None
         presence.answer(other.pk, by=technician_of(other))
 
 
-def test_a_night_is_asked_only_while_it_needs_it(settings: LazySettings) -> None:
-    """Asked again under the lock: the round began from an older look."""
-    settings.LACUNA_PRESENCE_CHECK_MINUTES = 20
+def test_a_check_is_opened_or_missed_only_if_it_is_still_needed() -> None:
+    """The state is read again under the run's lock, because the supervisor listed the runs before."""
+    configure(presence_minutes=20)
     run = make_run(1)
-    assert not presence._ask(run.pk), "somebody showed themselves meanwhile"
-    unattended(run)
+    assert not presence._ask(run.pk), "somebody attended meanwhile"
+    leave_unattended(run)
     control.pause(run.pk, by=None)
     assert not presence._ask(run.pk), "it was paused meanwhile"
     control.resume(run.pk, by=technician_of(run))
-    unattended(run)
+    leave_unattended(run)
     assert presence._ask(run.pk)
     assert not presence._ask(run.pk), "another supervisor was faster"
     check = PresenceCheck.objects.get()
@@ -129,16 +115,16 @@ def test_a_night_is_asked_only_while_it_needs_it(settings: LazySettings) -> None
     assert PresenceCheck.objects.get().missed_at is None
 
 
-def test_no_verdict_is_no_certificate_and_the_next_verifier_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_verification_there_is_no_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
     run = make_run(1)
     Step.objects.update(state=Step.State.SPARED, spared_because="protected", done_at=run.started_at)
     assert finish(run.pk)
 
-    def fails(run_id: object) -> None:
+    def fail_to_verify(run_id: object) -> None:
         raise NotVerified("took-too-long")
 
     with monkeypatch.context() as patched:
-        patched.setattr(certifying, "verify_in_subprocess", fails)
+        patched.setattr(certifying, "verify_in_subprocess", fail_to_verify)
         assert not certify(run.pk)
     assert not Entry.objects.filter(run=run.pk, action__in=["run.verified", "certificate.issued"]).exists()
     monkeypatch.setattr(certifying, "FIRST_WAIT", timedelta(hours=1))

@@ -1,4 +1,4 @@
-"""The session view in a real browser, on the real stream, under the real content security policy."""
+"""The session page in a real browser, with the real event stream and content security policy."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,20 +17,20 @@ from erasure.jobs.worker import advance
 from erasure.procedures.models import Procedure
 from erasure.runs import control
 from erasure.runs.models import Run
-from tests.browser.browsing import CHROMIUM, QUIET, apart
+from tests.browser.browsing import BROWSER_OPTIONS, CHROMIUM, in_thread
 from tests.factories import make_run
-from tests.serving import serving, whole_house
+from tests.serving import serving, whole_application
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
 
 
-def noted(complaints: list[str], text: str) -> None:
+def note_complaint(complaints: list[str], text: str) -> None:
     if "410 (Gone)" not in text:
         complaints.append(text)
 
 
-# The log of a whole night of two memories, newest line first. The lines of single passes have given way.
-THE_NIGHT_OF_TWO = [
+# The log of a complete run of two memories, newest line first. The lines of single passes have been replaced.
+LOG_OF_TWO_MEMORIES = [
     "The certificate is signed.",
     "The whole run is verified",
     "Keys rolled: epoch 2.",
@@ -45,59 +45,65 @@ THE_NIGHT_OF_TWO = [
 
 @contextmanager
 def watching(
-    run: Run, *, args: Sequence[str] = (), before: str = "", **options: Any
+    run: Run, *, browser_args: Sequence[str] = (), init_script: str = "", **options: Any
 ) -> Iterator[tuple[Page, list[str]]]:
-    """A browser with the patient's session view open, and the list of what it complained of.
+    """Open the patient's session page in a browser. Yields the page and a list of errors it reports.
 
-    args: more of the browser's own. before: a script that runs ahead of the page's, outside its policy.
+    browser_args: more command-line arguments of the browser. init_script: a script that runs before those
+    of the page, outside its content security policy.
     """
     client = Client()
     client.force_login(run.procedure.case.patient, backend=django_settings.AUTHENTICATION_BACKENDS[0])
     cookie = client.cookies[django_settings.SESSION_COOKIE_NAME].value
     path = reverse("erasure:session", args=[run.pk])
     complaints: list[str] = []
-    with serving(whole_house()) as port, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, *args])
+    with serving(whole_application()) as port, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*BROWSER_OPTIONS, *browser_args])
         context = browser.new_context(viewport={"width": 1440, "height": 900}, **options)
         address = f"http://127.0.0.1:{port}"
         context.add_cookies([{"name": django_settings.SESSION_COOKIE_NAME, "value": cookie, "url": address}])
-        if before:
-            context.add_init_script(before)
+        if init_script:
+            context.add_init_script(init_script)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        # A frame that has gone by the time it is asked for is no complaint, but the very promise.
-        page.on("console", lambda said: noted(complaints, said.text) if said.type == "error" else None)
+        # A request for a picture that was destroyed meanwhile fails, as it should.
+        page.on(
+            "console",
+            lambda message: note_complaint(complaints, message.text) if message.type == "error" else None,
+        )
         page.goto(f"{address}{path}")
         yield page, complaints
         browser.close()
 
 
-def a_pass(run: Run) -> None:
-    """One pass of a run whose pace lets no second one follow."""
-    apart(lambda: advance(run.pk))
+def do_one_pass(run: Run) -> None:
+    """Do one pass of a run. Its pace must be so slow that no second pass follows."""
+    in_thread(lambda: advance(run.pk))
 
 
-def to_the_end(run: Run) -> None:
+def finish_run(run: Run) -> None:
+    """Do all remaining passes of a run, whatever its pace."""
+
     def work() -> None:
         Procedure.objects.filter(pk=run.procedure_id).update(pace_seconds=0)
         Run.objects.filter(pk=run.pk).update(next_due_at=timezone.now())
         while Run.objects.get(pk=run.pk).state != Run.State.FINISHED:
             advance(run.pk)
 
-    apart(work)
+    in_thread(work)
 
 
-def test_memories_fade_and_go_while_somebody_watches() -> None:
+def test_memories_fade_and_disappear_while_the_page_is_open() -> None:
     run = make_run(2, pace=600)
     with watching(run) as (page, complaints):
         expect(page.locator("html.script")).to_be_attached()
         expect(page.locator(".print img")).to_have_count(2)
         assert page.locator("#shore").evaluate("canvas => canvas.width") > 0
-        a_pass(run)
+        do_one_pass(run)
         expect(page.locator("#about [data-part=number]")).to_have_text("[2]")
         expect(page.locator(".print.is-current")).to_have_attribute("data-n", "2")
         expect(page.locator(".passes .is-done")).not_to_have_count(0)
-        to_the_end(run)
+        finish_run(run)
         gone = page.get_by_role("button", name="Memory 2, destroyed")
         expect(gone).to_be_visible()
         expect(gone.locator("img")).to_have_count(0)
@@ -105,17 +111,15 @@ def test_memories_fade_and_go_while_somebody_watches() -> None:
         expect(page.locator("#nothing")).to_contain_text("Nothing left.")
         expect(page.locator(".print img")).to_have_count(0)
         assert "Photo" not in page.inner_text("body")
-        expect(page.locator("#log li")).to_contain_text(THE_NIGHT_OF_TWO)
+        expect(page.locator("#log li")).to_contain_text(LOG_OF_TWO_MEMORIES)
         page.reload()
         expect(page.locator("#state")).to_contain_text("Finished")
-        expect(page.locator("#log li")).to_contain_text(THE_NIGHT_OF_TWO)
+        expect(page.locator("#log li")).to_contain_text(LOG_OF_TWO_MEMORIES)
         assert complaints == []
 
 
-def test_a_field_that_the_server_words_needs_no_script_of_its_own(
-    tmp_path: Path, settings: LazySettings
-) -> None:
-    """A template and the snapshot are enough: the script moves every element of `data-from-server`."""
+def test_a_text_from_the_server_needs_no_script_of_its_own(tmp_path: Path, settings: LazySettings) -> None:
+    """A template and the snapshot are enough: the script updates every element with `data-from-server`."""
     added = tmp_path / "erasure" / "session" / "session.html"
     added.parent.mkdir(parents=True)
     added.write_text(
@@ -129,13 +133,13 @@ def test_a_field_that_the_server_words_needs_no_script_of_its_own(
         expect(page.locator("html.script")).to_be_attached()
         expect(page.locator("#waits")).to_have_text("0 wait")
         expect(page.locator(".facts")).to_contain_text("Clementine")
-        apart(lambda: control.call_doctor(run.pk, by=run.procedure.case.patient))
+        in_thread(lambda: control.call_doctor(run.pk, by=run.procedure.case.patient))
         expect(page.locator("#waits")).to_have_text("1 wait")
         expect(page.locator(".facts")).to_contain_text("Clementine")
         assert complaints == []
 
 
-def test_pause_and_protect_by_keyboard_and_only_outside_fields() -> None:
+def test_the_space_bar_pauses_and_p_protects_the_chosen_memory() -> None:
     run = make_run(2, pace=600)
     with watching(run) as (page, complaints):
         expect(page.locator("html.script")).to_be_attached()
@@ -150,7 +154,7 @@ def test_pause_and_protect_by_keyboard_and_only_outside_fields() -> None:
         assert complaints == []
 
 
-def test_one_tab_stop_and_arrows_within_the_map() -> None:
+def test_the_map_is_one_tab_stop_with_arrow_keys_inside() -> None:
     run = make_run(3)
     with watching(run) as (page, complaints):
         expect(page.locator("html.script")).to_be_attached()
@@ -164,7 +168,7 @@ def test_one_tab_stop_and_arrows_within_the_map() -> None:
         assert complaints == []
 
 
-def test_nothing_moves_for_who_asked_for_stillness() -> None:
+def test_with_reduced_motion_nothing_moves() -> None:
     run = make_run(1)
     with watching(run, reduced_motion="reduce") as (page, complaints):
         expect(page.locator("html.script")).to_be_attached()
@@ -175,7 +179,7 @@ def test_nothing_moves_for_who_asked_for_stillness() -> None:
             " window.moved++;"
             " return real.call(this, frames, options); }; }"
         )
-        to_the_end(run)
+        finish_run(run)
         expect(page.locator("#state")).to_contain_text("Finished")
         assert page.evaluate("window.moved") == 0
         assert complaints == []

@@ -1,4 +1,4 @@
-"""A doctor call reaches those it concerns on every page, and each of them has a page that they may open."""
+"""A doctor call is shown on every page to the people it concerns, with a link to a page they may open."""
 
 import re
 
@@ -7,13 +7,15 @@ from django.test import Client
 
 from clinic.accounts.models import Role, User
 from clinic.audit.models import Entry
+from clinic.outgoing.models import OutgoingMessage
 from erasure.jobs.supervisor import end_stopped
 from erasure.runs import calls, control
 from erasure.runs.models import CallNotice, Run
 from erasure.runs.run_actions import NotNow
-from tests.erasure.runs.nights import doctor_of, due_now, kinds, technician_of
+from tests.erasure.runs.nights import doctor_of, event_kinds, make_call_due, technician_of
 from tests.erasure.runs.test_resistance import make_held
 from tests.factories import make_doctor, make_run, make_technician, make_user
+from tests.outgoing import deliver
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,20 +28,20 @@ def administrator() -> User:
 def make_escalated() -> Run:
     run = make_run(1)
     control.safe_word(run.pk, by=technician_of(run))
-    due_now(run, escalate=True)
+    make_call_due(run, escalate=True)
     assert calls.remind_due()
     return run
 
 
 def alert_links(client: Client, person: User, url: str = "/today/") -> list[str]:
-    """The links of the alerts on a page of this person's."""
+    """The links in the alerts of a page that this person opens."""
     client.force_login(person)
     page = client.get(url).content.decode()
     _before, _place, rest = page.partition('class="alert-list"')
-    return re.findall(r'<a href="([^"]+)"', rest.partition("</main>")[0].partition("<main")[0])
+    return re.findall(r'<a [^>]*href="([^"]+)"', rest.partition("</main>")[0].partition("<main")[0])
 
 
-def test_an_administrator_who_is_escalated_to_finds_a_page_that_opens(
+def test_after_an_escalation_an_administrator_can_open_the_call_page(
     client: Client, administrator: User
 ) -> None:
     run = make_escalated()
@@ -58,7 +60,7 @@ def test_an_administrator_who_is_escalated_to_finds_a_page_that_opens(
     assert alert_links(client, administrator, link) == []
 
 
-def test_an_administrator_says_that_they_know_and_only_a_doctor_answers(
+def test_an_administrator_confirms_having_seen_a_call_and_only_a_doctor_answers(
     client: Client, administrator: User
 ) -> None:
     run = make_escalated()
@@ -67,19 +69,19 @@ def test_an_administrator_says_that_they_know_and_only_a_doctor_answers(
         answer = client.post(f"/sessions/{run.pk}/call/seen/", follow=True)
         assert answer.redirect_chain == [(f"/sessions/{run.pk}/call/", 302)]
     assert "You have said that you know." in answer.content.decode()
-    assert kinds(run).count("call-seen") == 1
+    assert event_kinds(run).count("call-seen") == 1
     assert Entry.objects.filter(action="run.call-seen", actor=f"user:{administrator.pk}").count() == 1
     assert client.post(f"/sessions/{run.pk}/acknowledge/").status_code == 403
     assert calls.unanswered().filter(run=run).exists()
-    due_now(run, remind=True)
+    make_call_due(run, remind=True)
     assert calls.remind_due()
-    again = CallNotice.objects.filter(kind=CallNotice.Kind.AGAIN)
-    reminded = {notice.user for notice in again}
+    reminders = CallNotice.objects.filter(kind=CallNotice.Kind.AGAIN)
+    reminded = {notice.user for notice in reminders}
     assert doctor_of(run) in reminded
     assert administrator not in reminded
 
 
-def test_whoever_was_not_told_has_no_call_to_open(client: Client, administrator: User) -> None:
+def test_people_who_were_not_notified_have_no_call_page(client: Client, administrator: User) -> None:
     run = make_run(1)
     control.call_doctor(run.pk, by=technician_of(run))
     client.force_login(administrator)
@@ -91,7 +93,7 @@ def test_whoever_was_not_told_has_no_call_to_open(client: Client, administrator:
     assert client.get(f"/sessions/{run.pk}/call/").status_code == 404
 
 
-def test_doctors_and_who_is_responsible_are_led_to_the_session(client: Client) -> None:
+def test_doctors_and_the_responsible_technician_get_a_link_to_the_session(client: Client) -> None:
     run = make_run(1)
     control.call_doctor(run.pk, by=None)
     for person in (doctor_of(run), technician_of(run)):
@@ -101,32 +103,34 @@ def test_doctors_and_who_is_responsible_are_led_to_the_session(client: Client) -
     assert "I am coming" in client.get(f"/sessions/{run.pk}/call/").content.decode()
 
 
-def test_an_answer_ends_the_alert_and_the_page_says_who_gave_it(client: Client, administrator: User) -> None:
+def test_an_answer_ends_the_alert_and_the_page_names_the_doctor(client: Client, administrator: User) -> None:
     run = make_escalated()
     calls.acknowledge(run.pk, by=doctor_of(run))
     assert alert_links(client, administrator) == []
     page = client.get(f"/sessions/{run.pk}/call/").content.decode()
     assert f"{doctor_of(run).short_name} answered at" in page
     assert client.post(f"/sessions/{run.pk}/call/seen/", follow=True).status_code == 200
-    assert kinds(run).count("call-seen") == 0
+    assert event_kinds(run).count("call-seen") == 0
     control.abort(run.pk, by=doctor_of(run), reason="medical")
     end_stopped()
     assert client.get(f"/sessions/{run.pk}/call/").status_code == 404
 
 
-def test_a_call_about_a_copy_is_over_when_its_night_is_stopped(client: Client, administrator: User) -> None:
+def test_a_call_about_a_copy_ends_when_its_run_is_stopped(client: Client, administrator: User) -> None:
     run = make_held()
-    due_now(run, escalate=True)
+    make_call_due(run, escalate=True)
     calls.remind_due()
     assert alert_links(client, administrator) == [f"/sessions/{run.pk}/call/"]
     control.abort(run.pk, by=doctor_of(run), reason="medical")
     assert alert_links(client, administrator) == []
     assert "there is nothing to decide any more" in client.get(f"/sessions/{run.pk}/call/").content.decode()
     assert not calls.acknowledge(run.pk, by=doctor_of(run)).changed
-    assert calls.send_due() == 0
+    deliver()
+    mail_states = OutgoingMessage.objects.filter(event="doctor-wanted").values_list("status", flat=True)
+    assert set(mail_states) == {"cancelled"}
 
 
-def test_a_run_without_a_call_has_no_page_of_one(client: Client) -> None:
+def test_a_run_without_a_call_has_no_call_page(client: Client) -> None:
     run = make_run(1)
     client.force_login(doctor_of(run))
     assert client.get(f"/sessions/{run.pk}/call/").status_code == 404

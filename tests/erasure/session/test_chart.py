@@ -1,4 +1,4 @@
-"""The map and the time strip as the server draws them."""
+"""The drawings of the server: the shore on the map between erased and other memories, and the time strip."""
 
 import re
 from itertools import pairwise
@@ -6,57 +6,59 @@ from itertools import pairwise
 import pytest
 
 from erasure.session import chart
-from tests.erasure.session.presents import a_memory, a_row
+from tests.erasure.session.session_states import a_memory, memories_in_a_row
 
 ROWS = 101
 
 
 def coast(shore: chart.Shore) -> list[float]:
-    """x of the shore from top to bottom."""
+    """The x coordinates of the shore, from top to bottom."""
     line = re.match(r"M([\d. L-]+)H", shore.land)
     assert line is not None
     return [float(point.split()[0]) for point in line[1].split("L")]
 
 
-def test_before_anything_is_gone_the_shore_is_at_the_right_edge() -> None:
-    line = coast(chart.shore(a_row(["waiting"] * 10)))
+def test_before_the_first_destruction_the_shore_is_at_the_right_edge() -> None:
+    line = coast(chart.shore(memories_in_a_row(["waiting"] * 10)))
     assert len(line) == ROWS
     assert min(line) > 940
 
 
-def test_the_shore_parts_what_is_left_from_what_is_gone() -> None:
-    line = coast(chart.shore(a_row(["waiting"] * 4 + ["destroyed"] * 6)))
-    # The fourth memory ends at .4 of the map, the fifth, gone, begins there.
+def test_the_shore_separates_waiting_from_destroyed_memories() -> None:
+    line = coast(chart.shore(memories_in_a_row(["waiting"] * 4 + ["destroyed"] * 6)))
+    # The fourth memory ends at 0.4 of the map's width. The fifth, which is destroyed, begins there.
     assert 370 < min(line) <= max(line) < 470
 
 
-def test_the_shore_only_ever_moves_left() -> None:
-    fronts = [
-        sum(coast(chart.shore(a_row(["waiting"] * (10 - gone) + ["destroyed"] * gone)))) / ROWS
+def test_each_destruction_moves_the_shore_to_the_left() -> None:
+    mean_positions = [
+        sum(coast(chart.shore(memories_in_a_row(["waiting"] * (10 - gone) + ["destroyed"] * gone)))) / ROWS
         for gone in range(10)
     ]
-    assert fronts == sorted(fronts, reverse=True)
-    assert len(set(fronts)) == len(fronts)
+    assert mean_positions == sorted(mean_positions, reverse=True)
+    assert len(set(mean_positions)) == len(mean_positions)
 
 
-def test_when_all_is_gone_all_is_paper() -> None:
-    shore = chart.shore(a_row(["destroyed"] * 5))
+def test_when_all_memories_are_destroyed_the_map_is_all_land() -> None:
+    shore = chart.shore(memories_in_a_row(["destroyed"] * 5))
     assert (shore.land, shore.waterlines) == ("M0 0H1010V1000H0Z", [])
 
 
-def test_what_is_kept_does_not_hold_the_shore_back() -> None:
-    kept = chart.shore(a_row(["destroyed", "protected", "destroyed"]))
+def test_a_protected_memory_does_not_stop_the_shore() -> None:
+    kept = chart.shore(memories_in_a_row(["destroyed", "protected", "destroyed"]))
     assert kept.land == "M0 0H1010V1000H0Z"
 
 
-def test_a_memory_gone_amid_the_sea_is_an_island() -> None:
-    alone = chart.shore(a_row(["waiting", "destroyed", *["waiting"] * 8]))
+def test_a_destroyed_memory_among_waiting_ones_is_an_island() -> None:
+    alone = chart.shore(memories_in_a_row(["waiting", "destroyed", *["waiting"] * 8]))
     assert alone.land.count("Z") == 2
     assert min(coast(alone)) > 800
 
 
 def test_the_same_map_is_drawn_the_same_each_time() -> None:
-    assert chart.shore(a_row(["waiting", "destroyed"])) == chart.shore(a_row(["waiting", "destroyed"]))
+    assert chart.shore(memories_in_a_row(["waiting", "destroyed"])) == chart.shore(
+        memories_in_a_row(["waiting", "destroyed"])
+    )
 
 
 @pytest.mark.parametrize(("intensity", "height"), [(0, 5), (5, 20), (10, 35), (14, 35)])
@@ -65,8 +67,8 @@ def test_bars_are_5_to_35_pixels_high(intensity: int, height: int) -> None:
     assert (bar.height, bar.y + bar.height) == (height, chart.STRIP_LINE)
 
 
-def test_bars_stand_in_time_order_without_touching() -> None:
-    bars = chart.bars(a_row(["destroyed"] * 200))
+def test_bars_are_in_time_order_and_do_not_touch() -> None:
+    bars = chart.bars(memories_in_a_row(["destroyed"] * 200))
     assert [bar.n for bar in bars] == list(range(1, 201))
     assert all(a.x + a.width < b.x for a, b in pairwise(bars))
     assert 0 <= bars[0].x < bars[-1].x + bars[-1].width <= 100
@@ -86,18 +88,22 @@ def test_a_chapter_spans_its_memories() -> None:
 
 
 def test_links_join_memories_of_the_map_only() -> None:
-    memories = a_row(["waiting", "destroyed", "waiting"])
+    memories = memories_in_a_row(["waiting", "destroyed", "waiting"])
     lines = chart.links(memories, [[1, 3], [1, 2], [1, None], [1, 9]])
     assert [(line.a, line.b, line.loose) for line in lines] == [(1, 3, False), (1, 2, True)]
     assert lines[0].path.startswith("M166.7 500.0Q")
 
 
-def a_child(name: str) -> dict[str, object]:
+def childhood_memory(name: str) -> dict[str, object]:
     return a_memory(None, id=name, zone="childhood", x=None, y=None, w=None, h=None)
 
 
-def test_a_way_leads_from_the_copy_in_childhood_to_the_memory_it_holds() -> None:
-    memories = [a_child("first"), a_child("last"), a_memory(1, "held", x=0.5, w=0.1, y=0.25)]
+def test_a_path_leads_from_a_copy_in_childhood_to_its_memory() -> None:
+    memories = [
+        childhood_memory("first"),
+        childhood_memory("last"),
+        a_memory(1, "held", x=0.5, w=0.1, y=0.25),
+    ]
     alarm = {"kind": "off-map", "n": 1, "copy": "last"}
     (low,) = chart.copy_paths([alarm], memories)
     (high,) = chart.copy_paths([{**alarm, "copy": "first"}], memories)
@@ -105,8 +111,8 @@ def test_a_way_leads_from_the_copy_in_childhood_to_the_memory_it_holds() -> None
     assert high.split("C")[0] == "M-16 762.5"
 
 
-def test_more_than_eight_in_childhood_lie_closer() -> None:
-    memories = [*(a_child(str(i)) for i in range(9)), a_memory(1, "held")]
+def test_more_than_eight_childhood_memories_are_drawn_closer() -> None:
+    memories = [*(childhood_memory(str(i)) for i in range(9)), a_memory(1, "held")]
     alarm = {"kind": "off-map", "n": 1}
     starts = [chart.copy_paths([{**alarm, "copy": str(i)}], memories)[0].split("C")[0] for i in (8, 7)]
     assert starts == ["M-16 894.0", "M-16 842.0"]
@@ -120,5 +126,5 @@ def test_more_than_eight_in_childhood_lie_closer() -> None:
         {"kind": "off-map", "n": 9, "copy": "child"},
     ],
 )
-def test_no_way_where_there_is_nothing_to_lead_to(alarm: dict[str, object]) -> None:
-    assert chart.copy_paths([alarm], [a_child("child"), a_memory(1, "held")]) == []
+def test_without_a_copy_or_a_memory_there_is_no_path(alarm: dict[str, object]) -> None:
+    assert chart.copy_paths([alarm], [childhood_memory("child"), a_memory(1, "held")]) == []

@@ -1,4 +1,4 @@
-"""The controls through their views: one effect however often pressed, and an answer that is true."""
+"""The views of the controls: pressing twice has one effect, and the answer says what happened."""
 
 import re
 from collections.abc import Callable
@@ -20,7 +20,8 @@ from erasure.runs.models import Attendance, DoctorCall, Run
 from erasure.runs.passes import make_pass
 from erasure.runs.run_actions import after
 from erasure.session.snapshot import snapshot
-from tests.erasure.runs.nights import doctor_of, due_now, kinds, technician_of, unattended
+from tests.configuration import configure
+from tests.erasure.runs.nights import doctor_of, event_kinds, leave_unattended, make_call_due, technician_of
 from tests.erasure.session.test_views import page_of
 from tests.erasure.session.viewing import viewer
 from tests.factories import PASSPHRASE, make_doctor, make_run, make_technician, make_user
@@ -34,10 +35,11 @@ def press(run: Run, user: User, name: str, **data: Any) -> HttpResponse:
     return client.post(reverse(f"erasure:{name}", args=[run.pk]), data)
 
 
-def pressed(run: Run, user: User, name: str, **data: Any) -> tuple[int, bool | None, str]:
+def press_and_read(run: Run, user: User, name: str, **data: Any) -> tuple[int, bool | None, str]:
+    """Press a control. Returns status code, whether something changed, and the text of the answer."""
     answer = press(run, user, name, **data)
-    said = answer.json()
-    return answer.status_code, said.get("changed"), said["text"]
+    content = answer.json()
+    return answer.status_code, content.get("changed"), content["text"]
 
 
 def controls_of(run: Run, user: User) -> set[str]:
@@ -53,23 +55,23 @@ def one_pass(run: Run) -> None:
     Run.objects.filter(pk=run.pk).update(lease_until=None)
 
 
-def test_a_pause_says_after_which_pass_and_when_it_took_effect() -> None:
+def test_a_pause_says_after_which_pass_it_took_effect() -> None:
     run = make_run(1)
     one_pass(run)
     one_pass(run)
-    status, changed, text = pressed(run, technician_of(run), "pause")
+    status, changed, text = press_and_read(run, technician_of(run), "pause")
     assert (status, changed) == (200, True)
     assert re.fullmatch(r"Paused after pass 2 of 13 at \d\d:\d\d:\d\d\.", text)
-    status, changed, again = pressed(run, doctor_of(run), "pause")
+    status, changed, again = press_and_read(run, doctor_of(run), "pause")
     assert (status, changed) == (200, False)
     assert again == text.replace("Paused after", "It was paused already: after")
-    assert kinds(run).count("paused") == 1
+    assert event_kinds(run).count("paused") == 1
 
 
-def test_the_answer_names_the_event_that_makes_it_true() -> None:
+def test_the_answer_contains_the_number_of_its_event() -> None:
     run = make_run(1)
-    said = press(run, technician_of(run), "pause").json()
-    assert said["seq"] == Run.objects.get().last_seq
+    answer = press(run, technician_of(run), "pause").json()
+    assert answer["seq"] == Run.objects.get().last_seq
 
 
 @pytest.mark.parametrize(
@@ -83,86 +85,89 @@ def test_the_answer_names_the_event_that_makes_it_true() -> None:
         ("resume", "Resumed.", "It goes on already."),
     ],
 )
-def test_the_second_press_does_nothing_and_says_so(name: str, first: str, second: str) -> None:
+def test_a_second_press_changes_nothing_and_says_so(name: str, first: str, second: str) -> None:
     run = make_run(1)
     doctor = doctor_of(run)
     if name == "resume":
         control.pause(run.pk, by=doctor)
     data = {"memory": str(run.steps.get().memory_id)} if name == "protect" else {}
-    one = pressed(run, doctor, name, **data)
+    first_status, first_changed, first_text = press_and_read(run, doctor, name, **data)
     before = Run.objects.get().last_seq
-    two = pressed(run, doctor, name, **data)
-    assert (one[0], one[1], two[0], two[1]) == (200, True, 200, False)
-    assert one[2].startswith(first)
-    assert two[2].startswith(second)
+    second_status, second_changed, second_text = press_and_read(run, doctor, name, **data)
+    assert (first_status, first_changed) == (200, True)
+    assert (second_status, second_changed) == (200, False)
+    assert first_text.startswith(first)
+    assert second_text.startswith(second)
     assert Run.objects.get().last_seq == before
 
 
-def test_the_second_doctor_learns_who_answered() -> None:
+def test_a_second_doctor_is_told_who_answered() -> None:
     run = make_run(1)
     control.call_doctor(run.pk, by=None)
-    pressed(run, doctor_of(run), "acknowledge")
-    _status, changed, text = pressed(run, make_doctor(), "acknowledge")
+    press_and_read(run, doctor_of(run), "acknowledge")
+    _status, changed, text = press_and_read(run, make_doctor(), "acknowledge")
     assert not changed
     assert text.startswith(f"{doctor_of(run).short_name} answered already, at ")
 
 
-def test_an_abort_needs_the_passphrase_and_ends_once() -> None:
+def test_an_abort_needs_the_passphrase_and_happens_once() -> None:
     run = make_run(1)
     doctor = doctor_of(run)
-    assert pressed(run, doctor, "abort")[2].startswith("Paused")
-    wrong = pressed(run, doctor, "abort-finish", reason="doubt", passphrase="guess")
+    assert press_and_read(run, doctor, "abort")[2].startswith("Paused")
+    wrong = press_and_read(run, doctor, "abort-finish", reason="doubt", passphrase="guess")
     assert (wrong[0], Run.objects.get().state) == (400, Run.State.PAUSED)
-    assert pressed(run, doctor, "abort-finish", reason="", passphrase=PASSPHRASE)[0] == 400
-    right = pressed(run, doctor, "abort-finish", reason="doubt", passphrase=PASSPHRASE)
-    twice = pressed(run, technician_of(run), "abort-finish", reason="medical", passphrase=PASSPHRASE)
+    assert press_and_read(run, doctor, "abort-finish", reason="", passphrase=PASSPHRASE)[0] == 400
+    right = press_and_read(run, doctor, "abort-finish", reason="doubt", passphrase=PASSPHRASE)
+    twice = press_and_read(run, technician_of(run), "abort-finish", reason="medical", passphrase=PASSPHRASE)
     assert (right[:2], twice[:2]) == ((200, True), (200, False))
     assert twice[2] == "The session was being ended already."
-    assert kinds(run).count("aborting") == 1
+    assert event_kinds(run).count("aborting") == 1
 
 
 def test_guessing_the_passphrase_is_throttled_and_leaves_the_session_paused() -> None:
     run = make_run(1)
     doctor = doctor_of(run)
-    pressed(run, doctor, "abort")
-    answers = [pressed(run, doctor, "abort-finish", reason="doubt", passphrase="guess") for _ in range(11)]
+    press_and_read(run, doctor, "abort")
+    answers = [
+        press_and_read(run, doctor, "abort-finish", reason="doubt", passphrase="guess") for _ in range(11)
+    ]
     assert {status for status, _changed, _text in answers} == {400}
     assert answers[-1][2] != answers[0][2]
-    right = pressed(run, doctor, "abort-finish", reason="doubt", passphrase=PASSPHRASE)
-    assert (right[0], right[2]) == (400, answers[-1][2]), "also the right one, for a while"
+    right = press_and_read(run, doctor, "abort-finish", reason="doubt", passphrase=PASSPHRASE)
+    assert (right[0], right[2]) == (400, answers[-1][2]), "the right passphrase is refused too, for a while"
     assert Run.objects.get().state == Run.State.PAUSED
 
 
-def test_the_doctors_alarm_says_since_when_and_who_was_told() -> None:
+def test_the_alarm_of_a_call_says_since_when_and_who_was_notified() -> None:
     run = make_run(1)
     control.call_doctor(run.pk, by=technician_of(run))
-    due_now(run, remind=True)
+    make_call_due(run, remind=True)
     calls.remind_due()
     page = page_of(run, technician_of(run))
     assert re.search(r"Nobody has answered since \d\d:\d\d:\d\d\.", page)
-    who = doctor_of(run).short_name
-    assert re.findall(rf"</time> {re.escape(who)}, ([a-z ]+)</li>", page) == ["called", "told again"]
+    doctors_name = doctor_of(run).short_name
+    assert re.findall(rf"</time> {re.escape(doctors_name)}, ([a-z ]+)</li>", page) == ["called", "told again"]
     nameless = page_of(run, make_user(Role.AUDITOR))
     assert "Nobody has answered since" in nameless
-    assert who not in nameless
+    assert doctors_name not in nameless
 
 
-def test_presence_is_asked_for_on_the_page_with_one_button(settings: settings) -> None:
-    settings.LACUNA_PRESENCE_CHECK_MINUTES = 20
+def test_presence_is_asked_for_on_the_page_with_one_button() -> None:
+    configure(presence_minutes=20)
     run = make_run(1)
-    unattended(run)
+    leave_unattended(run)
     presence.ask_due()
     assert "Are you there?" in page_of(run, technician_of(run))
     assert 'data-control="presence"' in page_of(run, technician_of(run))
     for other in (doctor_of(run), run.procedure.case.patient):
         assert 'data-control="presence"' not in page_of(run, other)
     assert press(run, run.procedure.case.patient, "presence").status_code in {403, 404}
-    assert pressed(run, doctor_of(run), "presence")[0] == 409
-    assert pressed(run, technician_of(run), "presence")[:2] == (200, True)
-    assert pressed(run, technician_of(run), "presence") == (200, False, "Somebody answered already.")
+    assert press_and_read(run, doctor_of(run), "presence")[0] == 409
+    assert press_and_read(run, technician_of(run), "presence")[:2] == (200, True)
+    assert press_and_read(run, technician_of(run), "presence") == (200, False, "Somebody answered already.")
 
 
-def test_whose_controls_are_shown_while_a_doctor_has_taken_over() -> None:
+def test_the_controls_of_each_person_while_a_doctor_has_taken_over() -> None:
     run = make_run(1)
     technician, doctor, patient = technician_of(run), doctor_of(run), run.procedure.case.patient
     before = controls_of(run, technician)
@@ -178,14 +183,14 @@ def test_whose_controls_are_shown_while_a_doctor_has_taken_over() -> None:
     assert "Taken over by" in page_of(run, technician)
 
 
-def test_a_technician_from_outside_sees_the_offer_and_nothing_else_until_they_accept() -> None:
+def test_a_technician_sees_only_the_offer_until_they_accept() -> None:
     run, other = make_run(1), make_technician()
     client = Client()
     client.force_login(other, backend=settings.AUTHENTICATION_BACKENDS[0])
     offer_page, session = (reverse(f"erasure:{name}", args=[run.pk]) for name in ("handover", "session"))
     assert client.get(offer_page).status_code == 404
     assert client.post(reverse("erasure:handover-accept", args=[run.pk])).status_code == 404
-    pressed(run, technician_of(run), "handover-offer", to=str(other.pk))
+    press_and_read(run, technician_of(run), "handover-offer", to=str(other.pk))
     page = client.get(offer_page)
     assert page.status_code == 200
     for secret in (run.procedure.case.patient.name, "Clementine", "Photo 0"):
@@ -197,7 +202,7 @@ def test_a_technician_from_outside_sees_the_offer_and_nothing_else_until_they_ac
     assert Run.objects.get().responsible_id == other.pk
 
 
-def test_who_declines_is_not_led_to_a_closed_door() -> None:
+def test_declining_an_offer_leads_to_the_day_board() -> None:
     run, other = make_run(1), make_technician()
     handover.offer(run.pk, other.pk, by=technician_of(run))
     client = Client()
@@ -208,19 +213,19 @@ def test_who_declines_is_not_led_to_a_closed_door() -> None:
 
 
 @pytest.mark.parametrize("to", ["", "nonsense", "2b0c8a4e-0000-4000-8000-000000000000"])
-def test_an_offer_to_nobody_is_refused_in_plain_words(to: str) -> None:
+def test_an_offer_to_an_unknown_person_is_refused_in_words(to: str) -> None:
     run = make_run(1)
-    status, _changed, text = pressed(run, technician_of(run), "handover-offer", to=to)
+    status, _changed, text = press_and_read(run, technician_of(run), "handover-offer", to=to)
     assert status in {400, 409}
     assert text
 
 
-def test_who_has_the_page_open_is_shown_to_the_team() -> None:
+def test_people_with_the_page_open_are_listed() -> None:
     run = make_run(1)
     technician = technician_of(run)
-    said = press(run, run.procedure.case.patient, "here").json()["people"]
-    assert said["here"] == [run.procedure.case.patient.short_name]
-    assert said["responsible"] == technician.short_name
+    people = press(run, run.procedure.case.patient, "here").json()["people"]
+    assert people["here"] == [run.procedure.case.patient.short_name]
+    assert people["responsible"] == technician.short_name
     press(run, technician, "here")
     assert len(press(run, technician, "here").json()["people"]["here"]) == 2
     assert Attendance.objects.count() == 2
@@ -232,7 +237,7 @@ def test_who_has_the_page_open_is_shown_to_the_team() -> None:
     assert press(run, make_technician(), "here").status_code == 404
 
 
-def test_the_technician_reads_what_can_still_be_kept_and_what_is_stored() -> None:
+def test_the_technician_sees_how_much_is_untouched_and_how_much_is_stored() -> None:
     run = make_run(3)
     one_pass(run)
     page = page_of(run, technician_of(run))
@@ -243,18 +248,18 @@ def test_the_technician_reads_what_can_still_be_kept_and_what_is_stored() -> Non
     assert 'id="night"' not in page_of(run, run.procedure.case.patient)
 
 
-def test_a_call_stays_answerable_after_the_end() -> None:
+def test_a_call_can_be_answered_after_the_end_of_the_run() -> None:
     run = make_run(1)
     control.safe_word(run.pk, by=run.procedure.case.patient)
     control.abort(run.pk, by=doctor_of(run), reason="medical")
     assert controls_of(run, doctor_of(run)) == {"acknowledge", "doctor", "here"}
     assert end_stopped() == 1
     assert controls_of(run, doctor_of(run)) == {"acknowledge", "here"}
-    assert pressed(run, doctor_of(run), "acknowledge")[:2] == (200, True)
+    assert press_and_read(run, doctor_of(run), "acknowledge")[:2] == (200, True)
     assert not DoctorCall.objects.filter(acknowledged_at__isnull=True).exists()
 
 
-def test_an_unknown_session_is_no_session() -> None:
+def test_controls_of_an_unknown_session_are_refused() -> None:
     unknown = Run(pk=UUID(int=1))
     for name in ("presence", "here", "handover-accept", "take-over"):
         assert press(unknown, make_doctor(), name).status_code in {403, 404}
@@ -262,10 +267,10 @@ def test_an_unknown_session_is_no_session() -> None:
 
 @pytest.mark.parametrize("htmx", [True, False])
 @pytest.mark.parametrize("who", [technician_of, doctor_of])
-def test_after_a_safe_word_no_request_resumes(who: Callable[[Run], User], htmx: bool) -> None:
+def test_after_a_safe_word_a_resume_request_is_refused(who: Callable[[Run], User], htmx: bool) -> None:
     run = make_run(1)
     control.safe_word(run.pk, by=run.procedure.case.patient)
-    status, _changed, text = pressed(run, who(run), "resume")
+    status, _changed, text = press_and_read(run, who(run), "resume")
     assert (status, text.split(".")[0]) == (409, "The safe word was said")
     client = Client(headers={"HX-Request": "true"} if htmx else {})
     client.force_login(who(run), backend=settings.AUTHENTICATION_BACKENDS[0])
@@ -276,23 +281,23 @@ def test_after_a_safe_word_no_request_resumes(who: Callable[[Run], User], htmx: 
     assert ("lift" in controls_of(run, who(run))) == (who is doctor_of)
 
 
-def test_the_patients_pause_is_lifted_with_their_word() -> None:
+def test_a_pause_of_the_patient_ends_if_the_patient_agrees() -> None:
     run = make_run(1)
-    assert pressed(run, run.procedure.case.patient, "pause")[1]
-    assert pressed(run, technician_of(run), "resume")[0] == 409
-    assert pressed(run, technician_of(run), "resume", patient_agrees="yes")[:2] == (200, True)
+    assert press_and_read(run, run.procedure.case.patient, "pause")[1]
+    assert press_and_read(run, technician_of(run), "resume")[0] == 409
+    assert press_and_read(run, technician_of(run), "resume", patient_agrees="yes")[:2] == (200, True)
 
 
-def test_presence_in_a_paused_night_does_not_say_that_it_goes_on(settings: settings) -> None:
-    settings.LACUNA_PRESENCE_CHECK_MINUTES = 20
+def test_an_answer_to_the_presence_check_says_that_the_session_stays_paused() -> None:
+    configure(presence_minutes=20)
     run = make_run(1)
-    unattended(run)
+    leave_unattended(run)
     presence.ask_due()
     control.safe_word(run.pk, by=run.procedure.case.patient)
-    assert pressed(run, technician_of(run), "presence")[2] == "Thank you. The session stays paused."
+    assert press_and_read(run, technician_of(run), "presence")[2] == "Thank you. The session stays paused."
 
 
-def test_an_abort_without_a_script_leads_to_its_question_also_after_a_safe_word() -> None:
+def test_an_abort_without_a_script_opens_its_dialog_after_a_safe_word() -> None:
     run = make_run(1)
     control.safe_word(run.pk, by=run.procedure.case.patient)
     client = Client()

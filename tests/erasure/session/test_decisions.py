@@ -1,4 +1,4 @@
-"""The doctor's decision on a copy: seen first, chosen by nobody but them, confirmed, and with its reason."""
+"""The doctor's decision on a copy: it is shown first, has no default, needs a reason, and is confirmed."""
 
 import re
 from typing import Any
@@ -16,7 +16,7 @@ from erasure.runs import control, handover
 from erasure.runs.models import Hold, Run, Step
 from patients.cases.view_log import latest_views
 from patients.consent.models import Signature
-from tests.erasure.runs.nights import acts, doctor_of, technician_of
+from tests.erasure.runs.nights import actors_of, doctor_of, technician_of
 from tests.erasure.runs.test_resistance import make_held
 from tests.factories import make_doctor, make_run
 
@@ -25,8 +25,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 HTMX = {"HX-Request": "true"}
 
 
-def ask(run: Run, user: User, name: str = "decide", *, htmx: bool = False, **data: Any) -> HttpResponse:
-    """Post `data`, or get the page where there is none beside the hold."""
+def request(run: Run, user: User, name: str = "decide", *, htmx: bool = False, **data: Any) -> HttpResponse:
+    """Post `data` with the id of the hold. Without data, get the page of the hold."""
     client = Client(headers=HTMX if htmx else {})
     client.force_login(user, backend=settings.AUTHENTICATION_BACKENDS[0])
     url, hold = reverse(f"erasure:{name}", args=[run.pk]), {"hold": str(Hold.objects.order_by("pk")[0].pk)}
@@ -42,9 +42,9 @@ def is_open() -> bool:
 
 
 @pytest.mark.parametrize("htmx", [True, False])
-def test_the_copy_is_shown_blurred_beside_its_memory_and_no_answer_is_made_beforehand(htmx: bool) -> None:
+def test_the_copy_is_shown_blurred_and_no_answer_is_preselected(htmx: bool) -> None:
     run = make_held()
-    answer = ask(run, doctor_of(run), htmx=htmx)
+    answer = request(run, doctor_of(run), htmx=htmx)
     page, item = answer.content.decode(), Hold.objects.select_related("keepsake", "copy").get()
     assert ("<html" in page) != htmx
     shown = re.findall(r'likeness-picture">\s*<img src="/pictures/([^"]+)"', page)
@@ -64,16 +64,16 @@ def test_the_copy_is_shown_blurred_beside_its_memory_and_no_answer_is_made_befor
 
 
 @pytest.mark.parametrize("htmx", [True, False])
-def test_a_look_is_recorded_with_its_reason_before_anything_is_sharp(htmx: bool) -> None:
+def test_a_sharp_picture_needs_a_recorded_reason(htmx: bool) -> None:
     run = make_held()
     doctor, item = doctor_of(run), Hold.objects.get()
     for why in ("", "curious"):
-        refused = ask(run, doctor, "look", htmx=htmx, why=why)
+        refused = request(run, doctor, "look", htmx=htmx, why=why)
         assert refused.status_code == 409
         assert "Choose a reason. The patient can see it." in text_of(refused)
         assert refused.content.decode().count("/blurred") == 2
     assert not Entry.objects.filter(action="keepsake.unblurred").exists()
-    sharp = ask(run, doctor, "look", htmx=htmx, why="compare")
+    sharp = request(run, doctor, "look", htmx=htmx, why="compare")
     assert sharp.status_code == 200
     assert "/blurred" not in sharp.content.decode()
     looks = Entry.objects.filter(action="keepsake.unblurred").order_by("index")
@@ -81,13 +81,15 @@ def test_a_look_is_recorded_with_its_reason_before_anything_is_sharp(htmx: bool)
         (f"keepsake:{pk}", f"user:{doctor.pk}", "compare") for pk in (item.keepsake_id, item.copy_id)
     ]
     assert [view.who for view in latest_views(run.procedure.case)] == [doctor.name]
-    assert ask(run, doctor, htmx=htmx).content.decode().count("/blurred") == 2, "only in that answer"
+    assert request(run, doctor, htmx=htmx).content.decode().count("/blurred") == 2, (
+        "the pictures are sharp only in that one response"
+    )
 
 
-def test_without_an_answer_nothing_happens() -> None:
+def test_without_an_answer_nothing_is_decided() -> None:
     run = make_held()
     for data in ({"answer": ""}, {"confirmed": "yes"}, {"answer": "extend", "confirmed": "yes"}):
-        refused = ask(run, doctor_of(run), **data)
+        refused = request(run, doctor_of(run), **data)
         assert refused.status_code == 422
         assert "Please choose what shall happen, and why." in text_of(refused)
     assert is_open()
@@ -97,22 +99,22 @@ def test_without_an_answer_nothing_happens() -> None:
 @pytest.mark.parametrize("htmx", [True, False])
 def test_a_reason_that_does_not_fit_is_refused_with_a_sentence(htmx: bool, confirmed: dict[str, str]) -> None:
     run = make_held()
-    refused = ask(run, doctor_of(run), htmx=htmx, answer="extend:doubt", **confirmed)
+    refused = request(run, doctor_of(run), htmx=htmx, answer="extend:doubt", **confirmed)
     assert refused.status_code == 409
-    said = "The reason “in doubt, nothing is erased” does not fit the decision “Put the copy on the map”."
-    assert said in text_of(refused)
+    sentence = "The reason “in doubt, nothing is erased” does not fit the decision “Put the copy on the map”."
+    assert sentence in text_of(refused)
     assert is_open()
 
 
 @pytest.mark.parametrize("htmx", [True, False])
-def test_what_follows_is_said_before_it_is_decided(htmx: bool) -> None:
+def test_the_consequence_is_shown_before_the_decision(htmx: bool) -> None:
     run = make_held()
     doctor = doctor_of(run)
-    first = ask(run, doctor, htmx=htmx, answer="spare:doubt")
+    first = request(run, doctor, htmx=htmx, answer="spare:doubt")
     assert first.status_code == 200
     assert "Memory 1 and the copy in childhood stay; the night is then partial." in text_of(first)
     assert is_open()
-    second = ask(run, doctor, htmx=htmx, answer="spare:doubt", confirmed="yes")
+    second = request(run, doctor, htmx=htmx, answer="spare:doubt", confirmed="yes")
     assert second.status_code == (200 if htmx else 302)
     if htmx:
         assert text_of(second).strip().startswith("Decided. The procedure goes on.")
@@ -120,61 +122,61 @@ def test_what_follows_is_said_before_it_is_decided(htmx: bool) -> None:
     decided = Hold.objects.get()
     assert (decided.state, decided.decided_by, decided.reason) == (Hold.State.SPARED, doctor, "doubt")
     assert Step.objects.get().state == Step.State.SPARED
-    again = ask(run, doctor, htmx=htmx, answer="extend:clause", confirmed="yes")
+    again = request(run, doctor, htmx=htmx, answer="extend:clause", confirmed="yes")
     assert (again.status_code, "This has been decided already." in text_of(again)) == (409, True)
-    assert acts(run, "resistance.spared") == [f"user:{doctor.pk}"]
+    assert actors_of(run, "resistance.spared") == [f"user:{doctor.pk}"]
 
 
-def test_in_a_paused_night_nobody_says_that_it_goes_on() -> None:
+def test_a_decision_in_a_paused_session_says_that_it_stays_paused() -> None:
     run = make_held()
     control.safe_word(run.pk, by=run.procedure.case.patient)
-    first = ask(run, doctor_of(run), htmx=True, answer="extend:clause")
+    first = request(run, doctor_of(run), htmx=True, answer="extend:clause")
     assert "The session is paused: nothing is erased before it goes on." in text_of(first)
-    done = ask(run, doctor_of(run), htmx=True, answer="extend:clause", confirmed="yes")
+    done = request(run, doctor_of(run), htmx=True, answer="extend:clause", confirmed="yes")
     assert text_of(done).strip().startswith("Decided. The session stays paused.")
     assert Run.objects.get().state == Run.State.PAUSED
 
 
-def test_without_prior_consent_the_map_is_not_offered() -> None:
+def test_without_prior_consent_extending_the_map_is_not_offered() -> None:
     run = make_held()
     Signature.objects.filter(pk=run.procedure.consent_id).update(may_extend=False)
-    page = ask(run, doctor_of(run))
+    page = request(run, doctor_of(run))
     assert "extend:" not in page.content.decode()
     assert "The patient did not agree to this beforehand, so the copy can only be spared." in text_of(page)
 
 
-def test_another_doctor_in_charge_decides() -> None:
+def test_while_another_doctor_is_in_charge_only_they_decide() -> None:
     run = make_held()
     handover.take_over(run.pk, by=make_doctor())
-    refused = ask(run, doctor_of(run), answer="spare:childhood", confirmed="yes")
+    refused = request(run, doctor_of(run), answer="spare:childhood", confirmed="yes")
     assert (refused.status_code, "has taken over" in text_of(refused)) == (409, True)
     assert is_open()
 
 
 @pytest.mark.parametrize("name", ["decide", "look"])
-def test_who_is_no_doctor_neither_looks_nor_decides(name: str) -> None:
+def test_only_doctors_see_the_copy_or_decide(name: str) -> None:
     run = make_held()
     for user in (technician_of(run), run.procedure.case.patient):
-        assert ask(run, user, name, answer="spare:doubt", why="compare").status_code in {403, 404}
+        assert request(run, user, name, answer="spare:doubt", why="compare").status_code in {403, 404}
     assert is_open()
     assert not Entry.objects.filter(action="keepsake.unblurred").exists()
 
 
 @pytest.mark.parametrize("name", ["decide", "look"])
-def test_a_copy_of_another_night_is_not_there(name: str) -> None:
+def test_a_copy_of_another_run_is_not_found(name: str) -> None:
     run, _other = make_run(1), make_held()
     doctor = doctor_of(run)
-    assert ask(run, doctor, name, answer="spare:doubt", why="compare").status_code == 404
+    assert request(run, doctor, name, answer="spare:doubt", why="compare").status_code == 404
     for hold in ("", "nonsense", str(UUID(int=1))):
-        assert ask(run, doctor, name, hold=hold, answer="spare:doubt").status_code == 404
-    assert ask(run, doctor).status_code == 404
+        assert request(run, doctor, name, hold=hold, answer="spare:doubt").status_code == 404
+    assert request(run, doctor).status_code == 404
     assert is_open()
     assert not Entry.objects.filter(action="keepsake.unblurred").exists()
 
 
-def test_nobody_looks_at_a_copy_that_is_decided_on() -> None:
+def test_after_the_decision_the_copy_is_not_shown() -> None:
     run = make_held()
-    ask(run, doctor_of(run), answer="spare:childhood", confirmed="yes")
-    refused = ask(run, doctor_of(run), "look", why="compare")
+    request(run, doctor_of(run), answer="spare:childhood", confirmed="yes")
+    refused = request(run, doctor_of(run), "look", why="compare")
     assert (refused.status_code, "This has been decided already." in text_of(refused)) == (409, True)
     assert not Entry.objects.filter(action="keepsake.unblurred").exists()

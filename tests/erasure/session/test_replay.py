@@ -1,4 +1,4 @@
-"""A finished session, watched again: what the events say and nothing else."""
+"""The replay of a finished session shows what its events say and nothing else."""
 
 import json
 import re
@@ -32,7 +32,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 TITLES = ("Photo", "The bird", "A caption", "The story")
 
 
-def to_the_end(run: Run) -> Run:
+def finish_run(run: Run) -> Run:
+    """Do all remaining passes of a run, whatever its pace; return it."""
     Procedure.objects.filter(pk=run.procedure_id).update(pace_seconds=0)
     Run.objects.filter(pk=run.pk).update(next_due_at=timezone.now())
     for _turn in range(50):
@@ -65,8 +66,8 @@ def film_of(page: str) -> dict[str, Any]:
     return film
 
 
-def folded(film: dict[str, Any]) -> list[dict[str, Any]]:
-    """The moments as the page's script lays them on each other."""
+def accumulated(film: dict[str, Any]) -> list[dict[str, Any]]:
+    """The moments as the page's script builds them: each adds its changes to the one before."""
     now: dict[str, Any] = {}
     fates = dict(film["fates"])
     out = []
@@ -77,8 +78,8 @@ def folded(film: dict[str, Any]) -> list[dict[str, Any]]:
     return out
 
 
-def a_moved_night() -> Run:
-    """Three memories: the newest goes, one is protected after a pass and a pause, the last one goes."""
+def eventful_run() -> Run:
+    """A finished run of three memories: the newest is protected after a pass and a pause."""
     run = make_run(3, pace=600)
     doctor = run.procedure.booked_by
     assert doctor is not None
@@ -86,11 +87,11 @@ def a_moved_night() -> Run:
     control.pause(run.pk, by=doctor)
     control.resume(run.pk, by=doctor)
     control.protect(run.pk, memory_of(run, 3).pk, by=doctor)
-    return to_the_end(run)
+    return finish_run(run)
 
 
-def test_the_last_moment_is_the_end_that_the_session_shows() -> None:
-    run = a_moved_night()
+def test_the_last_moment_is_the_end_of_the_session() -> None:
+    run = eventful_run()
     shown = replay(run)
     assert [moment.seq for moment in shown.moments] == list(range(1, run.last_seq + 1))
     last = shown.moments[-1]
@@ -99,11 +100,10 @@ def test_the_last_moment_is_the_end_that_the_session_shows() -> None:
     assert (last.shown_state(), last.current, last.kind) == ("finished", None, "certificate")
 
 
-def test_each_moment_is_what_it_was() -> None:
-    shown = replay(a_moved_night())
+def test_each_moment_shows_the_state_of_that_time() -> None:
+    shown = replay(eventful_run())
     story = [
-        (moment.kind, moment.shown_state(), moment.current, moment.level)
-        for moment in shown.moments[: 3 + 3 + 2]
+        (moment.kind, moment.shown_state(), moment.current, moment.level) for moment in shown.moments[:8]
     ]
     assert story == [
         ("started", "running", None, 0),
@@ -118,25 +118,25 @@ def test_each_moment_is_what_it_was() -> None:
     assert shown.moments[5].fates == {1: "waiting", 2: "waiting", 3: "protected"}
 
 
-def test_what_was_kept_beforehand_is_kept_from_the_first_moment() -> None:
+def test_a_memory_protected_before_the_run_is_protected_from_the_first_moment() -> None:
     case = make_case()
     make_keepsake(make_memory(case, "Kept", "2003-01-01", fate=Memory.Fate.PROTECTED))
-    run = to_the_end(make_run(1, case=case))
+    run = finish_run(make_run(1, case=case))
     shown = replay(run)
     assert shown.fates == {1: "protected", 2: "waiting"}
     assert shown.moments[0].counts() == {"map": 1, "destroyed": 0, "protected": 1, "off": 0}
 
 
 @pytest.mark.both_databases
-def test_time_stands_while_it_was_paused() -> None:
+def test_elapsed_time_does_not_count_pauses() -> None:
     run = make_run(1)
     start = timezone.now()
     Event.objects.filter(run=run).delete()
     kinds = ["started", "paused", "doctor-called", "resumed", "finished"]
-    for place, kind in enumerate(kinds):
-        at = start + timedelta(minutes=10 * place)
+    for number, kind in enumerate(kinds):
+        at = start + timedelta(minutes=10 * number)
         data = {"outcome": "complete", "destroyed": 0, "spared": 0} if kind == "finished" else {"total": 1}
-        Event.objects.create(run=run, seq=place + 1, kind=kind, at=at, data=data)
+        Event.objects.create(run=run, seq=number + 1, kind=kind, at=at, data=data)
     run.state = Run.State.FINISHED
     moments = replay(run).moments
     assert [moment.passed for moment in moments] == [0, 600, 1200, 1800, 2400]
@@ -146,8 +146,8 @@ def test_time_stands_while_it_was_paused() -> None:
     ]  # fmt: skip
 
 
-def a_night_with_a_copy() -> Run:
-    """The newest memory has a copy in childhood; the doctor spares it when everything else is gone."""
+def run_with_a_copy() -> Run:
+    """A finished run whose newest memory has a copy in childhood. The doctor spared it at the end."""
     case, picture = make_case(), jpeg()
     childhood = make_memory(case, "The bird", "1979-05-01", zone=Memory.Zone.CHILDHOOD)
     make_keepsake(childhood, picture)
@@ -157,11 +157,11 @@ def a_night_with_a_copy() -> Run:
     advance(run.pk)
     hold = Hold.objects.get(step__run=run)
     resistance.decide(run.pk, hold.pk, extend=False, reason="childhood", by=make_doctor())
-    return to_the_end(run)
+    return finish_run(run)
 
 
-def test_a_copy_off_the_map_is_held_and_let_go() -> None:
-    run = a_night_with_a_copy()
+def test_a_copy_off_the_map_is_shown_as_held_until_the_decision() -> None:
+    run = run_with_a_copy()
     shown = replay(run)
     childhood = Memory.objects.get(case=run.procedure.case_id, zone=Memory.Zone.CHILDHOOD)
     held = next(moment for moment in shown.moments if moment.kind == "held")
@@ -175,8 +175,8 @@ def test_a_copy_off_the_map_is_held_and_let_go() -> None:
     assert len(copied) == 1
 
 
-def a_stopped_night() -> Run:
-    """One pass over the newer of two memories, and then an end."""
+def stopped_run() -> Run:
+    """A run that was aborted after one pass of the newer of two memories."""
     run = make_run(2, pace=600)
     advance(run.pk)
     control.abort(run.pk, by=run.procedure.booked_by, reason="doubt")
@@ -185,15 +185,15 @@ def a_stopped_night() -> Run:
     return Run.objects.select_related("procedure__case").get(pk=run.pk)
 
 
-def test_a_stopped_night_ends_stopped_with_what_was_left() -> None:
-    last = replay(a_stopped_night()).moments[-1]
+def test_the_replay_of_a_stopped_run_ends_with_what_was_left() -> None:
+    last = replay(stopped_run()).moments[-1]
     assert last.shown_state() == "aborted"
     assert last.fates == {1: "waiting", 2: "fading"}
 
 
 @pytest.mark.both_databases
-def test_no_title_no_name_and_no_picture_comes_back() -> None:
-    run = a_night_with_a_copy()
+def test_the_replay_shows_no_title_no_name_and_no_picture() -> None:
+    run = run_with_a_copy()
     case = run.procedure.case
     page = page_of(run)
     assert not [title for title in TITLES if title in page]
@@ -206,28 +206,28 @@ def test_no_title_no_name_and_no_picture_comes_back() -> None:
     assert not [pk for pk in people if pk in film]
 
 
-def test_what_is_left_of_a_stopped_night_is_not_named_either() -> None:
-    run = a_stopped_night()
+def test_the_replay_of_a_stopped_run_does_not_name_what_is_left() -> None:
+    run = stopped_run()
     assert Memory.objects.get(case=run.procedure.case_id, number=1).read().title == "Photo 0"
     page = page_of(run)
     assert not [title for title in TITLES if title in page]
     assert "/pictures/" not in page
 
 
-def test_the_script_folds_what_the_server_shows() -> None:
-    run = a_night_with_a_copy()
+def test_the_script_and_the_server_compute_the_same_moments() -> None:
+    run = run_with_a_copy()
     shown = replay(run)
-    moments = folded(film_of(page_of(run)))
+    moments = accumulated(film_of(page_of(run)))
     assert len(moments) == len(shown.moments)
-    for told, moment in zip(moments, shown.moments, strict=True):
-        assert told["fates"] == {str(n): state for n, state in moment.fates.items()}
-        assert told["counts"] == moment.counts()
-        assert (told["state"], told["current"]) == (moment.shown_state(), moment.current)
-        assert told["copies"] == {str(n): list(places) for n, places in moment.held.items()}
+    for by_script, moment in zip(moments, shown.moments, strict=True):
+        assert by_script["fates"] == {str(n): state for n, state in moment.fates.items()}
+        assert by_script["counts"] == moment.counts()
+        assert (by_script["state"], by_script["current"]) == (moment.shown_state(), moment.current)
+        assert by_script["copies"] == {str(n): list(places) for n, places in moment.held.items()}
 
 
 def test_without_a_script_each_line_is_a_link_to_its_moment() -> None:
-    run = a_moved_night()
+    run = eventful_run()
     shown = replay(run)
     page = page_of(run)
     linked = [int(seq) for seq in re.findall(r'<a href="\?at=(\d+)" (?:aria-current="step")?><time', page)]
@@ -240,8 +240,8 @@ def test_without_a_script_each_line_is_a_link_to_its_moment() -> None:
 
 
 @pytest.mark.both_databases
-def test_a_memory_leads_to_where_it_began_to_fade() -> None:
-    run = a_moved_night()
+def test_a_memory_links_to_the_moment_when_its_fade_began() -> None:
+    run = eventful_run()
     began = next(m for m in replay(run).moments if m.kind == "memory-started" and m.current == 2)
     page = page_of(run, memory=str(memory_of(run, 2).pk))
     assert f'<a href="?at={began.seq}" aria-current="step">' in page
@@ -251,19 +251,19 @@ def test_a_memory_leads_to_where_it_began_to_fade() -> None:
     "query",
     [{"at": "0"}, {"at": "x"}, {"at": "-3"}, {"memory": "nobody"}, {"memory": "\0"}, {"at": "9" * 40}],
 )
-def test_a_question_that_makes_no_sense_shows_the_beginning(query: dict[str, str]) -> None:
-    run = to_the_end(make_run(1))
+def test_an_invalid_query_shows_the_beginning(query: dict[str, str]) -> None:
+    run = finish_run(make_run(1))
     assert '<a href="?at=1" aria-current="step">' in page_of(run, **query)
 
 
-def test_beyond_the_end_is_the_end() -> None:
-    run = to_the_end(make_run(1))
+def test_a_moment_after_the_end_shows_the_end() -> None:
+    run = finish_run(make_run(1))
     assert f'<a href="?at={run.last_seq}" aria-current="step">' in page_of(
         Run.objects.get(pk=run.pk), at="99999"
     )
 
 
-def test_a_session_that_goes_on_is_watched_where_it_is() -> None:
+def test_the_replay_of_a_running_session_redirects_to_the_session() -> None:
     run = make_run(1, pace=600)
     answer = answer_to(run.procedure.case.patient, run)
     assert (answer.status_code, answer.headers["Location"]) == (302, f"/sessions/{run.pk}/")
@@ -271,8 +271,8 @@ def test_a_session_that_goes_on_is_watched_where_it_is() -> None:
         replay(run)
 
 
-def test_who_may_watch_the_session_may_watch_it_again_and_nobody_else() -> None:
-    run = to_the_end(make_run(1))
+def test_the_replay_has_the_same_access_rules_as_the_session() -> None:
+    run = finish_run(make_run(1))
     doctor = run.procedure.booked_by
     assert doctor is not None
     statuses = {
@@ -293,8 +293,8 @@ def test_who_may_watch_the_session_may_watch_it_again_and_nobody_else() -> None:
     }
 
 
-def test_each_watching_is_in_the_log() -> None:
-    run = to_the_end(make_run(1))
+def test_each_replay_is_recorded() -> None:
+    run = finish_run(make_run(1))
     patient = run.procedure.case.patient
     answer_to(patient, run)
     answer_to(make_user(Role.PATIENT), run)
@@ -302,8 +302,8 @@ def test_each_watching_is_in_the_log() -> None:
     assert (entry.actor, entry.subject, entry.run) == (f"user:{patient.pk}", f"run:{run.pk}", run.pk)
 
 
-def test_a_longer_night_costs_no_more_queries() -> None:
-    few, many = to_the_end(make_run(1)), to_the_end(make_run(3))
+def test_a_longer_run_needs_no_more_queries() -> None:
+    few, many = finish_run(make_run(1)), finish_run(make_run(3))
     counted = []
     for run in (few, many):
         with CaptureQueriesContext(connection) as queries:
@@ -312,21 +312,23 @@ def test_a_longer_night_costs_no_more_queries() -> None:
     assert counted[0] == counted[1]
 
 
-def test_lines_before_and_after() -> None:
-    told = [Moment(seq=seq, at=timezone.now(), kind="", text="") for seq in (1, 4, 9)]
-    assert neighbors(told, told[1]) == (1, 9)
+def test_neighbors_of_a_moment_are_the_logged_ones_before_and_after_it() -> None:
+    logged = [Moment(seq=seq, at=timezone.now(), kind="", text="") for seq in (1, 4, 9)]
+    assert neighbors(logged, logged[1]) == (1, 9)
     between = Moment(seq=6, at=timezone.now(), kind="", text="")
-    assert neighbors(told, between) == (4, 9)
-    assert neighbors(told, told[0]) == (None, 4)
-    assert neighbors(told, told[2]) == (4, None)
+    assert neighbors(logged, between) == (4, 9)
+    assert neighbors(logged, logged[0]) == (None, 4)
+    assert neighbors(logged, logged[2]) == (4, None)
 
 
 @pytest.mark.both_databases
-def test_the_session_and_the_certificate_lead_there() -> None:
-    run = to_the_end(make_run(1))
+def test_the_session_and_the_certificate_link_to_the_replay() -> None:
+    run = finish_run(make_run(1))
     client = Client()
     client.force_login(run.procedure.case.patient, backend=settings.AUTHENTICATION_BACKENDS[0])
-    there = reverse("erasure:replay", args=[run.pk])
+    replay_url = reverse("erasure:replay", args=[run.pk])
     for name in ("session", "certificate"):
-        assert f'href="{there}"' in client.get(reverse(f"erasure:{name}", args=[run.pk])).content.decode()
+        assert (
+            f'href="{replay_url}"' in client.get(reverse(f"erasure:{name}", args=[run.pk])).content.decode()
+        )
     assert Step.objects.filter(run=run, level=PASS_COUNT).count() == 1

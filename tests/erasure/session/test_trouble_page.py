@@ -1,4 +1,4 @@
-"""What the people in the room see and may do when a night meets damage or a storage that is away."""
+"""What people see and may do in a session when a keepsake is damaged or the storage does not answer."""
 
 from pathlib import Path
 
@@ -32,8 +32,8 @@ def signed_in(user: User, settings: Settings) -> Client:
 
 
 @pytest.fixture
-def night() -> Run:
-    """A night that has met a damaged photo."""
+def damaged_run() -> Run:
+    """A run that has come to a damaged photo."""
     run = make_run(2)
     keepsake = Keepsake.objects.get(memory=run.steps.get(position=0).memory)
     assert keepsake.picture
@@ -55,13 +55,13 @@ def decide(run: Run, user: User, settings: Settings, **data: str) -> tuple[int, 
     answer = signed_in(user, settings).post(
         reverse("erasure:decide-damaged", args=[run.pk]), data, headers={"Accept": "application/json"}
     )
-    said = answer.json()["text"] if answer["Content-Type"] == "application/json" else ""
-    return answer.status_code, said
+    text = answer.json()["text"] if answer["Content-Type"] == "application/json" else ""
+    return answer.status_code, text
 
 
-def test_the_page_says_what_is_damaged_and_asks_the_doctor(night: Run, settings: Settings) -> None:
-    for user, asked in ((doctor_of(night), True), (technician_of(night), False)):
-        html = page(night, user, settings)
+def test_the_page_names_the_damaged_memory_and_asks_the_doctor(damaged_run: Run, settings: Settings) -> None:
+    for user, asked in ((doctor_of(damaged_run), True), (technician_of(damaged_run), False)):
+        html = page(damaged_run, user, settings)
         assert "[2] cannot be read" in html
         assert "its file was altered" in html
         assert "Paused: a keepsake cannot be read." in html
@@ -69,62 +69,70 @@ def test_the_page_says_what_is_damaged_and_asks_the_doctor(night: Run, settings:
         assert "A keepsake cannot be read." in html, "why the doctor is called"
 
 
-def test_the_doctor_decides_and_it_goes_on(night: Run, settings: Settings) -> None:
-    step = str(night.steps.get(position=0).pk)
-    assert decide(night, doctor_of(night), settings, step=step, decision="destroy") == (
+def test_after_the_doctors_decision_the_run_goes_on(damaged_run: Run, settings: Settings) -> None:
+    step = str(damaged_run.steps.get(position=0).pk)
+    assert decide(damaged_run, doctor_of(damaged_run), settings, step=step, decision="destroy") == (
         200,
         "Decided. The procedure goes on.",
     )
-    assert decide(night, doctor_of(night), settings, step=step, decision="spare") == (
+    assert decide(damaged_run, doctor_of(damaged_run), settings, step=step, decision="spare") == (
         409,
         "This has been decided already.",
     )
     assert Run.objects.get().state == Run.State.RUNNING
-    assert "cannot be read</b>" not in page(night, doctor_of(night), settings)
+    assert "cannot be read</b>" not in page(damaged_run, doctor_of(damaged_run), settings)
 
 
-def test_a_decision_that_makes_no_sense_is_refused_in_words(night: Run, settings: Settings) -> None:
-    doctor, step = doctor_of(night), str(night.steps.get(position=0).pk)
+def test_an_invalid_decision_is_refused_in_words(damaged_run: Run, settings: Settings) -> None:
+    doctor, step = doctor_of(damaged_run), str(damaged_run.steps.get(position=0).pk)
     chosen = "Please choose what shall happen."
-    assert decide(night, doctor, settings, step=step, decision="both") == (400, chosen)
-    assert decide(night, doctor, settings, step="?", decision="spare") == (400, chosen)
+    assert decide(damaged_run, doctor, settings, step=step, decision="both") == (400, chosen)
+    assert decide(damaged_run, doctor, settings, step="?", decision="spare") == (400, chosen)
     other = make_run(1).steps.get()
-    assert decide(night, doctor, settings, step=str(other.pk), decision="spare")[0] == 404
+    assert decide(damaged_run, doctor, settings, step=str(other.pk), decision="spare")[0] == 404
     assert Trouble.objects.get().state == Trouble.State.OPEN
 
 
-def test_only_a_doctor_of_the_night_decides(night: Run, settings: Settings) -> None:
-    step = str(night.steps.get(position=0).pk)
-    for user in (technician_of(night), night.procedure.case.patient, make_user(Role.ADMINISTRATOR)):
-        assert decide(night, user, settings, step=step, decision="destroy")[0] in {403, 404}
+def test_only_a_doctor_decides_on_a_damaged_keepsake(damaged_run: Run, settings: Settings) -> None:
+    step = str(damaged_run.steps.get(position=0).pk)
+    for user in (
+        technician_of(damaged_run),
+        damaged_run.procedure.case.patient,
+        make_user(Role.ADMINISTRATOR),
+    ):
+        assert decide(damaged_run, user, settings, step=step, decision="destroy")[0] in {403, 404}
     assert Trouble.objects.get().state == Trouble.State.OPEN
 
 
-def test_the_page_opens_although_a_memorys_words_were_altered(night: Run, settings: Settings) -> None:
-    memory = night.steps.get(position=1).memory
+def test_the_page_opens_even_if_a_memorys_sealed_text_was_changed(
+    damaged_run: Run, settings: Settings
+) -> None:
+    memory = damaged_run.steps.get(position=1).memory
     sealed = bytearray(memory.sealed)
     sealed[-1] ^= 1
     Memory.objects.filter(pk=memory.pk).update(sealed=bytes(sealed))
-    html = page(night, doctor_of(night), settings)
+    html = page(damaged_run, doctor_of(damaged_run), settings)
     assert "Photo 1" in html
     assert "Photo 0" not in html
 
 
-def test_certificate_and_replay_tell_what_was_destroyed_as_it_was(night: Run, settings: Settings) -> None:
-    step = night.steps.get(position=0)
-    trouble.decide_damaged(night.pk, step.pk, destroy=True, by=doctor_of(night))
-    advance(night.pk)
-    certify(night.pk)
-    night.refresh_from_db()
-    statement = night.certificate.statement
+def test_certificate_and_replay_show_what_was_destroyed_without_a_fade(
+    damaged_run: Run, settings: Settings
+) -> None:
+    step = damaged_run.steps.get(position=0)
+    trouble.decide_damaged(damaged_run.pk, step.pk, destroy=True, by=doctor_of(damaged_run))
+    advance(damaged_run.pk)
+    certify(damaged_run.pk)
+    damaged_run.refresh_from_db()
+    statement = damaged_run.certificate.statement
     assert summary.unfaded(statement) == [("[2] photograph", "its file had been altered")]
     (remark,) = (words for words in summary.remarks(statement) if "did not fade" in words)
     assert remark.startswith("1 keepsake could not be read")
-    client = signed_in(doctor_of(night), settings)
-    html = client.get(reverse("erasure:certificate", args=[night.pk])).content.decode()
+    client = signed_in(doctor_of(damaged_run), settings)
+    html = client.get(reverse("erasure:certificate", args=[damaged_run.pk])).content.decode()
     assert "What could not be read, and did not fade" in html
-    assert client.get(reverse("erasure:replay", args=[night.pk])).status_code == 200
-    replay = replay_of(night)
+    assert client.get(reverse("erasure:replay", args=[damaged_run.pk])).status_code == 200
+    replay = replay_of(damaged_run)
     assert [moment.state for moment in replay.moments if moment.kind in {"damaged", "paused", "resumed"}] == [
         "running",
         "paused",
@@ -132,11 +140,13 @@ def test_certificate_and_replay_tell_what_was_destroyed_as_it_was(night: Run, se
     ]
 
 
-def test_a_spared_memory_is_kept_in_the_replay_too(night: Run) -> None:
-    trouble.decide_damaged(night.pk, night.steps.get(position=0).pk, destroy=False, by=doctor_of(night))
-    advance(night.pk)
-    night.refresh_from_db()
-    last = replay_of(night).moments[-1]
+def test_a_spared_memory_is_protected_in_the_replay(damaged_run: Run) -> None:
+    trouble.decide_damaged(
+        damaged_run.pk, damaged_run.steps.get(position=0).pk, destroy=False, by=doctor_of(damaged_run)
+    )
+    advance(damaged_run.pk)
+    damaged_run.refresh_from_db()
+    last = replay_of(damaged_run).moments[-1]
     assert last.fates == {1: "destroyed", 2: "protected"}
 
 

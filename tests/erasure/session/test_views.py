@@ -1,4 +1,4 @@
-"""The session page through its real view: what a person sees of a real run, and what nobody sees any more."""
+"""The session page of real runs through its view: what each person sees, and what is gone."""
 
 import json
 import re
@@ -10,11 +10,14 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from clinic.accounts.models import Role, User
+from erasure.certificates.models import Certificate
 from erasure.jobs.worker import advance
 from erasure.runs.models import Run
-from tests.factories import make_run, make_user
+from patients.consent.signing import withdraw
+from tests.factories import make_doctor, make_run, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -55,7 +58,7 @@ def test_the_patient_sees_their_map_and_the_controls_they_may_use() -> None:
     assert forms[reverse("erasure:pause", args=[run.pk])] == "pause"
 
 
-def test_what_the_page_shows_and_what_its_script_reads_are_one() -> None:
+def test_the_page_and_the_data_of_its_script_agree() -> None:
     run = make_run(2)
     page = page_of(run, patient_of(run))
     data = re.search(r'<script id="present" type="application/json">(.*?)</script>', page, re.DOTALL)
@@ -65,14 +68,14 @@ def test_what_the_page_shows_and_what_its_script_reads_are_one() -> None:
     assert present["seq"] == Run.objects.get(pk=run.pk).last_seq
 
 
-def test_the_places_come_as_a_stylesheet() -> None:
+def test_the_positions_of_memories_are_in_a_stylesheet() -> None:
     run = make_run(2)
     sheet = page_of(run, patient_of(run), "map-css")
     assert f'href="{reverse("erasure:map-css", args=[run.pk])}"' in page_of(run, patient_of(run))
     assert re.findall(r"^\.m(\d+)\{left:", sheet, re.MULTILINE) == ["1", "2"]
 
 
-def test_a_memory_that_is_gone_is_named_and_pictured_nowhere() -> None:
+def test_a_destroyed_memory_has_no_title_and_no_picture_on_the_page() -> None:
     run = make_run(1)
     assert "Photo 0" in page_of(run, patient_of(run))
     while Run.objects.get(pk=run.pk).state != Run.State.FINISHED:
@@ -86,7 +89,7 @@ def test_a_memory_that_is_gone_is_named_and_pictured_nowhere() -> None:
     assert "Nothing left." in page
 
 
-def test_an_auditor_sees_what_happens_but_neither_names_nor_pictures_nor_controls() -> None:
+def test_an_auditor_sees_no_names_no_pictures_and_no_controls() -> None:
     run = make_run(1)
     page = page_of(run, make_user(Role.AUDITOR))
     assert buttons(page)[1][0] == "Memory 1, waiting"
@@ -94,7 +97,21 @@ def test_an_auditor_sees_what_happens_but_neither_names_nor_pictures_nor_control
         assert secret not in page
 
 
-def test_a_page_about_many_memories_asks_the_database_no_more_than_one_about_one() -> None:
+def test_after_a_withdrawal_only_the_team_of_the_night_and_the_patient_read_what_it_is_about() -> None:
+    run = make_run(2)
+    booked = User.objects.get(grants__role=Role.DOCTOR, resources__bookings=run.procedure.booking)
+    other = make_doctor()
+    secrets = ("Photo 0", "Clementine", "/pictures/")
+    assert all(secret in page_of(run, other) for secret in secrets)
+    withdraw(run.procedure.case, by=patient_of(run))
+    assert [secret for secret in secrets if secret in page_of(run, other)] == []
+    for person in (patient_of(run), booked):
+        assert all(secret in page_of(run, person) for secret in secrets)
+    Certificate.objects.create(run=run, body="{}", digest="0" * 64, signature="", issued_at=timezone.now())
+    assert [secret for secret in secrets if secret in page_of(run, booked)] == []
+
+
+def test_the_page_needs_as_many_queries_for_three_memories_as_for_one() -> None:
     counted = []
     for memories in (1, 3):
         run = make_run(memories)
@@ -105,7 +122,7 @@ def test_a_page_about_many_memories_asks_the_database_no_more_than_one_about_one
     assert counted[0] == counted[1]
 
 
-def test_somebody_can_look_at_a_waiting_memory_and_protect_it_without_a_script() -> None:
+def test_a_waiting_memory_can_be_chosen_and_protected_without_a_script() -> None:
     run = make_run(2)
     memory = run.steps.get(memory__number=1).memory_id
     page = page_of(run, patient_of(run), memory=str(memory))

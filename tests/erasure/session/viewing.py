@@ -1,4 +1,4 @@
-"""Whoever opens the session page, as its view sees them."""
+"""The Viewer that the session page's view makes for a person."""
 
 from clinic.access.policy import allowed
 from clinic.accounts.models import User

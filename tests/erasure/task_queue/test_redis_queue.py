@@ -1,4 +1,4 @@
-"""What a job in Redis may call."""
+"""A job in Redis may call only tasks."""
 
 import pytest
 from django.core.exceptions import SuspiciousOperation
@@ -9,7 +9,7 @@ from erasure.task_queue.redis_queue import TaskJob
 
 
 def job(name: str) -> TaskJob:
-    """A job as a worker reads it; the connection is not used until something is saved."""
+    """A job as a worker reads it. It does not connect to Redis unless it is saved."""
     return TaskJob.create(name, args=("an id",), connection=Redis(port=1))
 
 

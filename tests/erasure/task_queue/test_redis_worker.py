@@ -1,4 +1,4 @@
-"""What the worker that Redis wakes says and does where RQ would say too much, or gives up."""
+"""The worker that Redis wakes: which messages of RQ it drops, and what happens when RQ gives up."""
 
 import logging
 import signal
@@ -15,7 +15,7 @@ from erasure.task_queue.redis_worker import Worker, is_no_outage, work
 
 
 @pytest.mark.parametrize(
-    ("message", "error", "heard"),
+    ("message", "error", "is_logged"),
     [
         ("Worker %s: could not connect to Redis instance: %s retrying in %d seconds...", None, False),
         ("Worker %s: found an unhandled exception, quitting...", NoConnection("refused"), False),
@@ -23,54 +23,55 @@ from erasure.task_queue.redis_worker import Worker, is_no_outage, work
         ("Worker %s: Redis connection timeout, quitting...", None, True),
     ],
 )
-def test_a_house_without_redis_is_not_told_so_by_rq(
-    message: str, error: Exception | None, heard: bool
+def test_messages_of_rq_about_a_missing_redis_are_dropped(
+    message: str, error: Exception | None, is_logged: bool
 ) -> None:
     raised = (type(error), error, None) if error else None
     assert (
-        is_no_outage(logging.LogRecord("rq.worker", logging.ERROR, __file__, 1, message, (), raised)) is heard
+        is_no_outage(logging.LogRecord("rq.worker", logging.ERROR, __file__, 1, message, (), raised))
+        is is_logged
     )
 
 
 @pytest.fixture
-def signals_as_before() -> Iterator[None]:
-    """`work` takes two signals for its process; this one is pytest's."""
+def restore_signals() -> Iterator[None]:
+    """Restore the signal handlers that `work` replaces, because this is pytest's process."""
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
 
 
-class Ending(Worker):
-    """A worker without Redis, whose RQ ends by itself, or because it was told to."""
+class WorkerThatEnds(Worker):
+    """A worker without Redis. Its RQ part ends by itself or, if `told_to_stop`, because it was told to."""
 
     told_to_stop = False
     turns = 0
 
     def __init__(self, *_args: Any, **_more: Any) -> None:
-        """RQ's own would tell Redis its name."""
+        """Do not call RQ's, which would write the worker's name to Redis."""
 
     def work(self, *_args: Any, **_more: Any) -> bool:
-        Ending.turns += 1
-        if self.told_to_stop or self.turns > 1:  # a second turn is one too many, and shall be the last
+        WorkerThatEnds.turns += 1
+        if self.told_to_stop or self.turns > 1:  # a second turn is an error; the test asserts one
             self.stopping.set()
         return True
 
 
-@pytest.mark.usefixtures("signals_as_before")
+@pytest.mark.usefixtures("restore_signals")
 @pytest.mark.parametrize("told_to_stop", [True, False])
-def test_a_worker_that_rq_gave_up_on_says_so_by_its_end(
+def test_the_process_exits_with_1_if_rq_gives_up(
     told_to_stop: bool, monkeypatch: pytest.MonkeyPatch, settings: LazySettings
 ) -> None:
-    """So that the house starts it anew; one that was told to stop ends well."""
+    """Then the parent process starts it again. A worker that was told to stop exits normally."""
     settings.REDIS_URL = "redis://127.0.0.1:1/0"  # nobody connects to it
-    monkeypatch.setattr(redis_worker, "Worker", Ending)
-    monkeypatch.setattr(Ending, "stopping", threading.Event())
-    monkeypatch.setattr(Ending, "told_to_stop", told_to_stop)
-    monkeypatch.setattr(Ending, "turns", 0)
+    monkeypatch.setattr(redis_worker, "Worker", WorkerThatEnds)
+    monkeypatch.setattr(WorkerThatEnds, "stopping", threading.Event())
+    monkeypatch.setattr(WorkerThatEnds, "told_to_stop", told_to_stop)
+    monkeypatch.setattr(WorkerThatEnds, "turns", 0)
     if told_to_stop:
         work()
     else:
         with pytest.raises(SystemExit, match="1"):
             work()
-    assert Ending.turns == 1
+    assert WorkerThatEnds.turns == 1

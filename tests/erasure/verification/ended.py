@@ -1,4 +1,4 @@
-"""A run that has ended, for tests of what is found after it."""
+"""Runs that have ended, and the verifier in this process."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,24 +8,29 @@ from uuid import UUID
 import pytest
 from django.db import connection
 
+from erasure.destructions.models import Destruction
 from erasure.jobs import certifying
 from erasure.jobs.worker import advance
 from erasure.runs.models import Run
-from erasure.verification.checks import verify_run
+from erasure.verification.checks import verify
 from erasure.verification.places import FOUND, Findings
 from tests.factories import make_run
 
 
-def verify_here(run_id: UUID) -> Findings:
-    """What the verifier's process would say, without the process: it may not write to the database either."""
+def verify_here(work_id: UUID) -> Findings:
+    """The verifier's findings on a run or a destruction, without its process.
+
+    As there, writing to the database is refused.
+    """
     with refused_writes():
-        run = Run.objects.select_related("procedure").get(pk=run_id)
-        return replace(verify_run(run), confined="test", database="test")
+        run = Run.objects.select_related("procedure").filter(pk=work_id).first()
+        work = run or Destruction.objects.get(pk=work_id)
+        return replace(verify(work), confined="test", database="test")
 
 
 @contextmanager
 def refused_writes() -> Iterator[None]:
-    """Have this connection refuse every change, as the verifier's does."""
+    """Make this connection refuse every change, as the verifier's does."""
     off, on = (
         ("PRAGMA query_only=OFF", "PRAGMA query_only=ON")
         if connection.vendor == "sqlite"
@@ -49,5 +54,5 @@ def make_ended(monkeypatch: pytest.MonkeyPatch, memories: int = 1) -> Run:
 
 
 def found_in(run: Run) -> set[str]:
-    """Names of the places where something is found now."""
+    """Names of the places where the verifier finds something now."""
     return {place.name for place in verify_here(run.pk).places if place.result == FOUND}

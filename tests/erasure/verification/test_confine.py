@@ -1,4 +1,4 @@
-"""The verifier's process can change nothing: shown by a process that tries."""
+"""The verifier's process can change nothing: a confined process tries, and fails."""
 
 import json
 import subprocess
@@ -11,12 +11,12 @@ from django.db import connection
 
 from patients.vault.configured import key_store
 from tests.factories import make_case, make_keepsake, make_memory
-from tests.house import ROOT, environment
+from tests.processes import ROOT, environment
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.processes]
 
-# Every way of changing a file that there is a system call for, and a change to the database.
-TRIES = """
+# Each kind of change to a file or directory, and two changes to the database.
+TRY_CHANGES = """
 import json, os, sys
 import django
 django.setup()
@@ -28,10 +28,10 @@ slots, new = f"{keys}/slots", f"{keys}/new"
 if sys.argv[1] == "without-landlock":
     import erasure.verification.confine as module
     module.landlock_version = lambda: 0
-said = {"done": []}
+report = {"done": []}
 if sys.argv[1] != "free":
-    said["database"] = confine_database()
-    said["by"] = confine()
+    report["database"] = confine_database()
+    report["by"] = confine()
 def write():
     fd = os.open(slots, os.O_RDWR)
     os.pwrite(fd, os.pread(fd, 1, 0), 0)
@@ -52,64 +52,68 @@ TRIES = {
 for name, attempt in TRIES.items():
     try:
         attempt()
-        said["done"].append(name)
+        report["done"].append(name)
     except OSError:
         pass
 for statement in ("UPDATE patients_case SET stage = 'x'", "CREATE TABLE planted (a integer)"):
     try:
         with connection.cursor() as cursor:
             cursor.execute(statement)
-        said["done"].append(statement.split()[0])
+        report["done"].append(statement.split()[0])
     except Error:
         pass
 with connection.cursor() as cursor:
-    cursor.execute("DROP TABLE planted") if "CREATE" in said["done"] else None
+    if "CREATE" in report["done"]:
+        cursor.execute("DROP TABLE planted")
     cursor.execute("SELECT count(*) FROM patients_case")
-    said["cases"] = cursor.fetchone()[0]
-print(json.dumps(said))
+    report["cases"] = cursor.fetchone()[0]
+print(json.dumps(report))
 """
 
 
-def tried(way: str) -> dict[str, object]:
-    """What a process can do that has confined itself in a `way`."""
+def try_changes(mode: str) -> dict[str, object]:
+    """The report of a process that tries all changes.
+
+    mode: "confined", "without-landlock", or "free" for a process that is not confined.
+    """
     keys = Path(settings.LACUNA_KEYS_DIR)
     for name in ("old", "older"):
         (keys / name).write_bytes(b"before")
-    ended = subprocess.run(  # noqa: S603
-        [sys.executable, "-c", TRIES, way],
+    result = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", TRY_CHANGES, mode],
         env=environment(),
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
     )
-    said: dict[str, object] = json.loads(ended.stdout)
-    return said
+    report: dict[str, object] = json.loads(result.stdout)
+    return report
 
 
-def test_it_changes_neither_files_nor_rows_and_reads_both() -> None:
+def test_a_confined_process_can_read_but_not_change_files_and_rows() -> None:
     make_keepsake(make_memory(make_case()))
     before = (Path(settings.LACUNA_KEYS_DIR) / "slots").read_bytes()
-    free = tried("free")
-    assert len(free["done"]) == 11, "what it cannot do unbound proves nothing"  # type: ignore[arg-type]
+    free = try_changes("free")
+    assert len(free["done"]) == 11, "unconfined, it can do everything it tries"  # type: ignore[arg-type]
     (Path(settings.LACUNA_KEYS_DIR) / "slots").write_bytes(before)
     for name in ("new", "linked", "symlinked", "renamed"):
         (Path(settings.LACUNA_KEYS_DIR) / name).unlink()
     (Path(settings.LACUNA_KEYS_DIR) / "directory").rmdir()
 
-    bound = tried("bound")
-    if bound["by"] == "rlimit":
+    confined = try_changes("confined")
+    if confined["by"] == "rlimit":
         pytest.skip("this kernel has no Landlock")
-    assert str(bound["by"]).startswith("landlock-")
-    assert (bound["done"], bound["database"], bound["cases"]) == ([], "read-only", 1)
+    assert str(confined["by"]).startswith("landlock-")
+    assert (confined["done"], confined["database"], confined["cases"]) == ([], "read-only", 1)
     assert (Path(settings.LACUNA_KEYS_DIR) / "slots").read_bytes() == before
     assert len(list(key_store().ids())) > 0
     assert connection.introspection.table_names().count("planted") == 0
 
 
-def test_without_landlock_no_file_grows_and_that_is_what_it_says() -> None:
+def test_without_landlock_no_file_can_be_written_and_the_report_says_so() -> None:
     make_case()
-    said = tried("without-landlock")
-    assert said["by"] == "rlimit"
-    # Names may still change: why this is the weaker bond, and is told as what it is.
-    assert not {"write", "append", "UPDATE", "CREATE"} & set(said["done"])  # type: ignore[call-overload]
+    report = try_changes("without-landlock")
+    assert report["by"] == "rlimit"
+    # Files can still be renamed and removed. So this is weaker, and the report says which of the two it was.
+    assert not {"write", "append", "UPDATE", "CREATE"} & set(report["done"])  # type: ignore[call-overload]

@@ -1,4 +1,4 @@
-"""The verifier as a process: what it says is taken whole or not at all, and its silence is never clean."""
+"""The verifier as a process: only a complete report counts, and no report never counts as clean."""
 
 import json
 import subprocess
@@ -29,8 +29,8 @@ from erasure.verification.process import NotVerified, environment, read_report, 
 from patients.vault.objects import storage
 from tests.erasure.verification.ended import make_ended, verify_here
 from tests.factories import make_run, make_user
-from tests.house import ROOT
-from tests.house import environment as house_environment
+from tests.processes import ROOT
+from tests.processes import environment as process_environment
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.processes]
 
@@ -43,10 +43,10 @@ def test_a_run_is_verified_by_a_process_that_can_write_nothing() -> None:
     assert entry.details["database"] == "read-only"
     assert entry.details["confined"].startswith(("landlock-", "rlimit"))
     run.refresh_from_db()
-    told = run.certificate.statement["verification"]
-    assert told["result"] == told["keys"] == "clean"
-    assert [place["place"] for place in told["places"]] == list(EVERY)
-    assert {place["found"] for place in told["places"] if place["place"] in BEYOND} == {UNCHECKABLE}
+    verification = run.certificate.statement["verification"]
+    assert verification["result"] == verification["keys"] == "clean"
+    assert [place["place"] for place in verification["places"]] == list(EVERY)
+    assert {place["found"] for place in verification["places"] if place["place"] in BEYOND} == {UNCHECKABLE}
     assert verify_log().problems == []
 
 
@@ -54,30 +54,30 @@ def test_what_the_process_finds_is_on_the_page_the_log_and_the_certificate(
     monkeypatch: pytest.MonkeyPatch, client: Client
 ) -> None:
     planted = uuid4().hex
-    roll = certifying._record_once
+    record_once = certifying._record_once
 
-    def say_and_plant(run: Run, action: str, details: Any) -> None:
-        roll(run, action, details)
+    def record_and_plant(run: Run, action: str, details: Any) -> None:
+        record_once(run, action, details)
         if action == "keys.rolled":
             storage().save(planted, ContentFile(b"?"))
 
-    monkeypatch.setattr(certifying, "_record_once", say_and_plant)
+    monkeypatch.setattr(certifying, "_record_once", record_and_plant)
     run = make_run(memories=1)
     advance(run.pk)
     details = Entry.objects.get(run=run.pk, action="run.verified").details
     assert (details["result"], details["orphans"], details["orphans_found"]) == ("found", "found", 1)
     assert details["orphans_where"] == f"file:{planted}"
     run.refresh_from_db()
-    told = {place["place"]: place for place in run.certificate.statement["verification"]["places"]}
-    assert told["orphans"]["found"] == FOUND
-    assert told["orphans"]["why"] == f"file:{planted}"
+    verification = {place["place"]: place for place in run.certificate.statement["verification"]["places"]}
+    assert verification["orphans"]["found"] == FOUND
+    assert verification["orphans"]["why"] == f"file:{planted}"
     client.force_login(make_user(Role.DOCTOR))
     for page in ("erasure:session", "erasure:certificate"):
         shown = client.get(reverse(page, args=[run.pk])).content.decode()
         assert f"something is left: file:{planted}" in shown
 
 
-def test_a_killed_verifier_is_not_clean_and_is_followed_by_another(
+def test_a_killed_verifier_is_not_clean_and_is_started_again(
     monkeypatch: pytest.MonkeyPatch, client: Client
 ) -> None:
     monkeypatch.setenv("LACUNA_POINT", "verifying")
@@ -105,7 +105,7 @@ def test_a_killed_verifier_is_not_clean_and_is_followed_by_another(
     assert Run.objects.get(pk=run.pk).certificate.statement["verification"]["result"] == "clean"
 
 
-def test_a_verifier_that_cannot_read_the_keys_says_nothing_is_clean(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_verifier_that_cannot_read_the_keys_gives_no_report(monkeypatch: pytest.MonkeyPatch) -> None:
     run = make_ended(monkeypatch)
     slots = Path(django_settings.LACUNA_KEYS_DIR) / "slots"
     slots.write_bytes(slots.read_bytes()[:200])
@@ -115,25 +115,25 @@ def test_a_verifier_that_cannot_read_the_keys_says_nothing_is_clean(monkeypatch:
     assert "the slot file is cut off" in str(refusal.value)
 
 
-def test_it_is_started_without_the_root_key(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_verifier_is_started_without_the_root_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LACUNA_ROOT_KEY", "00" * 32)
     monkeypatch.setenv("LACUNA_ROOT_KEY_FILE", "/somewhere")
-    given = environment()
-    assert not [name for name in given if name.startswith(("LACUNA_ROOT", "LACUNA_SIGNING"))]
-    assert "00" * 32 not in given.values()
+    child_environment = environment()
+    assert not [name for name in child_environment if name.startswith(("LACUNA_ROOT", "LACUNA_SIGNING"))]
+    assert "00" * 32 not in child_environment.values()
 
 
-def test_two_processes_do_not_settle_one_run_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_processes_do_not_certify_one_run_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     run = make_run(memories=1)
-    looked: list[bool] = []
+    results: list[bool] = []
 
-    def verify_and_look(run_id: Any) -> Any:
-        looked.append(certify(run_id))  # another process, while this one verifies
+    def verify_and_certify(run_id: Any) -> Any:
+        results.append(certify(run_id))  # as another process would, while this one verifies
         return verify_here(run_id)
 
-    monkeypatch.setattr(certifying, "verify_in_subprocess", verify_and_look)
+    monkeypatch.setattr(certifying, "verify_in_subprocess", verify_and_certify)
     advance(run.pk)
-    assert looked == [False]
+    assert results == [False]
     assert Run.objects.get(pk=run.pk).certificate
 
 
@@ -151,30 +151,30 @@ def test_two_processes_do_not_settle_one_run_at_once(monkeypatch: pytest.MonkeyP
         "a result of its own",
     ],
 )
-def test_half_a_report_is_none(spoiled: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_incomplete_report_is_refused(spoiled: str, monkeypatch: pytest.MonkeyPatch) -> None:
     run = make_ended(monkeypatch)
     found = verify_here(run.pk)
     text = report(found, run.pk)
     assert read_report(text, run.pk) == found
-    said = json.loads(text)
+    changed = json.loads(text)
     match spoiled:
         case "one place too few":
-            said["places"].pop()
+            changed["places"].pop()
         case "another run":
-            said["run"] = str(uuid4())
+            changed["run"] = str(uuid4())
         case "unbound":
-            said["confined"] = ""
+            changed["confined"] = ""
         case "found nothing that is found":
-            said["places"][0]["found"] = 1
+            changed["places"][0]["found"] = 1
         case "a result of its own":
-            said["places"][0]["result"] = "fine"
-        case other:
-            said = other
+            changed["places"][0]["result"] = "fine"
+        case _:
+            changed = spoiled
     with pytest.raises(NotVerified):
-        read_report(said if isinstance(said, str) else json.dumps(said), run.pk)
+        read_report(changed if isinstance(changed, str) else json.dumps(changed), run.pk)
 
 
-def test_what_the_log_keeps_is_what_was_found() -> None:
+def test_the_log_and_the_certificate_contain_the_findings() -> None:
     place = Place.checked("files", ["some where/ELSE (1)"], 3)
     assert place.where == "some-where-else--1-"
     assert word("ö") == "unnamed"
@@ -187,38 +187,38 @@ def test_what_the_log_keeps_is_what_was_found() -> None:
     assert statement({}, ["keys"]) == {}
 
 
-def test_the_command_tells_it_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a process of its own: it gives up writing for good."""
+def test_the_command_prints_the_findings_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a separate process, because the command gives up the right to write."""
     run = make_ended(monkeypatch)
 
-    def asked(run_id: object, *options: str) -> "subprocess.CompletedProcess[str]":
+    def verify_erasure(run_id: object, *options: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(  # noqa: S603
             [sys.executable, str(ROOT / "manage.py"), "verify_erasure", str(run_id), *options],
-            env=house_environment(),
+            env=process_environment(),
             capture_output=True,
             text=True,
             check=False,
         )
 
-    ended = asked(run.pk)
-    assert ended.returncode == 0, ended.stderr
-    assert "files in the vault" in ended.stdout
-    assert "log files: not checkable here: it is kept where this machine cannot look" in ended.stdout
+    result = verify_erasure(run.pk)
+    assert result.returncode == 0, result.stderr
+    assert "files in the vault" in result.stdout
+    assert "log files: not checkable here: it is kept where this machine cannot look" in result.stdout
     (first,) = Entry.objects.filter(action="run.verified-by-hand")
     assert (first.actor, first.run, first.details["result"]) == ("system:operator", run.pk, "clean")
     assert first.details["confined"].startswith(("landlock", "rlimit"))
     storage().save(uuid4().hex, ContentFile(b"?"))
-    ended = asked(run.pk)
-    assert (ended.returncode, ended.stderr) == (1, "CommandError: Something is left.\n")
+    result = verify_erasure(run.pk)
+    assert (result.returncode, result.stderr) == (1, "CommandError: Something is left.\n")
     second = Entry.objects.filter(action="run.verified-by-hand").order_by("index").last()
     assert second is not None
     assert (second.details["result"], second.details["orphans"]) == ("found", "found")
-    # The certificate goes on speaking of the verification it was issued after.
+    # The certificate still states the verification before its issue.
     assert run.certificate.statement["verification"]["result"] == "clean"
     size = Entry.objects.count()
-    ended = asked(run.pk, "--unrecorded")
-    assert (ended.returncode, ended.stderr) == (1, "CommandError: Something is left.\n")
+    result = verify_erasure(run.pk, "--unrecorded")
+    assert (result.returncode, result.stderr) == (1, "CommandError: Something is left.\n")
     assert Entry.objects.count() == size
-    connection.close()  # SQLite must then lay out its log's index anew
-    ended = asked(uuid4())
-    assert ended.stderr == "CommandError: There is no run with this id.\n"
+    connection.close()  # SQLite must then create the index of its write-ahead log again
+    result = verify_erasure(uuid4())
+    assert result.stderr == "CommandError: There is no run or destruction with this id.\n"

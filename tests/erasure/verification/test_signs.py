@@ -1,4 +1,4 @@
-"""By what signs the verifier knows that something is left, and when it is not believed. Without processes."""
+"""Functions of the verifier: how they recognise leftovers, and which reports are refused. No process."""
 
 import json
 import subprocess
@@ -34,7 +34,7 @@ ELF, CORE, PROGRAM = b"\x7fELF" + bytes(12), b"\x04\x00", b"\x02\x00"
     ],
     ids=["core", "core of a big-endian machine", "a program", "another file", "empty"],
 )
-def test_a_dump_of_memory_is_known_by_its_head(head: bytes, dump: bool, tmp_path: Path) -> None:
+def test_a_core_dump_is_recognised_by_its_first_bytes(head: bytes, dump: bool, tmp_path: Path) -> None:
     file = tmp_path / "core.1"
     file.write_bytes(head)
     assert _is_dump(file) == dump
@@ -54,7 +54,7 @@ def test_a_dump_of_memory_is_known_by_its_head(head: bytes, dump: bool, tmp_path
     ],
     ids=["a word", "two words", "as long as may be", "too long", "inside", "a key", "no text"],
 )
-def test_what_may_be_text_is_told_from_words_and_numbers(value: object, text: bool) -> None:
+def test_values_that_may_be_text_are_recognised(value: object, text: bool) -> None:
     assert may_be_text(value) == text
 
 
@@ -68,7 +68,7 @@ def test_what_may_be_text_is_told_from_words_and_numbers(value: object, text: bo
         (None, False),
     ],
 )
-def test_a_sentence_in_postgresqls_statistics_is_known(samples: str | None, sentence: bool) -> None:
+def test_a_sentence_in_postgresqls_statistics_is_recognised(samples: str | None, sentence: bool) -> None:
     assert _has_sentence(samples) == sentence
 
 
@@ -84,14 +84,14 @@ def test_a_sentence_in_postgresqls_statistics_is_known(samples: str | None, sent
         ("SystemExit", False),
     ],
 )
-def test_an_exception_that_may_quote_a_value_is_known_by_its_name(exception: str, may_quote: bool) -> None:
+def test_exceptions_that_may_quote_a_value_are_recognised_by_name(exception: str, may_quote: bool) -> None:
     assert _may_quote_values(exception) == may_quote
 
 
 RUN = uuid4()
 
 
-def whole(**changes: Any) -> dict[str, Any]:
+def report_data(**changes: Any) -> dict[str, Any]:
     places = [
         {"name": name, "result": CLEAN, "looked_for": 1, "found": [], "where": "", "why": ""}
         for name in EVERY
@@ -99,39 +99,39 @@ def whole(**changes: Any) -> dict[str, Any]:
     return {"run": str(RUN), "confined": "rlimit", "database": "read-only", "places": places, **changes}
 
 
-def first(**changes: Any) -> dict[str, Any]:
-    report = whole()
+def with_changed_first_place(**changes: Any) -> dict[str, Any]:
+    report = report_data()
     report["places"][0] |= changes
     return report
 
 
 SPOILED: dict[str, Callable[[], dict[str, Any]]] = {
-    "another run": lambda: whole(run=str(uuid4())),
-    "a place is missing": lambda: whole(places=whole()["places"][:-1]),
-    "in another order": lambda: whole(places=whole()["places"][::-1]),
-    "no result that there is": lambda: first(result="splendid"),
-    "found, and nothing named": lambda: first(result=FOUND),
-    "clean, and something named": lambda: first(found=["file:x"]),
-    "not confined": lambda: whole(confined=""),
-    "a database that can be written": lambda: whole(database=""),
+    "another run": lambda: report_data(run=str(uuid4())),
+    "a place is missing": lambda: report_data(places=report_data()["places"][:-1]),
+    "in another order": lambda: report_data(places=report_data()["places"][::-1]),
+    "no result that there is": lambda: with_changed_first_place(result="splendid"),
+    "found, and nothing named": lambda: with_changed_first_place(result=FOUND),
+    "clean, and something named": lambda: with_changed_first_place(found=["file:x"]),
+    "not confined": lambda: report_data(confined=""),
+    "a database that can be written": lambda: report_data(database=""),
 }
 
 
-def test_a_whole_report_is_believed() -> None:
-    found = read_report(json.dumps(whole()), RUN)
+def test_a_complete_report_is_accepted() -> None:
+    found = read_report(json.dumps(report_data()), RUN)
     assert [place.name for place in found.places] == list(EVERY)
     assert (found.confined, found.database) == ("rlimit", "read-only")
 
 
 @pytest.mark.parametrize("spoiled", SPOILED)
-def test_a_report_that_is_not_whole_is_not_believed(spoiled: str) -> None:
+def test_an_incomplete_or_contradictory_report_is_refused(spoiled: str) -> None:
     with pytest.raises(NotVerified) as refused:
         read_report(json.dumps(SPOILED[spoiled]()), RUN)
     assert refused.value.why == "half-a-report"
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"run": 1, "places": [{"odd": 1}]}'])
-def test_what_is_no_report_is_not_believed(text: str) -> None:
+def test_other_output_is_refused(text: str) -> None:
     with pytest.raises(NotVerified) as refused:
         read_report(text, RUN)
     assert refused.value.why == "no-report"
@@ -141,20 +141,20 @@ def test_what_is_no_report_is_not_believed(text: str) -> None:
     ("code", "why"), [(-9, "signal-9"), (-11, "signal-11"), (1, "exit-1"), (2, "exit-2")]
 )
 @pytest.mark.django_db
-def test_a_verifier_that_failed_is_not_believed_whatever_it_printed(
+def test_the_report_of_a_failed_verifier_is_refused(
     code: int, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def ended(command: list[str], **_options: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.CompletedProcess(command, code, json.dumps(whole()), "it failed\n")
+    def failed_run(command: list[str], **_options: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess(command, code, json.dumps(report_data()), "it failed\n")
 
-    monkeypatch.setattr(subprocess, "run", ended)
+    monkeypatch.setattr(subprocess, "run", failed_run)
     with pytest.raises(NotVerified) as refused:
         verify_in_subprocess(UUID(str(RUN)))
     assert refused.value.why == why
 
 
 class Kernel:
-    """The C library on a kernel that has Landlock, where one call fails."""
+    """Replaces the C library: a kernel with Landlock on which the call `failing` fails."""
 
     def __init__(self, failing: str) -> None:
         self.failing = failing
@@ -163,8 +163,8 @@ class Kernel:
         if number == confine.RESTRICT_SELF:
             return -1 if self.failing == "restrict" else 0
         if arguments[0] is None:
-            return 3
-        return -1 if self.failing == "create" else 10**6  # a descriptor that nobody has open
+            return 3  # the version of Landlock
+        return -1 if self.failing == "create" else 10**6  # not an open descriptor
 
 
 @pytest.mark.parametrize("failing", ["create", "restrict"])
@@ -186,7 +186,7 @@ def test_a_process_that_could_gain_privileges_says_so() -> None:
         "sys.platform, confine._libc = 'linux', Kernel()\n"
         "try:\n    confine.confine()\nexcept confine.StillWrites as refusal:\n    print(refusal)\n"
     )
-    done = subprocess.run(  # noqa: S603 - our own interpreter and words
+    done = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.stdout == "the process could gain privileges\n", done.stderr[-2000:]

@@ -1,12 +1,10 @@
-"""B14: file numbers do not run out, tell nothing, and are checked against mistyping."""
+"""B14: file numbers do not run out, have no order, and have check digits against typing errors."""
 
-import random
-import threading
 import time
+from functools import partial
 from itertools import pairwise
 
 import pytest
-from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -20,6 +18,7 @@ from patients.cases.references import (
     read_reference,
 )
 from tests.factories import make_case, make_user
+from tests.threads import at_once
 
 YEAR = 2026
 
@@ -29,7 +28,7 @@ def with_digit(reference: str, position: int, digit: str) -> str:
 
 
 @pytest.mark.parametrize("random_digits", [6, 8, MOST_RANDOM_DIGITS])
-def test_b14_every_wrong_digit_and_every_swap_of_neighbours_is_noticed(random_digits: int) -> None:
+def test_b14_every_wrong_digit_and_every_swap_of_adjacent_digits_is_noticed(random_digits: int) -> None:
     for _number in range(200):
         reference = new_reference(YEAR, random_digits)
         assert (read_reference(reference), is_mistyped(reference)) == (reference, False)
@@ -40,17 +39,18 @@ def test_b14_every_wrong_digit_and_every_swap_of_neighbours_is_noticed(random_di
             for digit in "0123456789"
             if digit != reference[place]
         ]
-        assert len(wrong) == 9 * (random_digits + 6)
+        # Nine wrong digits for each digit of the year, the random part and the check.
+        assert len(wrong) == 9 * (4 + random_digits + 2)
         for one, other in pairwise(places):
             swapped = with_digit(reference, one, reference[other])
             swapped = with_digit(swapped, other, reference[one])
             wrong += [swapped] if swapped != reference else []
         assert [text for text in wrong if read_reference(text)] == []
-        # A wrong year may be none at all; then the text is no number, and not found.
+        # With a wrong century the text does not look like a file number at all.
         assert [text for text in wrong if not is_mistyped(text) and text[:2] == "20"] == []
 
 
-def test_b14_a_number_is_easy_to_say_and_has_no_order() -> None:
+def test_b14_numbers_have_a_fixed_form_and_are_random() -> None:
     drawn = [new_reference(YEAR) for _number in range(1000)]
     assert {len(reference) for reference in drawn} == {len("2026-4837-1591")}
     assert all(reference.startswith("2026-") for reference in drawn)
@@ -78,7 +78,7 @@ def test_b14_a_number_is_easy_to_say_and_has_no_order() -> None:
         ("2026-4837-15x2", ""),
     ],
 )
-def test_b14_a_number_is_read_however_it_is_written(typed: str, read: str) -> None:
+def test_b14_a_number_is_read_with_any_separators(typed: str, read: str) -> None:
     assert read_reference(typed) == read
 
 
@@ -99,19 +99,19 @@ def test_b14_a_number_is_read_however_it_is_written(typed: str, read: str) -> No
         ("Joel", False),
     ],
 )
-def test_b14_what_is_certainly_no_number_is_told_from_what_may_be_one(typed: str, mistyped: bool) -> None:
+def test_b14_a_mistyped_number_is_distinguished_from_other_text(typed: str, mistyped: bool) -> None:
     assert is_mistyped(typed) is mistyped
 
 
-def fill(references: list[str], patient: User) -> None:
+def create_cases(references: list[str], patient: User) -> None:
     rows = (Case(patient=patient, reference=reference, stage=Case.Stage.CLOSED) for reference in references)
     Case.objects.bulk_create(rows, batch_size=2000)
 
 
 @pytest.mark.django_db
-def test_b14_a_year_with_a_hundred_thousand_files_still_gives_numbers_at_once() -> None:
+def test_b14_new_numbers_are_found_quickly_among_a_hundred_thousand_cases() -> None:
     year = timezone.localdate().year
-    fill(list({new_reference(year) for _number in range(100_000)}), make_user(Role.PATIENT))
+    create_cases(list({new_reference(year) for _number in range(100_000)}), make_user(Role.PATIENT))
     assert Case.objects.count() > 94_000
     began = time.monotonic()
     opened = [
@@ -122,18 +122,18 @@ def test_b14_a_year_with_a_hundred_thousand_files_still_gives_numbers_at_once() 
 
 
 @pytest.mark.django_db
-def test_b14_where_every_number_is_taken_longer_ones_are_given() -> None:
+def test_b14_if_every_number_is_taken_longer_ones_are_given() -> None:
     year = timezone.localdate().year
-    every: set[str] = set()
-    while len(every) < 100:
-        every.add(new_reference(year, 2))
-    fill(sorted(every), make_user(Role.PATIENT))
+    taken: set[str] = set()
+    while len(taken) < 100:
+        taken.add(new_reference(year, 2))
+    create_cases(sorted(taken), make_user(Role.PATIENT))
     reference = Case.objects.free_reference(2)
     assert (len(reference), reference[:5]) == (len("2026-4837-15"), f"{year}-")
 
 
 @pytest.mark.django_db
-def test_b14_an_old_number_stays_and_is_found(client: Client) -> None:
+def test_b14_numbers_of_the_old_form_are_still_found(client: Client) -> None:
     case = make_case(make_user(Role.PATIENT, name="Joel Barish"))
     Case.objects.filter(pk=case.pk).update(reference="2004-0219")
     new = make_case(make_user(Role.PATIENT, name="Mary Svevo"))
@@ -156,7 +156,7 @@ def test_b14_an_old_number_stays_and_is_found(client: Client) -> None:
 
 
 @pytest.mark.django_db
-def test_b14_the_log_is_searched_by_a_number_however_it_is_written(client: Client) -> None:
+def test_b14_the_audit_log_is_searched_by_a_number_with_any_separators(client: Client) -> None:
     patient = make_user(Role.PATIENT, name="Mary Svevo")
     case = open_case(patient, by=patient)
     client.force_login(make_user(Role.AUDITOR))
@@ -168,27 +168,9 @@ def test_b14_the_log_is_searched_by_a_number_however_it_is_written(client: Clien
 
 
 @pytest.mark.django_db(transaction=True)
-def test_b14_files_opened_at_the_same_moment_have_numbers_of_their_own() -> None:
-    patients = [make_user(Role.PATIENT) for _number in range(4)]  # the pool has twelve connections
-    broken: list[BaseException] = []
-    barrier = threading.Barrier(8)
-
-    def open_one(patient: User) -> None:
-        try:
-            connection.ensure_connection()
-            barrier.wait()
-            time.sleep(random.choice([0, 0.002]))  # noqa: S311 - chance, not secrecy
-            open_case(patient, by=patient)
-        except BaseException as error:
-            broken.append(error)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=open_one, args=[patient]) for patient in patients * 2]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert broken == []
+def test_b14_cases_opened_concurrently_have_different_numbers() -> None:
+    # Each patient opens a case twice at once and gets one. The pool has twelve connections for these eight.
+    patients = [make_user(Role.PATIENT) for _number in range(4)]
+    at_once(*[partial(open_case, patient, by=patient) for patient in patients * 2], pauses=[0, 0.002])
     references = list(Case.objects.values_list("reference", flat=True))
     assert (len(references), len(set(references))) == (4, 4)

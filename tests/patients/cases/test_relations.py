@@ -1,5 +1,6 @@
-"""How a person stands to a case: its patient, its subject, booked for its night, or none of these."""
+"""The relation of a person to a case: its patient, its subject, booked for its procedure, or none."""
 
+from unicodedata import normalize
 from uuid import uuid4
 
 import pytest
@@ -42,7 +43,7 @@ def technician_of(procedure: Procedure) -> User:
 
 
 def book_again(case: Case, before: Procedure) -> Procedure:
-    """Book the night anew, with other people."""
+    """Book the procedure again, with other people."""
     doctor, technician = make_doctor(), make_technician()
     resources = [doctor.resources.get(), technician.resources.get(), make_room()]
     return book_procedure(
@@ -66,60 +67,83 @@ def may_see(user: User, case: Case, client: Client) -> tuple[bool, bool, bool]:
     )
 
 
-def test_a_canceled_booking_gives_its_technician_nothing(client: Client) -> None:
+def test_a_canceled_booking_gives_its_technician_no_access(client: Client) -> None:
     case = make_bookable()
     before = make_procedure(case)
     case.refresh_from_db()
     technician = technician_of(before)
-    assert standing_to(technician, case) == {"assigned"}
+    assert standing_to(technician, case) == {"assigned", "consented"}
     assert may_see(technician, case, client) == (True, True, True)
     cancel_procedure(before, by=make_doctor())
-    now = technician_of(book_again(case, before))
+    new_technician = technician_of(book_again(case, before))
     case.refresh_from_db()
-    assert standing_to(technician, case) == frozenset()
+    assert standing_to(technician, case) == {"consented"}
     assert may_see(technician, case, client) == (False, False, False)
-    assert standing_to(now, case) == {"assigned"}
-    assert may_see(now, case, client) == (True, True, True)
+    assert standing_to(new_technician, case) == {"assigned", "consented"}
+    assert may_see(new_technician, case, client) == (True, True, True)
 
 
-def test_a_technician_is_assigned_to_their_own_night_alone() -> None:
+def test_a_technician_is_assigned_only_to_the_case_they_are_booked_for() -> None:
     case, other = make_bookable(), make_bookable()
     mine, theirs = technician_of(make_procedure(case)), technician_of(make_procedure(other))
     case.refresh_from_db()
-    assert (standing_to(mine, case), standing_to(theirs, case)) == ({"assigned"}, frozenset())
+    assert (standing_to(mine, case), standing_to(theirs, case)) == (
+        {"assigned", "consented"},
+        {"consented"},
+    )
 
 
 @pytest.mark.parametrize("stage", Case.Stage)
-def test_technicians_map_a_case_until_its_night_is_booked(stage: str) -> None:
+def test_technicians_have_the_mapping_relation_until_the_procedure_is_booked(stage: str) -> None:
     case = make_case()
     set_stage(stage, case)
     mapping = {"bringing", "review", "mapped", "consented"}
-    assert standing_to(make_technician(), case) == ({"mapping"} if stage in mapping else frozenset())
+    relations = {"mapping"} if stage in mapping else set()
+    relations |= {"consented"} if stage != "withdrawn" else set()
+    assert standing_to(make_technician(), case) == relations
 
 
-def test_a_patient_stands_to_their_own_case_alone() -> None:
+def test_a_patient_has_a_relation_only_to_their_own_case() -> None:
     mine, other = make_case(), make_case()
     set_stage(Case.Stage.RUNNING, mine, other)
     assert standing_to(mine.patient, mine) == {"own", "conflict"}
-    assert standing_to(mine.patient, other) == frozenset()
+    assert standing_to(mine.patient, other) == {"consented"}
 
 
-def test_a_patient_with_the_subjects_name_is_in_no_conflict() -> None:
+def test_a_patient_with_the_subjects_name_has_no_conflict() -> None:
     case = make_case(subject_name="Clementine Kruczynski")
     set_stage(Case.Stage.RUNNING, case)
-    assert standing_to(make_user(Role.PATIENT, name="Clementine Kruczynski"), case) == frozenset()
+    assert standing_to(make_user(Role.PATIENT, name="Clementine Kruczynski"), case) == {"consented"}
     assert standing_to(make_user(Role.DOCTOR, name="Clementine Kruczynski"), case) == {"conflict"}
 
 
-def test_nobody_is_the_subject_of_a_case_whose_words_are_gone() -> None:
+@pytest.mark.parametrize(
+    ("doctor", "conflict"),
+    [
+        ("do thi anh", True),
+        (normalize("NFD", "ĐỖ Thị  Ánh"), True),
+        ("Ánh Thị Đỗ", True),
+        ("Đỗ Ánh", False),
+        ("Ánh", False),
+    ],
+)
+def test_b7_a_doctor_is_the_subject_however_the_name_is_written(doctor: str, conflict: bool) -> None:
+    case = make_case(subject_name="Đỗ Thị Ánh")
+    set_stage(Case.Stage.RUNNING, case)
+    person = make_user(Role.DOCTOR, name=doctor)
+    assert (standing_to(person, case) == {"conflict"}) is conflict
+    assert (person.pk in case.people_in_conflict()) is conflict
+
+
+def test_nobody_is_the_subject_of_a_case_whose_key_is_destroyed() -> None:
     case = make_case(subject_name="Clementine Kruczynski")
     set_stage(Case.Stage.CLOSED, case)
     key_store().destroy(case.pk)
-    assert standing_to(make_user(Role.DOCTOR, name="Clementine Kruczynski"), case) == frozenset()
+    assert standing_to(make_user(Role.DOCTOR, name="Clementine Kruczynski"), case) == {"consented"}
 
 
 @pytest.mark.parametrize("keyword", ["case", "memory", "keepsake", "picture"])
-def test_each_object_stands_as_its_case_does(keyword: str) -> None:
+def test_a_relation_to_an_object_equals_the_relation_to_its_case(keyword: str) -> None:
     case, other = make_bookable(), make_bookable()
     for row in (case, other):
         keepsake = row.keepsakes.select_related("memory").get()
@@ -129,6 +153,6 @@ def test_each_object_stands_as_its_case_does(keyword: str) -> None:
             "keepsake": keepsake.pk,
             "picture": keepsake.picture_id,
         }
-        own = frozenset({"own", "conflict"} if row == case else {"mapping"})
+        own = frozenset({"own", "conflict"} if row == case else {"mapping", "consented"})
         assert standing_in(case.patient, {keyword: objects[keyword]}) == Standing(own, row.pk)
     assert standing_in(case.patient, {keyword: uuid4()}) is None

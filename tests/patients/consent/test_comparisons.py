@@ -1,4 +1,4 @@
-"""What a patient signed, and the map they signed for, are compared with the log when it is verified."""
+"""verify_log compares signatures and locked maps with the audit log."""
 
 from uuid import uuid4
 
@@ -31,22 +31,22 @@ def signature() -> Signature:
 
 
 @pytest.mark.parametrize(
-    ("said", "change"),
+    ("field", "change"),
     [
         ("may_extend", {"may_extend": True}),
         ("map", {"map_digest": "0" * 64}),
         ("text", {"text_digest": "0" * 64}),
     ],
 )
-def test_a_signature_that_was_changed(signature: Signature, said: str, change: dict[str, object]) -> None:
+def test_a_changed_signature_is_reported(signature: Signature, field: str, change: dict[str, object]) -> None:
     Signature.objects.filter(pk=signature.pk).update(**change)
     entry = Entry.objects.get(action="consent.signed")
     assert verify_log().problems == [
-        f"Signature {signature.pk} is not as the log says (entry {entry.index}): {said}."
+        f"Signature {signature.pk} is not as the log says (entry {entry.index}): {field}."
     ]
 
 
-def test_a_withdrawal_that_was_undone_or_that_nobody_made(signature: Signature) -> None:
+def test_an_undone_or_invented_withdrawal_is_reported(signature: Signature) -> None:
     Signature.objects.filter(pk=signature.pk).update(withdrawn_at=timezone.now())
     (problem,) = verify_log().problems
     assert problem.endswith(": withdrawn.")
@@ -57,7 +57,7 @@ def test_a_withdrawal_that_was_undone_or_that_nobody_made(signature: Signature) 
     assert any(problem.startswith(f"Signature {signature.pk} is not") for problem in verify_log().problems)
 
 
-def test_a_consent_that_nobody_signed_and_one_that_was_removed(signature: Signature) -> None:
+def test_an_added_or_removed_signature_is_reported(signature: Signature) -> None:
     entry, pk = Entry.objects.get(action="consent.signed"), signature.pk
     signature.delete()
     removed = f"Signature {pk}: entry {entry.index} speaks of it, and it is no longer there."
@@ -67,7 +67,7 @@ def test_a_consent_that_nobody_signed_and_one_that_was_removed(signature: Signat
     assert f"Signature {signature.pk}: the log says nothing of it." in verify_log().problems
 
 
-def test_a_map_that_was_changed_after_it_was_signed_for(signature: Signature) -> None:
+def test_a_changed_map_is_reported(signature: Signature) -> None:
     mapped = LockedMap.objects.get()
     entry = Entry.objects.get(action="map.locked")
     LockedMap.objects.update(body={**mapped.body, "memories": []})

@@ -1,10 +1,9 @@
-"""Who may sign, what exactly they sign, and what a signature or its withdrawal changes."""
+"""Signing and withdrawing consent: who may, what exactly is signed, and what changes."""
 
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from django.conf import LazySettings
 from django.utils import timezone, translation
 
 from clinic.accounts.models import Role, User
@@ -22,6 +21,7 @@ from patients.consent.signing import (
 )
 from patients.maps.locking import lock_map, unlock_map
 from patients.memories.models import LockedMap
+from tests.configuration import configure
 from tests.factories import (
     make_case,
     make_doctor,
@@ -46,7 +46,7 @@ def make_mappable() -> Case:
     return case
 
 
-def locked(case: Case) -> LockedMap:
+def lock_and_refresh(case: Case) -> LockedMap:
     mapped = lock_map(case, by=make_user(Role.DOCTOR))
     case.refresh_from_db()
     return mapped
@@ -73,7 +73,7 @@ def stage_of(case: Case) -> str:
 @pytest.mark.parametrize("role", [Role.PATIENT, Role.DOCTOR, Role.ADMINISTRATOR])
 def test_only_the_patient_signs(role: str) -> None:
     case = make_mappable()
-    mapped = locked(case)
+    mapped = lock_and_refresh(case)
     with pytest.raises(CannotSign, match=r"^Only the patient can sign\.$"):
         sign_procedure(case, mapped, by=make_user(role))
     assert not Signature.objects.filter(map=mapped).exists()
@@ -81,9 +81,9 @@ def test_only_the_patient_signs(role: str) -> None:
     assert not Entry.objects.filter(action="consent.signed").exists()
 
 
-def test_an_older_version_of_the_text_is_not_signed() -> None:
+def test_an_older_version_of_the_text_cannot_be_signed() -> None:
     case = make_mappable()
-    mapped = locked(case)
+    mapped = lock_and_refresh(case)
     old, new = make_text(PROCEDURE, 1), make_text(PROCEDURE, 2)
     with pytest.raises(CannotSign) as refusal:
         sign(case, by=case.patient, kind=PROCEDURE, text_seen=old.digest, map_seen=mapped.digest)
@@ -93,10 +93,10 @@ def test_an_older_version_of_the_text_is_not_signed() -> None:
     assert (signed.text, signed.text_digest) == (new, new.digest)
 
 
-def test_a_newer_version_of_the_other_text_changes_nothing() -> None:
+def test_a_newer_version_of_the_storage_text_does_not_matter_for_the_procedure() -> None:
     case = make_mappable()
     make_text(STORAGE, 2)
-    assert sign_procedure(case, locked(case)).text == make_text(PROCEDURE, 1)
+    assert sign_procedure(case, lock_and_refresh(case)).text == make_text(PROCEDURE, 1)
 
 
 def test_a_new_signature_supersedes_the_earlier_one_of_its_kind_and_case() -> None:
@@ -120,15 +120,15 @@ def test_signing_for_storage_again_leaves_one_in_force() -> None:
     assert (first.in_force, second.in_force) == (False, True)
 
 
-def test_signing_moves_no_other_case_on() -> None:
+def test_signing_changes_the_stage_of_this_case_only() -> None:
     case, other = make_mappable(), make_mappable()
-    mapped, its_map = locked(case), locked(other)
+    mapped, its_map = lock_and_refresh(case), lock_and_refresh(other)
     assert sign_procedure(case, mapped).map == mapped
     assert (stage_of(case), stage_of(other)) == (Case.Stage.CONSENTED, Case.Stage.MAPPED)
     assert sign_procedure(other, its_map).map == its_map
 
 
-def test_without_a_locked_map_nothing_is_signed_for() -> None:
+def test_without_a_locked_map_the_procedure_cannot_be_signed() -> None:
     case = make_mappable()
     with pytest.raises(CannotSign, match=r"^There is no locked map to agree to\.$"):
         sign_procedure(case, None)
@@ -138,7 +138,7 @@ def test_without_a_locked_map_nothing_is_signed_for() -> None:
     assert str(refusal.value) == MAP_CHANGED
 
 
-def test_a_consent_is_not_replaced_once_a_night_is_booked_on_it() -> None:
+def test_a_consent_cannot_be_replaced_once_a_procedure_is_booked() -> None:
     case = make_mappable()
     procedure = make_procedure(case)
     with pytest.raises(CannotSign, match=r"^There is no locked map to agree to\.$"):
@@ -146,14 +146,14 @@ def test_a_consent_is_not_replaced_once_a_night_is_booked_on_it() -> None:
     assert Signature.objects.get(pk=procedure.consent_id).in_force
 
 
-def test_a_map_that_was_opened_again_is_not_signed_for() -> None:
+def test_an_unlocked_map_cannot_be_signed() -> None:
     case = make_mappable()
-    before = locked(case)
+    before = lock_and_refresh(case)
     unlock_map(case, by=make_doctor())
     case.refresh_from_db()
     make_keepsake(make_memory(case, "Another day"))
-    now = locked(case)
-    # The first by its key, so that a query over all maps of the case finds this one.
+    now = lock_and_refresh(case)
+    # An old map whose key sorts first: a query that forgets `unlocked_at` would find this one.
     LockedMap.objects.create(
         pk=UUID(int=0),
         case=case,
@@ -169,7 +169,7 @@ def test_a_map_that_was_opened_again_is_not_signed_for() -> None:
     assert sign_procedure(case, now).map == now
 
 
-def test_only_a_procedure_can_be_extended() -> None:
+def test_may_extend_applies_to_the_procedure_consent_only() -> None:
     case = make_case()
     text = make_text(STORAGE)
     signed = sign(case, by=case.patient, kind=STORAGE, text_seen=text.digest, may_extend=True)
@@ -186,7 +186,7 @@ def test_only_the_patient_withdraws() -> None:
     assert stage_of(case) == Case.Stage.CONSENTED
 
 
-def test_withdrawing_takes_back_every_consent_of_this_case_and_of_no_other() -> None:
+def test_withdrawing_ends_every_consent_of_this_case_only() -> None:
     case, other = make_mappable(), make_mappable()
     make_signed(case)
     make_signed(other)
@@ -208,7 +208,7 @@ def test_withdrawing_twice_changes_nothing() -> None:
     assert Entry.objects.filter(action="consent.withdrawn").count() == 2
 
 
-def test_a_closed_case_is_not_withdrawn_any_more() -> None:
+def test_consents_of_a_closed_case_cannot_be_withdrawn() -> None:
     case = make_mappable()
     make_signed(case)
     Case.objects.filter(pk=case.pk).update(stage=Case.Stage.CLOSED)
@@ -217,14 +217,14 @@ def test_a_closed_case_is_not_withdrawn_any_more() -> None:
     assert stage_of(case) == Case.Stage.CLOSED
 
 
-def test_a_case_without_a_consent_is_not_withdrawn() -> None:
+def test_without_a_consent_there_is_nothing_to_withdraw() -> None:
     case = make_case(agreed=False)
     withdraw(case, by=case.patient)
     assert stage_of(case) == Case.Stage.BRINGING
     assert Case.objects.get(pk=case.pk).closed_at is None
 
 
-def test_agreed_to_keep_asks_for_this_case_and_the_text_on_storage() -> None:
+def test_agreed_to_keep_depends_on_the_storage_consent_of_this_case() -> None:
     agreed, silent = make_case(), make_case(agreed=False)
     assert (agreed_to_keep(agreed), agreed_to_keep(silent)) == (True, False)
     make_keepsake(make_memory(silent))
@@ -267,7 +267,9 @@ def test_the_newest_text_is_shown_in_the_readers_language_or_in_english() -> Non
     assert current_text(STORAGE, "vi") == newest
 
 
-def test_cooling_off_is_counted_from_the_signature(settings: LazySettings) -> None:
-    settings.LACUNA_COOLING_OFF_HOURS = 72
-    signature = Signature.objects.get(case=make_case())
+def test_the_cooling_off_period_begins_with_the_signature() -> None:
+    configure(cooling_off_hours=72)
+    case = make_case()
+    make_memory(case)
+    _mapped, signature = make_signed(case)
     assert may_start_from(signature) == signature.signed_at + timedelta(hours=72)

@@ -1,4 +1,4 @@
-"""The texts that migrations publish are those that patients/consent/texts.py has."""
+"""The migrations publish the consent texts of patients/consent/texts.py."""
 
 import importlib
 from typing import Any
@@ -10,7 +10,7 @@ from patients.consent.models import ConsentText
 from patients.consent.signing import text_digest
 from patients.consent.texts import FIRST_TEXTS
 
-# Of version 1, as signatures carry them. They never change.
+# Digests of version 1, which signatures contain. They never change.
 VERSION_1 = {
     ("storage", "en"): "a4e6106007b00758d36db2de88265a5b5c1848eff1f0becc01316de0074eed1d",
     ("storage", "vi"): "6e0416bf94eeca4c45f45a9f98321510f3e63730f6ac6aecd8332c9ad9c792c0",
@@ -24,14 +24,14 @@ PUBLISHED_BY = ["0002_consent_texts"]
 
 @pytest.fixture
 def published(db: None) -> None:
-    """Only what the migrations publish, however the tests before left the table."""
+    """Replace all consent texts by those that the migrations publish."""
     ConsentText.objects.all().delete()
     for name in PUBLISHED_BY:
         migration: Any = importlib.import_module(f"patients.migrations.{name}")
         migration.publish(apps, None)
 
 
-def test_version_1_is_what_it_was(published: None) -> None:
+def test_version_1_never_changes(published: None) -> None:
     rows = ConsentText.objects.filter(version=1)
     assert {(row.kind, row.language): row.digest for row in rows} == VERSION_1
     assert all(row.digest == text_digest(row.body) for row in rows)

@@ -1,4 +1,4 @@
-"""The custody of a thing is compared with the log when the log is verified."""
+"""verify_log compares custody records with the audit log."""
 
 import pytest
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def custody() -> Custody:
-    """A thing that was said to have been given back, which was denied, said again, and confirmed."""
+    """An object that was reported as returned, which was contradicted, reported again and witnessed."""
     thing = make_other(make_memory(make_case()), "object")
     mary, stan = make_user(Role.RECEPTIONIST), make_user(Role.TECHNICIAN)
     receive(thing, "b-14", by=mary)
@@ -29,30 +29,30 @@ def custody() -> Custody:
 
 
 @pytest.mark.parametrize(
-    ("said", "change"),
+    ("field", "change"),
     [
         ("outcome, state", {"state": "destroyed", "outcome": "destroyed"}),
         ("shelf", {"shelf": "B-15"}),
         ("state", {"state": "received"}),
     ],
 )
-def test_a_custody_record_that_was_changed(custody: Custody, said: str, change: dict[str, str]) -> None:
+def test_a_changed_record_is_reported(custody: Custody, field: str, change: dict[str, str]) -> None:
     Custody.objects.filter(pk=custody.pk).update(**change)
     last = Entry.objects.filter(action__startswith="custody.").order_by("index").last()
     assert last
     assert verify_log().problems == [
-        f"Custody {custody.pk} is not as the log says (entry {last.index}): {said}."
+        f"Custody {custody.pk} is not as the log says (entry {last.index}): {field}."
     ]
 
 
 @pytest.mark.parametrize("name", ["received_by", "ended_by", "witnessed_by"])
-def test_another_person_who_signed_for_it(custody: Custody, name: str) -> None:
+def test_a_changed_person_is_reported(custody: Custody, name: str) -> None:
     Custody.objects.filter(pk=custody.pk).update(**{name: make_user(Role.DOCTOR)})
     (problem,) = verify_log().problems
     assert problem.endswith(f": {name.replace('_', ' ')}.")
 
 
-def test_a_record_that_was_removed_and_one_that_was_never_made(custody: Custody) -> None:
+def test_an_added_or_removed_record_is_reported(custody: Custody) -> None:
     last = Entry.objects.filter(action__startswith="custody.").order_by("index").last()
     assert last
     pk = custody.pk

@@ -1,4 +1,4 @@
-"""Things in the clinic's keeping: each move by a named person, an end by two, and nothing before its time."""
+"""Custody of objects: each transfer has a named person, the end has two, and the order is enforced."""
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -7,9 +7,11 @@ from django.utils import timezone
 from clinic.accounts.models import Role, User
 from clinic.audit.models import Entry
 from erasure.jobs.worker import advance
+from patients.cases.editing import CaseLocked
 from patients.cases.models import Case
 from patients.custody.models import Custody
 from patients.custody.transfers import CannotTransfer, contradict, end, hand_over, receive, witness
+from patients.keepsakes.editing import change_keepsake
 from patients.keepsakes.models import Keepsake
 from patients.keepsakes.removal import remove_keepsake
 from tests.factories import make_case, make_keepsake, make_memory, make_other, make_run, make_user
@@ -33,7 +35,8 @@ def stan() -> User:
     return make_user(Role.TECHNICIAN)
 
 
-def erased(thing: Keepsake) -> None:
+def erase(thing: Keepsake) -> None:
+    """Hand the object over and erase its memory in a run."""
     run = make_run(memories=0, case=thing.case)
     hand_over(thing, by=make_user(Role.DOCTOR))
     while advance(run.pk):
@@ -44,32 +47,32 @@ def state(thing: Keepsake) -> str:
     return str(Custody.objects.get(keepsake=thing).state)
 
 
-def test_the_whole_way_of_a_thing_is_in_the_log(thing: Keepsake, mary: User, stan: User) -> None:
+def test_every_transfer_of_an_object_is_recorded(thing: Keepsake, mary: User, stan: User) -> None:
     receive(thing, " b-14 ", by=mary)
-    erased(thing)
+    erase(thing)
     end(thing, "destroyed", by=stan)
     assert state(thing) == State.ENDING
     witness(thing, by=mary)
     custody = Custody.objects.get(keepsake=thing)
     assert (custody.state, custody.shelf, custody.closed) == (State.DESTROYED, "B-14", True)
     assert (custody.received_by, custody.ended_by, custody.witnessed_by) == (mary, stan, mary)
-    told = Entry.objects.filter(action__startswith="custody.").order_by("index")
-    assert [(entry.action, entry.case) for entry in told] == [
+    entries = Entry.objects.filter(action__startswith="custody.").order_by("index")
+    assert [(entry.action, entry.case) for entry in entries] == [
         (f"custody.{word}", thing.case_id) for word in ("received", "handed", "ended", "witnessed")
     ]
-    assert {entry.subject for entry in told} == {f"custody:{custody.pk}"}
-    assert [entry.actor for entry in told][2:] == [f"user:{stan.pk}", f"user:{mary.pk}"]
+    assert {entry.subject for entry in entries} == {f"custody:{custody.pk}"}
+    assert [entry.actor for entry in entries][2:] == [f"user:{stan.pk}", f"user:{mary.pk}"]
 
 
 @pytest.mark.parametrize("shelf", ["", " ", "B 14", "-B", "B-", "B-1234567890123", "Kệ 3", "<b>", "B\n1"])
-def test_a_shelf_is_a_code_and_no_words(thing: Keepsake, mary: User, shelf: str) -> None:
+def test_a_shelf_is_a_code_without_free_text(thing: Keepsake, mary: User, shelf: str) -> None:
     with pytest.raises(CannotTransfer, match="letters, digits and hyphens"):
         receive(thing, shelf, by=mary)
     assert not Custody.objects.exists()
     assert not Entry.objects.filter(action__startswith="custody.").exists()
 
 
-def test_only_a_thing_that_is_there_is_received_and_once(thing: Keepsake, mary: User) -> None:
+def test_only_objects_can_be_received_and_only_once(thing: Keepsake, mary: User) -> None:
     photo = make_keepsake(thing.memory)
     with pytest.raises(CannotTransfer, match="no such thing"):
         receive(photo, "B-14", by=mary)
@@ -79,14 +82,14 @@ def test_only_a_thing_that_is_there_is_received_and_once(thing: Keepsake, mary: 
     assert Custody.objects.get().shelf == "B-14"
 
 
-def test_a_thing_that_was_taken_back_is_not_received(thing: Keepsake, mary: User) -> None:
+def test_a_removed_object_cannot_be_received(thing: Keepsake, mary: User) -> None:
     remove_keepsake(thing, by=thing.case.patient)
     with pytest.raises(CannotTransfer, match="no such thing"):
         receive(thing, "B-14", by=mary)
     assert not Custody.objects.exists()
 
 
-def test_nothing_is_done_with_what_was_never_received(thing: Keepsake, mary: User) -> None:
+def test_an_object_that_was_not_received_cannot_be_transferred(thing: Keepsake, mary: User) -> None:
     for act in (
         lambda: hand_over(thing, by=mary),
         lambda: end(thing, "returned", by=mary),
@@ -97,7 +100,7 @@ def test_nothing_is_done_with_what_was_never_received(thing: Keepsake, mary: Use
             act()
 
 
-def test_it_is_handed_over_when_a_night_is_booked_and_once(thing: Keepsake, mary: User) -> None:
+def test_an_object_is_handed_over_once_and_only_if_a_procedure_is_booked(thing: Keepsake, mary: User) -> None:
     receive(thing, "B-14", by=mary)
     with pytest.raises(CannotTransfer, match="No night is booked"):
         hand_over(thing, by=mary)
@@ -108,7 +111,7 @@ def test_it_is_handed_over_when_a_night_is_booked_and_once(thing: Keepsake, mary
         hand_over(thing, by=mary)
 
 
-def test_it_is_not_destroyed_before_its_memory_is(thing: Keepsake, mary: User, stan: User) -> None:
+def test_an_object_cannot_be_destroyed_before_its_memory(thing: Keepsake, mary: User, stan: User) -> None:
     receive(thing, "B-14", by=mary)
     with pytest.raises(CannotTransfer, match="not erased yet"):
         end(thing, "destroyed", by=stan)
@@ -122,7 +125,7 @@ def test_it_is_not_destroyed_before_its_memory_is(thing: Keepsake, mary: User, s
     assert state(thing) == State.HANDED
 
 
-def test_a_thing_still_on_the_shelf_was_not_destroyed(thing: Keepsake, mary: User, stan: User) -> None:
+def test_an_object_on_the_shelf_cannot_be_reported_destroyed(thing: Keepsake, mary: User, stan: User) -> None:
     receive(thing, "B-14", by=mary)
     run = make_run(memories=0, case=thing.case)
     while advance(run.pk):
@@ -132,7 +135,7 @@ def test_a_thing_still_on_the_shelf_was_not_destroyed(thing: Keepsake, mary: Use
     assert state(thing) == State.RECEIVED
 
 
-def test_what_the_patient_took_back_is_given_back_and_never_destroyed(
+def test_an_object_that_the_patient_removed_is_returned_and_not_destroyed(
     thing: Keepsake, mary: User, stan: User
 ) -> None:
     receive(thing, "B-14", by=mary)
@@ -145,7 +148,7 @@ def test_what_the_patient_took_back_is_given_back_and_never_destroyed(
     assert state(thing) == State.RETURNED
 
 
-def test_how_a_thing_ended_is_said_once(thing: Keepsake, mary: User, stan: User) -> None:
+def test_the_outcome_can_be_reported_once(thing: Keepsake, mary: User, stan: User) -> None:
     receive(thing, "B-14", by=mary)
     end(thing, "returned", by=mary)
     with pytest.raises(CannotTransfer, match="said already"):
@@ -153,7 +156,7 @@ def test_how_a_thing_ended_is_said_once(thing: Keepsake, mary: User, stan: User)
     assert Custody.objects.get().ended_by == mary
 
 
-def test_nobody_witnesses_their_own_word(thing: Keepsake, mary: User) -> None:
+def test_nobody_can_witness_their_own_report(thing: Keepsake, mary: User) -> None:
     receive(thing, "B-14", by=mary)
     end(thing, "returned", by=mary)
     for act in (witness, contradict):
@@ -162,9 +165,7 @@ def test_nobody_witnesses_their_own_word(thing: Keepsake, mary: User) -> None:
     assert state(thing) == State.ENDING
 
 
-def test_a_second_person_who_says_no_puts_it_back_where_it_was(
-    thing: Keepsake, mary: User, stan: User
-) -> None:
+def test_a_contradicted_report_is_undone(thing: Keepsake, mary: User, stan: User) -> None:
     receive(thing, "B-14", by=mary)
     end(thing, "returned", by=mary)
     contradict(thing, by=stan)
@@ -175,7 +176,7 @@ def test_a_second_person_who_says_no_puts_it_back_where_it_was(
         witness(thing, by=stan)
 
 
-def test_what_is_closed_stays_closed(thing: Keepsake, mary: User, stan: User) -> None:
+def test_a_closed_record_cannot_be_changed(thing: Keepsake, mary: User, stan: User) -> None:
     receive(thing, "B-14", by=mary)
     end(thing, "returned", by=mary)
     witness(thing, by=stan)
@@ -190,7 +191,7 @@ def test_what_is_closed_stays_closed(thing: Keepsake, mary: User, stan: User) ->
     assert state(thing) == State.RETURNED
 
 
-def test_an_end_has_one_of_two_words(thing: Keepsake, mary: User) -> None:
+def test_an_object_can_only_be_destroyed_or_returned(thing: Keepsake, mary: User) -> None:
     receive(thing, "B-14", by=mary)
     for word in ("", "lost", "received"):
         with pytest.raises(CannotTransfer, match="destroyed or given back"):
@@ -206,7 +207,7 @@ def test_an_end_has_one_of_two_words(thing: Keepsake, mary: User) -> None:
         ({"state": "ending"}, "custody_ending_says_how"),
     ],
 )
-def test_the_database_itself_refuses_a_closed_thing_without_two(
+def test_the_database_refuses_a_closed_record_without_two_people(
     thing: Keepsake, mary: User, fields: dict[str, str], name: str
 ) -> None:
     receive(thing, "B-14", by=mary)
@@ -218,10 +219,7 @@ def test_the_database_itself_refuses_a_closed_thing_without_two(
         Custody.objects.update(state="returned", outcome="returned", **alone)
 
 
-def test_a_thing_that_is_with_us_stays_a_thing(thing: Keepsake, mary: User) -> None:
-    from patients.cases.editing import CaseLocked
-    from patients.keepsakes.editing import change_keepsake
-
+def test_the_kind_of_an_object_in_custody_cannot_be_changed(thing: Keepsake, mary: User) -> None:
     receive(thing, "B-14", by=mary)
     with pytest.raises(CaseLocked, match="is with us"):
         change_keepsake(thing, {}, memory=thing.memory, kind="photo", by=thing.case.patient)

@@ -1,9 +1,10 @@
-"""PDFs, recordings and videos for the tests, made here."""
+"""Factories for PDFs, recordings and videos."""
 
 import io
 import math
+import struct
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -11,12 +12,13 @@ import av
 import pikepdf
 from PIL import Image, ImageDraw
 
-A4 = (595, 842)
+A4 = (595, 842)  # points
+FRAME = 960  # samples
 Loudness = Callable[[float], float]
 
 
 def spoken(at: float) -> float:
-    """How loud a voice is after so many seconds: words, and pauses between them."""
+    """The loudness of a voice after `at` seconds: words, and pauses between them."""
     return max(0.0, math.sin(2.1 * at) * math.sin(0.83 * at + 1) + 0.35 * math.sin(5.3 * at)) * 0.9
 
 
@@ -35,7 +37,7 @@ def recording(
     metadata: dict[str, str] | None = None,
     **options: str,
 ) -> bytes:
-    """A recording of a tone that is as loud as `loudness` says."""
+    """A recording of a tone whose loudness at each second is given by `loudness`."""
     out = io.BytesIO()
     with av.open(out, "w", format=container) as target:
         target.metadata.update(metadata or {})
@@ -49,11 +51,12 @@ def recording(
 
 
 def tone(seconds: float, rate: int, loudness: Loudness, gain: float) -> list[av.AudioFrame]:
+    """A tone in frames of FRAME samples of 16 bits, whose loudness follows `loudness` frame by frame."""
     frames = []
-    for start in range(0, int(seconds * rate), 960):
+    for start in range(0, int(seconds * rate), FRAME):
         level = min(1.0, loudness(start / rate)) * gain * 30000
-        samples = array("h", [round(level * math.sin(0.17 * (start + i))) for i in range(960)])
-        frame = av.AudioFrame(format="s16", layout="mono", samples=960)
+        samples = array("h", [round(level * math.sin(0.17 * (start + i))) for i in range(FRAME)])
+        frame = av.AudioFrame(format="s16", layout="mono", samples=FRAME)
         frame.planes[0].update(samples.tobytes())
         frame.sample_rate, frame.pts = rate, start
         frames.append(frame)
@@ -70,7 +73,7 @@ def video(
     metadata: dict[str, str] | None = None,
     **options: str,
 ) -> bytes:
-    """A video of a ball that rolls to the right, on red; `first` is shown before it."""
+    """A video of a ball that rolls to the right on red. first: the picture of the first frame."""
     out = io.BytesIO()
     with av.open(out, "w", format=container, options=options) as target:
         target.metadata.update(metadata or {})
@@ -80,12 +83,32 @@ def video(
         stream.pix_fmt = "yuv420p"
         for number in range(frames):
             picture = Image.new("RGB", size, (150, 30, 30))
-            at = size[0] * number // frames
-            ImageDraw.Draw(picture).ellipse((at, size[1] // 3, at + 40, size[1] // 3 + 40), fill="white")
+            left, top = size[0] * number // frames, size[1] // 3
+            ImageDraw.Draw(picture).ellipse((left, top, left + 40, top + 40), fill="white")
             frame = av.VideoFrame.from_image(first.resize(size) if first and number == 0 else picture)
             frame.pts, frame.time_base = number, Fraction(1, 10)
             target.mux(stream.encode(frame))
         target.mux(stream.encode(None))
+    return out.getvalue()
+
+
+def camera_clip(sound: str) -> bytes:
+    """A clip of motion JPEG, with or without sound."""
+    out = io.BytesIO()
+    with av.open(out, "w", format="mov") as target:
+        film = target.add_stream("mjpeg", rate=15)
+        film.width, film.height, film.pix_fmt = 320, 240, "yuvj420p"
+        stream = target.add_stream(sound, rate=8000, layout="mono") if sound else None
+        assert stream is None or isinstance(stream, av.AudioStream)
+        for number in range(15):
+            shown = av.VideoFrame.from_image(Image.new("RGB", (320, 240), (150, 30, 30)))
+            shown.pts, shown.time_base = number, Fraction(1, 15)
+            target.mux(film.encode(shown))
+        target.mux(film.encode(None))
+        if stream:
+            for frame in tone(1, 8000, spoken, 1):
+                target.mux(stream.encode(frame))
+            target.mux(stream.encode(None))
     return out.getvalue()
 
 
@@ -97,7 +120,7 @@ def pdf(
     change: Callable[[pikepdf.Pdf], None] | None = None,
     **save: Any,
 ) -> bytes:
-    """A letter of so many pages; `change` may do anything to it before it is saved."""
+    """A PDF letter. change: a function that may change the document before it is saved."""
     document = pikepdf.new()
     font = pikepdf.Dictionary(
         Type=pikepdf.Name.Font, Subtype=pikepdf.Name.Type1, BaseFont=pikepdf.Name.Helvetica
@@ -121,3 +144,18 @@ def pdf(
     out = io.BytesIO()
     document.save(out, **save)
     return out.getvalue()
+
+
+def padded_film(size: int) -> Iterator[bytes]:
+    """A video of `size` bytes, as large as one of a telephone: most of it is a box that players skip.
+
+    It is made while it is read.
+    """
+    film = video("mp4")
+    padding = size - len(film)
+    yield film + struct.pack(">I4sQ", 1, b"free", padding)  # a box with a length of 64 bits
+    left = padding - 16
+    while left:
+        piece = bytes(min(left, 1024 * 1024))
+        left -= len(piece)
+        yield piece

@@ -1,4 +1,4 @@
-"""Pictures for the tests, made here."""
+"""Factories for pictures, and helpers to inspect them."""
 
 import io
 import struct
@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 
 def scene(width: int = 300, height: int = 200) -> Image.Image:
-    """A picture whose four corners differ: red top left, green top right, blue bottom left, yellow else."""
+    """A picture with four colors: red top left, lime top right, blue bottom left, yellow bottom right."""
     picture = Image.new("RGB", (width, height), "gray")
     pen = ImageDraw.Draw(picture)
     for x, y, color in ((0, 0, "red"), (1, 0, "lime"), (0, 1, "blue"), (1, 1, "yellow")):
@@ -29,7 +29,7 @@ def chunk(name: bytes, body: bytes) -> bytes:
 
 
 def png(width: int, height: int, *extra: bytes) -> bytes:
-    """A one-bit PNG of zeros: 144 megapixels are 17 KB."""
+    """A one-bit PNG of zeros, which compresses well: 144 megapixels take 17 KB."""
     packer = zlib.compressobj(9)
     row = b"\0" * (1 + (width + 7) // 8)
     data = b"".join(packer.compress(row) for _ in range(height)) + packer.flush()
@@ -52,7 +52,7 @@ def corners(jpeg: bytes) -> list[str]:
 
 
 def segments(jpeg: bytes) -> list[bytes]:
-    """The markers of a JPEG up to its scan, each with its body."""
+    """The segments of a JPEG before its scan: each as its marker byte and its body."""
     assert jpeg[:2] == b"\xff\xd8"
     at, found = 2, []
     while jpeg[at + 1] != 0xDA:

@@ -1,4 +1,4 @@
-"""What is left of a blurred picture: a few pixels, and nothing finer."""
+"""A blurred picture keeps the colors of a few pixels, and no finer detail."""
 
 import io
 from itertools import pairwise
@@ -25,7 +25,7 @@ def opened(data: bytes) -> Image.Image:
     return Image.open(io.BytesIO(data))
 
 
-def test_it_keeps_size_and_colors_roughly() -> None:
+def test_a_blurred_picture_keeps_its_size_and_roughly_its_colors() -> None:
     sharp = photo((320, 213))
     soft = opened(blurred(jpeg(sharp, 90)))
     assert (soft.format, soft.size) == ("JPEG", (320, 213))
@@ -34,7 +34,7 @@ def test_it_keeps_size_and_colors_roughly() -> None:
         assert max(abs(one - other) for one, other in pairs) < 25
 
 
-def test_detail_makes_no_difference() -> None:
+def test_fine_detail_does_not_change_the_blurred_picture() -> None:
     plain, detailed = (opened(blurred(jpeg(photo((320, 240), fine), 95))) for fine in (0, 60))
     few = (PIXELS_LEFT, PIXELS_LEFT * 3 // 4)
     pairs = zip(plain.resize(few).tobytes(), detailed.resize(few).tobytes(), strict=True)

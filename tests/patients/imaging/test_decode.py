@@ -1,4 +1,4 @@
-"""U1 to U7: real pictures are opened, hostile ones are refused, and neither hurts the process that asked."""
+"""U1 to U7: real pictures are decoded, hostile ones are refused, and neither harms the calling process."""
 
 import io
 import random
@@ -15,24 +15,28 @@ from PIL import Image, ImageChops, ImageCms, ImageStat
 from PIL.PngImagePlugin import PngInfo
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from patients.imaging import decode as module
-from patients.imaging.decode import Decoded, DecodedLetter, Limits, decode
+from patients.imaging import decode as decode_module
+from patients.imaging.decode import DecodedLetter, DecodedPicture, Limits, decode
 from patients.imaging.kinds import Kind
 from patients.imaging.refusals import Code, FileRefused
 from tests.photos import OTHERS, Photo
 
 from .pictures import chunk, corners, png, saved, scene, segments
 
+# EXIF tags by number: 0x010E description, 0x010F make, 0x0110 model, 0x0112 orientation, 0x0131 software,
+# 0x0132 time of the last change, 0x8769 the EXIF directory, 0x8825 the GPS directory, 0x9003 time taken,
+# 0x9004 time digitized, 0x927C the maker's note, 0xA300 source of the file (2 is a scanner),
+# 0xA431 serial number of the camera, 0xC62F the same in raw files.
 UPRIGHT = ["red", "lime", "blue", "yellow"]
 
 
-def opened(data: bytes, name: str = "", limits: Limits = module.DEFAULT_LIMITS) -> Decoded:
+def opened(data: bytes, name: str = "", limits: Limits = decode_module.DEFAULT_LIMITS) -> DecodedPicture:
     found = decode(io.BytesIO(data), name, limits=limits)
-    assert isinstance(found, Decoded)
+    assert isinstance(found, DecodedPicture)
     return found
 
 
-def refused(data: bytes, name: str = "", limits: Limits = module.DEFAULT_LIMITS) -> Code:
+def refused(data: bytes, name: str = "", limits: Limits = decode_module.DEFAULT_LIMITS) -> Code:
     with pytest.raises(FileRefused) as caught:
         decode(io.BytesIO(data), name, limits=limits)
     assert len(str(caught.value)) > 20
@@ -60,7 +64,7 @@ SAMPLES = [
 
 
 @pytest.mark.parametrize(("name", "width", "height", "taken", "gps"), SAMPLES)
-def test_sample_photos(
+def test_sample_photos_are_decoded_with_their_time_and_place(
     sample_photos: Path,
     name: str,
     width: int,
@@ -70,12 +74,12 @@ def test_sample_photos(
 ) -> None:
     with (sample_photos / name).open("rb") as file:
         found = decode(file, name)
-    assert isinstance(found, Decoded)
+    assert isinstance(found, DecodedPicture)
     assert (found.width, found.height, found.taken, found.gps) == (width, height, taken, gps)
     assert_bare_renditions(found)
 
 
-def assert_bare_renditions(found: Decoded) -> None:
+def assert_bare_renditions(found: DecodedPicture) -> None:
     width, height = found.width, found.height
     for jpeg, size, side in (
         (found.screen, found.screen_size, 1280),
@@ -84,7 +88,7 @@ def assert_bare_renditions(found: Decoded) -> None:
         assert Image.open(io.BytesIO(jpeg)).size == size
         assert max(size) == min(side, max(width, height))
         assert size[0] / size[1] == pytest.approx(width / height, abs=0.01)
-        # JFIF's header, tables, the frame: nothing that could carry a place, a serial number or a thumbnail.
+        # JFIF header, tables, frame: no segment that could contain a place, a serial number or a thumbnail.
         assert {segment[0] for segment in segments(jpeg)} <= {0xE0, 0xDB, 0xC0, 0xC4}
         assert [segment[1:] for segment in segments(jpeg) if segment[0] == 0xE0] == [
             b"JFIF\0\1\1\0\0\1\0\1\0\0"
@@ -92,7 +96,7 @@ def assert_bare_renditions(found: Decoded) -> None:
 
 
 @pytest.mark.parametrize("photo", OTHERS, ids=lambda photo: photo.name)
-def test_other_kinds_of_photos(photo: Photo) -> None:
+def test_photos_of_other_kinds_are_decoded_upright_with_their_time_and_place(photo: Photo) -> None:
     found = opened(photo.encode(), photo.name)
     assert (found.width, found.height) == photo.size
     taken = {"DSCF0001.jpg": "2011-07-02T18:20:31"}.get(photo.name)
@@ -106,7 +110,7 @@ def test_the_samples_are_all_covered(sample_photos: Path) -> None:
     assert sorted(path.name for path in sample_photos.iterdir()) == sorted(row[0] for row in SAMPLES)
 
 
-def test_markers_hidden_in_metadata_are_gone() -> None:
+def test_metadata_of_the_original_is_not_in_the_renditions() -> None:
     canary = b"CANARY-serial-4711"
     thumbnail = saved(Image.new("RGB", (40, 30), "red"))
     exif = Image.Exif()
@@ -132,8 +136,8 @@ def test_markers_hidden_in_metadata_are_gone() -> None:
         }
 
 
-def turned(turn: int) -> Image.Image:
-    """What a camera stores so that orientation `turn` shows `scene()`."""
+def rotated_scene(turn: int) -> Image.Image:
+    """The stored pixels that a viewer shows as `scene()` under the EXIF orientation `turn`."""
     ways = Image.Transpose
     undo = {
         2: ways.FLIP_LEFT_RIGHT,
@@ -152,7 +156,7 @@ def turned(turn: int) -> Image.Image:
 def test_orientation_is_applied_once(turn: int, file_format: str) -> None:
     exif = Image.Exif()
     exif[0x0112] = turn
-    found = opened(saved(turned(turn), file_format, exif=exif))
+    found = opened(saved(rotated_scene(turn), file_format, exif=exif))
     assert (found.width, found.height) == (300, 200)
     assert found.screen_size == (300, 200)
     assert corners(found.screen) == UPRIGHT
@@ -160,11 +164,11 @@ def test_orientation_is_applied_once(turn: int, file_format: str) -> None:
 
 
 @pytest.mark.parametrize("turn", [1, 3, 6, 8])
-def test_orientation_of_heic(turn: int) -> None:
+def test_orientation_of_a_heic_is_applied_once(turn: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = turn
     buffer = io.BytesIO()
-    picture = pillow_heif.from_pillow(turned(turn))
+    picture = pillow_heif.from_pillow(rotated_scene(turn))
     picture.save(buffer, quality=90, exif=exif.tobytes())
     found = opened(buffer.getvalue())
     assert found.kind is Kind.HEIC
@@ -178,7 +182,7 @@ def test_an_unknown_orientation_is_left_alone() -> None:
     assert corners(opened(saved(scene(), exif=exif)).screen) == UPRIGHT
 
 
-PAPER = (0xF7, 0xF9, 0xF8)
+PAPER = (0xF7, 0xF9, 0xF8)  # the color behind transparent pixels
 
 
 def middle(jpeg: bytes) -> tuple[int, ...]:
@@ -188,7 +192,7 @@ def middle(jpeg: bytes) -> tuple[int, ...]:
     return pixel
 
 
-def near(one: tuple[int, ...], other: tuple[int, ...], by: int = 6) -> bool:
+def is_near(one: tuple[int, ...], other: tuple[int, ...], by: int = 6) -> bool:
     return max(abs(a - b) for a, b in zip(one, other, strict=True)) <= by
 
 
@@ -214,35 +218,35 @@ MODES = [
 
 
 @pytest.mark.parametrize(("data", "color"), MODES)
-def test_every_color_model_ends_as_srgb_on_paper(data: bytes, color: tuple[int, ...]) -> None:
+def test_every_color_model_is_converted_to_srgb_on_paper(data: bytes, color: tuple[int, ...]) -> None:
     found = opened(data)
     assert (found.width, found.height) == (60, 40)
-    assert near(middle(found.screen), color), middle(found.screen)
+    assert is_near(middle(found.screen), color), middle(found.screen)
 
 
-def test_a_picture_is_converted_from_its_own_profile() -> None:
+def test_the_embedded_color_profile_is_applied() -> None:
     """A profile whose red is sRGB's green: without conversion the picture would stay red."""
     own = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     red, green = own.index(b"rXYZ"), own.index(b"gXYZ")
     own[red : red + 4], own[green : green + 4] = b"gXYZ", b"rXYZ"
     found = opened(saved(Image.new("RGB", (60, 40), (255, 0, 0)), "PNG", icc_profile=bytes(own)))
-    assert near(middle(found.screen), (0, 255, 0))
+    assert is_near(middle(found.screen), (0, 255, 0))
 
 
 def test_a_broken_profile_is_ignored() -> None:
     data = saved(Image.new("RGB", (60, 40), (255, 0, 0)), "PNG", icc_profile=b"no profile at all" * 20)
-    assert near(middle(opened(data).screen), (254, 0, 0))
+    assert is_near(middle(opened(data).screen), (254, 0, 0))
 
 
-@pytest.mark.parametrize("file_format", ["GIF", "TIFF", "WEBP", "PNG", "MPO", "AVIF"])
+@pytest.mark.parametrize("file_format", ["GIF", "WEBP", "PNG", "MPO", "AVIF"])
 def test_the_first_of_many_frames_is_taken(file_format: str) -> None:
     first, second = (Image.new("RGB", (60, 40), color) for color in ((200, 30, 30), (30, 30, 200)))
     data = saved(first, file_format, save_all=True, append_images=[second])
     found = opened(data)
-    assert near(middle(found.screen), (200, 30, 30), 12)
+    assert is_near(middle(found.screen), (200, 30, 30), 12)
 
 
-def test_too_many_frames() -> None:
+def test_too_many_frames_are_refused() -> None:
     frames = [Image.new("L", (8, 8), shade) for shade in range(12)]
     data = saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
     assert refused(data, limits=Limits(max_frames=11)) is Code.TOO_MANY_FRAMES
@@ -258,13 +262,13 @@ def test_too_many_frames() -> None:
         ({1: "N", 2: (40.0, 0.0, 0.0)}, None),
     ],
 )
-def test_places(gps: dict[int, object], place: tuple[float, float] | None) -> None:
+def test_gps_coordinates_are_read(gps: dict[int, object], place: tuple[float, float] | None) -> None:
     exif = Image.Exif()
     exif.get_ifd(0x8825).update(gps)
     assert opened(saved(scene(), exif=exif)).gps == place
 
 
-CAMERA = {0x829A: 0.01, 0x829D: 2.8}  # what only a camera knows: exposure time and aperture
+CAMERA = {0x829A: 0.01, 0x829D: 2.8}  # EXIF tags that only a camera writes: exposure time and aperture
 
 
 @pytest.mark.parametrize(
@@ -291,14 +295,14 @@ CAMERA = {0x829A: 0.01, 0x829D: 2.8}  # what only a camera knows: exposure time 
         ({}, None),
     ],
 )
-def test_dates(tags: dict[int, str], taken: str | None) -> None:
+def test_the_date_taken_is_read(tags: dict[int, str], taken: str | None) -> None:
     exif = Image.Exif()
     exif[0x0132] = "2022:01:01 00:00:00"
     exif.get_ifd(0x8769).update(tags)
     assert opened(saved(scene(), exif=exif)).taken == taken
 
 
-def test_a_camera_that_writes_only_when_the_file_was_changed() -> None:
+def test_the_modification_date_of_a_camera_photo_is_used_if_there_is_no_other() -> None:
     exif = Image.Exif()
     exif[0x0132], exif[0x010F] = "2001:01:01 01:01:01", "Nikon"
     exif.get_ifd(0x8769).update(CAMERA)
@@ -306,14 +310,14 @@ def test_a_camera_that_writes_only_when_the_file_was_changed() -> None:
 
 
 @pytest.mark.parametrize("program", ["EPSON Scan", "VueScan 9 x64", "SilverFast 8"])
-def test_the_day_of_a_scan_is_not_that_of_the_picture(program: str) -> None:
+def test_the_date_of_a_scan_is_not_the_date_of_the_picture(program: str) -> None:
     exif = Image.Exif()
     exif[0x0131], exif[0x0132], exif[0x010F] = program, "2021:05:02 10:00:00", "Brother"
     exif.get_ifd(0x8769).update({0x9003: "2021:05:02 10:00:00", 0x9004: "2021:05:02 10:00:00"})
     assert opened(saved(scene(), exif=exif)).taken is None
 
 
-def test_a_scanner_is_known_by_its_name() -> None:
+def test_scanners_are_recognized_by_make_and_model() -> None:
     exif = Image.Exif()
     exif[0x010F], exif[0x0110] = "EPSON", "Perfection V600"
     exif.get_ifd(0x8769).update({0x9003: "2021:05:02 10:00:00"})
@@ -325,7 +329,7 @@ def test_reported_pictures_whose_day_is_not_known(reported: Path, name: str) -> 
     assert opened((reported / name).read_bytes(), name).taken is None
 
 
-def test_damaged_exif_is_no_reason_to_refuse() -> None:
+def test_a_picture_with_damaged_exif_is_accepted() -> None:
     data = saved(scene(), exif=b"Exif\0\0MM\0*\xff\xff\xff\xff" + b"\x99" * 40)
     assert (opened(data).taken, opened(data).gps) == (None, None)
 
@@ -360,7 +364,7 @@ def test_a_truncated_picture_says_what_to_do() -> None:
     )
 
 
-def test_a_bomb_of_144_megapixels_in_17_kilobytes() -> None:
+def test_144_megapixels_in_17_kilobytes_are_refused_quickly() -> None:
     data = png(12000, 12000)
     assert len(data) < 20_000
     started = time.monotonic()
@@ -370,24 +374,24 @@ def test_a_bomb_of_144_megapixels_in_17_kilobytes() -> None:
         decode(io.BytesIO(data))
 
 
-def test_the_pixel_cap_counts_every_pixel() -> None:
+def test_the_pixel_limit_is_exact() -> None:
     data = saved(scene(300, 200))
     assert refused(data, limits=Limits(max_pixels=59_999)) is Code.TOO_MANY_PIXELS
     assert opened(data, limits=Limits(max_pixels=60_000)).width == 300
 
 
 def test_pixels_are_counted_before_they_are_decoded() -> None:
-    """The memory for these pixels would not be granted: only counting first can name the reason."""
+    """The memory limit is too small for these pixels: TOO_MANY_PIXELS shows that they were counted first."""
     assert refused(png(12000, 12000), limits=Limits(memory=150 * 2**20)) is Code.TOO_MANY_PIXELS
 
 
-def test_a_gif_with_a_huge_canvas() -> None:
+def test_a_gif_with_a_huge_canvas_is_refused() -> None:
     data = bytearray(saved(Image.new("P", (10, 10)), "GIF"))
     data[6:10] = b"\xff\xff\xff\xff"
     assert refused(bytes(data)) is Code.TOO_MANY_PIXELS
 
 
-def test_a_text_chunk_that_unpacks_to_gigabytes() -> None:
+def test_a_text_chunk_that_decompresses_to_80_megabytes_is_refused() -> None:
     info = PngInfo()
     info.add_text("Comment", "\0" * (80 * 2**20), zip=True)
     data = saved(scene(), "PNG", pnginfo=info)
@@ -419,27 +423,27 @@ def test_polyglots_are_refused(data: bytes) -> None:
     assert refused(data, "photo.jpg") is Code.GUEST
 
 
-def test_a_film_behind_a_photo_is_no_polyglot() -> None:
-    """Phones append one to every motion photo."""
+def test_a_photo_with_an_appended_video_is_accepted() -> None:
+    """Phones append a video to every motion photo."""
     film = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + b"\0" * 4000
     assert opened(saved(scene()) + film, "MVIMG_0001.jpg").width == 300
 
 
-def test_a_raw_file_whose_first_picture_is_a_preview() -> None:
+def test_a_raw_file_is_refused_although_its_preview_could_be_decoded() -> None:
     tags = ImageFileDirectory_v2()
-    tags[50706] = b"\x01\x04\x00\x00"
+    tags[50706] = b"\x01\x04\x00\x00"  # DNGVersion: makes a TIFF a raw file
     assert refused(saved(scene(), "TIFF", tiffinfo=tags)) is Code.RAW
     assert opened(saved(scene(), "TIFF")).width == 300
 
 
-def test_bytes_of_one_kind_behind_the_signature_of_another() -> None:
+def test_a_file_with_the_signature_of_another_type_is_refused() -> None:
     assert refused(b"\xff\xd8\xff" + saved(scene(), "PNG")) is Code.BROKEN
     assert refused(b"GIF89a" + b"\x41" * 500) in {Code.BROKEN, Code.TOO_MANY_PIXELS, Code.TRUNCATED}
 
 
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "AVIF"])
-def test_damaged_bytes_end_in_a_picture_or_a_sentence(file_format: str) -> None:
-    """U6: no other error comes out, whatever is changed in the file."""
+def test_a_damaged_file_is_either_decoded_or_refused(file_format: str) -> None:
+    """U6: whatever is changed in the file, there is no other exception."""
     whole = saved(scene(), file_format)
     chance = random.Random(file_format)  # noqa: S311 - the same damage in every run
     for _ in range(5):
@@ -449,30 +453,31 @@ def test_damaged_bytes_end_in_a_picture_or_a_sentence(file_format: str) -> None:
         try:
             found = decode(io.BytesIO(data))
         except FileRefused as refusal:
-            assert refusal.code in Code  # noqa: PT017 - either end is right, another error is not
+            assert refusal.code in Code  # noqa: PT017 - both results are right
         else:
-            assert isinstance(found, Decoded)
+            assert isinstance(found, DecodedPicture)
             assert Image.open(io.BytesIO(found.screen)).size == found.screen_size
 
 
-def test_too_many_bytes() -> None:
+def test_a_file_that_is_too_large_is_refused() -> None:
     data = saved(scene())
     assert refused(data + b"\0" * 2**20, limits=Limits(max_bytes=2**20)) is Code.TOO_MANY_BYTES
 
 
+# Parts of the command lines of processes that run as long as this one: Python's resource tracker, the tests'
+# servers and their watcher.
 LASTING = ("multiprocessing.resource_tracker", "moto.server", "tests/watcher.py", "bin/postgres")
 
 
 def descendants() -> list[str]:
-    """Command lines of this process's children that are still there, dead ones included."""
+    """Command lines of this process's child processes, zombies included, except LASTING."""
     children = Path(f"/proc/self/task/{threading.get_native_id()}/children").read_text().split()
     words = [Path(f"/proc/{child}/cmdline").read_text() for child in children]
-    # Some stay as long as the process: Python's helper for pools, the tests' servers and their watcher.
     return [line for line in words if not any(name in line for name in LASTING)]
 
 
-def child_runs(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
-    monkeypatch.setattr(module, "COMMAND", (sys.executable, "-c", program))
+def set_child_program(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
+    monkeypatch.setattr(decode_module, "COMMAND", (sys.executable, "-c", program))
 
 
 @pytest.mark.parametrize(
@@ -494,10 +499,10 @@ def child_runs(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
         ("import sys, time; sys.stdin.buffer.read(); time.sleep(60)", Code.TOO_SLOW),
     ],
 )
-def test_a_child_that_fails_spares_the_parent(
+def test_a_failing_child_process_does_not_harm_the_parent(
     monkeypatch: pytest.MonkeyPatch, program: str, code: Code
 ) -> None:
-    child_runs(monkeypatch, program)
+    set_child_program(monkeypatch, program)
     large = saved(scene()) + b"\0" * 300_000
     assert refused(large, limits=Limits(seconds=1.5)) is code
     assert descendants() == []
@@ -510,7 +515,7 @@ FACTS = (
 
 
 @pytest.mark.parametrize(
-    ("said", "claimed"),
+    ("original", "claimed"),
     [
         ("[99, 66]", "[99999, 99999]"),
         ("[99, 66]", "[99, 0]"),
@@ -523,15 +528,17 @@ FACTS = (
         ('{"size"', '{"refused": "no such code", "size"'),
     ],
 )
-def test_a_child_that_lies_is_not_believed(monkeypatch: pytest.MonkeyPatch, said: str, claimed: str) -> None:
+def test_invalid_facts_of_the_child_process_are_refused(
+    monkeypatch: pytest.MonkeyPatch, original: str, claimed: str
+) -> None:
     def answering(facts: str) -> str:
         answer = b"LACUNA\x01\n" + len(facts).to_bytes(4) + facts.encode() + 2 * b"\xff\xd8\xff\xff\xd9"
         return f"import sys; sys.stdin.buffer.read(); sys.stdout.buffer.write({answer!r})"
 
-    child_runs(monkeypatch, answering(FACTS))
+    set_child_program(monkeypatch, answering(FACTS))
     assert opened(saved(scene())).screen_size == (9, 6)
-    assert said in FACTS
-    child_runs(monkeypatch, answering(FACTS.replace(said, claimed)))
+    assert original in FACTS
+    set_child_program(monkeypatch, answering(FACTS.replace(original, claimed)))
     assert refused(saved(scene())) is Code.CRASHED
 
 
@@ -546,8 +553,8 @@ def test_memory_is_limited() -> None:
     assert opened(heavy).width == 7000
 
 
-def test_the_parent_feeds_in_small_pieces() -> None:
-    """A 60 MB file costs the parent no more than a few pieces."""
+def test_the_parent_sends_the_file_in_small_pieces() -> None:
+    """For a file of 60 MB the parent process needs memory only for a few pieces."""
 
     class Stream:
         def __init__(self, head: bytes, zeros: int) -> None:
@@ -565,13 +572,13 @@ def test_the_parent_feeds_in_small_pieces() -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     stream = Stream(saved(scene()), 60 * 2**20)
     found = decode(stream)
-    assert isinstance(found, Decoded)
+    assert isinstance(found, DecodedPicture)
     assert stream.zeros == 0
     assert stream.largest == 64 * 1024
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 8 * 1024
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 8 * 1024  # kilobytes
 
 
-def test_an_error_of_the_source_comes_through() -> None:
+def test_an_exception_while_reading_the_source_is_raised() -> None:
     class Vault:
         reads = 0
 
@@ -586,14 +593,14 @@ def test_an_error_of_the_source_comes_through() -> None:
     assert descendants() == []
 
 
-def test_letters() -> None:
+def test_letters_are_normalized_and_their_words_counted() -> None:
     data = "\ufeffDear Joel,\r\n\r\nI\u202e said\x07 no\u0301.\x85Clementine\n\n".encode()
     assert decode(io.BytesIO(data), "LETTER.TXT") == DecodedLetter("Dear Joel,\n\nI said nó.\nClementine", 6)
     wide = "Cher Joel, adieu".encode("utf-16")
     assert decode(io.BytesIO(wide)) == DecodedLetter("Cher Joel, adieu", 3)
 
 
-def test_letters_that_are_not_taken() -> None:
+def test_invalid_letters_are_refused() -> None:
     assert refused(b"word " * 300, limits=Limits(max_letter_bytes=1000)) is Code.LETTER_TOO_LONG
     assert refused(b"  \n\t\n ") is Code.LETTER_BLANK
     assert refused(b"word " * 2000 + b"\xff\xfe\xfa") is Code.LETTER_UNREADABLE

@@ -1,4 +1,4 @@
-"""U5: what the decoder process may not do."""
+"""U5: restrictions of the decoder process."""
 
 import io
 import json
@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pillow_heif
 import pytest
+from pikepdf import Encryption
 from PIL import Image
 
 from patients.imaging.decode import _ROOT, COMMAND, Limits
-from tests.darwin import disguised
+from tests.darwin import install_imitation
 
-from .media import pdf, recording, video
+from .media import camera_clip, pdf, recording, video
 from .pictures import saved, scene
 
 ATTEMPTS = {
@@ -43,7 +44,9 @@ def run(program: str) -> subprocess.CompletedProcess[bytes]:
 
 @pytest.mark.parametrize("decoder", ["render", "pdf", "media"])
 @pytest.mark.parametrize("attempt", ATTEMPTS.values(), ids=ATTEMPTS.keys())
-def test_nothing_can_be_opened_once_it_reads(attempt: str, decoder: str, tmp_path: Path) -> None:
+def test_no_file_socket_or_process_can_be_opened_while_decoding(
+    attempt: str, decoder: str, tmp_path: Path
+) -> None:
     path = tmp_path / "leak"
     code = attempt.format(path=str(path))
     prepare = (
@@ -60,8 +63,8 @@ def test_nothing_can_be_opened_once_it_reads(attempt: str, decoder: str, tmp_pat
     assert not path.exists()
 
 
-def test_before_that_files_stay_empty(tmp_path: Path) -> None:
-    """While decoders are imported files can be opened, but not one byte can be written."""
+def test_nothing_can_be_written_while_the_decoders_are_imported(tmp_path: Path) -> None:
+    """Files can be opened then, but nothing can be written to them."""
     path = tmp_path / "leak"
     done = run(
         "from patients.imaging import decoder_process\ndecoder_process.confine(2**31, 60)\n"
@@ -72,16 +75,17 @@ def test_before_that_files_stay_empty(tmp_path: Path) -> None:
     assert path.read_bytes() == b""
 
 
-def test_there_is_no_core_dump_and_nobody_looks_in() -> None:
+def test_core_dumps_and_tracing_are_disabled() -> None:
     done = run(
         "import ctypes, resource\nfrom patients.imaging import decoder_process\n"
         "decoder_process.confine(2**31, 60)\n"
-        "print(resource.getrlimit(resource.RLIMIT_CORE), ctypes.CDLL(None).prctl(3))"
+        "PR_GET_DUMPABLE = 3\n"
+        "print(resource.getrlimit(resource.RLIMIT_CORE), ctypes.CDLL(None).prctl(PR_GET_DUMPABLE))"
     )
     assert done.stdout == b"(0, 0) 0\n"
 
 
-def answer(
+def run_decoder(
     *command: str, env: dict[str, str], picture: bytes, kind: str = "jpeg"
 ) -> subprocess.CompletedProcess[bytes]:
     settings = json.dumps(asdict(Limits()) | {"kind": kind})
@@ -101,21 +105,19 @@ def answer(
     [("jpeg", lambda: saved(scene())), ("pdf", pdf), ("mp3", recording), ("mp4", video)],
     ids=["jpeg", "pdf", "mp3", "mp4"],
 )
-def test_it_leaves_no_file_in_a_folder_of_its_own(
-    kind: str, make: Callable[[], bytes], tmp_path: Path
-) -> None:
+def test_the_decoder_leaves_no_temporary_files(kind: str, make: Callable[[], bytes], tmp_path: Path) -> None:
     env = {"PYTHONPATH": str(_ROOT), "TMPDIR": str(tmp_path), "HOME": str(tmp_path)}
-    done = answer(*COMMAND, env=env, picture=make(), kind=kind)
+    done = run_decoder(*COMMAND, env=env, picture=make(), kind=kind)
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.startswith(b"LACUNA\x01\n")
     assert b'"refused"' not in done.stdout
     assert list(tmp_path.iterdir()) == []
 
 
-def test_where_a_limit_is_refused_it_decodes_under_the_others(tmp_path: Path) -> None:
-    """As on macOS, which does not limit memory and knows no prctl."""
-    paths = os.pathsep.join([disguised(tmp_path), str(_ROOT)])
-    done = answer(*COMMAND, env={"PYTHONPATH": paths}, picture=saved(scene()))
+def test_without_one_limit_the_others_still_apply(tmp_path: Path) -> None:
+    """As on macOS, which cannot limit memory and has no prctl."""
+    paths = os.pathsep.join([install_imitation(tmp_path), str(_ROOT)])
+    done = run_decoder(*COMMAND, env={"PYTHONPATH": paths}, picture=saved(scene()))
     assert (done.returncode, done.stderr) == (0, b"")
     assert b'"refused"' not in done.stdout
     limits = "[resource.getrlimit(limit)[0] for limit in (resource.RLIMIT_FSIZE, resource.RLIMIT_CORE)]"
@@ -130,17 +132,17 @@ def test_where_a_limit_is_refused_it_decodes_under_the_others(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "GIF", "TIFF", "BMP", "PPM", "PDF"])
-def test_only_the_decoder_of_the_kind_is_asked(file_format: str) -> None:
-    done = answer(*COMMAND, env={"PYTHONPATH": str(_ROOT)}, picture=saved(scene(), file_format))
+def test_only_the_decoder_of_the_expected_type_is_used(file_format: str) -> None:
+    done = run_decoder(*COMMAND, env={"PYTHONPATH": str(_ROOT)}, picture=saved(scene(), file_format))
     assert b'"refused": "' in done.stdout
     assert b"\xff\xd8" not in done.stdout
 
 
 @pytest.mark.parametrize("kind", ["ogg", "wav", "mp4", "webm", "mp3"])
-def test_a_list_of_addresses_is_no_recording_whatever_it_is_called(kind: str) -> None:
-    """A playlist would make a player open what it names: each container has its own demuxer, and no other."""
+def test_a_playlist_is_refused_under_every_media_type(kind: str) -> None:
+    """FFmpeg's playlist demuxers would open the files that a playlist names. They are not enabled."""
     playlist = b"#EXTM3U\n#EXTINF:9,\nfile:///etc/passwd\n" + b"\n" * 3000
-    done = answer(*COMMAND, env={"PYTHONPATH": str(_ROOT)}, picture=playlist, kind=kind)
+    done = run_decoder(*COMMAND, env={"PYTHONPATH": str(_ROOT)}, picture=playlist, kind=kind)
     assert b'"refused": "' in done.stdout
     assert b"\xff\xd8" not in done.stdout
 
@@ -152,7 +154,7 @@ def heic() -> bytes:
 
 
 def animated() -> bytes:
-    """Frames with a palette each, which Pillow copies."""
+    """A GIF whose frames have different palettes, which Pillow imports a module for."""
     frames = [scene().quantize(colors) for colors in (4, 16, 64)]
     return saved(frames[0], "GIF", save_all=True, append_images=frames[1:], disposal=2)
 
@@ -174,13 +176,17 @@ EVERY_KIND: dict[str, Callable[[], bytes]] = {
     "ogg": lambda: recording("ogg", "libopus", rate=48000),
     "wav": lambda: recording("wav", "pcm_s16le"),
     "mp4": video,
+    "mp4 of a camera of 2003": lambda: camera_clip("pcm_u8"),
+    "wav of a dictaphone": lambda: recording("wav", "adpcm_ms"),
+    "tiff of two pages": lambda: saved(scene(), "TIFF", save_all=True, append_images=[scene()]),
+    "pdf that forbids printing": lambda: pdf(1, encryption=Encryption(owner="tangerine", user="")),
     "webm": lambda: video("webm", "libvpx"),
 }
 
 
 @pytest.mark.parametrize("kind", EVERY_KIND)
-def test_all_it_needs_is_loaded_before_it_reads(kind: str, tmp_path: Path) -> None:
-    """What a library imports later, it would look for in vain."""
+def test_all_modules_are_imported_before_decoding(kind: str, tmp_path: Path) -> None:
+    """A library could not import anything later, because files can no longer be opened."""
     file = tmp_path / "file"
     file.write_bytes(EVERY_KIND[kind]())
     settings = asdict(Limits())
@@ -189,13 +195,13 @@ def test_all_it_needs_is_loaded_before_it_reads(kind: str, tmp_path: Path) -> No
         "from patients.imaging.kinds import Kind\n"
         f"kind = Kind({kind.split()[0]!r})\ndata = open({str(file)!r}, 'rb').read()\n"
         "render = decoder_process.load_renderer(kind)\nbefore = set(sys.modules)\n"
-        f"facts, screen, thumb = render(data, kind, {settings!r})\n"
+        f"facts, screen, thumb, *copy = render(data, kind, {settings!r})\n"
         "print(sorted(set(sys.modules) - before), len(screen) > 0, len(thumb) > 0)"
     )
     assert (done.stdout, done.stderr) == (b"[] True True\n", b"")
 
 
-def test_it_needs_no_django() -> None:
+def test_the_decoder_does_not_import_django() -> None:
     program = (
         "import sys\nfrom patients.imaging import decoder_process, media, pdf, render\n"
         "print(any(name.split('.')[0] == 'django' for name in sys.modules))"

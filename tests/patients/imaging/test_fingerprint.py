@@ -1,4 +1,4 @@
-"""Copies are found, strangers are not taken for copies."""
+"""Fingerprints of copies are near each other, those of different pictures are not."""
 
 import io
 from itertools import combinations
@@ -23,29 +23,29 @@ def pictures(folder: Path) -> dict[str, Image.Image]:
     return found
 
 
-def encoded_again(picture: Image.Image) -> Image.Image:
+def recompress(picture: Image.Image) -> Image.Image:
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=30)
     return Image.open(buffer)
 
 
-def cropped(picture: Image.Image) -> Image.Image:
+def crop(picture: Image.Image) -> Image.Image:
     width, height = picture.size
     return picture.crop((int(width * 0.03), int(height * 0.03), int(width * 0.97), int(height * 0.97)))
 
 
-def test_copies_are_near_and_strangers_far(sample_photos: Path) -> None:
+def test_copies_have_near_fingerprints_and_other_pictures_have_not(sample_photos: Path) -> None:
     originals = pictures(sample_photos)
     assert len(originals) > 2
     prints = {name: fingerprint(picture) for name, picture in originals.items()}
     for name, picture in originals.items():
         width, height = picture.size
         for copy in (
-            encoded_again(picture),
+            recompress(picture),
             picture.resize((160, round(160 * height / width))),
             picture.resize((width * 2 // 3, height * 2 // 3)),
             ImageEnhance.Brightness(picture).enhance(1.25),
-            cropped(picture),
+            crop(picture),
         ):
             assert distance(prints[name], fingerprint(copy)) <= NEAR, name
     for one, other in combinations(prints, 2):

@@ -1,4 +1,4 @@
-"""A browser's half of an upload, down to the socket, so that it can behave badly."""
+"""An upload client for tests. It can also break the protocol, for example by closing the connection early."""
 
 import base64
 import http.client
@@ -17,7 +17,7 @@ from tests.serving import PATIENCE
 
 @dataclass
 class Sender:
-    """Somebody signed in, with a CSRF token, at a server's port."""
+    """A signed-in user with a CSRF token, who sends requests to a server's port."""
 
     port: int
     user: User
@@ -38,19 +38,24 @@ class Sender:
         }
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> "Answer":
-        asking = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE * 3)
-        asking.request(method, path, body=body, headers=self.headers(**headers))
-        answer = asking.getresponse()
-        got = Answer(answer.status, dict(answer.getheaders()), answer.read())
-        asking.close()
-        return got
+        """Send a request. headers: further ones, with underscores for hyphens."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE * 3)
+        connection.request(method, path, body=body, headers=self.headers(**headers))
+        answer = connection.getresponse()
+        result = Answer(answer.status, dict(answer.getheaders()), answer.read())
+        connection.close()
+        return result
 
     def announce(self, length: int, filename: str = "photo.jpg", **more: str) -> "Answer":
+        """Announce an upload of `length` bytes; its URL is in the header `location`. more: metadata."""
         pairs = {"filename": filename, **more}
-        said = ",".join(f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in pairs.items())
-        return self.ask("POST", "/upload/", Upload_Length=str(length), Upload_Metadata=said)
+        metadata = ",".join(
+            f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in pairs.items()
+        )
+        return self.ask("POST", "/upload/", Upload_Length=str(length), Upload_Metadata=metadata)
 
     def patch(self, where: str, data: Any, offset: int = 0, **headers: str) -> "Answer":
+        """Send bytes from `offset` on to the upload whose URL is `where`."""
         return self.ask(
             "PATCH",
             where,
@@ -61,12 +66,12 @@ class Sender:
         )
 
     def bring(self, data: bytes, filename: str = "photo.jpg", **more: str) -> "Answer":
-        """Announce and send in one piece."""
+        """Announce an upload and send it in one piece."""
         announced = self.announce(len(data), filename, **more)
         return self.patch(announced.headers["location"], data) if announced.status == 201 else announced
 
     def cut_off(self, where: str, data: bytes, *, claim: int) -> None:
-        """Send `data` of a PATCH that claims `claim` bytes, then hang up."""
+        """Send `data` in a PATCH whose Content-Length is `claim`, then close the connection."""
         lines = self.headers(
             Host="localhost",
             Upload_Offset="0",
@@ -74,15 +79,17 @@ class Sender:
             Content_Length=str(claim),
         )
         head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as line:
-            line.sendall(f"PATCH {where} HTTP/1.1\r\n{head}\r\n".encode() + data)
+        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as connection:
+            connection.sendall(f"PATCH {where} HTTP/1.1\r\n{head}\r\n".encode() + data)
 
-    def post_form(self, *parts: tuple[str, str | None, bytes], token: str | None = None) -> "Answer":
-        """Post a form: (field, filename or None, value) each, after the token."""
+    def post_form(
+        self, *parts: tuple[str, str | None, bytes], token: str | None = None, **more: str
+    ) -> "Answer":
+        """Post a multipart form. parts: (field, filename or None, value), sent after the CSRF token."""
         boundary = "lacuna-test-boundary"
-        own = (("csrfmiddlewaretoken", None, (self.token if token is None else token).encode()), *parts)
+        sent_token = self.token if token is None else token
         body = b""
-        for name, filename, value in own:
+        for name, filename, value in (("csrfmiddlewaretoken", None, sent_token.encode()), *parts):
             extra = f'; filename="{filename}"' if filename is not None else ""
             body += (
                 f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"{extra}\r\n\r\n'.encode()
@@ -90,19 +97,27 @@ class Sender:
                 + b"\r\n"
             )
         body += f"--{boundary}--\r\n".encode()
-        asking = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE * 3)
-        headers = {"Cookie": self.cookie, "Content-Type": f"multipart/form-data; boundary={boundary}"}
-        asking.request("POST", "/upload/form", body, headers)
-        answer = asking.getresponse()
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE * 3)
+        headers = {"Cookie": self.cookie, "Content-Type": f"multipart/form-data; boundary={boundary}", **more}
+        connection.request("POST", "/upload/form", body, headers)
+        answer = connection.getresponse()
         return Answer(answer.status, dict(answer.getheaders()), answer.read())
 
 
 @dataclass
 class Answer:
+    """A server's response."""
+
     status: int
     headers: dict[str, str]
     body: bytes
 
     @property
-    def said(self) -> Any:
+    def json(self) -> Any:
+        """The body, decoded from JSON."""
         return json.loads(self.body)
+
+    @property
+    def keepsake(self) -> str:
+        """The id of the keepsake that the upload has become."""
+        return self.headers["lacuna-keepsake"]

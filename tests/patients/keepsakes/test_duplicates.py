@@ -1,8 +1,10 @@
-"""Like is compared with like: pictures with pictures, pages with pages, sounds with sounds."""
+"""Fingerprints are compared only within a kind: pictures, pages, sounds."""
+
+from uuid import UUID
 
 import pytest
 
-from patients.keepsakes.duplicates import bits_apart
+from patients.keepsakes.duplicates import alike_ids, bits_apart
 from patients.keepsakes.models import KeepsakeFields
 
 ALL = "f" * 16
@@ -25,6 +27,27 @@ FAR = "0" * 16
         ({"fingerprint": ALL, "sound": FAR}, {"fingerprint": ALL, "sound": ALL}, 0),
     ],
 )
-def test_what_is_alike(one: dict[str, object], other: dict[str, object], bits: int | None) -> None:
+def test_the_distance_of_two_keepsakes_is_the_least_within_a_kind(
+    one: dict[str, object], other: dict[str, object], bits: int | None
+) -> None:
     assert bits_apart(KeepsakeFields(**one), KeepsakeFields(**other)) == bits  # type: ignore[arg-type]
     assert bits_apart(KeepsakeFields(**other), KeepsakeFields(**one)) == bits  # type: ignore[arg-type]
+
+
+def test_on_a_sheet_those_that_look_alike_are_found_within_a_kind() -> None:
+    sheet = {
+        "picture": KeepsakeFields(fingerprint=ALL),
+        "the same": KeepsakeFields(fingerprint=NEARLY),
+        "another": KeepsakeFields(fingerprint=FAR),
+        "sound": KeepsakeFields(sound=ALL),
+        "same sound": KeepsakeFields(sound=ALL),
+        "letter": KeepsakeFields(prints=[FAR, ALL]),
+        "same letter": KeepsakeFields(prints=[FAR]),
+        "blank": KeepsakeFields(),
+        "blank too": KeepsakeFields(),
+    }
+    ids = {name: UUID(int=number) for number, name in enumerate(sheet)}
+    found = alike_ids({ids[name]: fields for name, fields in sheet.items()})
+    alike = {"picture", "the same", "sound", "same sound", "letter", "same letter"}
+    assert found == {ids[name] for name in alike}
+    assert alike_ids({ids["picture"]: sheet["picture"]}) == set()

@@ -1,4 +1,4 @@
-"""How bytes become a keepsake, whoever brought them."""
+"""create_keepsake: making a keepsake of an original that is in the vault."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from patients.cases.editing import CaseLocked
 from patients.cases.models import Case
 from patients.keepsakes.ingest import create_keepsake
 from patients.keepsakes.models import Keepsake
-from patients.keepsakes.playback import original_of
+from patients.keepsakes.playback import played_of
 from patients.vault.models import StoredObject
 from patients.vault.objects import mark_for_destruction, put
 from tests.factories import jpeg, make_case, make_keepsake, make_memory
@@ -22,11 +22,13 @@ def case() -> Case:
 
 @pytest.fixture
 def original(case: Case) -> StoredObject:
-    """A photo in the vault that is no keepsake yet."""
+    """A photo in the vault, not yet a keepsake."""
     return put(jpeg(), case_id=case.pk, role=StoredObject.Role.ORIGINAL)
 
 
-def test_a_full_case_takes_no_more(case: Case, original: StoredObject, settings: object) -> None:
+def test_a_case_with_the_maximum_of_keepsakes_accepts_no_more(
+    case: Case, original: StoredObject, settings: object
+) -> None:
     make_keepsake(make_memory(case))
     settings.LACUNA_CASE_MAX_KEEPSAKES = 1  # type: ignore[attr-defined]
     with pytest.raises(CaseLocked, match="as many keepsakes"):
@@ -36,7 +38,9 @@ def test_a_full_case_takes_no_more(case: Case, original: StoredObject, settings:
     assert original.state == StoredObject.State.DESTROYED
 
 
-def test_what_was_given_up_meanwhile_becomes_no_keepsake(case: Case, original: StoredObject) -> None:
+def test_an_original_marked_for_destruction_cannot_become_a_keepsake(
+    case: Case, original: StoredObject
+) -> None:
     mark_for_destruction(StoredObject.objects.filter(pk=original.pk), "test")
     with pytest.raises(CaseLocked, match="took too long"):
         create_keepsake(original, by=case.patient)
@@ -45,7 +49,7 @@ def test_what_was_given_up_meanwhile_becomes_no_keepsake(case: Case, original: S
 
 
 @pytest.mark.parametrize(("before", "after"), [("intake", "bringing"), ("review", "review")])
-def test_the_first_keepsake_ends_the_intake_and_no_later_stage(
+def test_the_first_keepsake_ends_the_stage_of_intake_and_no_other(
     case: Case, original: StoredObject, before: str, after: str
 ) -> None:
     Case.objects.filter(pk=case.pk).update(stage=before)
@@ -54,6 +58,6 @@ def test_the_first_keepsake_ends_the_intake_and_no_later_stage(
     assert case.stage == after
 
 
-def test_a_recording_can_be_heard(case: Case) -> None:
+def test_the_original_of_a_recording_can_be_played(case: Case) -> None:
     original = put(recording(), case_id=case.pk, role=StoredObject.Role.ORIGINAL)
-    assert original_of(create_keepsake(original, by=case.patient)) == original
+    assert played_of(create_keepsake(original, by=case.patient)) == original

@@ -1,4 +1,4 @@
-"""What a letter's page cannot show is said where it is reviewed, before anything is erased."""
+"""Letters with characters that cannot be drawn: review and the patient's page say how many."""
 
 import dataclasses
 
@@ -9,7 +9,7 @@ from django.urls import reverse
 from clinic.accounts.models import Role
 from patients.cases.models import Case
 from patients.keepsakes.ingest import create_keepsake
-from patients.keepsakes.letters import undrawn_letters
+from patients.keepsakes.letters import count_undrawn_characters
 from patients.keepsakes.models import Keepsake
 from patients.vault.models import StoredObject
 from patients.vault.objects import destroy, mark_for_destruction, put
@@ -18,7 +18,7 @@ from tests.factories import make_case, make_keepsake, make_letter, make_memory, 
 pytestmark = pytest.mark.django_db
 
 DRAWN = "Joël thân mến, 12 € ở quán café. Привет, Αγάπη ♥"
-SAID = "letters of this text cannot be drawn; they are destroyed with it all the same."
+MESSAGE = "letters of this text cannot be drawn; they are destroyed with it all the same."
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def bring(case: Case, text: str) -> Keepsake:
 
 
 def pages(client: Client, letter: Keepsake) -> list[str]:
-    """The review inbox as the doctor sees it, and the keepsake's page as the patient sees it."""
+    """The review inbox for a doctor, and the keepsake's page for the patient."""
     client.force_login(make_user(Role.DOCTOR))
     inbox = client.get(reverse("patients:review", args=[letter.case_id]), {"show": "all"})
     client.force_login(letter.case.patient)
@@ -40,43 +40,41 @@ def pages(client: Client, letter: Keepsake) -> list[str]:
     return [answer.content.decode() for answer in (inbox, own)]
 
 
-def test_nothing_is_said_of_a_letter_that_is_drawn_whole(client: Client, case: Case) -> None:
+def test_a_letter_that_can_be_drawn_completely_has_no_message(client: Client, case: Case) -> None:
     letter = bring(case, DRAWN)
     assert letter.read().undrawn == 0
     for shown in pages(client, letter):
         assert "cannot be drawn" not in shown
 
 
-def test_what_cannot_be_drawn_is_said_on_review(client: Client, case: Case) -> None:
+def test_undrawable_characters_are_counted_on_both_pages(client: Client, case: Case) -> None:
     letter = bring(case, f"{DRAWN} 雪が降る שלום 🦀")
     assert letter.read().undrawn == 9
     for shown in pages(client, letter):
-        assert f"9 {SAID}" in shown
+        assert f"9 {MESSAGE}" in shown
 
 
-def test_what_is_cut_off_is_said_too(client: Client, case: Case) -> None:
+def test_characters_that_do_not_fit_are_counted_too(client: Client, case: Case) -> None:
     letter = bring(case, "tangerine " * 20_000)
     assert (letter.read().undrawn or 0) > 9 * 10_000
     for shown in pages(client, letter):
-        assert SAID in shown
+        assert MESSAGE in shown
 
 
-def test_one_letter_is_one(client: Client, case: Case) -> None:
-    both = list(pages(client, bring(case, "snow 雪")))
-    assert len(both) == 2
-    for shown in both:
-        assert "1 letter of this text cannot be drawn; it is destroyed with it all the same." in shown
+def test_the_message_has_a_singular(client: Client, case: Case) -> None:
+    message = "1 letter of this text cannot be drawn; it is destroyed with it all the same."
+    assert all(message in shown for shown in pages(client, bring(case, "snow 雪")))
 
 
-def test_a_letter_brought_before_is_read_for_it(client: Client, case: Case) -> None:
+def test_for_older_letters_the_count_is_computed_from_the_text(client: Client, case: Case) -> None:
     letter = make_letter(make_memory(case), "snow: 雪が降る")
     assert letter.read().undrawn is None
     for shown in pages(client, letter):
-        assert f"4 {SAID}" in shown
-    assert undrawn_letters(letter, dataclasses.replace(letter.read(), undrawn=2)) == 2
+        assert f"4 {MESSAGE}" in shown
+    assert count_undrawn_characters(letter, dataclasses.replace(letter.read(), undrawn=2)) == 2
 
 
-def test_one_that_cannot_be_read_does_not_keep_the_others_from_review(client: Client, case: Case) -> None:
+def test_an_unreadable_letter_does_not_break_the_review_page(client: Client, case: Case) -> None:
     letter = make_letter(make_memory(case), "snow: 雪が降る")
     picture = StoredObject.objects.filter(pk=letter.picture_id)
     mark_for_destruction(picture, "test")

@@ -1,4 +1,4 @@
-"""C16: staff see a keepsake sharp only for a reason that is on record, and the patient reads it."""
+"""C16: staff see a keepsake unblurred only for a recorded reason, which the patient can read."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -28,15 +28,15 @@ from tests.factories import (
     make_run,
     make_user,
 )
-from tests.serving import ask, cookie_of, serving, whole_house
+from tests.serving import ask, cookie_of, serving, whole_application
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    house: Router = whole_house()
-    with serving(house) as port:
+    app: Router = whole_application()
+    with serving(app) as port:
         yield port
 
 
@@ -50,7 +50,7 @@ def doctor() -> User:
     return make_user(Role.DOCTOR, name="Howard Mierzwiak")
 
 
-def later(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:
+def move_clock(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:
     real = timezone.now
     monkeypatch.setattr(timezone, "now", lambda: real() + by)
 
@@ -67,7 +67,9 @@ def denials() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("role", [Role.DOCTOR, Role.TECHNICIAN])
 @pytest.mark.parametrize("which", ["picture", "thumb"])
-def test_c16_without_a_reason_no_picture_is_sharp(port: int, photo: Keepsake, role: str, which: str) -> None:
+def test_c16_without_a_reason_no_picture_is_shown_unblurred(
+    port: int, photo: Keepsake, role: str, which: str
+) -> None:
     person, row = make_user(role), getattr(photo, which)
     refused = get(port, row, person)
     assert refused.status == 403
@@ -79,7 +81,7 @@ def test_c16_without_a_reason_no_picture_is_sharp(port: int, photo: Keepsake, ro
     assert len(denials()) == 1
 
 
-def test_a_look_opens_this_keepsake_to_this_person_alone(port: int, photo: Keepsake, doctor: User) -> None:
+def test_a_look_is_for_this_keepsake_and_this_person_only(port: int, photo: Keepsake, doctor: User) -> None:
     other = make_keepsake(make_memory(photo.case))
     record_look(photo, "others", by=doctor)
     assert get(port, other.picture, doctor).status == 403
@@ -87,32 +89,32 @@ def test_a_look_opens_this_keepsake_to_this_person_alone(port: int, photo: Keeps
     assert get(port, other.picture, photo.case.patient).status == 200
 
 
-def test_a_look_ends(photo: Keepsake, doctor: User, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_look_expires(photo: Keepsake, doctor: User, monkeypatch: pytest.MonkeyPatch) -> None:
     record_look(photo, "others", by=doctor)
-    later(monkeypatch, SHARP_FOR - timedelta(seconds=30))
+    move_clock(monkeypatch, SHARP_FOR - timedelta(seconds=30))
     assert may_look(doctor, photo.case, photo.pk)
-    later(monkeypatch, timedelta(minutes=1))
+    move_clock(monkeypatch, timedelta(minutes=1))
     assert not may_look(doctor, photo.case, photo.pk)
 
 
-def test_a_mapping_visit_ends(photo: Keepsake, doctor: User, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mapping_visit_expires(photo: Keepsake, doctor: User, monkeypatch: pytest.MonkeyPatch) -> None:
     record_look(photo, "others", by=doctor)
     assert not is_mapping(doctor, photo.case)
     record_look(photo, "mapping", by=doctor)
     assert is_mapping(doctor, photo.case)
     assert not is_mapping(doctor, make_case())
     assert not is_mapping(make_user(Role.DOCTOR), photo.case)
-    later(monkeypatch, VISIT + timedelta(seconds=1))
+    move_clock(monkeypatch, VISIT + timedelta(seconds=1))
     assert not is_mapping(doctor, photo.case)
 
 
-def test_an_unknown_reason_is_no_reason(photo: Keepsake, doctor: User) -> None:
+def test_an_unknown_reason_is_refused(photo: Keepsake, doctor: User) -> None:
     with pytest.raises(NoReason):
         record_look(photo, "curious", by=doctor)
     assert not Entry.objects.filter(action="keepsake.unblurred").exists()
 
 
-def test_c16_the_server_blurs(port: int, photo: Keepsake, doctor: User) -> None:
+def test_c16_the_server_sends_a_blurred_picture(port: int, photo: Keepsake, doctor: User) -> None:
     assert photo.thumb
     answer = get(port, photo.thumb, doctor, "/blurred")
     soft = answer.read()
@@ -128,12 +130,14 @@ def test_c16_the_server_blurs(port: int, photo: Keepsake, doctor: User) -> None:
     ("role", "status"),
     [(Role.RECEPTIONIST, 403), (Role.AUDITOR, 403), (Role.ADMINISTRATOR, 403), (Role.PATIENT, 404)],
 )
-def test_who_may_not_see_it_blurred_either(port: int, photo: Keepsake, role: str, status: int) -> None:
+def test_who_may_not_even_see_the_blurred_picture(port: int, photo: Keepsake, role: str, status: int) -> None:
     assert get(port, photo.thumb, make_user(role), "/blurred").status == status
     assert denials() == [("url:patients:picture-blurred", "role")]
 
 
-def test_blurred_it_dies_with_the_picture(port: int, photo: Keepsake, doctor: User) -> None:
+def test_the_blurred_picture_is_gone_when_the_picture_is_destroyed(
+    port: int, photo: Keepsake, doctor: User
+) -> None:
     thumb = photo.thumb
     assert get(port, thumb, doctor, "/blurred").status == 200
     rows = StoredObject.objects.filter(keepsake=photo)
@@ -143,7 +147,7 @@ def test_blurred_it_dies_with_the_picture(port: int, photo: Keepsake, doctor: Us
     assert get(port, thumb, doctor, "/blurred").status == 410
 
 
-def test_what_is_no_picture_cannot_be_blurred(port: int, doctor: User) -> None:
+def test_only_pictures_can_be_blurred(port: int, doctor: User) -> None:
     pages = make_other(make_memory(make_case()), "pages")
     assert get(port, pages.picture, doctor, "/blurred").status == 404
     letter = make_letter(make_memory(make_case()))
@@ -151,7 +155,7 @@ def test_what_is_no_picture_cannot_be_blurred(port: int, doctor: User) -> None:
     assert get(port, letter.thumb, doctor, "/blurred").status == 200
 
 
-def test_c16_a_recording_is_heard_for_a_reason(
+def test_c16_a_recording_is_played_only_for_a_reason(
     port: int, doctor: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     voice = make_other(make_memory(make_case()), "recording")
@@ -161,13 +165,15 @@ def test_c16_a_recording_is_heard_for_a_reason(
     assert denials() == [("url:patients:playback", "no-look")]
     record_look(voice, "readable", by=doctor)
     assert ask(port, path, cookie_of(doctor)).status == 200
-    later(monkeypatch, SHARP_FOR + timedelta(minutes=1))
-    assert ask(port, path, cookie_of(doctor)).status == 200, "who began to listen may hear it to its end"
-    later(monkeypatch, timedelta(seconds=settings.LACUNA_MEDIA_MAX_SECONDS))
+    move_clock(monkeypatch, SHARP_FOR + timedelta(minutes=1))
+    assert ask(port, path, cookie_of(doctor)).status == 200, "a recording may be played to its end"
+    move_clock(monkeypatch, timedelta(seconds=settings.LACUNA_MEDIA_MAX_SECONDS))
     assert ask(port, path, cookie_of(doctor)).status == 403
 
 
-def test_c16_a_session_is_a_look_and_shows_its_pictures_while_it_goes_on(port: int, doctor: User) -> None:
+def test_c16_opening_a_session_is_recorded_and_unblurs_its_pictures_during_the_run(
+    port: int, doctor: User
+) -> None:
     run = make_run(2)
     case = Case.objects.get(pk=run.procedure.case_id)
     keepsake = Keepsake.objects.filter(case=case).first()
@@ -188,7 +194,7 @@ def test_c16_a_session_is_a_look_and_shows_its_pictures_while_it_goes_on(port: i
     assert f'/pictures/{keepsake.thumb_id}"' not in over
 
 
-def test_c16_the_state_and_the_stream_are_looks_too(port: int, doctor: User) -> None:
+def test_c16_reading_the_state_or_the_stream_is_recorded_too(port: int, doctor: User) -> None:
     run = make_run(1)
     cookie = cookie_of(doctor)
     for path in [reverse("erasure:state", args=[run.pk])] * 2:
@@ -199,14 +205,14 @@ def test_c16_the_state_and_the_stream_are_looks_too(port: int, doctor: User) -> 
     assert Entry.objects.filter(action="session.viewed", details={"page": "live"}).count() == 1
 
 
-def test_the_patients_own_looks_are_not_recorded(port: int) -> None:
+def test_patients_viewing_their_own_session_are_not_recorded(port: int) -> None:
     run = make_run(1)
     patient = run.procedure.case.patient
     assert ask(port, reverse("erasure:session", args=[run.pk]), cookie_of(patient)).status == 200
     assert not Entry.objects.filter(action="session.viewed").exists()
 
 
-def test_c16_the_patient_reads_every_look_with_its_reason(
+def test_c16_the_patient_sees_every_look_with_its_reason(
     client: Client, photo: Keepsake, doctor: User
 ) -> None:
     record_look(photo, "others", by=doctor)

@@ -1,4 +1,4 @@
-"""Pictures over HTTP: shown while they exist, to whom they may be, and to nobody after."""
+"""Pictures over HTTP: who may see them, and that nobody sees them after their end."""
 
 import asyncio
 from collections.abc import Iterator
@@ -13,6 +13,7 @@ from django.test import Client, override_settings
 from clinic.accounts.models import Role, User
 from clinic.audit.models import Entry
 from clinic.http.guard import response_headers
+from patients.consent.signing import withdraw
 from patients.imaging.page_bundle import unbind
 from patients.keepsakes.looks import record_look
 from patients.keepsakes.models import Keepsake
@@ -48,7 +49,10 @@ def get(port: int, row: StoredObject | UUID | None, user: User, method: str = "G
 
 
 def end(row: StoredObject, keepsake: Keepsake, *, destroyed: bool) -> None:
-    """What the commit of a pass does to the picture that it replaces, and then the sweep."""
+    """Replace the keepsake's pictures, as a pass does at its commit.
+
+    destroyed: also destroy `row`, as the sweep does.
+    """
     with transaction.atomic():
         Keepsake.objects.filter(pk=keepsake.pk).update(picture=None, thumb=None)
         mark_for_destruction(StoredObject.objects.filter(keepsake=keepsake), "test")
@@ -68,13 +72,13 @@ def test_screen_and_thumb_are_shown_and_the_original_never(port: int, photo: Kee
     assert get(port, original, patient).status == 404
 
 
-def test_of_a_letter_only_its_page_is_shown(port: int) -> None:
+def test_of_a_letter_only_the_thumbnail_is_shown(port: int) -> None:
     letter = make_letter(make_memory(make_case()))
     assert get(port, letter.picture, letter.case.patient).status == 404
     assert get(port, letter.thumb, letter.case.patient).status == 200
 
 
-def test_each_page_of_a_letter_is_shown_by_its_number_and_none_without(port: int, app: Pictures) -> None:
+def test_pages_of_a_letter_have_numbered_urls(port: int, app: Pictures) -> None:
     letter = make_other(make_memory(make_case()), "pages")
     patient, row = cookie_of(letter.case.patient), letter.picture
     assert row
@@ -93,7 +97,7 @@ def test_each_page_of_a_letter_is_shown_by_its_number_and_none_without(port: int
     assert app.cache.ids() <= {letter.thumb_id}
 
 
-def test_a_picture_is_sent_with_the_headers_of_the_house_and_more(port: int, photo: Keepsake) -> None:
+def test_a_picture_is_sent_with_our_security_headers(port: int, photo: Keepsake) -> None:
     assert photo.picture
     answer = get(port, photo.picture, photo.case.patient)
     sent = {name.lower(): value for name, value in answer.getheaders()}
@@ -109,7 +113,7 @@ def test_a_picture_is_sent_with_the_headers_of_the_house_and_more(port: int, pho
 
 
 @override_settings(ROOT_URLCONF="tests.templates.urls")
-def test_an_asgi_answer_bears_every_header_that_a_page_does() -> None:
+def test_an_asgi_response_has_every_security_header_of_a_page() -> None:
     page = Client().get("/")
     ours = {name.decode(): value.decode() for name, value in response_headers("text/plain")}
     own = {"content-type", "content-length", "cache-control", "location"}
@@ -121,7 +125,7 @@ def test_an_asgi_answer_bears_every_header_that_a_page_does() -> None:
 
 
 @pytest.mark.parametrize("destroyed", [False, True])
-def test_a_picture_that_was_seen_is_gone_with_the_commit_of_its_end(
+def test_a_cached_picture_is_gone_with_the_commit_that_ends_it(
     port: int, app: Pictures, photo: Keepsake, destroyed: bool
 ) -> None:
     patient, row = photo.case.patient, photo.picture
@@ -134,7 +138,7 @@ def test_a_picture_that_was_seen_is_gone_with_the_commit_of_its_end(
     assert app.cache.ids() == set()
 
 
-def test_what_nobody_asks_for_any_more_is_forgotten_too(port: int, app: Pictures, photo: Keepsake) -> None:
+def test_ended_pictures_are_evicted_without_a_request(port: int, app: Pictures, photo: Keepsake) -> None:
     other = make_keepsake(make_memory(photo.case))
     for row in (photo.picture, other.picture):
         assert row
@@ -146,12 +150,12 @@ def test_what_nobody_asks_for_any_more_is_forgotten_too(port: int, app: Pictures
     assert app.cache.ids() == {other.picture.pk}
 
 
-def test_a_live_object_that_nothing_points_to_is_no_picture(port: int, photo: Keepsake) -> None:
+def test_an_object_without_a_keepsake_is_not_found(port: int, photo: Keepsake) -> None:
     Keepsake.objects.filter(pk=photo.pk).update(picture=None)
     assert get(port, photo.picture, photo.case.patient).status == 404
 
 
-def test_what_never_was_is_not_found(port: int, photo: Keepsake) -> None:
+def test_unknown_pictures_are_not_found(port: int, photo: Keepsake) -> None:
     patient = cookie_of(photo.case.patient)
     assert ask(port, f"/pictures/{uuid4()}", patient).status == 404
     assert ask(port, "/pictures/../../etc/passwd", patient).status == 404
@@ -177,12 +181,31 @@ def test_who_may_see_a_picture(port: int, photo: Keepsake, role: str, status: in
     assert denials == (status != 200)
 
 
+def test_no_member_of_staff_sees_a_picture_after_the_consent_is_taken_back(port: int) -> None:
+    case = make_case()
+    photo = make_keepsake(make_memory(case))
+    assert photo.picture
+    addresses = [f"/pictures/{photo.picture_id}", f"/pictures/{photo.picture_id}/blurred"]
+    staff = [make_user(Role.DOCTOR), make_user(Role.TECHNICIAN)]
+    for person in staff:
+        record_look(photo, "doubt", by=person)
+
+    def statuses(person: User) -> list[int]:
+        return [ask(port, address, cookie_of(person)).status for address in addresses]
+
+    assert [statuses(person) for person in staff] == [[200, 200], [200, 200]]
+    withdraw(case, by=case.patient)
+    assert [statuses(person) for person in staff] == [[404, 404], [404, 404]]
+    assert statuses(case.patient) == [200, 200]
+    assert Entry.objects.filter(action="access.denied", case=case.pk).count() == 4
+
+
 def test_staff_see_no_pictures_of_their_own_case_as_staff(port: int) -> None:
     photo = make_keepsake(make_memory(make_case(make_user(Role.DOCTOR))))
     assert get(port, photo.picture, photo.case.patient).status == 404
 
 
-def test_what_was_kept_is_not_handed_to_who_may_not(port: int, app: Pictures, photo: Keepsake) -> None:
+def test_a_cached_picture_is_not_shown_to_others(port: int, app: Pictures, photo: Keepsake) -> None:
     assert photo.picture
     assert get(port, photo.picture, photo.case.patient).status == 200
     assert app.cache.ids() == {photo.picture.pk}
@@ -195,37 +218,37 @@ def test_other_methods_are_refused(port: int, photo: Keepsake) -> None:
         assert get(port, photo.picture, photo.case.patient, method).status == 405
 
 
-def test_the_least_used_goes_first() -> None:
-    kept, (a, b, c) = PictureCache(max_bytes=10), (uuid4(), uuid4(), uuid4())
-    kept.put(a, b"12345")
-    kept.put(b, b"12345")
-    assert kept.get(a) == b"12345"
-    kept.put(c, b"12345")
-    assert kept.ids() == {a, c}
-    kept.put(a, b"1")
-    assert kept.size == 6
-    kept.drop(a, b, c)
-    assert (kept.size, kept.ids()) == (0, set())
+def test_the_least_recently_used_picture_is_evicted_first() -> None:
+    cache, (a, b, c) = PictureCache(max_bytes=10), (uuid4(), uuid4(), uuid4())
+    cache.put(a, b"12345")
+    cache.put(b, b"12345")
+    assert cache.get(a) == b"12345"
+    cache.put(c, b"12345")
+    assert cache.ids() == {a, c}
+    cache.put(a, b"1")
+    assert cache.size == 6
+    cache.drop(a, b, c)
+    assert (cache.size, cache.ids()) == (0, set())
 
 
-def test_it_forgets_on_the_loop_that_answers_whatever_became_of_the_one_before() -> None:
+def test_eviction_restarts_on_a_new_event_loop() -> None:
     app, key = Pictures(), uuid4()
 
-    async def asked() -> None:
+    async def fill_cache() -> None:
         app.cache.put(key, b"a picture")
         app.ensure_eviction()
         await asyncio.sleep(0)
 
     first, second = asyncio.new_event_loop(), asyncio.new_event_loop()
-    first.run_until_complete(asked())
-    left = app.eviction
+    first.run_until_complete(fill_cache())
+    first_eviction = app.eviction
     first.close()
-    second.run_until_complete(asked())
-    assert app.eviction is not left
+    second.run_until_complete(fill_cache())
+    assert app.eviction is not first_eviction
     assert app.eviction is not None
     assert app.eviction.get_loop() is second
-    app.eviction = left
-    app.close()  # it used to say "Event loop is closed"
+    app.eviction = first_eviction
+    app.close()  # must not raise "Event loop is closed"
     assert (app.eviction, app.cache.ids()) == (None, set())
     for task in asyncio.all_tasks(second):
         task.cancel()
@@ -233,7 +256,7 @@ def test_it_forgets_on_the_loop_that_answers_whatever_became_of_the_one_before()
     second.close()
 
 
-def test_a_picture_whose_file_was_altered_is_said_to_be_damaged(port: int, photo: Keepsake) -> None:
+def test_a_picture_whose_file_was_altered_is_reported_as_damaged(port: int, photo: Keepsake) -> None:
     assert photo.picture
     path = Path(storage().path(photo.picture.blob))
     content = bytearray(path.read_bytes())

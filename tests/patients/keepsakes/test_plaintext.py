@@ -1,4 +1,4 @@
-"""While a photo comes in, no file anywhere holds a byte of it in clear: unlinked temporary files included."""
+"""During an upload, no file contains a piece of the photo in clear, not even unlinked temporary files."""
 
 import io
 import os
@@ -17,15 +17,15 @@ from PIL import Image
 
 from patients.keepsakes.models import Keepsake
 from tests.factories import make_case
-from tests.house import House, contents, house, until
 from tests.patients.keepsakes.sending import Sender
+from tests.processes import StartedProcesses, contents, started_processes, until
 from tests.serving import PATIENCE
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.processes]
 
-SHARED = (Path("/dev/shm"), Path("/var/tmp"))  # noqa: S108 - where careless software would put it
-# What is looked for: each 24 bytes of the photo that begin with a certain one, so of any kilobyte there are
-# some. Chance does not find so many in a row; and a file is gone through once for all of them.
+SHARED = (Path("/dev/shm"), Path("/var/tmp"))  # noqa: S108 - directories where software leaves temporary files
+# The search looks for every 24 bytes of the photo that begin with the byte 0x5a. Each kilobyte has some of
+# them, they do not occur by chance, and one pass over a file finds them all.
 NEEDLE = re.compile(rb"(?=(\x5a.{23}))", re.DOTALL)
 START_OF_SCAN = b"\xff\xda"
 
@@ -39,7 +39,7 @@ def six_megabytes() -> bytes:
 
 
 def descendants(pid: int) -> set[int]:
-    """A process and all that come from it."""
+    """The ids of a process and all its descendants."""
     parents: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -54,7 +54,7 @@ def descendants(pid: int) -> set[int]:
 
 
 def open_files(pids: set[int]) -> Iterator[Path]:
-    """Every regular file that any of `pids` holds open, whether it still has a name or not."""
+    """Every regular file that one of `pids` has open, unlinked files included."""
     for pid in pids:
         for link in Path(f"/proc/{pid}/fd").iterdir():
             try:
@@ -67,22 +67,22 @@ def open_files(pids: set[int]) -> Iterator[Path]:
 def files_below(since: float, *places: Path) -> Iterator[Path]:
     """Every file below `places` that was changed at or after `since` (seconds since 1970).
 
-    Others work in shared places: what they wrote before is not ours, and what vanishes is passed by.
+    Other programs use these directories too: older files are skipped, and files may vanish meanwhile.
     """
     for place in places:
         for folder, _folders, names in os.walk(place):
             for path in (Path(folder, name) for name in names):
                 with suppress(OSError):
                     found = path.stat()
-                    # By the kernel's own clock (ctime), which no program can set back.
+                    # ctime, because a program cannot set it back.
                     if stat.S_ISREG(found.st_mode) and found.st_ctime >= since:
                         yield path
 
 
-def holding(files: Iterator[Path], photo: bytes) -> list[str]:
-    """The files in which any piece of the photo stands."""
+def files_with_pieces_of(files: Iterator[Path], photo: bytes) -> list[str]:
+    """The files that contain a piece of the photo."""
     found = []
-    # The tables before the scan are those of every JPEG with this quality, so they tell nothing.
+    # Without the tables before the scan, which are the same in every JPEG of this quality.
     needles = set(NEEDLE.findall(photo[photo.index(START_OF_SCAN) :]))
     for path in files:
         try:
@@ -95,14 +95,14 @@ def holding(files: Iterator[Path], photo: bytes) -> list[str]:
 
 
 @pytest.fixture
-def processes() -> Iterator[House]:
-    with house() as mine:
+def processes() -> Iterator[StartedProcesses]:
+    with started_processes() as mine:
         yield mine
 
 
 @pytest.mark.parametrize("token", ["valid", "missing"])
-def test_no_file_holds_a_byte_of_a_photo_that_uploads_slowly(
-    token: str, processes: House, tmp_path: Path
+def test_no_file_contains_a_piece_of_a_photo_during_a_slow_upload(
+    token: str, processes: StartedProcesses, tmp_path: Path
 ) -> None:
     case = make_case()
     spool = tmp_path / "spool"
@@ -112,41 +112,41 @@ def test_no_file_holds_a_byte_of_a_photo_that_uploads_slowly(
         port = probe.getsockname()[1]
     server = processes.start("serve", "--port", str(port), "--workers", "1", TMPDIR=str(spool))
     sender = Sender(port, case.patient)
-    until(lambda: answers(sender), "the house opens")
+    until(lambda: answers(sender), "the server answers")
     photo = six_megabytes()
     where = sender.announce(len(photo)).headers["location"]
     if token == "missing":
         sender.token = ""
     looked, since = 0, time.time() - 1
-    with slow_patch(sender, where, len(photo)) as line:
+    with slow_patch(sender, where, len(photo)) as connection:
         for start in range(0, len(photo), 1_000_000):
             try:
-                line.sendall(photo[start : start + 1_000_000])
+                connection.sendall(photo[start : start + 1_000_000])
             except OSError:
                 assert token == "missing", "the server hung up on a good upload"
                 break
             tree = descendants(server.pid)
             assert len(tree) > 2
             places = (spool, Path(django_settings.LACUNA_DATA_DIR), *SHARED)
-            assert holding(open_files(tree), photo) == []
-            assert holding(files_below(since, *places), photo) == []
+            assert files_with_pieces_of(open_files(tree), photo) == []
+            assert files_with_pieces_of(files_below(since, *places), photo) == []
             looked += 1
-        line.settimeout(PATIENCE * 3)
-        said = line.recv(4096)
+        connection.settimeout(PATIENCE * 3)
+        response = connection.recv(4096)
     assert looked > 0
-    assert said.startswith(b"HTTP/1.1 200" if token == "valid" else b"HTTP/1.1 403")
+    assert response.startswith(b"HTTP/1.1 204" if token == "valid" else b"HTTP/1.1 403")
     assert Keepsake.objects.filter(case=case).exists() == (token == "valid")
 
 
-def test_the_search_would_find_it(tmp_path: Path) -> None:
+def test_the_search_finds_a_piece_of_the_photo(tmp_path: Path) -> None:
     photo = six_megabytes()
     with tempfile.TemporaryFile(dir=tmp_path) as unlinked:
         unlinked.write(photo[1_000_000:1_004_096])
         unlinked.flush()
-        assert len(holding(open_files({os.getpid()}), photo)) == 1
+        assert len(files_with_pieces_of(open_files({os.getpid()}), photo)) == 1
     (tmp_path / "named").write_bytes(photo[2_000_000:2_004_096])
-    assert holding(files_below(time.time() - 60, tmp_path), photo) == [str(tmp_path / "named")]
-    assert holding(files_below(time.time() + 60, tmp_path), photo) == []
+    assert files_with_pieces_of(files_below(time.time() - 60, tmp_path), photo) == [str(tmp_path / "named")]
+    assert files_with_pieces_of(files_below(time.time() + 60, tmp_path), photo) == []
 
 
 def answers(sender: Sender) -> bool:
@@ -157,7 +157,7 @@ def answers(sender: Sender) -> bool:
 
 
 def slow_patch(sender: Sender, where: str, length: int) -> socket.socket:
-    """Open a PATCH and send its headers only."""
+    """Open a connection and send only the headers of a PATCH."""
     lines = sender.headers(
         Host="localhost",
         Upload_Offset="0",
@@ -165,6 +165,6 @@ def slow_patch(sender: Sender, where: str, length: int) -> socket.socket:
         Content_Length=str(length),
     )
     head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-    line = socket.create_connection(("127.0.0.1", sender.port), timeout=PATIENCE)
-    line.sendall(f"PATCH {where} HTTP/1.1\r\n{head}\r\n".encode())
-    return line
+    connection = socket.create_connection(("127.0.0.1", sender.port), timeout=PATIENCE)
+    connection.sendall(f"PATCH {where} HTTP/1.1\r\n{head}\r\n".encode())
+    return connection

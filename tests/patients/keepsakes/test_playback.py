@@ -1,4 +1,4 @@
-"""Recordings and videos over HTTP: by ranges, to whom they may be, to nobody once a pass has begun (Z7)."""
+"""Recordings and videos over HTTP: ranges, who may play them, and their end with the first pass (Z7)."""
 
 import time
 from collections.abc import Iterator
@@ -20,8 +20,8 @@ from patients.keepsakes.playback import (
     RANGE_BYTES,
     Playback,
     format_duration,
-    original_of,
     parse_range,
+    played_of,
 )
 from patients.vault.models import StoredObject
 from patients.vault.objects import destroy, mark_for_destruction, read
@@ -47,20 +47,20 @@ def original(row: Keepsake) -> StoredObject:
 
 
 def get(port: int, row: Keepsake, user: User | None = None, method: str = "GET", **more: str) -> HTTPResponse:
-    line = HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = HTTPConnection("127.0.0.1", port, timeout=30)
     headers = {"Cookie": cookie_of(user or row.case.patient), **more}
-    line.request(method, f"/playback/{original(row).pk}", headers=headers)
-    return line.getresponse()
+    connection.request(method, f"/playback/{original(row).pk}", headers=headers)
+    return connection.getresponse()
 
 
-def faded(row: Keepsake) -> None:
-    """What the commit of a first pass does to an original."""
+def fade_once(row: Keepsake) -> None:
+    """Do to the original what the commit of a first pass does."""
     with transaction.atomic():
         Keepsake.objects.filter(pk=row.pk).update(level=1)
         mark_for_destruction(StoredObject.objects.filter(pk=original(row).pk), "test")
 
 
-def test_all_of_it_is_sent_where_no_range_is_asked_for(port: int, voice: Keepsake) -> None:
+def test_without_a_range_everything_is_sent(port: int, voice: Keepsake) -> None:
     answer = get(port, voice)
     data = read(original(voice))
     assert len(data) > CHUNK_BYTES
@@ -80,7 +80,7 @@ RANGES += [("bytes=10-9999999", 10, 300_000), ("bytes=-9999999", 0, 300_000)]
 
 
 @pytest.mark.parametrize(("asked", "start", "stop"), RANGES)
-def test_a_range_is_that_part_and_no_more(
+def test_a_range_request_gets_exactly_that_part(
     port: int, voice: Keepsake, asked: str, start: int, stop: int
 ) -> None:
     answer = get(port, voice, Range=asked)
@@ -91,7 +91,7 @@ def test_a_range_is_that_part_and_no_more(
 
 
 @pytest.mark.parametrize("asked", ["bytes=300000-", "bytes=9-3", "bytes=-0"])
-def test_a_range_beyond_the_end_is_said_to_be_none(port: int, voice: Keepsake, asked: str) -> None:
+def test_a_range_beyond_the_end_gets_416(port: int, voice: Keepsake, asked: str) -> None:
     answer = get(port, voice, Range=asked)
     assert (answer.status, answer.getheader("Content-Range")) == (416, "bytes */300000")
 
@@ -99,18 +99,18 @@ def test_a_range_beyond_the_end_is_said_to_be_none(port: int, voice: Keepsake, a
 @pytest.mark.parametrize(
     "asked", ["", "bytes=-", "bytes=a-b", "bytes=0-1,5-9", "lines=0-9", "bytes=" + "9" * 30]
 )
-def test_what_is_no_single_range_is_passed_over(asked: str) -> None:
+def test_anything_but_a_single_range_is_ignored(asked: str) -> None:
     span = parse_range(asked, 300)
     assert (span.start, span.stop, span.partial) == (0, 300, False)
 
 
-def test_an_answer_to_a_range_is_short_so_that_each_is_checked() -> None:
+def test_a_range_response_is_limited_so_that_access_is_checked_often() -> None:
     size = 10 * RANGE_BYTES
     span = parse_range("bytes=100-", size)
     assert (span.start, span.stop, span.partial) == (100, 100 + RANGE_BYTES, True)
 
 
-def test_head_says_how_much_there_is(port: int, voice: Keepsake) -> None:
+def test_head_returns_the_length(port: int, voice: Keepsake) -> None:
     answer = get(port, voice, method="HEAD")
     assert (answer.status, answer.getheader("Content-Length"), answer.read()) == (200, "300000", b"")
 
@@ -134,56 +134,56 @@ def test_who_may_listen(port: int, voice: Keepsake, role: str, status: int) -> N
     assert denials == (status != 200)
 
 
-def test_nobody_listens_signed_out_or_as_staff_to_their_own(port: int, voice: Keepsake) -> None:
+def test_nobody_plays_without_signing_in_or_their_own_as_staff(port: int, voice: Keepsake) -> None:
     assert ask(port, f"/playback/{original(voice).pk}").status == 401
     own = make_other(make_memory(make_case(make_user(Role.DOCTOR))), "recording")
     assert get(port, own).status == 404
 
 
 @pytest.mark.parametrize("destroyed", [False, True])
-def test_the_first_pass_ends_it(port: int, voice: Keepsake, destroyed: bool) -> None:
+def test_after_the_first_pass_a_recording_is_gone(port: int, voice: Keepsake, destroyed: bool) -> None:
     assert get(port, voice, Range="bytes=0-9").status == 206
-    faded(voice)
+    fade_once(voice)
     if destroyed:
         destroy(StoredObject.objects.all())
     answer = get(port, voice, Range="bytes=0-9")
     assert (answer.status, answer.read()) == (410, b"This is gone. Nothing of it is left.")
-    assert original_of(voice) is None
+    assert played_of(voice) is None
 
 
-def test_what_is_playing_ends_with_the_first_pass(
+def test_a_response_being_sent_is_cut_off_by_the_first_pass(
     port: int, voice: Keepsake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = module.read_chunk
+    real = module.read_chunk
     sent: list[int] = []
 
     def then_fade(row: StoredObject, start: int, stop: int) -> bytes:
         if sent:
-            faded(voice)
+            fade_once(voice)
         sent.append(start)
-        return whole(row, start, stop)
+        return real(row, start, stop)
 
     monkeypatch.setattr(module, "read_chunk", then_fade)
     answer = get(port, voice)
     with pytest.raises(IncompleteRead) as cut:
         answer.read()
-    assert cut.value.partial == read_before(voice)
+    assert cut.value.partial == first_piece(voice)
     assert sent == [0, CHUNK_BYTES]
 
 
-def read_before(row: Keepsake) -> bytes:
-    """The first piece of what a doomed original still holds until it is swept."""
+def first_piece(row: Keepsake) -> bytes:
+    """The first piece of an original that is marked for destruction but not destroyed yet."""
     return read(original(row))[:CHUNK_BYTES]
 
 
-def test_what_is_playing_ends_when_the_right_to_it_does(
+def test_a_response_being_sent_is_cut_off_when_access_ends(
     port: int, voice: Keepsake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "CHECK_EVERY", 0.0)
-    whole, patient = module.read_chunk, voice.case.patient
+    real, patient = module.read_chunk, voice.case.patient
 
     def then_leave(row: StoredObject, start: int, stop: int) -> bytes:
-        data = whole(row, start, stop)
+        data = real(row, start, stop)
         User.objects.filter(pk=patient.pk).update(is_active=False)
         return data
 
@@ -192,7 +192,7 @@ def test_what_is_playing_ends_when_the_right_to_it_does(
         get(port, voice).read()
 
 
-def test_only_what_was_found_playable_is_played(port: int, voice: Keepsake) -> None:
+def test_only_playable_media_types_are_played(port: int, voice: Keepsake) -> None:
     photo = make_keepsake(voice.memory)
     assert get(port, photo).status == 404
     thing = make_other(voice.memory, "object")
@@ -211,22 +211,22 @@ def test_other_methods_are_refused(port: int, voice: Keepsake) -> None:
         assert get(port, voice, method=method).status == 405
 
 
-def test_one_piece_after_another_is_decrypted_and_no_more(voice: Keepsake) -> None:
+def test_only_the_requested_part_is_decrypted(voice: Keepsake) -> None:
     row = original(voice)
     started = time.perf_counter()
     assert module.read_chunk(row, 299_000, 300_000) == read(row)[299_000:]
     assert time.perf_counter() - started < 5
-    faded(voice)
+    fade_once(voice)
     with pytest.raises(module.Refused):
         module.read_chunk(row, 0, 10)
 
 
-def test_an_original_shorter_than_its_row_says_ends(voice: Keepsake) -> None:
+def test_reading_beyond_the_end_is_refused(voice: Keepsake) -> None:
     with pytest.raises(module.Refused):
         module.read_chunk(original(voice), 300_000, 300_010)
 
 
-def test_lengths_in_words() -> None:
+def test_durations_are_formatted() -> None:
     assert [format_duration(seconds) for seconds in (0, 0.4, 9, 61.2, 3600, 7325)] == [
         "",
         "0:00",
@@ -237,23 +237,25 @@ def test_lengths_in_words() -> None:
     ]
 
 
-def policy(client: Client, path: str) -> str:
+def content_security_policy(client: Client, path: str) -> str:
     answer = client.get(path)
     assert answer.status_code == 200
     return str(answer.headers["Content-Security-Policy"])
 
 
-def test_only_pages_with_a_player_may_play(client: Client, voice: Keepsake) -> None:
+def test_only_pages_with_a_player_allow_media_in_their_csp(client: Client, voice: Keepsake) -> None:
     client.force_login(voice.case.patient)
     page = client.get(f"/me/keepsakes/{voice.pk}/")
     assert f"/playback/{original(voice).pk}" in page.content.decode()
     assert "media-src 'self'" in page.headers["Content-Security-Policy"]
-    assert "media-src" not in policy(client, "/me/keepsakes/")
-    faded(voice)
+    assert "media-src" not in content_security_policy(client, "/me/keepsakes/")
+    fade_once(voice)
     assert "/playback/" not in client.get(f"/me/keepsakes/{voice.pk}/").content.decode()
 
 
-def test_in_the_inbox_it_can_be_heard_only_after_a_reason(client: Client, voice: Keepsake) -> None:
+def test_in_the_review_inbox_a_recording_is_played_only_after_a_reason(
+    client: Client, voice: Keepsake
+) -> None:
     client.force_login(make_user(Role.DOCTOR))
     where = f"/files/{voice.case_id}/review/"
     Keepsake.objects.filter(pk=voice.pk).update(review="waiting")

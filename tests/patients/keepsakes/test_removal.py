@@ -1,4 +1,4 @@
-"""What the patient takes back."""
+"""Removing memories."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from tests.factories import make_case, make_memory
 pytestmark = pytest.mark.django_db
 
 
-def test_no_memory_is_taken_off_a_locked_map() -> None:
+def test_a_memory_of_a_locked_map_cannot_be_removed() -> None:
     memory = make_memory(make_case())
     Case.objects.filter(pk=memory.case_id).update(stage=Case.Stage.MAPPED)
     with pytest.raises(CaseLocked, match="locked"):

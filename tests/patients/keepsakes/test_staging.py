@@ -1,4 +1,4 @@
-"""Uploads that end in a bad moment."""
+"""Uploads that are canceled, fail or are killed at any moment: nothing is lost, nothing is left over."""
 
 import fcntl
 import os
@@ -40,8 +40,8 @@ from tests.torture.faults import in_child
 pytestmark = pytest.mark.django_db
 
 
-def whole(photo: bytes) -> tuple[Upload, Writer]:
-    """An upload whose bytes have all arrived, and its writer, which holds the lock."""
+def arrived_upload(photo: bytes) -> tuple[Upload, Writer]:
+    """An upload whose bytes have all arrived, and its writer, which has it locked."""
     case = make_case()
     upload = begin_upload(case, by=case.patient, length=len(photo))
     writer = Writer(upload, 0)
@@ -50,12 +50,14 @@ def whole(photo: bytes) -> tuple[Upload, Writer]:
     return upload, writer
 
 
-def test_an_upload_that_ends_while_one_waits_for_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    upload, writer = whole(jpeg())
+def test_an_upload_that_is_discarded_while_another_waits_for_its_lock_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    upload, writer = arrived_upload(jpeg())
     writer.close()
 
     def late(fd: int, how: int) -> None:
-        """The other one ends it between the opening of the file and its lock."""
+        """Discard the upload after the file was opened and before it is locked."""
         monkeypatch.undo()
         discard(upload)
         fcntl.flock(fd, how)
@@ -66,8 +68,8 @@ def test_an_upload_that_ends_while_one_waits_for_it_is_over(monkeypatch: pytest.
     assert not Upload.objects.exists()
 
 
-def test_what_was_canceled_before_it_was_looked_at_is_no_keepsake() -> None:
-    upload, writer = whole(jpeg())
+def test_a_canceled_upload_does_not_become_a_keepsake() -> None:
+    upload, writer = arrived_upload(jpeg())
     writer.discard()
     with pytest.raises(Discarded):
         finish_upload(upload, by=upload.by)
@@ -75,9 +77,9 @@ def test_what_was_canceled_before_it_was_looked_at_is_no_keepsake() -> None:
     assert not StoredObject.objects.filter(role=StoredObject.Role.ORIGINAL).exists()
 
 
-def test_a_keepsake_whose_maker_died_at_once_keeps_its_original() -> None:
+def test_discarding_an_upload_does_not_destroy_the_original_of_a_keepsake() -> None:
     photo = jpeg()
-    upload, writer = whole(photo)
+    upload, writer = arrived_upload(photo)
     keepsake = create_keepsake(staging._store_original(upload), by=upload.by)
     writer.close()  # here the process died
     discard(upload)
@@ -85,11 +87,11 @@ def test_a_keepsake_whose_maker_died_at_once_keeps_its_original() -> None:
     assert finish_upload(upload, by=upload.by) == keepsake
 
 
-# --- what a failing database or storage does to an upload that has arrived whole ---
+# --- A failing database or storage, after the whole upload has arrived ------------------------------------
 
 
-class Failing:
-    """Lets the nth statement that changes something fail, as a database does that goes away for a moment."""
+class FailNthWrite:
+    """An execute wrapper that makes the nth writing statement fail, as if the connection broke."""
 
     def __init__(self, nth: int) -> None:
         self.left, self.failed = nth, False
@@ -107,11 +109,11 @@ class Failing:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_whole_upload_outlives_each_passing_error_of_the_database() -> None:
+def test_an_arrived_upload_survives_a_database_error_at_every_statement() -> None:
     photo, survived = jpeg(), 0
     for nth in range(1, 100):
-        upload, writer = whole(photo)
-        failing = Failing(nth)
+        upload, writer = arrived_upload(photo)
+        failing = FailNthWrite(nth)
         try:
             with connection.execute_wrapper(failing):
                 finish_upload(upload, by=upload.by)
@@ -119,7 +121,7 @@ def test_a_whole_upload_outlives_each_passing_error_of_the_database() -> None:
             survived += 1
         writer.close()
         later = timezone.now() + 10 * GRACE_PERIOD
-        Sweeper().sweep(open_upload_keys(), later)  # rounds spare what is still to become a keepsake
+        Sweeper().sweep(open_upload_keys(), later)  # must not destroy what is still to become a keepsake
         finish_arrived()
         keepsake = Keepsake.objects.get(case=upload.case)
         original = StoredObject.objects.get(keepsake=keepsake, role=StoredObject.Role.ORIGINAL)
@@ -127,7 +129,7 @@ def test_a_whole_upload_outlives_each_passing_error_of_the_database() -> None:
         assert not staging_path(upload.pk).exists()
         assert Entry.objects.filter(action="keepsake.brought", case=upload.case_id).count() == 1
         assert not Entry.objects.filter(action="keepsake.refused").exists()
-        Sweeper().sweep(open_upload_keys(), later)  # and end what the first try left
+        Sweeper().sweep(open_upload_keys(), later)  # destroys what the first attempt left
         rows = StoredObject.objects.filter(case=upload.case).remaining()
         assert set(rows.values_list("state", flat=True)) == {StoredObject.State.LIVE}
         if not failing.failed:
@@ -136,10 +138,10 @@ def test_a_whole_upload_outlives_each_passing_error_of_the_database() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_lost_answer_to_the_commit_destroys_no_keepsake(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The transaction is committed; only its answer is lost."""
+def test_a_connection_lost_after_the_commit_destroys_no_keepsake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The transaction is committed, but the connection breaks before the answer."""
     photo = jpeg()
-    upload, writer = whole(photo)
+    upload, writer = arrived_upload(photo)
     real = staging.create_keepsake
 
     def lost(*args: Any, **more: Any) -> Keepsake:
@@ -157,11 +159,11 @@ def test_a_lost_answer_to_the_commit_destroys_no_keepsake(monkeypatch: pytest.Mo
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_whole_upload_outlives_a_storage_that_is_away(
+def test_an_arrived_upload_survives_an_unavailable_storage(
     bucket: Bucket, settings: Settings, nowhere: str
 ) -> None:
     photo = jpeg()
-    upload, writer = whole(photo)
+    upload, writer = arrived_upload(photo)
     use_bucket(settings, bucket.name, nowhere)
     with pytest.raises(ServiceUnavailable):
         finish_upload(upload, by=upload.by)
@@ -174,8 +176,8 @@ def test_a_whole_upload_outlives_a_storage_that_is_away(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_refused_is_still_destroyed_at_once() -> None:
-    upload, writer = whole(os.urandom(5000))
+def test_a_refused_upload_is_destroyed_at_once() -> None:
+    upload, writer = arrived_upload(b"\xff\xd8\xff" + os.urandom(5000))
     with pytest.raises(FileRefused):
         finish_upload(upload, by=upload.by)
     writer.close()
@@ -185,7 +187,7 @@ def test_what_is_refused_is_still_destroyed_at_once() -> None:
 
 
 def test_an_upload_whose_last_step_failed_can_be_canceled() -> None:
-    upload, writer = whole(jpeg())
+    upload, writer = arrived_upload(jpeg())
     staging._store_original(upload)
     writer.close()
     discard(upload)
@@ -194,8 +196,8 @@ def test_an_upload_whose_last_step_failed_can_be_canceled() -> None:
     assert not Upload.objects.exists()
 
 
-def test_a_damaged_upload_has_ended() -> None:
-    upload, writer = whole(jpeg())
+def test_a_damaged_upload_is_discarded() -> None:
+    upload, writer = arrived_upload(jpeg())
     content = bytearray(staging_path(upload.pk).read_bytes())
     content[-1] ^= 1
     staging_path(upload.pk).write_bytes(content)
@@ -205,18 +207,18 @@ def test_a_damaged_upload_has_ended() -> None:
     assert not Upload.objects.exists()
 
 
-@pytest.mark.parametrize("whole_too", [True, False])
-def test_only_what_has_arrived_whole_is_finished(whole_too: bool) -> None:
+@pytest.mark.parametrize("with_arrived", [True, False])
+def test_only_completely_arrived_uploads_are_finished(with_arrived: bool) -> None:
     case = make_case()
     begin_upload(case, by=case.patient, length=10)
-    if whole_too:
-        whole(jpeg())[1].close()
-    assert finish_arrived() == whole_too
+    if with_arrived:
+        arrived_upload(jpeg())[1].close()
+    assert finish_arrived() == int(with_arrived)
     assert Upload.objects.filter(keepsake__isnull=True).count() == 1
 
 
-def test_an_upload_that_somebody_works_on_is_left_to_them() -> None:
-    _upload, writer = whole(jpeg())
+def test_a_locked_upload_is_not_finished_by_another_process() -> None:
+    _upload, writer = arrived_upload(jpeg())
     assert finish_arrived() == 0
     writer.close()
     assert finish_arrived() == 1
@@ -234,7 +236,9 @@ POINTS = [
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("point", POINTS)
-def test_a_process_killed_in_the_last_step_loses_nothing(point: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_killed_while_finishing_an_upload_loses_nothing(
+    point: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     photo = jpeg()
     case = make_case()
     upload = begin_upload(case, by=case.patient, length=len(photo))
@@ -250,9 +254,8 @@ def test_a_process_killed_in_the_last_step_loses_nothing(point: str, monkeypatch
     finish_arrived()
     keepsake = Keepsake.objects.get()
     assert read(StoredObject.objects.get(keepsake=keepsake, role=StoredObject.Role.ORIGINAL)) == photo
-    Upload.objects.get().refresh_from_db()
     assert Upload.objects.get().keepsake == keepsake
-    if staging_path(upload.pk).exists():  # its name is left by a kill after the commit, and not for long
+    if staging_path(upload.pk).exists():  # a kill after the commit may leave the file, until it expires
         os.utime(staging_path(upload.pk), (time.time() - 3600,) * 2)
         assert discard_expired() == 1
     assert list(staging_path(upload.pk).parent.iterdir()) == []

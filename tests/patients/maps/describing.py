@@ -1,4 +1,4 @@
-"""What the mapping page does when staff save its form."""
+"""Changing a memory as the mapping page does when staff save its form."""
 
 from typing import Any
 
@@ -9,5 +9,5 @@ from patients.memories.writing import write_memory
 
 
 def describe(memory: Memory, words: dict[str, Any], numbers: dict[str, Any], *, by: User) -> Memory:
-    """Change a memory as staff do."""
+    """Write these words and numbers of a memory, with the lock that the mapping page uses."""
     return write_memory(memory.case, words, numbers, memory=memory, by=by, lock=lock_case_with_open_map)

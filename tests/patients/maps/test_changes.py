@@ -1,4 +1,4 @@
-"""What the bench may change, until the map is locked, and never of another case."""
+"""Changes from the mapping page: possible until the map is locked, and only within the case."""
 
 from collections.abc import Callable
 from uuid import UUID, uuid4
@@ -69,7 +69,7 @@ def test_a_memory_is_not_linked_to_itself(case: Case) -> None:
     assert not MemoryLink.objects.exists()
 
 
-def test_a_memory_is_linked_within_its_case_alone(case: Case) -> None:
+def test_a_memory_can_only_be_linked_within_its_case(case: Case) -> None:
     one, _two = memories_of(case)
     foreign = make_memory(make_case()).pk
     for other in (foreign, uuid4()):
@@ -80,7 +80,7 @@ def test_a_memory_is_linked_within_its_case_alone(case: Case) -> None:
     assert not MemoryLink.objects.exists()
 
 
-def test_two_memories_are_linked_once_and_parted_once(case: Case) -> None:
+def test_linking_or_unlinking_twice_changes_and_records_it_once(case: Case) -> None:
     one, two = memories_of(case)
     third = make_memory(case, "Three").pk
     link(case, one, third, by=case.patient)
@@ -95,7 +95,7 @@ def test_two_memories_are_linked_once_and_parted_once(case: Case) -> None:
     assert Entry.objects.filter(action="map.unlinked").count() == 1
 
 
-def test_parting_two_memories_leaves_each_its_other_links(case: Case) -> None:
+def test_unlinking_two_memories_keeps_their_other_links(case: Case) -> None:
     make_memory(case, "Three")
     first, middle, last = sorted(memories_of(case), key=lambda pk: pk.hex)
     for pair in ((first, middle), (first, last), (middle, last)):
@@ -104,14 +104,14 @@ def test_parting_two_memories_leaves_each_its_other_links(case: Case) -> None:
     assert set(MemoryLink.objects.values_list("a", "b")) == {(first, middle), (middle, last)}
 
 
-def test_what_was_taken_back_is_placed_nowhere(case: Case) -> None:
+def test_a_removed_keepsake_cannot_be_placed(case: Case) -> None:
     keepsake, other = case.keepsakes.all()
     remove_keepsake(keepsake, by=case.patient)
     with pytest.raises(CannotChange, match="The patient has taken this one back"):
         place_keepsake(keepsake, other.memory, by=case.patient)
 
 
-def test_a_keepsake_is_placed_in_its_own_case_alone(case: Case) -> None:
+def test_a_keepsake_can_only_be_placed_within_its_case(case: Case) -> None:
     keepsake, _other = case.keepsakes.all()
     before = keepsake.memory
     with pytest.raises(CannotChange) as refusal:
@@ -137,7 +137,7 @@ def test_placing_a_keepsake_moves_its_objects_and_no_others(case: Case) -> None:
     assert StoredObject.objects.filter(keepsake=other, memory=other.memory).count() == 4
 
 
-def test_describing_a_memory_says_when_its_fate_changes(case: Case) -> None:
+def test_a_changed_fate_is_recorded(case: Case) -> None:
     memory = case.memories.all()[0]
     describe(memory, {"title": "Again"}, {"intensity": 3}, by=case.patient)
     row = Memory.objects.get(pk=memory.pk)
@@ -155,14 +155,14 @@ def test_describing_a_memory_says_when_its_fate_changes(case: Case) -> None:
     ]
 
 
-def test_a_memory_of_another_case_is_not_described(case: Case) -> None:
+def test_a_memory_of_another_case_cannot_be_changed(case: Case) -> None:
     memory = make_memory(make_case())
     memory.case = case
     with pytest.raises(Memory.DoesNotExist):
         describe(memory, {"title": "Mine"}, {}, by=make_doctor())
 
 
-def test_what_staff_have_written_outlives_a_form_the_patient_opened_before(case: Case) -> None:
+def test_a_form_opened_earlier_does_not_overwrite_what_staff_wrote(case: Case) -> None:
     opened = case.memories.all()[0]
     describe(Memory.objects.get(pk=opened.pk), {"reaction": "Looks away"}, {}, by=make_doctor())
     write_memory(case, {"title": "Again"}, {}, memory=opened, by=case.patient)

@@ -1,4 +1,4 @@
-"""What stands in the way of locking a map, what a lock freezes, and who wins a race for it."""
+"""Locking a map: obstacles, what the lock freezes, concurrent changes, and crashes."""
 
 import signal
 import threading
@@ -67,7 +67,7 @@ def stage_of(case: Case) -> str:
 
 
 def during_the_layout(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
-    """Let something happen while the map is laid out, which is seconds before it is locked."""
+    """Call `happens` between the computation of the layout and the lock, which can be seconds apart."""
     real = locking._number_and_place
 
     def layout(case: Case, memories: list[Memory]) -> list[Memory]:
@@ -78,13 +78,13 @@ def during_the_layout(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], obj
     monkeypatch.setattr(locking, "_number_and_place", layout)
 
 
-def arrive(case: Case) -> Keepsake:
-    """Let an upload finish."""
+def finish_an_upload(case: Case) -> Keepsake:
+    """Create a keepsake, as the end of an upload does."""
     original = put(jpeg(), case_id=case.pk, role=StoredObject.Role.ORIGINAL)
     return create_keepsake(original, by=case.patient, filename="photo.jpg")
 
 
-def test_a_map_whose_words_are_gone_is_locked_already() -> None:
+def test_an_erased_map_cannot_be_locked_again() -> None:
     run = make_run(memories=1)
     advance(run.pk)
     with pytest.raises(CannotLock) as refusal:
@@ -92,7 +92,7 @@ def test_a_map_whose_words_are_gone_is_locked_already() -> None:
     assert refusal.value.obstacles == [LOCKED]
 
 
-def test_a_map_is_locked_once() -> None:
+def test_a_map_can_be_locked_once() -> None:
     case = make_mappable()
     mapped = lock_map(case, by=make_doctor())
     case.refresh_from_db()
@@ -104,18 +104,18 @@ def test_a_map_is_locked_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "expected"),
     [
         ({"fate": Memory.Fate.PROTECTED}, ["There is no memory to erase on the map yet."]),
         ({"zone": Memory.Zone.CHILDHOOD}, ["There is no memory to erase on the map yet."]),
         ({"intensity": None}, ["2 memories have no intensity."]),
     ],
 )
-def test_a_map_needs_a_target_and_intensities(change: dict[str, object], told: list[str]) -> None:
+def test_a_map_needs_a_target_and_intensities(change: dict[str, object], expected: list[str]) -> None:
     case = make_mappable()
     make_mappable()
     Memory.objects.filter(case=case).update(**change)
-    assert refused(case) == told
+    assert refused(case) == expected
 
 
 def test_a_map_needs_every_keepsake_placed_and_reviewed() -> None:
@@ -128,7 +128,7 @@ def test_a_map_needs_every_keepsake_placed_and_reviewed() -> None:
     assert refused(case) == [UNPLACED, "1 keepsake is not reviewed yet."]
     for keepsake in (first, second):
         remove_keepsake(keepsake, by=case.patient)
-    assert obstacles(case) == [], "what was taken back stands in nobody's way"
+    assert obstacles(case) == [], "what was taken back is no obstacle"
 
 
 def test_a_memory_on_the_map_needs_a_date_and_one_off_it_does_not() -> None:
@@ -140,7 +140,7 @@ def test_a_memory_on_the_map_needs_a_date_and_one_off_it_does_not() -> None:
 
 
 @pytest.mark.parametrize("stage", ["intake", "bringing", "review"])
-def test_a_map_is_locked_in_these_stages(stage: str) -> None:
+def test_a_map_can_be_locked_in_these_stages(stage: str) -> None:
     case = make_mappable()
     Case.objects.update(stage=stage)
     case.refresh_from_db()
@@ -161,7 +161,7 @@ def test_locking_a_map_numbers_the_memories_of_this_case_from_the_oldest() -> No
     assert (stage_of(case), stage_of(other)) == (Case.Stage.MAPPED, Case.Stage.BRINGING)
 
 
-def test_a_locked_map_says_which_keepsakes_are_there() -> None:
+def test_a_locked_map_lists_its_keepsakes() -> None:
     case = make_mappable()
     gone = Keepsake.objects.filter(case=case)[0]
     remove_keepsake(gone, by=case.patient)
@@ -170,9 +170,9 @@ def test_a_locked_map_says_which_keepsakes_are_there() -> None:
     assert listed == [str(Keepsake.objects.get(case=case, gone_at__isnull=True).pk)]
 
 
-def test_a_map_is_not_locked_over_an_upload_that_finished_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_map_is_not_locked_if_an_upload_finished_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     case = make_mappable()
-    during_the_layout(monkeypatch, partial(arrive, case))
+    during_the_layout(monkeypatch, partial(finish_an_upload, case))
     assert refused(case) == ["1 keepsake is not placed in a memory.", "1 keepsake is not reviewed yet."]
     assert stage_of(case) == Case.Stage.BRINGING
 
@@ -217,7 +217,7 @@ def remember_one_more(case: Case) -> None:
     "change",
     [change_date, change_intensity, link_both, name_a_chapter, bring_one_more, remember_one_more],
 )
-def test_a_map_is_not_locked_over_what_was_changed_while_it_was_laid_out(
+def test_a_map_is_not_locked_if_it_was_changed_during_the_layout(
     change: Callable[[Case], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case = make_mappable()
@@ -226,7 +226,7 @@ def test_a_map_is_not_locked_over_what_was_changed_while_it_was_laid_out(
     assert set(Memory.objects.values_list("number", flat=True)) == {None}
 
 
-def test_what_changes_in_another_case_stands_in_nobodys_way(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changes_in_another_case_do_not_prevent_the_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     case, other = make_mappable(), make_mappable()
 
     def change_all() -> None:
@@ -253,7 +253,7 @@ def test_a_second_lock_changes_nothing_of_the_first(monkeypatch: pytest.MonkeyPa
     assert map_digest(map_body(case)) == LockedMap.objects.get().digest
 
 
-def test_opening_a_map_again_voids_what_was_signed_on_it() -> None:
+def test_unlocking_a_map_ends_the_consent_to_it() -> None:
     case, other = make_mappable(), make_mappable()
     make_signed(other)
     mapped, signature = make_signed(case)
@@ -274,8 +274,8 @@ def test_opening_a_map_again_voids_what_was_signed_on_it() -> None:
     assert (again.version, again.unlocked_at is None) == (2, False)
 
 
-def test_memories_get_other_numbers_when_an_opened_map_was_changed() -> None:
-    """Two swap their days, and the number of one that went off the map is free."""
+def test_memories_are_renumbered_when_an_unlocked_map_was_changed() -> None:
+    """Two memories swap their days, and one is moved off the map, which frees its number."""
     case = make_mappable()
     make_keepsake(make_memory(case, "Day 3", "2003-02-03"))
     lock_map(case, by=make_doctor())
@@ -290,7 +290,7 @@ def test_memories_get_other_numbers_when_an_opened_map_was_changed() -> None:
 
 
 @pytest.mark.parametrize("stage", ["bringing", "booked", "running", "closed"])
-def test_a_map_is_not_opened_without_a_lock_or_with_a_night(stage: str) -> None:
+def test_only_a_locked_map_without_a_booked_procedure_can_be_unlocked(stage: str) -> None:
     case = make_mappable()
     if stage != "bringing":
         make_procedure(case)
@@ -303,7 +303,7 @@ def test_a_map_is_not_opened_without_a_lock_or_with_a_night(stage: str) -> None:
 
 
 def check_startable(case: Case) -> None:
-    """The map says what is there: each memory on it has its number, and a night may start."""
+    """Assert what a run needs: the digest matches the map, and its memories are numbered from 1."""
     mapped = LockedMap.objects.get(case=case, unlocked_at__isnull=True)
     assert map_digest(map_body(case)) == mapped.digest
     on_map = Memory.objects.filter(case=case, zone=Memory.Zone.MAP)
@@ -314,7 +314,7 @@ POINTS = ["map-laid-out", "places-saved", "map-written", "map-recorded", "map-lo
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_a_process_killed_while_it_locks_a_map_has_locked_it_whole_or_not_at_all(
+def test_a_killed_process_has_locked_the_map_completely_or_not_at_all(
     point: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case, doctor = make_mappable(), make_doctor()
@@ -336,10 +336,10 @@ def test_a_process_killed_while_it_locks_a_map_has_locked_it_whole_or_not_at_all
 
 
 @pytest.mark.parametrize("point", [*POINTS, "never"])
-def test_a_second_click_that_dies_leaves_the_first_as_it_was(
+def test_a_second_click_that_dies_does_not_change_the_locked_map(
     point: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first one locks the map while the second lays it out; then the second dies, or is refused."""
+    """The first click locks the map while the second computes the layout. The second dies or is refused."""
     case, doctor = make_mappable(), make_doctor()
     real = locking._number_and_place
 
@@ -356,7 +356,7 @@ def test_a_second_click_that_dies_leaves_the_first_as_it_was(
     check_startable(case)
 
 
-def locking_it(case: Case, doctor: User, start: threading.Barrier) -> str:
+def try_to_lock(case: Case, doctor: User, start: threading.Barrier) -> str:
     start.wait(60)
     try:
         lock_map(case, by=doctor)
@@ -367,7 +367,7 @@ def locking_it(case: Case, doctor: User, start: threading.Barrier) -> str:
     return "locked"
 
 
-def writing_it(case: Case, start: threading.Barrier) -> str:
+def try_to_write(case: Case, start: threading.Barrier) -> str:
     numbers = {"intensity": 5, "zone": Memory.Zone.MAP, "fate": Memory.Fate.TARGET}
     start.wait(60)
     try:
@@ -379,14 +379,14 @@ def writing_it(case: Case, start: threading.Barrier) -> str:
     return "written"
 
 
-def test_whoever_writes_while_maps_are_locked_is_on_the_map_or_refused() -> None:
-    """Two lock the map at the same moment, and two write memories, in threads of their own."""
+def test_a_memory_written_during_the_lock_is_on_the_map_or_refused() -> None:
+    """Two threads lock the map at the same moment, and two others write memories."""
     doctor = make_doctor()
     for _round in range(4):
         case, start = make_mappable(), threading.Barrier(4)
         with ThreadPoolExecutor(4) as pool:
-            asked = [pool.submit(locking_it, case, doctor, start) for _click in range(2)]
-            asked += [pool.submit(writing_it, case, start) for _memory in range(2)]
+            asked = [pool.submit(try_to_lock, case, doctor, start) for _click in range(2)]
+            asked += [pool.submit(try_to_write, case, start) for _memory in range(2)]
             results = [one.result() for one in asked]
         locks, writes = results[:2], results[2:]
         assert set(locks) <= {"locked", LOCKED, CHANGED}

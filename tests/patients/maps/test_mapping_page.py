@@ -1,11 +1,12 @@
-"""What the bench finds out about a map before it is locked."""
+"""bench_of: what the mapping page (the bench) shows of a map before it is locked."""
 
 import dataclasses
+from unicodedata import normalize
 
 import pytest
-from django.conf import LazySettings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import translation
 
 from clinic.audit.models import Entry
 from patients.cases.models import Case
@@ -16,23 +17,24 @@ from patients.memories.links import CannotChange, link, unlink
 from patients.memories.models import Memory, MemoryLink
 from patients.memories.silhouette import FILE, rehearsal, silhouette, silhouettes
 from patients.vault.models import StoredObject
+from tests.configuration import configure
 from tests.factories import make_case, make_keepsake, make_memory, make_run, make_signed, make_user
 from tests.patients.maps.describing import describe
 
 pytestmark = pytest.mark.django_db
 
 
-def say(memory: Memory, **words: object) -> None:
+def set_fields(memory: Memory, **words: object) -> None:
     memory.write(dataclasses.replace(memory.read(), **words))
     memory.save()
 
 
-def others(keepsake: Keepsake, names: str) -> None:
+def set_others(keepsake: Keepsake, names: str) -> None:
     keepsake.write(dataclasses.replace(keepsake.read(), others=names))
     keepsake.save()
 
 
-def test_items_come_in_the_order_of_time_and_undated_last() -> None:
+def test_items_are_in_order_of_time_and_undated_ones_last() -> None:
     case = make_case()
     late, early = make_memory(case, "Late", "2004-01-01"), make_memory(case, "Early", "2002-01-01")
     undated = make_memory(case, "Undated", "")
@@ -42,7 +44,7 @@ def test_items_come_in_the_order_of_time_and_undated_last() -> None:
     assert [item.key for item in bench_of(case).items] == [early.pk, shown.pk, loose.pk, undated.pk]
 
 
-def test_what_an_item_lacks_is_named() -> None:
+def test_items_list_what_is_missing() -> None:
     case = make_case()
     memory = make_memory(case, day="", intensity=None)
     keepsake = make_keepsake(memory)
@@ -57,16 +59,29 @@ def test_what_an_item_lacks_is_named() -> None:
     assert bench.at(str(memory.pk)).key == keepsake.pk  # type: ignore[union-attr]
 
 
-def test_collateral_counts_others_and_never_the_subject() -> None:
+def test_collateral_counts_other_people_but_not_the_subject() -> None:
     case = make_case(subject_name="Clementine")
     both = make_memory(case)
-    say(both, people=["Ruth", "clementine"])
-    others(make_keepsake(both), "Ruth, Carrie ")
-    others(make_keepsake(both), "ruth; Clementine")
+    set_fields(both, people=["Ruth", "clementine"])
+    set_others(make_keepsake(both), "Ruth, Carrie ")
+    set_others(make_keepsake(both), "ruth; Clementine")
     kept = make_memory(case, fate=Memory.Fate.PROTECTED)
-    say(kept, people=["Rob"])
+    set_fields(kept, people=["Rob"])
     found = [(row.name, row.keepsakes, row.memories) for row in bench_of(case).collateral()]
     assert found == [("Ruth", 2, 1), ("Carrie", 1, 0)]
+
+
+def test_b7_names_are_counted_and_sorted_whatever_their_encoding() -> None:
+    case = make_case(subject_name="Nguyễn Ánh")
+    memory = make_memory(case)
+    set_fields(memory, people=["Đạt", "Dũng", "Ăn", normalize("NFD", "NGUYỄN Ánh")])
+    set_others(make_keepsake(memory), normalize("NFD", "đạt; dũng, Ăn"))
+    with translation.override("vi"):
+        assert [(row.name, row.keepsakes) for row in bench_of(case).collateral()] == [
+            ("Ăn", 1),
+            ("dũng", 1),
+            ("đạt", 1),
+        ]
 
 
 @pytest.mark.parametrize(
@@ -80,14 +95,14 @@ def test_collateral_counts_others_and_never_the_subject() -> None:
         ([], []),
     ],
 )
-def test_months_without_a_memory_are_named(days: list[str], spans: list[str]) -> None:
+def test_spans_of_months_without_a_memory_are_listed(days: list[str], spans: list[str]) -> None:
     case = make_case()
     for day in days:
         make_memory(case, day=day)
     assert bench_of(case).uncovered() == spans
 
 
-def test_what_is_erased_is_on_the_map_and_lies_on_no_bench() -> None:
+def test_erased_memories_are_on_the_map_but_not_on_the_bench() -> None:
     case = make_case()
     gone, kept, other = (make_memory(case, day=f"2003-0{month}-01") for month in (1, 5, 9))
     Memory.objects.filter(pk=gone.pk).update(fate=Memory.Fate.ERASED, sealed=b"")
@@ -98,7 +113,7 @@ def test_what_is_erased_is_on_the_map_and_lies_on_no_bench() -> None:
     assert bench.uncovered() == []
 
 
-def test_memories_without_a_link_are_named() -> None:
+def test_memories_without_a_link_are_listed() -> None:
     case, person = make_case(), make_user()
     a, b, alone = make_memory(case), make_memory(case), make_memory(case)
     link(case, a.pk, b.pk, by=person)
@@ -107,8 +122,8 @@ def test_memories_without_a_link_are_named() -> None:
     assert [one.memory for one in bench.linked(b)] == [a]
 
 
-def test_the_estimate_is_targets_times_pace(settings: LazySettings) -> None:
-    settings.LACUNA_PACE_SECONDS = 90
+def test_the_estimated_time_is_targets_times_pace() -> None:
+    configure(pace_seconds=90)
     case = make_case()
     for fate in ("target", "target", "protected"):
         make_memory(case, fate=fate)
@@ -116,7 +131,7 @@ def test_the_estimate_is_targets_times_pace(settings: LazySettings) -> None:
     assert bench_of(case).seconds == 180
 
 
-def test_a_bench_of_any_size_takes_as_many_queries() -> None:
+def test_the_number_of_queries_does_not_depend_on_the_number_of_items() -> None:
     case = make_case()
     counts = []
     for more in (1, 2):
@@ -128,7 +143,7 @@ def test_a_bench_of_any_size_takes_as_many_queries() -> None:
     assert counts[0] == counts[1] == 3
 
 
-def test_links_are_stored_once_whichever_way() -> None:
+def test_a_link_is_stored_once_for_both_directions() -> None:
     case, person = make_case(), make_user()
     a, b = make_memory(case), make_memory(case)
     link(case, a.pk, b.pk, by=person)
@@ -140,7 +155,7 @@ def test_links_are_stored_once_whichever_way() -> None:
     assert Entry.objects.filter(action="map.unlinked").count() == 1
 
 
-def test_links_stay_within_the_case() -> None:
+def test_links_to_other_cases_are_refused() -> None:
     case, person = make_case(), make_user()
     own, foreign = make_memory(case), make_memory(make_case())
     for other in (foreign.pk, own.pk):
@@ -149,7 +164,7 @@ def test_links_stay_within_the_case() -> None:
     assert not MemoryLink.objects.exists()
 
 
-def test_a_keepsake_that_moves_does_not_end_with_its_old_memory() -> None:
+def test_the_objects_of_a_moved_keepsake_do_not_belong_to_the_old_memory() -> None:
     case, person = make_case(), make_user()
     old, new = make_memory(case), make_memory(case)
     keepsake = make_keepsake(old)
@@ -164,7 +179,7 @@ def test_a_keepsake_that_moves_does_not_end_with_its_old_memory() -> None:
         place_keepsake(keepsake, make_memory(make_case()), by=person)
 
 
-def test_nothing_changes_once_the_map_is_locked() -> None:
+def test_nothing_can_be_changed_once_the_map_is_locked() -> None:
     case, person = make_case(), make_user()
     memory, other = make_memory(case), make_memory(case)
     keepsake = make_keepsake(memory)
@@ -183,7 +198,7 @@ def test_nothing_changes_once_the_map_is_locked() -> None:
     assert Case.objects.get(pk=case.pk).stage == Case.Stage.CONSENTED
 
 
-def test_a_silhouette_is_one_query_and_draws_each_memory_once() -> None:
+def test_silhouettes_take_one_query_and_draw_each_memory_once() -> None:
     runs = [make_run(memories=2), make_run(memories=3)]
     cases = [run.procedure.case_id for run in runs]
     Memory.objects.filter(case=cases[1], number=3).update(fate=Memory.Fate.ERASED)
@@ -195,7 +210,7 @@ def test_a_silhouette_is_one_query_and_draws_each_memory_once() -> None:
     assert silhouette(make_case()).places is False
 
 
-def test_prints_of_a_silhouette_lie_within_it_beside_each_other() -> None:
+def test_prints_of_a_silhouette_are_inside_and_do_not_overlap() -> None:
     run = make_run(memories=12)
     prints = silhouette(run.procedure.case).prints
     for one in prints:
@@ -203,16 +218,16 @@ def test_prints_of_a_silhouette_lie_within_it_beside_each_other() -> None:
         assert one.x + one.w <= FILE.width
         assert one.y >= 0
         assert one.y + one.h <= FILE.height
-    over = [
+    overlapping = [
         (a, b)
         for place, a in enumerate(prints)
         for b in prints[place + 1 :]
         if a.x < b.x + b.w - 1 and b.x < a.x + a.w - 1 and a.y < b.y + b.h - 1 and b.y < a.y + a.h - 1
     ]
-    assert over == []
+    assert overlapping == []
 
 
-def test_the_dry_run_takes_the_newest_first() -> None:
+def test_the_rehearsal_erases_the_newest_first() -> None:
     case = make_case()
     days = ["2003-01-01", "2003-03-01", "2003-02-01"]
     memories = [(make_memory(case, day=day), day) for day in days]

@@ -1,4 +1,4 @@
-"""Dates as people say them."""
+"""Reading dates as people write them, exact or rough."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -91,7 +91,7 @@ def test_a_rough_date_keeps_its_words_and_sorts_by_its_middle(said: str, day: st
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("said", "message"),
     [
         ("sometime", "could not read"),
         ("", "could not read"),
@@ -132,8 +132,8 @@ def test_a_rough_date_keeps_its_words_and_sorts_by_its_middle(said: str, day: st
         ("summer 2190", "not come yet"),
     ],
 )
-def test_what_cannot_be_read_is_said_plainly(said: str, told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_a_date_that_cannot_be_read_is_refused_with_a_reason(said: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         read_when(said)
 
 
@@ -170,7 +170,7 @@ def test_a_holiday_sorts_by_its_day(said: str, day: str) -> None:
     assert read_when(said) == When(day, said)
 
 
-def test_what_is_said_from_today_is_kept_with_its_year() -> None:
+def test_a_date_relative_to_today_is_kept_with_its_year() -> None:
     today = timezone.localdate()
     last, year = today.year - 1, today.year
     assert read_when("Last year") == read_when(str(last)) == When(f"{last}-07-01", str(last))
@@ -250,7 +250,7 @@ tháng mười hai giêng ngày những thập niên 80 20 cách đây đầu cu
         st.lists(st.sampled_from(DATE_WORDS.split()), min_size=1, max_size=7).map(" ".join),
     )
 )
-def test_any_text_is_a_day_that_was_or_a_sentence(text: str) -> None:
+def test_any_text_gives_a_past_day_or_a_refusal_in_a_sentence(text: str) -> None:
     found = outcome(text)
     if isinstance(found, str):
         assert found.endswith(".")

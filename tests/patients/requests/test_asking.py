@@ -1,4 +1,4 @@
-"""Asking for an appointment: no account, sealed words, sent twice is sent once, and no flood."""
+"""Requesting an appointment: without an account, encrypted, stored once, and throttled."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +30,7 @@ def empty_cache() -> None:
 
 
 def fields(client: Client, **more: str) -> dict[str, str]:
-    """What a browser would send back, filled in."""
+    """The fields of the filled-in form, with the ticket of a page that was just loaded."""
     found = re.search(r'name="ticket" value="([^"]+)"', client.get(PAGE).content.decode())
     assert found
     return {
@@ -44,7 +44,7 @@ def fields(client: Client, **more: str) -> dict[str, str]:
     }
 
 
-def test_a_visitor_asks(client: Client) -> None:
+def test_a_visitor_requests_an_appointment(client: Client) -> None:
     answer = client.post(PAGE, fields(client))
     assert (answer.status_code, answer["Location"]) == (302, "/appointment/sent/")
     assert client.get("/appointment/sent/").status_code == 200
@@ -60,7 +60,7 @@ def test_a_visitor_asks(client: Client) -> None:
     assert (entry.action, entry.actor, entry.subject) == ("request.made", "visitor", f"request:{row.pk}")
 
 
-def test_what_was_said_is_nowhere_in_clear_and_goes_with_its_key(client: Client) -> None:
+def test_the_message_is_encrypted_and_gone_when_its_key_is_destroyed(client: Client) -> None:
     client.post(PAGE, fields(client))
     with connection.cursor() as cursor:
         cursor.execute("SELECT * FROM patients_appointmentrequest")
@@ -74,21 +74,21 @@ def test_what_was_said_is_nowhere_in_clear_and_goes_with_its_key(client: Client)
     assert "Clementine" not in page
 
 
-def test_sent_twice_is_sent_once(client: Client) -> None:
+def test_a_form_sent_twice_makes_one_request(client: Client) -> None:
     twice = fields(client)
     for _time in range(2):
         assert client.post(PAGE, twice)["Location"] == "/appointment/sent/"
     assert AppointmentRequest.objects.count() == Entry.objects.count() == 1
 
 
-def test_a_key_left_behind_by_a_crash_is_no_obstacle(client: Client) -> None:
+def test_a_key_left_over_from_a_crash_does_not_prevent_the_request(client: Client) -> None:
     again = fields(client)
     key_store().create(tickets.read_ticket(again["ticket"]))
     assert client.post(PAGE, again).status_code == 302
     assert AppointmentRequest.objects.get().read().message == WORDS
 
 
-def test_a_request_that_was_destroyed_is_not_made_again(client: Client) -> None:
+def test_a_destroyed_request_cannot_be_made_again(client: Client) -> None:
     again = fields(client)
     ticket = tickets.read_ticket(again["ticket"])
     key_store().create(ticket)
@@ -98,7 +98,7 @@ def test_a_request_that_was_destroyed_is_not_made_again(client: Client) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_same_form_at_the_same_moment_makes_one_request() -> None:
+def test_concurrent_posts_of_one_form_make_one_request() -> None:
     ticket = uuid4()
 
     def send(_number: int) -> object:
@@ -115,7 +115,7 @@ def test_the_same_form_at_the_same_moment_makes_one_request() -> None:
     assert Entry.objects.filter(action="request.made").count() == 1
 
 
-def test_an_id_of_the_senders_choice_is_not_taken(client: Client) -> None:
+def test_a_forged_ticket_is_refused(client: Client) -> None:
     case = make_case()
     once_more = "Please send it once more."
     for forged, words in (
@@ -130,7 +130,7 @@ def test_an_id_of_the_senders_choice_is_not_taken(client: Client) -> None:
     assert case.read().subject_name == "Clementine"
 
 
-def test_a_form_that_lay_open_for_long_keeps_its_words_and_can_be_sent(
+def test_an_expired_form_keeps_its_text_and_can_be_sent_again(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     late = fields(client)
@@ -148,20 +148,18 @@ def test_a_form_that_lay_open_for_long_keeps_its_words_and_can_be_sent(
     "change",
     [{"email": "nobody"}, {"name": ""}, {"website": "https://spam.example"}, {"message": "x" * 4001}],
 )
-def test_a_faulty_request_is_not_kept(change: dict[str, str], client: Client) -> None:
+def test_an_invalid_request_is_not_stored(change: dict[str, str], client: Client) -> None:
     assert client.post(PAGE, fields(client, **change)).status_code == 200
     assert not AppointmentRequest.objects.exists()
 
 
-def test_more_fields_than_asked_for_change_nothing(client: Client) -> None:
+def test_extra_form_fields_are_ignored(client: Client) -> None:
     client.post(PAGE, fields(client, state="accepted", language="xx", id=str(uuid4())))
     row = AppointmentRequest.objects.get()
     assert (row.state, row.language) == ("new", "en")
 
 
-def test_one_address_may_ask_so_often_and_others_are_spared(
-    client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_requests_are_limited_for_each_address(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(throttle, "MAX_PER_HOUR", 2)
     answers = [
         client.post(PAGE, fields(client), HTTP_X_FORWARDED_FOR=f"203.0.113.{n}").status_code for n in range(3)
@@ -172,14 +170,14 @@ def test_one_address_may_ask_so_often_and_others_are_spared(
     assert client.post(PAGE, fields(client)).status_code == 302
 
 
-def test_one_household_on_ipv6_is_one_address(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_ipv6_network_counts_as_one_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(throttle, "MAX_PER_HOUR", 2)
     addresses = ["2001:db8:1:2::1", "2001:db8:1:2:ffff::9", "2001:db8:1:2::3", "2001:db8:1:3::1"]
     assert [throttle.too_many(address) for address in addresses] == [False, False, True, False]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a4_places_are_given_once_to_many_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a4_the_limit_holds_for_concurrent_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(throttle, "MAX_PER_HOUR", 3)
 
     def one(_number: int) -> bool:
@@ -193,7 +191,7 @@ def test_a4_places_are_given_once_to_many_at_the_same_time(monkeypatch: pytest.M
     assert refused.count(False) == 3
 
 
-def test_the_front_desk_writes_for_a_caller(client: Client) -> None:
+def test_the_front_desk_can_make_a_request_for_a_caller(client: Client) -> None:
     desk = make_user(Role.RECEPTIONIST)
     client.force_login(desk)
     assert "A request for a caller" in client.get(PAGE).content.decode()
@@ -201,7 +199,7 @@ def test_the_front_desk_writes_for_a_caller(client: Client) -> None:
     assert Entry.objects.get(action="request.made").actor == f"user:{desk.pk}"
 
 
-def test_the_visitors_language_is_kept(client: Client) -> None:
+def test_the_visitors_language_is_stored(client: Client) -> None:
     client.cookies.load({django_settings.LANGUAGE_COOKIE_NAME: "vi"})
     client.post(PAGE, fields(client))
     assert AppointmentRequest.objects.get().language == "vi"

@@ -1,24 +1,26 @@
-"""The front desk's inbox: accept, hold or decline, once, told kindly, on record; with htmx and without."""
+"""The front desk's inbox: requests are accepted, held or declined, with a mail and an audit entry."""
 
 import re
 from typing import Any
-from uuid import uuid4
 
 import pytest
+from django.conf import LazySettings
 from django.core import mail
 from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.utils import translation
-from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from clinic.accounts.models import Invitation, Role, User
 from clinic.audit.models import Entry
+from clinic.outgoing.models import OutgoingMessage
 from patients.cases.models import Case
-from patients.requests.decisions import CannotDecide, create_request, decide
+from patients.requests.decisions import CannotDecide, decide, request_mark
 from patients.requests.models import AppointmentRequest
+from patients.requests.numbers import request_number
 from patients.vault.configured import key_store
-from tests.factories import PASSPHRASE, make_user
+from tests.factories import PASSPHRASE, make_request, make_user
+from tests.mailers import MEMORY
+from tests.outgoing import deliver, queued
 
 pytestmark = pytest.mark.django_db
 
@@ -30,50 +32,41 @@ def desk(client: Client) -> User:
     return user
 
 
-def asked(
-    name: str = "Joel Barish", language: str = "en", message: str = "Soon, please."
-) -> AppointmentRequest:
-    return create_request(
-        ticket=uuid4(),
-        name=name,
-        email="joel@lacuna.example",
-        phone="555 0100",
-        message=message,
-        language=language,
-    )
+def post_decision(
+    client: Client, row: AppointmentRequest, decision: str, reason: str = "", **more: Any
+) -> Any:
+    """Post a decision from a page that shows the request as it is now."""
+    mark = request_mark(AppointmentRequest.objects.get(pk=row.pk))
+    data = {"seen": mark, "decision": decision, "reason": reason}
+    return client.post(f"/requests/{row.pk}/decide/", data, **more)
 
 
-def answer(client: Client, row: AppointmentRequest, decision: str, reason: str = "", **more: Any) -> Any:
-    return client.post(f"/requests/{row.pk}/decide/", {"decision": decision, "reason": reason}, **more)
-
-
-def deeds() -> list[str]:
+def recorded_actions() -> list[str]:
     entries = Entry.objects.exclude(action__in=["request.made", "access.denied"])
     return list(entries.order_by("index").values_list("action", flat=True))
 
 
-def link() -> str:
+def invitation_link() -> str:
     found = re.search(r"http://testserver(/invitation/[\w-]+/)", str(mail.outbox[-1].body))
     assert found
     return found.group(1)
 
 
-def test_accepting_invites_and_coming_in_opens_a_file(
-    desk: User, client: Client, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
-) -> None:
-    row = asked()
-    with django_capture_on_commit_callbacks(execute=True):
-        assert answer(client, row, "accept")["Location"] == "/requests/"
+def test_accepting_sends_an_invitation_and_using_it_opens_a_case(desk: User, client: Client) -> None:
+    row = make_request()
+    assert post_decision(client, row, "accept", "Come in the morning.")["Location"] == "/requests/"
+    assert deliver() == 2
     row.refresh_from_db()
     assert (row.state, row.decided_by) == ("accepted", desk)
     assert row.invitation is not None
     assert (row.invitation.email, row.invitation.role) == ("joel@lacuna.example", "patient")
-    assert mail.outbox[0].to == ["joel@lacuna.example"]
+    assert [message.to for message in mail.outbox] == [["joel@lacuna.example"]] * 2
+    assert "Come in the morning." in str(mail.outbox[-1].body)
     visitor = Client()
-    visitor.post(link(), {"name": "Joel Barish", "passphrase": PASSPHRASE})
+    visitor.post(invitation_link(), {"name": "Joel Barish", "passphrase": PASSPHRASE})
     case = Case.objects.get()
     assert (case.patient.email, case.stage) == ("joel@lacuna.example", "intake")
-    assert deeds() == [
+    assert recorded_actions() == [
         "person.invited",
         "request.accepted",
         "case.opened",
@@ -84,53 +77,57 @@ def test_accepting_invites_and_coming_in_opens_a_file(
 
 
 @pytest.mark.parametrize(("decision", "state"), [("hold", "held"), ("decline", "declined")])
-def test_holding_and_declining_are_told_with_the_reason(
+def test_holding_or_declining_sends_a_mail_with_the_reason(
     decision: str,
     state: str,
     desk: User,
     client: Client,
-    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
-    row = asked()
-    with django_capture_on_commit_callbacks(execute=True):
-        answer(client, row, decision, "We would like you to sleep on it.")
+    row = make_request()
+    deliver()
+    post_decision(client, row, decision, "We would like you to sleep on it.")
+    assert deliver() == 1
     row.refresh_from_db()
-    paper = row.read()
-    assert (row.state, paper.message, paper.decision) == (
+    fields = row.read()
+    assert (row.state, fields.message, fields.decision) == (
         state,
         "Soon, please.",
         "We would like you to sleep on it.",
     )
-    (message,) = mail.outbox
-    assert str(message.body).endswith("We would like you to sleep on it.")
-    assert deeds() == [f"request.{state}"]
+    assert "We would like you to sleep on it." in str(mail.outbox[-1].body)
+    assert request_number(row.pk) in str(mail.outbox[-1].body)
+    assert recorded_actions() == [f"request.{state}"]
     assert not Invitation.objects.exists()
 
 
-def test_a_held_request_can_still_be_accepted_and_a_decided_one_not(desk: User, client: Client) -> None:
-    row = asked()
-    answer(client, row, "hold")
-    answer(client, row, "accept")
-    answer(client, row, "decline")
-    page = client.get("/requests/").content.decode()
+def test_a_held_request_can_be_accepted_but_a_decided_one_cannot_be_changed(
+    desk: User, client: Client
+) -> None:
+    row = make_request()
+    post_decision(client, row, "hold")
+    post_decision(client, row, "accept")
+    late = post_decision(client, row, "decline", "We are full.")
+    page = late.content.decode()
+    assert late.status_code == 409
+    assert "We are full." in page, "what was typed is not lost"
     assert "This request has been decided already." in page
     row.refresh_from_db()
     assert row.state == "accepted"
-    assert deeds() == ["request.held", "person.invited", "request.accepted"]
+    assert recorded_actions() == ["request.held", "person.invited", "request.accepted"]
 
 
-def test_of_two_decisions_from_the_same_sight_one_counts(desk: User) -> None:
-    row = asked()
+def test_of_two_decisions_on_the_same_page_the_first_counts(desk: User) -> None:
+    row = make_request()
     decide(AppointmentRequest.objects.get(), "accept", reason="", by=desk, base="http://testserver/")
     with pytest.raises(CannotDecide):
         decide(row, "decline", reason="", by=desk, base="http://testserver/")
     assert Invitation.objects.count() == 1
 
 
-def test_nothing_is_mailed_and_nobody_invited_if_the_log_refuses(
+def test_if_the_entry_cannot_be_written_nothing_is_mailed_or_changed(
     desk: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    row = asked()
+    row = make_request()
 
     def refuse(*_acts: object) -> None:
         raise OSError("the log cannot be written")
@@ -139,85 +136,134 @@ def test_nothing_is_mailed_and_nobody_invited_if_the_log_refuses(
     with pytest.raises(OSError, match="the log"), transaction.atomic():
         decide(row, "accept", reason="", by=desk, base="http://testserver/")
     row.refresh_from_db()
-    assert (row.state, Invitation.objects.count(), mail.outbox) == ("new", 0, [])
+    assert (row.state, Invitation.objects.count(), queued()) == ("new", 0, ["request-received"])
 
 
-def test_through_htmx_its_row_alone_is_drawn(desk: User, client: Client) -> None:
-    row, other = asked("Joel Barish"), asked("Another Visitor")
-    part = answer(client, row, "hold", headers={"HX-Request": "true"})
+def test_htmx_requests_get_only_the_row(desk: User, client: Client) -> None:
+    row, other = (
+        make_request("Joel Barish"),
+        make_request("Another Visitor", email="a@lacuna.example", phone=""),
+    )
+    part = post_decision(client, row, "hold", headers={"HX-Request": "true"})
     page = part.content.decode()
     assert part.status_code == 200
     assert page.lstrip().startswith(f'<li id="request-{row.pk}"')
     assert "held" in page
     assert other.name not in page
-    part = answer(client, row, "maybe", headers={"HX-Request": "true"})
+    part = post_decision(client, row, "maybe", headers={"HX-Request": "true"})
     assert (part.status_code, "Please choose accept, hold or decline." in part.content.decode()) == (
         409,
         True,
     )
-    answer(client, row, "accept", headers={"HX-Request": "true"})
-    part = answer(client, row, "decline", headers={"HX-Request": "true"})
+    post_decision(client, row, "accept", headers={"HX-Request": "true"})
+    part = post_decision(client, row, "decline", headers={"HX-Request": "true"})
     assert (part.status_code, "decided already" in part.content.decode()) == (409, True)
 
 
-def test_whoever_lost_the_mail_is_invited_again_and_the_old_link_ends(
-    desk: User, client: Client, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
-) -> None:
-    row = asked()
-    with django_capture_on_commit_callbacks(execute=True):
-        answer(client, row, "accept")
-    first = link()
-    with django_capture_on_commit_callbacks(execute=True):
-        answer(client, row, "again")
-    assert link() != first
+def test_inviting_again_sends_a_new_link_and_ends_the_old_one(desk: User, client: Client) -> None:
+    row = make_request()
+    post_decision(client, row, "accept")
+    deliver()
+    first = invitation_link()
+    post_decision(client, row, "again")
+    deliver()
+    assert invitation_link() != first
     assert Client().get(first).status_code == 410
-    assert Client().post(link(), {"name": "Joel", "passphrase": PASSPHRASE}).status_code == 302
-    before = len(mail.outbox)
-    answer(client, row, "again")
-    assert "This invitation has been accepted already." in client.get("/requests/").content.decode()
-    assert len(mail.outbox) == before
+    assert Client().post(invitation_link(), {"name": "Joel", "passphrase": PASSPHRASE}).status_code == 302
+    page = post_decision(client, row, "again").content.decode()
+    assert "This invitation has been accepted already." in page
+    assert deliver() == 0
 
 
-def test_nobody_is_invited_again_who_was_not_accepted(desk: User, client: Client) -> None:
-    row = asked()
-    answer(client, row, "again")
+def test_only_accepted_visitors_can_be_invited_again(desk: User, client: Client) -> None:
+    row = make_request()
+    post_decision(client, row, "again")
     assert not Invitation.objects.exists()
 
 
-def test_the_visitor_is_written_to_in_their_language(
-    desk: User, client: Client, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+def test_mails_are_in_the_visitors_language(desk: User, client: Client) -> None:
+    row = make_request(language="vi")
+    post_decision(client, row, "decline")
+    assert deliver() == 2
+    for message in mail.outbox:
+        assert str(message.body).startswith("Kính gửi Joel Barish,")
+        assert "Thank you" not in str(message.body)
+
+
+def test_a_queued_mail_is_replaced_by_that_of_the_next_decision(desk: User, client: Client) -> None:
+    row = make_request()
+    deliver()
+    post_decision(client, row, "hold", "We are full.")
+    post_decision(client, row, "hold", "We are still full.")
+    assert queued() == ["request-held"]
+    post_decision(client, row, "accept")
+    assert queued() == ["request-accepted"]
+    assert deliver() == 1
+    assert "full" not in str(mail.outbox[-1].body)
+
+
+def test_inviting_again_replaces_an_invitation_that_is_still_queued(desk: User, client: Client) -> None:
+    row = make_request()
+    post_decision(client, row, "accept")
+    post_decision(client, row, "again")
+    assert queued() == ["request-received", "request-accepted"]
+    deliver()
+    assert Client().get(invitation_link()).status_code == 200
+
+
+@pytest.mark.parametrize("decision", ["accept", "hold", "decline"])
+def test_the_page_says_that_the_mail_is_queued_and_not_more(
+    decision: str, desk: User, client: Client, settings: LazySettings
 ) -> None:
-    row = asked(language="vi")
-    seen: list[str] = []
-    with pytest.MonkeyPatch.context() as patch, django_capture_on_commit_callbacks(execute=True):
-        patch.setattr(
-            "patients.requests.decisions.send", lambda *_mail: seen.append(translation.get_language())
-        )
-        answer(client, row, "decline")
-    assert seen == ["vi"]
+    page = post_decision(client, make_request(), decision, follow=True).content.decode()
+    assert "The mail about it is queued. It leaves in a moment." in page
+    settings.MAIL_BACKEND = settings.OUTBOX
+    page = post_decision(client, make_request(), decision, follow=True).content.decode()
+    assert "The mail about it is queued. No mail server is set, so it waits here." in page
+    settings.MAIL_BACKEND = MEMORY
+    OutgoingMessage.objects.update(attempts=2)
+    page = post_decision(client, make_request(), decision, follow=True).content.decode()
+    assert "Mail is held up at the moment. It is tried again by itself." in page
 
 
-def test_a_doctor_neither_reads_the_inbox_nor_decides(client: Client) -> None:
-    row = asked()
+def test_a_visitor_gets_a_number_to_quote_on_the_page_and_by_mail(client: Client) -> None:
+    form = client.get("/appointment/")
+    fields = {
+        "ticket": form.context["form"].initial["ticket"],
+        "name": "Joel",
+        "email": "joel@lacuna.example",
+    }
+    page = client.post("/appointment/", {**fields, "message": "Soon."}, follow=True).content.decode()
+    number = request_number(AppointmentRequest.objects.get().pk)
+    assert f"The number of your request is {number}." in page
+    assert deliver() == 1
+    assert number in str(mail.outbox[0].body)
+    assert "Soon." not in str(mail.outbox[0].body)
+    client.force_login(make_user(Role.RECEPTIONIST))
+    assert f"number {number}" in client.get("/requests/").content.decode()
+
+
+def test_a_doctor_can_neither_read_the_inbox_nor_decide(client: Client) -> None:
+    row = make_request()
     client.force_login(make_user(Role.DOCTOR))
     page = client.get("/requests/")
     assert page.status_code == 403
     assert "Soon, please." not in page.content.decode()
     assert "wait for an answer" not in client.get("/today/").content.decode()
-    assert answer(client, row, "accept").status_code == 403
+    assert post_decision(client, row, "accept").status_code == 403
     assert AppointmentRequest.objects.get().state == "new"
 
 
-def test_one_open_request_costs_as_much_as_three(desk: User, client: Client) -> None:
+def test_the_number_of_queries_does_not_depend_on_the_number_of_requests(desk: User, client: Client) -> None:
     def cost() -> int:
         with CaptureQueriesContext(connection) as queries:
             assert client.get("/requests/").status_code == 200
         return len(queries)
 
     def more(decision: str) -> None:
-        asked()
-        row = asked()
-        answer(client, row, decision)
+        make_request()
+        row = make_request()
+        post_decision(client, row, decision)
 
     more("accept")
     client.get("/requests/")
@@ -227,9 +273,9 @@ def test_one_open_request_costs_as_much_as_three(desk: User, client: Client) -> 
     assert cost() == one
 
 
-def test_a_request_whose_words_are_gone_can_be_answered(desk: User, client: Client) -> None:
-    row = asked()
+def test_a_request_whose_key_is_destroyed_can_be_decided(desk: User, client: Client) -> None:
+    row = make_request()
     key_store().destroy(row.pk)
-    answer(client, row, "decline", "Sorry.")
+    post_decision(client, row, "decline", "Sorry.")
     row.refresh_from_db()
     assert row.state == "declined"

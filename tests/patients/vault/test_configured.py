@@ -1,4 +1,4 @@
-"""The store that the settings name, once in each process."""
+"""key_store: opens the key store that the settings choose, once in each process."""
 
 import os
 import subprocess
@@ -15,13 +15,13 @@ from patients.vault.configured import key_observer, key_store, reset
 from patients.vault.keys import KeyStoreDamaged
 from patients.vault.slots import SlotFileKeyStore
 from patients.vault.token import Token
-from tests.house import environment
 from tests.patients.vault.tokens import MODULE, PIN, token
+from tests.processes import environment
 
 __all__ = ["token"]
 
 
-def test_it_is_made_on_first_use_and_opened_once(tmp_path: Path) -> None:
+def test_the_store_is_created_at_the_first_use_and_opened_once(tmp_path: Path) -> None:
     store, key_id = key_store(), uuid4()
     key = store.create(key_id)
     assert key_store() is store
@@ -31,7 +31,7 @@ def test_it_is_made_on_first_use_and_opened_once(tmp_path: Path) -> None:
     assert key_store().get(key_id) == key
 
 
-def test_settings_name_root_key_and_mirrors(tmp_path: Path, settings: object) -> None:
+def test_settings_give_the_root_key_and_the_mirrors(tmp_path: Path, settings: object) -> None:
     settings.LACUNA_ROOT_KEY = "ab" * 32
     settings.LACUNA_KEY_MIRRORS = [str(tmp_path / "mirror")]
     key_id = uuid4()
@@ -41,7 +41,7 @@ def test_settings_name_root_key_and_mirrors(tmp_path: Path, settings: object) ->
     assert SlotFileKeyStore(tmp_path / "mirror", b"\xab" * 32).get(key_id) == key
 
 
-def test_a_lost_root_key_is_not_replaced(tmp_path: Path) -> None:
+def test_a_missing_root_key_is_an_error_and_is_not_replaced(tmp_path: Path) -> None:
     key_store().create(uuid4())
     reset()
     (tmp_path / "root-key").unlink()
@@ -50,7 +50,7 @@ def test_a_lost_root_key_is_not_replaced(tmp_path: Path) -> None:
     assert not (tmp_path / "root-key").exists()
 
 
-def test_a_child_has_a_store_of_its_own() -> None:
+def test_a_forked_process_opens_its_own_store() -> None:
     store, key_id = key_store(), uuid4()
     key = store.create(key_id)
     pid = os.fork()
@@ -66,7 +66,7 @@ def token_settings(settings: object, path: Path) -> None:
     settings.LACUNA_TOKEN_PIN, settings.LACUNA_TOKEN_PIN_FILE = "", str(path / "pin")
 
 
-def test_with_a_token_no_root_key_is_made(tmp_path: Path, settings: object, token: Token) -> None:
+def test_with_a_token_no_root_key_is_created(tmp_path: Path, settings: object, token: Token) -> None:
     token_settings(settings, tmp_path)
     key_id = uuid4()
     key = key_store().create(key_id)
@@ -87,7 +87,7 @@ def test_a_token_without_a_pin_is_refused(tmp_path: Path, settings: object, toke
         key_store()
 
 
-def test_several_machines_on_a_file_of_one_are_refused(tmp_path: Path, settings: object) -> None:
+def test_a_slot_file_is_refused_with_several_machines(tmp_path: Path, settings: object) -> None:
     settings.LACUNA_SEVERAL_MACHINES = True
     for opening in (key_store, key_observer):
         with pytest.raises(ImproperlyConfigured, match="Several machines serve this installation"):
@@ -98,7 +98,7 @@ def test_several_machines_on_a_file_of_one_are_refused(tmp_path: Path, settings:
 
 
 @pytest.mark.parametrize(
-    ("redis", "said", "several"),
+    ("redis", "setting", "several"),
     [
         ("", "", False),
         ("redis://localhost:6379/0", "", False),
@@ -109,16 +109,16 @@ def test_several_machines_on_a_file_of_one_are_refused(tmp_path: Path, settings:
         ("", "1", True),
     ],
 )
-def test_redis_on_another_host_implies_several_machines(redis: str, said: str, several: bool) -> None:
+def test_redis_on_another_host_implies_several_machines(redis: str, setting: str, several: bool) -> None:
     command = "from django.conf import settings; print(settings.LACUNA_SEVERAL_MACHINES)"
-    env = environment(LACUNA_REDIS=redis) | ({"LACUNA_SEVERAL_MACHINES": said} if said else {})
+    env = environment(LACUNA_REDIS=redis) | ({"LACUNA_SEVERAL_MACHINES": setting} if setting else {})
     done = subprocess.run(  # noqa: S603 - our own command line
         [sys.executable, "-c", command], env=env, capture_output=True, text=True, check=True
     )
     assert done.stdout == f"{several}\n"
 
 
-def test_the_database_needs_postgresql_a_token_and_no_mirrors(
+def test_keys_in_the_database_need_postgresql_a_token_and_no_mirrors(
     tmp_path: Path, settings: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.LACUNA_KEYS = "elsewhere"

@@ -1,4 +1,4 @@
-"""Bytes that change by themselves: a key is as it was, or its store is damaged; never gone, nor another's."""
+"""Corrupted bytes: a key is either read correctly or reported as damaged, never as gone or as another key."""
 
 import os
 from contextlib import suppress
@@ -13,15 +13,18 @@ from patients.vault.slots import SlotFileKeyStore
 
 ROOT = bytes(range(100, 132))
 Keys = dict[UUID, bytes]
+# A record has 92 bytes: mark 8, epoch 8, id of the key or store 16, nonce 12, wrapped key 48. A checksum and
+# padding fill its slot.
+RECORD = 92
 
 
-def opened(place: Path, *mirrors: Path) -> SlotFileKeyStore:
-    return SlotFileKeyStore(place / "keys", ROOT, mirrors, growth=4)
+def open_store(directory: Path, *mirrors: Path) -> SlotFileKeyStore:
+    return SlotFileKeyStore(directory / "keys", ROOT, mirrors, growth=4)
 
 
-def filled(place: Path, *mirrors: Path) -> tuple[Keys, UUID]:
-    """Three live keys in slots 1, 3 and 4, and a destroyed one in slot 2."""
-    store = opened(place, *mirrors)
+def make_keys(directory: Path, *mirrors: Path) -> tuple[Keys, UUID]:
+    """Create three live keys in slots 1, 3 and 4, and a destroyed one in slot 2."""
+    store = open_store(directory, *mirrors)
     keys = {(key_id := uuid4()): store.create(key_id) for _ in range(4)}
     gone = list(keys)[1]
     store.destroy(gone)
@@ -30,10 +33,10 @@ def filled(place: Path, *mirrors: Path) -> tuple[Keys, UUID]:
     return keys, gone
 
 
-def found(place: Path, key_id: UUID, *mirrors: Path) -> bytes | str:
-    """What a reader is told who opens the store afresh."""
+def read_key(directory: Path, key_id: UUID, *mirrors: Path) -> bytes | str:
+    """Open the store anew and read a key: the key, "gone" or "damaged"."""
     try:
-        store = opened(place, *mirrors)
+        store = open_store(directory, *mirrors)
         try:
             return store.get(key_id)
         finally:
@@ -50,97 +53,96 @@ def flip(path: Path, place: int) -> None:
     path.write_bytes(content)
 
 
-def held_open(place: Path) -> list[str]:
-    """This process's open files under `place`."""
+def open_files(directory: Path) -> list[str]:
+    """Names of the files under `directory` that this process has open."""
     names = []
     for descriptor in Path("/proc/self/fd").iterdir():
-        with suppress(OSError):  # the one that listed them
+        with suppress(OSError):  # the descriptor of this listing
             names.append(str(descriptor.readlink()))
-    return [name for name in names if name.startswith(str(place))]
+    return [name for name in names if name.startswith(str(directory))]
 
 
-def test_a_store_that_does_not_open_keeps_no_file_open(tmp_path: Path) -> None:
-    filled(tmp_path)
-    store = opened(tmp_path)
-    assert {Path(name).name for name in held_open(tmp_path)} == {"epochs", "lock", "slots"}
+def test_a_store_that_cannot_be_opened_leaves_no_file_open(tmp_path: Path) -> None:
+    make_keys(tmp_path)
+    store = open_store(tmp_path)
+    assert {Path(name).name for name in open_files(tmp_path)} == {"epochs", "lock", "slots"}
     store.close()
     flip(tmp_path / "keys" / "slots", 3)
     with pytest.raises(KeyStoreDamaged):
-        opened(tmp_path)
-    assert held_open(tmp_path) == []
+        open_store(tmp_path)
+    assert open_files(tmp_path) == []
 
 
-def test_each_byte_of_a_live_slot(tmp_path: Path) -> None:
-    keys, gone = filled(tmp_path)
+def test_a_changed_byte_in_the_record_of_a_live_slot_is_damage(tmp_path: Path) -> None:
+    keys, gone = make_keys(tmp_path)
     first, third, fourth = keys
     slots = tmp_path / "keys" / "slots"
     for place in range(SLOT):
         flip(slots, SLOT + place)
-        told = found(tmp_path, first)
-        assert told == "damaged" if place < 92 else told == keys[first]
-        assert [found(tmp_path, key_id) for key_id in (third, fourth)] == [keys[third], keys[fourth]]
-        assert found(tmp_path, gone) == "gone"
+        assert read_key(tmp_path, first) == ("damaged" if place < RECORD else keys[first])
+        assert [read_key(tmp_path, key_id) for key_id in (third, fourth)] == [keys[third], keys[fourth]]
+        assert read_key(tmp_path, gone) == "gone"
         flip(slots, SLOT + place)
-    assert found(tmp_path, first) == keys[first]
+    assert read_key(tmp_path, first) == keys[first]
 
 
-def test_each_byte_of_a_destroyed_slot_brings_nothing_back(tmp_path: Path) -> None:
-    keys, gone = filled(tmp_path)
+def test_no_changed_byte_of_a_destroyed_slot_restores_its_key(tmp_path: Path) -> None:
+    keys, gone = make_keys(tmp_path)
     for place in range(SLOT):
         flip(tmp_path / "keys" / "slots", 2 * SLOT + place)
-        assert found(tmp_path, gone) in ("gone", "damaged")
+        assert read_key(tmp_path, gone) in ("gone", "damaged")
         flip(tmp_path / "keys" / "slots", 2 * SLOT + place)
-    assert {key_id: found(tmp_path, key_id) for key_id in keys} == keys
+    assert {key_id: read_key(tmp_path, key_id) for key_id in keys} == keys
 
 
-def test_each_byte_of_the_epoch_key(tmp_path: Path) -> None:
-    keys, _ = filled(tmp_path)
+def test_a_changed_byte_in_the_record_of_the_epoch_key_is_damage(tmp_path: Path) -> None:
+    keys, _ = make_keys(tmp_path)
     key_id = next(iter(keys))
     for place in range(SLOT):
         flip(tmp_path / "keys" / "epochs", BLOCK + place)
-        told = found(tmp_path, key_id)
-        # The store's name in it says nothing that the key's binding does not.
-        assert told == "damaged" if not 16 <= place < 32 and place < 92 else told == keys[key_id]
+        # The id of the store, bytes 16 to 31, is not needed to open the key.
+        needed = place < RECORD and not 16 <= place < 32
+        assert read_key(tmp_path, key_id) == ("damaged" if needed else keys[key_id])
         flip(tmp_path / "keys" / "epochs", BLOCK + place)
-    assert {key_id: found(tmp_path, key_id) for key_id in keys} == keys
+    assert {key_id: read_key(tmp_path, key_id) for key_id in keys} == keys
 
 
 @pytest.mark.parametrize("size", [0, 1, SLOT - 1, SLOT, BLOCK - 1, BLOCK, BLOCK + SLOT - 1])
-def test_each_length_class_of_the_epoch_keys(tmp_path: Path, size: int) -> None:
-    keys, _ = filled(tmp_path)
+def test_a_truncated_file_of_epoch_keys_is_damage(tmp_path: Path, size: int) -> None:
+    keys, _ = make_keys(tmp_path)
     os.truncate(tmp_path / "keys" / "epochs", size)
-    assert {found(tmp_path, key_id) for key_id in keys} == {"damaged"}
+    assert {read_key(tmp_path, key_id) for key_id in keys} == {"damaged"}
 
 
 @pytest.mark.parametrize("size", [0, 7, SLOT - 1, SLOT, SLOT + 1, 3 * SLOT, 5 * SLOT - 1])
 @pytest.mark.parametrize("name", ["slots", "epochs"])
-def test_a_mirror_that_was_cut_is_made_whole_from_the_first_copy(
+def test_a_truncated_mirror_is_damage_or_is_repaired_from_the_first_copy(
     tmp_path: Path, name: str, size: int
 ) -> None:
-    keys, _ = filled(tmp_path, tmp_path / "mirror")
+    keys, _ = make_keys(tmp_path, tmp_path / "mirror")
     os.truncate(tmp_path / "mirror" / name, size)
-    told = {key_id: found(tmp_path, key_id, tmp_path / "mirror") for key_id in keys}
-    assert told in (keys, dict.fromkeys(keys, "damaged"))
-    assert {key_id: found(tmp_path, key_id) for key_id in keys} == keys
+    result = {key_id: read_key(tmp_path, key_id, tmp_path / "mirror") for key_id in keys}
+    assert result in (keys, dict.fromkeys(keys, "damaged"))
+    assert {key_id: read_key(tmp_path, key_id) for key_id in keys} == keys
 
 
-def test_a_slot_that_was_altered_is_healed_from_a_mirror_and_not_copied_over_it(tmp_path: Path) -> None:
-    keys, gone = filled(tmp_path, tmp_path / "mirror")
+def test_an_altered_slot_is_repaired_from_a_mirror(tmp_path: Path) -> None:
+    keys, gone = make_keys(tmp_path, tmp_path / "mirror")
     first = next(iter(keys))
     for place in range(SLOT):
         flip(tmp_path / "keys" / "slots", SLOT + place)
-        assert found(tmp_path, first, tmp_path / "mirror") == keys[first]
+        assert read_key(tmp_path, first, tmp_path / "mirror") == keys[first]
         assert (tmp_path / "keys" / "slots").read_bytes() == (tmp_path / "mirror" / "slots").read_bytes()
-    assert found(tmp_path, gone, tmp_path / "mirror") == "gone"
+    assert read_key(tmp_path, gone, tmp_path / "mirror") == "gone"
 
 
-def test_what_one_copy_says_is_gone_is_gone_in_all(tmp_path: Path) -> None:
-    keys, _ = filled(tmp_path, tmp_path / "mirror")
+def test_a_key_destroyed_in_one_copy_is_destroyed_in_all(tmp_path: Path) -> None:
+    keys, _ = make_keys(tmp_path, tmp_path / "mirror")
     first = next(iter(keys))
     before = (tmp_path / "keys" / "slots").read_bytes()
-    store = opened(tmp_path, tmp_path / "mirror")
+    store = open_store(tmp_path, tmp_path / "mirror")
     store.destroy(first)
     store.close()
-    (tmp_path / "keys" / "slots").write_bytes(before)  # the first copy lost its write, the mirror kept it
-    assert found(tmp_path, first, tmp_path / "mirror") == "gone"
-    assert found(tmp_path, first) == "gone"
+    (tmp_path / "keys" / "slots").write_bytes(before)  # as if the first copy had lost the write
+    assert read_key(tmp_path, first, tmp_path / "mirror") == "gone"
+    assert read_key(tmp_path, first) == "gone"

@@ -1,4 +1,4 @@
-"""Data keys in PostgreSQL, under keys that a token alone holds."""
+"""Data keys in PostgreSQL, wrapped under keys that only a token has."""
 
 import os
 import threading
@@ -11,12 +11,12 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.db import connection, transaction
 
-from patients.vault.database_keys import DatabaseKeyStore
+from patients.vault.database_keys import STORE_KEY_NAME, DatabaseKeyStore
 from patients.vault.keys import Attestation, KeyExists, KeyGone, KeyStoreDamaged, Rolled, Unwanted
 from patients.vault.models import CaseKey, WrappedKey
 from patients.vault.token import Token
-from tests.house import until
 from tests.patients.vault.tokens import new_token, token
+from tests.processes import until
 
 __all__ = ["token"]
 
@@ -25,41 +25,42 @@ pytestmark = [
     pytest.mark.only_on("postgresql"),
 ]
 
-Open = Callable[..., DatabaseKeyStore]
+StoreOpener = Callable[..., DatabaseKeyStore]
 
 
 @pytest.fixture
-def opened(token: Token) -> Iterator[Open]:
-    """Opens stores on the test's database and token, and closes them at the end."""
+def open_store(token: Token) -> Iterator[StoreOpener]:
+    """A function that opens stores on the test's database and token; they are closed at the end."""
     stores = []
 
-    def open_store(with_token: Token | None = token, **more: object) -> DatabaseKeyStore:
+    def make(with_token: Token | None = token, **more: object) -> DatabaseKeyStore:
         stores.append(DatabaseKeyStore(connection.settings_dict, with_token, **more))
         return stores[-1]
 
-    yield open_store
+    yield make
     for store in stores:
         store.close()
 
 
-def filled(store: DatabaseKeyStore, case: UUID, count: int = 4) -> dict[UUID, bytes]:
+def make_keys(store: DatabaseKeyStore, case: UUID, count: int = 4) -> dict[UUID, bytes]:
     return {(key_id := uuid4()): store.create(key_id, case) for _ in range(count)}
 
 
 def case_keys(token: Token) -> dict[UUID, set[bytes]]:
-    """What the token holds for each case: the names of its keys."""
+    """The names of the token's keys for each case, without the key that marks the token as the store's."""
     owners = {owner: UUID(owner.split(" ")[2]) for owner in token.owners("lacuna ")}
     found = {case: token.names(owner) for owner, case in owners.items()}
-    return {case: names for case, names in found.items() if names != {b"house"}}
+    return {case: names for case, names in found.items() if names != {STORE_KEY_NAME}}
 
 
-def named() -> dict[UUID, set[bytes]]:
+def case_keys_in_rows() -> dict[UUID, set[bytes]]:
+    """The names of case keys that the database refers to, as `case_keys` returns them."""
     return {row.pk: {bytes.fromhex(row.name)} for row in CaseKey.objects.exclude(name="")}
 
 
-def test_a_key_comes_back_as_it_was_made_on_every_machine(opened: Open, token: Token) -> None:
-    store, other, case = opened(), opened(), uuid4()
-    keys = filled(store, case)
+def test_every_machine_reads_a_key_as_it_was_created(open_store: StoreOpener, token: Token) -> None:
+    store, other, case = open_store(), open_store(), uuid4()
+    keys = make_keys(store, case)
     lone = uuid4()
     keys[lone] = store.create(lone)
     assert len(set(keys.values())) == 5
@@ -68,27 +69,27 @@ def test_a_key_comes_back_as_it_was_made_on_every_machine(opened: Open, token: T
     assert store.get(lone) == keys[lone]
     assert set(other.ids()) == set(keys)
     assert set(case_keys(token)) == {case, lone}
-    assert case_keys(token) == named()
+    assert case_keys(token) == case_keys_in_rows()
 
 
-def test_no_data_key_stands_in_a_row(opened: Open) -> None:
-    store, case = opened(), uuid4()
-    keys = filled(store, case)
+def test_no_data_key_is_in_a_row_in_clear(open_store: StoreOpener) -> None:
+    store, case = open_store(), uuid4()
+    keys = make_keys(store, case)
     with connection.cursor() as cursor:
         cursor.execute("SELECT k::text FROM patients_wrappedkey k")
         rows = "".join(text for (text,) in cursor.fetchall())
     assert not any(key.hex() in rows for key in keys.values())
 
 
-def test_a_destroyed_key_is_gone_for_every_reader(opened: Open) -> None:
-    store, other, case = opened(), opened(), uuid4()
-    keys = filled(store, case)
+def test_a_destroyed_key_is_gone_for_every_reader(open_store: StoreOpener) -> None:
+    store, other, case = open_store(), open_store(), uuid4()
+    keys = make_keys(store, case)
     gone, *left = keys
     assert other.get(gone) == keys[gone]
     assert store.destroy(gone) is True
     assert other.destroy(gone) is False
     assert store.destroy(uuid4()) is False
-    for reader in (store, other, opened()):
+    for reader in (store, other, open_store()):
         with pytest.raises(KeyGone):
             reader.get(gone)
         assert set(reader.get_many(keys)) == set(reader.ids()) == set(left)
@@ -99,9 +100,9 @@ def test_a_destroyed_key_is_gone_for_every_reader(opened: Open) -> None:
     assert (bytes(row.nonce), bytes(row.wrapped)) == (b"", b"")
 
 
-def test_an_id_is_made_once_and_not_again_after_its_end(opened: Open) -> None:
-    store, case, key_id = opened(), uuid4(), uuid4()
-    filled(store, case, 1)
+def test_a_key_id_can_be_used_once_only(open_store: StoreOpener) -> None:
+    store, case, key_id = open_store(), uuid4(), uuid4()
+    make_keys(store, case, 1)
     store.create(key_id, case)
     with pytest.raises(KeyExists):
         store.create(key_id, case)
@@ -112,8 +113,8 @@ def test_an_id_is_made_once_and_not_again_after_its_end(opened: Open) -> None:
     assert store.attest(key_id).state == "absent"
 
 
-def test_e7_an_unwanted_key_is_not_made_nor_the_key_of_its_case(opened: Open, token: Token) -> None:
-    store, key_id = opened(), uuid4()
+def test_e7_an_unwanted_key_is_not_created_nor_its_case_key(open_store: StoreOpener, token: Token) -> None:
+    store, key_id = open_store(), uuid4()
     with pytest.raises(Unwanted) as refusal:
         store.create(key_id, uuid4(), wanted=lambda: False)
     assert refusal.value.key_id == key_id
@@ -121,9 +122,9 @@ def test_e7_an_unwanted_key_is_not_made_nor_the_key_of_its_case(opened: Open, to
     assert store.create(key_id, uuid4(), wanted=lambda: True)
 
 
-def test_e7_who_destroys_a_key_waits_for_its_maker(opened: Open) -> None:
-    """Else one could find no key, and the other make it afterwards with the answer from before."""
-    store, other, case, key_id, ended = opened(), opened(), uuid4(), uuid4(), []
+def test_e7_destroy_waits_for_a_concurrent_create(open_store: StoreOpener) -> None:
+    """Otherwise `destroy` could find no key, and `create` could then make it with its outdated answer."""
+    store, other, case, key_id, ended = open_store(), open_store(), uuid4(), uuid4(), []
     store.create(uuid4(), case)
     destroyer = threading.Thread(target=lambda: ended.append(other.destroy(key_id)))
 
@@ -143,24 +144,26 @@ def test_e7_who_destroys_a_key_waits_for_its_maker(opened: Open) -> None:
     assert store.attest(key_id).state == "destroyed"
 
 
-def test_a_roll_wraps_the_survivors_of_one_case_anew_and_ends_its_old_key(opened: Open, token: Token) -> None:
-    store, other, case, beside = opened(), opened(), uuid4(), uuid4()
-    keys, others = filled(store, case), filled(store, beside)
+def test_a_roll_rewraps_the_keys_of_one_case_and_destroys_its_old_case_key(
+    open_store: StoreOpener, token: Token
+) -> None:
+    store, other, case, beside = open_store(), open_store(), uuid4(), uuid4()
+    keys, others = make_keys(store, case), make_keys(store, beside)
     before = case_keys(token)
-    assert other.get_many(keys) == keys  # the other machine remembers the handle of the key that ends
+    assert other.get_many(keys) == keys  # so that the other store caches the handle of the old key
     store.destroy(gone := next(iter(keys)))
     del keys[gone]
     assert store.roll_case(case) == 3
     assert other.get_many([*keys, *others, gone]) == keys | others
     after = case_keys(token)
-    assert after == named()
+    assert after == case_keys_in_rows()
     assert before[case].isdisjoint(after[case])
     assert before[beside] == after[beside]
 
 
-def test_a_case_that_lost_nothing_is_not_rolled(opened: Open, token: Token) -> None:
-    store, case = opened(), uuid4()
-    filled(store, case)
+def test_a_case_without_destroyed_keys_is_not_rolled(open_store: StoreOpener, token: Token) -> None:
+    store, case = open_store(), uuid4()
+    make_keys(store, case)
     before = case_keys(token)
     assert store.roll_case(case) == 0
     assert store.roll_case(uuid4()) == 0
@@ -168,9 +171,11 @@ def test_a_case_that_lost_nothing_is_not_rolled(opened: Open, token: Token) -> N
     assert case_keys(token) == before
 
 
-def test_the_last_key_of_a_case_takes_the_cases_key_with_it(opened: Open, token: Token) -> None:
-    """A request for an appointment has no case and no step: its end does not wait for one."""
-    store, lone = opened(), uuid4()
+def test_destroying_the_last_key_of_a_case_destroys_the_case_key(
+    open_store: StoreOpener, token: Token
+) -> None:
+    """As for an appointment request, which has no case: its case key is destroyed without a roll."""
+    store, lone = open_store(), uuid4()
     store.create(lone)
     assert lone in case_keys(token)
     store.destroy(lone)
@@ -182,23 +187,23 @@ def test_the_last_key_of_a_case_takes_the_cases_key_with_it(opened: Open, token:
     assert (CaseKey.objects.count(), WrappedKey.objects.count()) == (0, 0)
 
 
-def test_an_epochs_end_rolls_every_case_that_lost_a_key(opened: Open, token: Token) -> None:
-    store, cases = opened(), [uuid4() for _ in range(3)]
-    keys = [filled(store, case) for case in cases]
+def test_roll_epoch_rolls_every_case_with_destroyed_keys(open_store: StoreOpener, token: Token) -> None:
+    store, cases = open_store(), [uuid4() for _ in range(3)]
+    keys = [make_keys(store, case) for case in cases]
     before = case_keys(token)
     for one in keys[:2]:
         store.destroy(next(iter(one)))
     assert store.roll_epoch() == Rolled(epoch=2, survivors=6, dropped=2)
     after = case_keys(token)
-    assert after == named()
+    assert after == case_keys_in_rows()
     assert [before[case] == after[case] for case in cases] == [False, False, True]
     assert store.state().epoch == 2
 
 
-def test_a_key_that_was_destroyed_while_an_epoch_ended_is_known_until_the_next_end(opened: Open) -> None:
-    """Until its case is rolled, residues of it open, so nobody may call it absent or make it again."""
-    other, case, beside = opened(), uuid4(), uuid4()
-    keys, others = filled(other, case, 2), filled(other, beside, 2)
+def test_a_key_destroyed_during_a_roll_is_known_until_the_next_roll(open_store: StoreOpener) -> None:
+    """Until the roll, residues of the key can be opened, so it must not count as absent or be made again."""
+    other, case, beside = open_store(), uuid4(), uuid4()
+    keys, others = make_keys(other, case, 2), make_keys(other, beside, 2)
     other.destroy(next(iter(keys)))
     late = next(iter(others))
 
@@ -206,7 +211,7 @@ def test_a_key_that_was_destroyed_while_an_epoch_ended_is_known_until_the_next_e
         if point == "roll.old-key-destroyed" and other.attest(late).state == "live":
             other.destroy(late)
 
-    store = opened(at=at)
+    store = open_store(at=at)
     assert store.roll_epoch() == Rolled(epoch=2, survivors=1, dropped=1)
     assert store.attest(late) == Attestation(late, "destroyed", None, 2)
     with pytest.raises(KeyGone):
@@ -215,10 +220,10 @@ def test_a_key_that_was_destroyed_while_an_epoch_ended_is_known_until_the_next_e
     assert store.attest(late) == Attestation(late, "absent", None, 3)
 
 
-def test_a_case_key_that_was_made_while_an_epoch_ended_is_named_until_it_is_destroyed(
-    opened: Open, token: Token
+def test_a_case_key_created_during_a_roll_has_a_row_until_it_is_destroyed(
+    open_store: StoreOpener, token: Token
 ) -> None:
-    """Its maker may have died before it came to use it. A key that no row names would stay in the token."""
+    """Its creator may have died before using it. Without a row, the key would stay in the token for ever."""
 
     class Died(Exception):
         pass
@@ -230,21 +235,21 @@ def test_a_case_key_that_was_made_while_an_epoch_ended_is_named_until_it_is_dest
     def at(point: str) -> None:
         if point == "roll.old-key-destroyed" and store.state().epoch == 1:
             with pytest.raises(Died):
-                opened(at=die).create(uuid4(), beside)
+                open_store(at=die).create(uuid4(), beside)
 
-    store, case, beside = opened(at=at), uuid4(), uuid4()
-    store.destroy(next(iter(filled(store, case, 2))))
+    store, case, beside = open_store(at=at), uuid4(), uuid4()
+    store.destroy(next(iter(make_keys(store, case, 2))))
     assert store.roll_epoch() == Rolled(epoch=2, survivors=1, dropped=1)
     assert set(case_keys(token)) == {case, beside}
-    assert case_keys(token) == named()
+    assert case_keys(token) == case_keys_in_rows()
     assert store.roll_epoch() == Rolled(epoch=3, survivors=0, dropped=0)
     assert set(case_keys(token)) == {case}
     assert set(CaseKey.objects.values_list("pk", flat=True)) == {case}
 
 
-def test_what_it_promised_holds_whatever_becomes_of_the_callers_transaction(opened: Open) -> None:
-    store, case = opened(), uuid4()
-    keys = filled(store, case, 2)
+def test_changes_survive_a_rollback_of_the_callers_transaction(open_store: StoreOpener) -> None:
+    store, case = open_store(), uuid4()
+    keys = make_keys(store, case, 2)
     made = uuid4()
     with transaction.atomic():
         WrappedKey.objects.count()
@@ -255,12 +260,12 @@ def test_what_it_promised_holds_whatever_becomes_of_the_callers_transaction(open
     assert store.attest(next(iter(keys))).state == "destroyed"
 
 
-def test_a_commit_waits_for_the_disk_whatever_the_database_was_told(opened: Open) -> None:
+def test_commits_are_synchronous_even_if_the_database_is_set_otherwise(open_store: StoreOpener) -> None:
     with connection.cursor() as cursor:
         name = connection.settings_dict["NAME"]
         cursor.execute(f'ALTER DATABASE "{name}" SET synchronous_commit TO off')
     try:
-        store = opened()
+        store = open_store()
         with store._transaction() as db:
             assert db.execute("SHOW synchronous_commit").fetchone() == ("on",)
     finally:
@@ -268,22 +273,24 @@ def test_a_commit_waits_for_the_disk_whatever_the_database_was_told(opened: Open
             cursor.execute(f'ALTER DATABASE "{name}" RESET synchronous_commit')
 
 
-def test_another_token_is_damage_and_not_erasure(
-    opened: Open, tmp_path: object, monkeypatch: pytest.MonkeyPatch
+def test_another_token_counts_as_damage_and_not_as_erasure(
+    open_store: StoreOpener, tmp_path: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    filled(opened(), uuid4())
+    make_keys(open_store(), uuid4())
     other = new_token(tmp_path / "other", monkeypatch)
     with pytest.raises(KeyStoreDamaged, match="not the one that holds"):
-        opened(other)
+        open_store(other)
     assert other.owners("") == set()
 
 
-def test_a_key_that_the_token_lost_is_damage_and_not_erasure(opened: Open, token: Token) -> None:
-    store, case = opened(), uuid4()
-    keys = filled(store, case, 2)
+def test_a_key_missing_in_the_token_counts_as_damage_and_not_as_erasure(
+    open_store: StoreOpener, token: Token
+) -> None:
+    store, case = open_store(), uuid4()
+    keys = make_keys(store, case, 2)
     (name,) = case_keys(token)[case]
     token.destroy(store._token_owner(case), name)
-    for reader in (store, opened()):
+    for reader in (store, open_store()):
         with pytest.raises(KeyStoreDamaged, match="does not hold the key that key"):
             reader.get(next(iter(keys)))
         assert set(reader.unopenable()) == set(keys)
@@ -292,27 +299,27 @@ def test_a_key_that_the_token_lost_is_damage_and_not_erasure(opened: Open, token
         store.roll_case(case)
 
 
-def test_what_was_destroyed_is_not_lost(opened: Open, token: Token) -> None:
-    store, case, over = opened(), uuid4(), uuid4()
-    keys = filled(store, case, 2)
+def test_unopenable_does_not_list_destroyed_keys(open_store: StoreOpener, token: Token) -> None:
+    store, case, over = open_store(), uuid4(), uuid4()
+    keys = make_keys(store, case, 2)
     store.destroy(gone := next(iter(keys)))
-    store.destroy(next(iter(filled(store, over, 1))))
+    store.destroy(next(iter(make_keys(store, over, 1))))
     assert store.unopenable() == []
     (name,) = case_keys(token)[case]
     token.destroy(store._token_owner(case), name)
     assert store.unopenable() == [key_id for key_id in keys if key_id != gone]
 
 
-def test_a_row_that_was_altered_or_swapped_opens_with_nothing(opened: Open) -> None:
-    store, case = opened(), uuid4()
-    first, second = filled(store, case, 2)
+def test_an_altered_or_swapped_row_cannot_be_opened(open_store: StoreOpener) -> None:
+    store, case = open_store(), uuid4()
+    first, second = make_keys(store, case, 2)
     swapped = WrappedKey.objects.get(pk=second)
     WrappedKey.objects.filter(pk=first).update(nonce=swapped.nonce, wrapped=swapped.wrapped)
     with pytest.raises(KeyStoreDamaged, match=str(first)):
         store.get(first)
     assert store.get(second)
     store.destroy(uuid4())
-    third = filled(store, case, 1)
+    third = make_keys(store, case, 1)
     store.destroy(next(iter(third)))
     with pytest.raises(KeyStoreDamaged, match=str(first)):
         store.roll_case(case)
@@ -320,94 +327,93 @@ def test_a_row_that_was_altered_or_swapped_opens_with_nothing(opened: Open) -> N
     assert store.roll_case(case) == 1
 
 
-@pytest.mark.parametrize("place", ["house", "case", "name", "key id"])
-def test_a_wrapped_key_opens_in_its_own_place_alone(opened: Open, place: str) -> None:
-    """Where a row of one place is written into another, under the same key of the token."""
-    store, case, key_id, name = opened(), uuid4(), uuid4(), "ab" * 16
-    store.create(key_id, case)  # which reads the name of the house
+@pytest.mark.parametrize("place", ["store", "case", "name", "key id"])
+def test_a_wrapped_key_opens_at_its_own_place_only(open_store: StoreOpener, place: str) -> None:
+    """A wrapped key that is copied to another place does not open, even under the same key of the token."""
+    store, case, key_id, name = open_store(), uuid4(), uuid4(), "ab" * 16
+    store.create(key_id, case)  # loads the id of the store
     kek, nonce, dek = AESGCM(bytes(range(32))), bytes(12), bytes(range(32))
     wrapped = kek.encrypt(nonce, dek, store._associated_data(case, name, key_id))
     store._handles[name] = store._handles["cd" * 16] = kek
     assert store._unwrap(key_id, case, name, nonce, wrapped) == dek
     moved = {
-        "house": (key_id, case, name),
+        "store": (key_id, case, name),
         "case": (key_id, uuid4(), name),
         "name": (key_id, case, "cd" * 16),
         "key id": (uuid4(), case, name),
     }
-    if place == "house":
+    if place == "store":
         store._store_id = uuid4()
     with pytest.raises(KeyStoreDamaged, match="does not open"):
         store._unwrap(*moved[place], nonce, wrapped)
 
 
-def test_one_who_looks_needs_no_token_and_changes_nothing(opened: Open) -> None:
+def test_an_observer_needs_no_token_and_cannot_change_anything(open_store: StoreOpener) -> None:
     with pytest.raises(KeyStoreDamaged, match="no key store"):
-        opened(None)
-    store, case = opened(), uuid4()
-    keys = filled(store, case)
+        open_store(None)
+    store, case = open_store(), uuid4()
+    keys = make_keys(store, case)
     store.destroy(gone := next(iter(keys)))
-    observer = opened(None)
+    observer = open_store(None)
     assert observer.attest(gone).state == "destroyed"
     assert set(observer.ids()) == set(keys) - {gone}
     state = observer.state()
     assert (state.live, state.destroyed, state.kind, state.custody) == (3, 1, "database", "token")
-    for deed in (observer.get, observer.create, observer.destroy, observer.roll_case):
+    for operation in (observer.get, observer.create, observer.destroy, observer.roll_case):
         with pytest.raises(PermissionError):
-            deed(gone)
+            operation(gone)
     with pytest.raises(PermissionError):
         observer.roll_epoch()
 
 
-def test_a_database_that_is_away_is_an_error_that_passes(opened: Open) -> None:
-    store, case = opened(), uuid4()
-    keys = filled(store, case)
+def test_an_unreachable_database_is_a_temporary_error(open_store: StoreOpener) -> None:
+    store, case = open_store(), uuid4()
+    keys = make_keys(store, case)
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND application_name = 'lacuna-keys'"
         )
-    assert store.get_many(keys) == keys  # the pool looks before it lends
+    assert store.get_many(keys) == keys  # the pool checks a connection before it gives it out
     nowhere = {**connection.settings_dict, "PORT": "1"}
     with pytest.raises(OSError, match="key database cannot be used"):
         DatabaseKeyStore(nowhere, None)
 
 
 @pytest.mark.processes
-def test_machines_that_create_read_destroy_and_roll_at_once_lose_and_confuse_nothing(
-    opened: Open, token: Token
-) -> None:
-    """Processes and threads beside each other, as machines would be; every key is as its maker said."""
-    case, cases = uuid4(), 4
-    opened()
-    ear, mouth = os.pipe()
+def test_concurrent_machines_lose_and_confuse_no_keys(open_store: StoreOpener, token: Token) -> None:
+    """Several processes and threads work at once, as several machines would. Every key stays the same."""
+    case, processes = uuid4(), 4
+    open_store()
+    reading, writing = os.pipe()
     children = []
-    for _ in range(cases):
+    for _ in range(processes):
         pid = os.fork()
         if pid == 0:
             try:
-                os.write(mouth, b"+" if busy(token, case) else b"-")
+                os.write(writing, b"+" if work_on_keys(token, case) else b"-")
             except BaseException:
                 traceback.print_exc()
             finally:
                 os._exit(0)
         children.append(pid)
-    assert [os.waitpid(pid, 0)[1] for pid in children] == [0] * cases
-    assert os.read(ear, 100) == b"+" * cases
-    os.close(ear)
-    os.close(mouth)
-    store = opened()
-    assert len(list(store.ids())) == cases * 2 * 4
-    assert case_keys(token) == named()
+    assert [os.waitpid(pid, 0)[1] for pid in children] == [0] * processes
+    assert os.read(reading, 100) == b"+" * processes
+    os.close(reading)
+    os.close(writing)
+    store = open_store()
+    # In each process two threads keep four keys each.
+    assert len(list(store.ids())) == processes * 2 * 4
+    assert case_keys(token) == case_keys_in_rows()
 
 
-def busy(token: Token, case: UUID) -> bool:
-    """Two threads that make eight keys each, destroy four of them and roll between; was all as it should?"""
+def work_on_keys(token: Token, case: UUID) -> bool:
+    """Two threads create eight keys each, destroy four and roll in between. Returns whether all was right."""
     store, wrong = DatabaseKeyStore(connection.settings_dict, token), []
 
     def work() -> None:
         try:
-            keys = filled(store, case, 8)
+            keys = make_keys(store, case, 8)
             for gone in list(keys)[:4]:
                 store.destroy(gone)
                 del keys[gone]
@@ -423,12 +429,12 @@ def busy(token: Token, case: UUID) -> bool:
     for thread in threads:
         thread.join()
     for line in wrong:
-        print(line)  # noqa: T201 - shown where the test fails
+        print(line)  # noqa: T201 - pytest shows it if the test fails
     return not wrong
 
 
-def test_psycopg_errors_do_not_escape(opened: Open) -> None:
-    store = opened()
+def test_database_errors_are_raised_as_oserror(open_store: StoreOpener) -> None:
+    store = open_store()
     with pytest.raises(OSError, match="UndefinedTable"), store._transaction() as db:
         db.execute("SELECT * FROM there_is_no_such_table")
     with store._transaction() as db, pytest.raises(psycopg.Error):

@@ -1,4 +1,4 @@
-"""Threads, forks and processes on one store at the same time."""
+"""Several threads and processes use one key store at the same time."""
 
 import fcntl
 import os
@@ -19,7 +19,7 @@ from patients.vault.slots import SlotFileKeyStore
 ROOT = bytes(range(100, 132))
 
 
-def opened(
+def open_store(
     path: Path, *mirrors: Path, growth: int = 8, at: Callable[[str], None] = lambda point: None
 ) -> SlotFileKeyStore:
     return SlotFileKeyStore(path / "keys", ROOT, mirrors, growth=growth, at=at)
@@ -36,7 +36,7 @@ def epochs_in(directory: Path) -> set[int]:
 
 
 def test_readers_share_and_a_writer_waits_for_them(tmp_path: Path) -> None:
-    store, key_id = opened(tmp_path), uuid4()
+    store, key_id = open_store(tmp_path), uuid4()
     store.create(key_id)
     fd = os.open(tmp_path / "keys" / "lock", os.O_RDWR)
     fcntl.flock(fd, fcntl.LOCK_SH)
@@ -51,8 +51,8 @@ def test_readers_share_and_a_writer_waits_for_them(tmp_path: Path) -> None:
     os.close(fd)
 
 
-def test_threads_of_one_store_and_of_two_keep_each_other_out(tmp_path: Path) -> None:
-    """A writer stands in the middle of its deed; no other may be inside, by either descriptor."""
+def test_writers_exclude_each_other_in_one_store_and_in_two(tmp_path: Path) -> None:
+    """While one writer is in the middle of its work, no other may write through the same or another store."""
     inside, leave, entered = threading.Event(), threading.Event(), []
 
     def wait_inside(point: str) -> None:
@@ -60,7 +60,7 @@ def test_threads_of_one_store_and_of_two_keep_each_other_out(tmp_path: Path) -> 
             inside.set()
             leave.wait(10)
 
-    one, two = opened(tmp_path, at=wait_inside), opened(tmp_path)
+    one, two = open_store(tmp_path, at=wait_inside), open_store(tmp_path)
     first = threading.Thread(target=one.create, args=[uuid4()], name="first")
     first.start()
     assert inside.wait(10)
@@ -79,8 +79,8 @@ def test_threads_of_one_store_and_of_two_keep_each_other_out(tmp_path: Path) -> 
     assert len(list(one.ids())) == 5
 
 
-def test_many_threads_on_one_store(tmp_path: Path) -> None:
-    store, errors, keys = opened(tmp_path, growth=4), [], {}
+def test_threads_of_one_store_lose_and_confuse_no_keys(tmp_path: Path) -> None:
+    store, errors, keys = open_store(tmp_path, growth=4), [], {}
 
     def work(number: int) -> None:
         chance = random.Random(number)  # noqa: S311
@@ -106,7 +106,7 @@ def test_many_threads_on_one_store(tmp_path: Path) -> None:
     for thread in threads:
         thread.join(60)
     assert errors == []
-    assert opened(tmp_path).get_many(store.ids()) == keys
+    assert open_store(tmp_path).get_many(store.ids()) == keys
 
 
 # --- Processes -------------------------------------------------------------------------------------------
@@ -131,7 +131,7 @@ def in_children(count: int, work: Callable[[int], None]) -> list[int]:
 
 
 def test_a_store_opened_before_a_fork_works_in_parent_and_children(tmp_path: Path) -> None:
-    store, key_id = opened(tmp_path), uuid4()
+    store, key_id = open_store(tmp_path), uuid4()
     key = store.create(key_id)
 
     def work(number: int) -> None:
@@ -145,7 +145,7 @@ def test_a_store_opened_before_a_fork_works_in_parent_and_children(tmp_path: Pat
     assert store.get(key_id) == key
 
 
-def test_a_child_forked_while_a_thread_holds_the_lock_neither_hangs_nor_enters(tmp_path: Path) -> None:
+def test_a_child_forked_while_a_thread_has_the_lock_waits_for_it(tmp_path: Path) -> None:
     inside, leave = threading.Event(), threading.Event()
 
     def wait_inside(point: str) -> None:
@@ -153,43 +153,43 @@ def test_a_child_forked_while_a_thread_holds_the_lock_neither_hangs_nor_enters(t
             inside.set()
             leave.wait(20)
 
-    store = opened(tmp_path, at=wait_inside)
+    store = open_store(tmp_path, at=wait_inside)
     holder = threading.Thread(target=store.create, args=[uuid4()], name="holder")
     holder.start()
     assert inside.wait(10)
-    ready, told = os.pipe()
+    reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
-        os.write(told, b"tries")
+        os.write(writing, b"tries")
         store.create(UUID(int=1))
-        os.write(told, b"enters")
+        os.write(writing, b"enters")
         signal.pause()
     try:
-        assert os.read(ready, 16) == b"tries"
-        assert wait([ready], 0.3) == []
+        assert os.read(reading, 16) == b"tries"
+        assert wait([reading], 0.3) == []
         leave.set()
         holder.join(20)
-        assert wait([ready], 20) == [ready]
-        assert os.read(ready, 16) == b"enters"
+        assert wait([reading], 20) == [reading]
+        assert os.read(reading, 16) == b"enters"
     finally:
         leave.set()
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
     assert len(list(store.ids())) == 2
-    os.close(ready)
-    os.close(told)
+    os.close(reading)
+    os.close(writing)
 
 
 @pytest.mark.processes
 def test_processes_create_read_and_destroy_while_others_roll(tmp_path: Path) -> None:
-    """Each writes down what it was promised; at the end the store must hold exactly that."""
+    """Each process records which keys should exist; at the end the store must have exactly these."""
     ids = [[UUID(int=number * 1000 + place) for place in range(60)] for number in range(4)]
 
-    def promised(number: int) -> Path:
+    def promise_file(number: int) -> Path:
         return tmp_path / f"promised-{number}"
 
     def work(number: int) -> None:
-        store, chance = opened(tmp_path, tmp_path / "mirror", growth=16), random.Random(number)  # noqa: S311
+        store, chance = open_store(tmp_path, tmp_path / "mirror", growth=16), random.Random(number)  # noqa: S311
         mine: dict[UUID, bytes] = {}
         for key_id in ids[number]:
             mine[key_id] = store.create(key_id)
@@ -202,45 +202,45 @@ def test_processes_create_read_and_destroy_while_others_roll(tmp_path: Path) -> 
             if chance.random() < 0.08:
                 store.roll_epoch()
             assert store.get_many(mine) == mine
-        promised(number).write_text("\n".join(f"{key_id} {key.hex()}" for key_id, key in mine.items()))
+        promise_file(number).write_text("\n".join(f"{key_id} {key.hex()}" for key_id, key in mine.items()))
 
-    opened(tmp_path, tmp_path / "mirror", growth=16)
+    open_store(tmp_path, tmp_path / "mirror", growth=16)
     assert in_children(4, work) == [0] * 4
-    lines = [line.split() for number in range(4) for line in promised(number).read_text().splitlines()]
+    lines = [line.split() for number in range(4) for line in promise_file(number).read_text().splitlines()]
     expected = {UUID(key_id): bytes.fromhex(key) for key_id, key in lines}
-    store = opened(tmp_path, tmp_path / "mirror", growth=16)
+    store = open_store(tmp_path, tmp_path / "mirror", growth=16)
     assert set(store.ids()) == set(expected)
     assert store.get_many(expected) == expected
     assert (tmp_path / "keys" / "slots").read_bytes() == (tmp_path / "mirror" / "slots").read_bytes()
 
 
 @pytest.mark.processes
-def test_a_reader_in_another_process_sees_each_end_at_once(tmp_path: Path) -> None:
-    """One process destroys and says so; the other, whose index is older, must find the key gone each time."""
-    store, ids = opened(tmp_path), [uuid4() for _ in range(40)]
+def test_a_reader_in_another_process_sees_each_destruction_at_once(tmp_path: Path) -> None:
+    """After each destruction, the other process, whose index is older, must find the key gone."""
+    store, ids = open_store(tmp_path), [uuid4() for _ in range(40)]
     for key_id in ids:
         store.create(key_id)
-    asked, ask = os.pipe()
-    answered, answer = os.pipe()
+    question_reading, question_writing = os.pipe()
+    answer_reading, answer_writing = os.pipe()
     pid = os.fork()
     if pid == 0:
-        reader = opened(tmp_path)
+        reader = open_store(tmp_path)
         assert len(list(reader.ids())) == len(ids)
-        while index := os.read(asked, 1):
-            os.write(answer, b"1" if reader.get_many([ids[index[0]]]) else b"0")
+        while index := os.read(question_reading, 1):
+            os.write(answer_writing, b"1" if reader.get_many([ids[index[0]]]) else b"0")
         os._exit(0)
-    os.close(asked)
+    os.close(question_reading)
     for index, key_id in enumerate(ids):
-        os.write(ask, bytes([index]))
-        assert os.read(answered, 1) == b"1"
+        os.write(question_writing, bytes([index]))
+        assert os.read(answer_reading, 1) == b"1"
         store.destroy(key_id)
         if index % 7 == 3:
             store.roll_epoch()
-        os.write(ask, bytes([index]))
-        assert os.read(answered, 1) == b"0"
+        os.write(question_writing, bytes([index]))
+        assert os.read(answer_reading, 1) == b"0"
     assert set(store.ids()) == set()
-    os.close(ask)
-    os.close(answered)
-    os.close(answer)
+    os.close(question_writing)
+    os.close(answer_reading)
+    os.close(answer_writing)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)

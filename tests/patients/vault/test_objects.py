@@ -1,4 +1,4 @@
-"""Objects of the vault: each opens under its own id alone, and what is to go goes."""
+"""Stored objects: each can only be read under its own id, and marked objects are destroyed."""
 
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -43,8 +43,8 @@ def swap_files(one: StoredObject, other: StoredObject) -> None:
         storage().save(row.blob, ContentFile(content))
 
 
-def under_one_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every object have the same data key, so that only its place tells it from others."""
+def use_one_key_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give every object the same data key, so that only the associated data distinguish them."""
     key = bytes(range(32))
     store = type(key_store())
     monkeypatch.setattr(store, "create", lambda self, key_id, case=None, **more: key)
@@ -52,19 +52,19 @@ def under_one_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "get_many", lambda self, ids: dict.fromkeys(ids, key))
 
 
-def test_ciphertext_of_one_object_does_not_open_in_the_place_of_another(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    one, other = make_object(), make_object()
+def test_the_file_of_another_object_cannot_be_opened() -> None:
+    one, other = make_object(b"one"), make_object(b"another")
+    assert (read(one), read(other)) == (b"one", b"another")
     swap_files(one, other)
-    under_one_key(monkeypatch)
     for row in (one, other):
         with pytest.raises(Tampered):
             read(row)
 
 
-def test_neither_does_it_under_the_same_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    under_one_key(monkeypatch)
+def test_the_file_of_another_object_cannot_be_opened_even_under_the_same_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    use_one_key_for_all(monkeypatch)
     one, other = make_object(b"one"), make_object(b"another")
     assert (read(one), read(other)) == (b"one", b"another")
     swap_files(one, other)
@@ -84,9 +84,9 @@ def test_an_object_is_bound_to_its_whole_id() -> None:
 
 
 @pytest.mark.parametrize("shared", [False, True])
-def test_words_of_one_row_do_not_open_in_another(shared: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sealed_fields_of_another_row_cannot_be_opened(shared: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if shared:
-        under_one_key(monkeypatch)
+        use_one_key_for_all(monkeypatch)
     case = make_case()
     one, other = make_memory(case, "One"), make_memory(case, "Another")
     assert (one.read().title, other.read().title) == ("One", "Another")
@@ -100,7 +100,7 @@ def test_words_of_one_row_do_not_open_in_another(shared: bool, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("state", [State.LIVE, State.DOOMED, State.DESTROYED])
-def test_only_what_is_pending_is_published(state: str) -> None:
+def test_only_pending_objects_can_be_published(state: str) -> None:
     one, other, third = make_object(), make_object(), make_object()
     now = timezone.now()
     times = {"doomed_at": now, "destroyed_at": now if state == State.DESTROYED else None}
@@ -117,7 +117,7 @@ def test_publishing_one_object_publishes_no_other() -> None:
     assert StoredObject.objects.get(pk=other.pk).state == State.PENDING
 
 
-def test_what_was_destroyed_is_not_doomed_again() -> None:
+def test_a_destroyed_object_is_not_marked_again() -> None:
     row = make_object()
     assert mark_for_destruction(StoredObject.objects.filter(pk=row.pk), "test") == 1
     assert mark_for_destruction(StoredObject.objects.filter(pk=row.pk), "again") == 0
@@ -127,7 +127,7 @@ def test_what_was_destroyed_is_not_doomed_again() -> None:
     assert (row.state, row.doomed_by, row.blob) == (State.DESTROYED, "test", "")
 
 
-def test_destroying_ends_what_is_doomed_and_nothing_else() -> None:
+def test_destroy_destroys_only_marked_objects() -> None:
     doomed, live = make_object(b"doomed"), make_object(b"live")
     publish([live])
     mark_for_destruction(StoredObject.objects.filter(pk=doomed.pk), "test")
@@ -139,7 +139,7 @@ def test_destroying_ends_what_is_doomed_and_nothing_else() -> None:
     assert destroy(StoredObject.objects.all()).objects == 0
 
 
-def test_destroying_one_object_destroys_no_other() -> None:
+def test_destroy_destroys_only_the_given_objects() -> None:
     case = make_case()
     one, other = make_object(case=case), make_object(case=case)
     mark_for_destruction(StoredObject.objects.filter(pk__in=[one.pk, other.pk]), "test")
@@ -149,7 +149,7 @@ def test_destroying_one_object_destroys_no_other() -> None:
     assert set(key_store().ids()) == {other.pk}
 
 
-def test_an_object_that_another_process_ended_meanwhile_is_counted_once(
+def test_an_object_that_another_process_destroyed_meanwhile_is_not_counted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     row = make_object()
@@ -163,14 +163,14 @@ def test_an_object_that_another_process_ended_meanwhile_is_counted_once(
     assert destroy(StoredObject.objects.filter(pk=row.pk)).objects == 0
 
 
-def test_a_file_under_another_name_than_asked_for_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_storage_that_changes_the_file_name_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(storage()), "save", lambda self, name, content: uuid4().hex)
     with pytest.raises(FileExistsError):
         make_object()
     assert StoredObject.objects.get(role=StoredObject.Role.ORIGINAL).state == State.PENDING
 
 
-def test_an_orphan_is_pending_and_old() -> None:
+def test_orphans_are_old_pending_objects() -> None:
     old, young, live = make_object(), make_object(), make_object()
     now = timezone.now()
     before = now - ORPHAN_AGE

@@ -1,4 +1,4 @@
-"""The power goes at any moment of any deed, and the disk keeps what it likes of what was not synced."""
+"""Power failures at every moment of every operation: the key store and the vault stay consistent."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ from patients.vault.slots import SlotFileKeyStore
 from patients.vault.storage import VaultStorage
 from patients.vault.token import Token, end_sessions
 from tests.patients.vault.tokens import token
-from tests.powerloss import Change, Disk, crashes, laid_out, left_by_crashes, recorded
+from tests.powerloss import Change, Disk, crashes, left_by_crashes, recorded, write_state
 
 __all__ = ["token"]
 
@@ -25,14 +25,14 @@ ROOT = bytes(range(100, 132))
 Keys = dict[UUID, bytes]
 
 
-def opened(place: Path, token: Token | None = None) -> SlotFileKeyStore:
+def open_store(place: Path, token: Token | None = None) -> SlotFileKeyStore:
     root = None if token else ROOT
     return SlotFileKeyStore(place / "keys", root, [place / "mirror"], token=token, growth=4)
 
 
-def filled(place: Path, token: Token | None = None) -> tuple[Keys, list[UUID]]:
-    """A store with five live keys and two destroyed ones, and room for one more."""
-    store = opened(place, token)
+def make_keys(place: Path, token: Token | None = None) -> tuple[Keys, list[UUID]]:
+    """Create a store with five live keys, two destroyed ones, and room for one more."""
+    store = open_store(place, token)
     keys = {(key_id := uuid4()): store.create(key_id) for _ in range(7)}
     gone = list(keys)[2:4]
     for key_id in gone:
@@ -48,11 +48,14 @@ def epochs_in(directory: Path) -> set[int | None]:
 
 
 def assert_sound(
-    place: Path, store: SlotFileKeyStore, keys: Keys, gone: list[UUID], open_to: set[UUID]
+    place: Path, store: SlotFileKeyStore, keys: Keys, gone: list[UUID], undecided: set[UUID]
 ) -> None:
-    """`keys` are as they were, `gone` is gone, `open_to` either; one epoch lives; all of it rolls on."""
+    """Assert that `keys` can be read and `gone` are gone, that one epoch is live, and that a roll works.
+
+    undecided: ids of keys that may exist or not.
+    """
     live = set(store.ids())
-    assert set(keys) <= live <= set(keys) | open_to
+    assert set(keys) <= live <= set(keys) | undecided
     assert store.get_many(keys) == keys
     assert {len(key) for key in store.get_many(live).values()} <= {32}
     for key_id in gone:
@@ -62,7 +65,7 @@ def assert_sound(
         assert epochs_in(place / name) == {store.state().epoch}
         assert not (place / name / "slots.new").exists()
     for name in ("slots", "epochs"):
-        # What a growth laid out and did not come to name is nothing yet, and may be in one copy alone.
+        # An interrupted growth may have added zeros to one copy only. They do not count.
         here, there = ((place / copy / name).read_bytes().rstrip(b"\0") for copy in ("keys", "mirror"))
         assert here == there
     assert store.roll_epoch().survivors == len(live)
@@ -72,26 +75,29 @@ def assert_sound(
 def after_every_crash(
     path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    deed: Callable[[SlotFileKeyStore], object],
+    operation: Callable[[SlotFileKeyStore], object],
     check: Callable[[SlotFileKeyStore, bool], None],
 ) -> int:
-    """Do `deed` on the store in path/live, then `check` each state (store, was it reported); how many."""
-    store, before = opened(path / "live"), Disk.of(path / "live")
+    """Call `operation` on the store in path/live, and `check` for each state after a crash.
+
+    check: gets the store and whether `operation` had returned. Returns the number of states.
+    """
+    store, before = open_store(path / "live"), Disk.of(path / "live")
     with recorded(path / "live", monkeypatch) as log:
-        deed(store)
+        operation(store)
     store.close()
     tried = 0
     for moment, state in crashes(before, log):
-        laid_out(state, path / "found")
-        found = opened(path / "found")
+        write_state(state, path / "found")
+        found = open_store(path / "found")
         check(found, moment == len(log))
         found.close()
         tried += 1
     return tried
 
 
-def test_a_roll(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    keys, gone = filled(tmp_path / "live")
+def test_a_roll_survives_a_power_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys, gone = make_keys(tmp_path / "live")
 
     def check(store: SlotFileKeyStore, done: bool) -> None:
         assert store.state().epoch in ({2} if done else {1, 2})
@@ -100,8 +106,8 @@ def test_a_roll(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert after_every_crash(tmp_path, monkeypatch, SlotFileKeyStore.roll_epoch, check) > 40
 
 
-def test_a_destruction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    keys, gone = filled(tmp_path / "live")
+def test_a_destruction_survives_a_power_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys, gone = make_keys(tmp_path / "live")
     doomed = next(iter(keys))
     left = {key_id: key for key_id, key in keys.items() if key_id != doomed}
 
@@ -113,12 +119,14 @@ def test_a_destruction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert after_every_crash(tmp_path, monkeypatch, lambda store: store.destroy(doomed), check) > 6
 
 
-def test_a_creation_and_the_growth_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    keys, gone = filled(tmp_path / "live")
+def test_a_creation_and_the_growth_of_the_file_survive_a_power_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys, gone = make_keys(tmp_path / "live")
     fresh: Keys = {}
 
-    def deed(store: SlotFileKeyStore) -> None:
-        for _ in range(2):  # the second finds the file full
+    def operation(store: SlotFileKeyStore) -> None:
+        for _ in range(2):  # for the second one the file is full
             key_id = uuid4()
             fresh[key_id] = store.create(key_id)
 
@@ -128,59 +136,73 @@ def test_a_creation_and_the_growth_of_the_file(tmp_path: Path, monkeypatch: pyte
         assert not done or found == fresh
         assert_sound(tmp_path / "found", store, keys, gone, set(fresh))
 
-    assert after_every_crash(tmp_path, monkeypatch, deed, check) > 20
+    assert after_every_crash(tmp_path, monkeypatch, operation, check) > 20
 
 
-def test_a_beginning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_creation_of_a_store_survives_a_power_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with recorded(tmp_path / "live", monkeypatch) as log:
-        opened(tmp_path / "live").close()
+        open_store(tmp_path / "live").close()
     tried = 0
     for _, state in crashes(Disk(), log):
-        laid_out(state, tmp_path / "found")
-        store, key_id = opened(tmp_path / "found"), uuid4()
+        write_state(state, tmp_path / "found")
+        store, key_id = open_store(tmp_path / "found"), uuid4()
         assert_sound(tmp_path / "found", store, {key_id: store.create(key_id)}, [], set())
         store.close()
         tried += 1
     assert tried > 20
 
 
-def test_a_recovery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The power goes again while a store recovers from a roll that was broken off as it was decided."""
-    keys, gone = filled(tmp_path / "live")
-    store, before = opened(tmp_path / "live"), Disk.of(tmp_path / "live")
+def test_the_recovery_of_a_roll_survives_a_power_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second power failure, while a store recovers from a roll that was interrupted at its renaming."""
+    keys, gone = make_keys(tmp_path / "live")
+    store, before = open_store(tmp_path / "live"), Disk.of(tmp_path / "live")
     with recorded(tmp_path / "live", monkeypatch) as log:
         store.roll_epoch()
     store.close()
     (renaming, *_) = [index for index, change in enumerate(log) if change.path == "keys/slots"]
+    # The power fails after the renaming and one more change.
     states = [state for moment, state in crashes(before, log) if moment == renaming + 2]
     tried = 0
     for broken in states:
-        laid_out(broken, tmp_path / "again")
+        write_state(broken, tmp_path / "again")
         first = Disk.of(tmp_path / "again")
         with recorded(tmp_path / "again", monkeypatch) as recovery:
-            opened(tmp_path / "again").close()
+            open_store(tmp_path / "again").close()
         for _, state in crashes(first, recovery):
-            laid_out(state, tmp_path / "found")
-            found = opened(tmp_path / "found")
+            write_state(state, tmp_path / "found")
+            found = open_store(tmp_path / "found")
             assert_sound(tmp_path / "found", found, keys, gone, set())
             found.close()
             tried += 1
     assert tried > 20
 
 
-def test_a_roll_inside_a_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: Token) -> None:
-    """The token keeps what it has done; the disk may lag behind it."""
-    keys, gone = filled(tmp_path / "live", token)
+def marks_in(changes: list[Change]) -> int:
+    return sum(change.kind == "mark" for change in changes)
+
+
+def test_a_roll_with_a_token_survives_a_power_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: Token
+) -> None:
+    """The token's changes are durable at once; the disk may be behind.
+
+    Each change of the token is a mark in the log, and a copy of the token is kept after it.
+    """
+    keys, gone = make_keys(tmp_path / "live", token)
     tokens, kept = tmp_path / "token" / "tokens", tmp_path / "kept"
     shutil.copytree(tokens, kept / "0")
-    store, before = opened(tmp_path / "live", token), Disk.of(tmp_path / "live")
+    store, before = open_store(tmp_path / "live", token), Disk.of(tmp_path / "live")
     with recorded(tmp_path / "live", monkeypatch) as log, monkeypatch.context() as patched:
 
         def noting(real: Callable[..., object]) -> Callable[..., object]:
             def call(*args: object) -> object:
                 result = real(*args)
                 log.append(Change("mark"))
-                shutil.copytree(tokens, kept / str(sum(change.kind == "mark" for change in log)))
+                shutil.copytree(tokens, kept / str(marks_in(log)))
                 return result
 
             return call
@@ -193,10 +215,10 @@ def test_a_roll_inside_a_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     tried = 0
     for moment, state in crashes(before, log):
         shutil.rmtree(tokens)
-        shutil.copytree(kept / str(sum(change.kind == "mark" for change in log[:moment])), tokens)
+        shutil.copytree(kept / str(marks_in(log[:moment])), tokens)
         end_sessions()
-        laid_out(state, tmp_path / "found")
-        found = opened(tmp_path / "found", token)
+        write_state(state, tmp_path / "found")
+        found = open_store(tmp_path / "found", token)
         (names,) = (token.names(owner) for owner in token.owners("lacuna epochs"))
         assert names == {found.state().epoch.to_bytes(8, "big")}
         assert_sound(tmp_path / "found", found, keys, gone, set())
@@ -205,33 +227,33 @@ def test_a_roll_inside_a_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     assert tried > 40
 
 
-def test_a_new_store_has_its_first_key_once_it_was_given(
+def test_the_first_key_of_a_new_store_survives_a_power_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: Keys = {}
 
-    def deed() -> None:
-        store, key_id = opened(tmp_path / "live"), uuid4()
+    def operation() -> None:
+        store, key_id = open_store(tmp_path / "live"), uuid4()
         given[key_id] = store.create(key_id)
         store.close()
 
     (tmp_path / "live").mkdir()
-    for _done, files in left_by_crashes(tmp_path / "live", monkeypatch, deed, only_done=True):
-        laid_out(frozenset(files.items()), tmp_path / "found")
-        store = opened(tmp_path / "found")
+    for _done, files in left_by_crashes(tmp_path / "live", monkeypatch, operation, only_done=True):
+        write_state(frozenset(files.items()), tmp_path / "found")
+        store = open_store(tmp_path / "found")
         assert store.get_many(given) == given
         store.close()
 
 
 @pytest.mark.parametrize("differs", ["gone here", "gone there", "altered here", "a mirror more"])
-def test_copies_are_alike_once_a_store_was_opened(
+def test_all_copies_are_equal_after_a_store_was_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, differs: str
 ) -> None:
     place = tmp_path / "live"
-    keys, _gone = filled(place)
+    keys, _gone = make_keys(place)
     before = {name: (place / name / "slots").read_bytes() for name in ("keys", "mirror")}
     if differs.startswith("gone"):
-        store = opened(place)
+        store = open_store(place)
         store.destroy(next(iter(keys)))
         store.close()
         stale = "mirror" if differs == "gone here" else "keys"
@@ -241,30 +263,30 @@ def test_copies_are_alike_once_a_store_was_opened(
         content[SLOT + 40] ^= 1
         (place / "keys" / "slots").write_bytes(content)
 
-    def deed() -> None:
+    def operation() -> None:
         mirrors = [place / "mirror"] if differs != "a mirror more" else [place / "mirror", place / "second"]
         SlotFileKeyStore(place / "keys", ROOT, mirrors, growth=4).close()
 
-    for _done, files in left_by_crashes(place, monkeypatch, deed, only_done=True):
+    for _done, files in left_by_crashes(place, monkeypatch, operation, only_done=True):
         copies = {name.split("/")[0] for name in files}
         for name in ("slots", "epochs"):
             assert len({files[f"{copy}/{name}"] for copy in copies}) == 1
         assert copies == {"keys", "mirror"} | ({"second"} if differs == "a mirror more" else set())
 
 
-def test_a_root_key_is_whole_or_absent_and_there_once_it_was_given(
+def test_a_root_key_is_complete_or_absent_and_present_once_it_was_returned(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, given = tmp_path / "keys of the house" / "root-key", []
     for done, files in left_by_crashes(
         tmp_path, monkeypatch, lambda: given.append(root_key_from(path, create=True))
     ):
-        there = files.get("keys of the house/root-key")
-        assert there == path.read_bytes() if done else there in {None, path.read_bytes()}
+        found = files.get("keys of the house/root-key")
+        assert found == path.read_bytes() or (found is None and not done)
     assert given == [bytearray.fromhex(path.read_text())]
 
 
-def test_ciphertext_is_there_once_it_was_saved_and_gone_once_it_was_deleted(
+def test_saved_ciphertext_survives_and_deleted_ciphertext_stays_deleted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vault, blob, data = VaultStorage(tmp_path / "vault"), uuid4().hex, b"ciphertext" * 100
@@ -272,24 +294,24 @@ def test_ciphertext_is_there_once_it_was_saved_and_gone_once_it_was_deleted(
     for done, files in left_by_crashes(tmp_path, monkeypatch, lambda: vault.save(blob, ContentFile(data))):
         assert not done or files == {path: data}
     for done, files in left_by_crashes(tmp_path, monkeypatch, lambda: vault.delete(blob)):
-        assert files == {} if done else files in ({}, {path: data})
+        assert files == {} or (files == {path: data} and not done)
 
 
-def test_ciphertext_is_there_also_in_a_directory_that_another_process_makes(
+def test_ciphertext_survives_in_a_directory_that_another_process_created(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vault, blob = VaultStorage(tmp_path), uuid4().hex
     path = Path(vault.path(blob))
 
-    def deed() -> None:
-        path.parent.mkdir(parents=True)  # not durable yet
+    def operation() -> None:
+        path.parent.mkdir(parents=True)  # not synced
         vault.save(blob, ContentFile(b"ciphertext"))
 
-    for done, files in left_by_crashes(tmp_path, monkeypatch, deed):
+    for done, files in left_by_crashes(tmp_path, monkeypatch, operation):
         assert not done or files == {str(path.relative_to(tmp_path)): b"ciphertext"}
 
 
-def test_a_staged_file_is_in_the_vault_once_it_was_saved(
+def test_a_saved_staged_file_survives_a_power_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Staged(File):
@@ -300,18 +322,18 @@ def test_a_staged_file_is_in_the_vault_once_it_was_saved(
     path, staged = str(Path(vault.path(blob)).relative_to(tmp_path)), tmp_path / "staging" / "one"
     staged.parent.mkdir()
 
-    def deed() -> None:
-        staged.write_bytes(data)  # nobody has synced it
+    def operation() -> None:
+        staged.write_bytes(data)  # not synced
         with staged.open("rb") as file:
             vault.save(blob, Staged(file))
 
-    for done, files in left_by_crashes(tmp_path, monkeypatch, deed):
+    for done, files in left_by_crashes(tmp_path, monkeypatch, operation):
         assert not done or files[path] == data
 
 
-def test_the_search_would_see_a_missing_sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the sync of the slot file, a roll that was reported done is found undone or unopenable."""
-    keys, gone = filled(tmp_path / "live")
+def test_the_simulation_finds_a_missing_sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the sync of the slot file, a completed roll is found undone or damaged."""
+    keys, gone = make_keys(tmp_path / "live")
 
     def unsynced(path: Path, content: bytes) -> None:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)

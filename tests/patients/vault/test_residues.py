@@ -1,7 +1,7 @@
-"""A database forgets nothing, and what it keeps opens with nothing: heap, write-ahead log and a base backup.
+"""Old wrapped keys stay in PostgreSQL's tables, write-ahead log and backups, but nothing opens them.
 
-A PostgreSQL cluster of the test's own, whose files can all be read. Every wrapped key that stood in a row
-is looked for in them, and where it is found, every key that the token holds is tried on it.
+The test has its own PostgreSQL cluster, whose files it can read. It searches them for every wrapped key that
+was ever in a row, and tries every key of the token on those that it finds.
 """
 
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 from django.db import connection
 
@@ -31,8 +32,8 @@ pytestmark = [
 ]
 
 
-# The server works as a clinic's does, with no setting for speed: what it leaves on its disk is the question.
-# It keeps the whole log, which would else be written over in its time.
+# No settings for speed, so that the server leaves on its disk what a clinic's server leaves. It keeps the
+# whole write-ahead log, which would otherwise be recycled.
 SETTINGS = {"wal_keep_size": "1GB"}
 
 
@@ -43,7 +44,7 @@ def cluster() -> Iterator[Cluster]:
 
 
 def database(cluster: Cluster) -> dict[str, Any]:
-    """A database of the cluster, as Django's settings name one."""
+    """Django's settings for a database of the cluster."""
     return {
         **connection.settings_dict,
         "NAME": "postgres",
@@ -62,7 +63,7 @@ def base_backup(cluster: Cluster, name: str) -> Path:
 
 @dataclass(frozen=True)
 class Residue:
-    """What once stood in a row, and is not there any more."""
+    """A wrapped key that is or was in a row."""
 
     key_id: UUID
     case: UUID
@@ -71,22 +72,20 @@ class Residue:
     wrapped: bytes
 
 
-def tables(store_of: Cluster) -> None:
-    """The tables of the key store, as the migration makes them."""
-    import psycopg
-
+def create_tables(cluster: Cluster) -> None:
+    """Create the tables of the key store, as the migration does."""
     with connection.schema_editor(collect_sql=True) as editor:
         for model in (KeyHouse, CaseKey, WrappedKey):
             editor.create_model(model)
         statements = [*editor.collected_sql, *map(str, editor.deferred_sql)]
     editor.deferred_sql.clear()
-    with psycopg.connect(store_of.address()) as db:
+    with psycopg.connect(cluster.address()) as db:
         for statement in statements:
             db.execute(statement)
 
 
-def standing(store: DatabaseKeyStore) -> set[Residue]:
-    """Every wrapped key as it stands in its row now."""
+def wrapped_keys(store: DatabaseKeyStore) -> set[Residue]:
+    """All wrapped keys that are in rows now."""
     with store._transaction() as db:
         rows = db.execute(
             "SELECT k.id, c.id, c.name, k.nonce, k.wrapped FROM patients_wrappedkey k"
@@ -96,13 +95,13 @@ def standing(store: DatabaseKeyStore) -> set[Residue]:
 
 
 def found_in(place: Path, residues: set[Residue]) -> set[Residue]:
-    """Those whose bytes lie in any file under `place`."""
+    """The residues whose bytes are in some file under `place`."""
     contents = [path.read_bytes() for path in place.rglob("*") if path.is_file()]
     return {residue for residue in residues if any(residue.wrapped in content for content in contents)}
 
 
 def opened_with(token: Token, store: DatabaseKeyStore, residues: set[Residue]) -> set[UUID]:
-    """The data keys that open with any key the token holds, bound as they were."""
+    """The ids of residues that can be opened with some key of the token."""
     keys = [token.key(owner, name) for owner in token.owners("lacuna ") for name in token.names(owner)]
     found = set()
     for residue in residues:
@@ -116,8 +115,8 @@ def opened_with(token: Token, store: DatabaseKeyStore, residues: set[Residue]) -
     return found
 
 
-def test_residues_are_found_everywhere_and_open_with_nothing(cluster: Cluster, token: Token) -> None:
-    tables(cluster)
+def test_residues_are_found_everywhere_and_cannot_be_opened(cluster: Cluster, token: Token) -> None:
+    create_tables(cluster)
     store = DatabaseKeyStore(database(cluster), token)
     try:
         case, beside = uuid4(), uuid4()
@@ -127,12 +126,12 @@ def test_residues_are_found_everywhere_and_open_with_nothing(cluster: Cluster, t
             store.create(key_id, case)
         untouched = uuid4()
         store.create(untouched, beside)
-        before = standing(store)
+        before = wrapped_keys(store)
         earlier = base_backup(cluster, "earlier")
 
         for key_id in doomed:
             store.destroy(key_id)
-        # The control: without the roll, what the disks keep of the destroyed opens.
+        # Positive control: before the roll, the residues of destroyed keys can be opened.
         assert doomed <= opened_with(token, store, before)
 
         store.roll_case(case)
@@ -143,24 +142,24 @@ def test_residues_are_found_everywhere_and_open_with_nothing(cluster: Cluster, t
         later = base_backup(cluster, "later")
 
         of_case = {residue for residue in before if residue.case == case}
-        after = standing(store)
+        after = wrapped_keys(store)
         assert {residue.key_id for residue in of_case - after} == doomed | survivors
-        # All of them are still there: in the log, in an earlier backup, and some in the tables' own files.
+        # All residues still exist: in the log, in an earlier backup, and some in the tables' files.
         assert found_in(cluster.data / "pg_wal", of_case) == of_case
         assert found_in(earlier, of_case) == of_case
         assert found_in(cluster.data / "base", of_case)
         assert found_in(later / "base", of_case)
-        # And none opens: not the destroyed, nor what the survivors were wrapped in before.
+        # None can be opened: neither the destroyed keys, nor the former wrapping of the others.
         assert opened_with(token, store, of_case - after) == set()
         assert opened_with(token, store, after) == survivors | {untouched}
     finally:
         store.close()
 
 
-def test_with_one_destruction_disabled_exactly_that_case_opens(
+def test_if_one_destruction_is_disabled_only_that_key_can_be_opened(
     cluster: Cluster, token: Token, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tables(cluster)
+    create_tables(cluster)
     store = DatabaseKeyStore(database(cluster), token)
     try:
         cases = [uuid4() for _ in range(3)]
@@ -168,7 +167,7 @@ def test_with_one_destruction_disabled_exactly_that_case_opens(
         for case, ids in keys.items():
             for key_id in ids:
                 store.create(key_id, case)
-        before = standing(store)
+        before = wrapped_keys(store)
         doomed = {case: next(iter(ids)) for case, ids in keys.items()}
         for case, key_id in doomed.items():
             store.destroy(key_id)
@@ -179,7 +178,7 @@ def test_with_one_destruction_disabled_exactly_that_case_opens(
         gone = {residue for residue in before if residue.key_id in doomed.values()}
         assert found_in(cluster.data / "pg_wal", gone) == gone
         assert opened_with(token, store, gone) == {doomed[cases[1]]}
-        DatabaseKeyStore(database(cluster), token).close()  # whoever opens the store next ends what was left
+        DatabaseKeyStore(database(cluster), token).close()  # opening the store completes the destruction
         assert opened_with(token, store, gone) == set()
     finally:
         store.close()

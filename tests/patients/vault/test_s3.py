@@ -1,4 +1,4 @@
-"""The vault in a bucket: the same contract as on a disk, and nothing that was deleted is kept there."""
+"""The vault in an S3 bucket: it behaves as on a disk, and keeps nothing that was deleted."""
 
 import io
 import os
@@ -25,7 +25,7 @@ def name() -> str:
 
 
 @pytest.mark.usefixtures("bucket")
-def test_what_is_saved_comes_back_and_is_never_overwritten() -> None:
+def test_saved_files_can_be_read_and_are_never_overwritten() -> None:
     one = storage().save(name(), ContentFile(b"first"))
     assert storage().save("", io.BytesIO(b"second")) != one
     with pytest.raises(FileExistsError):
@@ -36,8 +36,13 @@ def test_what_is_saved_comes_back_and_is_never_overwritten() -> None:
     assert len(storage().listdir("")[1]) == 2
 
 
+def rest_of(file: File) -> bytes:
+    """Read a file to its end in steps of 600,000 bytes."""
+    return b"".join(iter(lambda: file.read(600_000), b""))
+
+
 @pytest.mark.usefixtures("bucket")
-def test_a_file_of_several_windows_is_read_wherever_one_looks(tmp_path: Path) -> None:
+def test_a_file_of_several_windows_can_be_read_at_any_position(tmp_path: Path) -> None:
     data = os.urandom(5 * WINDOW + 1234)
     (tmp_path / "staged").write_bytes(data)
     with (tmp_path / "staged").open("rb") as staged:
@@ -46,7 +51,7 @@ def test_a_file_of_several_windows_is_read_wherever_one_looks(tmp_path: Path) ->
         assert file.seek(0, os.SEEK_END) == len(data)
         for start in (0, 5 * WINDOW + 1000, WINDOW - 7, 3 * WINDOW, len(data), 10):
             file.seek(start)
-            piece = b"".join(iter(lambda: file.read(600_000), b"")) if start > WINDOW else file.read(100)
+            piece = rest_of(file) if start > WINDOW else file.read(100)
             assert data[start:].startswith(piece)
             assert piece or start == len(data)
         file.seek(0)
@@ -54,14 +59,14 @@ def test_a_file_of_several_windows_is_read_wherever_one_looks(tmp_path: Path) ->
 
 
 @pytest.mark.usefixtures("bucket")
-def test_only_the_whole_vault_is_listed() -> None:
+def test_only_the_root_can_be_listed() -> None:
     with pytest.raises(SuspiciousFileOperation):
         storage().listdir("aa")
 
 
 @pytest.mark.parametrize("bad", ["", "../x", "x" * 32, "A" * 32])
 @pytest.mark.usefixtures("bucket")
-def test_other_names_are_refused(bad: str) -> None:
+def test_invalid_names_are_refused(bad: str) -> None:
     for act in (storage().open, storage().exists, storage().size, storage().delete):
         with pytest.raises(SuspiciousFileOperation):
             act(bad)
@@ -70,7 +75,7 @@ def test_other_names_are_refused(bad: str) -> None:
 
 
 @pytest.mark.usefixtures("bucket")
-def test_what_is_not_there_is_told_apart_from_what_cannot_be_asked(
+def test_missing_files_and_an_unreachable_bucket_are_different_errors(
     s3_server: S3Server, settings: Settings, nowhere: str
 ) -> None:
     one = name()
@@ -93,19 +98,19 @@ def test_what_is_not_there_is_told_apart_from_what_cannot_be_asked(
             act(one)
 
 
-def test_deleting_takes_older_versions_and_parts_that_came_to_no_end(bucket: Bucket) -> None:
-    bucket.keep_versions()
+def test_deleting_removes_older_versions_and_unfinished_multipart_uploads(bucket: Bucket) -> None:
+    bucket.enable_versioning()
     one, other = storage().save(name(), ContentFile(b"one")), storage().save(name(), ContentFile(b"other"))
     bucket.client.put_object(Bucket=bucket.name, Key=one, Body=b"one again")
     bucket.client.delete_object(Bucket=bucket.name, Key=one)
-    bucket.begin_in_parts(parts := name())
+    bucket.begin_multipart_upload(parts := name())
     bucket.client.put_object(Bucket=bucket.name, Key="a stranger's", Body=b"is not ours to see")
     assert storage().listdir("")[1] == [other], "a listing of objects would not have shown it"
     assert storage().traces() == {one, other, parts}
     storage().delete(one)
     storage().delete(parts)
     assert storage().traces() == {other}
-    assert bucket.versions() == 2  # the other's, and the stranger's
+    assert bucket.versions() == 2  # the one of `other`, and the stranger's
     storage().delete(other)
     storage().delete(other)
     assert bucket.versions() == 1
@@ -127,7 +132,7 @@ def refuse_listings(status: int, code: str) -> None:
     ("status", "code"), [(501, "NotImplemented"), (501, ""), (405, "MethodNotAllowed"), (405, "")]
 )
 @pytest.mark.usefixtures("bucket")
-def test_a_service_without_versions_and_parts_has_none_of_them(status: int, code: str) -> None:
+def test_a_service_without_versions_or_multipart_uploads_can_be_used(status: int, code: str) -> None:
     one, other = storage().save(name(), ContentFile(b"one")), storage().save(name(), ContentFile(b"other"))
     refuse_listings(status, code)
     assert storage().traces() == {one, other}
@@ -136,7 +141,7 @@ def test_a_service_without_versions_and_parts_has_none_of_them(status: int, code
 
 
 @pytest.mark.usefixtures("bucket")
-def test_a_service_that_does_not_say_which_versions_there_are_is_not_taken_to_have_none() -> None:
+def test_a_service_that_refuses_to_list_versions_is_an_error() -> None:
     one = storage().save(name(), ContentFile(b"one"))
     refuse_listings(403, "AccessDenied")
     with pytest.raises(ServiceUnavailable, match="AccessDenied"):
@@ -146,15 +151,15 @@ def test_a_service_that_does_not_say_which_versions_there_are_is_not_taken_to_ha
     assert storage().exists(one)
 
 
-def test_a_large_file_goes_in_one_piece(bucket: Bucket) -> None:
+def test_a_large_file_is_uploaded_in_one_piece(bucket: Bucket) -> None:
     one = storage().save(name(), ContentFile(bytes(20 * WINDOW)))
     found = bucket.client.head_object(Bucket=bucket.name, Key=one)
     assert "-" not in found["ETag"], "an object that came in parts says so"
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_object_is_put_read_and_destroyed(bucket: Bucket) -> None:
-    bucket.keep_versions()
+def test_a_stored_object_is_written_read_and_destroyed(bucket: Bucket) -> None:
+    bucket.enable_versioning()
     case, data = make_case(), os.urandom(3 * WINDOW)
     row = put(data, case_id=case.pk, role=StoredObject.Role.ORIGINAL)
     assert read(row) == data
@@ -168,7 +173,7 @@ def test_an_object_is_put_read_and_destroyed(bucket: Bucket) -> None:
     assert row.pk not in set(key_store().ids())
 
 
-def test_a_bucket_that_keeps_what_is_deleted_is_objected_to(bucket: Bucket, settings: Settings) -> None:
+def test_a_bucket_with_an_object_lock_is_refused(bucket: Bucket, settings: Settings) -> None:
     assert storage().objection() == ""
     settings.LACUNA_UPLOAD_MAX_BYTES = MAX_PUT_BYTES
     assert "LACUNA_UPLOAD_MAX_BYTES" in storage().objection()

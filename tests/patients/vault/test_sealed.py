@@ -1,10 +1,11 @@
-"""Words under a key: sealing, and the model that carries it."""
+"""Sealed fields: seal and unseal, and the abstract model SealedModel."""
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from unicodedata import normalize
 
 import pytest
 from django.db import models
@@ -21,21 +22,22 @@ KEY = bytes(range(32))
 
 
 @given(data=st.binary(max_size=600), aad=st.binary(max_size=40))
-def test_what_is_sealed_comes_back(data: bytes, aad: bytes) -> None:
+def test_unseal_returns_what_was_sealed(data: bytes, aad: bytes) -> None:
     assert unseal(KEY, aad, seal(KEY, aad, data)) == data
 
 
-def test_sizes_say_little() -> None:
+def test_sizes_are_padded() -> None:
     sizes = [len(seal(KEY, b"", bytes(size))) for size in range(400)]
+    # Version 1, nonce 12 and tag 16 make 29 bytes. The padded rest is a length of four bytes and the data.
     assert sorted(set(sizes)) == [29 + 128 * step for step in (1, 2, 3, 4)]
-    assert sizes.count(29 + 128) == 125  # 0 to 124 bytes beside the length's four
+    assert sizes.count(29 + 128) == 125  # data of 0 to 124 bytes
 
 
-def test_sealing_twice_gives_nothing_to_compare() -> None:
+def test_sealing_twice_gives_different_bytes() -> None:
     assert seal(KEY, b"", b"same") != seal(KEY, b"", b"same")
 
 
-def test_any_changed_byte_another_key_or_place_fails() -> None:
+def test_changed_bytes_another_key_or_other_associated_data_fail() -> None:
     sealed = seal(KEY, b"memory:1", b"the last train")
     for place in range(len(sealed)):
         changed = bytearray(sealed)
@@ -59,7 +61,7 @@ class Words:
 
 @pytest.fixture
 def Letter() -> Iterator[Any]:
-    """A model with a key of its own, and `Reply`, whose words lie under its letter's key."""
+    """A model with its own key, and the model Letter.Reply, which uses the key of its letter."""
     with isolate_apps("patients"):
 
         class Letter(SealedModel):
@@ -85,7 +87,7 @@ def Letter() -> Iterator[Any]:
         yield Letter
 
 
-def written(model: Any, words: Words, **fields: object) -> Any:
+def make_row(model: Any, words: Words, **fields: object) -> Any:
     row = model(**fields)
     if row.seal_key_id == row.pk:
         key_store().create(row.pk)
@@ -93,20 +95,27 @@ def written(model: Any, words: Words, **fields: object) -> Any:
     return row
 
 
-def test_words_go_in_and_come_out(Letter: Any) -> None:
+def test_written_fields_can_be_read(Letter: Any) -> None:
     words = Words("Montauk", ["Clementine", "Joel"], (0.25, 0.75))
-    row = written(Letter, words)
+    row = make_row(Letter, words)
     assert row.read() == words
     assert b"Montauk" not in row.sealed
     assert Letter(id=row.pk, sealed=memoryview(row.sealed)).read() == words  # as PostgreSQL gives it
 
 
-def test_a_row_without_words_has_the_defaults_and_needs_no_key(Letter: Any) -> None:
+def test_b7_words_are_composed_when_they_are_sealed(Letter: Any) -> None:
+    words = Words("Bãi biển Đà Nẵng", ["Ánh", "Đỗ"])
+    typed = Words(normalize("NFD", words.title), [normalize("NFD", name) for name in words.people])
+    assert typed != words
+    assert make_row(Letter, typed).read() == words
+
+
+def test_a_row_without_sealed_fields_has_defaults_and_needs_no_key(Letter: Any) -> None:
     assert Letter().read() == Words()
 
 
-def test_words_go_with_their_key(Letter: Any) -> None:
-    row = written(Letter, Words("Montauk"))
+def test_fields_cannot_be_read_after_their_key_is_destroyed(Letter: Any) -> None:
+    row = make_row(Letter, Words("Montauk"))
     key_store().destroy(row.pk)
     with pytest.raises(KeyGone):
         row.read()
@@ -114,15 +123,15 @@ def test_words_go_with_their_key(Letter: Any) -> None:
         row.write(Words("again"))
 
 
-def test_no_key_is_made_by_writing(Letter: Any) -> None:
+def test_writing_creates_no_key(Letter: Any) -> None:
     with pytest.raises(KeyGone):
         Letter().write(Words())
     assert list(key_store().ids()) == []
 
 
-def test_words_copied_into_another_row_or_model_do_not_open(Letter: Any) -> None:
-    row = written(Letter, Words("Montauk"))
-    reply = written(Letter.Reply, Words("Yes"), letter_id=row.pk)
+def test_fields_copied_to_another_row_or_model_cannot_be_read(Letter: Any) -> None:
+    row = make_row(Letter, Words("Montauk"))
+    reply = make_row(Letter.Reply, Words("Yes"), letter_id=row.pk)
     stolen = Letter.Reply(letter_id=row.pk, sealed=reply.sealed)
     with pytest.raises(Tampered):
         stolen.read()
@@ -130,36 +139,39 @@ def test_words_copied_into_another_row_or_model_do_not_open(Letter: Any) -> None
         Letter.Reply(id=row.pk, letter_id=row.pk, sealed=row.sealed).read()
 
 
-def test_rows_may_lie_under_anothers_key_and_go_with_it(Letter: Any) -> None:
-    letter = written(Letter, Words("Montauk"))
-    reply = written(Letter.Reply, Words("Yes"), letter_id=letter.pk)
+def test_a_row_can_use_the_key_of_another_and_ends_with_it(Letter: Any) -> None:
+    letter = make_row(Letter, Words("Montauk"))
+    reply = make_row(Letter.Reply, Words("Yes"), letter_id=letter.pk)
     assert reply.read() == Words("Yes")
     key_store().destroy(letter.pk)
     with pytest.raises(KeyGone):
         reply.read()
 
 
-def test_many_rows_are_read_in_one_look_and_the_gone_are_left_out(
+def test_read_many_gets_keys_at_once_and_leaves_out_rows_without_a_key(
     Letter: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    rows = [written(Letter, Words(f"number {number}")) for number in range(3)]
+    rows = [make_row(Letter, Words(f"number {number}")) for number in range(3)]
     empty = Letter()
     key_store().destroy(rows[1].pk)
-    looks: list[int] = []
+    asked: list[int] = []
     real = type(key_store()).get_many
-    monkeypatch.setattr(
-        type(key_store()), "get_many", lambda store, ids: (looks.append(1), real(store, ids))[1]
-    )
+
+    def get_many(store: Any, ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, bytes]:
+        asked.append(1)
+        return real(store, ids)
+
+    monkeypatch.setattr(type(key_store()), "get_many", get_many)
     assert read_many([*rows, empty]) == {
         rows[0].pk: Words("number 0"),
         rows[2].pk: Words("number 2"),
         empty.pk: Words(),
     }
-    assert looks == [1]
+    assert asked == [1]
 
 
-def test_rows_of_other_ages_are_read(Letter: Any) -> None:
+def test_fields_stored_by_another_version_can_be_read(Letter: Any) -> None:
     row = Letter()
     key = key_store().create(row.pk)
     old = json.dumps({"title": "Montauk", "dropped": 7}).encode()
@@ -167,8 +179,8 @@ def test_rows_of_other_ages_are_read(Letter: Any) -> None:
     assert row.read() == Words("Montauk")
 
 
-def test_the_seal_is_random_per_write(Letter: Any) -> None:
-    row = written(Letter, Words("Montauk"))
+def test_each_write_uses_a_new_nonce(Letter: Any) -> None:
+    row = make_row(Letter, Words("Montauk"))
     first = row.sealed
     row.write(Words("Montauk"))
     assert row.sealed != first

@@ -1,4 +1,4 @@
-"""Ciphertext files on disk."""
+"""VaultStorage: ciphertext files on disk."""
 
 import os
 import stat
@@ -18,13 +18,13 @@ def name() -> str:
 
 
 class Staged(File):
-    """A file that an upload left in the staging directory."""
+    """A file in the staging directory of uploads."""
 
     def temporary_file_path(self) -> str:
         return str(self.name)
 
 
-def test_the_settings_name_it_and_it_lies_in_the_vault(tmp_path: Path) -> None:
+def test_the_storage_of_the_settings_writes_to_the_vault_directory(tmp_path: Path) -> None:
     storage, blob = storages["vault"], name()
     assert isinstance(storage, VaultStorage)
     assert storage.save(blob, ContentFile(b"cipher")) == blob
@@ -35,14 +35,14 @@ def test_the_settings_name_it_and_it_lies_in_the_vault(tmp_path: Path) -> None:
     assert (storage.exists(blob), storage.size(blob)) == (True, 6)
 
 
-def test_files_and_directories_are_for_their_owner_alone(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_files_and_directories(tmp_path: Path) -> None:
     VaultStorage().save(name(), ContentFile(b"cipher"))
     paths = list((tmp_path / "vault" / "blobs").rglob("*"))
     modes = {(path.is_dir(), stat.S_IMODE(path.stat().st_mode)) for path in paths}
     assert modes == {(True, 0o700), (False, 0o600)}
 
 
-def test_a_name_is_given_where_there_is_none(tmp_path: Path) -> None:
+def test_save_without_a_name_chooses_one(tmp_path: Path) -> None:
     storage = VaultStorage(tmp_path)
     first, second = storage.save(None, ContentFile(b"1")), storage.save(None, ContentFile(b"2"))
     assert storage.listdir("") == ([], sorted([first, second]))
@@ -51,19 +51,19 @@ def test_a_name_is_given_where_there_is_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "bad", ["clementine.jpg", "../../keys/slots", "AB" * 16, "ab" * 15, "ab" * 16 + "\n", "/x"]
 )
-def test_no_other_name_is_taken(tmp_path: Path, bad: str) -> None:
+def test_invalid_names_are_refused(tmp_path: Path, bad: str) -> None:
     storage = VaultStorage(tmp_path / "blobs")
-    for deed in (
+    for call in (
         lambda: storage.save(bad, ContentFile(b"")),
         lambda: storage.open(bad),
         lambda: storage.delete(bad),
     ):
         with pytest.raises(SuspiciousFileOperation):
-            deed()
+            call()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_nothing_is_overwritten(tmp_path: Path) -> None:
+def test_existing_files_are_not_overwritten(tmp_path: Path) -> None:
     storage, blob = VaultStorage(tmp_path / "blobs"), name()
     storage.save(blob, ContentFile(b"first"))
     staged = tmp_path / "staged"
@@ -85,7 +85,7 @@ def test_a_staged_file_is_linked_and_not_copied(tmp_path: Path) -> None:
     assert (there.st_ino, stat.S_IMODE(there.st_mode)) == (inode, 0o600)
 
 
-def test_deleting_leaves_nothing_and_may_be_repeated(tmp_path: Path) -> None:
+def test_deleting_removes_the_file_and_can_be_repeated(tmp_path: Path) -> None:
     storage, blob = VaultStorage(tmp_path), name()
     storage.save(blob, ContentFile(b"cipher"))
     storage.delete(blob)
@@ -130,7 +130,7 @@ def test_file_and_directories_are_synced_before_save_returns(
     assert synced == [(path.parent.stat().st_ino, -1)]
 
 
-def test_only_the_whole_vault_is_listed(tmp_path: Path) -> None:
+def test_only_the_root_can_be_listed(tmp_path: Path) -> None:
     storage, blob = VaultStorage(tmp_path), name()
     storage.save(blob, ContentFile(b"cipher"))
     assert storage.listdir("") == ([], [blob])
@@ -138,6 +138,6 @@ def test_only_the_whole_vault_is_listed(tmp_path: Path) -> None:
         storage.listdir(blob[:2])
 
 
-def test_there_are_no_addresses(tmp_path: Path) -> None:
+def test_files_have_no_url(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="has no URL"):
         VaultStorage(tmp_path).url(name())

@@ -1,4 +1,4 @@
-"""The streaming format against Tink, in both directions, and against everything done to a ciphertext."""
+"""The streaming encryption format: compatible with Tink in both directions, and safe against tampering."""
 
 import gc
 import io
@@ -50,7 +50,7 @@ sizes = st.one_of(
 
 
 def content(size: int) -> bytes:
-    """Bytes in which every place looks different from its neighbors, without a generator's cost."""
+    """Test data of this size in which no two positions look alike; quick to make."""
     return (b"".join(number.to_bytes(4, "big") for number in range(size // 4 + 1)))[:size]
 
 
@@ -63,8 +63,8 @@ def read(ciphertext: bytes, key: bytes = KEY, aad: bytes = AAD) -> bytes:
     return Reader(io.BytesIO(ciphertext), key, aad).read()
 
 
-def oracle(key: bytes = KEY) -> streaming_aead.StreamingAead:
-    """Tink's own primitive for this key, with the parameters that the vault uses."""
+def tink_primitive(key: bytes = KEY) -> streaming_aead.StreamingAead:
+    """Tink's implementation for this key, with the parameters that the vault uses."""
     parameters = aes_gcm_hkdf_streaming_pb2.AesGcmHkdfStreamingParams(
         ciphertext_segment_size=SEGMENT, derived_key_size=32, hkdf_hash_type=common_pb2.SHA256
     )
@@ -84,8 +84,8 @@ def oracle(key: bytes = KEY) -> streaming_aead.StreamingAead:
     return handle.primitive(streaming_aead.StreamingAead)
 
 
-class Kept(io.BytesIO):
-    """Keeps its bytes when Tink closes it."""
+class KeptBuffer(io.BytesIO):
+    """A buffer whose bytes can still be read after Tink has closed it."""
 
     def close(self) -> None:
         self.kept = self.getvalue()
@@ -93,8 +93,8 @@ class Kept(io.BytesIO):
 
 
 def tink_encrypted(plaintext: bytes) -> bytes:
-    destination = Kept()
-    with oracle().new_encrypting_stream(destination, AAD) as stream:
+    destination = KeptBuffer()
+    with tink_primitive().new_encrypting_stream(destination, AAD) as stream:
         stream.write(plaintext)
     return destination.kept
 
@@ -103,7 +103,7 @@ def tink_encrypted(plaintext: bytes) -> bytes:
 @given(size=sizes)
 def test_tink_reads_what_the_vault_writes(size: int) -> None:
     plaintext = content(size)
-    with oracle().new_decrypting_stream(io.BytesIO(encrypted(plaintext)), AAD) as stream:
+    with tink_primitive().new_decrypting_stream(io.BytesIO(encrypted(plaintext)), AAD) as stream:
         assert stream.read() == plaintext
 
 
@@ -118,7 +118,7 @@ def test_the_vault_reads_what_tink_writes(size: int) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(size=sizes, pieces=st.lists(st.integers(1, 2 * SEGMENT), max_size=8))
-def test_pieces_of_any_size_make_whole_segments(size: int, pieces: list[int]) -> None:
+def test_updates_of_any_size_produce_complete_segments(size: int, pieces: list[int]) -> None:
     plaintext = content(size)
     encryptor = Encryptor(KEY, AAD)
     ciphertext, start = b"", 0
@@ -127,7 +127,8 @@ def test_pieces_of_any_size_make_whole_segments(size: int, pieces: list[int]) ->
         start = min(size, start + piece)
         ciphertext += out
         assert len(ciphertext) == encryptor.segments * SEGMENT
-        assert plaintext_of(encryptor.segments) < start or start == 0 or encryptor.segments == 0
+        if encryptor.segments and start:  # what may be the last segment is held back
+            assert plaintext_of(encryptor.segments) < start
     ciphertext += encryptor.finish()
     assert ciphertext[:HEADER] == encryptor.header
     assert len(ciphertext) == ciphertext_size(size)
@@ -136,14 +137,15 @@ def test_pieces_of_any_size_make_whole_segments(size: int, pieces: list[int]) ->
 
 @settings(max_examples=200, deadline=None)
 @given(size=st.one_of(sizes, st.integers(0, 2**44)))
-def test_sizes_agree_both_ways(size: int) -> None:
+def test_plaintext_size_and_ciphertext_size_are_inverse(size: int) -> None:
     assert plaintext_size(ciphertext_size(size)) == size
 
 
-def test_sizes_that_no_plaintext_has() -> None:
+def test_impossible_ciphertext_sizes_are_refused() -> None:
     possible = {ciphertext_size(size) for size in range(FIRST + 3 * TAG)}
     impossible = set(range(SEGMENT + 2 * TAG)) - possible
-    assert len(impossible) == 72
+    # Too short for a header and a tag, or with a last segment too short for a tag.
+    assert len(impossible) == (HEADER + TAG) + TAG
     for size in impossible:
         with pytest.raises(Tampered):
             plaintext_size(size)
@@ -151,7 +153,7 @@ def test_sizes_that_no_plaintext_has() -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(size=sizes, cut=st.integers(0, 4), rest=st.integers(0, 2 * SEGMENT))
-def test_an_upload_resumed_after_whole_segments_is_the_same_object(size: int, cut: int, rest: int) -> None:
+def test_an_encryption_can_be_resumed_after_complete_segments(size: int, cut: int, rest: int) -> None:
     plaintext = content(size)
     first = Encryptor(KEY, AAD)
     ciphertext = first.update(plaintext[: plaintext_of(cut) + rest])
@@ -160,17 +162,17 @@ def test_an_upload_resumed_after_whole_segments_is_the_same_object(size: int, cu
     second = Encryptor.resume(KEY, AAD, header, segments)
     ciphertext += second.update(plaintext[plaintext_of(segments) :]) + second.finish()
     assert read(ciphertext) == plaintext
-    with oracle().new_decrypting_stream(io.BytesIO(ciphertext), AAD) as stream:
+    with tink_primitive().new_decrypting_stream(io.BytesIO(ciphertext), AAD) as stream:
         assert stream.read() == plaintext
 
 
-def test_resume_refuses_what_is_no_header() -> None:
+def test_resume_refuses_an_invalid_header() -> None:
     for header in (b"", bytes(HEADER), bytes([HEADER]) + bytes(HEADER)):
         with pytest.raises(Tampered):
             Encryptor.resume(KEY, AAD, header, 1)
 
 
-def test_a_finished_object_takes_no_more() -> None:
+def test_a_finished_encryptor_accepts_no_more_data() -> None:
     encryptor = Encryptor(KEY, AAD)
     encryptor.finish()
     with pytest.raises(ValueError, match="finished"):
@@ -180,7 +182,7 @@ def test_a_finished_object_takes_no_more() -> None:
 
 
 @pytest.mark.parametrize("size", [0, 5, FIRST, FIRST + 1, FIRST + NEXT, FIRST + 2 * NEXT + 9])
-def test_truncation_fails_at_every_boundary_and_around_it(size: int) -> None:
+def test_truncation_is_detected_at_and_around_every_boundary(size: int) -> None:
     ciphertext = encrypted(content(size))
     assert read(ciphertext) == content(size)
     boundaries = {0, 1, HEADER, HEADER + TAG, *range(0, len(ciphertext), SEGMENT), len(ciphertext)}
@@ -190,7 +192,7 @@ def test_truncation_fails_at_every_boundary_and_around_it(size: int) -> None:
             Reader(io.BytesIO(ciphertext[:cut]), KEY, AAD)
 
 
-def test_a_reader_that_does_not_open_closes_its_file_when_it_goes() -> None:
+def test_a_reader_that_fails_to_open_closes_its_file() -> None:
     raw = io.BytesIO(b"too short")
     with pytest.raises(Tampered):
         Reader(raw, KEY, AAD)
@@ -198,7 +200,7 @@ def test_a_reader_that_does_not_open_closes_its_file_when_it_goes() -> None:
     assert raw.closed
 
 
-def test_extension_is_seen_before_a_byte_is_served() -> None:
+def test_appended_bytes_are_detected_when_opening() -> None:
     ciphertext = encrypted(content(FIRST + NEXT))
     for tail in (b"\0", bytes(TAG), bytes(TAG + 1), ciphertext[-SEGMENT:], bytes(SEGMENT)):
         with pytest.raises(Tampered):
@@ -221,7 +223,7 @@ def test_moved_repeated_and_foreign_segments_fail() -> None:
             read(b"".join(order))
 
 
-def test_every_flipped_bit_of_a_small_object_fails() -> None:
+def test_a_flipped_bit_in_any_byte_of_a_small_object_fails() -> None:
     ciphertext = encrypted(b"I wish you had stayed")
     for place in range(len(ciphertext)):
         changed = bytearray(ciphertext)
@@ -244,7 +246,7 @@ def test_two_encryptions_share_no_header() -> None:
     assert encrypted(b"same")[:HEADER] != encrypted(b"same")[:HEADER]
 
 
-class Watched(io.BytesIO):
+class SegmentRecorder(io.BytesIO):
     """Remembers which segments were read."""
 
     def __init__(self, data: bytes) -> None:
@@ -258,10 +260,10 @@ class Watched(io.BytesIO):
         return data
 
 
-def test_a_range_touches_only_the_segments_it_needs() -> None:
-    raw = Watched(encrypted(content(FIRST + 9 * NEXT)))
+def test_a_range_reads_only_the_segments_it_needs() -> None:
+    raw = SegmentRecorder(encrypted(content(FIRST + 9 * NEXT)))
     reader = Reader(raw, KEY, AAD)
-    assert raw.touched == {0, 9}  # the header's and the last
+    assert raw.touched == {0, 9}  # the segment with the header, and the last one
     raw.touched.clear()
     start = plaintext_of(4) + 100
     reader.seek(start)
@@ -271,7 +273,7 @@ def test_a_range_touches_only_the_segments_it_needs() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(size=sizes, data=st.data())
-def test_it_seeks_and_reads_like_a_file_in_clear(size: int, data: st.DataObject) -> None:
+def test_a_reader_seeks_and_reads_like_a_plain_file(size: int, data: st.DataObject) -> None:
     plaintext = content(size)
     reader, clear = Reader(io.BytesIO(encrypted(plaintext)), KEY, AAD), io.BytesIO(plaintext)
     assert reader.size == size
@@ -287,7 +289,7 @@ def test_it_seeks_and_reads_like_a_file_in_clear(size: int, data: st.DataObject)
         reader.seek(-1)
 
 
-def test_closing_wipes_the_buffer_and_closes_the_file_below() -> None:
+def test_closing_overwrites_the_buffer_and_closes_the_file() -> None:
     raw = io.BytesIO(encrypted(b"Montauk"))
     reader = Reader(raw, KEY, AAD)
     buffer = reader._plain
@@ -299,7 +301,7 @@ def test_closing_wipes_the_buffer_and_closes_the_file_below() -> None:
         reader.read(1)
 
 
-def test_an_object_cut_while_open_is_noticed() -> None:
+def test_truncation_of_an_open_file_is_detected() -> None:
     raw = io.BytesIO(encrypted(content(FIRST + 3 * NEXT)))
     reader = Reader(raw, KEY, AAD)
     raw.truncate(SEGMENT + 5)

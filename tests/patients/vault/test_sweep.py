@@ -1,4 +1,4 @@
-"""The sweep ends what nobody owns, and leaves alone what may only be young."""
+"""The sweep destroys keys and objects without an owner, except those that may be too young to have one."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -28,33 +28,33 @@ def live_keys() -> set[object]:
     return set(key_store().ids())
 
 
-def test_a_key_without_a_row_is_left_alone_until_two_rounds_far_apart_have_seen_it() -> None:
+def test_a_key_without_a_row_is_destroyed_only_after_the_grace_period() -> None:
     key, now = uuid4(), timezone.now()
     key_store().create(key)
     storage().save(key.hex, ContentFile(b"ciphertext"))
-    rounds = Sweeper()
-    assert rounds.sweep(set(), now) == 0
-    assert rounds.sweep(set(), now + GRACE_PERIOD - SECOND) == 0
+    sweeper = Sweeper()
+    assert sweeper.sweep(set(), now) == 0
+    assert sweeper.sweep(set(), now + GRACE_PERIOD - SECOND) == 0
     assert key in live_keys()
     assert storage().exists(key.hex)
-    assert rounds.sweep(set(), now + GRACE_PERIOD) == 1
+    assert sweeper.sweep(set(), now + GRACE_PERIOD) == 1
     assert key not in live_keys()
     assert not storage().exists(key.hex)
-    assert rounds.sweep(set(), now + GRACE_PERIOD) == 0
+    assert sweeper.sweep(set(), now + GRACE_PERIOD) == 0
 
 
-def test_a_key_whose_row_appears_is_seen_anew_when_it_is_without_one_again() -> None:
+def test_the_grace_period_begins_again_if_a_row_appeared_meanwhile() -> None:
     key, now = uuid4(), timezone.now()
     key_store().create(key)
-    rounds = Sweeper()
-    rounds.sweep(set(), now)
-    rounds.sweep({key}, now + GRACE_PERIOD)
-    assert rounds.sweep(set(), now + 2 * GRACE_PERIOD) == 0
+    sweeper = Sweeper()
+    sweeper.sweep(set(), now)
+    sweeper.sweep({key}, now + GRACE_PERIOD)
+    assert sweeper.sweep(set(), now + 2 * GRACE_PERIOD) == 0
     assert key in live_keys()
-    assert rounds.sweep(set(), now + 3 * GRACE_PERIOD) == 1
+    assert sweeper.sweep(set(), now + 3 * GRACE_PERIOD) == 1
 
 
-def test_a_process_that_began_later_counts_from_its_own_first_round() -> None:
+def test_each_process_counts_the_grace_period_from_its_first_sweep() -> None:
     key, now = uuid4(), timezone.now()
     key_store().create(key)
     Sweeper().sweep(set(), now)
@@ -63,19 +63,19 @@ def test_a_process_that_began_later_counts_from_its_own_first_round() -> None:
 
 
 @pytest.mark.parametrize("owner", ["a row", "another table", "a decision to be made"])
-def test_a_key_with_an_owner_stays_however_long(owner: str) -> None:
+def test_a_key_with_an_owner_is_never_destroyed(owner: str) -> None:
     key = make_object(StoredObject.State.LIVE).pk if owner == "a row" else uuid4()
     extra = {key} if owner == "another table" else set()
     if owner != "a row":
         key_store().create(key)
     if owner == "a decision to be made":
         HeldKey.objects.create(pk=key)
-    rounds, now = Sweeper(), timezone.now()
-    assert [rounds.sweep(extra, now + turn * GRACE_PERIOD) for turn in range(3)] == [0, 0, 0]
+    sweeper, now = Sweeper(), timezone.now()
+    assert [sweeper.sweep(extra, now + turn * GRACE_PERIOD) for turn in range(3)] == [0, 0, 0]
     assert key in live_keys()
 
 
-def test_a_pending_object_is_ended_when_its_maker_must_be_dead() -> None:
+def test_an_old_pending_object_is_destroyed() -> None:
     row = make_object()
     assert Sweeper().sweep(set(), row.made_at + ORPHAN_AGE) == 0
     assert read(row) == b"a letter"
@@ -85,7 +85,7 @@ def test_a_pending_object_is_ended_when_its_maker_must_be_dead() -> None:
     assert row.pk not in live_keys()
 
 
-def test_what_is_doomed_is_ended_at_once_and_what_is_live_is_not() -> None:
+def test_marked_objects_are_destroyed_at_once_and_live_ones_are_not() -> None:
     doomed, live = make_object(), make_object(StoredObject.State.LIVE)
     mark_for_destruction(StoredObject.objects.filter(pk=doomed.pk), "test")
     assert Sweeper().sweep(set()) == 1

@@ -1,4 +1,4 @@
-"""Keys inside a token: they work, they do not come out, and they end."""
+"""Keys in a PKCS#11 token: they encrypt, cannot be exported, and can be destroyed."""
 
 import os
 from pathlib import Path
@@ -18,27 +18,27 @@ __all__ = ["token"]
 DEK, NONCE = bytes(range(32)), bytes(12)
 
 
-def opened(key: object, wrapped: bytes, aad: bytes = b"here") -> bytes:
+def decrypt(key: object, wrapped: bytes, aad: bytes = b"here") -> bytes:
     buffer = bytearray(32)
     key.decrypt_into(NONCE, wrapped, aad, buffer)
     return bytes(buffer)
 
 
-def test_what_a_key_wrapped_it_opens_at_its_place_alone(token: Token) -> None:
+def test_a_key_decrypts_only_with_the_same_associated_data(token: Token) -> None:
     key = token.make("owner", b"one")
     wrapped = key.encrypt(NONCE, DEK, b"here")
     assert len(wrapped) == 48
-    assert opened(key, wrapped) == DEK
-    assert opened(token.key("owner", b"one"), wrapped) == DEK
+    assert decrypt(key, wrapped) == DEK
+    assert decrypt(token.key("owner", b"one"), wrapped) == DEK
     for tampered, aad in [(wrapped, b"there"), (bytes(48), b"here"), (wrapped[:20], b"here")]:
         with pytest.raises(InvalidTag):
-            opened(key, tampered, aad)
+            decrypt(key, tampered, aad)
     with pytest.raises(InvalidTag):
-        opened(token.make("owner", b"two"), wrapped)
-    assert opened(key, wrapped) == DEK  # a refusal leaves the session as it was
+        decrypt(token.make("owner", b"two"), wrapped)
+    assert decrypt(key, wrapped) == DEK  # an error does not break the session
 
 
-def test_a_key_cannot_be_read_or_wrapped_out(token: Token) -> None:
+def test_a_key_cannot_be_read_or_exported(token: Token) -> None:
     token.make("owner", b"one")
     (found,) = token._find("owner", b"one")
     with pytest.raises(AttributeSensitive):
@@ -48,7 +48,7 @@ def test_a_key_cannot_be_read_or_wrapped_out(token: Token) -> None:
     assert found[Attribute.WRAP] is False
 
 
-def test_a_key_that_could_leave_the_token_is_refused(token: Token) -> None:
+def test_an_exportable_key_is_refused(token: Token) -> None:
     token._session().generate_key(
         KeyType.AES,
         256,
@@ -61,7 +61,7 @@ def test_a_key_that_could_leave_the_token_is_refused(token: Token) -> None:
         token.key("owner", b"loose")
 
 
-def test_a_token_that_makes_keys_which_could_leave_keeps_none(
+def test_exportable_keys_that_a_token_creates_are_destroyed(
     token: Token, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loose = {**token_module.KEY_TEMPLATE, Attribute.EXTRACTABLE: True}
@@ -72,7 +72,7 @@ def test_a_token_that_makes_keys_which_could_leave_keeps_none(
     assert token.names("owner") == set()
 
 
-def test_a_key_that_stays_though_it_was_destroyed_is_an_error(
+def test_a_key_that_still_exists_after_destroy_is_an_error(
     token: Token, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token.make("owner", b"one")
@@ -91,7 +91,7 @@ def test_a_key_that_stays_though_it_was_destroyed_is_an_error(
     assert token.names("owner") == set()
 
 
-def test_two_keys_of_one_name_are_not_chosen_from(token: Token) -> None:
+def test_two_keys_with_one_name_are_an_error(token: Token) -> None:
     token.make("owner", b"one")
     token.make("owner", b"one")
     with pytest.raises(KeyStoreDamaged):
@@ -100,23 +100,23 @@ def test_two_keys_of_one_name_are_not_chosen_from(token: Token) -> None:
     assert token.names("owner") == set()
 
 
-def test_a_destroyed_key_is_gone_also_for_whoever_held_it(token: Token) -> None:
+def test_a_destroyed_key_cannot_be_used_through_an_old_handle(token: Token) -> None:
     key = token.make("owner", b"one")
     wrapped = key.encrypt(NONCE, DEK, b"here")
     pid = os.fork()
     if pid == 0:
-        same = opened(token.key("owner", b"one"), wrapped) == DEK
+        same = decrypt(token.key("owner", b"one"), wrapped) == DEK
         token.destroy("owner", b"one")
         os._exit(0 if same and token.names("owner") == set() else 1)
     assert os.waitpid(pid, 0)[1] == 0
     with pytest.raises(NotInToken):
-        opened(key, wrapped)
+        decrypt(key, wrapped)
     with pytest.raises(NotInToken):
         token.key("owner", b"one")
     token.destroy("owner", b"one")
 
 
-def test_owners_keep_their_keys_apart(token: Token) -> None:
+def test_keys_of_different_owners_are_separate(token: Token) -> None:
     token.make("house a", b"one")
     token.make("house a", b"two")
     token.make("house b", b"one")
@@ -127,7 +127,7 @@ def test_owners_keep_their_keys_apart(token: Token) -> None:
     assert token.names("house b") == {b"one"}
 
 
-def test_a_token_that_is_not_there_is_said_and_not_taken_for_erasure(token: Token, tmp_path: Path) -> None:
+def test_an_unreachable_token_is_an_error_and_not_erasure(token: Token, tmp_path: Path) -> None:
     with pytest.raises(TokenUnreachable, match="PinIncorrect"):
         Token(MODULE, "lacuna", "wrong").names("owner")
     with pytest.raises(TokenUnreachable, match="NoSuchToken"):
@@ -137,13 +137,13 @@ def test_a_token_that_is_not_there_is_said_and_not_taken_for_erasure(token: Toke
     assert token.names("owner") == set()
 
 
-def test_a_session_that_cannot_be_opened_ends_no_other_of_this_process(token: Token) -> None:
+def test_a_failed_login_does_not_end_other_sessions_of_the_process(token: Token) -> None:
     key = token.make("owner", b"one")
     wrapped = key.encrypt(NONCE, DEK, b"here")
     with pytest.raises(TokenUnreachable, match="NoSuchToken"):
         Token(MODULE, "another", PIN).names("owner")
-    assert opened(key, wrapped) == DEK
+    assert decrypt(key, wrapped) == DEK
 
 
-def test_it_says_who_made_it(token: Token) -> None:
+def test_maker_names_the_manufacturer(token: Token) -> None:
     assert "SoftHSM" in token.maker()

@@ -1,4 +1,4 @@
-"""Keys that a restored database does not know are kept until a person has decided."""
+"""Held keys: keys unknown to a restored database are kept until a person decides to destroy them."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -20,26 +20,27 @@ from tests.factories import make_case
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def held_now(extra: set[object] | None = None) -> int:
+def hold_unknown_keys(extra: set[object] | None = None) -> int:
     with transaction.atomic():
         return hold_keys(extra or set())  # type: ignore[arg-type]
 
 
 def sweep() -> None:
-    rounds, now = Sweeper(), timezone.now()
-    for _round in range(3):
-        rounds.sweep(set(), now)
+    """Sweep three times, each time after the grace period."""
+    sweeper, now = Sweeper(), timezone.now()
+    for _turn in range(3):
+        sweeper.sweep(set(), now)
         now += 2 * GRACE_PERIOD
 
 
-def test_held_keys_outlive_every_sweep_and_others_do_not() -> None:
+def test_held_keys_survive_the_sweep_and_other_unknown_keys_do_not() -> None:
     row = put(b"known", case_id=make_case().pk, role=StoredObject.Role.ORIGINAL)
     StoredObject.objects.filter(pk=row.pk).update(state=StoredObject.State.LIVE)
     unknown, requested, later = uuid4(), uuid4(), uuid4()
     key_store().create(unknown)
     key_store().create(requested)
-    assert held_now({requested}) == 1
-    assert held_now({requested}) == 0
+    assert hold_unknown_keys({requested}) == 1
+    assert hold_unknown_keys({requested}) == 0
     assert list(HeldKey.objects.values_list("pk", flat=True)) == [unknown]
     key_store().create(later)
     sweep()
@@ -48,12 +49,12 @@ def test_held_keys_outlive_every_sweep_and_others_do_not() -> None:
     assert later not in set(key_store().ids())
 
 
-def test_the_decision_destroys_keys_and_files_and_is_logged() -> None:
+def test_destroying_held_keys_deletes_files_and_is_recorded() -> None:
     unknown = [uuid4(), uuid4()]
     for key in unknown:
         key_store().create(key)
         storage().save(key.hex, ContentFile(b"ciphertext"))
-    held_now()
+    hold_unknown_keys()
     with pytest.raises(NotAsShown, match="2 keys are held now, and not 1"):
         destroy_held_keys(1, by="system:operator")
     assert HeldKey.objects.count() == 2
@@ -64,14 +65,14 @@ def test_the_decision_destroys_keys_and_files_and_is_logged() -> None:
     assert (entry.actor, entry.details) == ("system:operator", {"keys": 2})
 
 
-def test_a_key_that_has_its_row_after_all_is_not_destroyed() -> None:
+def test_a_held_key_whose_row_exists_is_released_and_not_destroyed() -> None:
     row = put(b"words", case_id=make_case().pk, role=StoredObject.Role.ORIGINAL)
     HeldKey.objects.create(pk=row.pk)
     stray = uuid4()
     key_store().create(stray)
     HeldKey.objects.create(pk=stray)
     before = HeldKey.objects.get(pk=stray).since
-    assert held_now() == 0
+    assert hold_unknown_keys() == 0
     assert list(HeldKey.objects.values_list("pk", "since")) == [(stray, before)]
     HeldKey.objects.create(pk=row.pk)
     assert destroy_held_keys(2, by="system:operator") == 1
@@ -79,10 +80,10 @@ def test_a_key_that_has_its_row_after_all_is_not_destroyed() -> None:
     assert stray not in set(key_store().ids())
 
 
-def test_what_a_crash_leaves_of_the_decision_is_swept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_held_keys_left_over_by_a_crash_are_swept(monkeypatch: pytest.MonkeyPatch) -> None:
     stray = uuid4()
     key_store().create(stray)
-    held_now()
+    hold_unknown_keys()
     with monkeypatch.context() as patched:
         patched.setattr("patients.vault.unknown_keys.storage", lambda: 1 / 0)
         patched.setattr(type(key_store()), "destroy", lambda *_: 1 / 0)
@@ -93,7 +94,7 @@ def test_what_a_crash_leaves_of_the_decision_is_swept(monkeypatch: pytest.Monkey
     assert set(key_store().ids()) == set()
 
 
-def test_the_command_shows_and_destroys(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_shows_and_destroys_held_keys(capsys: pytest.CaptureFixture[str]) -> None:
     key_store().create(uuid4())
     HeldKey.objects.create(pk=next(key_store().ids()), since=timezone.now() - timedelta(days=2))
     call_command("keys", "held")

@@ -1,4 +1,4 @@
-"""Which volumes overwrite in place, by the kernel's table of mounts."""
+"""Warnings about volumes that do not overwrite in place, found in the kernel's table of mounts."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ MOUNTS = r"""22 1 254:0 / / rw,relatime - ext4 /dev/vda rw,discard
 """
 
 
-def test_the_deepest_mount_counts_and_of_two_on_one_place_the_later() -> None:
+def test_the_deepest_and_latest_mount_counts() -> None:
     assert mount_of(Path("/srv/plain/keys"), MOUNTS) == ("xfs", "rw", "254:4")
     assert mount_of(Path("/srv/plainer"), MOUNTS)[0] == "btrfs"
     assert mount_of(Path("/merged/again/x"), MOUNTS)[0] == "overlay"
@@ -28,7 +28,7 @@ def test_the_deepest_mount_counts_and_of_two_on_one_place_the_later() -> None:
     assert mount_of(Path("/home"), "") == ("unknown", "", "")
 
 
-def test_what_does_not_overwrite_in_place_is_said(tmp_path: Path) -> None:
+def test_volumes_that_do_not_overwrite_in_place_are_warned_of(tmp_path: Path) -> None:
     (tmp_path / "mountinfo").write_text(MOUNTS)
     places = {
         "keys": Path("/var/keys"),
@@ -52,19 +52,19 @@ def test_what_does_not_overwrite_in_place_is_said(tmp_path: Path) -> None:
     )
 
 
-def test_a_machine_that_does_not_tell_is_warned_of() -> None:
+def test_a_missing_table_of_mounts_is_warned_of() -> None:
     assert volume_warnings({"keys": Path("/")}, Path("/nowhere/mountinfo")) == (
         VolumeWarning("keys", "unknown", "unknown"),
     )
 
 
-def test_a_volume_of_a_kind_not_known_here_is_warned_of() -> None:
+def test_an_unknown_file_system_is_warned_of() -> None:
     assert reason_against("newfs", "rw") == "unknown"
     assert reason_against("ext4", "rw,data=ordered") is None
 
 
-def device(devices: Path, number: str, **files: str) -> None:
-    """Lay out what /sys/dev/block says of a device."""
+def make_device(devices: Path, number: str, **files: str) -> None:
+    """Create the files of a device as /sys/dev/block has them."""
     for name, text in files.items():
         path = devices / number / name.replace("__", "/")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,30 +73,30 @@ def device(devices: Path, number: str, **files: str) -> None:
 
 def test_volumes_that_keep_old_blocks_for_snapshots_are_warned_of(tmp_path: Path) -> None:
     (tmp_path / "mountinfo").write_text(MOUNTS)
-    device(tmp_path / "block", "254:0", **{"slaves__dm-3__dm__uuid": "LVM-aBcD-real"})
-    device(tmp_path / "block", "254:4", **{"slaves__dm-7__dm__uuid": "LVM-aBcD-tpool"})
+    make_device(tmp_path / "block", "254:0", **{"slaves__dm-3__dm__uuid": "LVM-aBcD-real"})
+    make_device(tmp_path / "block", "254:4", **{"slaves__dm-7__dm__uuid": "LVM-aBcD-tpool"})
     places = {"keys": Path("/home"), "mirror 1": Path("/srv/plain")}
     assert volume_warnings(places, tmp_path / "mountinfo", tmp_path / "block") == (
         VolumeWarning("keys", "ext4", "snapshot"),
         VolumeWarning("mirror 1", "xfs", "snapshot"),
     )
-    device(tmp_path / "block", "254:0", **{"slaves__dm-3__dm__uuid": "LVM-aBcD"})
-    device(tmp_path / "block", "254:4", **{"slaves__dm-7__dm__uuid": "CRYPT-LUKS2-aBcD-keys"})
+    make_device(tmp_path / "block", "254:0", **{"slaves__dm-3__dm__uuid": "LVM-aBcD"})
+    make_device(tmp_path / "block", "254:4", **{"slaves__dm-7__dm__uuid": "CRYPT-LUKS2-aBcD-keys"})
     assert volume_warnings(places, tmp_path / "mountinfo", tmp_path / "block") == ()
 
 
-def test_an_image_in_a_file_is_as_good_as_the_volume_under_it(tmp_path: Path) -> None:
+def test_a_loop_device_is_judged_by_the_volume_of_its_file(tmp_path: Path) -> None:
     (tmp_path / "mountinfo").write_text(MOUNTS)
     for backing, warnings in [
         ("/srv/keys.img", (VolumeWarning("keys", "xfs", "copy-on-write"),)),
         ("/var/lib/keys.img", ()),
         ("/merged/keys.img", (VolumeWarning("keys", "xfs", "overlay"),)),
     ]:
-        device(tmp_path / "block", "254:4", loop__backing_file=backing)
+        make_device(tmp_path / "block", "254:4", loop__backing_file=backing)
         places = {"keys": Path("/srv/plain")}
         assert volume_warnings(places, tmp_path / "mountinfo", tmp_path / "block") == warnings
 
 
-def test_this_machines_own_table_can_be_read() -> None:
+def test_the_real_table_of_mounts_can_be_read() -> None:
     filesystem, _, _ = mount_of(Path("/proc/self"), Path("/proc/self/mountinfo").read_text())
     assert filesystem == "proc"

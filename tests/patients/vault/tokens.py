@@ -1,4 +1,4 @@
-"""A PKCS#11 token of a test's own: SoftHSM, in a directory that goes with the test."""
+"""A PKCS#11 token for one test: SoftHSM, in the test's temporary directory."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ PIN = "271828"
 
 
 def new_token(place: Path, monkeypatch: pytest.MonkeyPatch) -> Token:
-    """Lay out a token under `place` and make it the one SoftHSM has, in this process and its children."""
+    """Create a token under `place`, and make SoftHSM use it in this process and its child processes."""
     if MODULE is None or shutil.which("softhsm2-util") is None:
         pytest.skip(f"SoftHSM is not installed: {COMMAND} installs it")
     tokens = place / "tokens"
@@ -26,14 +26,14 @@ def new_token(place: Path, monkeypatch: pytest.MonkeyPatch) -> Token:
         f"directories.tokendir = {tokens}\nobjectstore.backend = file\nlog.level = ERROR\n"
     )
     monkeypatch.setenv("SOFTHSM2_CONF", str(configuration))
-    begin = ["softhsm2-util", "--init-token", "--free", "--label", "lacuna", "--pin", PIN, "--so-pin", PIN]
-    subprocess.run(begin, check=True, capture_output=True, env=os.environ)  # noqa: S603
+    command = ["softhsm2-util", "--init-token", "--free", "--label", "lacuna", "--pin", PIN, "--so-pin", PIN]
+    subprocess.run(command, check=True, capture_output=True, env=os.environ)  # noqa: S603
     end_sessions()
     return Token(MODULE, "lacuna", PIN)
 
 
 @pytest.fixture
 def token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Token]:
-    """A fresh token, whose library this process knows."""
+    """A new token that this process can use."""
     yield new_token(tmp_path / "token", monkeypatch)
     end_sessions()

@@ -1,0 +1,76 @@
+"""The forms with which a patient takes things back, or has them destroyed."""
+
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from clinic.accounts.proof import PassphraseField
+
+# Characters. NIST SP 800-63B asks for so many where a password is the only factor, as for an archive.
+MIN_SEAL_LENGTH = 15
+
+
+class SelectionForm(forms.Form):
+    """What a patient ticked: memories with all that is in them, single keepsakes, or everything.
+
+    The pages that ask for the passphrase repeat it in hidden fields. memory_ids, keepsake_ids: what is left
+    of the case, so what can be ticked.
+    """
+
+    memories = forms.TypedMultipleChoiceField(coerce=UUID, required=False)
+    keepsakes = forms.TypedMultipleChoiceField(coerce=UUID, required=False)
+    everything = forms.BooleanField(required=False)
+
+    def __init__(self, *args: Any, memory_ids: list[UUID], keepsake_ids: list[UUID], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["memories"].choices = [(str(pk), "") for pk in memory_ids]  # type: ignore[attr-defined]
+        self.fields["keepsakes"].choices = [(str(pk), "") for pk in keepsake_ids]  # type: ignore[attr-defined]
+
+
+class PassphraseForm(forms.Form):
+    """Asks for the patient's own passphrase, so that nobody else takes or destroys their things."""
+
+    passphrase = PassphraseField()
+
+
+class TakeForm(PassphraseForm):
+    """Asks also for the words that encrypt the archive, twice. `seal` is their field."""
+
+    seal = forms.CharField(
+        label=_("New words that seal the file"),
+        help_text=_("At least 15 characters; four or five words are good. We do not keep them."),
+        min_length=MIN_SEAL_LENGTH,
+        max_length=200,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+    seal_again = forms.CharField(
+        label=_("The same words again"),
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if "seal" in data and "seal_again" in data and data["seal"] != data["seal_again"]:
+            self.add_error("seal_again", _("These are not the same words."))
+        return data
+
+
+class DestroyForm(PassphraseForm):
+    """Asks also when the destruction begins. later: the label of the choice to have time to think it over."""
+
+    NOW, LATER = "now", "later"
+    when = forms.ChoiceField(
+        label=_("When"),
+        choices=[(LATER, ""), (NOW, _("Now"))],
+        initial=LATER,
+        widget=forms.RadioSelect,
+    )
+
+    def __init__(self, *args: Any, later: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["when"].choices = [(self.LATER, later), (self.NOW, _("Now"))]  # type: ignore[attr-defined]
+        self.order_fields(["when", "passphrase"])

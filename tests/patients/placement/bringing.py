@@ -1,0 +1,40 @@
+"""Keepsakes that a patient brought and has not placed yet."""
+
+import random
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from patients.cases.models import Case
+from patients.keepsakes.models import Keepsake
+from patients.placement.sheet import Thing, read_brought
+from tests.factories import jpeg, make_keepsake
+
+EVENING = datetime(2004, 2, 14, 18, 20)
+
+
+def bring(case: Case, taken: str = "", **fields: Any) -> Keepsake:
+    """A photo in no memory, without caption. taken: the time that its camera wrote into it."""
+    return make_keepsake(None, case=case, **{"caption": "", "taken": taken, **fields})
+
+
+def bring_evening(case: Case, count: int, *, starts: datetime = EVENING, minutes: int = 15) -> list[Keepsake]:
+    """Photos of one evening, one every few minutes."""
+    times = (starts + timedelta(minutes=minutes * n) for n in range(count))
+    return [bring(case, time.isoformat()) for time in times]
+
+
+def scene(seed: int) -> bytes:
+    """A photo whose fingerprint is far from that of every other seed."""
+    return jpeg((160, 120), random.Random(seed).randbytes(8 * 6 * 3))  # noqa: S311 - no secret
+
+
+def things_of(case: Case) -> list[Thing]:
+    """Everything on the patient's sheet, in its order."""
+    return read_brought(case).things
+
+
+def ticks_of(case: Case, keepsakes: Sequence[Keepsake]) -> list[str]:
+    """The values of the ticks of these keepsakes, as the sheet has them now."""
+    by_id = {thing.row.pk: thing.tick for thing in things_of(case)}
+    return [by_id[keepsake.pk] for keepsake in keepsakes]
