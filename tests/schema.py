@@ -5,8 +5,33 @@ from contextlib import contextmanager
 
 import pytest
 from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.state import StateApps
+
+
+class EachStep(MigrationLoader):
+    """The migrations without the squashed ones, which only a new installation applies."""
+
+    def load_disk(self) -> None:
+        super().load_disk()
+        migrations = self.disk_migrations
+        squashed = {
+            key: migration.replaces[-1]
+            for key, migration in migrations.items()
+            if migration.replaces and migrations.keys() >= set(migration.replaces)
+        }
+        self.disk_migrations = {key: value for key, value in migrations.items() if key not in squashed}
+        for migration in self.disk_migrations.values():
+            migration.dependencies = [squashed.get(key, key) for key in migration.dependencies]
+
+
+def executor_of_each_step(on: BaseDatabaseWrapper) -> MigrationExecutor:
+    """Return what applies and undoes the migrations of an older installation, one by one."""
+    executor = MigrationExecutor(on)
+    executor.loader = EachStep(on)
+    return executor
 
 
 class Schema:
@@ -18,7 +43,7 @@ class Schema:
     def undo_after(self, *targets: tuple[str, str]) -> StateApps:
         """Undo every migration after `targets`, (app, migration) each. Return the models of that time."""
         self._newest = False
-        executor = MigrationExecutor(connection)
+        executor = executor_of_each_step(connection)
         executor.migrate(list(targets))
         apps: StateApps = executor.loader.project_state(list(targets)).apps
         return apps

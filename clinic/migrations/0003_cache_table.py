@@ -1,21 +1,11 @@
-"""The table of the shared cache, so that throttles hold across processes without another service.
+"""The table of the shared cache, so that throttles hold across processes without another service."""
 
-It is named here, so it is made also where the cache is in Redis: the house may do without Redis later.
-"""
-
-from django.core.management import call_command
 from django.db import migrations
 
-
-def create(apps, schema_editor):
-    call_command("createcachetable", "clinic_cache", database=schema_editor.connection.alias, verbosity=0)
-
-
-def drop(apps, schema_editor):
-    schema_editor.execute("DROP TABLE IF EXISTS clinic_cache")
+from clinic.migrations._cache_table import create_cache_table, drop_cache_table
 
 
 class Migration(migrations.Migration):
     dependencies = [("clinic", "0002_audit_triggers")]
 
-    operations = [migrations.RunPython(create, drop)]
+    operations = [migrations.RunPython(create_cache_table, drop_cache_table)]

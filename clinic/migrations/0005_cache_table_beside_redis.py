@@ -1,17 +1,11 @@
-"""The cache table for houses whose migration 0003 ran with LACUNA_REDIS set, which then made none.
+"""The cache table for installations whose migration 0003 ran with LACUNA_REDIS set, which then created none."""
 
-Where the table exists, `createcachetable` leaves it as it is.
-"""
-
-from django.core.management import call_command
 from django.db import migrations
 
-
-def create(apps, schema_editor):
-    call_command("createcachetable", "clinic_cache", database=schema_editor.connection.alias, verbosity=0)
+from clinic.migrations._cache_table import create_cache_table
 
 
 class Migration(migrations.Migration):
     dependencies = [("clinic", "0004_checkpoints_leave_and_proofs_are_short")]
 
-    operations = [migrations.RunPython(create, migrations.RunPython.noop)]
+    operations = [migrations.RunPython(create_cache_table, migrations.RunPython.noop)]

@@ -10,8 +10,8 @@ from clinic.audit import triggers
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("guarded")]
 
-# Every migration that installs triggers, in order.
-INSTALLED_BY = ["0002_audit_triggers"]
+# What every migration that installs triggers calls, in order.
+INSTALLED_BY = ["_audit_triggers"]
 
 
 def test_the_migrations_install_and_remove_the_expected_triggers() -> None:
@@ -22,10 +22,10 @@ def test_the_migrations_install_and_remove_the_expected_triggers() -> None:
         assert triggers.missing(connection) == wanted
         for module in modules:
             # The schema editor is not used as a context manager: it would open a transaction.
-            module.install(None, connection.schema_editor())
+            module.install_triggers(None, connection.schema_editor())
         assert triggers.missing(connection) == []
         for module in reversed(modules):
-            module.remove(None, connection.schema_editor())
+            module.remove_triggers(None, connection.schema_editor())
         assert triggers.missing(connection) == wanted
     finally:
         triggers.install(connection)

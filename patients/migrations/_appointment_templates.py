@@ -1,0 +1,41 @@
+"""The appointment templates of a new installation, as they were when migration 0012 was released."""
+
+TEMPLATES = (
+    {
+        "kind": "visit",
+        "name": "Visit",
+        "minutes": 45,
+        "doctors": 1,
+        "technicians": 0,
+        "place": "room",
+        "buffer_before": 0,
+        "buffer_after": 15,
+        "preparation_en": "Please come ten minutes early. Bring nothing but questions.",
+        "preparation_vi": "Xin đến sớm mười phút. Bạn chỉ cần mang theo những điều muốn hỏi.",
+    },
+    {
+        "kind": "mapping",
+        "name": "Mapping visit",
+        "minutes": 90,
+        "doctors": 0,
+        "technicians": 1,
+        "place": "room",
+        "buffer_before": 0,
+        "buffer_after": 15,
+        "preparation_en": "Eat something before. We look at one thing after another, and you may stop at any time.",
+        "preparation_vi": "Xin ăn nhẹ trước khi đến. Chúng ta xem từng thứ một, và bạn có thể dừng bất cứ lúc nào.",
+    },
+    {
+        "kind": "follow-up",
+        "name": "Follow-up",
+        "minutes": 30,
+        "doctors": 1,
+        "technicians": 0,
+        "place": "room",
+        "buffer_before": 0,
+        "buffer_after": 0,
+        "preparation_en": "Tell us how you sleep, and whether anything feels as if it were missing.",
+        "preparation_vi": "Hãy cho chúng tôi biết bạn ngủ thế nào, và có điều gì như đang thiếu vắng không.",
+        "days_after_night": 21,
+    },
+)
