@@ -22,7 +22,7 @@ MOST_OWNERS = 1_000  # a word that more people have counts as common: it is chec
 # common although fewer people have it.
 WORDS_EACH = 4
 MOST_TYPED = 6  # further words of a search are ignored
-LONGEST = 254  # bytes of a stored word: an e-mail address
+MAX_WORD_BYTES = 254  # an e-mail address
 SHORTEST_PART = 3  # digits of the shortest end of a telephone number that can be searched
 COMPARED_DIGITS = 9  # the last digits of two telephone numbers that make them the same
 FEWEST_DIGITS = 7  # a shorter telephone number is not compared
@@ -93,7 +93,7 @@ def digits_of(text: str) -> str:
 
 
 def _stored(words: Iterable[tuple[str, str]]) -> set[Word]:
-    return {(str(kind), word.encode(errors="replace")[:LONGEST]) for kind, word in words if word}
+    return {(str(kind), word.encode(errors="replace")[:MAX_WORD_BYTES]) for kind, word in words if word}
 
 
 def write_words(
@@ -120,7 +120,9 @@ def typed_words(text: str) -> list[bytes]:
         digits = digits_of(text)
         return [digits.encode()] if digits else []
     words = [_typed_word(word) for word in text.split()]
-    return [word.encode(errors="replace")[:LONGEST] for word in dict.fromkeys(words) if word][:MOST_TYPED]
+    return [word.encode(errors="replace")[:MAX_WORD_BYTES] for word in dict.fromkeys(words) if word][
+        :MOST_TYPED
+    ]
 
 
 def _typed_word(word: str) -> str:

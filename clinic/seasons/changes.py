@@ -22,7 +22,7 @@ from clinic.configuration.registry import setting_of
 from clinic.configuration.values import value_of
 from clinic.seasons.models import Season, SeasonChange
 
-LONGEST = timedelta(days=366)
+LONGEST_SEASON = timedelta(days=366)
 LONGEST_COOLING_OFF = 8760  # hours
 # The policy that a season can make longer. The package patients/consent states it, which is above this one.
 COOLING_OFF_KEY = "cooling-off-hours"
@@ -92,7 +92,7 @@ def _check_days(values: SeasonValues, old: Season | None) -> None:
     today = timezone.localdate()
     if values.last < values.first:
         raise SeasonRefused(_("The last day is before the first one."), "last")
-    if values.last - values.first >= LONGEST:
+    if values.last - values.first >= LONGEST_SEASON:
         raise SeasonRefused(_("A season has at most one year."), "last")
     if old is None or not old.has_begun:
         if values.first < today:

@@ -22,10 +22,10 @@ from PIL import Image, ImageChops, ImageFilter, ImageOps, ImageStat
 FRAMES = 12
 """Number of passes from the screen rendition to the last frame. After them only `BLANK` is shown."""
 
-LONGEST = 1280
+LARGEST_SIDE = 1280
 """Long side of the screen rendition in pixels; the largest from which frame sizes are computed."""
 
-SHORTEST = 24
+SMALLEST_SIDE = 24
 """Long side of the last frame in pixels; shorter for small pictures (see `sizes`)."""
 
 _SMALL_SIDE = 300  # pixels; frames with a shorter long side are shown enlarged
@@ -88,16 +88,16 @@ def capacity_bits(width: int, height: int) -> int:
 def sizes(origin: Size) -> tuple[Size, ...]:
     """Return the sizes of frames 0 to `FRAMES` of a picture whose frame 0 has the size `origin` in pixels.
 
-    The long sides decrease geometrically, from the picture's own (at most `LONGEST`) to `SHORTEST`. If a
-    twelfth of the first is less than `SHORTEST`, they end there, so that small pictures also lose pixels from
-    the first pass on. Each frame has fewer pixels than the one before it, until there is only one pixel.
+    The long sides decrease geometrically, from the picture's own (at most `LARGEST_SIDE`) to `SMALLEST_SIDE`.
+    If a twelfth of the first is less than `SMALLEST_SIDE`, they end there, so that small pictures also lose
+    pixels from the first pass on. Each frame has fewer pixels than the one before, until there is only one.
     """
     width, height = origin
     if width < 1 or height < 1:
         raise ValueError("a picture has at least one pixel")
     side = max(origin)
-    start = min(LONGEST, side)
-    end = max(1.0, min(SHORTEST, start / FRAMES))
+    start = min(LARGEST_SIDE, side)
+    end = max(1.0, min(SMALLEST_SIDE, start / FRAMES))
     found = [origin]
     for level in range(1, FRAMES + 1):
         scale = start / side * (end / start) ** (level / FRAMES)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from clinic.availability.timetables import clock_moment
 
 FIRST_YEAR = 2000  # dates before it are typing errors
-LONGEST = timedelta(days=3 * 366)
+LONGEST_SPAN = timedelta(days=3 * 366)
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class SpanForm(forms.Form):
         if since and until and not self.errors:
             if until < since:
                 self.add_error("until", _("This day is before the first one."))
-            elif until - since > LONGEST:
+            elif until - since > LONGEST_SPAN:
                 self.add_error("until", _("Three years at once are the most."))
         return self.cleaned_data
 

@@ -22,11 +22,11 @@ from clinic.calendar.models import Resource
 from clinic.edits.forms import EditForm
 from patients.appointments.booking import MAX_NOTE_CHARACTERS, REASONS
 from patients.appointments.models import (
-    LONGEST,
+    LONGEST_APPOINTMENT,
     LONGEST_BUFFER,
     LONGEST_PREPARATION,
     MOST_PEOPLE,
-    SHORTEST,
+    SHORTEST_APPOINTMENT,
     AppointmentTemplate,
     Kind,
     Place,
@@ -34,7 +34,6 @@ from patients.appointments.models import (
 )
 from patients.appointments.offers import needed
 
-LONGEST_SPAN = timedelta(minutes=LONGEST)
 MOST_DAYS = 730  # until a follow-up
 # HTML attributes of the inputs. step: seconds.
 DATE_INPUT = {"type": "date"}
@@ -133,7 +132,7 @@ class MoveForm(MoveBookingForm, ReasonForm, ConfirmedForm):
         if add_moments(self, data, data["day"], SKIPPED_TIME):
             if data["ends_at"] <= data["begins_at"]:
                 self.add_error("ends", _("The end must be after the start."))
-            elif data["ends_at"] - data["begins_at"] > LONGEST_SPAN:
+            elif data["ends_at"] - data["begins_at"] > timedelta(minutes=LONGEST_APPOINTMENT):
                 self.add_error("ends", _("An appointment has at most 8 hours."))
             if data["begins_at"] <= timezone.now():
                 self.add_error("day", _("This time is over already."))
@@ -158,7 +157,12 @@ class TemplateForm(EditForm):
     kind = forms.ChoiceField(
         label=_("Kind"), choices=[(value, capfirst(label)) for value, label in Kind.choices]
     )
-    minutes = _number(_("Minutes"), SHORTEST, LONGEST, help_text=_("In quarters of an hour: 15, 30, 45."))
+    minutes = _number(
+        _("Minutes"),
+        SHORTEST_APPOINTMENT,
+        LONGEST_APPOINTMENT,
+        help_text=_("In quarters of an hour: 15, 30, 45."),
+    )
     doctors = _number(_("Doctors"), 0, MOST_PEOPLE)
     technicians = _number(_("Technicians"), 0, MOST_PEOPLE)
     place = forms.ChoiceField(

@@ -31,7 +31,7 @@ class Place(models.TextChoices):
     NONE = "none", _("no room")
 
 
-SHORTEST, LONGEST = 15, 480  # minutes
+SHORTEST_APPOINTMENT, LONGEST_APPOINTMENT = 15, 480  # minutes
 MOST_PEOPLE = 4  # of one role
 LONGEST_BUFFER = 120  # minutes
 LONGEST_PREPARATION = 2000  # characters
@@ -43,7 +43,7 @@ class TemplateValues(models.Model):
     kind = models.CharField(max_length=12, choices=Kind.choices)
     name = models.CharField(max_length=80)
     minutes = models.PositiveSmallIntegerField(
-        validators=[MinValueValidator(SHORTEST), MaxValueValidator(LONGEST)]
+        validators=[MinValueValidator(SHORTEST_APPOINTMENT), MaxValueValidator(LONGEST_APPOINTMENT)]
     )
     doctors = models.PositiveSmallIntegerField(default=0, validators=[MaxValueValidator(MOST_PEOPLE)])
     technicians = models.PositiveSmallIntegerField(default=0, validators=[MaxValueValidator(MOST_PEOPLE)])
@@ -99,7 +99,7 @@ class AppointmentTemplate(TemplateValues):
         constraints = [
             models.UniqueConstraint(fields=["name"], name="appointment_template_name_once"),
             models.CheckConstraint(
-                condition=models.Q(minutes__gte=SHORTEST), name="appointment_template_has_length"
+                condition=models.Q(minutes__gte=SHORTEST_APPOINTMENT), name="appointment_template_has_length"
             ),
             models.CheckConstraint(
                 condition=models.Q(follow_up__isnull=True, follow_up_days__isnull=True)

@@ -21,7 +21,7 @@ from patients.memories.forms import each_name_once, split_names
 from patients.memories.models import Memory
 from patients.memories.when import When
 from patients.memories.writing import write_memory
-from patients.placement.sheet import Thing, read_things, state_of
+from patients.placement.sheet import ReadKeepsake, read_keepsakes, state_of
 from patients.placement.titles import common_day, proposed_title
 from patients.vault.models import StoredObject
 
@@ -62,35 +62,35 @@ class Placing:
 def place_keepsakes(case: Case, ticks: Mapping[UUID, str], placing: Placing, *, by: User) -> UUID:
     """Do one action with many keepsakes of a case, or nothing at all. Return its id, by which it is undone.
 
-    ticks: the mark that each keepsake had on the page (`Thing.mark`), by its id. Errors: CannotPlace;
+    ticks: the mark that each keepsake had on the page (`ReadKeepsake.mark`), by its id. Errors: CannotPlace;
     CaseLocked if the map is locked.
     """
     locked = open_case_of(case.pk)
-    things = _lock_things(locked, ticks)
+    keepsakes = _lock_keepsakes(locked, ticks)
     action = uuid4()
-    memory, created_mark = _memory_for(locked, things, placing, by=by)
+    memory, created_mark = _memory_for(locked, keepsakes, placing, by=by)
     # Each keepsake stores this, beside the values that its own fields had.
     shared_undo = {
         "action": str(action),
-        "count": len(things),
+        "count": len(keepsakes),
         "made": str(memory.pk) if memory and created_mark else "",
         "made_mark": created_mark,
     }
-    changed = [_apply(thing, placing, memory, shared_undo) for thing in things]
+    changed = [_apply(keepsake, placing, memory, shared_undo) for keepsake in keepsakes]
     _save(changed)
     record(*_audit_entries(changed, action, by=by))
     return action
 
 
-def _lock_things(case: Case, ticks: Mapping[UUID, str]) -> list[Thing]:
+def _lock_keepsakes(case: Case, ticks: Mapping[UUID, str]) -> list[ReadKeepsake]:
     """Lock the ticked keepsakes and return them as they are now.
 
     Errors: CannotPlace if none is ticked, or one of them is gone or not as the page showed it.
     """
     if not ticks:
         raise CannotPlace(_("Choose one or more first."))
-    things = _lock_and_read(case, list(ticks))
-    there = {thing.row.pk for thing in things}
+    keepsakes = _lock_and_read(case, list(ticks))
+    there = {keepsake.row.pk for keepsake in keepsakes}
     if missing := len(ticks.keys() - there):
         raise CannotPlace(
             ngettext(
@@ -100,7 +100,9 @@ def _lock_things(case: Case, ticks: Mapping[UUID, str]) -> list[Thing]:
             )
             % {"n": missing}
         )
-    changed = [one.row.pk for one in things if not is_seen(ticks[one.row.pk], *state_of(one.row, one.fields))]
+    changed = [
+        one.row.pk for one in keepsakes if not is_seen(ticks[one.row.pk], *state_of(one.row, one.fields))
+    ]
     if changed:
         raise CannotPlace(
             ngettext(
@@ -113,29 +115,29 @@ def _lock_things(case: Case, ticks: Mapping[UUID, str]) -> list[Thing]:
             % {"n": len(changed)},
             changed,
         )
-    return sorted(things, key=lambda thing: thing.sort_key)
+    return sorted(keepsakes, key=lambda keepsake: keepsake.sort_key)
 
 
-def _lock_and_read(case: Case, ids: Sequence[UUID] | None = None) -> list[Thing]:
+def _lock_and_read(case: Case, ids: Sequence[UUID] | None = None) -> list[ReadKeepsake]:
     """Lock the keepsakes of a case that are not gone, and return those that can be read, without memories.
 
     ids: only of these; None for all.
     """
     rows = Keepsake.objects.select_for_update().filter(case=case, gone_at__isnull=True)
-    return read_things((rows if ids is None else rows.filter(pk__in=ids)).order_by("pk"), {})
+    return read_keepsakes((rows if ids is None else rows.filter(pk__in=ids)).order_by("pk"), {})
 
 
 def _memory_for(
-    case: Case, things: Sequence[Thing], placing: Placing, *, by: User
+    case: Case, keepsakes: Sequence[ReadKeepsake], placing: Placing, *, by: User
 ) -> tuple[Memory | None, str]:
     """Return the memory that the keepsakes come into, or None, and the mark of it if it is new, else "".
 
     Errors: CannotPlace if there is no such memory in the case any more.
     """
     if placing.new:
-        day = common_day(things)
+        day = common_day(keepsakes)
         date = placing.when or When(day, "")
-        words = {"title": placing.title or proposed_title(things), "when": date.words, "day": date.day}
+        words = {"title": placing.title or proposed_title(keepsakes), "when": date.words, "day": date.day}
         made = write_memory(case, words, {}, by=by)
         return made, memory_mark(made)
     if placing.memory is None:
@@ -146,13 +148,15 @@ def _memory_for(
     return row, ""
 
 
-def _apply(thing: Thing, placing: Placing, memory: Memory | None, shared_undo: dict[str, Any]) -> Keepsake:
+def _apply(
+    keepsake: ReadKeepsake, placing: Placing, memory: Memory | None, shared_undo: dict[str, Any]
+) -> Keepsake:
     """Change one keepsake and return its row, which the caller saves. It stores how to undo the change.
 
     shared_undo: what all keepsakes of the action store of it. Errors: CannotPlace if the names would be too
     long.
     """
-    row, fields = thing.row, thing.fields
+    row, fields = keepsake.row, keepsake.fields
     before = {
         **{name: getattr(fields, name) for name in ("caption", "others", "when", "day")},
         "memory": str(row.memory_id or ""),
@@ -208,12 +212,14 @@ def _audit_entries(rows: Sequence[Keepsake], action: UUID, *, by: User) -> list[
     ]
 
 
-def undoable(things: Sequence[Thing], action: UUID | None) -> list[Thing]:
-    """Return those of `things` that an action changed; none if one of them was changed since or is gone.
+def undoable(keepsakes: Sequence[ReadKeepsake], action: UUID | None) -> list[ReadKeepsake]:
+    """Return those of `keepsakes` that an action changed; none if one of them was changed since or is gone.
 
-    things: all keepsakes of the case.
+    keepsakes: all keepsakes of the case.
     """
-    changed = [thing for thing in things if action and thing.fields.undo.get("action") == str(action)]
+    changed = [
+        keepsake for keepsake in keepsakes if action and keepsake.fields.undo.get("action") == str(action)
+    ]
     same = [one for one in changed if is_seen(one.fields.undo["after"], *state_of(one.row, one.fields))]
     return same if same and len(same) == same[0].fields.undo["count"] else []
 
@@ -226,13 +232,13 @@ def undo(case: Case, action: UUID, *, by: User) -> int:
     """
     with transaction.atomic():
         locked = open_case_of(case.pk)
-        things = undoable(_lock_and_read(locked), action)
-        if not things:
+        keepsakes = undoable(_lock_and_read(locked), action)
+        if not keepsakes:
             raise CannotPlace(_("Something was changed since, so it is not undone. Change it here by hand."))
-        created = {(one.fields.undo["made"], one.fields.undo["made_mark"]) for one in things}
-        former = {UUID(key) for one in things if (key := one.fields.undo["before"]["memory"])}
+        created = {(one.fields.undo["made"], one.fields.undo["made_mark"]) for one in keepsakes}
+        former = {UUID(key) for one in keepsakes if (key := one.fields.undo["before"]["memory"])}
         memories = Memory.objects.exclude(fate=Memory.Fate.ERASED).filter(case=locked).in_bulk(former)
-        restored = [_restore(thing, memories) for thing in things]
+        restored = [_restore(keepsake, memories) for keepsake in keepsakes]
         _save(restored)
         record(*_audit_entries(restored, action, by=by))
     for memory, mark in created:
@@ -241,13 +247,13 @@ def undo(case: Case, action: UUID, *, by: User) -> int:
     return len(restored)
 
 
-def _restore(thing: Thing, memories: Mapping[UUID, Memory]) -> Keepsake:
+def _restore(keepsake: ReadKeepsake, memories: Mapping[UUID, Memory]) -> Keepsake:
     """Give a keepsake back the fields that it had, and return its row, which the caller saves.
 
     memories: those that are not erased, by id. Errors: CannotPlace if the one that it was in is not among
     them.
     """
-    row, before = thing.row, thing.fields.undo["before"]
+    row, before = keepsake.row, keepsake.fields.undo["before"]
     row.memory = None
     if before["memory"]:
         row.memory = memories.get(UUID(before["memory"]))
@@ -256,7 +262,7 @@ def _restore(thing: Thing, memories: Mapping[UUID, Memory]) -> Keepsake:
     if row.review == Keepsake.Review.WAITING and before["review"] == Keepsake.Review.RETURNED:
         row.review = Keepsake.Review.RETURNED
     words = {name: before[name] for name in ("caption", "others", "when", "day")}
-    row.write(dataclasses.replace(thing.fields, **words, undo={}))
+    row.write(dataclasses.replace(keepsake.fields, **words, undo={}))
     return row
 
 
@@ -277,19 +283,19 @@ def dismiss(case: Case, ids: Sequence[UUID], *, by: User) -> int:
     Errors: CaseLocked if the map is locked; CannotPlace if none is there.
     """
     locked = open_case_of(case.pk)
-    things = _lock_and_read(locked, ids)
-    if not things:
+    keepsakes = _lock_and_read(locked, ids)
+    if not keepsakes:
         raise CannotPlace(_("These were taken back meanwhile."))
     dismissal = uuid4()
-    for thing in things:
-        dismissed = [*thing.fields.dismissed, str(dismissal)]
-        thing.row.write(dataclasses.replace(thing.fields, dismissed=dismissed))
-    Keepsake.objects.bulk_update([thing.row for thing in things], ["sealed"], batch_size=200)
-    details: dict[str, Any] = {"keepsakes": len(things), "together": dismissal}
+    for keepsake in keepsakes:
+        dismissed = [*keepsake.fields.dismissed, str(dismissal)]
+        keepsake.row.write(dataclasses.replace(keepsake.fields, dismissed=dismissed))
+    Keepsake.objects.bulk_update([keepsake.row for keepsake in keepsakes], ["sealed"], batch_size=200)
+    details: dict[str, Any] = {"keepsakes": len(keepsakes), "together": dismissal}
     record(
         Act("proposal.dismissed", f"case:{locked.pk}", actor=actor_of(by), case=locked.pk, details=details)
     )
-    return len(things)
+    return len(keepsakes)
 
 
 @transaction.atomic
@@ -299,10 +305,10 @@ def recall_dismissed(case: Case, *, by: User) -> int:
     Errors: CaseLocked if the map is locked.
     """
     locked = open_case_of(case.pk)
-    dismissed = [thing for thing in _lock_and_read(locked) if thing.fields.dismissed]
-    for thing in dismissed:
-        thing.row.write(dataclasses.replace(thing.fields, dismissed=[]))
-    Keepsake.objects.bulk_update([thing.row for thing in dismissed], ["sealed"], batch_size=200)
+    dismissed = [keepsake for keepsake in _lock_and_read(locked) if keepsake.fields.dismissed]
+    for keepsake in dismissed:
+        keepsake.row.write(dataclasses.replace(keepsake.fields, dismissed=[]))
+    Keepsake.objects.bulk_update([keepsake.row for keepsake in dismissed], ["sealed"], batch_size=200)
     if dismissed:
         record(
             Act(

@@ -15,7 +15,7 @@ stored nowhere else.
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from patients.placement.sheet import Thing
+from patients.placement.sheet import ReadKeepsake
 
 # One event seldom has four hours without a picture in its middle; a night's sleep is longer.
 GAP = timedelta(hours=4)
@@ -28,16 +28,17 @@ pairs of variants of one photo, 84 % differ in at most 16 bits (63 % in at most 
 of cut-outs of different scenes, 2 differ in at most 16 bits."""
 
 
-def time_groups(things: Sequence[Thing]) -> list[list[Thing]]:
-    """Return groups of the things that have an exact date. Groups, and things in them, are sorted by time."""
+def time_groups(keepsakes: Sequence[ReadKeepsake]) -> list[list[ReadKeepsake]]:
+    """Return groups of the keepsakes that have an exact date, sorted by time, and in each group too."""
     timed = sorted(
-        (thing for thing in things if thing.taken_at), key=lambda thing: (thing.taken_at, thing.key)
+        (keepsake for keepsake in keepsakes if keepsake.taken_at),
+        key=lambda keepsake: (keepsake.taken_at, keepsake.key),
     )
     groups = [part for group in _split(timed, GAP) for part in _shortened(group)]
-    by_day: dict[str, list[Thing]] = {}
-    for thing in things:
-        if thing.exact_day and thing.taken_at is None:
-            by_day.setdefault(thing.exact_day, []).append(thing)
+    by_day: dict[str, list[ReadKeepsake]] = {}
+    for keepsake in keepsakes:
+        if keepsake.exact_day and keepsake.taken_at is None:
+            by_day.setdefault(keepsake.exact_day, []).append(keepsake)
     for day, of_day in by_day.items():
         beginning = [group for group in groups if group[0].exact_day == day]
         if len(beginning) == 1:
@@ -47,25 +48,25 @@ def time_groups(things: Sequence[Thing]) -> list[list[Thing]]:
     return sorted(groups, key=lambda group: group[0].sort_key)
 
 
-def _pause(one: Thing, other: Thing) -> timedelta:
-    """Return the time from one thing to another. Errors: ValueError if one of them has no time."""
+def _pause(one: ReadKeepsake, other: ReadKeepsake) -> timedelta:
+    """Return the time from one keepsake to another. Errors: ValueError if one of them has no time."""
     if one.taken_at is None or other.taken_at is None:
         raise ValueError("only what has a time is compared by time")
     return other.taken_at - one.taken_at
 
 
-def _split(timed: list[Thing], gap: timedelta) -> list[list[Thing]]:
-    """Split things in the order of time wherever more than `gap` passes between two."""
-    groups: list[list[Thing]] = []
-    for thing in timed:
-        if groups and _pause(groups[-1][-1], thing) <= gap:
-            groups[-1].append(thing)
+def _split(timed: list[ReadKeepsake], gap: timedelta) -> list[list[ReadKeepsake]]:
+    """Split keepsakes in the order of time wherever more than `gap` passes between two."""
+    groups: list[list[ReadKeepsake]] = []
+    for keepsake in timed:
+        if groups and _pause(groups[-1][-1], keepsake) <= gap:
+            groups[-1].append(keepsake)
         else:
-            groups.append([thing])
+            groups.append([keepsake])
     return groups
 
 
-def _shortened(group: list[Thing]) -> list[list[Thing]]:
+def _shortened(group: list[ReadKeepsake]) -> list[list[ReadKeepsake]]:
     """Divide a group at its longest gap until no part lasts longer than `MAX_DURATION`."""
     if _pause(group[0], group[-1]) <= MAX_DURATION:
         return [group]
@@ -79,36 +80,36 @@ class Fingerprints:
     Pictures are compared with pictures, sounds with sounds, and pages with pages.
     """
 
-    def __init__(self, things: Iterable[Thing]) -> None:
-        self.pictures: list[tuple[int, Thing]] = []
-        self.sounds: list[tuple[int, Thing]] = []
-        self.pages: list[tuple[int, Thing]] = []
-        for thing in things:
-            for others, prints in self._by_medium(thing):
-                others.extend((print_, thing) for print_ in prints)
+    def __init__(self, keepsakes: Iterable[ReadKeepsake]) -> None:
+        self.pictures: list[tuple[int, ReadKeepsake]] = []
+        self.sounds: list[tuple[int, ReadKeepsake]] = []
+        self.pages: list[tuple[int, ReadKeepsake]] = []
+        for keepsake in keepsakes:
+            for others, prints in self._by_medium(keepsake):
+                others.extend((print_, keepsake) for print_ in prints)
 
-    def _by_medium(self, thing: Thing) -> list[tuple[list[tuple[int, Thing]], list[int]]]:
+    def _by_medium(self, keepsake: ReadKeepsake) -> list[tuple[list[tuple[int, ReadKeepsake]], list[int]]]:
         """Return the fingerprints of a keepsake, each kind with those to compare them with."""
-        fields = thing.fields
+        fields = keepsake.fields
         return [
             (self.pictures, _numbers([fields.fingerprint])),
             (self.sounds, _numbers([fields.sound])),
             (self.pages, _numbers(fields.prints)),
         ]
 
-    def like(self, thing: Thing, max_bits: int = ALIKE) -> list[Thing]:
-        """Return the other keepsakes that are like `thing`, in the order in which they were given.
+    def like(self, keepsake: ReadKeepsake, max_bits: int = ALIKE) -> list[ReadKeepsake]:
+        """Return the other keepsakes that are like `keepsake`, in the order in which they were given.
 
         max_bits: how many of 64 bits may differ.
         """
         found = {
             other.key: other
-            for others, prints in self._by_medium(thing)
+            for others, prints in self._by_medium(keepsake)
             for mine in prints
             for theirs, other in others
             if (mine ^ theirs).bit_count() <= max_bits
         }
-        found.pop(thing.key, None)
+        found.pop(keepsake.key, None)
         return list(found.values())
 
 
@@ -116,16 +117,16 @@ def _numbers(prints: Iterable[str]) -> list[int]:
     return [int(one, 16) for one in prints if one]
 
 
-def like_groups(things: Sequence[Thing]) -> list[list[Thing]]:
+def like_groups(keepsakes: Sequence[ReadKeepsake]) -> list[list[ReadKeepsake]]:
     """Return groups of at least two that are all like the first of their group."""
-    fingerprints = Fingerprints(things)
+    fingerprints = Fingerprints(keepsakes)
     taken: set[str] = set()
     groups = []
-    for first in things:
+    for first in keepsakes:
         if first.key in taken:
             continue
-        like = [thing for thing in fingerprints.like(first) if thing.key not in taken]
-        taken |= {first.key, *(thing.key for thing in like)}
+        like = [keepsake for keepsake in fingerprints.like(first) if keepsake.key not in taken]
+        taken |= {first.key, *(keepsake.key for keepsake in like)}
         if like:
             groups.append([first, *like])
     return groups

@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 
 from patients.memories.models import MemoryFields
 from patients.placement.groups import Fingerprints, like_groups, time_groups
-from patients.placement.sheet import Brought, Thing
+from patients.placement.sheet import Brought, ReadKeepsake
 from patients.placement.titles import common_day, part_of_day, proposed_title
 
 if TYPE_CHECKING:
@@ -35,27 +35,27 @@ class Proposal:
     may belong, with its fields. undated: how many of them have no date and only look like another.
     """
 
-    things: Sequence[Thing]
+    keepsakes: Sequence[ReadKeepsake]
     day: str = ""
     memory: tuple[UUID, MemoryFields] | None = None
     undated: int = 0
 
     @property
     def title(self) -> str:
-        return proposed_title(self.things)
+        return proposed_title(self.keepsakes)
 
     @property
-    def first(self) -> Sequence[Thing]:
-        return self.things[:PICTURES_SHOWN]
+    def first(self) -> Sequence[ReadKeepsake]:
+        return self.keepsakes[:PICTURES_SHOWN]
 
     @property
-    def rest(self) -> Sequence[Thing]:
-        return self.things[PICTURES_SHOWN:]
+    def rest(self) -> Sequence[ReadKeepsake]:
+        return self.keepsakes[PICTURES_SHOWN:]
 
     @property
     def sentence(self) -> "StrOrPromise":
         """Say why they may belong together."""
-        n = len(self.things)
+        n = len(self.keepsakes)
         if self.memory:
             text = ngettext(
                 "This one is from the time of “%(title)s”.",
@@ -84,42 +84,44 @@ class Proposal:
             _("night"): ngettext("These %(n)d are from one night.", "These %(n)d are from one night.", n),
         }
         of_a_day = ngettext("These %(n)d are from one day.", "These %(n)d are from one day.", n)
-        return words.get(part_of_day(self.things), of_a_day) % {"n": n}
+        return words.get(part_of_day(self.keepsakes), of_a_day) % {"n": n}
 
 
 def proposals_for(brought: Brought) -> list[Proposal]:
     """Return all proposals for what is in no memory yet, without those that were dismissed."""
-    dated = [thing for thing in brought.things if thing.exact_day]
-    undated = [thing for thing in brought.loose if not thing.exact_day and not thing.fields.when]
+    dated = [keepsake for keepsake in brought.keepsakes if keepsake.exact_day]
+    undated = [keepsake for keepsake in brought.loose if not keepsake.exact_day and not keepsake.fields.when]
     fingerprints = Fingerprints(dated)
-    like = {thing.key: found[0].key for thing in undated if (found := fingerprints.like(thing))}
+    like = {keepsake.key: found[0].key for keepsake in undated if (found := fingerprints.like(keepsake))}
     groups = [_proposal(group, undated, like, brought) for group in time_groups(dated)]
-    by_time = [proposal for proposal in groups if proposal.things and not is_dismissed(proposal.things)]
-    joined = {thing.key for proposal in by_time for thing in proposal.things}
-    left = [thing for thing in undated if thing.key not in joined]
+    by_time = [proposal for proposal in groups if proposal.keepsakes and not is_dismissed(proposal.keepsakes)]
+    joined = {keepsake.key for proposal in by_time for keepsake in proposal.keepsakes}
+    left = [keepsake for keepsake in undated if keepsake.key not in joined]
     by_likeness = [Proposal(group) for group in like_groups(left) if not is_dismissed(group)]
-    several = [proposal for proposal in by_time if len(proposal.things) > 1 or proposal.memory]
-    alone = [proposal for proposal in by_time if len(proposal.things) == 1 and not proposal.memory]
+    several = [proposal for proposal in by_time if len(proposal.keepsakes) > 1 or proposal.memory]
+    alone = [proposal for proposal in by_time if len(proposal.keepsakes) == 1 and not proposal.memory]
     return [*several, *by_likeness, *alone]
 
 
 def _proposal(
-    group: Sequence[Thing], undated: Sequence[Thing], like: dict[str, str], brought: Brought
+    group: Sequence[ReadKeepsake], undated: Sequence[ReadKeepsake], like: dict[str, str], brought: Brought
 ) -> Proposal:
     """Return the proposal for a group by time: those in no memory, and undated ones that are like the group.
 
     like: by the key of each undated keepsake, the key of the dated one that it is like.
     """
-    loose = [thing for thing in group if thing.row.memory_id is None]
-    keys = {thing.key for thing in group}
-    joining = [thing for thing in undated if like.get(thing.key) in keys]
+    loose = [keepsake for keepsake in group if keepsake.row.memory_id is None]
+    keys = {keepsake.key for keepsake in group}
+    joining = [keepsake for keepsake in undated if like.get(keepsake.key) in keys]
     memory = _memory_of(group, brought)
     return Proposal([*loose, *joining], common_day(group), memory, len(joining))
 
 
-def _memory_of(group: Sequence[Thing], brought: Brought) -> tuple[UUID, MemoryFields] | None:
+def _memory_of(group: Sequence[ReadKeepsake], brought: Brought) -> tuple[UUID, MemoryFields] | None:
     """Return the memory that has most of the group; else the only one with exactly its day."""
-    placed = Counter(thing.row.memory_id for thing in group if thing.row.memory_id in brought.memories)
+    placed = Counter(
+        keepsake.row.memory_id for keepsake in group if keepsake.row.memory_id in brought.memories
+    )
     if placed:
         chosen = placed.most_common(1)[0][0]
         return chosen, brought.memories[chosen][1]
@@ -132,7 +134,7 @@ def _memory_of(group: Sequence[Thing], brought: Brought) -> tuple[UUID, MemoryFi
     return same[0] if len(same) == 1 else None
 
 
-def is_dismissed(things: Sequence[Thing]) -> bool:
+def is_dismissed(keepsakes: Sequence[ReadKeepsake]) -> bool:
     """Return whether more than half of these were dismissed together."""
-    together: Counter[str] = Counter(key for thing in things for key in set(thing.fields.dismissed))
-    return any(count > DISMISSED_SHARE * len(things) for count in together.values())
+    together: Counter[str] = Counter(key for keepsake in keepsakes for key in set(keepsake.fields.dismissed))
+    return any(count > DISMISSED_SHARE * len(keepsakes) for count in together.values())

@@ -17,12 +17,12 @@ from patients.memories.when import shown
 from patients.vault.models import StoredObject
 from patients.vault.sealed import read_many
 
-# Sorts things without a date behind all others.
+# Sorts keepsakes without a date behind all others.
 _UNDATED = "9999"
 
 
 @dataclass(frozen=True)
-class Thing:
+class ReadKeepsake:
     """One keepsake with its unsealed fields, and its memory if it is in one that can be read."""
 
     row: Keepsake
@@ -102,15 +102,15 @@ Memories = dict[UUID, tuple[Memory, MemoryFields]]
 
 @dataclass(frozen=True)
 class Brought:
-    """Everything that a patient brought, and their memories that are not erased. things: oldest first."""
+    """Everything that a patient brought, and their memories that are not erased. keepsakes: oldest first."""
 
-    things: list[Thing]
+    keepsakes: list[ReadKeepsake]
     memories: Memories
 
     @cached_property
-    def loose(self) -> list[Thing]:
+    def loose(self) -> list[ReadKeepsake]:
         """What is in no memory."""
-        return [thing for thing in self.things if thing.row.memory_id is None]
+        return [keepsake for keepsake in self.keepsakes if keepsake.row.memory_id is None]
 
 
 def brought_in(case: Case) -> QuerySet[Keepsake]:
@@ -125,12 +125,12 @@ def memories_of(case: Case) -> Memories:
     return {key: (row, fields[key]) for key, row in rows.items() if key in fields}
 
 
-def read_things(rows: Iterable[Keepsake], memories: Memories) -> list[Thing]:
+def read_keepsakes(rows: Iterable[Keepsake], memories: Memories) -> list[ReadKeepsake]:
     """Unseal keepsakes, in their order. Those whose key is gone are left out."""
     there = list(rows)
     fields = read_many(there)
     return [
-        Thing(row, fields[row.pk], memories[row.memory_id][1] if row.memory_id in memories else None)
+        ReadKeepsake(row, fields[row.pk], memories[row.memory_id][1] if row.memory_id in memories else None)
         for row in there
         if row.pk in fields
     ]
@@ -142,16 +142,16 @@ def read_brought(case: Case, memories: Memories | None = None) -> Brought:
     memories: what `memories_of` has read already. Call `load_thumbs` too for those that a page shows.
     """
     memories = memories_of(case) if memories is None else memories
-    things = read_things(brought_in(case), memories)
-    return Brought(sorted(things, key=lambda thing: thing.sort_key), memories)
+    keepsakes = read_keepsakes(brought_in(case), memories)
+    return Brought(sorted(keepsakes, key=lambda keepsake: keepsake.sort_key), memories)
 
 
-def load_thumbs(things: Iterable[Thing]) -> None:
+def load_thumbs(keepsakes: Iterable[ReadKeepsake]) -> None:
     """Load the thumbs of the keepsakes that a page shows, with one query.
 
     `read_brought` leaves them out, because loading those of a whole case would take longer than all the rest.
     """
-    rows = [thing.row for thing in things]
+    rows = [keepsake.row for keepsake in keepsakes]
     thumbs = StoredObject.objects.in_bulk({row.thumb_id for row in rows if row.thumb_id})
     for row in rows:
         row.thumb = thumbs.get(row.thumb_id)

@@ -23,7 +23,7 @@ from patients.imaging.fingerprint import NEAR
 from patients.memories.models import Memory, MemoryFields
 from patients.memories.when import period_of, shown
 from patients.placement.groups import Fingerprints, time_groups
-from patients.placement.sheet import Brought, Thing
+from patients.placement.sheet import Brought, ReadKeepsake
 from patients.placement.titles import proposed_title
 
 GAP_MONTHS = 3
@@ -50,7 +50,7 @@ class Stop:
 
     title: str
     when: str
-    things: Sequence[Thing]
+    keepsakes: Sequence[ReadKeepsake]
     first: date | None
     last: date | None
     url: str
@@ -58,13 +58,13 @@ class Stop:
     doubts: Sequence[Doubt] = field(default_factory=tuple)
 
     @property
-    def pictures(self) -> Sequence[Thing]:
-        return self.things[:PICTURES_SHOWN]
+    def pictures(self) -> Sequence[ReadKeepsake]:
+        return self.keepsakes[:PICTURES_SHOWN]
 
     @property
     def more(self) -> int:
         """How many keepsakes are not shown."""
-        return max(0, len(self.things) - PICTURES_SHOWN)
+        return max(0, len(self.keepsakes) - PICTURES_SHOWN)
 
 
 @dataclass(frozen=True)
@@ -79,12 +79,12 @@ class Gap:
 class Timeline:
     """The dated stops in the order of time, each with the gap before it or None; then those without a date.
 
-    undated_things: how many keepsakes are in no memory and have no date.
+    undated_keepsakes: how many keepsakes are in no memory and have no date.
     """
 
     dated: Sequence[tuple[Gap | None, Stop]]
     undated: Sequence[Stop]
-    undated_things: int
+    undated_keepsakes: int
 
     @property
     def doubts(self) -> list[Doubt]:
@@ -97,108 +97,108 @@ class Timeline:
 
 def timeline_of(brought: Brought) -> Timeline:
     """Return the timeline of a case."""
-    copies = _copies_of_other_dates(brought.things)
-    by_memory: dict[UUID, list[Thing]] = {}
-    for thing in brought.things:
-        if thing.row.memory_id is not None:
-            by_memory.setdefault(thing.row.memory_id, []).append(thing)
+    copies = _copies_of_other_dates(brought.keepsakes)
+    by_memory: dict[UUID, list[ReadKeepsake]] = {}
+    for keepsake in brought.keepsakes:
+        if keepsake.row.memory_id is not None:
+            by_memory.setdefault(keepsake.row.memory_id, []).append(keepsake)
     stops = [
         _memory_stop(row, fields, by_memory.get(key, []), copies)
         for key, (row, fields) in brought.memories.items()
     ]
-    loose = [thing for thing in brought.loose if thing.exact_day]
+    loose = [keepsake for keepsake in brought.loose if keepsake.exact_day]
     stops += [_loose_stop(group, copies) for group in time_groups(loose)]
-    stops += [_loose_stop([thing], copies) for thing in brought.loose if thing.fields.when]
+    stops += [_loose_stop([keepsake], copies) for keepsake in brought.loose if keepsake.fields.when]
     dated = sorted((stop for stop in stops if stop.first), key=lambda stop: (stop.first, stop.last))
     return Timeline(
         dated=list(_with_gaps(dated)),
         undated=[stop for stop in stops if not stop.first],
-        undated_things=sum(not thing.known_day for thing in brought.loose),
+        undated_keepsakes=sum(not keepsake.known_day for keepsake in brought.loose),
     )
 
 
 def _memory_stop(
-    row: Memory, fields: MemoryFields, things: Sequence[Thing], copies: dict[str, Thing]
+    row: Memory, fields: MemoryFields, keepsakes: Sequence[ReadKeepsake], copies: dict[str, ReadKeepsake]
 ) -> Stop:
     url = reverse("patients:memory", args=[row.pk])
     first, last = period_of(fields.day, fields.when) if fields.day else (None, None)
-    doubts = [*_memory_doubts(first, last, things, url), *_copy_doubts(things, copies)]
+    doubts = [*_memory_doubts(first, last, keepsakes, url), *_copy_doubts(keepsakes, copies)]
     when = shown(fields.day, fields.when)
-    return Stop(fields.title or _("Untitled"), when, things, first, last, url, row, doubts)
+    return Stop(fields.title or _("Untitled"), when, keepsakes, first, last, url, row, doubts)
 
 
-def _loose_stop(things: Sequence[Thing], copies: dict[str, Thing]) -> Stop:
-    fields = things[0].fields
+def _loose_stop(keepsakes: Sequence[ReadKeepsake], copies: dict[str, ReadKeepsake]) -> Stop:
+    fields = keepsakes[0].fields
     first, last = period_of(fields.known_day, fields.when)
     url = f"{reverse('patients:sheet')}?show=loose"
-    doubts = _copy_doubts(things, copies)
-    return Stop(proposed_title(things), fields.known_date, things, first, last, url, None, doubts)
+    doubts = _copy_doubts(keepsakes, copies)
+    return Stop(proposed_title(keepsakes), fields.known_date, keepsakes, first, last, url, None, doubts)
 
 
 def _memory_doubts(
-    first: date | None, last: date | None, things: Sequence[Thing], url: str
+    first: date | None, last: date | None, keepsakes: Sequence[ReadKeepsake], url: str
 ) -> Iterator[Doubt]:
     """Yield the doubts about a memory's date: it has none, or dated keepsakes are from another time.
 
     first, last: the days that the date may mean. url: the page of the memory.
     """
-    dated = [thing for thing in things if thing.exact_day]
+    dated = [keepsake for keepsake in keepsakes if keepsake.exact_day]
     if first is None or last is None:
-        dates = {thing.fields.known_date for thing in dated}
+        dates = {keepsake.fields.known_date for keepsake in dated}
         hint = _("Its keepsakes are from %(date)s.") % {"date": dates.pop()} if len(dates) == 1 else ""
         yield Doubt(" ".join(filter(None, [_("It has no date yet."), hint])), url)
         return
     outside = [
-        thing
-        for thing in dated
-        if not first - TOLERANCE <= date.fromisoformat(thing.exact_day) <= last + TOLERANCE
+        keepsake
+        for keepsake in dated
+        if not first - TOLERANCE <= date.fromisoformat(keepsake.exact_day) <= last + TOLERANCE
     ]
     if outside and len(outside) == len(dated):
-        days = sorted({thing.exact_day for thing in outside})
+        days = sorted({keepsake.exact_day for keepsake in outside})
         words = {"first": shown(days[0], ""), "last": shown(days[-1], "")}
         if len(days) == 1:
             yield Doubt(_("Its keepsakes are from %(date)s.") % {"date": words["first"]}, url)
         else:
             yield Doubt(_("Its keepsakes are from %(first)s to %(last)s.") % words, url)
         return
-    for thing in outside:
-        words = {"title": thing.title, "date": thing.fields.known_date}
-        yield Doubt(_("“%(title)s” is from %(date)s.") % words, _page_of(thing))
+    for keepsake in outside:
+        words = {"title": keepsake.title, "date": keepsake.fields.known_date}
+        yield Doubt(_("“%(title)s” is from %(date)s.") % words, _page_of(keepsake))
 
 
-def _copies_of_other_dates(things: Sequence[Thing]) -> dict[str, Thing]:
+def _copies_of_other_dates(keepsakes: Sequence[ReadKeepsake]) -> dict[str, ReadKeepsake]:
     """Return, by its key, for each keepsake another that looks the same and is from another date."""
-    dated = [thing for thing in things if thing.exact_day]
+    dated = [keepsake for keepsake in keepsakes if keepsake.exact_day]
     fingerprints = Fingerprints(dated)
     found = {}
-    for thing in dated:
-        day = date.fromisoformat(thing.exact_day)
-        for other in fingerprints.like(thing, NEAR):
+    for keepsake in dated:
+        day = date.fromisoformat(keepsake.exact_day)
+        for other in fingerprints.like(keepsake, NEAR):
             if abs(date.fromisoformat(other.exact_day) - day) > TOLERANCE:
-                found[thing.key] = other
+                found[keepsake.key] = other
                 break
     return found
 
 
-def _copy_doubts(things: Sequence[Thing], copies: dict[str, Thing]) -> list[Doubt]:
-    """Return a doubt for each of `things` that has a copy of another date (`_copies_of_other_dates`)."""
+def _copy_doubts(keepsakes: Sequence[ReadKeepsake], copies: dict[str, ReadKeepsake]) -> list[Doubt]:
+    """Return a doubt for each of `keepsakes` that has a copy of another date (`_copies_of_other_dates`)."""
     return [
         Doubt(
             _("“%(title)s” is from %(date)s, and one that looks the same is from %(other)s.")
             % {
-                "title": thing.title,
-                "date": thing.fields.known_date,
-                "other": copies[thing.key].fields.known_date,
+                "title": keepsake.title,
+                "date": keepsake.fields.known_date,
+                "other": copies[keepsake.key].fields.known_date,
             },
-            _page_of(thing),
+            _page_of(keepsake),
         )
-        for thing in things
-        if thing.key in copies
+        for keepsake in keepsakes
+        if keepsake.key in copies
     ]
 
 
-def _page_of(thing: Thing) -> str:
-    return reverse("patients:keepsake", args=[thing.row.pk])
+def _page_of(keepsake: ReadKeepsake) -> str:
+    return reverse("patients:keepsake", args=[keepsake.row.pk])
 
 
 def _with_gaps(stops: Sequence[Stop]) -> Iterator[tuple[Gap | None, Stop]]:

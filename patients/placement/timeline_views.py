@@ -22,14 +22,14 @@ def timeline(request: HttpRequest) -> HttpResponse:
     found = timeline_of(brought)
     page = Paginator(found.dated, PAGE_SIZE).get_page(request.GET.get("page"))
     shown = [stop for _gap, stop in page.object_list] + list(found.undated)
-    load_thumbs(thing for stop in shown for thing in stop.pictures)
+    load_thumbs(keepsake for stop in shown for keepsake in stop.pictures)
     context = {
         "case": case,
         "timeline": found,
         "summary": summary(found),
         "page": page,
         "tab": "timeline",
-        "all_count": len(brought.things),
+        "all_count": len(brought.keepsakes),
         "loose_count": len(brought.loose),
     }
     return render(request, "patients/placement/timeline.html", context)

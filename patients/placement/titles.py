@@ -10,7 +10,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy, ngettext
 
 from patients.keepsakes.models import Keepsake
-from patients.placement.sheet import Thing
+from patients.placement.sheet import ReadKeepsake
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -57,13 +57,13 @@ _COUNTED: dict[str, Callable[[int], str]] = {
 }
 
 
-def counted(things: Sequence[Thing]) -> str:
-    """Return how many of what kind: "a photograph", "11 photographs", of several kinds "12 things"."""
-    kinds = {thing.row.kind for thing in things}
-    if len(things) == 1:
-        return str(things[0].row.unnamed)
+def counted(keepsakes: Sequence[ReadKeepsake]) -> str:
+    """Return how many of what kind: "a photograph", "11 photographs", of several kinds "12 keepsakes"."""
+    kinds = {keepsake.row.kind for keepsake in keepsakes}
+    if len(keepsakes) == 1:
+        return str(keepsakes[0].row.unnamed)
     words = _COUNTED.get(kinds.pop(), _things) if len(kinds) == 1 else _things
-    return words(len(things)) % {"n": len(things)}
+    return words(len(keepsakes)) % {"n": len(keepsakes)}
 
 
 def _part_at(time: datetime) -> int:
@@ -72,23 +72,23 @@ def _part_at(time: datetime) -> int:
     return 0 if place == len(_PARTS) - 1 else place
 
 
-def part_of_day(things: Sequence[Thing]) -> str:
-    """Return the part of the day from which most of the things are; empty if there is no such part."""
-    times = [thing.taken_at for thing in things if thing.taken_at]
+def part_of_day(keepsakes: Sequence[ReadKeepsake]) -> str:
+    """Return the part of the day from which most of the keepsakes are; empty if there is no such part."""
+    times = [keepsake.taken_at for keepsake in keepsakes if keepsake.taken_at]
     if not times:
         return ""
     place, count = Counter(map(_part_at, times)).most_common(1)[0]
     return str(_PARTS[place][1]) if count >= _SHARE_IN_PART * len(times) else ""
 
 
-def common_day(things: Sequence[Thing]) -> str:
+def common_day(keepsakes: Sequence[ReadKeepsake]) -> str:
     """Return the ISO day on which a group was made; empty if no exact day is known, or several are.
 
     If all times are less than a day apart, they have the day of the first: what goes on after midnight
     belongs to the day before.
     """
-    times = sorted(thing.taken_at for thing in things if thing.taken_at)
-    days = {thing.exact_day for thing in things if thing.exact_day and not thing.taken_at}
+    times = sorted(keepsake.taken_at for keepsake in keepsakes if keepsake.taken_at)
+    days = {keepsake.exact_day for keepsake in keepsakes if keepsake.exact_day and not keepsake.taken_at}
     if times and times[-1] - times[0] < timedelta(days=1):
         days.add(times[0].date().isoformat())
     else:
@@ -96,19 +96,19 @@ def common_day(things: Sequence[Thing]) -> str:
     return days.pop() if len(days) == 1 else ""
 
 
-def proposed_title(things: Sequence[Thing]) -> str:
+def proposed_title(keepsakes: Sequence[ReadKeepsake]) -> str:
     """Return a title for a memory of these keepsakes, in the active language.
 
     If they have one caption between them, that is the title. Else it says what they are, the day if they
     share one, and the part of that day.
     """
-    captions = {thing.fields.caption for thing in things if thing.fields.caption}
+    captions = {keepsake.fields.caption for keepsake in keepsakes if keepsake.fields.caption}
     if len(captions) == 1:
         return captions.pop()
-    day = common_day(things)
-    dates = {thing.fields.known_date for thing in things}
+    day = common_day(keepsakes)
+    dates = {keepsake.fields.known_date for keepsake in keepsakes}
     if day:
-        words = [date_format(date.fromisoformat(day), "DATE_FORMAT"), part_of_day(things)]
+        words = [date_format(date.fromisoformat(day), "DATE_FORMAT"), part_of_day(keepsakes)]
     else:
         words = [*dates] if len(dates) == 1 else []
-    return capfirst(", ".join(filter(None, [counted(things), *words])))
+    return capfirst(", ".join(filter(None, [counted(keepsakes), *words])))

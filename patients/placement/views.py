@@ -38,12 +38,12 @@ from patients.placement.forms import NEW, UNCHANGED, PlacementForm
 from patients.placement.proposals import proposals_for
 from patients.placement.sheet import (
     Memories,
-    Thing,
+    ReadKeepsake,
     brought_in,
     load_thumbs,
     memories_of,
     read_brought,
-    read_things,
+    read_keepsakes,
     read_ticks,
 )
 
@@ -62,7 +62,7 @@ class SheetItem:
     immediately, and not when somebody scrolls to it.
     """
 
-    thing: Thing
+    keepsake: ReadKeepsake
     ticked: bool = False
     changed: bool = False
     eager: bool = False
@@ -117,20 +117,22 @@ def _chosen_filter(request: HttpRequest) -> str:
     return found if found in {LOOSE, UNDATED} else ALL
 
 
-def _page_of_things(
-    request: HttpRequest, case: Case, memories: Memories, show: str, things: Sequence[Thing] | None
+def _page_of_keepsakes(
+    request: HttpRequest, case: Case, memories: Memories, show: str, keepsakes: Sequence[ReadKeepsake] | None
 ) -> Page[Any]:
     """Return the page of the sheet that is asked for. Its `object_list` has decrypted keepsakes.
 
-    things: all keepsakes of the case, if they are decrypted already. Otherwise only those of this page are,
-    so that the sheet of 1,000 opens as quickly as that of 25.
+    keepsakes: all of the case, if they are decrypted already. Otherwise only those of this page are, so that
+    the sheet of 1,000 opens as quickly as that of 25.
     """
     number = request.GET.get("page")
-    if show == UNDATED and things is not None:
-        return Paginator([thing for thing in things if not thing.known_day], PAGE_SIZE).get_page(number)
+    if show == UNDATED and keepsakes is not None:
+        return Paginator([keepsake for keepsake in keepsakes if not keepsake.known_day], PAGE_SIZE).get_page(
+            number
+        )
     rows = brought_in(case).filter(memory=None) if show == LOOSE else brought_in(case)
     page: Page[Any] = Paginator(rows, PAGE_SIZE).get_page(number)
-    page.object_list = read_things(page.object_list, memories)
+    page.object_list = read_keepsakes(page.object_list, memories)
     return page
 
 
@@ -146,21 +148,24 @@ def _sheet_page(
     shown_again = refusal or Refusal()
     action = _action_to_undo(request)
     # Whether a keepsake has a date, and which ones an action changed, is known only once all are decrypted.
-    everything = read_brought(case, memories).things if action or show == UNDATED else None
-    page = _page_of_things(request, case, memories, show, everything)
-    on_page = {thing.row.pk for thing in page.object_list}
+    everything = read_brought(case, memories).keepsakes if action or show == UNDATED else None
+    page = _page_of_keepsakes(request, case, memories, show, everything)
+    on_page = {keepsake.row.pk for keepsake in page.object_list}
     # Keepsakes that were ticked on another page stand first, so that the form sends them again.
     elsewhere = set(shown_again.ticked) - on_page
-    further = read_things(brought_in(case).filter(pk__in=elsewhere), memories) if elsewhere else []
-    things = [*further, *page.object_list]
-    load_thumbs(things)
+    further = read_keepsakes(brought_in(case).filter(pk__in=elsewhere), memories) if elsewhere else []
+    keepsakes = [*further, *page.object_list]
+    load_thumbs(keepsakes)
     context = {
         **_shared_context(case, action, everything),
         "items": [
             SheetItem(
-                thing, thing.row.pk in shown_again.ticked, thing.row.pk in shown_again.changed, place < EAGER
+                keepsake,
+                keepsake.row.pk in shown_again.ticked,
+                keepsake.row.pk in shown_again.changed,
+                place < EAGER,
             )
-            for place, thing in enumerate(things)
+            for place, keepsake in enumerate(keepsakes)
         ],
         "page": page,
         "show": show,
@@ -178,12 +183,14 @@ def _action_to_undo(request: HttpRequest) -> UUID | None:
     return uuid_or_none(request.GET.get("placed", ""))
 
 
-def _shared_context(case: Case, action: UUID | None, things: Sequence[Thing] | None) -> dict[str, Any]:
+def _shared_context(
+    case: Case, action: UUID | None, keepsakes: Sequence[ReadKeepsake] | None
+) -> dict[str, Any]:
     """Return what both pages show: how many keepsakes there are, and how many an undo would change.
 
-    action: the one that can be undone. things: all keepsakes of the case; not needed without an action.
+    action: the one that can be undone. keepsakes: all keepsakes of the case; not needed without an action.
     """
-    changed = undoable(things, action) if action and things is not None else []
+    changed = undoable(keepsakes, action) if action and keepsakes is not None else []
     return {
         "case": case,
         **brought_in(case).aggregate(
@@ -202,13 +209,13 @@ def proposals(request: HttpRequest) -> HttpResponse:
     brought = read_brought(case)
     found = proposals_for(brought)
     shown = found[:PROPOSALS_SHOWN]
-    load_thumbs(thing for proposal in shown for thing in proposal.things)
+    load_thumbs(keepsake for proposal in shown for keepsake in proposal.keepsakes)
     context = {
-        **_shared_context(case, _action_to_undo(request), brought.things),
+        **_shared_context(case, _action_to_undo(request), brought.keepsakes),
         "proposals": shown,
         "more": max(0, len(found) - PROPOSALS_SHOWN),
-        "unproposed": len(brought.loose) - sum(len(proposal.things) for proposal in found),
-        "dismissed": any(thing.fields.dismissed for thing in brought.loose),
+        "unproposed": len(brought.loose) - sum(len(proposal.keepsakes) for proposal in found),
+        "dismissed": any(keepsake.fields.dismissed for keepsake in brought.loose),
         "tab": "proposals",
     }
     return render(request, "patients/placement/proposals.html", context)

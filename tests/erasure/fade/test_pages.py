@@ -34,7 +34,7 @@ def test_each_pass_fades_every_page_by_one_level() -> None:
         first = pages.first(faded, level + 1)
         assert (first.data, (first.width, first.height)) == (unbind(faded)[0].data, sizes[0])
         state, before = faded, left
-    assert max(max(Image.open(io.BytesIO(page.data)).size) for page in unbind(state)) <= photo.SHORTEST
+    assert max(max(Image.open(io.BytesIO(page.data)).size) for page in unbind(state)) <= photo.SMALLEST_SIDE
 
 
 def test_two_fades_of_one_letter_differ_on_every_page() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from patients.cases.models import Case
 from patients.keepsakes.models import Keepsake
-from patients.placement.sheet import Thing, read_brought
+from patients.placement.sheet import ReadKeepsake, read_brought
 from tests.factories import jpeg, make_keepsake
 
 EVENING = datetime(2004, 2, 14, 18, 20)
@@ -29,12 +29,12 @@ def scene(seed: int) -> bytes:
     return jpeg((160, 120), random.Random(seed).randbytes(8 * 6 * 3))  # noqa: S311 - no secret
 
 
-def things_of(case: Case) -> list[Thing]:
+def keepsakes_of(case: Case) -> list[ReadKeepsake]:
     """Everything on the patient's sheet, in its order."""
-    return read_brought(case).things
+    return read_brought(case).keepsakes
 
 
 def ticks_of(case: Case, keepsakes: Sequence[Keepsake]) -> list[str]:
     """The values of the ticks of these keepsakes, as the sheet has them now."""
-    by_id = {thing.row.pk: thing.tick for thing in things_of(case)}
+    by_id = {keepsake.row.pk: keepsake.tick for keepsake in keepsakes_of(case)}
     return [by_id[keepsake.pk] for keepsake in keepsakes]

@@ -20,7 +20,7 @@ from patients.placement.sheet import read_ticks
 from patients.vault.configured import key_store
 from patients.vault.models import StoredObject
 from tests.factories import make_case, make_doctor, make_keepsake, make_memory
-from tests.patients.placement.bringing import bring, bring_evening, things_of, ticks_of
+from tests.patients.placement.bringing import bring, bring_evening, keepsakes_of, ticks_of
 
 pytestmark = pytest.mark.django_db
 
@@ -241,7 +241,7 @@ def test_dismissing_is_recorded_and_can_be_recalled(case: Case) -> None:
     keepsakes = bring_evening(case, 3)
     stranger = bring(make_case())
     assert changes.dismiss(case, [*(row.pk for row in keepsakes), stranger.pk], by=case.patient) == 3
-    [together] = {tuple(thing.fields.dismissed) for thing in things_of(case)}
+    [together] = {tuple(keepsake.fields.dismissed) for keepsake in keepsakes_of(case)}
     entry = Entry.objects.latest("index")
     assert (entry.action, entry.details) == (
         "proposal.dismissed",
@@ -250,7 +250,7 @@ def test_dismissing_is_recorded_and_can_be_recalled(case: Case) -> None:
     assert fields_of(stranger).dismissed == []
     assert changes.recall_dismissed(case, by=case.patient) == 3
     assert Entry.objects.latest("index").action == "proposal.recalled"
-    assert {len(thing.fields.dismissed) for thing in things_of(case)} == {0}
+    assert {len(keepsake.fields.dismissed) for keepsake in keepsakes_of(case)} == {0}
     count = Entry.objects.count()
     assert changes.recall_dismissed(case, by=case.patient) == 0
     assert Entry.objects.count() == count

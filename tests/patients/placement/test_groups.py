@@ -9,14 +9,14 @@ from django.utils import translation
 
 from patients.keepsakes.models import Keepsake, KeepsakeFields
 from patients.placement.groups import ALIKE, like_groups, time_groups
-from patients.placement.sheet import Thing
+from patients.placement.sheet import ReadKeepsake
 from patients.placement.titles import common_day, part_of_day, proposed_title
 
 ALL = 2**64 - 1
 
 
-def thing(taken: str = "", kind: str = "photo", **fields: Any) -> Thing:
-    return Thing(Keepsake(pk=uuid4(), kind=kind), KeepsakeFields(taken=taken, **fields))
+def keepsake(taken: str = "", kind: str = "photo", **fields: Any) -> ReadKeepsake:
+    return ReadKeepsake(Keepsake(pk=uuid4(), kind=kind), KeepsakeFields(taken=taken, **fields))
 
 
 def bits(n: int) -> str:
@@ -24,7 +24,7 @@ def bits(n: int) -> str:
     return f"{ALL ^ ((1 << n) - 1):016x}"
 
 
-def shape(groups: Sequence[Sequence[Thing]]) -> list[list[str]]:
+def shape(groups: Sequence[Sequence[ReadKeepsake]]) -> list[list[str]]:
     return [[one.fields.taken or one.fields.day for one in group] for group in groups]
 
 
@@ -56,15 +56,15 @@ def shape(groups: Sequence[Sequence[Thing]]) -> list[list[str]]:
     ],
 )
 def test_time_groups_end_at_long_gaps(times: list[str], expected: list[int]) -> None:
-    groups = time_groups([one for one in map(thing, times) if one.exact_day])
+    groups = time_groups([one for one in map(keepsake, times) if one.exact_day])
     assert sorted(map(len, groups)) == sorted(expected)
     firsts = [group[0].sort_key for group in groups]
     assert firsts == sorted(firsts)
 
 
 def test_the_patients_own_date_goes_before_the_cameras() -> None:
-    camera, exact = thing("2004-02-14T18:00:00"), thing("2004-02-14T18:10:00", day="2003-05-01")
-    rough = thing("2004-02-14T18:10:00", day="2003-07-01", when="about 2003")
+    camera, exact = keepsake("2004-02-14T18:00:00"), keepsake("2004-02-14T18:10:00", day="2003-05-01")
+    rough = keepsake("2004-02-14T18:10:00", day="2003-07-01", when="about 2003")
     assert shape(time_groups([one for one in (camera, exact, rough) if one.exact_day])) == [
         ["2004-02-14T18:10:00"],
         ["2004-02-14T18:00:00"],
@@ -75,7 +75,7 @@ def test_the_patients_own_date_goes_before_the_cameras() -> None:
 def test_like_groups_are_all_like_their_first() -> None:
     near, chained, far = bits(ALIKE), bits(ALIKE + 1), bits(64)
     prints = [bits(0), near, chained, far]
-    first, second, third, fourth = (thing(fingerprint=one) for one in prints)
+    first, second, third, fourth = (keepsake(fingerprint=one) for one in prints)
     # The third is like the second, but not like the first: no chain leads from one to another.
     assert like_groups([first, second, third, fourth]) == [[first, second]]
     assert like_groups([second, first, third, fourth]) == [[second, first, third]]
@@ -84,8 +84,8 @@ def test_like_groups_are_all_like_their_first() -> None:
 
 def test_pictures_are_not_like_sounds_or_pages() -> None:
     one = bits(0)
-    picture, sound = thing(fingerprint=one), thing(kind="recording", sound=one)
-    page, pages = thing(kind="letter", prints=[one]), thing(kind="letter", prints=[bits(64), one])
+    picture, sound = keepsake(fingerprint=one), keepsake(kind="recording", sound=one)
+    page, pages = keepsake(kind="letter", prints=[one]), keepsake(kind="letter", prints=[bits(64), one])
     assert like_groups([picture, sound, page]) == []
     assert like_groups([picture, page, sound, pages]) == [[page, pages]]
 
@@ -94,58 +94,62 @@ EVENING = ["2004-02-14T18:00:00", "2004-02-14T19:00:00", "2004-02-14T20:00:00", 
 
 
 @pytest.mark.parametrize(
-    ("things", "english", "vietnamese"),
+    ("keepsakes", "english", "vietnamese"),
     [
         (
-            [thing("2004-02-14T19:00:00")],
+            [keepsake("2004-02-14T19:00:00")],
             "A photograph, 14 February 2004, evening",
             "Một bức ảnh, 14 tháng 2, 2004, buổi tối",
         ),
         (
-            [thing(time) for time in EVENING],
+            [keepsake(time) for time in EVENING],
             "4 photographs, 14 February 2004, evening",
             "4 bức ảnh, 14 tháng 2, 2004, buổi tối",
         ),
         # Half of them are from another part of the day.
         (
-            [thing(time) for time in [*EVENING[:2], "2004-02-14T15:10:00", "2004-02-14T15:20:00"]],
+            [keepsake(time) for time in [*EVENING[:2], "2004-02-14T15:10:00", "2004-02-14T15:20:00"]],
             "4 photographs, 14 February 2004",
             "4 bức ảnh, 14 tháng 2, 2004",
         ),
         # After midnight is still the day before.
         (
-            [thing("2004-02-14T23:30:00"), thing("2004-02-15T00:30:00")],
+            [keepsake("2004-02-14T23:30:00"), keepsake("2004-02-15T00:30:00")],
             "2 photographs, 14 February 2004, night",
             "2 bức ảnh, 14 tháng 2, 2004, đêm",
         ),
         (
-            [thing("2004-02-14"), thing("", kind="letter", day="2004-02-14")],
+            [keepsake("2004-02-14"), keepsake("", kind="letter", day="2004-02-14")],
             "2 things, 14 February 2004",
             "2 thứ, 14 tháng 2, 2004",
         ),
-        ([thing(kind="letter"), thing(kind="letter")], "2 letters", "2 bức thư"),
-        ([thing(kind="video")], "A video", "Một video"),
+        ([keepsake(kind="letter"), keepsake(kind="letter")], "2 letters", "2 bức thư"),
+        ([keepsake(kind="video")], "A video", "Một video"),
         (
-            [thing(day="2003-07-01", when="about 2003", kind="object")],
+            [keepsake(day="2003-07-01", when="about 2003", kind="object")],
             "A thing, about 2003",
             "Một đồ vật, about 2003",
         ),
         # Their one caption is the title.
-        ([thing(caption="The ice"), thing("2004-02-14"), thing(caption="The ice")], "The ice", "The ice"),
-        ([thing(caption="The ice"), thing(caption="The sea")], "2 photographs", "2 bức ảnh"),
+        (
+            [keepsake(caption="The ice"), keepsake("2004-02-14"), keepsake(caption="The ice")],
+            "The ice",
+            "The ice",
+        ),
+        ([keepsake(caption="The ice"), keepsake(caption="The sea")], "2 photographs", "2 bức ảnh"),
     ],
 )
-def test_titles_say_what_is_known(things: list[Thing], english: str, vietnamese: str) -> None:
+def test_titles_say_what_is_known(keepsakes: list[ReadKeepsake], english: str, vietnamese: str) -> None:
     with translation.override("en"):
-        assert proposed_title(things) == english
+        assert proposed_title(keepsakes) == english
     with translation.override("vi"):
-        assert proposed_title(things) == vietnamese
+        assert proposed_title(keepsakes) == vietnamese
 
 
 def test_a_group_has_a_day_only_if_all_of_it_is_from_one() -> None:
-    late, early = thing("2004-02-14T23:00:00"), thing("2004-02-15T22:59:00")
+    late, early = keepsake("2004-02-14T23:00:00"), keepsake("2004-02-15T22:59:00")
     assert common_day([late, early]) == "2004-02-14"
-    assert common_day([late, thing("2004-02-15T23:00:00")]) == ""
-    assert common_day([late, thing("2004-02-15")]) == ""
-    assert common_day([late, thing()]) == "2004-02-14"
-    assert common_day([thing()]) == part_of_day([thing("2004-02-15")]) == ""
+    assert common_day([late, keepsake("2004-02-15T23:00:00")]) == ""
+    assert common_day([late, keepsake("2004-02-15")]) == ""
+    assert common_day([late, keepsake()]) == "2004-02-14"
+    assert common_day([keepsake()]) == part_of_day([keepsake("2004-02-15")]) == ""

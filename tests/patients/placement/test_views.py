@@ -24,7 +24,7 @@ from patients.placement import sheet
 from patients.placement.views import PAGE_SIZE, PROPOSALS_SHOWN
 from patients.vault.sealed import SealedModel, read_many
 from tests.factories import make_case, make_doctor, make_keepsake, make_memory
-from tests.patients.placement.bringing import EVENING, bring, bring_evening, scene, things_of, ticks_of
+from tests.patients.placement.bringing import EVENING, bring, bring_evening, keepsakes_of, scene, ticks_of
 
 pytestmark = pytest.mark.django_db
 
@@ -118,7 +118,7 @@ def test_bad_input_changes_nothing_and_keeps_what_was_typed(
     assert problem in page
     assert set(ticked_on(answer)) == {str(row.pk) for row in keepsakes}
     assert all(value in page for value in words.values())
-    assert {thing.fields.caption for thing in things_of(case)} == {""}
+    assert {keepsake.fields.caption for keepsake in keepsakes_of(case)} == {""}
 
 
 def test_nothing_ticked_and_nonsense_ticked_are_told(patient: Client, case: Case) -> None:
@@ -127,7 +127,7 @@ def test_nothing_ticked_and_nonsense_ticked_are_told(patient: Client, case: Case
         answer = patient.post(SHEET, {"keepsake": ticks, "caption": "Words I typed"})
         assert answer.status_code == 409
         assert "Words I typed" in answer.content.decode()
-    assert things_of(case)[0].fields.caption == ""
+    assert keepsakes_of(case)[0].fields.caption == ""
 
 
 def test_an_older_page_is_refused_and_what_changed_is_marked(patient: Client, case: Case) -> None:
@@ -210,7 +210,7 @@ def test_the_sheet_has_further_pages_and_keeps_ticks_of_others(patient: Client, 
     answer = patient.post(SHEET, {"keepsake": ticks_of(case, keepsakes), "when": "nonsense"})
     assert set(ticked_on(answer)) == {str(row.pk) for row in keepsakes}
     assert patient.post(SHEET, {"keepsake": ticks_of(case, keepsakes), "caption": "All"}).status_code == 302
-    assert {thing.fields.caption for thing in things_of(case)} == {"All"}
+    assert {keepsake.fields.caption for keepsake in keepsakes_of(case)} == {"All"}
 
 
 def test_the_sheet_unseals_no_more_than_one_page(
@@ -306,7 +306,7 @@ def test_a_dismissed_proposal_is_not_made_again_until_it_is_recalled(patient: Cl
     assert "These 6 are from one evening." in patient.get(PROPOSALS).content.decode()
     patient.post("/me/sheet/proposals/dismiss/", {"keepsake": ticks_of(case, keepsakes)})
     patient.post("/me/sheet/proposals/recall/")
-    assert {len(thing.fields.dismissed) for thing in things_of(case)} == {0}
+    assert {len(keepsake.fields.dismissed) for keepsake in keepsakes_of(case)} == {0}
     answer = patient.post("/me/sheet/proposals/dismiss/", {"keepsake": [f"{uuid4()}:"]}, follow=True)
     assert "These were taken back meanwhile." in answer.content.decode()
 
