@@ -43,7 +43,7 @@ class MemoryWithKeepsakes:
 class Belongings:
     """What is left of a case, or the part of it that somebody chose.
 
-    single: keepsakes without a memory that is left. In a choice also keepsakes chosen without their memory.
+    single: keepsakes without a memory that is left. In a choice also those chosen without their memory.
     has_words: whether the words of the case itself are left, or are part of the choice.
     """
 
@@ -137,7 +137,12 @@ def order(
     if everything and not locked.is_over:
         raise NotNow(_("Take back your consent first. Then everything can be destroyed."))
     if has_night(locked):
-        raise NotNow(_("A night is booked for this map. Take back your consent, or cancel the night, first."))
+        raise NotNow(
+            _(
+                "A night is booked for this map, or under way. Take back your consent, or cancel the night,"
+                " first."
+            )
+        )
     if unfinished_destruction(locked):
         raise NotNow(_("Something of yours is being destroyed already. Please wait until that is done."))
     belongings = belongings_of(locked)

@@ -129,17 +129,21 @@ class Selection:
     def chosen(self) -> orders.Belongings:
         return self.belongings.choose(self.memories, self.keepsakes, everything=self.everything)
 
-    @property
-    def summary(self) -> str:
-        """What is chosen, as "3 memories with all that is in them, and 2 keepsakes"."""
+    def summary(self, *, with_words: bool) -> str:
+        """Return what is chosen, as "3 memories with all that is in them, and 2 keepsakes".
+
+        with_words: whether to name the words of the file, which are destroyed, but not in an archive.
+        """
         memories, keepsakes = len(self.chosen.memories), len(self.chosen.single)
         of_memories = ngettext(
             "%(n)d memory with all that is in it", "%(n)d memories with all that is in them", memories
         ) % {"n": memories}
         of_keepsakes = ngettext("%(n)d keepsake", "%(n)d keepsakes", keepsakes) % {"n": keepsakes}
-        if memories and keepsakes:
-            return _("%(memories)s, and %(keepsakes)s") % {"memories": of_memories, "keepsakes": of_keepsakes}
-        return of_memories if memories else of_keepsakes if keepsakes else _("the words of your file")
+        parts = [of_memories] if memories else []
+        parts += [of_keepsakes] if keepsakes else []
+        parts += [_("the words of your file")] if self.chosen.has_words and with_words else []
+        *others, last = parts
+        return _("%(list)s, and %(last)s") % {"list": ", ".join(others), "last": last} if others else last
 
 
 SelectionView = Callable[[HttpRequest, Selection], HttpResponseBase]
@@ -187,7 +191,15 @@ def choose(request: HttpRequest, selection: Selection) -> HttpResponse:
     """Show the selection and ask for the passphrase. The form is sent to `take` or `destroy`."""
     if request.POST.get("do") == "destroy":
         return _confirm(request, selection, DestroyForm(later=_label_of_later()), "destroy")
-    return _confirm(request, selection, TakeForm(), "take")
+    return _refuse_without_files(request, selection) or _confirm(request, selection, TakeForm(), "take")
+
+
+def _refuse_without_files(request: HttpRequest, selection: Selection) -> HttpResponse | None:
+    """Return a redirect to the list if an archive of the selection would be empty, else None."""
+    if selection.chosen.memories or selection.chosen.single:
+        return None
+    messages.error(request, _("Only words are left of this file. There is nothing to take back."))
+    return redirect("erasure:belongings")
 
 
 def _label_of_later() -> str:
@@ -214,6 +226,7 @@ def _confirm(
     """Render the page that asks for the passphrase. template: "take" or "destroy". problem: why it failed."""
     context = {
         "selection": selection,
+        "summary": selection.summary(with_words=template == "destroy"),
         "has_objects": any(one.kind == Keepsake.Kind.OBJECT for one in selection.chosen.keepsakes),
         "form": form,
         "problem": problem,
@@ -242,6 +255,8 @@ def _passphrase_is_right(request: HttpRequest, form: PassphraseForm) -> bool:
 @with_selection
 def take(request: HttpRequest, selection: Selection) -> HttpResponseBase:
     """Send the selection as one archive, under the passphrase that the patient sets for it (`seal`)."""
+    if refusal := _refuse_without_files(request, selection):
+        return refusal
     form = TakeForm(request.POST)
     if not _passphrase_is_right(request, form):
         return _confirm(request, selection, form, "take")

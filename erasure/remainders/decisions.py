@@ -122,7 +122,12 @@ def _lock_memory(memory_id: UUID, by: User) -> Step:
     if step is None or memory.fate == Memory.Fate.ERASED:
         raise NotNow(_("Nothing of this memory is left to decide on."))
     if cases_with_a_night([memory.case_id]):
-        raise NotNow(_("A night is booked for this map. Nothing can be decided on its memories until then."))
+        raise NotNow(
+            _(
+                "A night is booked for this map, or under way. Nothing can be decided on its memories until"
+                " it is over."
+            )
+        )
     return step
 
 

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import groupby
 from stat import S_IFREG
 
 from django.template.loader import render_to_string
@@ -40,12 +41,12 @@ class ArchiveFile:
     """One file of the archive.
 
     name: its path there, a number and an extension. row: the stored object to decrypt. page: the index (from
-    0) of the page in `row`, if `row` is a bundle of pages; else None.
+    0) of the page in `row`, if `row` is a bundle of pages; else 0.
     """
 
     name: str
     row: StoredObject
-    page: int | None = None
+    page: int = 0
 
 
 @dataclass
@@ -67,7 +68,7 @@ class KeepsakeEntry:
 
 @dataclass
 class MemoryEntry:
-    """A memory as the index describes it. is_memory: False for the keepsakes listed in no memory."""
+    """A memory as the index describes it. is_memory: False for keepsakes without one."""
 
     is_memory: bool
     title: str
@@ -95,7 +96,8 @@ def contents_of(
 ) -> Contents:
     """Return the contents of an archive.
 
-    memories: each with its keepsakes to include. single: keepsakes to list in no memory. Titles and texts
+    memories: each with its keepsakes to include. single: keepsakes that are in no memory, or
+    are taken back without it. Titles and texts
     that cannot be decrypted are left empty; the files are included all the same.
     Errors: OSError if the storage is away.
     """
@@ -144,16 +146,19 @@ def _members(
     """Yield the files of the archive as `stream_zip` takes them, the index first."""
     index = render_to_string("patients/archives/index.html", {"contents": contents}).encode()
     yield "index.html", now, FILE_MODE, ZIP_64, [index]
-    for file in contents.files:
-        yield file.name, now, FILE_MODE, ZIP_64, _chunks(file)
+    for row, files in groupby(contents.files, key=lambda file: file.row):
+        if row.media_type == BUNDLE_TYPE:
+            pages = unbind(read(row))
+            for file in files:
+                yield file.name, now, FILE_MODE, ZIP_64, [pages[file.page].data]
+        else:
+            for file in files:
+                yield file.name, now, FILE_MODE, ZIP_64, _chunks(row)
 
 
-def _chunks(file: ArchiveFile) -> Iterator[bytes]:
-    """Yield the decrypted bytes of a file."""
-    if file.page is not None:
-        yield unbind(read(file.row))[file.page].data
-        return
-    with reader(file.row) as source:
+def _chunks(row: StoredObject) -> Iterator[bytes]:
+    """Yield the decrypted bytes of a stored object."""
+    with reader(row) as source:
         while chunk := source.read(CHUNK_SIZE):
             yield bytes(chunk)
 

@@ -8,6 +8,7 @@ import pyzipper
 from django.conf import settings
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from clinic.accounts.models import Role, User
 from clinic.audit.models import Entry
@@ -16,6 +17,8 @@ from erasure.destructions.models import Destruction, DestructionItem
 from erasure.destructions.orders import belongings_of, order
 from patients.cases.models import Case
 from patients.consent.signing import withdraw
+from patients.keepsakes.models import Keepsake
+from patients.memories.models import Memory
 from patients.vault.models import StoredObject
 from patients.vault.objects import destroy, mark_for_destruction
 from tests.configuration import configure
@@ -68,6 +71,29 @@ def test_choosing_asks_for_the_passphrase_and_says_what_was_chosen() -> None:
     for data in ({}, {"memories": ["nonsense"]}, {"keepsakes": [case.pk]}):
         answer = post(case, "choose", do="take", **data)
         assert answer.url == reverse("erasure:belongings")
+
+
+def test_everything_names_the_words_of_the_file_where_they_are_destroyed_and_not_where_they_stay() -> None:
+    case = make_withdrawn(2)
+    make_keepsake(None, case=case)
+    memories = "3 memories with all that is in them"
+    page = post(case, "choose", everything="on", do="destroy").content.decode()
+    assert f'<p class="lead">{memories}, 1 keepsake, and the words of your file</p>' in page
+    page = post(case, "choose", everything="on", do="take").content.decode()
+    assert f"{memories}, and 1 keepsake</p>" in page
+    assert "the words of your file" not in page
+
+
+def test_no_empty_archive_is_given_where_only_words_are_left() -> None:
+    case = make_withdrawn(1)
+    Memory.objects.filter(case=case).update(fate=Memory.Fate.ERASED)
+    Keepsake.objects.filter(case=case).update(gone_at=timezone.now(), picture=None, thumb=None)
+    page = post(case, "choose", everything="on", do="destroy").content.decode()
+    assert '<p class="lead">the words of your file</p>' in page
+    for name, data in (("choose", {"do": "take"}), ("take", {"passphrase": "wrong"})):
+        answer = post(case, name, everything="on", **data)
+        assert answer.url == reverse("erasure:belongings")
+    assert not Entry.objects.filter(action="archive.taken").exists()
 
 
 @pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume asynchronous:Warning")

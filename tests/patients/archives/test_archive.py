@@ -39,14 +39,17 @@ def test_an_untitled_memory_without_a_story_is_not_said_to_be_none() -> None:
     memory.save(update_fields=["sealed"])
     index = files_of(contents_of([(memory, [])], []))["index.html"].decode()
     assert "Untitled" in index
-    assert "In no memory" not in index
+    assert "Without their memory" not in index
 
 
-def test_single_keepsakes_are_listed_in_no_memory() -> None:
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_single_keepsakes_are_listed_without_their_memory(in_memory: bool) -> None:
     case = make_case()
-    keepsake = make_keepsake(None, case=case, caption="On the ice")
+    memory = make_memory(case, "The Charles") if in_memory else None
+    keepsake = make_keepsake(memory, case=case, caption="On the ice")
     index = files_of(contents_of([], [keepsake]))["index.html"].decode()
-    assert "In no memory" in index
+    assert "The Charles" not in index
+    assert "Without their memory" in index
     assert "On the ice" in index
 
 
