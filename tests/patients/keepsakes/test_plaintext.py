@@ -56,12 +56,14 @@ def descendants(pid: int) -> set[int]:
 def open_files(pids: set[int]) -> Iterator[Path]:
     """Every regular file that one of `pids` has open, unlinked files included."""
     for pid in pids:
-        for link in Path(f"/proc/{pid}/fd").iterdir():
-            try:
+        try:
+            links = list(Path(f"/proc/{pid}/fd").iterdir())
+        except FileNotFoundError:  # it has ended since it was listed, so it has none
+            continue
+        for link in links:
+            with suppress(OSError):
                 if stat.S_ISREG(link.stat().st_mode):
                     yield link
-            except OSError:
-                continue
 
 
 def files_below(since: float, *places: Path) -> Iterator[Path]:
