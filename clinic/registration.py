@@ -8,6 +8,7 @@ configuration.py: what the clinic decides about the package in the browser (clin
 setup_lines.py: the lines of the set-up page (clinic/setup/checklist.py).
 facts.py: the facts of which the status of a case is derived (patients/cases/facts.py).
 drafts.py: the forms of its pages that keep drafts (patients/drafts/forms.py).
+personal_data.py: what is held about a person (clinic/personal_data/registry.py).
 mails.py: the events that people are told of by mail (clinic/outgoing/events.py).
 """
 
@@ -24,6 +25,7 @@ MODULES = (
     "setup_lines",
     "facts",
     "drafts",
+    "personal_data",
     "mails",
 )
 

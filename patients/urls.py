@@ -1,6 +1,7 @@
 """The URLs of this app, gathered from its packages."""
 
 from patients.appointments.urls import urlpatterns as appointments
+from patients.archives.urls import urlpatterns as archives
 from patients.case_file.urls import urlpatterns as case_file
 from patients.consent.urls import urlpatterns as consent
 from patients.consent_papers.urls import urlpatterns as consent_papers
@@ -21,6 +22,6 @@ from patients.waitlist.urls import urlpatterns as waitlist
 app_name = "patients"
 urlpatterns = [
     *(*requests, *portal, *intake, *intake_review, *case_file, *keepsakes, *custody, *maps, *consent),
-    *consent_papers,
+    *(*consent_papers, *archives),
     *(*drafts, *contacts, *notes, *placement, *appointments, *repeats, *waitlist),
 ]

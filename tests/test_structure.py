@@ -22,6 +22,7 @@ ORDER = {
         *(
             "audit",
             "accounts",
+            "personal_data",
             "access",
             "http",
             "edits",

@@ -1,4 +1,4 @@
-"""The forms with which a patient takes things back, or has them destroyed."""
+"""The forms with which a patient chooses things, and has them destroyed."""
 
 from typing import Any
 from uuid import UUID
@@ -6,10 +6,7 @@ from uuid import UUID
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from clinic.accounts.proof import PassphraseField
-
-# Characters. NIST SP 800-63B asks for so many where a password is the only factor, as for an archive.
-MIN_SEAL_LENGTH = 15
+from patients.archives.forms import PassphraseForm
 
 
 class SelectionForm(forms.Form):
@@ -27,36 +24,6 @@ class SelectionForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.fields["memories"].choices = [(str(pk), "") for pk in memory_ids]  # type: ignore[attr-defined]
         self.fields["keepsakes"].choices = [(str(pk), "") for pk in keepsake_ids]  # type: ignore[attr-defined]
-
-
-class PassphraseForm(forms.Form):
-    """Asks for the patient's own passphrase, so that nobody else takes or destroys their things."""
-
-    passphrase = PassphraseField()
-
-
-class TakeForm(PassphraseForm):
-    """Asks also for the words that encrypt the archive, twice. `seal` is their field."""
-
-    seal = forms.CharField(
-        label=_("New words that seal the file"),
-        help_text=_("At least 15 characters; four or five words are good. We do not keep them."),
-        min_length=MIN_SEAL_LENGTH,
-        max_length=200,
-        strip=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-    )
-    seal_again = forms.CharField(
-        label=_("The same words again"),
-        strip=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-    )
-
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or {}
-        if "seal" in data and "seal_again" in data and data["seal"] != data["seal_again"]:
-            self.add_error("seal_again", _("These are not the same words."))
-        return data
 
 
 class DestroyForm(PassphraseForm):

@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -19,16 +18,16 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
-from clinic.accounts.proof import passphrase_matches
 from clinic.audit.record import Act, actor_of, record
 from clinic.configuration.values import value_of
 from clinic.http.requests import request_user, wants_fragment
 from clinic.http.streaming import stream
 from erasure.destructions import orders, reopening
 from erasure.destructions.configuration import THINKING_HOURS
-from erasure.destructions.forms import DestroyForm, PassphraseForm, SelectionForm, TakeForm
+from erasure.destructions.forms import DestroyForm, SelectionForm
 from erasure.destructions.models import Destruction, DestructionItem
 from patients.archives.archive import contents_of, zip_chunks
+from patients.archives.forms import PassphraseForm, TakeForm
 from patients.cases.models import Case
 from patients.keepsakes.models import Keepsake, KeepsakeFields
 from patients.memories.models import Memory, MemoryFields
@@ -235,20 +234,6 @@ def _confirm(
     return render(request, f"erasure/destructions/{template}.html", context, status=status)
 
 
-def _passphrase_is_right(request: HttpRequest, form: PassphraseForm) -> bool:
-    """Return whether the form is valid and its passphrase is the visitor's. If not, the form says why."""
-    if not form.is_valid():
-        return False
-    try:
-        if passphrase_matches(request_user(request), form.cleaned_data["passphrase"]):
-            return True
-    except ValidationError as error:
-        form.add_error("passphrase", error)
-        return False
-    form.add_error("passphrase", _("That is not your passphrase."))
-    return False
-
-
 @require_POST
 @never_cache
 @sensitive_post_parameters()
@@ -258,7 +243,7 @@ def take(request: HttpRequest, selection: Selection) -> HttpResponseBase:
     if refusal := _refuse_without_files(request, selection):
         return refusal
     form = TakeForm(request.POST)
-    if not _passphrase_is_right(request, form):
+    if not form.is_proven(request_user(request)):
         return _confirm(request, selection, form, "take")
     chosen, case = selection.chosen, selection.case
     contents = contents_of([(part.memory, part.keepsakes) for part in chosen.memories], chosen.single)
@@ -277,7 +262,7 @@ def take(request: HttpRequest, selection: Selection) -> HttpResponseBase:
 def destroy(request: HttpRequest, selection: Selection) -> HttpResponse:
     """Order the destruction of what was chosen."""
     form = DestroyForm(request.POST, later=_label_of_later())
-    if not _passphrase_is_right(request, form):
+    if not form.is_proven(request_user(request)):
         return _confirm(request, selection, form, "destroy")
     later = form.cleaned_data["when"] == DestroyForm.LATER
     try:

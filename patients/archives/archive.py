@@ -10,16 +10,16 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from itertools import groupby
 from stat import S_IFREG
+from typing import TypeAlias
+from uuid import UUID
 
 from django.template.loader import render_to_string
 from django.utils import timezone
-from stream_zip import ZIP_64, Method, stream_zip
+from stream_zip import ZIP_64, stream_zip
 
 from patients.imaging.page_bundle import MEDIA_TYPE as BUNDLE_TYPE
-from patients.imaging.page_bundle import unbind
+from patients.imaging.page_bundle import Page, unbind
 from patients.keepsakes.models import Keepsake, KeepsakeFields
 from patients.memories.models import Memory, MemoryFields
 from patients.memories.when import shown
@@ -34,6 +34,9 @@ FILE_MODE = S_IFREG | 0o600
 # Extensions that `mimetypes` does not know, or where its answer is not the usual one.
 EXTENSIONS = {"image/heic": ".heic", "image/jpeg": ".jpg", "audio/mp4": ".m4a", "text/plain": ".txt"}
 EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,5}")
+
+# A file of an archive: its name there, and its bytes in parts.
+Member: TypeAlias = tuple[str, Iterable[bytes]]
 
 
 @dataclass(frozen=True)
@@ -122,14 +125,20 @@ def contents_of(
 
 
 def zip_chunks(contents: Contents, passphrase: str) -> Iterator[bytes]:
-    """Yield the bytes of the encrypted archive. Nothing is written to a disk.
+    """Yield the bytes of the encrypted archive (see `zip_of`).
 
     It holds one chunk of a file in RAM at a time, or one whole bundle of pages. Errors: KeyGone,
     Tampered and OSError if a file cannot be read any more. What was sent by then is an incomplete archive,
     which does not open.
     """
+    return zip_of(_members(contents), passphrase)
+
+
+def zip_of(members: Iterable[Member], passphrase: str) -> Iterator[bytes]:
+    """Yield the bytes of an encrypted archive of `members`. Nothing is written to a disk."""
     now = timezone.localtime().replace(tzinfo=None)
-    return iter(stream_zip(_members(contents, now), get_compressobj=_uncompressed, password=passphrase))
+    files = ((name, now, FILE_MODE, ZIP_64, chunks) for name, chunks in members)
+    return iter(stream_zip(files, get_compressobj=_uncompressed, password=passphrase))
 
 
 def _uncompressed() -> "zlib._Compress":
@@ -140,27 +149,30 @@ def _uncompressed() -> "zlib._Compress":
     return zlib.compressobj(level=0, wbits=-zlib.MAX_WBITS)
 
 
-def _members(
-    contents: Contents, now: datetime
-) -> Iterator[tuple[str, datetime, int, Method, Iterable[bytes]]]:
-    """Yield the files of the archive as `stream_zip` takes them, the index first."""
-    index = render_to_string("patients/archives/index.html", {"contents": contents}).encode()
-    yield "index.html", now, FILE_MODE, ZIP_64, [index]
-    for row, files in groupby(contents.files, key=lambda file: file.row):
-        if row.media_type == BUNDLE_TYPE:
-            pages = unbind(read(row))
-            for file in files:
-                yield file.name, now, FILE_MODE, ZIP_64, [pages[file.page].data]
-        else:
-            for file in files:
-                yield file.name, now, FILE_MODE, ZIP_64, _chunks(row)
+def _members(contents: Contents) -> Iterator[Member]:
+    """Yield the files of the archive, the index first."""
+    yield "index.html", [render_to_string("patients/archives/index.html", {"contents": contents}).encode()]
+    files = FileReader()
+    for file in contents.files:
+        yield file.name, files.chunks(file)
 
 
-def _chunks(row: StoredObject) -> Iterator[bytes]:
-    """Yield the decrypted bytes of a stored object."""
-    with reader(row) as source:
-        while chunk := source.read(CHUNK_SIZE):
-            yield bytes(chunk)
+class FileReader:
+    """Decrypts files of an archive. It keeps the pages of the letter that it read last, for its next page."""
+
+    def __init__(self) -> None:
+        self._pages: tuple[UUID | None, list[Page]] = None, []
+
+    def chunks(self, file: ArchiveFile) -> Iterator[bytes]:
+        """Yield the decrypted bytes of one file. Errors: KeyGone, Tampered, OSError."""
+        if file.row.media_type == BUNDLE_TYPE:
+            if self._pages[0] != file.row.pk:
+                self._pages = file.row.pk, unbind(read(file.row))
+            yield self._pages[1][file.page].data
+            return
+        with reader(file.row) as source:
+            while chunk := source.read(CHUNK_SIZE):
+                yield bytes(chunk)
 
 
 def _stored_rows(keepsakes: Sequence[Keepsake]) -> dict[object, StoredObject]:

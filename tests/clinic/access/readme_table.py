@@ -53,6 +53,7 @@ README: dict[str, tuple[str, str]] = {
     # "A patient answers the intake, brings and takes back keepsakes, signs, withdraws, decides on remains."
     "patients:portal": (PATIENT, NOBODY),
     "patients:looks": (PATIENT, NOBODY),
+    "patients:everything": (PATIENT, PATIENT),
     "patients:intake": (PATIENT, PATIENT),
     "patients:memory-new": (PATIENT, PATIENT),
     "patients:memory": (OWN, OWN),

@@ -70,6 +70,7 @@ EXCEPTIONS = {
     ("erasure/destructions/destroy.html", "erasure:belongings-destroy"): OWN,
     ("erasure/destructions/destruction.html", "erasure:destruction-stop"): OWN,
     ("erasure/destructions/take.html", "erasure:belongings-take"): READS,
+    ("patients/archives/everything.html", ""): READS,
     ("erasure/remainders/left.html", "erasure:left-give-back"): OWN,
     ("erasure/remainders/left.html", "erasure:left-keep"): OWN,
     ("erasure/remainders/left.html", "erasure:left-destroy"): OWN,

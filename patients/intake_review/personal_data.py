@@ -1,0 +1,32 @@
+"""The doctors' reviews of a patient's answers, as a section of what is held about them."""
+
+from collections.abc import Iterator
+
+from django.utils.translation import gettext_lazy as _
+
+from clinic.accounts.models import User
+from clinic.personal_data.registry import Record, record, register_section
+from patients.intake.questions import answers_in_words
+from patients.intake_review.models import IntakeReview, ReviewFields
+from patients.vault.sealed import read_many
+
+
+@register_section(24, _("What our doctors said of your answers"))
+def reviews(person: User) -> Iterator[Record]:
+    made = IntakeReview.objects.filter(case__patient=person).select_related("reviewed_by")
+    rows = list(made.order_by("case__opened_at", "number"))
+    words = read_many(rows, skip_damaged=True)
+    for row in rows:
+        fields = words.get(row.pk, ReviewFields())
+        yield record(
+            row.get_outcome_display(),
+            (_("When"), row.reviewed_at),
+            (_("By"), row.reviewed_by.name),
+            (_("Words"), fields.words),
+            *(
+                (answer.label, answer.text)
+                for step in answers_in_words(fields.answers)
+                for answer in step.answers
+                if answer.text
+            ),
+        )

@@ -1,0 +1,28 @@
+"""The notes of the staff on a patient's files, as a section of what is held about them."""
+
+from collections.abc import Iterator
+
+from django.utils.translation import gettext_lazy as _
+
+from clinic.accounts.models import User
+from clinic.personal_data.registry import Record, record, register_section
+from patients.notes.models import CaseNote, NoteFields
+from patients.vault.sealed import read_many
+
+
+@register_section(26, _("What we noted"))
+def notes(person: User) -> Iterator[Record]:
+    rows = list(
+        CaseNote.objects.filter(case__patient=person).select_related("written_by").order_by("written_at")
+    )
+    words = read_many(rows, skip_damaged=True)
+    for row in rows:
+        fields = words.get(row.pk, NoteFields())
+        yield record(
+            _("A note"),
+            (_("When"), row.written_at),
+            (_("By"), row.written_by.name),
+            (_("Words"), fields.words),
+            (_("Struck out"), row.struck_at),
+            (_("Why"), fields.reason),
+        )

@@ -1,0 +1,29 @@
+"""A patient's requests for an appointment, as a section of what is held about them."""
+
+from collections.abc import Iterator
+
+from django.utils.translation import gettext_lazy as _
+
+from clinic.accounts.models import User
+from clinic.personal_data.registry import Record, record, register_section
+from patients.requests.models import AppointmentRequest, RequestFields
+from patients.vault.sealed import read_many
+
+
+@register_section(14, _("Your request"))
+def requests(person: User) -> Iterator[Record]:
+    """Return the requests that led to the account. Others have no account that they could be given to."""
+    rows = list(AppointmentRequest.objects.filter(invitation__used_by=person).order_by("created_at"))
+    words = read_many(rows, skip_damaged=True)
+    for row in rows:
+        fields = words.get(row.pk, RequestFields())
+        yield record(
+            row.name,
+            (_("E-mail address"), row.email),
+            (_("Telephone"), row.phone),
+            (_("Asked"), row.created_at),
+            (_("What you wrote"), fields.message),
+            (_("State"), row.get_state_display()),
+            (_("Decided"), row.decided_at),
+            (_("What we answered"), fields.decision),
+        )

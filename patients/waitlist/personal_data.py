@@ -1,0 +1,27 @@
+"""A patient's places on the waitlist, as a section of what is held about them."""
+
+from collections.abc import Iterator
+
+from django.utils.translation import gettext_lazy as _
+
+from clinic.accounts.models import User
+from clinic.personal_data.registry import Record, record, register_section
+from patients.vault.sealed import read_many
+from patients.waitlist.models import EntryFields, WaitlistEntry
+
+
+@register_section(62, _("What you wait for"))
+def entries(person: User) -> Iterator[Record]:
+    rows = list(WaitlistEntry.objects.filter(case__patient=person).order_by("made_at"))
+    words = read_many(rows, skip_damaged=True)
+    for row in rows:
+        fields = words.get(row.pk, EntryFields())
+        yield record(
+            row.get_kind_display(),
+            (_("Since"), row.made_at),
+            (_("First day"), row.first_day),
+            (_("Last day"), row.last_day),
+            (_("Words"), fields.note),
+            (_("Ended"), row.ended_at),
+            (_("Why"), row.get_ended_because_display()),
+        )
