@@ -60,14 +60,14 @@ def _night(message: OutgoingMessage, *states: str) -> Procedure:
     return night
 
 
-def _text_values(night: Procedure) -> dict[str, str]:
+def _text_values(night: Procedure, *, to_staff: bool = False) -> dict[str, str]:
     def words(moment: datetime) -> str:
         return date_format(timezone.localtime(moment), "SHORT_DATETIME_FORMAT")
 
     return {
         "begins": words(night.booking.starts_at),
         "ends": words(night.booking.ends_at),
-        "place": str(night.get_place_display()),
+        "place": str(night.get_place_display()) if to_staff else Procedure.Place(night.place).for_patient,
         "file": night.case.reference,
     }
 
@@ -80,11 +80,12 @@ def _night_event(title: Words, state: str, subject: Words, to_patient: Words, to
 
     def write(message: OutgoingMessage) -> Letter:
         night = _night(message, state)
-        if message.audience == OutgoingMessage.Audience.STAFF:
+        to_staff = message.audience == OutgoingMessage.Audience.STAFF
+        if to_staff:
             words, path = to_team, reverse("patients:case", args=[night.case_id])
         else:
             words, path = to_patient, reverse("patients:portal")
-        return Letter(str(subject), [str(words) % _text_values(night)], path)
+        return Letter(str(subject), [str(words) % _text_values(night, to_staff=to_staff)], path)
 
     return MailEvent(title, write)
 

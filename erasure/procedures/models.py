@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from clinic.calendar.models import Booking
@@ -20,6 +21,11 @@ class Procedure(models.Model):
     class Place(models.TextChoices):
         CLINIC = "clinic", _("in the clinic")
         HOME = "home", _("at the patient's home")
+
+        @property
+        def for_patient(self) -> str:
+            """The place in words that the patient reads."""
+            return gettext("at your home") if self == self.HOME else str(self.label)
 
     class State(models.TextChoices):
         BOOKED = "booked", _("booked")

@@ -45,7 +45,7 @@ def _night(row: Procedure, fault: str, decisions: Counter[UUID], calls: Mapping[
         state=str(row.state),
         starts_at=row.booking.starts_at,
         ends_at=row.booking.ends_at,
-        place=str(row.get_place_display()),
+        place=Procedure.Place(row.place).for_patient,
         fault=fault,
         # By the database's clock, as the start.
         hours=hours_at(row, row.now),  # type: ignore[attr-defined]

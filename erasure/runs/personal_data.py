@@ -17,7 +17,7 @@ def nights(person: User) -> Iterator[Record]:
     for row in rows.order_by("booking__starts_at"):
         run = getattr(row, "run", None)
         yield record(
-            row.get_place_display(),
+            Procedure.Place(row.place).for_patient,
             (_("File"), row.case.reference),
             (_("Begins"), row.booking.starts_at),
             (_("Ends"), row.booking.ends_at),

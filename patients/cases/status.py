@@ -143,7 +143,7 @@ class Night:
 
     state: the procedure's state (booked, started, done). fault: why a booked night cannot start at its time,
     as a code of erasure/procedures/readiness.py, or "". hours: whether it could be started at this hour.
-    run_state: the run's state, "" before the start.
+    place: where, in words that the patient reads. run_state: the run's state, "" before the start.
     decisions: number of copies off the map that still wait for the doctor's decision. called_at: since when
     a doctor has been called without an answer.
     """

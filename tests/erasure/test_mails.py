@@ -204,6 +204,25 @@ def test_a_booked_night_is_announced_and_has_reminders(case: Case, doctor: User)
     assert deliver_and_list(later=True) == []
 
 
+def test_a_night_at_home_is_at_your_home_to_the_patient_and_at_the_patients_to_the_team(
+    case: Case, doctor: User
+) -> None:
+    night = book(case, doctor)
+    Procedure.objects.filter(pk=night.pk).update(place=Procedure.Place.HOME)
+    deliver_and_list()
+    bodies = {
+        message.to[0]: message.body for message in mail.outbox if message.subject == "A night is booked"
+    }
+    assert "at your home" in bodies.pop("joel@lacuna.example")
+    assert bodies
+    assert all("at the patient's home" in body for body in bodies.values())
+    client = Client()
+    client.force_login(case.patient, backend=settings.AUTHENTICATION_BACKENDS[0])
+    page = client.get("/me/").content.decode()
+    assert "at your home" in page
+    assert "at the patient" not in page
+
+
 def test_a_moved_night_is_announced_once_and_has_reminders_for_its_new_time(case: Case, doctor: User) -> None:
     night = book(case, doctor)
     move(night, doctor, days=20)
