@@ -80,6 +80,7 @@ ORDER = {
             "session",
             "live",
             "remainders",
+            "closing",
             "reports",
             "operations",
             "demo",

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from clinic import names
 from clinic.accounts.search_words import Kind, SearchWord, email_words, name_words, write_words
+from clinic.keyed_digests import keyed_digest, keyed_digests
 
 
 class Role(models.TextChoices):
@@ -30,6 +31,14 @@ class Role(models.TextChoices):
 
 
 STAFF_ROLES = frozenset({Role.RECEPTIONIST, Role.TECHNICIAN, Role.DOCTOR, Role.ADMINISTRATOR, Role.AUDITOR})
+
+
+FORMER_ADDRESS = "former address"  # what the digests of the addresses of closed accounts are for
+
+
+def former_address_digest(address: str) -> str:
+    """Return the digest by which the former address of a closed account is recognized."""
+    return keyed_digest(FORMER_ADDRESS, names.address_key(address))
 
 
 class UserQuerySet(models.QuerySet["User"]):
@@ -58,6 +67,10 @@ class UserQuerySet(models.QuerySet["User"]):
         if written != names.address_key(typed) and not exact.exists():
             return self.filter(email__iexact=names.address_key(typed))
         return exact
+
+    def formerly_at_address(self, typed: str) -> "UserQuerySet":
+        """Return the accounts that had an e-mail address when they were closed for good."""
+        return self.filter(former_address__in=list(keyed_digests(FORMER_ADDRESS, names.address_key(typed))))
 
 
 def name_order() -> str:
@@ -110,6 +123,9 @@ class User(AbstractBaseUser):
     is_active = models.BooleanField(default=True)
     # The language of mail to this person; "" until they have signed in once.
     language = models.CharField(max_length=8, blank=True, default="")
+    # When the person closed it for good, and the digest of the address that it had then ("" before).
+    forgotten_at = models.DateTimeField(null=True, editable=False)
+    former_address = models.CharField(max_length=64, blank=True, default="", editable=False)
     # Part of the session hash: raising it ends all sessions of this user.
     stamp = models.PositiveIntegerField(default=0, editable=False)
     joined_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -125,6 +141,11 @@ class User(AbstractBaseUser):
         indexes = [
             models.Index(fields=["sort_en", "id"], name="users_by_name_en"),
             models.Index(fields=["sort_vi", "id"], name="users_by_name_vi"),
+            models.Index(
+                fields=["former_address"],
+                condition=~models.Q(former_address=""),
+                name="users_by_former_address",
+            ),
         ]
 
     @transaction.atomic

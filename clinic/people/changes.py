@@ -22,7 +22,8 @@ def lock_account(person: User, *, by: User) -> User:
 
     So at least one active administrator always remains: `by` is one, and stays one until the change is
     committed. Call it inside a transaction.
-    Errors: NotYours if both are the same account, or if `by` is not an administrator any more.
+    Errors: NotYours if both are the same account, if `by` is not an administrator any more, or if the account
+    was closed for good.
     """
     if person.pk == by.pk:
         raise NotYours(_("Nobody changes their own account here. Please ask another administrator."))
@@ -34,6 +35,8 @@ def lock_account(person: User, *, by: User) -> User:
     administrator = rows[by.pk]
     if not (administrator.is_active and administrator.has_role(Role.ADMINISTRATOR)):
         raise NotYours(_("You are not an administrator any more, so nothing was changed."))
+    if rows[person.pk].forgotten_at:
+        raise NotYours(_("This account was closed for good. Nobody can open it again."))
     return rows[person.pk]
 
 

@@ -50,7 +50,7 @@ def kept_ids() -> set[UUID]:
     """Return the ids of everything that is kept today, by the rows of the current database."""
     kept = set(StoredObject.objects.live().values_list("pk", flat=True)) | open_upload_keys()
     kept |= set(Draft.objects.live().values_list("pk", flat=True))
-    return kept | set(AppointmentRequest.objects.values_list("pk", flat=True))
+    return kept | set(AppointmentRequest.objects.exclude(sealed=b"").values_list("pk", flat=True))
 
 
 def hold_drill(directory: Path) -> Drill:

@@ -50,8 +50,11 @@ MAIL_INTERVAL = 0.5  # seconds between two checks for queued messages
 
 
 def keys_used_elsewhere() -> set[UUID]:
-    """Return the ids of keys in use without a stored object: of uploads, appointment requests and drafts."""
-    others = (AppointmentRequest.objects.all(), Draft.objects.all())
+    """Return the ids of keys in use without a stored object: of uploads, appointment requests and drafts.
+
+    Nothing is sealed in a request whose person has closed their account, so its key is not in use.
+    """
+    others = (AppointmentRequest.objects.exclude(sealed=b""), Draft.objects.all())
     return open_upload_keys().union(*(rows.values_list("pk", flat=True) for rows in others))
 
 

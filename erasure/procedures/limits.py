@@ -36,7 +36,7 @@ def limits_against(case: Case, starts_at: datetime, *, exclude: UUID | None = No
     happen, they are empty too, and the second value is True: use the exception up then. exclude: the id of
     the procedure that is to be moved. Whoever books the night holds the lock of the patient.
     """
-    nights, day = nights_of(case.patient_id, exclude=exclude), timezone.localdate(starts_at)
+    nights, day = nights_of(case.patient, exclude=exclude), timezone.localdate(starts_at)
     sentences = [one] if (one := season_sentence(season_on(day), nights)) else []
     repeats = repeat_limit_sentences(nights, day)
     needs_exception = bool(repeats) and has_exception(case.patient_id, procedure=exclude)
@@ -51,7 +51,7 @@ def day_filter(case: Case, first: date, last: date, *, exclude: UUID | None = No
 
     It reads what it needs once, for any number of days.
     """
-    nights = nights_of(case.patient_id, exclude=exclude)
+    nights = nights_of(case.patient, exclude=exclude)
     seasons = seasons_between(first, last)
     has_one = has_exception(case.patient_id, procedure=exclude)
 

@@ -1,10 +1,11 @@
-"""How a patient is reached, as a section of what is held about them."""
+"""How a patient is reached: what is held of it, and that it ends with the account."""
 
 from collections.abc import Iterator
 
 from django.utils.translation import gettext_lazy as _
 
 from clinic.accounts.models import User
+from clinic.personal_data.forgetting import register_forgetter
 from clinic.personal_data.registry import Record, record, register_section
 from patients.contacts.models import Contact
 
@@ -18,3 +19,8 @@ def contact(person: User) -> Iterator[Record]:
             (_("Address"), row.address),
             (_("Reached"), row.get_way_display()),
         )
+
+
+@register_forgetter
+def forget_contact(person: User) -> None:
+    Contact.objects.filter(patient=person).delete()

@@ -1,12 +1,14 @@
-"""What a patient typed and did not send, as a section of what is held about them."""
+"""What a patient typed and did not send: what is held of it, and that it ends with the account."""
 
 from collections.abc import Iterator
 
 from django.utils.translation import gettext_lazy as _
 
 from clinic.accounts.models import User
+from clinic.personal_data.forgetting import register_forgetter
 from clinic.personal_data.registry import Record, record, register_section
 from patients.drafts.models import Draft
+from patients.drafts.writing import end_drafts
 from patients.vault.keys import KeyGone
 from patients.vault.stream import Tampered
 
@@ -23,3 +25,8 @@ def drafts(person: User) -> Iterator[Record]:
             (_("Saved"), row.saved_at),
             *((_("Words"), text) for texts in values.values() for text in texts if text),
         )
+
+
+@register_forgetter
+def forget_drafts(person: User) -> None:
+    end_drafts(Draft.objects.filter(person=person))

@@ -21,12 +21,15 @@ class FormerPatient:
 def refused_former_patient(email: str) -> FormerPatient | None:
     """Return the former patient with this e-mail address, if the limit allows them no other night today.
 
-    None if nobody has this address, if the limit allows a night, or if there is an exception. Only the
-    address counts: a name or a telephone number is shown to the desk as a hint, and proves nothing.
+    None if nobody has or had this address, if the limit allows a night, or if there is an exception. Only
+    the address counts: a name or a telephone number is shown to the desk as a hint, and proves nothing.
     """
-    person = User.objects.at_address(email).first()
-    if person is None:
-        return None
+    people = [*User.objects.at_address(email), *User.objects.formerly_at_address(email)]
+    refused = (_refused(person) for person in people)
+    return next((found for found in refused if found), None)
+
+
+def _refused(person: User) -> FormerPatient | None:
     nights = nights_of(person)
     sentences = repeat_limit_sentences(nights, timezone.localdate()) if nights else []
     if not sentences or has_exception(person.pk):

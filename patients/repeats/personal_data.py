@@ -1,10 +1,11 @@
-"""Exceptions from the limit on nights, as a section of what is held about a patient."""
+"""Exceptions from the limit on nights: what is held of them, and that reasons end with the account."""
 
 from collections.abc import Iterator
 
 from django.utils.translation import gettext_lazy as _
 
 from clinic.accounts.models import User
+from clinic.personal_data.forgetting import register_forgetter
 from clinic.personal_data.registry import Record, record, register_section
 from patients.repeats.models import RepeatException
 
@@ -20,3 +21,11 @@ def exceptions(person: User) -> Iterator[Record]:
             (_("Used"), row.used_at),
             (_("Taken back"), row.taken_back_at),
         )
+
+
+@register_forgetter
+def forget_reasons(person: User) -> None:
+    """Empty the reasons, which can be about somebody's health. Who agreed stays, and when."""
+    rows = RepeatException.objects.filter(patient=person)
+    rows.exclude(doctor_reason="").update(doctor_reason="—")
+    rows.exclude(administrator_reason="").update(administrator_reason="—")

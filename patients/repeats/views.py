@@ -80,7 +80,7 @@ def repeat(request: HttpRequest, case: UUID) -> HttpResponse:
 def _render_case(
     request: HttpRequest, case: Case, exception: RepeatException | None, form: AgreeForm
 ) -> HttpResponse:
-    nights = nights_of(case.patient_id)
+    nights = nights_of(case.patient)
     decision = decision_of(request)
     past = RepeatException.objects.filter(patient=case.patient_id)
     past = past.exclude(pk=exception.pk) if exception else past

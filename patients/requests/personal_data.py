@@ -1,12 +1,13 @@
-"""A patient's requests for an appointment, as a section of what is held about them."""
+"""A patient's requests for an appointment: what is held of them, and that it ends with the account."""
 
 from collections.abc import Iterator
 
 from django.utils.translation import gettext_lazy as _
 
 from clinic.accounts.models import User
+from clinic.personal_data.forgetting import register_forgetter
 from clinic.personal_data.registry import Record, record, register_section
-from patients.requests.models import AppointmentRequest, RequestFields
+from patients.requests.models import AppointmentRequest, RequestFields, RequestWord
 from patients.vault.sealed import read_many
 
 
@@ -27,3 +28,15 @@ def requests(person: User) -> Iterator[Record]:
             (_("Decided"), row.decided_at),
             (_("What we answered"), fields.decision),
         )
+
+
+@register_forgetter
+def forget_requests(person: User) -> None:
+    """Empty the person's requests. The rows stay, because reports count them.
+
+    Without anything sealed in its row a key is used nowhere: the sweep destroys it
+    (erasure/operations/supervisor_loop.py).
+    """
+    rows = AppointmentRequest.objects.filter(invitation__used_by=person)
+    RequestWord.objects.filter(request__in=rows.values("pk")).delete()
+    rows.update(name="—", email=f"{person.pk}@closed.invalid", phone="", sealed=b"")

@@ -181,13 +181,18 @@ def test_b12_an_installation_migrated_with_redis_can_switch_to_the_table(tmp_pat
     drop_the_table = (
         "from django.db import connection; connection.cursor().execute('DROP TABLE clinic_cache')"
     )
+    as_an_older_release = (
+        "from django.db import connection; from tests.schema import executor_of_each_step;"
+        " executor_of_each_step(connection).migrate("
+        "[('clinic', '0004_checkpoints_leave_and_proofs_are_short')])"
+    )
     codes = []
     for number, steps in enumerate(
         [
             [("migrate",), ("shell", "-c", use_the_table)],
             # An older release did not make the table if Redis was used.
             [
-                ("migrate", "clinic", "0004"),
+                ("shell", "-c", as_an_older_release),
                 ("shell", "-c", drop_the_table),
                 ("migrate",),
                 ("shell", "-c", use_the_table),
@@ -200,7 +205,7 @@ def test_b12_an_installation_migrated_with_redis_can_switch_to_the_table(tmp_pat
             without_redis = environment(LACUNA_DATABASE=address)
             with_redis = {**without_redis, "LACUNA_REDIS": "redis://127.0.0.1:1/0"}
             for command, *more in steps:
-                env = with_redis if command == "migrate" else without_redis
+                env = with_redis if command == "migrate" or as_an_older_release in more else without_redis
                 done = subprocess.run(  # noqa: S603
                     [sys.executable, ROOT / "manage.py", command, "-v0", *more], env=env, check=False
                 )

@@ -54,6 +54,7 @@ README: dict[str, tuple[str, str]] = {
     "patients:portal": (PATIENT, NOBODY),
     "patients:looks": (PATIENT, NOBODY),
     "patients:everything": (PATIENT, PATIENT),
+    "erasure:close-account": (PATIENT, PATIENT),
     "patients:intake": (PATIENT, PATIENT),
     "patients:memory-new": (PATIENT, PATIENT),
     "patients:memory": (OWN, OWN),

@@ -71,6 +71,7 @@ EXCEPTIONS = {
     ("erasure/destructions/destruction.html", "erasure:destruction-stop"): OWN,
     ("erasure/destructions/take.html", "erasure:belongings-take"): READS,
     ("patients/archives/everything.html", ""): READS,
+    ("erasure/closing/close.html", ""): PASSPHRASE,
     ("erasure/remainders/left.html", "erasure:left-give-back"): OWN,
     ("erasure/remainders/left.html", "erasure:left-keep"): OWN,
     ("erasure/remainders/left.html", "erasure:left-destroy"): OWN,

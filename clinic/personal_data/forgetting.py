@@ -1,0 +1,29 @@
+"""Forgets a person whose account is closed for good: what their rows say of them is emptied or deleted.
+
+Each package registers what it forgets in a module personal_data.py. What is sealed under the keys of their
+cases must be destroyed before, with its proof (erasure/destructions).
+"""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from django.db import transaction
+
+from clinic.accounts.models import User
+
+Forgetter: TypeAlias = Callable[[User], None]
+
+_forgetters: list[Forgetter] = []
+
+
+def register_forgetter(forget: Forgetter) -> Forgetter:
+    """Register a function that removes what a package's rows say of a person. Their order is not fixed."""
+    _forgetters.append(forget)
+    return forget
+
+
+@transaction.atomic
+def forget_person(person: User) -> None:
+    """Call every forgetter with a person whose row is locked."""
+    for forget in _forgetters:
+        forget(person)
