@@ -34,12 +34,14 @@ RELATIONS = related_descriptors.__file__
 # test in them may still have the mark.
 SQLITE_IS_ENOUGH = {
     "tests/clinic/access/test_matrix.py": "the access policy",
+    "tests/clinic/access/test_shown.py": "what pages show to whom",
     "tests/clinic/style/test_style.py": "the style guide's page",
     "tests/erasure/certificates/test_log_export.py": "files that a program checks far from the database",
     "tests/erasure/certificates/test_pdf.py": "PDF",
     "tests/erasure/certificates/test_public.py": "pages about a certificate",
     "tests/erasure/certificates/test_verify_certificate.py": "a program without a database",
     "tests/erasure/session/test_replay.py": "pages about a run that is over",
+    "tests/erasure/test_status_walk.py": "that the pages agree with each other",
     "tests/erasure/test_bucket.py": "a bucket that holds the vault",
     "tests/patients/keepsakes/test_plaintext.py": "the temporary files of an upload",
     "tests/patients/keepsakes/test_upload_kinds.py": "decoders",
