@@ -203,6 +203,10 @@ def test_a_closed_account_is_closed_once_and_never_opened_again(joel: User) -> N
     administrator = make_user(Role.ADMINISTRATOR)
     with pytest.raises(NotYours):
         set_active(joel, True, by=administrator)
+    page = client_of(administrator).get(reverse("person", kwargs={"pk": joel.pk})).content.decode()
+    assert "This account was closed for good." in page
+    assert 'value="open"' not in page
+    assert "closed.invalid" not in page
 
 
 def test_the_limit_on_nights_holds_for_whoever_comes_back(joel: User) -> None:
