@@ -55,7 +55,7 @@ def test_imports_in_modules_use_hashed_names(tmp_path: Path) -> None:
 def test_imports_are_rewritten_in_every_folder_with_modules(tmp_path: Path) -> None:
     """In a folder that clinic/http/static_files.py does not list, imports would silently stay unchanged."""
     folders = {path.relative_to(STATIC).parts[0] for path in STATIC.rglob("*.js")} - {"vendor"}
-    assert folders == {"calendar", "page", "placement", "session", "upload"}
+    assert folders == {"bed", "calendar", "page", "placement", "session", "upload"}
     for folder in sorted(folders):
         (tmp_path / "one.js").write_text('import { two } from "./two.js";\nawait import("./two.js");\n')
         (tmp_path / "two.js").write_text("export const two = 2;\n")
