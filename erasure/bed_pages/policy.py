@@ -1,4 +1,4 @@
-"""Who may use the URLs of this package. All are quiet: the page for the bed keeps no sign-in alive."""
+"""Who may use the URLs of this package."""
 
 from clinic.access.policy import Row, register, roles
 from erasure.bedside.tokens import BED_PAGE
@@ -11,10 +11,10 @@ register(
         "erasure:bed": Row(AT_THE_BED, quiet=True),
         "erasure:bed-now": Row(AT_THE_BED, quiet=True),
         "erasure:bed-live": Row(AT_THE_BED, quiet=True),
-        "erasure:bed-safe-word": Row((), AT_THE_BED, quiet=True),
-        "erasure:bed-pause": Row((), AT_THE_BED, quiet=True),
-        "erasure:bed-call-doctor": Row((), AT_THE_BED, quiet=True),
-        "erasure:bed-close": Row((), AT_THE_BED, quiet=True),
+        "erasure:bed-safe-word": Row((), AT_THE_BED),
+        "erasure:bed-pause": Row((), AT_THE_BED),
+        "erasure:bed-call-doctor": Row((), AT_THE_BED),
+        "erasure:bed-close": Row((), AT_THE_BED),
         "erasure:bed-open": Row((), roles(OWN)),
         "erasure:bed-word": Row((), roles(OWN)),
         "erasure:bed-end": Row((), BOOKED_TEAM),

@@ -62,11 +62,10 @@ def may_hear(run: Run, user: User, decision: Decision) -> bool:
     """Return whether `user` is of the team of this night, and it lasts.
 
     decision: of the session page. The team are the technician and the doctor who are booked, and a doctor who
-    has taken over. A night lasts from its booked start until the certificate.
+    has taken over. A run exists from its booked start on, or from the minutes before it in which it may
+    begin.
     """
     if decision.roles.isdisjoint({Role.TECHNICIAN, Role.DOCTOR}) or hasattr(run, "certificate"):
-        return False
-    if timezone.now() < run.procedure.booking.starts_at:
         return False
     return "assigned" in decision.relations or run.taken_over_by_id == user.pk
 

@@ -16,7 +16,7 @@ function say(text) {
   if (said.textContent.trim() === text) return;
   const line = document.createElement("p");
   line.textContent = text;
-  said.replaceChildren(line);
+  said.replaceChildren(...(text ? [line] : []));
 }
 
 // --- How the night goes ---
@@ -39,6 +39,8 @@ async function look() {
 }
 
 function show({ state, html, begun, csrf }) {
+  // What was said of an earlier pause is not true any more.
+  if (state === "running" && dataset.state === "paused" && !taps.waiting) say("");
   dataset.state = state;
   for (const field of document.querySelectorAll("input[name=csrfmiddlewaretoken]")) field.value = csrf;
   const now = document.getElementById("now");

@@ -78,7 +78,7 @@ EXCEPTIONS = {
     ("erasure/bed_pages/bed.html", "erasure:bed-call-doctor"): RUN,
     ("erasure/bed_pages/bed.html", "erasure:bed-close"): REPEATABLE,
     ("erasure/bed_pages/before.html", "erasure:bed-open"): NEW,
-    ("erasure/session/_bed.html", "erasure:bed-end"): REPEATABLE,
+    ("erasure/session/_bed_pages.html", "erasure:bed-end"): REPEATABLE,
     ("erasure/session/_decision_form.html", "erasure:decide"): HOLD,
     ("erasure/session/_lift_form.html", "erasure:lift-safe-word"): RUN,
     ("erasure/session/_likeness.html", "erasure:look"): LOOK,

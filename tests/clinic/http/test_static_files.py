@@ -24,6 +24,7 @@ def collected(tmp_path: Path, *files: tuple[str, Path]) -> StaticFiles:
 
 # The scripts that pages load; all others are imported by these.
 PAGE_SCRIPTS = {
+    "bed/bed.js",
     "calendar/calendar.js",
     "vendor/event-calendar/event-calendar.min.js",
     "page/account.js",

@@ -142,11 +142,21 @@ def test_a_doctor_who_took_over_reads_it() -> None:
     assert WORD in session_page(run, doctor)
 
 
-def test_it_is_shown_from_the_booked_start_on() -> None:
-    run = make_run_with_word()
-    shift_hours(run.procedure, timedelta(minutes=5))
-    assert WORD not in session_page(run, technician_of(run))
-    shift_hours(run.procedure, timedelta(minutes=-5))
+def test_it_is_shown_from_the_beginning_of_the_night_and_not_before() -> None:
+    """Before it there is no session page; the pages on which the team prepares the night do not have it."""
+    procedure = make_night()
+    doctor, case = procedure.booked_by, procedure.case_id
+    before = [
+        signed_in(doctor).get(url).content.decode()
+        for url in (
+            reverse("erasure:start", args=[procedure.pk]),
+            reverse("patients:case", args=[case]),
+            reverse("today"),
+        )
+    ]
+    assert [WORD in page for page in before] == [False] * 3
+    run = start_run(procedure.pk, by=None)
+    shift_hours(procedure, timedelta(minutes=5))  # it began some minutes early, as it may
     assert WORD in session_page(run, technician_of(run))
 
 
