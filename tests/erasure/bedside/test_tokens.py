@@ -11,13 +11,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from clinic.access.policy import TABLE
-from clinic.accounts.models import Role
+from clinic.accounts.models import Role, User
 from clinic.audit.models import Entry
 from clinic.people.changes import set_active
 from erasure.bedside.models import BedToken
-from erasure.bedside.tokens import LONGEST, OPENS_BEFORE, cookie_name, digest_of
+from erasure.bedside.tokens import LONGEST, OPENS_BEFORE, cookie_name, digest_of, open_page
 from erasure.procedures.models import Procedure
 from erasure.runs.models import Run
+from erasure.runs.run_actions import NotNow
 from patients.cases.models import Case
 from patients.consent.signing import withdraw
 from tests.browser.watching import finish_run
@@ -225,6 +226,27 @@ def test_a_closed_account_ends_the_token() -> None:
     assert not works(client, run.procedure)
 
 
+def test_the_token_of_an_account_that_is_not_active_opens_nothing() -> None:
+    run = make_run(1)
+    client = at_the_bed(run.procedure)
+    User.objects.filter(pk=run.procedure.case.patient_id).update(is_active=False)
+    assert not works(client, run.procedure)
+
+
+def test_the_token_of_somebody_who_is_not_the_patient_any_more_opens_nothing() -> None:
+    run = make_run(1)
+    client = at_the_bed(run.procedure)
+    Case.objects.update(patient=make_user(Role.PATIENT))
+    assert not works(client, run.procedure)
+
+
+def test_only_the_patient_of_the_night_gets_a_token() -> None:
+    procedure = make_night()
+    with pytest.raises(NotNow, match="not yours"):
+        open_page(procedure.pk, by=make_user(Role.PATIENT))
+    assert not BedToken.objects.exists()
+
+
 def test_a_withdrawn_consent_ends_the_token() -> None:
     run = make_run(1)
     client = at_the_bed(run.procedure)
@@ -331,9 +353,15 @@ def test_a_page_that_was_made_for_somebody_else_does_not_act_by_the_token() -> N
 
 def test_a_refusal_to_a_bearer_is_recorded_as_the_patients() -> None:
     run = make_run(1)
-    client = at_the_bed(run.procedure)
-    assert client.post(bed_url(run.procedure, "bed-now")).status_code == 405
-    assert not Entry.objects.filter(action="access.denied").exists()
+    client = Client(enforce_csrf_checks=True)
+    client.cookies[cookie_name()] = at_the_bed(run.procedure).cookies[cookie_name()].value
+    assert client.post(bed_url(run.procedure, "bed-safe-word")).status_code == 403
+    entry = Entry.objects.get(action="access.denied")
+    assert (entry.actor, entry.details["because"]) == (f"user:{run.procedure.case.patient_id}", "csrf")
+
+
+def test_a_browser_without_the_token_and_without_a_sign_in_stops_nothing() -> None:
+    run = make_run(1)
     idle = signed_in(run.procedure.case.patient)
     idle_out(idle)
     assert idle.post(bed_url(run.procedure, "bed-safe-word")).status_code == 302
