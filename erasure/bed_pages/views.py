@@ -63,11 +63,8 @@ def bed(request: HttpRequest, procedure: UUID) -> HttpResponse:
 
 
 def _word_now(row: Procedure) -> dict[str, Any]:
-    """Return the arguments of a WordForm that shows the word as it is now.
-
-    Once the night has begun, the patient's pages do not show it any more.
-    """
-    saved = {"word": word_of(row) if is_open(row) else ""}
+    """Return the arguments of a WordForm that shows the word as it is now."""
+    saved = {"word": word_of(row)}
     return {"about": f"spoken-word:{row.pk}", "saved": saved, "initial": saved}
 
 

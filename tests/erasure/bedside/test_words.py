@@ -6,10 +6,12 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from clinic.access.policy import Decision
 from clinic.accounts.models import Role, User
 from clinic.audit.models import Entry
 from erasure.bedside.models import SpokenWord
-from erasure.bedside.words import choose_word, word_of
+from erasure.bedside.words import choose_word, may_hear, word_of
+from erasure.certificates.models import Certificate
 from erasure.procedures.models import Procedure
 from erasure.runs.models import Run
 from erasure.runs.planning import start_run
@@ -169,13 +171,29 @@ def test_it_is_shown_until_the_certificate() -> None:
 
 
 def test_it_is_not_shown_after_the_certificate_though_its_key_is_there() -> None:
-    run = make_run_with_word()
-    doctor = doctor_of(run)
-    memory = make_memory(run.procedure.case)  # something is left, so the case's key stays
-    make_keepsake(memory)
-    run = finish_run(run)
-    assert word_of(run.procedure) in {WORD, ""}
+    run, doctor = make_run_with_word(), make_doctor()
+    Run.objects.update(taken_over_by=doctor, taken_over_at=timezone.now())
+    assert WORD in session_page(run, doctor)
+    Certificate.objects.create(run=run, body="{}", digest="0" * 64, issued_at=timezone.now())
+    assert word_of(run.procedure) == WORD
     assert WORD not in session_page(run, doctor)
+
+
+def test_somebody_who_is_booked_but_opens_the_page_by_another_role_does_not_read_it() -> None:
+    run = make_run_with_word()
+    booked = frozenset({"assigned"})
+    technician = technician_of(run)
+    heard = [
+        may_hear(run, technician, Decision(True, relations=booked, roles=frozenset({role})))
+        for role in (Role.TECHNICIAN, Role.DOCTOR, Role.AUDITOR, Role.ADMINISTRATOR)
+    ]
+    assert heard == [True, True, False, False]
+
+
+def test_a_word_of_forty_one_letters_is_refused_without_a_form_too() -> None:
+    procedure = make_night("")
+    with pytest.raises(ValueError, match="at most 40 letters"):
+        choose_word(procedure, "a" * 41, by=procedure.case.patient)
 
 
 def test_that_it_was_shown_is_recorded_once_for_each_person() -> None:
