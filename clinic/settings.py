@@ -144,6 +144,7 @@ ROOT_URLCONF = "clinic.urls"
 ASGI_APPLICATION = "clinic.asgi.application"
 # ASGI applications that answer requests instead of Django, by path prefix (clinic/http/router.py).
 ASGI_ROUTES = {
+    "/bed/live/": "erasure.live.app.app",
     "/live/": "erasure.live.app.app",
     "/pictures/": "patients.keepsakes.pictures.pictures",
     "/playback/": "patients.keepsakes.playback.playback",

@@ -7,6 +7,7 @@ class ErasureConfig(AppConfig):
 
     def ready(self) -> None:
         from django.conf import settings
+        from django.contrib.auth.signals import user_logged_out
 
         import erasure.checks  # noqa: F401
         from clinic.alerts.sources import register_alerts
@@ -14,6 +15,8 @@ class ErasureConfig(AppConfig):
         from clinic.calendar.models import Booking
         from clinic.calendar.moving import register_mover
         from clinic.registration import register_packages
+        from erasure.bed_pages.portal_notice import page_for_the_bed
+        from erasure.bedside.tokens import end_with_session
         from erasure.procedures.moving import MOVER
         from erasure.procedures.night_waitables import EARLIER_NIGHT, NIGHT
         from erasure.remainders.portal_notice import half_gone
@@ -36,6 +39,8 @@ class ErasureConfig(AppConfig):
         register_alerts("handovers", handover_alerts)
         register_alerts("missed nights", missed_alerts)
         register_notice("remainders", half_gone)
+        register_notice("bed", page_for_the_bed)
+        user_logged_out.connect(end_with_session, dispatch_uid="bed tokens")
         if settings.LACUNA_DEMO:
             from erasure.demo.doctor import decide_waiting
             from erasure.jobs.supervisor import register_part

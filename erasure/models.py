@@ -1,6 +1,7 @@
 """The models of this app, imported here so that Django finds them."""
 
 from erasure.backups.models import Backup, Drill
+from erasure.bedside.models import BedTap, BedToken, SpokenWord
 from erasure.certificates.models import Certificate
 from erasure.destructions.models import Destruction, DestructionItem
 from erasure.procedures.models import Procedure
@@ -23,6 +24,8 @@ from erasure.runs.models import (
 __all__ = [
     "Attendance",
     "Backup",
+    "BedTap",
+    "BedToken",
     "CallNotice",
     "Certificate",
     "Destruction",
@@ -39,6 +42,7 @@ __all__ = [
     "Run",
     "SafeWord",
     "ServerProcess",
+    "SpokenWord",
     "Step",
     "Trouble",
 ]

@@ -29,7 +29,8 @@ PATIENCE = 60.0  # timeout of requests in seconds; no test that passes comes nea
 def whole_application() -> Router:
     """The whole application as production serves it: pages, streams, pictures, static files."""
     app = Router(get_asgi_application())
-    app.routes["/live/"] = Live()  # a new one: the module's own stays closed once a test has closed it
+    # A new one: the module's own stays closed once a test has closed it.
+    app.routes["/live/"] = app.routes["/bed/live/"] = Live()
     return app
 
 

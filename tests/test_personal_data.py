@@ -17,6 +17,7 @@ from django.utils import timezone, translation
 
 from clinic.accounts.models import Invitation, Role, User
 from clinic.audit.models import Entry
+from erasure.bedside.models import SpokenWord
 from erasure.runs.models import SafeWord
 from patients.archives.everything import everything_about, zip_everything
 from patients.cases.models import Case, CaseFields
@@ -103,12 +104,15 @@ TOLD = {
     "patients.Signature",
     "patients.Upload",
     "patients.WaitlistEntry",
+    "erasure.BedTap",
+    "erasure.BedToken",
     "erasure.Certificate",
     "erasure.Destruction",
     "erasure.Procedure",
     "erasure.Remainder",
     "erasure.Run",
     "erasure.SafeWord",
+    "erasure.SpokenWord",
 }
 
 
@@ -177,6 +181,7 @@ def person() -> User:
         *IntakeReview.objects.filter(case=case),
         *(make_note(case), request, make_waiting(case), make_appointment(case, starts_at=in_days(3))),
         *(SafeWord(run=run, case=case, said_by=patient), upload, draft),
+        SpokenWord(procedure=run.procedure, case=case),
     ]
     sealed = {model for model in apps.get_models() if issubclass(model, SealedModel)}
     assert {type(row) for row in rows} == sealed, "one of every sealed kind"

@@ -73,11 +73,13 @@ ORDER = {
         *("management",),
     ),
     "erasure": (
-        *("fade", "task_queue", "backups", "procedures", "runs", "destructions", "renewal", "verification"),
+        *("fade", "task_queue", "backups", "procedures", "runs", "bedside"),
+        *("destructions", "renewal", "verification"),
         "certificates",
         *(
             "jobs",
             "session",
+            "bed_pages",
             "live",
             "remainders",
             "closing",

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views import csrf
 
 from clinic.access.page_owner import owner_marks, page_owner_of
+from clinic.access.passes import acting_pass
 from clinic.access.policy import Decision, url_name_of
 from clinic.access.relations import case_in
 from clinic.access.signed_out import (
@@ -47,10 +48,12 @@ def record_denial(
 
 
 def record_request_denial(request: HttpRequest, decision: Decision) -> None:
-    """Record that a request was denied, if somebody is signed in."""
-    if isinstance(request.user, User):
+    """Record that a request was denied, if somebody is signed in or acts by a pass."""
+    carried = acting_pass(request)
+    user = carried.user if carried else request.user
+    if isinstance(user, User):
         kwargs = request.resolver_match.kwargs if request.resolver_match else {}
-        record_denial(request.user, url_name_of(request), kwargs, request.method or "GET", decision)
+        record_denial(user, url_name_of(request), kwargs, request.method or "GET", decision)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

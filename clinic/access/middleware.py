@@ -7,6 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseNotAllowed
 
 from clinic.access.denials import record_request_denial
+from clinic.access.passes import acting_pass
 from clinic.access.policy import READING, Decision, allowed, url_name_of
 
 
@@ -32,7 +33,7 @@ class PolicyMiddleware:
         """
         name = url_name_of(request)
         method = request.method or "GET"
-        decision = allowed(request.user, name, kwargs, method)
+        decision = allowed(request.user, name, kwargs, method, acting_pass(request))
         request.decision = decision  # type: ignore[attr-defined]
         if decision.allowed:
             return None

@@ -4,18 +4,35 @@ A row gives, for one URL name, who may read (GET, HEAD, OPTIONS) and who may wri
 package registers the rows of its own URLs in `policy.py` beside its urls.py; docs/access.md shows them all.
 Where the URL has an object's id as argument, a rule may require a relation of the user to that object ("own",
 "assigned", "mapping"); packages register functions that find the relations (clinic/access/relations.py).
+A rule may also name the kind of a pass that a browser carries instead of a sign-in (clinic/access/passes.py).
 A URL without a row is denied to everyone, and a test fails.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
+from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 
 from clinic.access.relations import CONFLICT, standing_in
 from clinic.accounts.models import Role, User
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What a browser carries instead of a sign-in. kind: the rules that name it as a role let it in.
+
+    user: whose it is. objects: URL argument -> id of the only object that it opens. relations: how its owner
+    stands to that object. id: of its row.
+    """
+
+    kind: str
+    user: User
+    objects: Mapping[str, UUID]
+    relations: frozenset[str]
+    id: UUID
 
 
 @dataclass(frozen=True)
@@ -115,8 +132,16 @@ def row_of(request: HttpRequest) -> Row | None:
     return TABLE.get(url_name_of(request))
 
 
-def allowed(user: User | AnonymousUser, name: str, kwargs: Mapping[str, Any], method: str) -> Decision:
+def allowed(
+    user: User | AnonymousUser,
+    name: str,
+    kwargs: Mapping[str, Any],
+    method: str,
+    carried: Pass | None = None,
+) -> Decision:
     """Decide whether `user` may use the URL `name` with the URL arguments `kwargs` by the HTTP `method`.
+
+    carried: the pass by which the request acts. Then it decides alone, whoever is signed in.
 
     A member of staff who is the patient or the subject of a case has no staff role there: only the role of
     patient counts. If no rule of the row names any role of the user, the objects are not even looked up: the
@@ -128,9 +153,22 @@ def allowed(user: User | AnonymousUser, name: str, kwargs: Mapping[str, Any], me
     if row is None:
         return Decision(False, 403, "no-row")
     who, other_kind = (row.read, row.write) if method in READING else (row.write, row.read)
-    if not who and _judge(user, other_kind, kwargs).allowed:
+
+    def judge(asked: Who) -> Decision:
+        return _judge_pass(carried, asked, kwargs) if carried else _judge(user, asked, kwargs)
+
+    if not who and judge(other_kind).allowed:
         return Decision(False, 405, "method")
-    return _judge(user, who, kwargs)
+    return judge(who)
+
+
+def _judge_pass(carried: Pass, who: Who, kwargs: Mapping[str, Any]) -> Decision:
+    rules = [rule for rule in who if isinstance(rule, Rule)]
+    if dict(kwargs) == dict(carried.objects) and (
+        opening := opening_roles(rules, frozenset({carried.kind}), carried.relations)
+    ):
+        return Decision(True, relations=carried.relations, roles=opening)
+    return Decision(False, 404 if kwargs else 403, "pass", carried.relations)
 
 
 def _judge(user: User | AnonymousUser, who: Who, kwargs: Mapping[str, Any]) -> Decision:

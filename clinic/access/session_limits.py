@@ -62,7 +62,12 @@ class SessionLimitsMiddleware:
 
 
 def is_automatic(request: HttpRequest) -> bool:
-    """Return whether a page sent this request by itself: it polls, or its policy row is `quiet`."""
+    """Return whether this request is no use of the session.
+
+    A page sent it by itself (it polls, or its policy row is `quiet`), or it acts by a pass alone.
+    """
+    if getattr(request, "acting_pass", None):  # set by the middleware that checks access
+        return True
     if "Poll" in request.headers or request.headers.get("HX-Trigger-Name") == "poll":
         return True
     row = row_of(request)

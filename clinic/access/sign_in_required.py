@@ -7,6 +7,7 @@ from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.http import HttpRequest, HttpResponseBase
 
 from clinic.access.page_owner import owner_marks, page_owner_of
+from clinic.access.passes import acting_pass
 from clinic.access.policy import PUBLIC, READING, row_of, url_name_of
 from clinic.access.signed_out import (
     FORGET,
@@ -28,6 +29,8 @@ class SignInRequiredMiddleware(LoginRequiredMiddleware):
         self, request: HttpRequest, view_func: Callable[..., Any], view_args: Any, view_kwargs: Any
     ) -> HttpResponseBase | None:
         """Return None to let the request go on, or the response that refuses it."""
+        if acting_pass(request):
+            return None  # the policy decides what it opens
         # A view without owner may read its body in a way of its own, so the mark is not looked for.
         mark = None if is_ownerless(request) else page_owner_of(request)
         if mark is not None:

@@ -16,6 +16,9 @@ are for doctor, technician and the patient, and for the patient alone once the c
 patient's name is for the front desk too; everybody else knows a case by its file number. Lists, counts and
 searches ask the same rule (`patients/cases/models.py`).
 
+*bed page* is no role. It is the pass of a browser that has the page for the bed open. It works without a
+sign-in, for one night, until its certificate ([decision 28](decisions/0028-bed-token.md)).
+
 `manage.py access_table` prints this page from the `policy.py` of each package; a test compares it.
 
 | relation | what it means |
@@ -48,8 +51,8 @@ def _app_of(name: str) -> str:
 def _allowed_text(who: Who) -> str:
     if isinstance(who, str):
         return {"public": "everybody", "signed-in": "everybody signed in"}[who]
-    order = list(Role.values)
-    rules = sorted(who, key=lambda rule: order.index(rule.role))
+    order = list(Role.values)  # passes come after the roles
+    rules = sorted(who, key=lambda rule: order.index(rule.role) if rule.role in order else len(order))
     return ", ".join(map(_rule_text, rules)) or "nobody"
 
 

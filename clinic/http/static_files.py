@@ -19,6 +19,7 @@ class StaticFiles(CompressedManifestStaticFilesStorage):
 
     patterns = (
         *CompressedManifestStaticFilesStorage.patterns,
+        ("bed/*.js", IMPORTS),
         ("calendar/*.js", IMPORTS),
         ("page/*.js", IMPORTS),
         ("session/*.js", IMPORTS),

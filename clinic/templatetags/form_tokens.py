@@ -20,5 +20,7 @@ def form_tokens(context: template.Context) -> str:
 
 @register.simple_tag(takes_context=True)
 def page_owner(context: template.Context) -> str:
-    """Return the mark of the person for whom the page is made; "" if nobody is signed in."""
-    return owner_mark(getattr(context.get("request"), "user", None))
+    """Return the mark of the person for whom the page is made; "" if nobody is signed in or has a pass."""
+    request = context.get("request")
+    carried = getattr(request, "acting_pass", None)  # set by the middleware that checks access
+    return owner_mark(carried.user if carried else getattr(request, "user", None))

@@ -2,6 +2,7 @@
 
 /live/<run>/ streams one run, /live/?run=<run>.<seq>&run=... several over one connection: a browser opens at
 most six to a host, so its windows share one (static/session/stream.js).
+/bed/live/<procedure>/ streams the night of a procedure to the page for its bed.
 
 It is no Django view because each stream would then occupy a thread. One tailer thread reads the events of all
 runs watched; each connection is a coroutine with a subscriber for each of its runs, which has a cursor into
@@ -32,7 +33,15 @@ from clinic.http.guard import (
     response_headers,
 )
 from clinic.unavailable import outage
-from erasure.live.authorization import Watching, authorize, authorize_each, revoked, state_event
+from erasure.live.authorization import (
+    Watching,
+    authorize,
+    authorize_bed,
+    authorize_each,
+    revoked,
+    run_of_night,
+    state_event,
+)
 from erasure.live.channel import RING_SIZE, Channel, Connection, Subscriber
 from erasure.live.render import frame
 from erasure.live.tailer import RETRY_DELAY, Tailer
@@ -41,6 +50,7 @@ log = logging.getLogger("lacuna.live")
 
 RUN = r"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
 PATH = re.compile(rf"/live/{RUN}/")
+BED = re.compile(rf"/bed/live/{RUN}/")
 SHARED = "/live/"
 # One `run` of a shared stream: the run, and the last seq that the client has.
 RESUMED_RUN = re.compile(rf"{RUN}\.([0-9]{{1,9}})")
@@ -94,6 +104,10 @@ class Live:
         if scope["path"] == SHARED:
             owner = query.get("owner", [""])[-1]
             return await offload(authorize_each, scope, resumed_runs(query), owner, wall=wall)
+        if bed := BED.fullmatch(scope["path"]):
+            subscriber = await offload(authorize_bed, scope, UUID(bed[1]), resume_point(scope, query))
+            run_id = await offload(run_of_night, UUID(bed[1]))
+            return {run_id: subscriber} if run_id else {}
         path = PATH.fullmatch(scope["path"])
         if path is None:
             raise Refused(404, "There is no such session.")

@@ -20,6 +20,7 @@ from clinic.http.guard import (
     session_of,
     user_of,
 )
+from erasure.bedside.tokens import still_valid
 from erasure.live.channel import Subscriber
 from erasure.live.render import frame
 from erasure.runs.models import Run
@@ -27,6 +28,8 @@ from erasure.session.looks import record_session_look
 from erasure.session.snapshot import Viewer, snapshot
 from erasure.session.viewers import viewer_of
 from patients.cases.relations import may_read_content
+
+BED_ROW = "erasure:bed-live"
 
 
 def policy_row(wall: bool) -> str:
@@ -62,6 +65,33 @@ def authorize(scope: Scope, run_id: UUID, after: int | None, *, wall: bool) -> S
     # A seq above the run's last one comes from before a restore of the database: send the snapshot instead.
     subscriber.cursor = after if after is not None and after <= run.last_seq else None
     return subscriber
+
+
+def authorize_bed(scope: Scope, procedure_id: UUID, after: int | None) -> Subscriber:
+    """Check that the request may follow a night on the page for its bed, and return its subscriber.
+
+    Its stream has no names, as that of the public screen. Errors: Refused, also before the night has begun.
+    """
+    visitor = check(scope, BED_ROW, {"procedure": procedure_id})
+    run = Run.objects.filter(procedure=procedure_id).first()
+    if run is None:
+        raise Refused(404, "This night has not begun.")
+    subscriber = Subscriber(
+        visitor.user.pk,
+        visitor.session_key,
+        visitor.session_hash,
+        (False, visitor.language),
+        wall=True,
+        procedure=procedure_id,
+        pass_id=visitor.carried.id if visitor.carried else None,
+    )
+    subscriber.cursor = after if after is not None and after <= run.last_seq else None
+    return subscriber
+
+
+def run_of_night(procedure_id: UUID) -> UUID | None:
+    """Return the id of the run of a night, None before it has begun."""
+    return Run.objects.filter(procedure=procedure_id).values_list("pk", flat=True).first()
 
 
 def authorize_each(
@@ -100,22 +130,24 @@ def state_event(subscriber: Subscriber, run_id: UUID) -> tuple[bytes, int]:
 
 
 def revoked(watching: Iterable[Watching]) -> list[Subscriber]:
-    """Return the subscribers whose session, account or permission has ended.
+    """Return the subscribers whose session, pass, account or permission has ended.
 
     The sessions' data are not read, and their expiry is not extended.
     """
     everyone = list(watching)
+    by_pass = {item.subscriber.pass_id for item in everyone if item.subscriber.pass_id}
+    passes = still_valid(by_pass) if by_pass else set()
     sessions = set(
         Session.objects.filter(
             session_key__in={item.subscriber.session_key for item in everyone}, expire_date__gt=timezone.now()
         ).values_list("session_key", flat=True)
     )
     users = User.objects.filter(is_active=True).in_bulk({item.subscriber.user_id for item in everyone})
-    combinations = {(item.subscriber.user_id, item.run_id, item.subscriber.wall) for item in everyone}
+    doors = {(item.subscriber.user_id, *_door(item)) for item in everyone if not item.subscriber.pass_id}
     may = {
-        (user_id, run_id, wall)
-        for user_id, run_id, wall in combinations
-        if user_id in users and allowed(users[user_id], policy_row(wall), {"run": run_id}, "GET").allowed
+        (user_id, name, keyword, value)
+        for user_id, name, keyword, value in doors
+        if user_id in users and allowed(users[user_id], name, {keyword: value}, "GET").allowed
     }
     hashes = {(item.subscriber.user_id, item.subscriber.session_hash) for item in everyone}
     valid_hashes = {
@@ -123,10 +155,19 @@ def revoked(watching: Iterable[Watching]) -> list[Subscriber]:
         for user_id, session_hash in hashes
         if user_id in users and is_valid_session_hash(users[user_id], session_hash)
     }
-    return [
-        item.subscriber
-        for item in everyone
-        if item.subscriber.session_key not in sessions
-        or (item.subscriber.user_id, item.subscriber.session_hash) not in valid_hashes
-        or (item.subscriber.user_id, item.run_id, item.subscriber.wall) not in may
-    ]
+
+    def goes_on(item: Watching) -> bool:
+        one = item.subscriber
+        if one.pass_id:
+            return one.pass_id in passes
+        in_session = one.session_key in sessions and (one.user_id, one.session_hash) in valid_hashes
+        return in_session and (one.user_id, *_door(item)) in may
+
+    return [item.subscriber for item in everyone if not goes_on(item)]
+
+
+def _door(item: Watching) -> tuple[str, str, UUID]:
+    """Return the policy row that a subscriber's stream needs, and the argument of its URL."""
+    if item.subscriber.procedure:
+        return BED_ROW, "procedure", item.subscriber.procedure
+    return policy_row(item.subscriber.wall), "run", item.run_id

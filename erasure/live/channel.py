@@ -47,6 +47,8 @@ class Subscriber:
         "connection",
         "cursor",
         "end_reason",
+        "pass_id",
+        "procedure",
         "rendering",
         "session_hash",
         "session_key",
@@ -56,13 +58,23 @@ class Subscriber:
     connection: Connection  # set when the subscriber joins its run's channel
 
     def __init__(
-        self, user_id: UUID, session_key: str, session_hash: str, rendering: Rendering, *, wall: bool = False
+        self,
+        user_id: UUID,
+        session_key: str,
+        session_hash: str,
+        rendering: Rendering,
+        *,
+        wall: bool = False,
+        procedure: UUID | None = None,
+        pass_id: UUID | None = None,
     ) -> None:
         self.user_id = user_id
         self.session_key = session_key
         self.session_hash = session_hash
         self.rendering = rendering
         self.wall = wall  # the stream is for the public screen, without names
+        self.procedure = procedure  # the stream is for the bed of this night; None for any other
+        self.pass_id = pass_id  # the pass by which it was opened instead of a session
         self.cursor: int | None = None  # the last seq sent; None: send a snapshot first
         self.end_reason = ""  # why the stream of this run ends; empty while it goes on
 

@@ -6,7 +6,8 @@ A call is an alert on the pages of those it concerns at once (call_alerts.py), w
 which the queue of outgoing messages sends (clinic/outgoing).
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
 from uuid import UUID
 
 from django.db import transaction
@@ -15,6 +16,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from clinic.accounts.models import Role, User
+from clinic.audit.canonical import Detail
 from clinic.audit.record import Act, record
 from clinic.outgoing.queue import cancel, queue
 from clinic.outgoing.recipients import to_staff
@@ -64,11 +66,13 @@ def unanswered() -> "QuerySet[DoctorCall]":
     return DoctorCall.objects.filter(acknowledged_at__isnull=True).exclude(over | undecided)
 
 
-def open_call(run: Run, *, by: User | None, why: str) -> ActionResult:
+def open_call(
+    run: Run, *, by: User | None, why: str, details: Mapping[str, Detail] = MappingProxyType({})
+) -> ActionResult:
     """Open a doctor call and queue messages to the doctors booked. Changes nothing if a call is open already.
 
     Except: an open call takes a reason that matters more (REPLACED_BY) and is repeated at once. The caller
-    holds the run lock. Must be the last call in the transaction.
+    holds the run lock. Must be the last call in the transaction. details: more for the event and the entry.
     """
     call = DoctorCall.objects.filter(run=run, acknowledged_at__isnull=True).first()
     if call is not None and why not in REPLACED_BY.get(call.why, set()):
@@ -90,7 +94,7 @@ def open_call(run: Run, *, by: User | None, why: str) -> ActionResult:
     else:
         DoctorCall.objects.filter(pk=call.pk).update(why=why, remind_at=Now())
         notified = []
-    done = record_run_event(run, "doctor-called", by, {"why": str(why)})
+    done = record_run_event(run, "doctor-called", by, {"why": str(why), **details})
     _record_notified(run, notified, CallNotice.Kind.FIRST)
     return done
 

@@ -4,6 +4,8 @@ So an action and the next pass cannot both win: either the pass committed first,
 it never happens and the frame stays the same byte for byte. Repeating an action changes nothing.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from uuid import UUID
 
 from django.db import transaction
@@ -46,6 +48,7 @@ __all__ = [
 # already, and no other does. So the patient's word is not lost under a later pause of the team. A run that is
 # paused for the storage may go on without a person, so every other reason replaces that one.
 RANK: dict[str, int] = {Run.Why.STORAGE: -1, Run.Why.ABORT: 1, Run.Why.PATIENT: 2, Run.Why.SAFE_WORD: 3}
+NO_DETAILS: Mapping[str, Detail] = MappingProxyType({})
 MAX_WORDS_LENGTH = 2000  # characters of what the patient said
 SAFE_WORD_STANDS = gettext_lazy(
     "The safe word was said. Only a doctor lets the night go on, who has spoken with the patient."
@@ -64,9 +67,16 @@ def fade_position(run: Run) -> dict[str, Detail]:
 
 
 @transaction.atomic
-def pause(run_id: UUID, *, by: User | None, why: str = Run.Why.STAFF) -> ActionResult:
+def pause(
+    run_id: UUID,
+    *,
+    by: User | None,
+    why: str = Run.Why.STAFF,
+    details: Mapping[str, Detail] = NO_DETAILS,
+) -> ActionResult:
     """Pause the run before its next pass. Also allowed while a doctor has taken over.
 
+    details: more for the event and the entry, such as by which page.
     Errors: NotNow if the run is finished or being stopped; to begin an abort also if a doctor other than `by`
     has taken over.
     """
@@ -86,7 +96,7 @@ def pause(run_id: UUID, *, by: User | None, why: str = Run.Why.STAFF) -> ActionR
     run.save(update_fields=["state", "why", "held_by", "safe_word"])
     if paused_at is None:
         Run.objects.filter(pk=run.pk).update(held_at=Now())
-    return record_run_event(run, "paused", by, {"why": str(why), **fade_position(run)})
+    return record_run_event(run, "paused", by, {"why": str(why), **fade_position(run), **details})
 
 
 @transaction.atomic
@@ -213,19 +223,23 @@ def spare(step: Step, because: str, *, by: User | None) -> None:
 
 
 @transaction.atomic
-def call_doctor(run_id: UUID, *, by: User | None) -> ActionResult:
-    """Call the doctor. A run has one open call at a time: calling again while it is open changes nothing."""
-    return calls.open_call(lock(run_id), by=by, why=DoctorCall.Why.ASKED)
+def call_doctor(run_id: UUID, *, by: User | None, details: Mapping[str, Detail] = NO_DETAILS) -> ActionResult:
+    """Call the doctor. A run has one open call at a time: calling again while it is open changes nothing.
+
+    details: as in `pause`.
+    """
+    return calls.open_call(lock(run_id), by=by, why=DoctorCall.Why.ASKED, details=details)
 
 
 @transaction.atomic
-def safe_word(run_id: UUID, *, by: User | None) -> ActionResult:
+def safe_word(run_id: UUID, *, by: User | None, details: Mapping[str, Detail] = NO_DETAILS) -> ActionResult:
     """Pause the run and call the doctor, because the patient or their companion said the safe word.
 
-    It stands until a doctor lifts it (`lift_safe_word`). Errors: NotNow if the run is finished or stopping.
+    It stands until a doctor lifts it (`lift_safe_word`). details: as in `pause`. Errors: NotNow if the run is
+    finished or stopping.
     """
-    paused = pause(run_id, by=by, why=Run.Why.SAFE_WORD)
-    called = calls.open_call(lock(run_id), by=by, why=DoctorCall.Why.SAFE_WORD)
+    paused = pause(run_id, by=by, why=Run.Why.SAFE_WORD, details=details)
+    called = calls.open_call(lock(run_id), by=by, why=DoctorCall.Why.SAFE_WORD, details=details)
     return called if called.changed else paused
 
 

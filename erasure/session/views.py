@@ -18,6 +18,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from clinic.accounts.proof import passphrase_matches
 from clinic.http.requests import decision_of, request_user
+from erasure.bedside.tokens import valid_tokens_of
+from erasure.bedside.words import word_for
 from erasure.runs import calls, control, open_pages, presence, trouble
 from erasure.runs.models import Run, Step
 from erasure.runs.run_actions import ActionResult
@@ -57,6 +59,8 @@ def session(request: HttpRequest, run: UUID) -> HttpResponse:
         "said": what_was_said(row, request_user(request)) if content else [],
         "verification": verification_of(row),
         "conditions": conditions_of(row.procedure.case) if content else "",
+        "spoken_word": word_for(row, request_user(request), decision_of(request)),
+        "bed_pages": valid_tokens_of(row.procedure_id) if state["staff"] else [],
     }
     return _page(request, context)
 

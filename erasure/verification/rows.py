@@ -12,6 +12,7 @@ from django.db.models import Model, Q, QuerySet
 
 from clinic.audit.canonical import check_details
 from clinic.audit.models import Entry
+from erasure.bedside.models import SpokenWord
 from erasure.runs.models import Event, SafeWord
 from erasure.verification.keys import all_live_keys
 from erasure.verification.places import Place, Subject, may_be_text
@@ -56,6 +57,7 @@ def _sealed_rows(subject: Subject) -> Iterator[SealedModel]:
     if subject.whole_case:
         yield from Case.objects.filter(pk=subject.case_id)
         yield from SafeWord.objects.filter(case=subject.case_id)
+        yield from SpokenWord.objects.filter(case=subject.case_id)
         yield from IntakeReview.objects.filter(case=subject.case_id)
         yield from CaseNote.objects.filter(case=subject.case_id)
         yield from Appointment.objects.filter(case=subject.case_id)
@@ -77,9 +79,9 @@ def seals(subject: Subject) -> Place:
     """Check that no key opens titles, stories, captions, file names and drafts any more.
 
     If the words of the case are gone too, this includes what is sealed under the case's key: the name of the
-    forgotten person, the answers of the intake, their reviews, notes, what was said after a safe word, and
-    why appointments were moved. A paper of a consent is opened by many keys together, so one that is
-    destroyed is enough.
+    forgotten person, the answers of the intake, their reviews, notes, what was said after a safe word, the
+    word to be said, and why appointments were moved. A paper of a consent is opened by many keys together, so
+    one that is destroyed is enough.
     """
     rows = [row for row in _sealed_rows(subject) if row.sealed]
     live = all_live_keys()

@@ -58,6 +58,8 @@ NO_PAGE = {
     "health": "for machines",
     "calendar-feed-file": "for calendars",
     "erasure:live": "a stream of events",
+    "erasure:bed-live": "a stream of events",
+    "erasure:bed-now": "JSON",
     "erasure:state": "JSON",
     "erasure:map-css": "a stylesheet",
     "erasure:certificate-json": "a download",

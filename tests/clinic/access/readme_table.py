@@ -170,6 +170,18 @@ README: dict[str, tuple[str, str]] = {
     "erasure:call-doctor": (NOBODY, IN_THE_ROOM),
     "erasure:safe-word": (NOBODY, IN_THE_ROOM),
     "erasure:here": (NOBODY, IN_THE_ROOM),
+    # "The page for the bed": the patient's, or by its token without a sign-in (tests/erasure/bedside). The
+    # patient opens it and chooses the word; the team can close it.
+    "erasure:bed": (OWN, NOBODY),
+    "erasure:bed-now": (OWN, NOBODY),
+    "erasure:bed-live": (OWN, NOBODY),
+    "erasure:bed-safe-word": (NOBODY, OWN),
+    "erasure:bed-pause": (NOBODY, OWN),
+    "erasure:bed-call-doctor": (NOBODY, OWN),
+    "erasure:bed-close": (NOBODY, OWN),
+    "erasure:bed-open": (NOBODY, OWN),
+    "erasure:bed-word": (NOBODY, OWN),
+    "erasure:bed-end": (NOBODY, NIGHT_TEAM),
     "erasure:resume": (NOBODY, NIGHT_TEAM),
     "erasure:abort": (NOBODY, NIGHT_TEAM),
     "erasure:abort-finish": (NOBODY, NIGHT_TEAM),

@@ -19,6 +19,7 @@ ELSEWHERE = {
         "patients:picture-blurred",
         "patients:playback",
     },
+    "erasure/bed_pages": {"erasure:bed-live"},
     "erasure/session": {"erasure:live"},
 }
 

@@ -280,6 +280,7 @@ def test_asgi_routes_outside_the_resolver_use_the_same_table(method: str, scene:
         "patients:picture": ("picture",),
         "patients:playback": ("picture",),
         "erasure:live": ("run",),
+        "erasure:bed-live": ("procedure",),
         "patients:upload": (),
         "patients:upload-form": (),
     }
@@ -374,7 +375,8 @@ def test_z2_every_role_and_pair_of_roles_in_every_relation_by_every_method(
 
 def test_z1_the_readme_s_table_has_every_url_and_no_other() -> None:
     named = {door.name for door in doors()} | {
-        *("patients:picture", "patients:picture-blurred", "patients:playback", "erasure:live")
+        *("patients:picture", "patients:picture-blurred", "patients:playback", "erasure:live"),
+        "erasure:bed-live",
     }
     assert README.keys() == TABLE.keys()
     assert named - README.keys() <= {"", "patients:upload", "patients:upload-form"}

@@ -12,6 +12,7 @@ BESIDE = {
     "patients:picture-blurred": "/pictures/",
     "patients:playback": "/playback/",
     "erasure:live": "/live/",
+    "erasure:bed-live": "/bed/live/",
 }
 # Only the demonstration has these URLs (tests/erasure/demo/test_absence.py); elsewhere they have only a row.
 ONLY_IN_DEMONSTRATION = {"erasure:demo-sign-in"}

@@ -24,6 +24,7 @@ def collected(tmp_path: Path, *files: tuple[str, Path]) -> StaticFiles:
 
 # The scripts that pages load; all others are imported by these.
 PAGE_SCRIPTS = {
+    "bed/bed.js",
     "calendar/calendar.js",
     "vendor/event-calendar/event-calendar.min.js",
     "page/account.js",
@@ -55,7 +56,7 @@ def test_imports_in_modules_use_hashed_names(tmp_path: Path) -> None:
 def test_imports_are_rewritten_in_every_folder_with_modules(tmp_path: Path) -> None:
     """In a folder that clinic/http/static_files.py does not list, imports would silently stay unchanged."""
     folders = {path.relative_to(STATIC).parts[0] for path in STATIC.rglob("*.js")} - {"vendor"}
-    assert folders == {"calendar", "page", "placement", "session", "upload"}
+    assert folders == {"bed", "calendar", "page", "placement", "session", "upload"}
     for folder in sorted(folders):
         (tmp_path / "one.js").write_text('import { two } from "./two.js";\nawait import("./two.js");\n')
         (tmp_path / "two.js").write_text("export const two = 2;\n")

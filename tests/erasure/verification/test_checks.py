@@ -24,6 +24,7 @@ from django_tasks_db.models import DBTaskResult
 
 from clinic.outbox.models import Mail
 from erasure.backups.models import Backup
+from erasure.bedside.models import SpokenWord
 from erasure.jobs.worker import advance
 from erasure.runs.models import Event, Run
 from erasure.verification import machine
@@ -209,6 +210,17 @@ def test_a_paper_of_a_consent_is_found_only_if_all_its_keys_are_there(
     key_store().create(case.pk)
     assert found_in(run) == {"keys"}
     key_store().create(memory.pk)
+    assert found_in(run) == {"keys", "seals"}
+
+
+def test_a_spoken_word_whose_key_is_there_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_ended(monkeypatch)
+    case = run.procedure.case
+    SpokenWord.objects.create(procedure=run.procedure, case=case, sealed=b"?")
+    for model in (Case, IntakeReview, Memory):
+        model.objects.update(sealed=b"")  # of the seals, only the word is left to be found
+    assert found_in(run) == set()
+    key_store().create(case.pk)
     assert found_in(run) == {"keys", "seals"}
 
 

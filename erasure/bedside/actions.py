@@ -1,0 +1,15 @@
+"""The audit actions of this package. What is done on the page for the bed has `page: bed` in its details."""
+
+from django.utils.translation import gettext_lazy as _
+
+from clinic.audit.actions import register
+
+register(
+    {
+        "bed.opened": (_("Page for the bed opened"), "plain"),
+        "bed.closed": (_("Page for the bed closed"), "plain"),
+        "bed.safe-word": (_("Safe word, by the bed page"), "alarm"),
+        "bed.word-set": (_("Spoken safe word chosen"), "plain"),
+        "bed.word-shown": (_("Spoken safe word shown"), "plain"),
+    }
+)

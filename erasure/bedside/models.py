@@ -1,0 +1,88 @@
+"""The page for the bed: its tokens, the taps on its safe word, and the word that the patient chose to say."""
+
+import uuid
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from erasure.procedures.models import Procedure
+from erasure.runs.models import Run, SafeWord
+from patients.cases.models import Case
+from patients.vault.sealed import SealedModel
+
+
+class BedToken(models.Model):
+    """What lets one browser use the page for the bed of one night without a sign-in.
+
+    The token is only in the browser's cookie. Here is its SHA-256 digest.
+    """
+
+    class Because(models.TextChoices):
+        PATIENT = "patient", _("by the patient")
+        STAFF = "staff", _("by the team")
+        SIGNED_OUT = "signed-out", _("signed out in the same browser")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    procedure = models.ForeignKey(Procedure, on_delete=models.PROTECT, related_name="bed_tokens")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    digest = models.CharField(max_length=64, unique=True)
+    # The session hash of its owner when it was made. Another passphrase, a closed account and signing out
+    # everywhere change that hash, and so end the token.
+    session_hash = models.CharField(max_length=128)
+    opened_at = models.DateTimeField(default=timezone.now)
+    ended_at = models.DateTimeField(null=True)
+    ended_because = models.CharField(max_length=12, choices=Because.choices, blank=True)
+    ended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+
+    class Meta:
+        ordering = ["opened_at", "pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(ended_at__isnull=True, ended_because="")
+                | (Q(ended_at__isnull=False) & ~Q(ended_because="")),
+                name="bed_token_ends_for_a_reason",
+            )
+        ]
+
+
+class BedTap(models.Model):
+    """One tap on the safe word of the page for the bed. It counts once, however often it is sent."""
+
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="bed_taps")
+    tap = models.UUIDField()  # made by the page at the tap
+    tapped_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    tapped_at = models.DateTimeField(null=True)  # by the clock of the patient's device, as the page said
+    arrived_at = models.DateTimeField(default=timezone.now)
+    safe_word = models.ForeignKey(SafeWord, on_delete=models.PROTECT, related_name="taps")
+
+    class Meta:
+        ordering = ["arrived_at", "pk"]
+        constraints = [models.UniqueConstraint(fields=["run", "tap"], name="tap_counts_once")]
+
+
+@dataclass(frozen=True)
+class SpokenWordFields:
+    """The field encrypted with the case's key. It is lost when that key is destroyed."""
+
+    word: str = ""
+
+
+class SpokenWord(SealedModel):
+    """The word that the patient chose to say aloud, for those who watch over one night."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    procedure = models.OneToOneField(Procedure, on_delete=models.PROTECT, related_name="spoken_word")
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="+")  # its key seals the word
+    set_at = models.DateTimeField(default=timezone.now)
+
+    sealed_fields = SpokenWordFields
+
+    @property
+    def seal_key_id(self) -> uuid.UUID:
+        return self.case_id
