@@ -20,9 +20,9 @@ from patients.imaging.decode import DecodedFile, decode
 from patients.imaging.decoder_answer import parse_answer
 from patients.imaging.decoder_process import answer_of, load_renderer
 from patients.imaging.kinds import Kind
+from patients.imaging.limits import DEFAULT_LIMITS
 from patients.imaging.sniff import HEAD_BYTES, sniff
 from patients.keepsakes.ingest import create_keepsake
-from patients.keepsakes.limits import decode_limits
 from patients.keepsakes.models import Keepsake
 from patients.memories.links import link
 from patients.memories.models import Memory
@@ -37,9 +37,10 @@ def decode_own(content: bytes, name: str) -> DecodedFile:
     """Decode a file of the demonstration in this process, without the confined process of an upload.
 
     The files are our own. A new process for each of fifty files would take a quarter of the loading time
-    (docs/decisions/0020-demonstration-opens-early.md). Everything else is as for an upload.
+    (docs/decisions/0020-demonstration-opens-early.md). Everything else is as for an upload, but for the limits:
+    those of an upload are settings, and this is called before there is a database.
     """
-    limits = decode_limits()
+    limits = DEFAULT_LIMITS
     kind = sniff(content[:HEAD_BYTES])
     if kind is None or kind is Kind.LETTER:
         return decode(io.BytesIO(content), name, limits=limits)

@@ -13,6 +13,8 @@ import pypdfium2
 import pytest
 from PIL import ExifTags, Image, ImageOps, ImageStat
 
+from clinic.configuration.values import forget
+from erasure.demo.bringing import Decoder
 from erasure.demo.story import LETTERS, MEMORIES, PICTURES, RECORDINGS, StoryKeepsake, StoryMemory
 from patients.imaging.decode import DecodedLetter, DecodedMedia, DecodedPages, DecodedPicture, decode
 from patients.imaging.fingerprint import NEAR, distance, fingerprint
@@ -188,3 +190,12 @@ def test_a_letter_is_decoded_as_its_text(path: Path) -> None:
     found = decode(io.BytesIO(path.read_bytes()), path.name)
     assert isinstance(found, DecodedLetter)
     assert found.text == path.read_text(encoding="utf-8").strip("\n")
+
+
+def test_files_are_decoded_ahead_without_a_database() -> None:
+    """The settings are read from the database that is made meanwhile. Read too early, they were the defaults."""
+    forget()
+    decoder = Decoder()
+    (memory, *_others) = MEMORIES
+    keepsake = memory.keepsakes[0]
+    assert isinstance(decoder.decode(keepsake.content(), keepsake.path.name), DecodedPicture)
