@@ -11,6 +11,7 @@ from patients.intake.urls import urlpatterns as intake
 from patients.intake_review.urls import urlpatterns as intake_review
 from patients.keepsakes.urls import urlpatterns as keepsakes
 from patients.maps.urls import urlpatterns as maps
+from patients.messages.urls import urlpatterns as messages
 from patients.notes.urls import urlpatterns as notes
 from patients.placement.urls import urlpatterns as placement
 from patients.portal.urls import urlpatterns as portal
@@ -22,5 +23,5 @@ app_name = "patients"
 urlpatterns = [
     *(*requests, *portal, *intake, *intake_review, *case_file, *keepsakes, *custody, *maps, *consent),
     *consent_papers,
-    *(*drafts, *contacts, *notes, *placement, *appointments, *repeats, *waitlist),
+    *(*drafts, *contacts, *notes, *messages, *placement, *appointments, *repeats, *waitlist),
 ]

@@ -33,6 +33,7 @@ from patients.cases.models import Case
 from patients.keepsakes.models import Keepsake, KeepsakeFields
 from patients.memories.models import Memory, MemoryFields
 from patients.memories.when import shown
+from patients.messages.archived import has_messages, message_entries
 from patients.vault.sealed import read_many
 
 
@@ -59,7 +60,8 @@ class KeepsakeGroup:
 class CaseSection:
     """The section of the page on one case: what is left of it, and what can be done with that now.
 
-    over: whether the case is over, so that everything can be destroyed. has_night: whether a night is booked
+    over: whether the case is over, so that everything can be destroyed. has_messages: whether words of the
+    thread with the clinic are left. has_night: whether a night is booked
     or under way, so that nothing can be destroyed here. under_way: the destruction that is not finished, if
     any.
     """
@@ -71,6 +73,7 @@ class CaseSection:
     may_reopen: bool
     has_night: bool
     under_way: Destruction | None
+    has_messages: bool
 
 
 def _section_of(case: Case) -> CaseSection:
@@ -100,6 +103,7 @@ def _section_of(case: Case) -> CaseSection:
         may_reopen=reopening.may_reopen(case),
         has_night=orders.has_night(case),
         under_way=orders.unfinished_destruction(case),
+        has_messages=belongings.has_words and has_messages(case),
     )
 
 
@@ -117,13 +121,17 @@ def belongings(request: HttpRequest) -> HttpResponse:
 
 @dataclass(frozen=True)
 class Selection:
-    """What a patient ticked of one case. memories, keepsakes: ids. belongings: all that is left of it."""
+    """What a patient ticked of one case. memories, keepsakes: ids. belongings: all that is left of it.
+
+    messages: whether their messages with the clinic are given back.
+    """
 
     case: Case
     belongings: orders.Belongings
     memories: set[UUID]
     keepsakes: set[UUID]
     everything: bool
+    messages: bool
 
     @cached_property
     def chosen(self) -> orders.Belongings:
@@ -139,7 +147,9 @@ class Selection:
         of_keepsakes = ngettext("%(n)d keepsake", "%(n)d keepsakes", keepsakes) % {"n": keepsakes}
         if memories and keepsakes:
             return _("%(memories)s, and %(keepsakes)s") % {"memories": of_memories, "keepsakes": of_keepsakes}
-        return of_memories if memories else of_keepsakes if keepsakes else _("the words of your file")
+        if memories or keepsakes:
+            return of_memories if memories else of_keepsakes
+        return _("the words of your file") if self.everything else _("your messages with the clinic")
 
 
 SelectionView = Callable[[HttpRequest, Selection], HttpResponseBase]
@@ -165,9 +175,14 @@ def with_selection(view: SelectionView) -> Callable[[HttpRequest, UUID], HttpRes
             return redirect("erasure:belongings")
         data = form.cleaned_data
         selection = Selection(
-            row, belongings, set(data["memories"]), set(data["keepsakes"]), everything=data["everything"]
+            row,
+            belongings,
+            set(data["memories"]),
+            set(data["keepsakes"]),
+            everything=data["everything"],
+            messages=data["everything"] or data["messages"],
         )
-        if not selection.chosen:
+        if not selection.chosen and not (selection.messages and request.POST.get("do") != "destroy"):
             messages.error(request, _("Choose something first, or everything."))
             return redirect("erasure:belongings")
         return view(request, selection)
@@ -246,7 +261,11 @@ def take(request: HttpRequest, selection: Selection) -> HttpResponseBase:
     if not _passphrase_is_right(request, form):
         return _confirm(request, selection, form, "take")
     chosen, case = selection.chosen, selection.case
-    contents = contents_of([(part.memory, part.keepsakes) for part in chosen.memories], chosen.single)
+    contents = contents_of(
+        [(part.memory, part.keepsakes) for part in chosen.memories],
+        chosen.single,
+        message_entries(case) if selection.messages else (),
+    )
     details = {"files": len(contents.files), "unreadable": contents.unreadable}
     actor = actor_of(request_user(request))
     with transaction.atomic():
