@@ -111,5 +111,5 @@ def end_wait_on_withdrawal(case: Case, *, by: User) -> None:
     If no consent is in force, nothing is withdrawn, and the thread goes on.
     """
     locked = Case.objects.select_for_update().get(pk=case.pk)
-    if locked.stage != Case.Stage.CLOSED and locked.signatures.in_force().exists():
+    if locked.signatures.in_force().exists():
         end_wait(locked.pk)

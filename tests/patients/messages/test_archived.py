@@ -11,16 +11,20 @@ from erasure.backups.create import make_backup
 from erasure.backups.drill import hold_drill
 from erasure.backups.models import Drill
 from erasure.destructions.orders import order
+from erasure.jobs.worker import advance
+from erasure.operations.reconcile import Reconciliation, _mark_erased
 from patients.archives.archive import MessageEntry
 from patients.cases.models import Case
 from patients.consent.signing import withdraw
 from patients.keepsakes.removal import remove_keepsake
 from patients.messages.archived import has_messages, message_entries
 from patients.messages.models import Message
+from patients.vault.configured import key_store
 from patients.vault.sealed import read_many
 from tests.erasure.destructions.orders import carry_out, places_found
-from tests.factories import PASSPHRASE, make_case, make_keepsake, make_memory
-from tests.messages import ANSWER, QUESTION, answer, ask, client_of
+from tests.erasure.verification.ended import verify_here
+from tests.factories import PASSPHRASE, make_case, make_keepsake, make_memory, make_run
+from tests.messages import ANSWER, QUESTION, answer, ask, client_of, thread_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SEAL = "four words that seal it"
@@ -85,22 +89,36 @@ def test_the_thread_is_destroyed_with_the_case_and_the_verifier_finds_nothing() 
     assert "Give me my messages" not in client_of(case.patient).get(page).content.decode()
 
 
-def test_the_verifier_finds_a_message_that_can_still_be_opened() -> None:
+def test_the_verifier_looks_at_every_message_of_a_case_that_is_gone() -> None:
     case = make_case()
     make_keepsake(make_memory(case))
     row = ask(case)
-    other = make_case()
     withdraw(case, by=case.patient)
     destruction = order(case, by=case.patient, everything=True)
     carry_out(destruction)
-    assert not places_found(destruction) & {"seals"}
-    # As if it had been sealed under a key that is not destroyed.
-    Message.objects.filter(pk=row.pk).update(case=other)
-    kept = Message.objects.get(pk=row.pk)
-    kept.write(row.sealed_fields(QUESTION))
-    keepsake = case.keepsakes.get()
-    Message.objects.filter(pk=row.pk).update(sealed=kept.sealed, keepsake=keepsake)
-    assert "seals" not in places_found(destruction)  # the keepsake's key is needed too, and is destroyed
+    looked_at = {place.name: place.looked_for for place in verify_here(destruction.pk).places}
+    Message.objects.filter(pk=row.pk).delete()
+    without = {place.name: place.looked_for for place in verify_here(destruction.pk).places}
+    assert looked_at["seals"] == without["seals"] + 1
+
+
+def test_the_end_of_the_night_ends_the_wait_and_the_words() -> None:
+    run = make_run(memories=1)
+    case = run.procedure.case
+    ask(case)
+    advance(run.pk)
+    case.refresh_from_db()
+    assert case.stage == Case.Stage.CLOSED
+    assert (thread_of(case).answer_by, read_many(Message.objects.all())) == (None, {})
+
+
+def test_a_restore_that_closes_a_file_ends_the_wait() -> None:
+    case = make_case()
+    ask(case)
+    key_store().destroy(case.pk)
+    _mark_erased({case.pk}, Reconciliation())
+    case.refresh_from_db()
+    assert (case.stage, thread_of(case).answer_by) == (Case.Stage.CLOSED, None)
 
 
 def test_a_keepsake_destroyed_alone_takes_what_was_said_of_it_along() -> None:

@@ -65,7 +65,8 @@ def test_the_promise_that_ends_first_stands_first_and_what_waits_for_nothing_is_
         (True, True, True),
         (False, True, True),
     ]
-    Message.objects.update(opened_at=timezone.now())
+    Message.objects.filter(from_clinic=False).update(opened_at=timezone.now())
+    Message.objects.filter(case=late).update(from_clinic=True, opened_at=None)  # the patient has not read it
     assert not any(line.is_new for line in lines_of(inbox_page({}, WAITING, doctor).rows, doctor))
     assert [line.is_open for line in lines_of(inbox_page({}, WAITING, desk).rows, desk)] == [False, False]
 

@@ -44,7 +44,12 @@ def test_a_form_that_is_sent_twice_sends_one_message_and_other_words_are_not_los
         send_message(other, QUESTION, message=form, by=other.patient)
     with pytest.raises(MessageRefused, match="has sent another message before"):
         send_message(case, QUESTION, message=form, by=make_user(Role.DOCTOR))
-    assert Message.objects.count() == Entry.objects.filter(action="message.sent").count() == 1
+    doctor, case_of_both = make_user(Role.DOCTOR), uuid4()
+    send_message(case, ANSWER, message=case_of_both, by=doctor)
+    with pytest.raises(MessageRefused, match="has sent another message before"):
+        send_message(other, ANSWER, message=case_of_both, by=doctor)
+    assert Message.objects.filter(from_clinic=False).count() == 1
+    assert Message.objects.count() == Entry.objects.filter(action="message.sent").count() == 2
 
 
 @pytest.mark.parametrize(

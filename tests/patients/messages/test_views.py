@@ -65,8 +65,14 @@ def test_a_patient_writes_is_answered_and_reads() -> None:
     assert Message.objects.get(from_clinic=True).opened_at is None
     home = text_of(patient.get("/me/").content.decode())
     assert "Messages 1 new" in home
+    ask(make_case())
+    answer(make_case())
+    assert "Messages 1 new" in text_of(patient.get("/me/").content.decode())
+    asking = make_case()
+    ask(asking)
+    assert "1 new" not in text_of(client_of(asking.patient).get("/me/").content.decode())
     patient.head(MINE)
-    assert Message.objects.get(from_clinic=True).opened_at is None
+    assert Message.objects.get(case=case, from_clinic=True).opened_at is None
     read = patient.get(MINE).content.decode()
     assert ANSWER in read
     assert "Dr. Howard Mierzwiak" in read
@@ -258,6 +264,10 @@ def test_what_is_typed_is_kept_by_both_sides_and_ends_when_it_is_sent() -> None:
         assert stranger.post(f"/drafts/{form}/", {"words": "x", "draft": ""}).status_code in {403, 404}
     other = make_case()
     assert client_of(other.patient).post(f"/drafts/message:{keepsake.pk}/", {"draft": ""}).status_code == 404
+    patient = client_of(case.patient)
+    assert patient.post(f"/drafts/message:{uuid4()}/", {"words": "x", "draft": ""}).status_code == 404
+    remove_keepsake(keepsake, by=case.patient)
+    assert patient.post(f"/drafts/message:{keepsake.pk}/", {"words": "x", "draft": ""}).status_code == 404
     Case.objects.filter(pk=case.pk).update(stage=Case.Stage.CLOSED)
     assert client_of(case.patient).post("/drafts/message/", {"words": "x", "draft": ""}).status_code == 404
 

@@ -141,6 +141,18 @@ def test_no_answer_needed_ends_the_wait_and_can_be_taken_back() -> None:
     assert list(actions.values_list("action", flat=True)) == ["messages.settled", "messages.unsettled"]
 
 
+def test_in_a_file_that_is_closed_nobody_is_asked_and_nothing_waits_again() -> None:
+    case, doctor = make_case(), make_doctor()
+    ask(case)
+    settle_thread(case.pk, seen=thread_mark(thread_of(case)), by=doctor)
+    Case.objects.filter(pk=case.pk).update(stage=Case.Stage.CLOSED)
+    page = thread_mark(thread_of(case))
+    with pytest.raises(MessageRefused, match="nobody answers here any more"):
+        assign_thread(case.pk, doctor.pk, seen=page, by=doctor)
+    with pytest.raises(MessageRefused, match="nothing to take back"):
+        unsettle_thread(case.pk, seen=page, by=doctor)
+
+
 def test_a_new_message_after_that_waits_anew_and_an_older_page_changes_nothing() -> None:
     case, doctor = make_case(), make_doctor()
     ask(case)
