@@ -147,6 +147,7 @@ def test_a_drill_counts_what_was_said_of_a_destroyed_keepsake_as_erased(tmp_path
 
 def test_entries_name_the_writer_and_what_it_is_about() -> None:
     case = make_case()
+    ask(make_case(), "Of somebody else")
     assert not has_messages(case)
     keepsake = make_keepsake(make_memory(case), caption="")
     question = ask(case, keepsake=keepsake)

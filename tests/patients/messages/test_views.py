@@ -234,6 +234,33 @@ def test_the_messages_of_an_earlier_file_are_read_too_and_those_of_others_are_no
     assert "You have no file yet" in nobody.get(MINE).content.decode()
 
 
+def test_a_file_that_was_opened_again_comes_before_a_newer_one_that_is_over() -> None:
+    reopened = make_case()
+    Case.objects.filter(pk=reopened.pk).update(stage=Case.Stage.WITHDRAWN)
+    newer = make_case(reopened.patient)
+    ask(newer, "Of the newer file")
+    Case.objects.filter(pk=newer.pk).update(stage=Case.Stage.WITHDRAWN)
+    Case.objects.filter(pk=reopened.pk).update(stage=Case.Stage.BRINGING)
+    ask(reopened, "Of the open file")
+    page = client_of(reopened.patient).get(MINE).content.decode()
+    assert ("Of the open file" in page, "Of the newer file" in page) == (True, False)
+
+
+def test_a_page_of_the_staff_that_is_only_asked_for_its_headers_opens_nothing() -> None:
+    case = make_case()
+    ask(case)
+    client_of(make_doctor()).head(page_of(case))
+    assert Message.objects.get().opened_at is None
+
+
+def test_own_messages_that_the_other_side_has_not_opened_move_no_page() -> None:
+    case = make_case()
+    for n in range(60):
+        ask(case, f"Number {n:03d}")
+    page = client_of(case.patient).get(MINE).content.decode()
+    assert [int(n) for n in re.findall(r"Number (\d+)", page)] == list(range(10, 60))
+
+
 def test_what_is_typed_is_kept_by_both_sides_and_ends_when_it_is_sent() -> None:
     case, doctor = make_case(), make_doctor()
     keepsake = make_keepsake(make_memory(case))

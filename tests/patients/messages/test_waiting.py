@@ -11,6 +11,8 @@ from clinic.accounts.models import Role, User
 from clinic.alerts.sources import alerts_for
 from clinic.audit.models import Entry
 from clinic.calendar.board import Span
+from clinic.calendar.models import Booking
+from erasure.certificates.models import Certificate
 from patients.cases.models import MAPPING_STAGES, Case
 from patients.consent.signing import withdraw
 from patients.messages.board_entries import message_alerts, needs
@@ -98,6 +100,18 @@ def test_those_offered_are_exactly_those_whom_the_policy_lets_in(stage: str) -> 
     offered = {person.pk for person in possible_answerers(case)}
     assert offered & {one.pk for one in people} == let_in
     assert bool(offered) == (stage != Case.Stage.WITHDRAWN)
+
+
+def test_whose_night_was_canceled_or_is_certified_is_not_offered() -> None:
+    run = make_run(memories=1)
+    case, booking = run.procedure.case, run.procedure.booking
+    technician = User.objects.get(resources__bookings=booking, grants__role=Role.TECHNICIAN)
+    assert technician in possible_answerers(case)
+    Booking.objects.filter(pk=booking.pk).update(canceled_at=timezone.now())
+    assert technician not in possible_answerers(case)
+    Booking.objects.filter(pk=booking.pk).update(canceled_at=None)
+    Certificate.objects.create(run=run, body="{}", digest="0" * 64, issued_at=timezone.now())
+    assert technician not in possible_answerers(case)
 
 
 def test_who_was_asked_to_answer_reads_on_until_the_case_is_over() -> None:
