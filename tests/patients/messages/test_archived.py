@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import pyzipper
+from django.db import transaction
 from django.urls import reverse
 
 from erasure.backups.create import make_backup
@@ -20,6 +21,8 @@ from patients.keepsakes.removal import remove_keepsake
 from patients.messages.archived import has_messages, message_entries
 from patients.messages.models import Message
 from patients.vault.configured import key_store
+from patients.vault.models import StoredObject
+from patients.vault.objects import mark_for_destruction
 from patients.vault.sealed import read_many
 from tests.erasure.destructions.orders import carry_out, places_found
 from tests.erasure.verification.ended import verify_here
@@ -61,6 +64,16 @@ def test_the_archive_has_the_messages_when_they_or_everything_are_chosen() -> No
     assert ANSWER not in index_of(post(case, "take", keepsakes=[keepsake.pk], **sealed))
     withdraw(case, by=case.patient)
     assert ANSWER in index_of(post(case, "take", everything="on", **sealed))
+
+
+def test_destroyed_messages_are_not_offered_beside_a_keepsake_that_is_left() -> None:
+    case = make_case()
+    make_keepsake(make_memory(case))
+    ask(case)
+    mark_for_destruction(StoredObject.objects.filter(pk=case.pk), "case:gone")
+    page = client_of(case.patient).get(reverse("erasure:belongings")).content.decode()
+    assert 'name="keepsakes"' in page
+    assert "Give me my messages" not in page
 
 
 def test_messages_alone_cannot_be_destroyed() -> None:
@@ -116,7 +129,8 @@ def test_a_restore_that_closes_a_file_ends_the_wait() -> None:
     case = make_case()
     ask(case)
     key_store().destroy(case.pk)
-    _mark_erased({case.pk}, Reconciliation())
+    with transaction.atomic():
+        _mark_erased({case.pk}, Reconciliation())
     case.refresh_from_db()
     assert (case.stage, thread_of(case).answer_by) == (Case.Stage.CLOSED, None)
 
