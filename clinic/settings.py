@@ -167,6 +167,7 @@ TEMPLATES = [
                 "clinic.alerts.context.alerts",
                 "clinic.seasons.context.seasons",
                 "patients.consent.context.consent",
+                "patients.messages.context.messages",
                 *(["erasure.demo.context.demonstration"] if LACUNA_DEMO else []),
             ],
         },

@@ -7,6 +7,7 @@ class PatientsConfig(AppConfig):
 
     def ready(self) -> None:
         import patients.checks  # noqa: F401
+        from clinic.alerts.sources import register_alerts
         from clinic.calendar.board import register_board_source
         from clinic.calendar.models import Booking
         from clinic.calendar.moving import register_mover
@@ -21,6 +22,9 @@ class PatientsConfig(AppConfig):
         from patients.cases.opening import open_case_if_patient
         from patients.cases.references import is_mistyped, read_reference
         from patients.consent.signing import on_withdrawal
+        from patients.messages.board_entries import BOARD_SOURCE as MESSAGES
+        from patients.messages.board_entries import message_alerts
+        from patients.messages.waiting import end_wait_on_withdrawal
         from patients.requests.mails import add_messages_to_file, copy_phone_to_contact
         from patients.waitlist import automatic_ends as waitlist
         from patients.waitlist.appointment_waitables import EARLIER_APPOINTMENT, NEW_APPOINTMENT
@@ -32,6 +36,7 @@ class PatientsConfig(AppConfig):
         file_numbers.append(FileNumbers(read_reference, is_mistyped))
         on_joined.extend([open_case_if_patient, add_messages_to_file, copy_phone_to_contact])
         on_withdrawal.extend([end_appointments_on_withdrawal, waitlist.end_entries_on_withdrawal])
+        on_withdrawal.append(end_wait_on_withdrawal)
         on_appointment_changed.append(waitlist.end_appointment_entries)
         register_listener("waitlist", add_changed_span)
         register_waitable(WaitlistEntry.Kind.APPOINTMENT, NEW_APPOINTMENT)
@@ -39,5 +44,7 @@ class PatientsConfig(AppConfig):
         register_board_source("patients", BOARD_SOURCE)
         register_board_source("appointments", APPOINTMENTS)
         register_board_source("waitlist", WAITLIST)
+        register_board_source("messages", MESSAGES)
+        register_alerts("messages", message_alerts)
         for kind in (Booking.Kind.VISIT, Booking.Kind.MAPPING, Booking.Kind.FOLLOW_UP):
             register_mover(kind, MOVER)

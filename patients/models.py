@@ -10,6 +10,7 @@ from patients.drafts.models import Draft
 from patients.intake_review.models import IntakeReview
 from patients.keepsakes.models import Keepsake, Upload
 from patients.memories.models import LockedMap, Memory, MemoryLink
+from patients.messages.models import Message, MessageThread
 from patients.notes.models import CaseNote
 from patients.repeats.models import RepeatException
 from patients.requests.models import AppointmentRequest, RequestWord
@@ -37,6 +38,8 @@ __all__ = [
     "LockedMap",
     "Memory",
     "MemoryLink",
+    "Message",
+    "MessageThread",
     "RepeatException",
     "RequestWord",
     "Signature",

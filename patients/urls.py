@@ -12,6 +12,7 @@ from patients.intake.urls import urlpatterns as intake
 from patients.intake_review.urls import urlpatterns as intake_review
 from patients.keepsakes.urls import urlpatterns as keepsakes
 from patients.maps.urls import urlpatterns as maps
+from patients.messages.urls import urlpatterns as messages
 from patients.notes.urls import urlpatterns as notes
 from patients.placement.urls import urlpatterns as placement
 from patients.portal.urls import urlpatterns as portal
@@ -23,5 +24,5 @@ app_name = "patients"
 urlpatterns = [
     *(*requests, *portal, *intake, *intake_review, *case_file, *keepsakes, *custody, *maps, *consent),
     *(*consent_papers, *archives),
-    *(*drafts, *contacts, *notes, *placement, *appointments, *repeats, *waitlist),
+    *(*drafts, *contacts, *notes, *messages, *placement, *appointments, *repeats, *waitlist),
 ]

@@ -25,6 +25,7 @@ from patients.appointments.models import Appointment, AppointmentTemplate, DeskT
 from patients.cases.models import Case
 from patients.consent.models import ConsentText, Signature
 from patients.memories.models import LockedMap, Memory
+from patients.messages.models import MessageThread
 from tests.patients.crowd import crowd_of_cases, crowd_of_requests
 
 PRESENT = 60  # files of the present weeks
@@ -78,6 +79,7 @@ def fill(
     appointments = _appointments(cases, team, desk, template, present=first)
     _tasks(appointments, template, present=first)
     _mails(appointments)
+    _threads(cases, present=first)
     _nights(cases[::NIGHT_OF], team, present=first)
     _entries(cases, desk, team["doctor"])
     if first:
@@ -201,6 +203,23 @@ def _mails(appointments: list[Appointment]) -> None:
                 ended_at=one.booked_at if n else None,
             )
             for n, one in enumerate(appointments)
+        ],
+    )
+
+
+def _threads(cases: list[Case], *, present: bool) -> None:
+    """A thread of messages for every second file; only some of the present ones wait for an answer."""
+    now = timezone.now()
+    _insert(
+        MessageThread,
+        [
+            MessageThread(
+                case=case,
+                last_at=case.opened_at,
+                waits_since=case.opened_at if present and n % 3 == 0 else None,
+                answer_by=now + (n - 10) * HOUR if present and n % 3 == 0 else None,
+            )
+            for n, case in enumerate(cases[::2])
         ],
     )
 

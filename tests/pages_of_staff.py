@@ -38,6 +38,10 @@ def pages(patient: User, doctor: User) -> Iterator[Page]:
         if stage:
             yield f"files, {stage}", desk, f"/files/?stage={stage}"
     yield "files, found", desk, "/files/?name=family444"
+    for role in (desk, Role.DOCTOR, Role.TECHNICIAN):
+        for chosen in ("", "mine", "all"):
+            yield f"messages, {chosen}, {role}", role, f"/messages/?show={chosen}"
+    yield "own messages", Role.PATIENT, "/me/messages/"
     yield "mail, desk", desk, "/mail/"
     yield "mail, administrator", Role.ADMINISTRATOR, "/mail/"
     yield "set-up", Role.ADMINISTRATOR, "/setup/"

@@ -32,7 +32,8 @@ LARGE = {
     *("patients_case", "patients_appointment", "patients_desktask", "patients_appointmentrequest"),
     *("patients_memory", "patients_signature", "patients_lockedmap", "patients_requestword"),
     *("clinic_user", "clinic_rolegrant", "clinic_booking", "clinic_booking_resources", "clinic_entry"),
-    *("clinic_outgoingmessage", "erasure_procedure", "erasure_run", "erasure_step", "erasure_doctorcall"),
+    *("patients_messagethread", "patients_message", "clinic_outgoingmessage"),
+    *("erasure_procedure", "erasure_run", "erasure_step", "erasure_doctorcall"),
 }
 # Indexes of only those rows that meet a condition, such as the entries that wait.
 PARTIAL = {

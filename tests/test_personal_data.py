@@ -28,6 +28,7 @@ from patients.imaging.page_bundle import MEDIA_TYPE as BUNDLE_TYPE
 from patients.intake_review.models import IntakeReview, ReviewFields
 from patients.keepsakes.models import Keepsake, KeepsakeFields, Upload, UploadFields
 from patients.memories.models import Memory, MemoryFields
+from patients.messages.models import Message
 from patients.vault.configured import key_store
 from patients.vault.models import StoredObject
 from patients.vault.objects import read
@@ -71,6 +72,7 @@ NOT_GIVEN = {
 NOT_TOLD = {
     "clinic.Invitation": "the request has what led to it",
     "patients.MemoryLink": "lines between memories on the map",
+    "patients.MessageThread": "who answers until when; the messages are given",
     "patients.StoredObject": "the files are given",
     "patients.WaitlistOffer": "the entry has its end; the mails have the offers",
     "patients.DeskTask": "what the desk has to do",
@@ -100,6 +102,7 @@ TOLD = {
     "patients.Keepsake",
     "patients.LockedMap",
     "patients.Memory",
+    "patients.Message",
     "patients.RepeatException",
     "patients.Signature",
     "patients.Upload",
@@ -182,6 +185,7 @@ def person() -> User:
         *(make_note(case), request, make_waiting(case), make_appointment(case, starts_at=in_days(3))),
         *(SafeWord(run=run, case=case, said_by=patient), upload, draft),
         SpokenWord(procedure=run.procedure, case=case),
+        Message(case=case, author=patient, from_clinic=False),
     ]
     sealed = {model for model in apps.get_models() if issubclass(model, SealedModel)}
     assert {type(row) for row in rows} == sealed, "one of every sealed kind"

@@ -65,6 +65,7 @@ ORDER = {
             "consent_papers",
             "maps",
             "notes",
+            "messages",
             "appointments",
             "waitlist",
             "case_file",

@@ -17,6 +17,7 @@ LINKS: tuple[tuple[str, str | Promise], ...] = (
     ("calendar", _("Calendar")),
     ("patients:requests", _("Requests")),
     ("patients:waitlist", _("Waitlist")),
+    ("patients:inbox", _("Messages")),
     ("patients:cases", _("Files")),
     ("patients:repeats", _("Exceptions")),
     ("audit", _("Audit")),

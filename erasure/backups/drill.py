@@ -25,6 +25,9 @@ from patients.vault.objects import associated_data
 from patients.vault.sealed import SealedModel
 from patients.vault.stream import Reader, Tampered
 
+# The ids of the keys that something in the backup needs, and whether it could be decrypted.
+Attempt = tuple[tuple[UUID, ...], bool]
+
 
 @dataclass
 class Tally:
@@ -70,20 +73,24 @@ def hold_drill(directory: Path) -> Drill:
     return _record(directory, manifest, _tally(attempts, before, kept_ids()))
 
 
-def _tally(attempts: list[tuple[UUID, bool]], before: set[UUID], after: set[UUID]) -> Tally:
-    """Count the attempts. What was erased or created during the drill is not counted."""
+def _tally(attempts: list[Attempt], before: set[UUID], after: set[UUID]) -> Tally:
+    """Count the attempts. What was erased or created during the drill is not counted.
+
+    Something is kept as long as all of its keys are.
+    """
     tally = Tally()
-    for key_id, opened in attempts:
-        if (key_id in before) == (key_id in after):
-            tally.count(kept=key_id in before, opened=opened)
+    for key_ids, opened in attempts:
+        kept = before.issuperset(key_ids)
+        if kept == after.issuperset(key_ids):
+            tally.count(kept=kept, opened=opened)
     return tally
 
 
-def _try_objects(directory: Path, manifest: Manifest) -> Iterator[tuple[UUID, bool]]:
-    """Yield the id of each object in the backup, and whether all of it could be decrypted."""
+def _try_objects(directory: Path, manifest: Manifest) -> Iterator[Attempt]:
+    """Try to decrypt all of each object in the backup."""
     for item in manifest.objects:
         key_id = UUID(item.name)
-        yield key_id, _opens(path_of(directory, item.name), key_id)
+        yield (key_id,), _opens(path_of(directory, item.name), key_id)
 
 
 def _opens(path: Path, key_id: UUID) -> bool:
@@ -99,8 +106,8 @@ def _opens(path: Path, key_id: UUID) -> bool:
     return True
 
 
-def _try_sealed_rows(cursor: Cursor) -> Iterator[tuple[UUID, bool]]:
-    """Yield the key id of each sealed row in the backup's database, and whether it could be decrypted."""
+def _try_sealed_rows(cursor: Cursor) -> Iterator[Attempt]:
+    """Try to decrypt each sealed row in the backup's database."""
     for model in apps.get_models():
         if not issubclass(model, SealedModel):
             continue
@@ -108,9 +115,9 @@ def _try_sealed_rows(cursor: Cursor) -> Iterator[tuple[UUID, bool]]:
             try:
                 row.read()
             except (KeyGone, Tampered):
-                yield row.seal_key_id, False
+                yield row.seal_key_ids, False
             else:
-                yield row.seal_key_id, True
+                yield row.seal_key_ids, True
 
 
 def _rows(cursor: Cursor, model: type[SealedModel]) -> list[SealedModel]:

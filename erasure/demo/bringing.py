@@ -37,8 +37,8 @@ def decode_own(content: bytes, name: str) -> DecodedFile:
     """Decode a file of the demonstration in this process, without the confined process of an upload.
 
     The files are our own. A new process for each of fifty files would take a quarter of the loading time
-    (docs/decisions/0020-demonstration-opens-early.md). Everything else is as for an upload, but for the limits:
-    those of an upload are settings, and this is called before there is a database.
+    (docs/decisions/0020-demonstration-opens-early.md). Everything else is as for an upload but the limits:
+    those are settings, and this is called before there is a database.
     """
     limits = DEFAULT_LIMITS
     kind = sniff(content[:HEAD_BYTES])

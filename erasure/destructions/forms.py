@@ -10,7 +10,9 @@ from patients.archives.forms import PassphraseForm
 
 
 class SelectionForm(forms.Form):
-    """What a patient ticked: memories with all that is in them, single keepsakes, or everything.
+    """What a patient chose: memories with all that is in them, keepsakes, their messages, or everything.
+
+    Messages can be given back; they are destroyed with the words of the case.
 
     The pages that ask for the passphrase repeat it in hidden fields. memory_ids, keepsake_ids: what is left
     of the case, so what can be ticked.
@@ -18,6 +20,7 @@ class SelectionForm(forms.Form):
 
     memories = forms.TypedMultipleChoiceField(coerce=UUID, required=False)
     keepsakes = forms.TypedMultipleChoiceField(coerce=UUID, required=False)
+    messages = forms.BooleanField(required=False)
     everything = forms.BooleanField(required=False)
 
     def __init__(self, *args: Any, memory_ids: list[UUID], keepsake_ids: list[UUID], **kwargs: Any) -> None:

@@ -32,6 +32,7 @@ from patients.cases.models import Case
 from patients.keepsakes.models import Keepsake, KeepsakeFields
 from patients.memories.models import Memory, MemoryFields
 from patients.memories.when import shown
+from patients.messages.archived import has_messages, message_entries
 from patients.vault.sealed import read_many
 
 
@@ -58,7 +59,8 @@ class KeepsakeGroup:
 class CaseSection:
     """The section of the page on one case: what is left of it, and what can be done with that now.
 
-    over: whether the case is over, so that everything can be destroyed. has_night: whether a night is booked
+    over: whether the case is over, so that everything can be destroyed. has_messages: whether words of the
+    thread with the clinic are left. has_night: whether a night is booked
     or under way, so that nothing can be destroyed here. under_way: the destruction that is not finished, if
     any.
     """
@@ -70,6 +72,7 @@ class CaseSection:
     may_reopen: bool
     has_night: bool
     under_way: Destruction | None
+    has_messages: bool
 
 
 def _section_of(case: Case) -> CaseSection:
@@ -99,6 +102,7 @@ def _section_of(case: Case) -> CaseSection:
         may_reopen=reopening.may_reopen(case),
         has_night=orders.has_night(case),
         under_way=orders.unfinished_destruction(case),
+        has_messages=belongings.has_words and has_messages(case),
     )
 
 
@@ -116,22 +120,32 @@ def belongings(request: HttpRequest) -> HttpResponse:
 
 @dataclass(frozen=True)
 class Selection:
-    """What a patient ticked of one case. memories, keepsakes: ids. belongings: all that is left of it."""
+    """What a patient ticked of one case. memories, keepsakes: ids. belongings: all that is left of it.
+
+    messages: whether their messages with the clinic are given back.
+    """
 
     case: Case
     belongings: orders.Belongings
     memories: set[UUID]
     keepsakes: set[UUID]
     everything: bool
+    messages: bool
 
     @cached_property
     def chosen(self) -> orders.Belongings:
         return self.belongings.choose(self.memories, self.keepsakes, everything=self.everything)
 
+    @cached_property
+    def gives_messages(self) -> bool:
+        """Whether an archive of it has messages in it."""
+        return self.messages and self.belongings.has_words and has_messages(self.case)
+
     def summary(self, *, with_words: bool) -> str:
         """Return what is chosen, as "3 memories with all that is in them, and 2 keepsakes".
 
-        with_words: whether to name the words of the file, which are destroyed, but not in an archive.
+        with_words: whether to name the words of the file, which are destroyed. Of them an archive has only
+        the messages.
         """
         memories, keepsakes = len(self.chosen.memories), len(self.chosen.single)
         of_memories = ngettext(
@@ -140,9 +154,13 @@ class Selection:
         of_keepsakes = ngettext("%(n)d keepsake", "%(n)d keepsakes", keepsakes) % {"n": keepsakes}
         parts = [of_memories] if memories else []
         parts += [of_keepsakes] if keepsakes else []
-        parts += [_("the words of your file")] if self.chosen.has_words and with_words else []
-        *others, last = parts
-        return _("%(list)s, and %(last)s") % {"list": ", ".join(others), "last": last} if others else last
+        if with_words and self.chosen.has_words:
+            parts.append(_("the words of your file"))
+        if not with_words and self.gives_messages:
+            parts.append(_("your messages with the clinic"))
+        if len(parts) < 2:
+            return "".join(parts)  # messages alone cannot be destroyed, so there may be none
+        return _("%(list)s, and %(last)s") % {"list": ", ".join(parts[:-1]), "last": parts[-1]}
 
 
 SelectionView = Callable[[HttpRequest, Selection], HttpResponseBase]
@@ -168,9 +186,14 @@ def with_selection(view: SelectionView) -> Callable[[HttpRequest, UUID], HttpRes
             return redirect("erasure:belongings")
         data = form.cleaned_data
         selection = Selection(
-            row, belongings, set(data["memories"]), set(data["keepsakes"]), everything=data["everything"]
+            row,
+            belongings,
+            set(data["memories"]),
+            set(data["keepsakes"]),
+            everything=data["everything"],
+            messages=data["everything"] or data["messages"],
         )
-        if not selection.chosen:
+        if not selection.chosen and not (selection.messages and request.POST.get("do") != "destroy"):
             messages.error(request, _("Choose something first, or everything."))
             return redirect("erasure:belongings")
         return view(request, selection)
@@ -195,7 +218,7 @@ def choose(request: HttpRequest, selection: Selection) -> HttpResponse:
 
 def _refuse_without_files(request: HttpRequest, selection: Selection) -> HttpResponse | None:
     """Return a redirect to the list if an archive of the selection would be empty, else None."""
-    if selection.chosen.memories or selection.chosen.single:
+    if selection.chosen.memories or selection.chosen.single or selection.gives_messages:
         return None
     messages.error(request, _("Only words are left of this file. There is nothing to take back."))
     return redirect("erasure:belongings")
@@ -246,7 +269,11 @@ def take(request: HttpRequest, selection: Selection) -> HttpResponseBase:
     if not form.is_proven(request_user(request)):
         return _confirm(request, selection, form, "take")
     chosen, case = selection.chosen, selection.case
-    contents = contents_of([(part.memory, part.keepsakes) for part in chosen.memories], chosen.single)
+    contents = contents_of(
+        [(part.memory, part.keepsakes) for part in chosen.memories],
+        chosen.single,
+        message_entries(case) if selection.messages else (),
+    )
     details = {"files": len(contents.files), "unreadable": contents.unreadable}
     actor = actor_of(request_user(request))
     with transaction.atomic():

@@ -44,6 +44,7 @@ from patients.drafts.writing import end_drafts
 from patients.keepsakes.models import Keepsake, Upload
 from patients.keepsakes.staging import Busy, discard, staging_path
 from patients.memories.models import Memory
+from patients.messages.waiting import end_wait
 from patients.requests.models import AppointmentRequest
 from patients.vault.configured import key_store
 from patients.vault.models import StoredObject
@@ -147,6 +148,7 @@ def _mark_erased(gone: set[UUID], result: Reconciliation) -> set[UUID]:
     result.counts["cases"] += Case.objects.filter(pk__in=ids).update(stage=Case.Stage.CLOSED, closed_at=now)
     for case in closed:
         end_appointments_after_restore(case)
+        end_wait(case.pk)
     requests = AppointmentRequest.objects.filter(pk__in=gone)
     result.counts["requests"] += requests.exclude(sealed=b"").update(sealed=b"")
     # A draft ends with its own key, and with that of the thing it is about.

@@ -21,6 +21,7 @@ from patients.appointments.booking import end_appointments_after_night
 from patients.cases.models import Case
 from patients.consent.models import Signature
 from patients.drafts.writing import end_drafts_of_case
+from patients.messages.waiting import end_wait
 from patients.vault.configured import key_store
 from patients.vault.models import StoredObject
 from patients.vault.objects import destroy, mark_for_destruction
@@ -176,6 +177,7 @@ def update_case(run: Run, outcome: str) -> None:
         case.update(stage=Case.Stage.CLOSED, closed_at=timezone.now())
         end_appointments_after_night(run.procedure.case)
         waitlist.end_entries_after_night(run.procedure.case)
+        end_wait(run.procedure.case_id)
         end_drafts_of_case(run.procedure.case_id)  # the lock of the map has ended them already
         mark_for_destruction(StoredObject.objects.filter(pk=run.procedure.case_id), f"run:{run.pk}")
     elif run.why != Run.Why.WITHDRAWN:

@@ -23,6 +23,7 @@ from patients.drafts.models import Draft
 from patients.intake_review.models import IntakeReview
 from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory
+from patients.messages.models import Message
 from patients.notes.models import CaseNote
 from patients.vault.sealed import SealedModel
 from patients.waitlist.models import WaitlistEntry
@@ -31,7 +32,7 @@ APPS = ("patients", "erasure")
 # Names of models about keepsakes and their destruction: none of their unencrypted columns may contain a
 # sentence.
 TEXT_FREE = (
-    *("memory", "keepsake", "draft", "upload", "storedobject"),
+    *("memory", "keepsake", "draft", "upload", "storedobject", "message", "messagethread"),
     *("memorylink", "step", "hold", "run", "event", "destruction", "destructionitem"),
 )
 TEXT_TYPES = {"text", "character varying", "varchar", "character", "jsonb", "json"}
@@ -60,6 +61,7 @@ def _sealed_rows(subject: Subject) -> Iterator[SealedModel]:
         yield from SpokenWord.objects.filter(case=subject.case_id)
         yield from IntakeReview.objects.filter(case=subject.case_id)
         yield from CaseNote.objects.filter(case=subject.case_id)
+        yield from Message.objects.filter(case=subject.case_id)
         yield from Appointment.objects.filter(case=subject.case_id)
         yield from WaitlistEntry.objects.filter(case=subject.case_id)
 
@@ -79,13 +81,13 @@ def seals(subject: Subject) -> Place:
     """Check that no key opens titles, stories, captions, file names and drafts any more.
 
     If the words of the case are gone too, this includes what is sealed under the case's key: the name of the
-    forgotten person, the answers of the intake, their reviews, notes, what was said after a safe word, the
-    word to be said, and why appointments were moved. A paper of a consent is opened by many keys together, so
-    one that is destroyed is enough.
+    forgotten person, the answers of the intake, their reviews, notes, messages, what was said after a safe
+    word, the word to be said, and why appointments were moved. A paper of a consent is opened by many keys
+    together, so one that is destroyed is enough. So it is for a message about a keepsake.
     """
     rows = [row for row in _sealed_rows(subject) if row.sealed]
     live = all_live_keys()
-    found = [f"{row._meta.model_name}:{row.pk}" for row in rows if row.seal_key_id in live]
+    found = [f"{row._meta.model_name}:{row.pk}" for row in rows if live.issuperset(row.seal_key_ids)]
     papers = _papers(subject)
     found += [f"consentpaper:{paper.pk}" for paper in papers if set(map(UUID, paper.keys)) <= live]
     return Place.checked("seals", found, len(rows) + len(papers))

@@ -10,6 +10,7 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from stat import S_IFREG
 from typing import TypeAlias
 from uuid import UUID
@@ -83,11 +84,25 @@ class MemoryEntry:
 
 
 @dataclass(frozen=True)
+class MessageEntry:
+    """A message between patient and clinic as the index describes it. who: the writer. about: a keepsake.
+
+    words: "" if they are destroyed.
+    """
+
+    who: str
+    when: datetime
+    about: str
+    words: str
+
+
+@dataclass(frozen=True)
 class Contents:
     """What an archive will contain. unreadable: how many keepsakes cannot be read any more."""
 
     memories: list[MemoryEntry]
     unreadable: int
+    messages: Sequence[MessageEntry] = ()
 
     @property
     def files(self) -> list[ArchiveFile]:
@@ -95,12 +110,14 @@ class Contents:
 
 
 def contents_of(
-    memories: Iterable[tuple[Memory, Sequence[Keepsake]]], single: Sequence[Keepsake]
+    memories: Iterable[tuple[Memory, Sequence[Keepsake]]],
+    single: Sequence[Keepsake],
+    messages: Sequence[MessageEntry] = (),
 ) -> Contents:
     """Return the contents of an archive.
 
     memories: each with its keepsakes to include. single: keepsakes that are in no memory, or
-    are taken back without it. Titles and texts
+    are taken back without it. messages: the thread of the case, oldest first. Titles and texts
     that cannot be decrypted are left empty; the files are included all the same.
     Errors: OSError if the storage is away.
     """
@@ -121,7 +138,7 @@ def contents_of(
             entry.keepsakes.append(_keepsake_entry(keepsake, fields, files))
             unreadable += not files
         entries.append(entry)
-    return Contents(entries, unreadable)
+    return Contents(entries, unreadable, messages)
 
 
 def zip_chunks(contents: Contents, passphrase: str) -> Iterator[bytes]:

@@ -33,6 +33,7 @@ from patients.contacts.changes import contact_in_words
 from patients.intake_review.reviewing import conditions_of
 from patients.memories.models import Memory
 from patients.memories.silhouette import silhouette
+from patients.messages.models import MessageThread
 from patients.notes.writing import notes_of
 from patients.vault.keys import KeyGone
 from patients.waitlist.on_pages import on_file as waitlist_on_file
@@ -44,6 +45,7 @@ LINKS = {
     "mapping": ("patients:mapping", "GET"),
     "custody": ("patients:custody", "GET"),
     "notes": ("patients:notes", "POST"),
+    "messages": ("patients:case-messages", "GET"),
     "contact": ("patients:contact", "POST"),
     "book": ("erasure:book", "POST"),
     "repeat": ("patients:repeat", "GET"),
@@ -151,6 +153,7 @@ def case(request: HttpRequest, case: UUID) -> HttpResponse:
         "on_file": appointments_on_file(row, person, content=content),
         "waitlist": waitlist_on_file(row, person),
         "looks": latest_views(row),
+        "thread": MessageThread.objects.filter(case=row).select_related("assigned_to").first(),
         "mails": [(message, event_title(message.event)) for message in sent_to_patient(row.pk)],
         **_desk_context(row, person, names=decision_of(request).names),
     }

@@ -49,14 +49,21 @@ def relation_conditions(user: User) -> dict[str, Q]:
     This is the only definition of the relations. Lists, pages and streams use it through `visible_to` and
     `standings`. New kinds of assignment belong here. "consented" is a relation of every user, until the
     patient takes the consent back. The models Procedure, Run and Certificate are in the app erasure, which
-    this app must not import. So they are reached through reverse relations.
+    this app must not import. So they are reached through reverse relations. So is
+    MessageThread, which is above this package.
     """
     # Asked for each case, as a case has few nights and a person may have had thousands.
+    mapping = Q(stage__in=MAPPING_STAGES)
+    consented = ~Q(stage=Case.Stage.WITHDRAWN)
+    assigned = Q(Exists(assigned_cases(user).filter(pk=OuterRef("pk"))))
+    answers = Q(Exists(Case.objects.filter(message_thread__assigned_to=user, pk=OuterRef("pk"))))
     return {
         "own": Q(patient=user),
-        "mapping": Q(stage__in=MAPPING_STAGES),
-        "consented": ~Q(stage=Case.Stage.WITHDRAWN),
-        "assigned": Q(Exists(assigned_cases(user).filter(pk=OuterRef("pk")))),
+        "mapping": mapping,
+        "consented": consented,
+        "assigned": assigned,
+        # May write with the patient: by the work on the case, or because the thread was assigned to the user.
+        "entrusted": consented & (mapping | assigned | (answers & ~Q(stage__in=OVER_STAGES))),
     }
 
 
@@ -69,10 +76,36 @@ def assigned_cases(user: User) -> "CaseQuerySet":
     )
 
 
+def assigned_people(case: "Case") -> models.QuerySet[User]:
+    """Return those who have this case among their `assigned_cases`."""
+    nights = Case.objects.filter(
+        pk=case.pk, procedures__booking__canceled_at__isnull=True, procedures__run__certificate__isnull=True
+    )
+    return User.objects.filter(pk__in=nights.values("procedures__booking__resources__user"))
+
+
 def _rules(user: User, page: str, roles: Collection[str]) -> list[Rule]:
     """Return the rules by which `user` may open `page` as one of `roles`; none without an open account."""
     rules = [rule for rule in TABLE[page].read if isinstance(rule, Rule)]
     return [rule for rule in rules if user.is_active and rule.role in user.roles & set(roles)]
+
+
+def _let_in(user: User, page: str, roles: Collection[str]) -> tuple[Q, Q]:
+    """Return which cases the rules of `page` let `user` in to, as the patient and as staff, as conditions.
+
+    Conflicts are not part of it: they do not close a case to its patient, and are compared in memory.
+    """
+    conditions = relation_conditions(user)
+    nobody = Q(pk__in=[])
+    as_patient, as_staff = nobody, nobody
+    for rule in _rules(user, page, roles):
+        related = [conditions.get(relation, nobody) for relation in rule.relations]
+        matches = reduce(or_, related, nobody) if rule.relations else ~nobody
+        if rule.role == Role.PATIENT:
+            as_patient |= matches
+        else:
+            as_staff |= matches
+    return as_patient, as_staff
 
 
 class CaseQuerySet(models.QuerySet["Case"]):
@@ -84,21 +117,17 @@ class CaseQuerySet(models.QuerySet["Case"]):
         page: the name of a URL with a case as its argument. roles: only these roles of the user count.
         It decrypts the subject's name of each case that the roles let in; a long list uses `newest_visible`.
         """
-        rules = _rules(user, page, roles)
-        if not rules:
-            return self.none()
-        conditions = relation_conditions(user)
-        nobody = Q(pk__in=[])
-        as_patient, as_staff = nobody, nobody
-        for rule in rules:
-            related = [conditions.get(relation, nobody) for relation in rule.relations]
-            matches = reduce(or_, related, nobody) if rule.relations else ~nobody
-            if rule.role == Role.PATIENT:
-                as_patient |= matches
-            else:
-                as_staff |= matches
+        as_patient, as_staff = _let_in(user, page, roles)
         hidden = self.filter(as_staff).conflicting(user)
         return self.filter(as_patient | (as_staff & ~Q(pk__in=hidden)))
+
+    def before_conflicts(self, user: User, pages: Collection[str], roles: Collection[str]) -> "CaseQuerySet":
+        """Return the cases of which the roles of `user` open one of `pages`, those in conflict among them.
+
+        A list that reads in pages uses it, and asks `conflicting` of the few rows of each. roles: without the
+        role of patient, only these count.
+        """
+        return self.filter(reduce(or_, (_let_in(user, page, roles)[1] for page in pages)))
 
     def newest_visible(
         self,

@@ -2,6 +2,7 @@
 
 import hmac
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,7 +71,7 @@ class Draft(SealedModel):
         """Return the fields. Errors: KeyGone if either key is destroyed; Tampered."""
         return self.read_with(key_store().get_many({self.pk, self.about}))
 
-    def read_with(self, keys: dict[uuid.UUID, bytes]) -> DraftFields:
+    def read_with(self, keys: Mapping[uuid.UUID, bytes]) -> DraftFields:
         """As `read`, with keys from the key store by their ids."""
         fields: DraftFields = self._unseal(self._key_from(keys)) if self.sealed else DraftFields()
         return fields
@@ -79,7 +80,7 @@ class Draft(SealedModel):
         """Seal `fields` into the column. The caller saves the row. Errors: KeyGone."""
         self._seal(self._key_from(key_store().get_many({self.pk, self.about})), fields)
 
-    def _key_from(self, keys: dict[uuid.UUID, bytes]) -> bytes:
+    def _key_from(self, keys: Mapping[uuid.UUID, bytes]) -> bytes:
         """Return the key made of the draft's own key and of that of the thing. Errors: KeyGone."""
         for wanted in (self.pk, self.about):
             if wanted not in keys:

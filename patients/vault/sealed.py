@@ -6,10 +6,11 @@ destroyed, they are lost in this row and in every copy of it.
 
 import dataclasses
 import functools
+import hmac
 import json
 import os
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from django.db import models
 
 from clinic.names import compose
 from patients.vault.configured import key_store
+from patients.vault.keys import KeyGone
 from patients.vault.stream import Tampered
 
 VERSION = b"\x01"
@@ -70,6 +72,14 @@ class SealedModel(models.Model):
         """The id of the key for the fields: the row's own id, unless a model overrides this."""
         return typing.cast(UUID, self.pk)
 
+    @property
+    def seal_key_ids(self) -> tuple[UUID, ...]:
+        """The ids of the keys that open the fields together. With any one of them destroyed, nobody can.
+
+        It is `seal_key_id` alone, unless a model overrides this.
+        """
+        return (self.seal_key_id,)
+
     def read(self) -> Any:
         """Return the fields as `sealed_fields`, with its defaults if nothing was written.
 
@@ -77,11 +87,22 @@ class SealedModel(models.Model):
         """
         if not self.sealed:
             return self.sealed_fields()
-        return self._unseal(key_store().get(self.seal_key_id))
+        return self._unseal(self._key_from(self._stored_keys()))
 
     def write(self, fields: Any) -> None:
         """Seal `fields` into the column, their text composed. The caller saves the row. Errors: KeyGone."""
-        self._seal(key_store().get(self.seal_key_id), fields)
+        self._seal(self._key_from(self._stored_keys()), fields)
+
+    def _stored_keys(self) -> Mapping[UUID, bytes]:
+        return key_store().get_many(self.seal_key_ids)
+
+    def _key_from(self, keys: Mapping[UUID, bytes]) -> bytes:
+        """Return the key of the fields, made of all `seal_key_ids`. keys: by their ids. Errors: KeyGone."""
+        for wanted in self.seal_key_ids:
+            if wanted not in keys:
+                raise KeyGone(wanted)
+        first, *others = (keys[wanted] for wanted in self.seal_key_ids)
+        return functools.reduce(_joined, others, first)
 
     def _associated_data(self) -> bytes:
         return f"{self._meta.label_lower}:{self.pk}".encode()
@@ -94,6 +115,11 @@ class SealedModel(models.Model):
         return _fields_from(self.sealed_fields, json.loads(unseal(key, self._associated_data(), self.sealed)))
 
 
+def _joined(key: bytes, other: bytes) -> bytes:
+    """Return a key that is known only to whoever has both keys."""
+    return hmac.digest(key, b"lacuna joined" + other, "sha256")
+
+
 def read_many(instances: Iterable[SealedModel], *, skip_damaged: bool = False) -> dict[Any, Any]:
     """Return the fields of many rows by primary key. Rows whose key is gone are left out.
 
@@ -101,14 +127,16 @@ def read_many(instances: Iterable[SealedModel], *, skip_damaged: bool = False) -
     store is asked once, however many rows there are. Errors: Tampered.
     """
     rows = list(instances)
-    keys = key_store().get_many({row.seal_key_id for row in rows if row.sealed})
+    keys = key_store().get_many({key_id for row in rows if row.sealed for key_id in row.seal_key_ids})
     found = {}
     for row in rows:
         if not row.sealed:
             found[row.pk] = row.sealed_fields()
-        elif key := keys.get(row.seal_key_id):
+        else:
             try:
-                found[row.pk] = row._unseal(key)
+                found[row.pk] = row._unseal(row._key_from(keys))
+            except KeyGone:
+                continue
             except Tampered:
                 if not skip_damaged:
                     raise

@@ -49,6 +49,8 @@ from tests.factories import (
     make_technician,
     make_user,
 )
+from tests.messages import answer as write_answer
+from tests.messages import ask
 from tests.patients.intake_review.answering import answer
 from tests.waitlist import make_offer
 
@@ -130,6 +132,9 @@ class World:
         self.visit = make_appointment(self.bringing)
         self.follow_up = make_held(self.bringing, name="After", kind="follow-up", starts_at=self.next_week())
         self.offer = make_offer(self.bringing)
+        ask(self.bringing, keepsake=self.photo)
+        write_answer(self.bringing, by=self.doctor)
+        ask(self.bringing, "And when?")
         HeldKey.objects.create(pk=uuid4())  # as after a restore
         self.request = make_request("Somebody New", email="new@visitor.example")
         make_request("New, Somebody", email="new@visitor.example")

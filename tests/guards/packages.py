@@ -37,6 +37,7 @@ PACKAGES = (
     "patients/requests",
     "patients/intake_review",
     "patients/contacts",
+    "patients/messages",
     "patients/notes",
 )
 

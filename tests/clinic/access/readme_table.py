@@ -16,6 +16,9 @@ CONTENT_DOCTOR = "doctor:consented doctor:assigned"
 CONTENT_TEAM = f"{CONTENT_DOCTOR} technician:assigned technician:mapping"
 NIGHT_TEAM = "doctor technician:assigned"
 IN_THE_ROOM = "doctor technician:assigned patient:own"
+# "Until the patient takes the consent back, doctors, and technicians who work on the case or were asked to
+# answer" read and write messages.
+ENTRUSTED = "doctor:consented technician:entrusted"
 OFFERED = "technician:offered"
 CALLED = "administrator:called"
 
@@ -137,6 +140,12 @@ README: dict[str, tuple[str, str]] = {
     # "The front desk writes down how a patient is reached"; notes are for those who read the patient's name.
     "patients:contact": (DESK, DESK),
     "patients:notes": (f"receptionist {CASE_TEAM}", f"receptionist {CASE_TEAM}"),
+    "patients:my-messages": (PATIENT, PATIENT),
+    "patients:inbox": ("receptionist technician doctor", NOBODY),
+    "patients:case-messages": (ENTRUSTED, ENTRUSTED),
+    "patients:messages-assign": (NOBODY, ENTRUSTED),
+    "patients:messages-settle": (NOBODY, ENTRUSTED),
+    "patients:messages-unsettle": (NOBODY, ENTRUSTED),
     "patients:note-strike": (NOBODY, f"receptionist {CASE_TEAM}"),
     "patients:custody": (f"receptionist auditor {CASE_TEAM}", NOBODY),
     "patients:custody-change": (NOBODY, f"receptionist {CASE_TEAM}"),
@@ -261,8 +270,8 @@ def status_by_readme(
 ) -> int:
     """Return the status that a signed-in person gets: OPEN, 403, 404 or 405.
 
-    relations: "own", "subject", "assigned", "mapping", "consented", "offered". about_case: whether the URL
-    names an object of a case. has_arguments: whether the URL has any argument.
+    relations: "own", "subject", "assigned", "mapping", "consented", "entrusted", "offered". about_case:
+    whether the URL names an object of a case. has_arguments: whether the URL has any argument.
     """
     read, write = README[name]
     spec, other = (read, write) if method in READING else (write, read)

@@ -29,6 +29,7 @@ from erasure.runs.models import Handover, Run
 from patients.appointments.desk_tasks import ask_to_call
 from patients.cases.models import Case
 from patients.consent_papers.models import ConsentPaper
+from patients.messages.models import MessageThread
 from tests.appointments import make_appointment
 from tests.clinic.access.doors import OPEN, Door, doors, empty_refusal
 from tests.clinic.access.readme_table import EVERYBODY, README, status_by_readme
@@ -183,6 +184,8 @@ def expected(actor: Actor, name: str, keywords: tuple[str, ...], method: str) ->
         return 405 if not spec and other == EVERYBODY else 302
     about_case = bool(ABOUT_A_CASE.intersection(keywords))
     relations = actor.relations | {"subject" if actor.conflict else "consented"}
+    if "assigned" in relations and not actor.conflict:
+        relations |= {"entrusted"}
     return status_by_readme(
         name, method, actor.user.roles, relations, about_case=about_case, has_arguments=bool(keywords)
     )
@@ -296,7 +299,10 @@ def test_asgi_routes_outside_the_resolver_use_the_same_table(method: str, scene:
     assert len(found) == (len(scene.actors) - 1) * len(routes)
 
 
-RELATIONS = ("none", "own", "subject", "assigned", "formerly", "offered", "mapping", "certified", "withdrawn")
+RELATIONS = (
+    *("none", "own", "subject", "assigned", "formerly", "offered", "mapping", "answering", "certified"),
+    "withdrawn",
+)
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "QUERY")
 ROLE_SETS = [(), *((role,) for role in Role), *combinations(Role, 2)]
 
@@ -313,11 +319,14 @@ def give_relation(person: User, relation: str, scene: Scene) -> None:
     scene.run.procedure.booking.resources.remove(resource)
     scene.canceled.resources.remove(resource)
     Handover.objects.all().delete()
+    MessageThread.objects.all().delete()
     Certificate.objects.all().delete()
     if relation == "subject":
         User.objects.filter(pk=person.pk).update(name="Clémentine Kruczynski")
     if relation in {"assigned", "certified"}:
         scene.run.procedure.booking.resources.add(resource)
+    if relation == "answering":
+        MessageThread.objects.create(case=scene.case, assigned_to=person)
     if relation == "formerly":
         scene.canceled.resources.add(resource)
     if relation == "offered":
@@ -360,6 +369,8 @@ def test_z2_every_role_and_pair_of_roles_in_every_relation_by_every_method(
                 relations = frozenset()
             if relation != "withdrawn" and not relations & {"own", "subject"}:
                 relations |= {"consented"}
+            if relation in {"assigned", "mapping", "answering"}:
+                relations |= {"entrusted"}
             for method in METHODS:
                 decision = allowed(person, door.name, ids, method)
                 got = OPEN if decision.allowed else decision.status

@@ -193,7 +193,7 @@ def test_a_letter_is_decoded_as_its_text(path: Path) -> None:
 
 
 def test_files_are_decoded_ahead_without_a_database() -> None:
-    """The settings are read from the database that is made meanwhile. Read too early, they were the defaults."""
+    """Settings that are read while the database is made are the defaults, for two seconds."""
     forget()
     decoder = Decoder()
     (memory, *_others) = MEMORIES

@@ -26,12 +26,16 @@ from patients.cases.models import Case
 from patients.cases.relations import may_read_content, roles_on, standing_to
 from patients.consent.models import Signature
 from patients.memories.models import LockedMap
+from patients.messages.models import MessageThread
 from patients.vault.configured import key_store
 from tests.factories import make_case, make_memory, make_room, make_text, make_user
 
 pytestmark = pytest.mark.django_db
 
-PAGES = ("patients:case", "patients:custody", "patients:mapping", "patients:review", "erasure:book")
+PAGES = (
+    *("patients:case", "patients:custody", "patients:mapping", "patients:review", "patients:case-messages"),
+    "erasure:book",
+)
 SUBJECT = "Clementine Kruczynski"
 NIGHTS = ("none", "booked", "canceled", "running", "certified")
 ROLES = [(), *((role,) for role in Role), *combinations(Role, 2)]
@@ -42,7 +46,7 @@ class Example:
     """One case of an example.
 
     mine: the person is its patient. booked: the person is on its team. about_me: the subject has the person's
-    name. forgotten: the case's key is destroyed.
+    name. forgotten: the case's key is destroyed. answers: its messages are assigned to the person.
     """
 
     stage: str
@@ -51,6 +55,7 @@ class Example:
     booked: bool = False
     about_me: bool = False
     forgotten: bool = False
+    answers: bool = False
 
 
 examples = st.lists(
@@ -62,6 +67,7 @@ examples = st.lists(
         booked=st.booleans(),
         about_me=st.booleans(),
         forgotten=st.booleans(),
+        answers=st.booleans(),
     ),
     max_size=4,
 )
@@ -74,6 +80,8 @@ def arrange(example: Example, person: User) -> Case:
     # A person can have only one current case.
     mine = example.mine and not Case.objects.current().filter(patient=person).exists()
     Case.objects.filter(pk=case.pk).update(stage=example.stage, **({"patient": person} if mine else {}))
+    if example.answers:
+        MessageThread.objects.create(case=case, assigned_to=person)
     if example.forgotten:
         key_store().destroy(case.pk)
     if example.night != "none":
