@@ -38,7 +38,9 @@ from patients.intake_review.models import IntakeReview
 from patients.intake_review.reviewing import record_review
 from patients.keepsakes import review
 from patients.keepsakes.editing import submit_for_review
+from patients.keepsakes.models import Keepsake
 from patients.maps.locking import lock_map
+from patients.messages.sending import send_message
 from patients.requests.decisions import create_request, decide
 
 NIGHT_BEGINS = time(22)
@@ -312,6 +314,21 @@ def on_the_waitlist(clinic: DemoContext) -> None:
     make_waitlist(clinic.people, by=clinic.people["mary"])
 
 
+def messages(clinic: DemoContext) -> None:
+    """Two threads: a question that was answered, and an answer to a returned keepsake that waits."""
+    imogen, hector, wanda = (clinic.people[key] for key in ("imogen", "hector", "wanda"))
+    case = imogen.cases.get()
+    send_message(case, IMOGEN_ASKS, message=uuid4(), by=imogen)
+    send_message(case, WANDA_ANSWERS, message=uuid4(), by=wanda)
+    case = hector.cases.get()
+    returned = case.keepsakes.get(review=Keepsake.Review.RETURNED)
+    send_message(case, HECTOR_ANSWERS, message=uuid4(), keepsake=returned.pk, by=hector)
+
+
+IMOGEN_ASKS = "There is a tin of tickets in my mother's kitchen. Some are his, some mine. Shall I bring it?"
+WANDA_ANSWERS = "Bring the tin as it is. We go through it together, and yours stay yours."
+HECTOR_ANSWERS = "It is the firm's house by the lake. Nobody lives there. We all had a key."
+
 # Name, message, the decision ("" if it waits), and the words that are sent with it.
 REQUESTS = (
     (
@@ -355,4 +372,5 @@ STAGES: tuple[Stage, ...] = (
     booked_this_week,
     appointments_this_week,
     on_the_waitlist,
+    messages,
 )

@@ -27,6 +27,7 @@ from patients.cases.models import Case
 from patients.keepsakes.models import Keepsake
 from patients.maps.configuration import PACE_SECONDS
 from patients.memories.models import Memory
+from patients.messages.models import Message, MessageThread
 from patients.requests.models import AppointmentRequest
 from patients.vault.models import StoredObject
 from patients.waitlist.models import WaitlistEntry, WaitlistOffer
@@ -118,6 +119,7 @@ def test_the_week_has_a_patient_at_every_stage(short_story: None, monkeypatch: p
     assert_states_before_the_lock()
     assert_mary_is_hidden()
     assert_waitlist()
+    assert_messages()
     assert verify_log().problems == []
 
 
@@ -126,6 +128,14 @@ def assert_requests() -> None:
     states = Counter(AppointmentRequest.objects.values_list("state", flat=True))
     assert states == {"new": 2, "held": 1, "declined": 1, "accepted": 1}
     assert Invitation.objects.get().used_at is None
+
+
+def assert_messages() -> None:
+    waiting = MessageThread.objects.waiting().get()
+    assert waiting.case.patient == User.objects.get(email__startswith="hector")
+    assert Message.objects.filter(case=waiting.case).get().keepsake is not None
+    (answered,) = MessageThread.objects.filter(answer_by=None)
+    assert answered.case.messages.filter(from_clinic=True).count() == 1
 
 
 def assert_waitlist() -> None:
