@@ -35,7 +35,7 @@ LINKS: tuple[tuple[str, str | Promise], ...] = (
     ("patients:portal", _("My file")),
 )
 # Where somebody has more than MOST_BESIDE links, these stand below headings; all others are what a day needs.
-MOST_BESIDE = 8
+MOST_BESIDE = 9
 GROUPS: tuple[tuple[str | Promise, frozenset[str]], ...] = (
     (
         _("Planning"),

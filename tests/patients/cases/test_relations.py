@@ -72,14 +72,14 @@ def test_a_canceled_booking_gives_its_technician_no_access(client: Client) -> No
     before = make_procedure(case)
     case.refresh_from_db()
     technician = technician_of(before)
-    assert standing_to(technician, case) == {"assigned", "consented"}
+    assert standing_to(technician, case) == {"assigned", "entrusted", "consented"}
     assert may_see(technician, case, client) == (True, True, True)
     cancel_procedure(before, by=make_doctor())
     new_technician = technician_of(book_again(case, before))
     case.refresh_from_db()
     assert standing_to(technician, case) == {"consented"}
     assert may_see(technician, case, client) == (False, False, False)
-    assert standing_to(new_technician, case) == {"assigned", "consented"}
+    assert standing_to(new_technician, case) == {"assigned", "entrusted", "consented"}
     assert may_see(new_technician, case, client) == (True, True, True)
 
 
@@ -88,7 +88,7 @@ def test_a_technician_is_assigned_only_to_the_case_they_are_booked_for() -> None
     mine, theirs = technician_of(make_procedure(case)), technician_of(make_procedure(other))
     case.refresh_from_db()
     assert (standing_to(mine, case), standing_to(theirs, case)) == (
-        {"assigned", "consented"},
+        {"assigned", "entrusted", "consented"},
         {"consented"},
     )
 
@@ -98,7 +98,7 @@ def test_technicians_have_the_mapping_relation_until_the_procedure_is_booked(sta
     case = make_case()
     set_stage(stage, case)
     mapping = {"bringing", "review", "mapped", "consented"}
-    relations = {"mapping"} if stage in mapping else set()
+    relations = {"mapping", "entrusted"} if stage in mapping else set()
     relations |= {"consented"} if stage != "withdrawn" else set()
     assert standing_to(make_technician(), case) == relations
 
@@ -153,6 +153,6 @@ def test_a_relation_to_an_object_equals_the_relation_to_its_case(keyword: str) -
             "keepsake": keepsake.pk,
             "picture": keepsake.picture_id,
         }
-        own = frozenset({"own", "conflict"} if row == case else {"mapping", "consented"})
+        own = frozenset({"own", "conflict"} if row == case else {"mapping", "entrusted", "consented"})
         assert standing_in(case.patient, {keyword: objects[keyword]}) == Standing(own, row.pk)
     assert standing_in(case.patient, {keyword: uuid4()}) is None
