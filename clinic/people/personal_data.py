@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from allauth.account.models import EmailAddress
 from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -28,19 +29,27 @@ def account(person: User) -> Iterator[Record]:
 NOBODY = "—"  # the name of an account that was closed for good
 
 
+def _is_of(person: User) -> Q:
+    """Return the condition for the person's invitations: those used, and unused ones to their address."""
+    return Q(used_by=person) | Q(used_by=None, email__iexact=person.email)
+
+
 @register_forgetter
 def forget_account(person: User) -> None:
-    """Close the account, and empty its name, address and passphrase. Its sessions end.
+    """Close the account, and empty its name, address and passphrase. Its sessions and invitations end.
 
     The digest of the address stays, so that the limit on nights holds for whoever comes back
     (patients/repeats/former_patients.py). The address gets a domain that nobody can have (RFC 2606).
     """
+    closed_address = f"{person.pk}@closed.invalid"
+    invitations = Invitation.objects.filter(_is_of(person))
+    invitations.filter(used_at=None, expires_at__gt=timezone.now()).update(expires_at=timezone.now())
+    invitations.update(name=NOBODY, email=closed_address)
     person.former_address = former_address_digest(person.email)
     person.forgotten_at = timezone.now()
-    person.name, person.email, person.language = NOBODY, f"{person.pk}@closed.invalid", ""
+    person.name, person.email, person.language = NOBODY, closed_address, ""
     person.is_active = False
     person.set_unusable_password()
     person.save()
     EmailAddress.objects.filter(user=person).delete()
-    Invitation.objects.filter(used_by=person).update(name=NOBODY, email=person.email)
     person.end_sessions()

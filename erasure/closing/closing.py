@@ -30,7 +30,7 @@ class Obstacle:
 
 WORKS_HERE = Obstacle(_("You work here too. Ask an administrator to end that first."))
 OPEN_FILE = Obstacle(_("Your file is open. Take back your consent first."), "patients:consent")
-LEFT = Obstacle(
+BELONGINGS_LEFT = Obstacle(
     _("Something of yours is still here. Have it destroyed, or take it back, first."), "erasure:belongings"
 )
 DESTROYING = Obstacle(
@@ -54,7 +54,7 @@ def obstacles_of(person: User) -> list[Obstacle]:
         OPEN_FILE: any(not case.is_over for case in cases),
         VISIT: Appointment.objects.unsettled().filter(case__patient=person).exists(),
         DESTROYING: any(unfinished_destruction(case) for case in cases),
-        LEFT: any(belongings_of(case) for case in cases),
+        BELONGINGS_LEFT: any(belongings_of(case) for case in cases),
         UNCERTIFIED: runs.filter(certificate=None).exists() or certified.filter(certificate=None).exists(),
     }
     return [obstacle for obstacle, stands in found.items() if stands]

@@ -17,6 +17,7 @@ from patients.messages.mails import ANSWERED, about, tell_patient
 from patients.messages.models import Message, MessageFields, MessageThread
 from patients.messages.promise import answer_by
 from patients.vault.keys import KeyGone
+from patients.vault.stream import Tampered
 
 MAX_CHARACTERS = 10_000
 
@@ -114,7 +115,7 @@ def _sent_before(existing: Message, case: Case, text: str, by: User) -> Message:
     """Return the message that was sent with this form. Errors: MessageRefused if it has other words."""
     try:
         same = (existing.case_id, existing.author_id, existing.read().words) == (case.pk, by.pk, text)
-    except KeyGone:
+    except (KeyGone, Tampered):
         same = False
     if not same:
         raise MessageRefused(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -43,7 +44,7 @@ from tests.waitlist import in_days
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# What names the person in the rows before.
+# What names the person in the rows before the account is closed.
 NAMES = ("Barish", "joel@lacuna.example", "555 0100", "Rockville Centre", "Soon, please.")
 
 
@@ -115,6 +116,25 @@ def test_only_a_certificate_still_has_the_name(joel: User) -> None:
     assert [name for name in NAMES if name in stored_words()] == []
 
 
+def test_an_invitation_that_another_one_replaced_is_forgotten_too(joel: User) -> None:
+    used = Invitation.objects.get()
+    unused = {"email": joel.email, "name": joel.name, "role": Role.PATIENT, "used_at": None, "used_by": None}
+    now = timezone.now()
+    expired = Invitation.objects.create(token_digest="1" * 64, expires_at=now - timedelta(days=9), **unused)
+    still_open = Invitation.objects.create(token_digest="2" * 64, expires_at=now + timedelta(days=9), **unused)
+    other = Invitation.objects.create(
+        token_digest="3" * 64, expires_at=now, **unused | {"email": "clementine@lacuna.example", "name": "C."}
+    )
+    close(joel)
+    for row in (used, expired, still_open):
+        row.refresh_from_db()
+        assert (row.name, row.email) == ("—", f"{joel.pk}@closed.invalid")
+        assert not row.is_open(timezone.now())
+    assert expired.expires_at == now - timedelta(days=9), "reports count it there"
+    other.refresh_from_db()
+    assert (other.name, other.email) == ("C.", "clementine@lacuna.example")
+
+
 def test_nobody_signs_in_afterwards_and_open_sessions_end(joel: User) -> None:
     elsewhere = client_of(joel)
     close(joel)
@@ -163,7 +183,7 @@ def with_uncertified_night(joel: User) -> None:
         (with_open_file, closing.OPEN_FILE),
         (with_visit, closing.VISIT),
         (with_destruction, closing.DESTROYING),
-        (with_belongings, closing.LEFT),
+        (with_belongings, closing.BELONGINGS_LEFT),
         (with_uncertified_night, closing.UNCERTIFIED),
     ],
 )
@@ -188,7 +208,7 @@ def test_after_everything_is_destroyed_and_certified_it_can_be_closed() -> None:
     case = make_withdrawn(1)
     patient = case.patient
     ordered = order(case, by=patient, everything=True)
-    assert obstacles_of(patient) == [closing.DESTROYING, closing.LEFT]
+    assert obstacles_of(patient) == [closing.DESTROYING, closing.BELONGINGS_LEFT]
     carry_out(ordered)
     assert obstacles_of(patient) == []
     Certificate.objects.all().delete()

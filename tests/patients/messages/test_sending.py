@@ -44,12 +44,20 @@ def test_a_form_that_is_sent_twice_sends_one_message_and_other_words_are_not_los
         send_message(other, QUESTION, message=form, by=other.patient)
     with pytest.raises(MessageRefused, match="has sent another message before"):
         send_message(case, QUESTION, message=form, by=make_user(Role.DOCTOR))
-    doctor, case_of_both = make_user(Role.DOCTOR), uuid4()
-    send_message(case, ANSWER, message=case_of_both, by=doctor)
+    doctor, doctors_form = make_user(Role.DOCTOR), uuid4()
+    send_message(case, ANSWER, message=doctors_form, by=doctor)
     with pytest.raises(MessageRefused, match="has sent another message before"):
-        send_message(other, ANSWER, message=case_of_both, by=doctor)
+        send_message(other, ANSWER, message=doctors_form, by=doctor)
     assert Message.objects.filter(from_clinic=False).count() == 1
     assert Message.objects.count() == Entry.objects.filter(action="message.sent").count() == 2
+
+
+def test_a_form_whose_first_message_was_damaged_is_refused_and_no_error() -> None:
+    case, form = make_case(), uuid4()
+    send_message(case, QUESTION, message=form, by=case.patient)
+    Message.objects.filter(pk=form).update(sealed=b"\x01 damaged")
+    with pytest.raises(MessageRefused, match="has sent another message before"):
+        send_message(case, QUESTION, message=form, by=case.patient)
 
 
 @pytest.mark.parametrize(
