@@ -17,13 +17,13 @@ ANSWER = "Yes, please bring it on Thursday."
 
 
 def ask(case: Case, words: str = QUESTION, *, keepsake: Keepsake | None = None) -> Message:
-    """A message of the patient."""
+    """Send a message as the patient, and return it."""
     about = keepsake.pk if keepsake else None
     return send_message(case, words, message=uuid4(), keepsake=about, by=case.patient)
 
 
 def answer(case: Case, words: str = ANSWER, *, by: User | None = None) -> Message:
-    """A message of the clinic."""
+    """Send a message as the clinic, and return it. by: a new doctor by default."""
     return send_message(case, words, message=uuid4(), by=by or make_user(Role.DOCTOR))
 
 

@@ -11,8 +11,8 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.state import StateApps
 
 
-class EachStep(MigrationLoader):
-    """The migrations without the squashed ones, which only a new installation applies."""
+class UnsquashedLoader(MigrationLoader):
+    """Loads the migrations of an older installation: all but the squashed ones."""
 
     def load_disk(self) -> None:
         super().load_disk()
@@ -27,10 +27,10 @@ class EachStep(MigrationLoader):
             migration.dependencies = [squashed.get(key, key) for key in migration.dependencies]
 
 
-def executor_of_each_step(on: BaseDatabaseWrapper) -> MigrationExecutor:
-    """Return what applies and undoes the migrations of an older installation, one by one."""
+def unsquashed_executor(on: BaseDatabaseWrapper) -> MigrationExecutor:
+    """Return an executor that applies and undoes the migrations of an older installation, one by one."""
     executor = MigrationExecutor(on)
-    executor.loader = EachStep(on)
+    executor.loader = UnsquashedLoader(on)
     return executor
 
 
@@ -43,7 +43,7 @@ class Schema:
     def undo_after(self, *targets: tuple[str, str]) -> StateApps:
         """Undo every migration after `targets`, (app, migration) each. Return the models of that time."""
         self._newest = False
-        executor = executor_of_each_step(connection)
+        executor = unsquashed_executor(connection)
         executor.migrate(list(targets))
         apps: StateApps = executor.loader.project_state(list(targets)).apps
         return apps
@@ -70,8 +70,8 @@ def newest_schema_afterwards() -> Iterator[Schema]:
 def schema(transactional_db: None) -> Iterator[Schema]:
     """The test calls `undo_after`, writes rows, calls `redo`, and reads them.
 
-    A test may be cut off by its time limit with the older schema, in which every later test of this process
-    would fail. So the end of the test restores it, within a limit of its own.
+    A test that its time limit cuts off may leave the older schema. Then every later test of this process
+    would fail. So the end of the fixture restores the newest one, within a limit of its own.
     """
     with newest_schema_afterwards() as schema:
         yield schema

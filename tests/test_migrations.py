@@ -14,11 +14,11 @@ from django.db.migrations.autodetector import MigrationAutodetector
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 
-from tests.schema import EachStep, executor_of_each_step
+from tests.schema import UnsquashedLoader, unsquashed_executor
 
 # The rows of a new installation. Ids and times differ from one to the next.
 FIRST_ROWS = ("patients.ConsentText", "patients.AppointmentTemplate")
-# How Django and PostgreSQL name what has no name in the models. A unique column has one of two.
+# Names that Django or PostgreSQL gives to what has none in the models. Either may have named a unique column.
 MADE_UP = re.compile(r"\b\w+_(?:key|[0-9a-f]{8}(?:_\w+)?)\b")
 DIFFERING = {"id", "published_at"}
 
@@ -67,7 +67,7 @@ def first_rows() -> list[dict[str, Any]]:
 
 @contextmanager
 def empty_database(folder: Path) -> Iterator[BaseDatabaseWrapper]:
-    """Give a database without tables in place of the test database.
+    """Replace the test database by one without tables for the length of a block.
 
     It is a file of SQLite, or a schema of its own in PostgreSQL's test database.
     """
@@ -102,8 +102,8 @@ def migrated(
     with empty_database(folder) as database:
         executor = executor_on(database)
         executor.migrate(executor.loader.graph.leaf_nodes())
-        # Both have applied everything there is, also in the eyes of the other.
-        for loader in (MigrationLoader(database), EachStep(database)):
+        # Neither with nor without the squashed migrations is anything left to apply.
+        for loader in (MigrationLoader(database), UnsquashedLoader(database)):
             seen = MigrationExecutor(database)
             seen.loader = loader
             assert seen.migration_plan(loader.graph.leaf_nodes()) == []
@@ -113,7 +113,7 @@ def migrated(
 @pytest.mark.migrations
 @pytest.mark.django_db
 def test_a_new_installation_has_the_database_of_an_older_one(tmp_path: Path) -> None:
-    stepwise, first = migrated(tmp_path / "stepwise", executor_of_each_step)
+    stepwise, first = migrated(tmp_path / "stepwise", unsquashed_executor)
     at_once, also_first = migrated(tmp_path / "at-once", MigrationExecutor)
     assert len(at_once) > 100 < len(stepwise)
     assert at_once == stepwise
@@ -122,7 +122,7 @@ def test_a_new_installation_has_the_database_of_an_older_one(tmp_path: Path) -> 
 
 
 def test_the_models_are_those_of_each_step() -> None:
-    stepwise, at_once = EachStep(None), MigrationLoader(None)
+    stepwise, at_once = UnsquashedLoader(None), MigrationLoader(None)
     assert len(stepwise.graph.nodes) > len(at_once.graph.nodes)
     for old, new in ((stepwise, at_once), (at_once, stepwise)):
         assert MigrationAutodetector(old.project_state(), new.project_state()).changes(old.graph) == {}

@@ -10,13 +10,15 @@ import pytest
 import pyzipper
 from django.apps import apps
 from django.conf import settings
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone, translation
 
 from clinic.accounts.models import Invitation, Role, User
 from clinic.audit.models import Entry
+from clinic.personal_data.registry import sections_of
 from erasure.bedside.models import SpokenWord
 from erasure.runs.models import SafeWord
 from patients.archives.everything import everything_about, zip_everything
@@ -35,6 +37,7 @@ from patients.vault.objects import read
 from patients.vault.sealed import SealedModel
 from tests.appointments import make_appointment
 from tests.factories import PASSPHRASE, make_case, make_note, make_request, make_run, make_user
+from tests.messages import ask
 from tests.waitlist import in_days, make_waiting
 
 pytestmark = [
@@ -48,7 +51,7 @@ PAPER = b"%PDF-1.7 exactly what was signed"
 APPS = {"clinic", "patients", "erasure"}
 
 # Sealed fields that are not given, and why.
-NOT_GIVEN = {
+FIELDS_NOT_GIVEN = {
     MemoryFields: {"day": "it sorts; `when` is what the patient said"},
     KeepsakeFields: {
         "taken": "the date in words is made of it",
@@ -67,9 +70,9 @@ NOT_GIVEN = {
     },
     UploadFields: {"metadata": "the name and type of the file, as the browser wrote them"},
 }
-# Models that refer to a patient, a case, or something of one, and of which no section tells. Everything else
-# that refers to them has to be in a section.
-NOT_TOLD = {
+# Models that refer, directly or through others, to a patient or a case, but are in no section, and why. Every
+# other model that does has to be in a section.
+MODELS_NOT_GIVEN = {
     "clinic.Invitation": "the request has what led to it",
     "patients.MemoryLink": "lines between memories on the map",
     "patients.MessageThread": "who answers until when; the messages are given",
@@ -89,7 +92,7 @@ NOT_TOLD = {
     "erasure.Event": "what the session view shows; it has no words of the patient",
     "erasure.Renewal": "which processes began anew",
 }
-TOLD = {
+MODELS_GIVEN = {
     "patients.Appointment",
     "patients.AppointmentRequest",
     "patients.Case",
@@ -131,7 +134,7 @@ def opened(data: bytes) -> dict[str, bytes]:
 
 
 def marked(kind: type[Any]) -> Any:
-    """Return sealed fields in which every text is a word of its own, and the others have their defaults."""
+    """Return sealed fields in which every text is a unique word. Other fields have their defaults."""
     words: dict[str, Any] = {
         field.name: f"{kind.__name__}-{field.name}"
         for field in fields_of(kind)
@@ -206,20 +209,20 @@ def test_every_sealed_word_is_given(person: User) -> None:
         f"{kind.__name__}-{field.name}"
         for kind in kinds
         for field in fields_of(kind)
-        if field.name not in NOT_GIVEN.get(kind, {}) and field.name != "gps"
+        if field.name not in FIELDS_NOT_GIVEN.get(kind, {}) and field.name != "gps"
     }
     assert len(expected) > 20
     assert {word for word in expected if word not in text} == set()
     assert "41.04, -71.95" in text
 
 
-def test_every_model_that_refers_to_a_patient_is_told_or_has_a_reason() -> None:
+def test_every_model_that_refers_to_a_patient_is_given_or_has_a_reason() -> None:
     ours = [model for model in apps.get_models() if model.__module__.split(".")[0] in APPS]
     about: set[type[models.Model]] = {Case}
     while more := {model for model in ours if model not in about and refers_to(model, about)}:
         about |= more
-    assert TOLD | NOT_TOLD.keys() == {model._meta.label for model in about}
-    assert not TOLD & NOT_TOLD.keys()
+    assert MODELS_GIVEN | MODELS_NOT_GIVEN.keys() == {model._meta.label for model in about}
+    assert not MODELS_GIVEN & MODELS_NOT_GIVEN.keys()
 
 
 def refers_to(model: type[models.Model], others: set[type[models.Model]]) -> bool:
@@ -241,8 +244,8 @@ def test_the_files_are_given_as_they_were_brought(person: User) -> None:
     page = files["index.html"].decode()
     assert all(name in page for name in files if name.startswith("files/"))
     data = json.loads(files["data.json"])
-    told = [name for section in data for record in section["records"] for name in record["files"]]
-    assert sorted(told) == sorted(name for name in files if name.startswith("files/"))
+    listed = [name for section in data for record in section["records"] for name in record["files"]]
+    assert sorted(listed) == sorted(name for name in files if name.startswith("files/"))
 
 
 def test_what_nobody_can_read_any_more_is_left_out_and_the_rest_is_given(person: User) -> None:
@@ -256,6 +259,24 @@ def test_what_nobody_can_read_any_more_is_left_out_and_the_rest_is_given(person:
     assert "NoteFields-words" not in text
     assert case.reference in text
     assert "MemoryFields-title" in text
+
+
+def test_three_files_take_as_many_queries_as_one() -> None:
+    patient, counts = make_user(Role.PATIENT), []
+    for number in (1, 2):
+        for _ in range(number):
+            case = make_case(patient)
+            ask(case, f"In file {case.reference}")
+            Case.objects.filter(pk=case.pk).update(stage=Case.Stage.CLOSED)
+        sections_of(patient)
+        with CaptureQueriesContext(connection) as asked:
+            (section,) = (one for one in sections_of(patient) if one.title == "Messages with the clinic")
+        counts.append(len(asked))
+    words = [dict(row.values)["Words"] for row in section.records]
+    assert words == [
+        f"In file {case.reference}" for case in Case.objects.filter(patient=patient).order_by("opened_at")
+    ]
+    assert counts[0] == counts[1]
 
 
 def test_nothing_of_others_is_given(person: User) -> None:

@@ -8,14 +8,14 @@ from clinic.accounts.models import User
 from clinic.outgoing.events import event_title
 from clinic.outgoing.models import OutgoingMessage
 from clinic.outgoing.recipients import to_patient
-from clinic.personal_data.registry import Record, record, register_section
+from clinic.personal_data.registry import Record, make_record, register_section
 
 
 @register_section(80, _("Mail to you"))
 def mail(person: User) -> Iterator[Record]:
     messages = OutgoingMessage.objects.filter(recipient=to_patient(person).reference)
     for message in messages.order_by("queued_at"):
-        yield record(
+        yield make_record(
             event_title(message.event),
             (_("Written"), message.queued_at),
             (_("State"), message.get_status_display()),

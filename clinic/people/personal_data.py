@@ -10,13 +10,13 @@ from django.utils.translation import gettext_lazy as _
 
 from clinic.accounts.models import Invitation, Role, User, former_address_digest
 from clinic.personal_data.forgetting import register_forgetter
-from clinic.personal_data.registry import Record, record, register_section
+from clinic.personal_data.registry import Record, make_record, register_section
 
 
 @register_section(10, _("Your account"))
 def account(person: User) -> Iterator[Record]:
     languages = dict(settings.LANGUAGES)
-    yield record(
+    yield make_record(
         person.name,
         (_("E-mail address"), person.email),
         (_("Language"), languages.get(person.language, person.language)),

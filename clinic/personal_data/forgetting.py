@@ -1,7 +1,7 @@
 """Forgets a person whose account is closed for good: what their rows say of them is emptied or deleted.
 
-Each package registers what it forgets in a module personal_data.py. What is sealed under the keys of their
-cases must be destroyed before, with its proof (erasure/destructions).
+Each package registers in its personal_data.py what it forgets. Forgetting destroys no keys: what is sealed
+under the keys of the person's cases must be destroyed first, with its proof (erasure/destructions).
 """
 
 from collections.abc import Callable
@@ -24,6 +24,6 @@ def register_forgetter(forget: Forgetter) -> Forgetter:
 
 @transaction.atomic
 def forget_person(person: User) -> None:
-    """Call every forgetter with a person whose row is locked."""
+    """Call every forgetter. The caller has locked the row of the person."""
     for forget in _forgetters:
         forget(person)

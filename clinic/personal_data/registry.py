@@ -1,4 +1,4 @@
-"""The registry of what is held about a person. Each package registers a section in a module personal_data.py.
+"""The registry of what is held about a person. Each package registers its sections in its personal_data.py.
 
 `sections_of` returns all of it, for the archive that a patient can ask for (patients/archives/everything.py).
 """
@@ -13,7 +13,7 @@ from django.utils.functional import Promise
 from clinic.accounts.models import User
 
 Words: TypeAlias = str | Promise
-# What a page and a program can both read. Times are aware.
+# The types that the archive can write, for people and for programs. Times are aware.
 Value: TypeAlias = str | Promise | int | bool | date | datetime
 
 
@@ -42,8 +42,8 @@ class Section:
     records: Sequence[Record] = field(default_factory=list)
 
 
-def record(title: Words, *values: tuple[Words, Value | None], files: Sequence[HeldFile] = ()) -> Record:
-    """Return a record of those values that are neither None nor empty."""
+def make_record(title: Words, *values: tuple[Words, Value | None], files: Sequence[HeldFile] = ()) -> Record:
+    """Return a record without the values that are None or empty."""
     return Record(title, [(label, value) for label, value in values if value not in (None, "")], files)
 
 
@@ -53,7 +53,7 @@ _sections: dict[int, tuple[Words, Finder]] = {}
 
 
 def register_section(position: int, title: Words) -> Callable[[Finder], Finder]:
-    """Return a decorator that registers a function which returns what is held about a person.
+    """Return a decorator for a function that returns what is held about a person; it registers the function.
 
     position: sections are sorted by it. Call it at import time of a package's personal_data.py.
     Errors: ValueError if another section has this position.
@@ -69,6 +69,6 @@ def register_section(position: int, title: Words) -> Callable[[Finder], Finder]:
 
 
 def sections_of(person: User) -> list[Section]:
-    """Return everything that is held about a person, without the sections of which nothing is."""
+    """Return everything that is held about a person, without empty sections."""
     found = (Section(title, list(find(person))) for _position, (title, find) in sorted(_sections.items()))
     return [section for section in found if section.records]

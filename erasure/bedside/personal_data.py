@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from django.utils.translation import gettext_lazy as _
 
 from clinic.accounts.models import User
-from clinic.personal_data.registry import Record, record, register_section
+from clinic.personal_data.registry import Record, make_record, register_section
 from erasure.bedside.models import BedTap, BedToken, SpokenWord, SpokenWordFields
 from patients.vault.sealed import read_many
 
@@ -16,16 +16,16 @@ def at_the_bed(person: User) -> Iterator[Record]:
     fields = read_many(words, skip_damaged=True)
     for row in words:
         word = fields.get(row.pk, SpokenWordFields()).word
-        yield record(_("A word to say aloud"), (_("Chosen"), row.set_at), (_("Word"), word))
+        yield make_record(_("A word to say aloud"), (_("Chosen"), row.set_at), (_("Word"), word))
     for token in BedToken.objects.filter(user=person):
-        yield record(
+        yield make_record(
             _("A page for the bed"),
             (_("Opened"), token.opened_at),
             (_("Closed"), token.ended_at),
             (_("Why"), token.get_ended_because_display()),
         )
     for tap in BedTap.objects.filter(tapped_by=person):
-        yield record(
+        yield make_record(
             _("A tap on the safe word"),
             (_("By your device"), tap.tapped_at),
             (_("Arrived"), tap.arrived_at),

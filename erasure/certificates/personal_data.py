@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from clinic.accounts.models import User
-from clinic.personal_data.registry import HeldFile, Record, record, register_section
+from clinic.personal_data.registry import HeldFile, Record, make_record, register_section
 from erasure.certificates.models import Certificate
 from erasure.certificates.pdf import certificate_file
 
@@ -16,7 +16,7 @@ from erasure.certificates.pdf import certificate_file
 def certificates(person: User) -> Iterator[Record]:
     of_person = Q(run__procedure__case__patient=person) | Q(destruction__case__patient=person)
     for row in Certificate.objects.filter(of_person).order_by("issued_at"):
-        yield record(
+        yield make_record(
             row.number,
             (_("Issued"), row.issued_at),
             files=[HeldFile(".json", partial(_content, row))],

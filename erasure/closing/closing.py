@@ -1,7 +1,7 @@
 """Closing an account for good: what has to be done before, and the closing.
 
-Nothing that has to be destroyed with proof is destroyed here. So the person takes their consent back and has
-everything destroyed first (erasure/destructions); then only the account itself is left to be forgotten.
+Closing destroys nothing that needs a certificate of its destruction. So the person first takes their consent
+back and has everything destroyed (erasure/destructions). Then only the account is left to be forgotten.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from patients.cases.models import Case
 
 @dataclass(frozen=True)
 class Obstacle:
-    """What has to be done before an account can be closed. page: the URL name of where; "" if one waits."""
+    """What has to be done before an account can be closed. page: the URL name of where; "" if nowhere."""
 
     words: str | Promise
     page: str = ""
@@ -37,7 +37,7 @@ DESTROYING = Obstacle(
     _("Something of yours is being destroyed. Wait until that is done."), "erasure:belongings"
 )
 UNCERTIFIED = Obstacle(_("A certificate of yours is being made. Wait until you have it."), "patients:portal")
-VISIT = Obstacle(_("An appointment is booked for you. Cancel it first."), "patients:portal")
+APPOINTMENT = Obstacle(_("An appointment is booked for you. Cancel it first."), "patients:portal")
 
 
 class CannotClose(Exception):
@@ -52,7 +52,7 @@ def obstacles_of(person: User) -> list[Obstacle]:
     found = {
         WORKS_HERE: person.is_staff_member,
         OPEN_FILE: any(not case.is_over for case in cases),
-        VISIT: Appointment.objects.unsettled().filter(case__patient=person).exists(),
+        APPOINTMENT: Appointment.objects.unsettled().filter(case__patient=person).exists(),
         DESTROYING: any(unfinished_destruction(case) for case in cases),
         BELONGINGS_LEFT: any(belongings_of(case) for case in cases),
         UNCERTIFIED: runs.filter(certificate=None).exists() or certified.filter(certificate=None).exists(),
@@ -67,7 +67,7 @@ def close_account(person: User) -> None:
     The caller has asked for the passphrase. Errors: CannotClose if there are obstacles.
     """
     row = User.objects.select_for_update().get(pk=person.pk)
-    # A case that is opened meanwhile waits for this row, as its patient.
+    # The lock also makes the opening of a case wait, because its row refers to this one.
     if row.forgotten_at or obstacles_of(row):
         raise CannotClose
     actor = actor_of(row)

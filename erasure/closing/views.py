@@ -16,7 +16,7 @@ from patients.archives.forms import PassphraseForm
 @never_cache
 @sensitive_post_parameters()
 def close(request: HttpRequest) -> HttpResponse:
-    """Say what closing means and what has to be done before. Close the account against the passphrase."""
+    """Say what closing means and what has to be done first. A POST with the passphrase closes the account."""
     person = request_user(request)
     form = PassphraseForm(request.POST) if request.method == "POST" else PassphraseForm()
     obstacles = obstacles_of(person)

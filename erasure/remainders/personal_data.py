@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from django.utils.translation import gettext_lazy as _
 
 from clinic.accounts.models import User
-from clinic.personal_data.registry import Record, record, register_section
+from clinic.personal_data.registry import Record, make_record, register_section
 from erasure.runs.models import Remainder
 
 
@@ -13,7 +13,7 @@ from erasure.runs.models import Remainder
 def remainders(person: User) -> Iterator[Record]:
     rows = Remainder.objects.filter(step__memory__case__patient=person).select_related("step__memory")
     for row in rows.order_by("step__done_at", "pk"):
-        yield record(
+        yield make_record(
             _("Memory %(number)s") % {"number": row.step.memory.number or ""},
             (_("Decided"), row.decided_at),
             (_("Given back"), row.given_at),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from django.utils.translation import gettext_lazy as _
 
 from clinic.accounts.models import User
-from clinic.personal_data.registry import Record, record, register_section
+from clinic.personal_data.registry import Record, make_record, register_section
 from erasure.procedures.models import Procedure
 from erasure.runs.models import SafeWord, SafeWordFields
 from patients.vault.sealed import read_many
@@ -16,7 +16,7 @@ def nights(person: User) -> Iterator[Record]:
     rows = Procedure.objects.filter(case__patient=person).select_related("case", "booking", "run")
     for row in rows.order_by("booking__starts_at"):
         run = getattr(row, "run", None)
-        yield record(
+        yield make_record(
             Procedure.Place(row.place).for_patient,
             (_("File"), row.case.reference),
             (_("Begins"), row.booking.starts_at),
@@ -33,7 +33,7 @@ def safe_words(person: User) -> Iterator[Record]:
     rows = list(SafeWord.objects.filter(case__patient=person).order_by("said_at"))
     words = read_many(rows, skip_damaged=True)
     for row in rows:
-        yield record(
+        yield make_record(
             _("A safe word"),
             (_("When"), row.said_at),
             (_("Lifted"), row.lifted_at),

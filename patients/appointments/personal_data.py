@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from django.utils.translation import gettext_lazy as _
 
 from clinic.accounts.models import User
-from clinic.personal_data.registry import Record, record, register_section
+from clinic.personal_data.registry import Record, make_record, register_section
 from patients.appointments.models import Appointment, ChangeFields
 from patients.vault.sealed import read_many
 
@@ -17,7 +17,7 @@ def appointments(person: User) -> Iterator[Record]:
     words = read_many(rows, skip_damaged=True)
     for row in rows:
         fields = words.get(row.pk, ChangeFields())
-        yield record(
+        yield make_record(
             row.name,
             (_("Begins"), row.booking.starts_at),
             (_("Ends"), row.booking.ends_at),

@@ -175,7 +175,7 @@ def _members(contents: Contents) -> Iterator[Member]:
 
 
 class FileReader:
-    """Decrypts files of an archive. It keeps the pages of the letter that it read last, for its next page."""
+    """Decrypts files of an archive. It keeps the bundle of pages that it read last, for the next page."""
 
     def __init__(self) -> None:
         self._pages: tuple[UUID | None, list[Page]] = None, []

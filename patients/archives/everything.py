@@ -1,7 +1,7 @@
 """One encrypted archive of everything that is held about a patient. It can be opened without Lacuna.
 
-`index.html` is for people, `data.json` has the same for programs; the files are beside them. What a section
-is made of, its package says (clinic/personal_data/registry.py).
+`index.html` is for people, `data.json` has the same for programs; the files are beside them. Each package
+reads its own sections (clinic/personal_data/registry.py).
 """
 
 import json
@@ -34,7 +34,7 @@ class NamedRecord:
 
 @dataclass(frozen=True)
 class Everything:
-    """What the archive will contain. made_at: when it was read."""
+    """What the archive will contain. made_at: when the data was read."""
 
     sections: Sequence[tuple[Section, Sequence[NamedRecord]]]
     made_at: datetime

@@ -7,7 +7,7 @@ from pathlib import PurePath
 from django.utils.translation import gettext_lazy as _
 
 from clinic.accounts.models import User
-from clinic.personal_data.registry import HeldFile, Record, record, register_section
+from clinic.personal_data.registry import HeldFile, Record, make_record, register_section
 from patients.archives.archive import ArchiveFile, FileReader, contents_of
 from patients.keepsakes.models import Keepsake, KeepsakeFields
 from patients.memories.models import Memory, MemoryFields
@@ -19,9 +19,10 @@ from patients.vault.sealed import read_many
 def memories(person: User) -> Iterator[Record]:
     """Return each memory, followed by its keepsakes, then those in no memory. What is erased is not there."""
     rows = list(Memory.objects.filter(case__patient=person).exclude(fate=Memory.Fate.ERASED))
-    there = Keepsake.objects.filter(case__patient=person, gone_at__isnull=True)
-    keepsakes = list(there.select_related("picture").order_by("added_at", "pk"))
-    of_memories, of_keepsakes = read_many(rows, skip_damaged=True), read_many(keepsakes, skip_damaged=True)
+    present = Keepsake.objects.filter(case__patient=person, gone_at__isnull=True)
+    keepsakes = list(present.select_related("picture").order_by("added_at", "pk"))
+    memory_fields = read_many(rows, skip_damaged=True)
+    keepsake_fields = read_many(keepsakes, skip_damaged=True)
     by_memory: dict[object, list[Keepsake]] = {row.pk: [] for row in rows}
     single: list[Keepsake] = []
     for keepsake in keepsakes:
@@ -30,19 +31,19 @@ def memories(person: User) -> Iterator[Record]:
     entries = iter([entry for memory in contents.memories for entry in memory.keepsakes])
     reader = FileReader()
     for row in rows:
-        yield _memory(of_memories.get(row.pk, MemoryFields()))
+        yield _memory(memory_fields.get(row.pk, MemoryFields()))
         for keepsake in by_memory[row.pk]:
             yield _keepsake(
-                keepsake, of_keepsakes.get(keepsake.pk, KeepsakeFields()), next(entries).files, reader
+                keepsake, keepsake_fields.get(keepsake.pk, KeepsakeFields()), next(entries).files, reader
             )
     for keepsake in single:
         yield _keepsake(
-            keepsake, of_keepsakes.get(keepsake.pk, KeepsakeFields()), next(entries).files, reader
+            keepsake, keepsake_fields.get(keepsake.pk, KeepsakeFields()), next(entries).files, reader
         )
 
 
 def _memory(fields: MemoryFields) -> Record:
-    return record(
+    return make_record(
         fields.title or _("Untitled"),
         (_("Kind"), _("memory")),
         (_("When"), shown(fields.day, fields.when)),
@@ -56,7 +57,7 @@ def _memory(fields: MemoryFields) -> Record:
 def _keepsake(
     keepsake: Keepsake, fields: KeepsakeFields, files: list[ArchiveFile], reader: FileReader
 ) -> Record:
-    return record(
+    return make_record(
         fields.caption or keepsake.unnamed,
         (_("Kind"), keepsake.get_kind_display()),
         (_("When"), fields.known_date),

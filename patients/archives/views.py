@@ -18,7 +18,7 @@ from patients.archives.forms import TakeForm
 @never_cache
 @sensitive_post_parameters()
 def everything(request: HttpRequest) -> HttpResponseBase:
-    """Say what the archive has in it; send it, under words of the patient's own, against their passphrase."""
+    """Say what the archive has in it. A POST with the passphrase sends it, encrypted with its words."""
     person = request_user(request)
     form = TakeForm(request.POST) if request.method == "POST" else TakeForm()
     if not form.is_bound or not form.is_proven(person):

@@ -48,27 +48,26 @@ def relation_conditions(user: User) -> dict[str, Q]:
 
     This is the only definition of the relations. Lists, pages and streams use it through `visible_to` and
     `standings`. New kinds of assignment belong here. "consented" is a relation of every user, until the
-    patient takes the consent back. The models Procedure, Run and Certificate are in the app erasure, which
-    this app must not import. So they are reached through reverse relations. So is
-    MessageThread, which is above this package.
+    patient takes the consent back. Procedure, Run and Certificate (app erasure) and MessageThread
+    (patients/messages) must not be imported here. So they are reached through reverse relations.
     """
-    # Asked for each case, as a case has few nights and a person may have had thousands.
     mapping = Q(stage__in=MAPPING_STAGES)
     consented = ~Q(stage=Case.Stage.WITHDRAWN)
+    # Subqueries for each case: a case has few nights, but a person may have had thousands.
     assigned = Q(Exists(assigned_cases(user).filter(pk=OuterRef("pk"))))
-    answers = Q(Exists(Case.objects.filter(message_thread__assigned_to=user, pk=OuterRef("pk"))))
+    thread_assigned = Q(Exists(Case.objects.filter(message_thread__assigned_to=user, pk=OuterRef("pk"))))
     return {
         "own": Q(patient=user),
         "mapping": mapping,
         "consented": consented,
         "assigned": assigned,
         # May write with the patient: by the work on the case, or because the thread was assigned to the user.
-        "entrusted": consented & (mapping | assigned | (answers & ~Q(stage__in=OVER_STAGES))),
+        "entrusted": consented & (mapping | assigned | (thread_assigned & ~Q(stage__in=OVER_STAGES))),
     }
 
 
 def assigned_cases(user: User) -> "CaseQuerySet":
-    """Return the cases of nights for which `user` is booked. With the certificate of a night that ends."""
+    """Return the cases of nights for which `user` is booked, until the night has its certificate."""
     return Case.objects.filter(
         procedures__booking__resources__user=user,
         procedures__booking__canceled_at__isnull=True,
@@ -122,7 +121,7 @@ class CaseQuerySet(models.QuerySet["Case"]):
         return self.filter(as_patient | (as_staff & ~Q(pk__in=hidden)))
 
     def before_conflicts(self, user: User, pages: Collection[str], roles: Collection[str]) -> "CaseQuerySet":
-        """Return the cases of which the roles of `user` open one of `pages`, those in conflict among them.
+        """Return the cases of which the roles of `user` open one of `pages`, including cases with a conflict.
 
         A list that reads in pages uses it, and asks `conflicting` of the few rows of each. roles: without the
         role of patient, only these count.

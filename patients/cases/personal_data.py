@@ -6,7 +6,7 @@ from datetime import date
 from django.utils.translation import gettext_lazy as _
 
 from clinic.accounts.models import User
-from clinic.personal_data.registry import Record, record, register_section
+from clinic.personal_data.registry import Record, make_record, register_section
 from patients.cases.models import Case, CaseFields
 from patients.cases.view_log import view_entries, views_of
 from patients.vault.sealed import read_many
@@ -18,7 +18,7 @@ def files(person: User) -> Iterator[Record]:
     words = read_many(cases, skip_damaged=True)
     for case in cases:
         fields = words.get(case.pk, CaseFields())
-        yield record(
+        yield make_record(
             _("File %(number)s") % {"number": case.reference},
             (_("Opened"), case.opened_at),
             (_("Closed"), case.closed_at),
@@ -27,13 +27,13 @@ def files(person: User) -> Iterator[Record]:
             (_("Who they are to you"), fields.subject_relation),
         )
         for chapter in fields.chapters:
-            yield record(
+            yield make_record(
                 _("A chapter: %(name)s") % {"name": chapter.get("name", "")},
                 (_("From"), _day(chapter.get("from"))),
                 (_("To"), _day(chapter.get("to"))),
             )
         for note in fields.notes:
-            yield record(_("A note"), *((name, text) for name, text in note.items()))
+            yield make_record(_("A note"), *((name, text) for name, text in note.items()))
 
 
 def _day(text: str | None) -> date | None:
@@ -44,4 +44,4 @@ def _day(text: str | None) -> date | None:
 def views(person: User) -> Iterator[Record]:
     entries = view_entries(Case.objects.filter(patient=person))
     for view in views_of(list(entries)):
-        yield record(view.who, (_("When"), view.at), (_("What"), view.what), (_("Why"), view.why))
+        yield make_record(view.who, (_("When"), view.at), (_("What"), view.what), (_("Why"), view.why))

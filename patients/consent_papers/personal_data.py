@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from django.utils.translation import gettext_lazy as _
 
 from clinic.accounts.models import User
-from clinic.personal_data.registry import HeldFile, Record, record, register_section
+from clinic.personal_data.registry import HeldFile, Record, make_record, register_section
 from patients.consent.models import Signature
 from patients.vault.keys import KeyGone
 from patients.vault.stream import Tampered
@@ -15,7 +15,7 @@ from patients.vault.stream import Tampered
 def signatures(person: User) -> Iterator[Record]:
     rows = Signature.objects.filter(case__patient=person).select_related("text", "paper", "case")
     for row in rows.order_by("signed_at"):
-        yield record(
+        yield make_record(
             _("Consent to %(what)s") % {"what": row.text.get_kind_display()},
             (_("File"), row.case.reference),
             (_("Signed"), row.signed_at),

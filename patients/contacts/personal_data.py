@@ -1,4 +1,4 @@
-"""How a patient is reached: what is held of it, and that it ends with the account."""
+"""How a patient is reached: a section of what is held about them. It is deleted with the account."""
 
 from collections.abc import Iterator
 
@@ -6,14 +6,14 @@ from django.utils.translation import gettext_lazy as _
 
 from clinic.accounts.models import User
 from clinic.personal_data.forgetting import register_forgetter
-from clinic.personal_data.registry import Record, record, register_section
+from clinic.personal_data.registry import Record, make_record, register_section
 from patients.contacts.models import Contact
 
 
 @register_section(12, _("How we reach you"))
 def contact(person: User) -> Iterator[Record]:
     for row in Contact.objects.filter(patient=person):
-        yield record(
+        yield make_record(
             _("Contact"),
             (_("Telephone"), row.phone),
             (_("Address"), row.address),

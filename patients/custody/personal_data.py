@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from django.utils.translation import gettext_lazy as _
 
 from clinic.accounts.models import User
-from clinic.personal_data.registry import Record, record, register_section
+from clinic.personal_data.registry import Record, make_record, register_section
 from patients.custody.models import Custody
 
 
@@ -13,7 +13,7 @@ from patients.custody.models import Custody
 def things(person: User) -> Iterator[Record]:
     rows = Custody.objects.filter(keepsake__case__patient=person).select_related("keepsake")
     for row in rows.order_by("received_at"):
-        yield record(
+        yield make_record(
             row.tag,
             (_("Received"), row.received_at),
             (_("State"), row.get_state_display()),

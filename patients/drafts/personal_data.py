@@ -1,4 +1,4 @@
-"""What a patient typed and did not send: what is held of it, and that it ends with the account."""
+"""What a patient typed and did not send: a section of what is held about them. It ends with the account."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from clinic.accounts.models import User
 from clinic.personal_data.forgetting import register_forgetter
-from clinic.personal_data.registry import Record, record, register_section
+from clinic.personal_data.registry import Record, make_record, register_section
 from patients.drafts.models import Draft
 from patients.drafts.writing import end_drafts
 from patients.vault.keys import KeyGone
@@ -20,7 +20,7 @@ def drafts(person: User) -> Iterator[Record]:
             values = row.read().values
         except (KeyGone, Tampered):
             continue
-        yield record(
+        yield make_record(
             _("A draft"),
             (_("Saved"), row.saved_at),
             *((_("Words"), text) for texts in values.values() for text in texts if text),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from django.utils.translation import gettext_lazy as _
 
 from clinic.accounts.models import User
-from clinic.personal_data.registry import Record, record, register_section
+from clinic.personal_data.registry import Record, make_record, register_section
 from patients.intake.questions import answers_in_words
 from patients.intake_review.models import IntakeReview, ReviewFields
 from patients.vault.sealed import read_many
@@ -18,7 +18,7 @@ def reviews(person: User) -> Iterator[Record]:
     words = read_many(rows, skip_damaged=True)
     for row in rows:
         fields = words.get(row.pk, ReviewFields())
-        yield record(
+        yield make_record(
             row.get_outcome_display(),
             (_("When"), row.reviewed_at),
             (_("By"), row.reviewed_by.name),

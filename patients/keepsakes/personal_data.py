@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from django.utils.translation import gettext_lazy as _
 
 from clinic.accounts.models import User
-from clinic.personal_data.registry import Record, record, register_section
+from clinic.personal_data.registry import Record, make_record, register_section
 from patients.keepsakes.models import Upload, UploadFields
 from patients.vault.sealed import read_many
 
@@ -15,7 +15,7 @@ def uploads(person: User) -> Iterator[Record]:
     rows = list(Upload.objects.filter(case__patient=person, keepsake=None).order_by("created_at"))
     words = read_many(rows, skip_damaged=True)
     for row in rows:
-        yield record(
+        yield make_record(
             words.get(row.pk, UploadFields()).filename or _("A file"),
             (_("Begun"), row.created_at),
             (_("Bytes that arrived"), row.offset),

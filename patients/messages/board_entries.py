@@ -1,4 +1,4 @@
-"""Messages whose answer is late: on the day board, and as an alert of whoever they are assigned to."""
+"""Late answers: entries of the day board, and alerts of the people who are to answer."""
 
 from collections.abc import Sequence
 
@@ -17,17 +17,17 @@ MAX_ENTRIES = 40  # The board gives an overview. The inbox shows the rest.
 
 
 def needs(span: Span, viewer: User) -> Sequence[Need]:
-    """Return a need for each thread whose answer is late and that `viewer` may know of, the latest first.
+    """Return a need for each overdue thread that `viewer` may know of, the longest overdue first.
 
     span: not used; these entries have no date.
     """
     threads = find_threads(MessageThread.objects.overdue(), viewer, field="answer_by", most=MAX_ENTRIES)
     cases = [thread.case_id for thread in threads]
-    openings = {page: roles_on(viewer, cases, page) for page in LINE_PAGES} if cases else {}
+    roles_by_page = {page: roles_on(viewer, cases, page) for page in LINE_PAGES} if cases else {}
     entries = []
     for thread in threads:
-        roles = {role for found in openings.values() for role in found.get(thread.case_id, ())}
-        may_open = thread.case_id in openings["patients:case-messages"]
+        roles = {role for found in roles_by_page.values() for role in found.get(thread.case_id, ())}
+        may_open = thread.case_id in roles_by_page["patients:case-messages"]
         page = "patients:case-messages" if may_open else "patients:case"
         words = _("A message waits for an answer, promised by %(when)s.")
         entries.append(
@@ -47,10 +47,10 @@ def message_alerts(user: User) -> Sequence[Alert]:
     """Return an alert for each thread that is assigned to `user` and whose answer is late."""
     late = MessageThread.objects.overdue().filter(assigned_to=user).select_related("case")
     threads = list(late.order_by("answer_by", "pk")[:MAX_ENTRIES])
-    opening = roles_on(user, [one.case_id for one in threads], "patients:case-messages") if threads else {}
+    openable = roles_on(user, [one.case_id for one in threads], "patients:case-messages") if threads else {}
     found = []
     for thread in threads:
-        if thread.case_id in opening and thread.answer_by:
+        if thread.case_id in openable and thread.answer_by:
             url = reverse("patients:case-messages", args=[thread.case_id])
             title = _("File %(file)s waits for your answer.") % {"file": thread.case.reference}
             when = format_moment(thread.answer_by)

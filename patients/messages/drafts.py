@@ -1,6 +1,6 @@
 """The forms of this package that keep drafts: a patient's message, and an answer of the clinic.
 
-Each may be about one keepsake. The draft is sealed under its key too then, and ends with it.
+Each may be about one keepsake. Then its draft is also sealed under the keepsake's key, and lost with it.
 """
 
 from uuid import UUID
@@ -15,18 +15,18 @@ from patients.messages.sending import why_closed
 
 
 def message_draft(keepsake: UUID | None) -> str:
-    """Return the name of the form in which a patient writes. keepsake: what it is about."""
+    """Return the name of the form in which a patient writes, and of its draft. keepsake: what it is about."""
     return f"message:{keepsake}" if keepsake else "message"
 
 
 def answer_draft(case: UUID, keepsake: UUID | None) -> str:
-    """Return the name of the form in which the clinic answers in the thread of a case."""
+    """Return the name of the form in which the clinic answers in the thread of a case, and of its draft."""
     return f"answer:{keepsake or case}"
 
 
 def _keepsake(key: str) -> Keepsake | None:
-    there = Keepsake.objects.filter(gone_at__isnull=True, case__in=Case.objects.current())
-    return there.filter(pk=id_or_nil(key)).first()
+    present = Keepsake.objects.filter(gone_at__isnull=True, case__in=Case.objects.current())
+    return present.filter(pk=id_or_nil(key)).first()
 
 
 def _find_message(person: User, key: str) -> FormPlace | None:
@@ -58,6 +58,7 @@ def _lock(place: FormPlace) -> None:
     if place.case is None:
         raise ValueError("this form belongs to no case")
     case = Case.objects.select_for_update().get(pk=place.case)
+    # Only the address of the clinic's form has arguments.
     if closed := why_closed(case, for_patient=not place.kwargs):
         raise NotEditable(closed)
 

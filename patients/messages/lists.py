@@ -17,7 +17,7 @@ WAITING, MINE, ALL = "", "mine", "all"
 FILTERS = {WAITING: _("Waits for an answer"), MINE: _("Assigned to me"), ALL: _("All")}
 # A line shows the patient's name, so it is for the roles that read names.
 LINE_ROLES = NAME_ROLES - {Role.PATIENT}
-# Whoever finds the file, or may read the thread, sees that somebody waits.
+# Whoever may open one of these pages of a case sees the line of its thread.
 LINE_PAGES = ("patients:case", "patients:case-messages")
 
 
@@ -38,10 +38,11 @@ class InboxLine:
 def find_threads(
     rows: MessageThreadQuerySet, viewer: User, *, field: str, start: Start | None = None, most: int
 ) -> list[MessageThread]:
-    """Return the first `most` of these threads that `viewer` may know of, in as many queries for any number.
+    """Return the first `most` of these threads that `viewer` may know of. Conflicts are left out.
 
-    field: the time by which they are ordered, "answer_by" upwards or "last_at" downwards. Only the subjects'
-    names of these few are decrypted: threads in which the viewer has a conflict are left out.
+    field: the time by which they are ordered, "answer_by" ascending or "last_at" descending. The database
+    reads one batch by an index. Then the subjects' names of this batch alone are decrypted, to find
+    conflicts. If some threads are left out, another batch is read.
     """
     cases = Case.objects.before_conflicts(viewer, LINE_PAGES, LINE_ROLES)
     seen = rows.filter(Exists(cases.filter(pk=OuterRef("case_id")))).select_related(
@@ -78,16 +79,17 @@ def inbox_page(query: Mapping[str, str], chosen: str, viewer: User) -> Page[Mess
 def lines_of(threads: Sequence[MessageThread], viewer: User) -> list[InboxLine]:
     """Return the lines of threads that `viewer` may know of."""
     cases = [thread.case_id for thread in threads]
-    openings = {page: roles_on(viewer, cases, page) for page in LINE_PAGES} if cases else {}
+    roles_by_page = {page: roles_on(viewer, cases, page) for page in LINE_PAGES} if cases else {}
     unopened = Message.objects.filter(case__in=cases, from_clinic=False, opened_at__isnull=True)
     new = set(unopened.values_list("case", flat=True)) if cases else set()
     return [
         InboxLine(
             thread=thread,
             who=patient_label(
-                thread.case, {role for found in openings.values() for role in found.get(thread.case_id, ())}
+                thread.case,
+                {role for found in roles_by_page.values() for role in found.get(thread.case_id, ())},
             ),
-            is_open=thread.case_id in openings["patients:case-messages"],
+            is_open=thread.case_id in roles_by_page["patients:case-messages"],
             is_new=thread.case_id in new,
             is_overdue=thread.is_overdue,
         )

@@ -1,4 +1,4 @@
-"""The mail to a patient whom the clinic has answered: one for all that they have not opened."""
+"""The mail that tells a patient of new messages of the clinic: one for all that they have not opened."""
 
 from datetime import timedelta
 
@@ -16,28 +16,28 @@ from patients.messages.models import Message
 from patients.vault.models import StoredObject
 
 ANSWERED = "message-answered"
-# The mail waits so long: a patient who has the page open just then needs none.
-READING_NOW = timedelta(minutes=5)
+# How long the mail waits. A patient who opens the message within this time gets none.
+MAIL_DELAY = timedelta(minutes=5)
 
 
-def about(case: Case) -> str:
-    """Return how the mails and the audit log name the thread of a case."""
+def thread_reference(case: Case) -> str:
+    """Return the name of a thread in mails and in the audit log: that of its case."""
     return f"case:{case.pk}"
 
 
-def tell_patient(case: Case) -> None:
-    """Queue the mail on a message of the clinic that is about to be stored, if none is unopened before it.
+def queue_answer_mail(case: Case) -> None:
+    """Queue the mail for a new message of the clinic, unless an earlier message is still unopened.
 
-    Call it with the lock of the case, in the transaction that stores the message.
+    Call it before the new message is stored, in the same transaction, with the case locked.
     """
     if Message.objects.filter(case=case, from_clinic=True, opened_at__isnull=True).exists():
         return
     patient = to_patient(case.patient)
-    queue(ANSWERED, about(case), to=[patient], case=case.pk, at=timezone.now() + READING_NOW)
+    queue(ANSWERED, thread_reference(case), to=[patient], case=case.pk, at=timezone.now() + MAIL_DELAY)
 
 
 def answered(message: OutgoingMessage) -> Letter:
-    """Say that the clinic has written. Errors: MessageOutdated if all was read, or is destroyed."""
+    """Return the text of the mail. Errors: MessageOutdated if all messages were opened, or are destroyed."""
     unopened = Message.objects.filter(case=message.case, from_clinic=True, opened_at__isnull=True)
     has_words = message.case and StoredObject.objects.filter(pk=message.case).live().exists()
     if not has_words or not unopened.exists():

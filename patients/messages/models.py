@@ -25,10 +25,11 @@ class MessageThreadQuerySet(models.QuerySet["MessageThread"]):
 
 
 class MessageThread(models.Model):
-    """What the clinic knows of the thread of a case besides its words. It is made with the first message.
+    """The state of the thread of a case: who answers it, and until when. The first message creates it.
 
     answer_by: until when an answer is promised; null while the patient waits for none. assigned_to: who
-    answers. A settled thread needs no answer: `settled_answer_by` is what its promise was, for the undo.
+    answers. settled_at, settled_by: when a member of staff said that no answer is needed, and who.
+    settled_answer_by: the `answer_by` that this removed. The undo restores it.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

@@ -26,16 +26,16 @@ from patients.messages.writing_form import WritingForm, refused_form, send_poste
 def my_messages(request: HttpRequest) -> HttpResponse:
     """Show the thread of the patient's current case; a POST sends a message.
 
-    Without an open case it shows the thread of the last one, and `?file=<id>` that of another one of theirs.
+    Without an open case it shows the thread of the newest case. `?file=<id>` chooses any case of the patient.
     """
     if request.method == "POST":
         return _send(request, current_case_or_404(request))
     case = _case_shown(request)
     if case is None:
         return render(request, "patients/messages/none.html")
-    keepsake, gone = keepsake_asked_for(case, request.GET.get("keepsake", ""))
-    if gone:
-        messages.warning(request, gone)
+    keepsake, problem = keepsake_asked_for(case, request.GET.get("keepsake", ""))
+    if problem:
+        messages.warning(request, problem)
     form = message_draft(keepsake.pk if keepsake else None)
     return _page(request, case, writing_form(request, case, form, keepsake))
 
@@ -51,7 +51,7 @@ def _case_shown(request: HttpRequest) -> Case | None:
 
 
 def _send(request: HttpRequest, case: Case) -> HttpResponse:
-    keepsake, _gone = keepsake_asked_for(case, request.POST.get("keepsake", ""))
+    keepsake, _problem = keepsake_asked_for(case, request.POST.get("keepsake", ""))
     form = message_draft(keepsake.pk if keepsake else None)
     try:
         send_posted(request, case, form)
@@ -69,7 +69,7 @@ def _page(request: HttpRequest, case: Case, form: WritingForm) -> HttpResponse:
     shown = shown_messages(page, person, case, patient_name=person.name)
     if request.method != "HEAD":
         mark_opened(case, page.rows, by=person)
-    others = Case.objects.filter(patient=person, message_thread__isnull=False).exclude(pk=case.pk)
+    other_cases = Case.objects.filter(patient=person, message_thread__isnull=False).exclude(pk=case.pk)
     thread = MessageThread.objects.filter(case=case).first()
     context = {
         "case": case,
@@ -77,12 +77,12 @@ def _page(request: HttpRequest, case: Case, form: WritingForm) -> HttpResponse:
         "shown": shown,
         "has_new": any(one.is_new for one in shown),
         "form": form,
-        "most": MAX_CHARACTERS,
+        "max_characters": MAX_CHARACTERS,
         "thread": thread,
         "overdue": thread is not None and thread.is_overdue,
         "promise": promise_words(),
         "closed": why_closed(case, for_patient=True),
-        "others": others.order_by("-opened_at"),
+        "other_cases": other_cases.order_by("-opened_at"),
     }
     status = 422 if form.problem else 200
     return render(request, "patients/messages/mine.html", context, status=status)

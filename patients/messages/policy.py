@@ -3,13 +3,13 @@
 from clinic.access.policy import Row, register, roles, with_relation
 from clinic.accounts.models import Role
 
-# Nobody reads on after the patient has taken the consent back, not even who is booked for the night.
+# After a withdrawal no member of staff reads the thread, not even those who are booked for the night.
 READERS = roles(with_relation(Role.DOCTOR, "consented"), with_relation(Role.TECHNICIAN, "entrusted"))
 
 register(
     {
         "patients:my-messages": Row(roles(Role.PATIENT), roles(Role.PATIENT)),
-        # Who waits, and since when. The words stand on the page of each case only.
+        # The inbox shows who waits, and since when. Only the page of a case shows words.
         "patients:inbox": Row(roles(Role.RECEPTIONIST, Role.TECHNICIAN, Role.DOCTOR)),
         "patients:case-messages": Row(READERS, READERS),
         "patients:messages-assign": Row((), READERS),

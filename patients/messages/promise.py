@@ -10,8 +10,8 @@ from clinic.configuration.values import value_of
 from patients.messages.configuration import ANSWER_DAYS
 
 SATURDAY = 5  # as `date.weekday` counts
-# So many days ahead a working day is looked for. A clinic that is closed for longer promises the last one.
-MOST_DAYS = 120
+# How many days ahead working days are looked for. If they are too few, the last of these days is promised.
+MAX_DAYS_AHEAD = 120
 
 
 def promise_words() -> str:
@@ -22,19 +22,20 @@ def promise_words() -> str:
 
 
 def answer_by(asked_at: datetime) -> datetime:
-    """Return until when a message of `asked_at` is answered: the same hour, so many working days later.
+    """Return the promised time for a message of `asked_at`: ANSWER_DAYS working days later, the same hour.
 
-    A day counts if it is no Saturday or Sunday and the clinic is not closed for the whole of it.
+    A day is a working day if it is no Saturday or Sunday and the clinic is not closed for the whole of it.
     """
     asked = timezone.localtime(asked_at)
-    end = clock_moment(asked.date() + timedelta(days=MOST_DAYS + 1), time(0))
+    end = clock_moment(asked.date() + timedelta(days=MAX_DAYS_AHEAD + 1), time(0))
     closings = list(exceptions_in(asked_at, end).filter(resource=None).values_list("starts_at", "ends_at"))
     left, day = int(value_of(ANSWER_DAYS)), asked.date()
-    for _attempt in range(MOST_DAYS):
+    for _attempt in range(MAX_DAYS_AHEAD):
         day += timedelta(days=1)
         begins, ends = clock_moment(day, time(0)), clock_moment(day + timedelta(days=1), time(0))
         closed = any(start <= begins and ends <= until for start, until in closings)
-        left -= day.weekday() < SATURDAY and not closed
+        if day.weekday() < SATURDAY and not closed:
+            left -= 1
         if not left:
             break
     return clock_moment(day, asked.time().replace(tzinfo=None))

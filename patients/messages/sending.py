@@ -13,7 +13,7 @@ from clinic.names import compose
 from clinic.outgoing.queue import cancel
 from patients.cases.models import Case
 from patients.keepsakes.models import Keepsake
-from patients.messages.mails import ANSWERED, about, tell_patient
+from patients.messages.mails import ANSWERED, queue_answer_mail, thread_reference
 from patients.messages.models import Message, MessageFields, MessageThread
 from patients.messages.promise import answer_by
 from patients.vault.keys import KeyGone
@@ -72,7 +72,7 @@ def _keepsake_of(case: Case, keepsake: UUID | None) -> Keepsake | None:
 
 @transaction.atomic
 def send_message(case: Case, words: str, *, message: UUID, keepsake: UUID | None = None, by: User) -> Message:
-    """Add a message to the thread of a case and return it. The same one sent twice is added once.
+    """Add a message to the thread of a case and return it. A form that is sent twice adds one message.
 
     message: the id that the page's form carries. keepsake: what it is about. by: the patient, or somebody of
     the staff, whom the policy let in. Errors: MessageRefused.
@@ -96,7 +96,7 @@ def send_message(case: Case, words: str, *, message: UUID, keepsake: UUID | None
     except KeyGone:
         raise MessageRefused(_("The words of this file are destroyed, so nothing can be added.")) from None
     if row.from_clinic:
-        tell_patient(locked)
+        queue_answer_mail(locked)
     row.save(force_insert=True)
     _update_thread(row)
     record(
@@ -125,7 +125,10 @@ def _sent_before(existing: Message, case: Case, text: str, by: User) -> Message:
 
 
 def _update_thread(message: Message) -> None:
-    """Let the thread wait for an answer, or not any more. The caller holds the lock of the case."""
+    """Update the thread for a new message: the patient's begins the wait, the clinic's ends it.
+
+    The caller holds the lock of the case.
+    """
     thread = MessageThread.objects.filter(case=message.case_id).first() or MessageThread(case=message.case)
     thread.last_at = message.written_at
     if message.from_clinic:
@@ -147,13 +150,15 @@ def mark_opened(case: Case, shown: Sequence[Message], *, by: User) -> None:
     new = [row.pk for row in shown if row.from_clinic == by_patient and row.opened_at is None]
     if not new:
         return
-    # `send_message` asks, under this lock, whether something waits to be opened.
+    # `send_message` holds this lock when it looks for unopened messages.
     Case.objects.select_for_update().get(pk=case.pk)
     unopened = Message.objects.filter(case=case, from_clinic=by_patient, opened_at__isnull=True)
     opened = unopened.filter(pk__in=new).update(opened_at=timezone.now())
     if by_patient:
         if not unopened.exists():
-            cancel(about(case), ANSWERED)
+            cancel(thread_reference(case), ANSWERED)
     elif opened:
         actor = actor_of(by)
-        record(Act("messages.opened", about(case), actor=actor, case=case.pk, details={"n": opened}))
+        record(
+            Act("messages.opened", thread_reference(case), actor=actor, case=case.pk, details={"n": opened})
+        )

@@ -23,7 +23,7 @@ THE_END = Start(datetime(9000, 1, 1, tzinfo=UTC), UUID(int=0), backwards=True)
 class ShownKeepsake:
     """The keepsake that a message is about. title: its caption, or its kind if it has none.
 
-    gone: it is destroyed, and the message with it.
+    gone: it is destroyed, and the words of the message with it.
     """
 
     row: Keepsake
@@ -64,7 +64,7 @@ def thread_page(case: Case, query: Mapping[str, str], *, for_patient: bool) -> P
     if start is not None:
         return page_of(fetch, start, PAGE_SIZE)
     newest = page_of(fetch, THE_END, PAGE_SIZE)
-    newest = replace(newest, after=None)
+    newest = replace(newest, after=None)  # `page_of` assumes rows after the start of a page read backwards
     unopened = messages.filter(from_clinic=for_patient, opened_at__isnull=True)
     first = unopened.order_by("written_at", "-pk").first()
     if first is None or any(row.pk == first.pk for row in newest.rows):
@@ -74,7 +74,7 @@ def thread_page(case: Case, query: Mapping[str, str], *, for_patient: bool) -> P
 
 
 def shown_messages(page: Page[Message], reader: User, case: Case, *, patient_name: str) -> list[ShownMessage]:
-    """Return the messages of a page in words, in the same order.
+    """Return the messages of a page, decrypted, in the same order.
 
     The caller has checked that `reader` may read the content of the case. patient_name: what the patient is
     called on the page.
@@ -114,9 +114,9 @@ def title_of(keepsake: Keepsake) -> str:
 
 
 def keepsake_asked_for(case: Case, text: str) -> tuple[Keepsake | None, str]:
-    """Return the keepsake of `case` that an address or a form names by its id, and a sentence if it is gone.
+    """Return the keepsake of `case` that an address or a form names by its id, and the problem if it is gone.
 
-    text: the id as it came; "" for none.
+    text: the id as it came; "" for none. The problem is a sentence for the reader; "" if there is none.
     """
     if not text:
         return None, ""

@@ -54,11 +54,11 @@ def case_messages(request: HttpRequest, case: UUID) -> HttpResponse:
     """Show the thread of a case; a POST answers in it. The view is recorded."""
     row = case_or_404(case)
     named = request.POST if request.method == "POST" else request.GET
-    keepsake, gone = keepsake_asked_for(row, named.get("keepsake", ""))
+    keepsake, problem = keepsake_asked_for(row, named.get("keepsake", ""))
     form = answer_draft(row.pk, keepsake.pk if keepsake else None)
     if request.method != "POST":
-        if gone:
-            messages.warning(request, gone)
+        if problem:
+            messages.warning(request, problem)
         return _page(request, row, writing_form(request, row, form, keepsake))
     try:
         send_posted(request, row, form)
@@ -87,7 +87,7 @@ def _page(request: HttpRequest, case: Case, form: WritingForm) -> HttpResponse:
         "page": page,
         "shown": shown,
         "form": form,
-        "most": MAX_CHARACTERS,
+        "max_characters": MAX_CHARACTERS,
         "thread": thread,
         "has_new": any(one.is_new for one in shown),
         "may_file": allowed(person, "patients:case", {"case": case.pk}, "GET").allowed,
@@ -101,8 +101,11 @@ def _page(request: HttpRequest, case: Case, form: WritingForm) -> HttpResponse:
     return render(request, "patients/messages/case.html", context, status=status)
 
 
-def _changed(request: HttpRequest, case: UUID, change: Callable[[], object], done: str) -> HttpResponse:
-    """Make a change and say what came of it on the thread; on the inbox if that is closed to the user now."""
+def _change_thread(request: HttpRequest, case: UUID, change: Callable[[], object], done: str) -> HttpResponse:
+    """Call `change`, then go to the thread with the message `done`, or with why the change was refused.
+
+    A user who may not open the thread any more comes to the inbox.
+    """
     try:
         change()
     except MessageRefused as refusal:
@@ -124,7 +127,7 @@ def assign(request: HttpRequest, case: UUID) -> HttpResponse:
         messages.error(request, _("Choose a colleague first."))
         return redirect(_address(case))
     done = _("The messages of this file are assigned.") if person else _("Nobody is asked to answer now.")
-    return _changed(request, case, lambda: assign_thread(case, person, seen=seen, by=by), done)
+    return _change_thread(request, case, lambda: assign_thread(case, person, seen=seen, by=by), done)
 
 
 @require_POST
@@ -133,7 +136,7 @@ def settle(request: HttpRequest, case: UUID) -> HttpResponse:
     """Record that the last message needs no answer."""
     by, seen = request_user(request), request.POST.get("seen", "")
     done = _("Nothing waits for an answer here now.")
-    return _changed(request, case, lambda: settle_thread(case, seen=seen, by=by), done)
+    return _change_thread(request, case, lambda: settle_thread(case, seen=seen, by=by), done)
 
 
 @require_POST
@@ -142,4 +145,4 @@ def unsettle(request: HttpRequest, case: UUID) -> HttpResponse:
     """Take back that no answer is needed."""
     by, seen = request_user(request), request.POST.get("seen", "")
     done = _("The message waits for an answer again.")
-    return _changed(request, case, lambda: unsettle_thread(case, seen=seen, by=by), done)
+    return _change_thread(request, case, lambda: unsettle_thread(case, seen=seen, by=by), done)

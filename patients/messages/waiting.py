@@ -11,13 +11,13 @@ from clinic.accounts.models import Role, User
 from clinic.audit.record import Act, actor_of, record
 from clinic.edits.seen import is_seen, seen_mark
 from patients.cases.models import MAPPING_STAGES, Case, assigned_people
-from patients.messages.mails import about
+from patients.messages.mails import thread_reference
 from patients.messages.models import MessageThread
 from patients.messages.sending import MessageRefused
 
 
 def thread_mark(thread: MessageThread) -> str:
-    """Return the mark of what a page shows of a thread, for the buttons that change it."""
+    """Return the mark of what a page shows of a thread (clinic/edits/seen.py). Each button sends it back."""
     return seen_mark(f"thread:{thread.pk}", *_shown(thread))
 
 
@@ -40,9 +40,9 @@ def _lock_thread(case: UUID, seen: str) -> MessageThread:
 
 
 def possible_answerers(case: Case) -> list[User]:
-    """Return who may open the thread of a case by their work on it, by name.
+    """Return the doctors and technicians whose work lets them open the thread of a case, sorted by name.
 
-    It is the rule of the page (policy.py) for many people in few queries; a test compares the two.
+    It is the rule of policy.py for many people in few queries. A test compares the two.
     """
     if case.stage == Case.Stage.WITHDRAWN:
         return []
@@ -56,18 +56,20 @@ def possible_answerers(case: Case) -> list[User]:
 
 @transaction.atomic
 def assign_thread(case: UUID, person: UUID | None, *, seen: str, by: User) -> MessageThread:
-    """Make a person answer for a thread, or nobody (None). Errors: MessageRefused."""
+    """Assign a thread to a person, or to nobody (None). Errors: MessageRefused."""
     thread = _lock_thread(case, seen)
     if thread.case.is_over:
         raise MessageRefused(_("The file is closed, so nobody answers here any more."))
     if person == thread.assigned_to_id:
         return thread
     if person is not None and person not in {one.pk for one in possible_answerers(thread.case)}:
-        # The same sentence for everybody, or it would tell who knows whom.
+        # One sentence for every reason: a sentence of its own would reveal that somebody is the subject.
         raise MessageRefused(_("This colleague is not available for this file."))
     MessageThread.objects.filter(pk=thread.pk).update(assigned_to=person)
     action, details = ("messages.assigned", {"to": person}) if person else ("messages.released", {})
-    record(Act(action, about(thread.case), actor=actor_of(by), case=thread.case_id, details=details))
+    record(
+        Act(action, thread_reference(thread.case), actor=actor_of(by), case=thread.case_id, details=details)
+    )
     return thread
 
 
@@ -80,23 +82,23 @@ def settle_thread(case: UUID, *, seen: str, by: User) -> None:
     MessageThread.objects.filter(pk=thread.pk).update(
         answer_by=None, settled_answer_by=thread.answer_by, settled_at=timezone.now(), settled_by=by
     )
-    record(Act("messages.settled", about(thread.case), actor=actor_of(by), case=thread.case_id))
+    record(Act("messages.settled", thread_reference(thread.case), actor=actor_of(by), case=thread.case_id))
 
 
 @transaction.atomic
 def unsettle_thread(case: UUID, *, seen: str, by: User) -> None:
-    """Undo `settle_thread`: the wait goes on with the promise that it had. Errors: MessageRefused."""
+    """Undo `settle_thread`: the patient waits again, with the same promise. Errors: MessageRefused."""
     thread = _lock_thread(case, seen)
     if thread.settled_answer_by is None or thread.case.is_over:
         raise MessageRefused(_("There is nothing to take back here."))
     MessageThread.objects.filter(pk=thread.pk).update(
         answer_by=thread.settled_answer_by, settled_answer_by=None, settled_at=None, settled_by=None
     )
-    record(Act("messages.unsettled", about(thread.case), actor=actor_of(by), case=thread.case_id))
+    record(Act("messages.unsettled", thread_reference(thread.case), actor=actor_of(by), case=thread.case_id))
 
 
 def end_wait(case: UUID) -> None:
-    """Let nobody wait for an answer in the thread of a case that is over.
+    """End the wait for an answer in the thread of a case that ends.
 
     Call it inside the transaction that ends the case.
     """

@@ -1,4 +1,4 @@
-"""What the pages of both sides share: the form for a new message, and what was typed into it."""
+"""The form for a new message, which the patient's page and the clinic's share."""
 
 from dataclasses import dataclass
 from uuid import UUID, uuid4
@@ -18,9 +18,9 @@ from patients.messages.thread import keepsake_asked_for, title_of
 
 @dataclass(frozen=True)
 class WritingForm:
-    """The form under a thread. new_id: of the message that it will send. words: what stands in it.
+    """The form under a thread. new_id: the id that its message will have. words: the text in it.
 
-    about: the title of `keepsake`. problem: why nothing was sent, or what became of the keepsake.
+    about: the title of `keepsake`. problem: why nothing was sent.
     """
 
     new_id: UUID
@@ -40,7 +40,7 @@ def posted_id(request: HttpRequest) -> UUID:
 
 
 def writing_form(request: HttpRequest, case: Case, form: str, keepsake: Keepsake | None) -> WritingForm:
-    """Return the form for a new message, with its draft. form: the draft's name."""
+    """Return the form for a new message, with its draft. form: its name (drafts.py)."""
     draft = draft_of(request_user(request), form)
     about = title_of(keepsake) if keepsake else ""
     return WritingForm(uuid4(), draft, draft.words.get("words", ""), keepsake, about)
@@ -55,11 +55,11 @@ def refused_form(request: HttpRequest, form: str, keepsake: Keepsake | None, pro
 
 @transaction.atomic
 def send_posted(request: HttpRequest, case: Case, form: str) -> None:
-    """Send what was posted, and end its draft. form: the draft's name. Errors: MessageRefused."""
+    """Send what was posted, and end its draft. form: its name (drafts.py). Errors: MessageRefused."""
     named = request.POST.get("keepsake", "")
-    keepsake, gone = keepsake_asked_for(case, named)
-    if gone:
-        raise MessageRefused(gone)
+    keepsake, problem = keepsake_asked_for(case, named)
+    if problem:
+        raise MessageRefused(problem)
     send_message(
         case,
         request.POST.get("words", ""),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from django.utils.translation import gettext_lazy as _
 
 from clinic.accounts.models import User
-from clinic.personal_data.registry import Record, record, register_section
+from clinic.personal_data.registry import Record, make_record, register_section
 from patients.notes.models import CaseNote, NoteFields
 from patients.vault.sealed import read_many
 
@@ -18,7 +18,7 @@ def notes(person: User) -> Iterator[Record]:
     words = read_many(rows, skip_damaged=True)
     for row in rows:
         fields = words.get(row.pk, NoteFields())
-        yield record(
+        yield make_record(
             _("A note"),
             (_("When"), row.written_at),
             (_("By"), row.written_by.name),

@@ -1,4 +1,4 @@
-"""Exceptions from the limit on nights: what is held of them, and that reasons end with the account."""
+"""Exceptions from the limit on nights, as a section. Closing the account empties their reasons."""
 
 from collections.abc import Iterator
 
@@ -6,14 +6,14 @@ from django.utils.translation import gettext_lazy as _
 
 from clinic.accounts.models import User
 from clinic.personal_data.forgetting import register_forgetter
-from clinic.personal_data.registry import Record, record, register_section
+from clinic.personal_data.registry import Record, make_record, register_section
 from patients.repeats.models import RepeatException
 
 
 @register_section(28, _("Exceptions from our limit on nights"))
 def exceptions(person: User) -> Iterator[Record]:
     for row in RepeatException.objects.filter(patient=person).order_by("made_at"):
-        yield record(
+        yield make_record(
             _("An exception"),
             (_("When"), row.made_at),
             (_("The doctor's reason"), row.doctor_reason),
@@ -25,7 +25,7 @@ def exceptions(person: User) -> Iterator[Record]:
 
 @register_forgetter
 def forget_reasons(person: User) -> None:
-    """Empty the reasons, which can be about somebody's health. Who agreed stays, and when."""
+    """Empty the reasons, which can be about somebody's health. Who agreed, and when, is kept."""
     rows = RepeatException.objects.filter(patient=person)
     rows.exclude(doctor_reason="").update(doctor_reason="—")
     rows.exclude(administrator_reason="").update(administrator_reason="—")

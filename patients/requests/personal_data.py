@@ -1,4 +1,4 @@
-"""A patient's requests for an appointment: what is held of them, and that it ends with the account."""
+"""A patient's requests for an appointment, as a section. Closing the account empties them."""
 
 from collections.abc import Iterator
 
@@ -6,19 +6,19 @@ from django.utils.translation import gettext_lazy as _
 
 from clinic.accounts.models import User
 from clinic.personal_data.forgetting import register_forgetter
-from clinic.personal_data.registry import Record, record, register_section
+from clinic.personal_data.registry import Record, make_record, register_section
 from patients.requests.models import AppointmentRequest, RequestFields, RequestWord
 from patients.vault.sealed import read_many
 
 
 @register_section(14, _("Your request"))
 def requests(person: User) -> Iterator[Record]:
-    """Return the requests that led to the account. Others have no account that they could be given to."""
+    """Return the requests that led to the account. A request that led to none can be given to nobody."""
     rows = list(AppointmentRequest.objects.filter(invitation__used_by=person).order_by("created_at"))
     words = read_many(rows, skip_damaged=True)
     for row in rows:
         fields = words.get(row.pk, RequestFields())
-        yield record(
+        yield make_record(
             row.name,
             (_("E-mail address"), row.email),
             (_("Telephone"), row.phone),
@@ -34,7 +34,7 @@ def requests(person: User) -> Iterator[Record]:
 def forget_requests(person: User) -> None:
     """Empty the person's requests. The rows stay, because reports count them.
 
-    Without anything sealed in its row a key is used nowhere: the sweep destroys it
+    The key of a row in which nothing is sealed counts as unused, so the sweep destroys it
     (erasure/operations/supervisor_loop.py).
     """
     rows = AppointmentRequest.objects.filter(invitation__used_by=person)

@@ -116,12 +116,12 @@ class SealedModel(models.Model):
 
 
 def _joined(key: bytes, other: bytes) -> bytes:
-    """Return a key that is known only to whoever has both keys."""
+    """Return the key made of two keys, in this order. Only whoever has both can compute it."""
     return hmac.digest(key, b"lacuna joined" + other, "sha256")
 
 
 def read_many(instances: Iterable[SealedModel], *, skip_damaged: bool = False) -> dict[Any, Any]:
-    """Return the fields of many rows by primary key. Rows whose key is gone are left out.
+    """Return the fields of many rows by primary key. Rows of which a key is gone are left out.
 
     skip_damaged: leave out rows that were altered, too, for a page that must be shown all the same. The key
     store is asked once, however many rows there are. Errors: Tampered.

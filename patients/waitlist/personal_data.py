@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from django.utils.translation import gettext_lazy as _
 
 from clinic.accounts.models import User
-from clinic.personal_data.registry import Record, record, register_section
+from clinic.personal_data.registry import Record, make_record, register_section
 from patients.vault.sealed import read_many
 from patients.waitlist.models import EntryFields, WaitlistEntry
 
@@ -16,7 +16,7 @@ def entries(person: User) -> Iterator[Record]:
     words = read_many(rows, skip_damaged=True)
     for row in rows:
         fields = words.get(row.pk, EntryFields())
-        yield record(
+        yield make_record(
             row.get_kind_display(),
             (_("Since"), row.made_at),
             (_("First day"), row.first_day),

@@ -182,8 +182,8 @@ def test_b12_an_installation_migrated_with_redis_can_switch_to_the_table(tmp_pat
         "from django.db import connection; connection.cursor().execute('DROP TABLE clinic_cache')"
     )
     as_an_older_release = (
-        "from django.db import connection; from tests.schema import executor_of_each_step;"
-        " executor_of_each_step(connection).migrate("
+        "from django.db import connection; from tests.schema import unsquashed_executor;"
+        " unsquashed_executor(connection).migrate("
         "[('clinic', '0004_checkpoints_leave_and_proofs_are_short')])"
     )
     codes = []

@@ -119,9 +119,9 @@ def test_only_a_certificate_still_has_the_name(joel: User) -> None:
 def test_an_invitation_that_another_one_replaced_is_forgotten_too(joel: User) -> None:
     used = Invitation.objects.get()
     unused = {"email": joel.email, "name": joel.name, "role": Role.PATIENT, "used_at": None, "used_by": None}
-    now = timezone.now()
+    now, later = timezone.now(), timezone.now() + timedelta(days=9)
     expired = Invitation.objects.create(token_digest="1" * 64, expires_at=now - timedelta(days=9), **unused)
-    still_open = Invitation.objects.create(token_digest="2" * 64, expires_at=now + timedelta(days=9), **unused)
+    still_open = Invitation.objects.create(token_digest="2" * 64, expires_at=later, **unused)
     other = Invitation.objects.create(
         token_digest="3" * 64, expires_at=now, **unused | {"email": "clementine@lacuna.example", "name": "C."}
     )
@@ -164,7 +164,7 @@ def with_destruction(joel: User) -> None:
     order(Case.objects.get(), by=joel, everything=True)
 
 
-def with_visit(joel: User) -> None:
+def with_appointment(joel: User) -> None:
     make_appointment(make_case(joel), starts_at=in_days(3))
 
 
@@ -181,7 +181,7 @@ def with_uncertified_night(joel: User) -> None:
     [
         (with_work, closing.WORKS_HERE),
         (with_open_file, closing.OPEN_FILE),
-        (with_visit, closing.VISIT),
+        (with_appointment, closing.APPOINTMENT),
         (with_destruction, closing.DESTROYING),
         (with_belongings, closing.BELONGINGS_LEFT),
         (with_uncertified_night, closing.UNCERTIFIED),

@@ -25,7 +25,7 @@ NAMES = {Role.RECEPTIONIST, Role.TECHNICIAN, Role.DOCTOR}
 
 
 def crowd_of_threads(number: int, prefix: str, *, assigned_to: User | None = None) -> list[MessageThread]:
-    """So many threads, of which two of three wait, one of two assigned. The cases have no keys."""
+    """Store `number` threads: two of three wait, every second is assigned. The cases have no keys."""
     now = timezone.now()
     rows = []
     for n, case in enumerate(crowd_of_cases(number, prefix, words=False)):

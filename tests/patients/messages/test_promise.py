@@ -7,7 +7,7 @@ from django.utils import timezone, translation
 
 from clinic.availability.models import AvailabilityException
 from clinic.availability.timetables import clock_moment
-from patients.messages.promise import MOST_DAYS, answer_by, promise_words
+from patients.messages.promise import MAX_DAYS_AHEAD, answer_by, promise_words
 from tests.configuration import configure
 from tests.factories import make_room, make_user
 
@@ -60,7 +60,7 @@ def test_a_closing_of_some_hours_does_not_count() -> None:
 
 def test_a_clinic_that_is_closed_for_very_long_promises_the_last_day_that_is_looked_at() -> None:
     close("2027-03-01", "2028-03-01")
-    assert answer_by(at("2027-03-02")) == at("2027-03-02") + timedelta(days=MOST_DAYS, hours=-1)
+    assert answer_by(at("2027-03-02")) == at("2027-03-02") + timedelta(days=MAX_DAYS_AHEAD, hours=-1)
 
 
 def test_the_setting_is_read_and_put_in_words() -> None:

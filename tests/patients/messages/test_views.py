@@ -341,9 +341,7 @@ def test_a_long_thread_takes_as_many_queries_as_a_short_one() -> None:
         for n in range(number):
             ask(case, f"Number {n}", keepsake=keepsakes[n % 3])
         client.get(page_of(case))
-        with CaptureQueriesContext(
-            connection,
-        ) as asked:
+        with CaptureQueriesContext(connection) as asked:
             client.get(page_of(case))
         counts.append(len(asked))
     assert counts[0] == counts[1]

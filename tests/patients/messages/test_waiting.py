@@ -36,7 +36,7 @@ def assign(case: Case, person: UUID | None, by: User) -> MessageThread:
 
 
 def make_late(case: Case) -> None:
-    """Let the promise of a thread have passed."""
+    """Move the promised time of a thread into the past."""
     past = timezone.now() - timedelta(hours=1)
     MessageThread.objects.filter(case=case).update(answer_by=past, waits_since=past - timedelta(days=2))
 
@@ -167,7 +167,7 @@ def test_in_a_file_that_is_closed_nobody_is_asked_and_nothing_waits_again() -> N
         unsettle_thread(case.pk, seen=page, by=doctor)
 
 
-def test_a_new_message_after_that_waits_anew_and_an_older_page_changes_nothing() -> None:
+def test_a_new_message_after_no_answer_needed_waits_anew_and_an_older_page_changes_nothing() -> None:
     case, doctor = make_case(), make_doctor()
     ask(case)
     page = thread_mark(thread_of(case))
@@ -217,7 +217,7 @@ def test_an_alert_ends_when_the_assigned_may_not_open_the_thread_any_more() -> N
     assert message_alerts(User.objects.get(pk=doctor.pk)) == []
 
 
-def test_a_withdrawal_ends_the_wait_and_what_is_typed() -> None:
+def test_a_withdrawal_ends_the_wait() -> None:
     case = make_case()
     ask(case)
     withdraw(case, by=case.patient)
