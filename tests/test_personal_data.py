@@ -100,6 +100,7 @@ TOLD = {
     "patients.Draft",
     "patients.IntakeReview",
     "patients.Keepsake",
+    "patients.LeftBehindTick",
     "patients.LockedMap",
     "patients.Memory",
     "patients.Message",
