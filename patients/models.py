@@ -9,6 +9,7 @@ from patients.custody.models import Custody
 from patients.drafts.models import Draft
 from patients.intake_review.models import IntakeReview
 from patients.keepsakes.models import Keepsake, Upload
+from patients.left_behind.models import LeftBehindTick
 from patients.memories.models import LockedMap, Memory, MemoryLink
 from patients.messages.models import Message, MessageThread
 from patients.notes.models import CaseNote
@@ -35,6 +36,7 @@ __all__ = [
     "IntakeReview",
     "Keepsake",
     "KeyHouse",
+    "LeftBehindTick",
     "LockedMap",
     "Memory",
     "MemoryLink",

@@ -11,6 +11,7 @@ from patients.drafts.urls import urlpatterns as drafts
 from patients.intake.urls import urlpatterns as intake
 from patients.intake_review.urls import urlpatterns as intake_review
 from patients.keepsakes.urls import urlpatterns as keepsakes
+from patients.left_behind.urls import urlpatterns as left_behind
 from patients.maps.urls import urlpatterns as maps
 from patients.messages.urls import urlpatterns as messages
 from patients.notes.urls import urlpatterns as notes
@@ -25,4 +26,5 @@ urlpatterns = [
     *(*requests, *portal, *intake, *intake_review, *case_file, *keepsakes, *custody, *maps, *consent),
     *(*consent_papers, *archives),
     *(*drafts, *contacts, *notes, *messages, *placement, *appointments, *repeats, *waitlist),
+    *left_behind,
 ]

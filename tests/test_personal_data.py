@@ -103,6 +103,7 @@ MODELS_GIVEN = {
     "patients.Draft",
     "patients.IntakeReview",
     "patients.Keepsake",
+    "patients.LeftBehindTick",
     "patients.LockedMap",
     "patients.Memory",
     "patients.Message",

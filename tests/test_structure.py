@@ -49,6 +49,7 @@ ORDER = {
             "vault",
             "cases",
             "contacts",
+            "left_behind",
             "drafts",
             "repeats",
             "requests",

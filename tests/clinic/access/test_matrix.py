@@ -41,7 +41,7 @@ pytestmark = pytest.mark.django_db
 # Arguments of URLs without a relation: nobody has more access to such an object than others.
 UNRELATED = {
     *("pk", "token", "uidb36", "key", "message", "resource", "season"),
-    *("booking", "template", "appointment_request", "figure"),
+    *("booking", "template", "appointment_request", "figure", "place"),
 }
 ABOUT_A_CASE = {
     *("case", "note", "memory", "keepsake", "picture", "run", "procedure", "form"),
@@ -168,6 +168,7 @@ def scene() -> Scene:
         "key": "a-key",
         "figure": "procedures",
         "message": uuid4(),
+        "place": "home-drawers",
         "appointment_request": uuid4(),
     }
     return Scene(case, run, canceled, actors, ids)

@@ -114,6 +114,8 @@ EXCEPTIONS = {
     ("patients/keepsakes/_bring.html", "/upload/form"): NEW,
     ("patients/keepsakes/_look_form.html", "{{ url }}"): LOOK,
     ("patients/keepsakes/keepsakes.html", "patients:keepsakes-done"): REPEATABLE,
+    ("patients/left_behind/left_behind.html", "patients:left-behind-tick"): REPEATABLE,
+    ("patients/left_behind/left_behind.html", "patients:left-behind-untick"): REPEATABLE,
     ("patients/maps/_findings.html", "patients:map-unlock"): REPEATABLE,
     ("patients/maps/_memory.html", "patients:map-link"): REPEATABLE,
     ("patients/messages/_write.html", "{{ action }}"): NEW,
