@@ -147,6 +147,9 @@ def accept(
     must be that of the invitation. Their sessions end.
     Errors: Closed, also for the second of two calls at the same time.
     """
+    if existing is not None:
+        # Closing an account for good locks this row, too.
+        existing = User.objects.select_for_update().get(pk=existing.pk)
     found = open_invitation(token, existing=existing)
     if Invitation.objects.filter(pk=found.pk, used_at__isnull=True).update(used_at=timezone.now()) != 1:
         raise Closed(USED_OR_EXPIRED)

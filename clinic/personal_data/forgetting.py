@@ -5,6 +5,7 @@ under the keys of the person's cases must be destroyed first, with its proof (er
 """
 
 from collections.abc import Callable
+from copy import copy
 from typing import TypeAlias
 
 from django.db import transaction
@@ -24,6 +25,9 @@ def register_forgetter(forget: Forgetter) -> Forgetter:
 
 @transaction.atomic
 def forget_person(person: User) -> None:
-    """Call every forgetter. The caller has locked the row of the person."""
+    """Call every forgetter. The caller has locked the row of the person.
+
+    Each gets the person as they were: one of them empties the row.
+    """
     for forget in _forgetters:
-        forget(person)
+        forget(copy(person))

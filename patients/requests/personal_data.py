@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator
 
+from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from clinic.accounts.models import User
+from clinic.outgoing.queue import cancel
 from clinic.personal_data.forgetting import register_forgetter
 from clinic.personal_data.registry import Record, make_record, register_section
 from patients.requests.models import AppointmentRequest, RequestFields, RequestWord
@@ -32,11 +35,19 @@ def requests(person: User) -> Iterator[Record]:
 
 @register_forgetter
 def forget_requests(person: User) -> None:
-    """Empty the person's requests. The rows stay, because reports count them.
+    """Empty the person's requests, and all others from their address. The rows stay, because reports count them.
 
+    Nobody has proved that the others are the person's, but they name the address. One that still waits is
+    declined without a mail: there is nobody left to write to.
     The key of a row in which nothing is sealed counts as unused, so the sweep destroys it
     (erasure/operations/supervisor_loop.py).
     """
-    rows = AppointmentRequest.objects.filter(invitation__used_by=person)
+    by_address = AppointmentRequest.objects.filter(email__iexact=person.email)
+    rows = AppointmentRequest.objects.filter(
+        Q(invitation__used_by=person) | Q(pk__in=list(by_address.values_list("pk", flat=True)))
+    )
+    for waiting in rows.waiting():
+        cancel(f"request:{waiting.pk}")
+    rows.waiting().update(state=AppointmentRequest.State.DECLINED, decided_at=timezone.now())
     RequestWord.objects.filter(request__in=rows.values("pk")).delete()
     rows.update(name="—", email=f"{person.pk}@closed.invalid", phone="", sealed=b"")

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from clinic.accounts.models import Invitation, Role, User
 from clinic.audit.models import Entry
+from clinic.outgoing.models import OutgoingMessage
 from clinic.people.changes import NotYours, set_active
 from clinic.personal_data.forgetting import forget_person
 from erasure.certificates.models import Certificate
@@ -135,6 +136,17 @@ def test_an_invitation_that_another_one_replaced_is_forgotten_too(joel: User) ->
     assert (other.name, other.email) == ("C.", "clementine@lacuna.example")
 
 
+def test_every_request_from_the_address_is_forgotten_and_none_waits(joel: User) -> None:
+    other = make_request("Somebody Else", email="Joel@Lacuna.example", phone="555 0177")
+    kept = make_request("Mary Svevo", email="mary@lacuna.example", phone="555 0188")
+    close(joel)
+    other.refresh_from_db()
+    assert (other.name, other.phone, other.state) == ("—", "", "declined")
+    assert not OutgoingMessage.objects.filter(about=f"request:{other.pk}", status="queued").exists()
+    kept.refresh_from_db()
+    assert (kept.name, kept.state) == ("Mary Svevo", "new")
+
+
 def test_nobody_signs_in_afterwards_and_open_sessions_end(joel: User) -> None:
     elsewhere = client_of(joel)
     close(joel)
@@ -234,6 +246,7 @@ def test_the_limit_on_nights_holds_for_whoever_comes_back(joel: User) -> None:
     night_before(joel, 30)
     case = Case.objects.get(patient=joel)
     forget_person(joel)
+    joel.refresh_from_db()
     assert "joel" not in joel.former_address
     found = refused_former_patient("Joel@Lacuna.example ")
     assert found

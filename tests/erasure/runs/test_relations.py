@@ -24,7 +24,7 @@ def test_the_relation_offered_lasts_as_long_as_the_offer() -> None:
     run, other_run = make_run(1), make_run(1)
     invited, colleague = make_technician(), make_technician()
     giver = technician_of(run)
-    assert relations_to(giver, {"run": run.pk}) == {"assigned"}
+    assert relations_to(giver, {"run": run.pk}) == {"assigned", "entrusted"}
     assert relations_to(invited, {"run": run.pk}) == frozenset()
     handover.offer(run.pk, invited.pk, by=giver)
     assert relations_to(invited, {"run": run.pk}) == {"offered"}
@@ -38,7 +38,7 @@ def test_the_relation_offered_lasts_as_long_as_the_offer() -> None:
 def test_the_relations_to_a_procedure_are_those_to_its_case() -> None:
     run, other_run = make_run(1), make_run(1)
     technician = technician_of(run)
-    assert relations_to(technician, {"procedure": run.procedure_id}) == {"assigned"}
+    assert relations_to(technician, {"procedure": run.procedure_id}) == {"assigned", "entrusted"}
     assert relations_to(technician, {"procedure": other_run.procedure_id}) == frozenset()
 
 
