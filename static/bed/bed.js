@@ -46,7 +46,8 @@ function show({ state, html, begun, csrf }) {
   const now = document.getElementById("now");
   const fresh = new DOMParser().parseFromString(html, "text/html").body;
   if (now.textContent.trim() !== fresh.textContent.trim()) now.replaceChildren(...fresh.childNodes);
-  if (begun) listen();
+  // A stream of a night that is over ends at once; its end would refresh the status, and so open it again.
+  if (begun && state !== "over") listen();
 }
 
 let soon = null;

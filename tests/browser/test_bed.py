@@ -15,7 +15,7 @@ from erasure.bedside.tokens import cookie_name, end_tokens
 from erasure.procedures.models import Procedure
 from erasure.runs.control import lift_safe_word
 from erasure.runs.models import Run
-from tests.browser.browsing import OpenSite, Visitor
+from tests.browser.browsing import OpenSite, Visitor, session_of
 from tests.browser.watching import STILL, do_memory, finish_run, served
 from tests.erasure.bed_pages.test_pages import make_night
 from tests.erasure.bedside.beds import bed_url, open_bed
@@ -217,6 +217,27 @@ def test_after_the_night_there_is_nothing_to_tap(chromium: Browser) -> None:
         visitor.expected |= {"401 (Unauthorized)"}
         finish_run(run)
         expect(visitor.page.get_by_role("alert")).to_contain_text("This page was closed.")
+
+
+def test_after_the_night_a_signed_in_patients_page_does_not_open_the_stream_again(chromium: Browser) -> None:
+    """Their sign-in still opens the page's state, so only the state says that nothing more will come."""
+    run = make_run(1, pace=STILL)
+    with served(chromium) as site:
+        visitor = at_bed(site, run.procedure)
+        page, streams = visitor.page, []
+        session = session_of(run.procedure.case.patient)
+        page.context.add_cookies(
+            [{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": site.address}]
+        )
+        page.on("request", lambda request: streams.append(request.url) if "/live/" in request.url else None)
+        with page.expect_request("**/bed/live/**"):
+            page.reload()
+        finish_run(run)
+        expect(page.locator("#now h1")).to_have_text("The night is over.")
+        for _ in range(3):  # each answer would open another stream
+            with page.expect_response("**/now/"):
+                page.evaluate(SEEN_AGAIN)
+        assert len(streams) == 1
 
 
 def test_the_screen_stays_on_and_is_asked_for_again_when_the_page_is_seen_again(chromium: Browser) -> None:
