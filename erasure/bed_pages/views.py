@@ -206,11 +206,14 @@ def _run_control(request: HttpRequest, procedure: UUID, action: Callable[[UUID],
 def safe_word(request: HttpRequest, procedure: UUID) -> HttpResponse:
     """Record a tap on the safe word. A tap that is sent more than once counts once."""
     by = acting_user(request)
-    tap, at = parse_tap_id(request.POST.get("tap", "")), parse_tap_time(request.POST.get("at", ""))
+    tap, tapped_at = parse_tap_id(request.POST.get("tap", "")), parse_tap_time(request.POST.get("at", ""))
 
     def tap_safe_word(run: UUID) -> str:
-        recorded = record_tap(run, by=by, tap=tap, tapped_at=at)
-        return _("It arrived at %(at)s. The night is paused.") % {"at": time_of_day(recorded.arrived_at)}
+        recorded = record_tap(run, by=by, tap=tap, tapped_at=tapped_at)
+        at = {"at": time_of_day(recorded.arrived_at)}
+        if recorded.is_paused:
+            return _("It arrived at %(at)s. The night is paused.") % at
+        return _("It arrived at %(at)s. The night is not paused any more.") % at
 
     return _run_control(request, procedure, tap_safe_word)
 

@@ -13,16 +13,21 @@ from clinic.audit.record import Act, actor_of, record
 from erasure.bedside.models import BedTap
 from erasure.bedside.tokens import AUDIT_DETAILS
 from erasure.runs import control
-from erasure.runs.models import SafeWord
+from erasure.runs.models import Run, SafeWord
 from erasure.runs.run_actions import lock
 
 
 @dataclass(frozen=True)
 class RecordedTap:
-    """Result of `record_tap`. arrived_at: when the tap first arrived. changed: False if that was earlier."""
+    """Result of `record_tap`.
+
+    arrived_at: when the tap first arrived. changed: False if that was an earlier
+    call. is_paused: whether the run is paused now.
+    """
 
     arrived_at: datetime
     changed: bool
+    is_paused: bool
 
 
 @transaction.atomic
@@ -36,7 +41,7 @@ def record_tap(run_id: UUID, *, by: User, tap: UUID, tapped_at: datetime | None)
     run = lock(run_id, allow_finished=True)
     earlier = BedTap.objects.filter(run=run, tap=tap).first()
     if earlier is not None:
-        return RecordedTap(earlier.arrived_at, changed=False)
+        return RecordedTap(earlier.arrived_at, changed=False, is_paused=run.state == Run.State.PAUSED)
     control.safe_word(run.pk, by=by, details=AUDIT_DETAILS)
     row = BedTap.objects.create(
         run=run,
@@ -59,4 +64,4 @@ def record_tap(run_id: UUID, *, by: User, tap: UUID, tapped_at: datetime | None)
             details=details,
         )
     )
-    return RecordedTap(row.arrived_at, changed=True)
+    return RecordedTap(row.arrived_at, changed=True, is_paused=True)

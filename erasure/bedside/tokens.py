@@ -49,7 +49,7 @@ def digest_of(value: str) -> str:
     return hashlib.sha256(value.encode()).hexdigest()
 
 
-def _unended_tokens() -> "QuerySet[BedToken]":
+def _valid_in_database() -> "QuerySet[BedToken]":
     """Return the tokens that pass every check of validity that the database can make.
 
     A token is valid only if `_has_valid_session_hash` is true too.
@@ -77,13 +77,17 @@ def _has_valid_session_hash(token: BedToken) -> bool:
 
 def valid_token_ids(ids: Iterable[UUID]) -> set[UUID]:
     """Return those of `ids` whose tokens are valid now."""
-    return {token.pk for token in _unended_tokens().filter(pk__in=set(ids)) if _has_valid_session_hash(token)}
+    return {
+        token.pk for token in _valid_in_database().filter(pk__in=set(ids)) if _has_valid_session_hash(token)
+    }
 
 
 def valid_tokens_of(procedure_id: UUID) -> list[BedToken]:
     """Return the tokens of a night that are valid now, oldest first."""
     return [
-        token for token in _unended_tokens().filter(procedure=procedure_id) if _has_valid_session_hash(token)
+        token
+        for token in _valid_in_database().filter(procedure=procedure_id)
+        if _has_valid_session_hash(token)
     ]
 
 
@@ -92,7 +96,7 @@ def find_bed_pass(cookies: Mapping[str, str], kwargs: Mapping[str, Any]) -> Pass
     value, procedure = cookies.get(cookie_name(), ""), kwargs.get("procedure")
     if not value or not isinstance(procedure, UUID):
         return None
-    token = _unended_tokens().filter(digest=digest_of(value), procedure=procedure).first()
+    token = _valid_in_database().filter(digest=digest_of(value), procedure=procedure).first()
     if token is None or not _has_valid_session_hash(token):
         return None
     return Pass(BED_PAGE_KIND, token.user, {"procedure": procedure}, frozenset({"own"}), token.pk)

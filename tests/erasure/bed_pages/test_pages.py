@@ -101,6 +101,17 @@ def test_the_script_is_told_that_a_tap_arrived_and_when() -> None:
     assert (again.json()["text"], BedTap.objects.count()) == (text, 1)
 
 
+def test_a_tap_that_is_sent_again_after_the_night_went_on_does_not_say_that_it_is_paused() -> None:
+    run = make_run(1)
+    client, fields = at_the_bed(run.procedure), {"tap": str(uuid4())}
+    client.post(bed_url(run.procedure, "bed-safe-word"), fields, headers=JSON)
+    control.lift_safe_word(run.pk, by=doctor_of(run), words="Go on.")
+    answer = client.post(bed_url(run.procedure, "bed-safe-word"), fields, headers=JSON)
+    arrived = time_of_day(BedTap.objects.get().arrived_at)
+    text = f"It arrived at {arrived}. The night is not paused any more."
+    assert (answer.status_code, answer.json()) == (200, {"ok": True, "text": text})
+
+
 @pytest.mark.parametrize(
     "fields",
     [
