@@ -16,7 +16,7 @@ class ErasureConfig(AppConfig):
         from clinic.calendar.moving import register_mover
         from clinic.registration import register_packages
         from erasure.bed_pages.portal_notice import page_for_the_bed
-        from erasure.bedside.tokens import end_with_session
+        from erasure.bedside.tokens import end_tokens_at_sign_out
         from erasure.procedures.moving import MOVER
         from erasure.procedures.night_waitables import EARLIER_NIGHT, NIGHT
         from erasure.remainders.portal_notice import half_gone
@@ -40,7 +40,7 @@ class ErasureConfig(AppConfig):
         register_alerts("missed nights", missed_alerts)
         register_notice("remainders", half_gone)
         register_notice("bed", page_for_the_bed)
-        user_logged_out.connect(end_with_session, dispatch_uid="bed tokens")
+        user_logged_out.connect(end_tokens_at_sign_out, dispatch_uid="bed tokens")
         if settings.LACUNA_DEMO:
             from erasure.demo.doctor import decide_waiting
             from erasure.jobs.supervisor import register_part

@@ -48,9 +48,9 @@ def record_denial(
 
 
 def record_request_denial(request: HttpRequest, decision: Decision) -> None:
-    """Record that a request was denied, if somebody is signed in or acts by a pass."""
-    carried = acting_pass(request)
-    user = carried.user if carried else request.user
+    """Record a denied request as an act of its pass's owner, else of the signed-in user, if any."""
+    access_pass = acting_pass(request)
+    user = access_pass.user if access_pass else request.user
     if isinstance(user, User):
         kwargs = request.resolver_match.kwargs if request.resolver_match else {}
         record_denial(user, url_name_of(request), kwargs, request.method or "GET", decision)

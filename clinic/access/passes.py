@@ -1,8 +1,8 @@
-"""Passes: what a browser carries instead of a sign-in, to use a few URLs about one object.
+"""Passes let a browser use a few URLs about one object without a sign-in.
 
 A rule of the policy names the kind of a pass as it names a role. A pass opens only URLs whose row has such a
-rule, and only with the objects that it was issued for. For every other URL its bearer is signed out. Packages
-register a function that finds a valid pass of their kind.
+rule, and only with the ids that it was issued for. Every other URL ignores it. A package that issues passes
+registers a function that finds a valid pass in the cookies of a request.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,10 +20,10 @@ _finders: dict[str, Finder] = {}
 
 
 def register_pass(kind: str) -> Callable[[Finder], Finder]:
-    """Return a decorator that registers the function that finds the passes of `kind`.
+    """Return a decorator that registers the finder of passes of `kind`.
 
-    The function gets the cookies of a request and the URL's arguments. It returns a pass that is valid now,
-    or None.
+    A finder gets the cookies of a request and the URL's arguments. It returns a pass that is valid now, or
+    None.
     """
 
     def register(finder: Finder) -> Finder:
@@ -34,56 +34,57 @@ def register_pass(kind: str) -> Callable[[Finder], Finder]:
 
 
 @dataclass(frozen=True)
-class Bearer:
-    """Who sends a request.
+class Sender:
+    """Who sends a request, apart from any pass.
 
-    user: who is signed in. mark: of the page that sent it, None if it carries none.
+    user: the signed-in user, or None or AnonymousUser. mark: the owner's mark of the page that sent the
+    request (clinic/access/page_owner.py); None if the request carries no mark.
     """
 
     user: object
     mark: str | None
 
 
-def pass_for(name: str, kwargs: Mapping[str, Any], cookies: Mapping[str, str], bearer: Bearer) -> Pass | None:
+def pass_for(name: str, kwargs: Mapping[str, Any], cookies: Mapping[str, str], sender: Sender) -> Pass | None:
     """Return the pass by which a request for the URL `name` acts, or None.
 
-    It acts by none if the page that sent it was made for somebody else, or if somebody else is signed in and
-    the page does not say that it was made for the pass's owner.
+    A request with a mark acts by a pass only if the mark is that of the pass's owner, whoever is signed in.
+    A request without a mark acts by a pass unless somebody other than its owner is signed in.
     """
     for kind in _kinds_of(name):
         found = _finders[kind](cookies, kwargs)
         if found is None:
             continue
-        own_page = bearer.mark in owner_marks(found.user)
-        alone = not isinstance(bearer.user, User) or bearer.user.pk == found.user.pk
-        if own_page or (bearer.mark is None and alone):
+        is_owners_page = sender.mark in owner_marks(found.user)
+        nobody_else = not isinstance(sender.user, User) or sender.user.pk == found.user.pk
+        if is_owners_page or (sender.mark is None and nobody_else):
             return found
     return None
 
 
 def _kinds_of(name: str) -> set[str]:
-    """Return the kinds of passes that the row of the URL `name` lets in, to read or to write."""
+    """Return the kinds of passes that the policy row of the URL `name` names, for reading or for writing."""
     row = TABLE.get(name)
     whos = (row.read, row.write) if row else ()
     return {rule.role for who in whos for rule in who if isinstance(rule, Rule)} & _finders.keys()
 
 
 def acting_pass(request: HttpRequest) -> Pass | None:
-    """Return the pass by which a request to a view acts, or None. It is looked for once a request."""
+    """Return the pass by which a request to a view acts, or None. The result is kept on the request."""
     if not hasattr(request, "acting_pass"):
         kwargs = request.resolver_match.kwargs if request.resolver_match else {}
         name, found = url_name_of(request), None
-        # Else the mark is not looked for: a view may read its body in a way of its own.
+        # For other URLs the mark is not read: that would parse the body, which some views read themselves.
         if _kinds_of(name):
-            bearer = Bearer(request.user, page_owner_of(request))
-            found = pass_for(name, kwargs, request.COOKIES, bearer)
+            sender = Sender(request.user, page_owner_of(request))
+            found = pass_for(name, kwargs, request.COOKIES, sender)
         request.acting_pass = found  # type: ignore[attr-defined]
     result: Pass | None = request.acting_pass  # type: ignore[attr-defined]
     return result
 
 
-def bearer_of(request: HttpRequest) -> User:
-    """Return whose request it is: the pass's owner, else who is signed in. Errors: TypeError if nobody."""
+def acting_user(request: HttpRequest) -> User:
+    """Return the owner of the request's pass, else the signed-in user. Errors: TypeError if neither."""
     if found := acting_pass(request):
         return found.user
     if not isinstance(request.user, User):

@@ -22,10 +22,11 @@ from clinic.accounts.models import Role, User
 
 @dataclass(frozen=True)
 class Pass:
-    """What a browser carries instead of a sign-in. kind: the rules that name it as a role let it in.
+    """What lets a browser use a few URLs without a sign-in (clinic/access/passes.py).
 
-    user: whose it is. objects: URL argument -> id of the only object that it opens. relations: how its owner
-    stands to that object. id: of its row.
+    kind: the name that rules have for it in place of a role. user: its owner. objects: the URL arguments that
+    it opens, name -> id; a URL with any others stays closed. relations: those of its owner to the objects.
+    id: primary key of the row that stores it.
     """
 
     kind: str
@@ -137,11 +138,11 @@ def allowed(
     name: str,
     kwargs: Mapping[str, Any],
     method: str,
-    carried: Pass | None = None,
+    access_pass: Pass | None = None,
 ) -> Decision:
     """Decide whether `user` may use the URL `name` with the URL arguments `kwargs` by the HTTP `method`.
 
-    carried: the pass by which the request acts. Then it decides alone, whoever is signed in.
+    access_pass: the pass by which the request acts. If there is one, only it counts and `user` is ignored.
 
     A member of staff who is the patient or the subject of a case has no staff role there: only the role of
     patient counts. If no rule of the row names any role of the user, the objects are not even looked up: the
@@ -155,20 +156,20 @@ def allowed(
     who, other_kind = (row.read, row.write) if method in READING else (row.write, row.read)
 
     def judge(asked: Who) -> Decision:
-        return _judge_pass(carried, asked, kwargs) if carried else _judge(user, asked, kwargs)
+        return _judge_pass(access_pass, asked, kwargs) if access_pass else _judge(user, asked, kwargs)
 
     if not who and judge(other_kind).allowed:
         return Decision(False, 405, "method")
     return judge(who)
 
 
-def _judge_pass(carried: Pass, who: Who, kwargs: Mapping[str, Any]) -> Decision:
+def _judge_pass(access_pass: Pass, who: Who, kwargs: Mapping[str, Any]) -> Decision:
     rules = [rule for rule in who if isinstance(rule, Rule)]
-    if dict(kwargs) == dict(carried.objects) and (
-        opening := opening_roles(rules, frozenset({carried.kind}), carried.relations)
+    if dict(kwargs) == dict(access_pass.objects) and (
+        opening := opening_roles(rules, frozenset({access_pass.kind}), access_pass.relations)
     ):
-        return Decision(True, relations=carried.relations, roles=opening)
-    return Decision(False, 404 if kwargs else 403, "pass", carried.relations)
+        return Decision(True, relations=access_pass.relations, roles=opening)
+    return Decision(False, 404 if kwargs else 403, "pass", access_pass.relations)
 
 
 def _judge(user: User | AnonymousUser, who: Who, kwargs: Mapping[str, Any]) -> Decision:

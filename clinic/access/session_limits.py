@@ -62,11 +62,12 @@ class SessionLimitsMiddleware:
 
 
 def is_automatic(request: HttpRequest) -> bool:
-    """Return whether this request is no use of the session.
+    """Return whether this request does not count as a use of the session.
 
-    A page sent it by itself (it polls, or its policy row is `quiet`), or it acts by a pass alone.
+    That is so if a page sent it without its user (it polls, or its policy row is `quiet`), or if it acts by a
+    pass, also when the owner of the pass is signed in.
     """
-    if getattr(request, "acting_pass", None):  # set by the middleware that checks access
+    if getattr(request, "acting_pass", None):  # set by clinic.access.passes.acting_pass
         return True
     if "Poll" in request.headers or request.headers.get("HX-Trigger-Name") == "poll":
         return True

@@ -1,4 +1,4 @@
-"""Requires sign-in for every view that is not public, and that a page is used by whom it was made for."""
+"""Requires a sign-in or a pass for views that are not public, and refuses pages made for somebody else."""
 
 from collections.abc import Callable
 from typing import Any
@@ -30,8 +30,8 @@ class SignInRequiredMiddleware(LoginRequiredMiddleware):
     ) -> HttpResponseBase | None:
         """Return None to let the request go on, or the response that refuses it."""
         if acting_pass(request):
-            return None  # the policy decides what it opens
-        # A view without owner may read its body in a way of its own, so the mark is not looked for.
+            return None  # PolicyMiddleware decides whether the pass opens this URL
+        # For an ownerless URL the mark is not read: that would parse the body, which its view may read.
         mark = None if is_ownerless(request) else page_owner_of(request)
         if mark is not None:
             if not isinstance(request.user, User):
@@ -55,7 +55,7 @@ class SignInRequiredMiddleware(LoginRequiredMiddleware):
 
 
 def is_ownerless(request: HttpRequest) -> bool:
-    """Return whether a request to this URL does the same for whomever its page was made."""
+    """Return whether this URL ignores for whom the page that sends a request was made."""
     row = row_of(request)
     return row is not None and row.ownerless
 

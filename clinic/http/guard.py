@@ -31,7 +31,7 @@ from django.utils.translation import gettext as _
 
 from clinic.access.denials import record_denial
 from clinic.access.page_owner import HEADER, owner_marks
-from clinic.access.passes import Bearer, pass_for
+from clinic.access.passes import Sender, pass_for
 from clinic.access.policy import Decision, Pass, allowed
 from clinic.access.signed_out import CHALLENGE, LEAVE
 from clinic.accounts.models import User
@@ -89,8 +89,8 @@ class Visitor:
     """An admitted request and its user.
 
     session_hash: as the session had it at that moment (see `is_valid_session_hash`). address: the client's IP
-    address. decision: what opened the URL to the user. carried: the pass by which the request acts instead of
-    a session; then it has no session key and no session hash.
+    address. decision: what opened the URL to the user. access_pass: the pass by which the request acts. With
+    a pass, session key and session hash are empty and `user` is the owner of the pass.
     """
 
     user: User
@@ -100,7 +100,7 @@ class Visitor:
     address: str
     request: ASGIRequest
     decision: Decision = field(default_factory=lambda: Decision(False))
-    carried: Pass | None = None
+    access_pass: Pass | None = None
 
 
 async def offload(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -158,19 +158,19 @@ def check(scope: Scope, name: str, kwargs: Mapping[str, Any]) -> Visitor:
         session = session_of(request.COOKIES.get(settings.SESSION_COOKIE_NAME, ""))
         user = user_of(session) if session else None
         mark = request.headers.get(HEADER)
-        carried = pass_for(name, kwargs, request.COOKIES, Bearer(user, mark))
-        user = carried.user if carried else user
+        access_pass = pass_for(name, kwargs, request.COOKIES, Sender(user, mark))
+        user = access_pass.user if access_pass else user
         if user is None:
             raise Refused(401, _("Please sign in."), CHALLENGE)
         check_page_owner(mark, user)
-        decision = allowed(user, name, dict(kwargs), request.method or "GET", carried)
+        decision = allowed(user, name, dict(kwargs), request.method or "GET", access_pass)
         address = client_address(
             request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", "")
         )
         if not decision.allowed:
             refuse(user, name, kwargs, request.method or "GET", decision, address)
-    if carried or session is None:
-        return Visitor(user, "", "", language, address, request, decision, carried)
+    if access_pass or session is None:
+        return Visitor(user, "", "", language, address, request, decision, access_pass)
     key, session_hash = session.session_key or "", session[HASH_SESSION_KEY]
     return Visitor(user, key, session_hash, language, address, request, decision)
 

@@ -22,5 +22,5 @@ def form_tokens(context: template.Context) -> str:
 def page_owner(context: template.Context) -> str:
     """Return the mark of the person for whom the page is made; "" if nobody is signed in or has a pass."""
     request = context.get("request")
-    carried = getattr(request, "acting_pass", None)  # set by the middleware that checks access
-    return owner_mark(carried.user if carried else getattr(request, "user", None))
+    access_pass = getattr(request, "acting_pass", None)  # set by clinic.access.passes.acting_pass
+    return owner_mark(access_pass.user if access_pass else getattr(request, "user", None))

@@ -1,19 +1,19 @@
-"""The form in which a patient chooses the word to say aloud."""
+"""The form in which a patient chooses their spoken safe word."""
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from clinic.edits.forms import EditForm
-from erasure.bedside.words import LENGTH
+from erasure.bedside.words import MAX_WORD_LENGTH
 
 
 class WordForm(EditForm):
-    """The word; empty to have none."""
+    """A form with the spoken safe word. An empty field removes the word."""
 
     word = forms.CharField(
         label=_("A word of your own"),
         required=False,
-        max_length=LENGTH,
+        max_length=MAX_WORD_LENGTH,
         help_text=_(
             "At most 40 letters. Choose nothing that is said in sleep: no name, no “no”, no “stop”."
             " Your technician and your doctor of this night read it, from its beginning to its end."

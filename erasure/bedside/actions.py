@@ -1,4 +1,4 @@
-"""The audit actions of this package. What is done on the page for the bed has `page: bed` in its details."""
+"""The audit actions of this package. Actions on the page for the bed have the detail `page: bed`."""
 
 from django.utils.translation import gettext_lazy as _
 

@@ -1,4 +1,4 @@
-"""The page for the bed: its tokens, the taps on its safe word, and the word that the patient chose to say."""
+"""Models of the page for the bed: its tokens, taps on the safe word, and the spoken safe word."""
 
 import uuid
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ from patients.vault.sealed import SealedModel
 
 
 class BedToken(models.Model):
-    """What lets one browser use the page for the bed of one night without a sign-in.
+    """A token lets one browser use the page for the bed of one night without a sign-in.
 
-    The token is only in the browser's cookie. Here is its SHA-256 digest.
+    The browser's cookie has the secret value. The database has only its SHA-256 digest.
     """
 
     class Because(models.TextChoices):
@@ -30,8 +30,8 @@ class BedToken(models.Model):
     procedure = models.ForeignKey(Procedure, on_delete=models.PROTECT, related_name="bed_tokens")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     digest = models.CharField(max_length=64, unique=True)
-    # The session hash of its owner when it was made. Another passphrase, a closed account and signing out
-    # everywhere change that hash, and so end the token.
+    # The owner's session hash when the token was issued. A new passphrase, a closed account and signing out
+    # everywhere change the owner's hash; then the token is not valid any more.
     session_hash = models.CharField(max_length=128)
     opened_at = models.DateTimeField(default=timezone.now)
     ended_at = models.DateTimeField(null=True)
@@ -52,12 +52,12 @@ class BedToken(models.Model):
 
 
 class BedTap(models.Model):
-    """One tap on the safe word of the page for the bed. It counts once, however often it is sent."""
+    """One tap on the safe word of the page for the bed. However often the page sends it, it has one row."""
 
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="bed_taps")
-    tap = models.UUIDField()  # made by the page at the tap
+    tap = models.UUIDField()  # the id that the page made for this tap
     tapped_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
-    tapped_at = models.DateTimeField(null=True)  # by the clock of the patient's device, as the page said
+    tapped_at = models.DateTimeField(null=True)  # by the device's clock; null if unknown
     arrived_at = models.DateTimeField(default=timezone.now)
     safe_word = models.ForeignKey(SafeWord, on_delete=models.PROTECT, related_name="taps")
 
@@ -74,11 +74,11 @@ class SpokenWordFields:
 
 
 class SpokenWord(SealedModel):
-    """The word that the patient chose to say aloud, for those who watch over one night."""
+    """The safe word that the patient chose to say aloud in one night, for the team to recognise."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     procedure = models.OneToOneField(Procedure, on_delete=models.PROTECT, related_name="spoken_word")
-    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="+")  # its key seals the word
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="+")  # its key encrypts the word
     set_at = models.DateTimeField(default=timezone.now)
 
     sealed_fields = SpokenWordFields

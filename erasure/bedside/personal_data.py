@@ -1,4 +1,4 @@
-"""The word that a patient chose to say aloud, and their bed pages: a section of what is held about them."""
+"""A section of a person's data export: their spoken safe words, pages for the bed, and taps."""
 
 from collections.abc import Iterator
 
@@ -12,6 +12,7 @@ from patients.vault.sealed import read_many
 
 @register_section(73, _("At the bed"))
 def at_the_bed(person: User) -> Iterator[Record]:
+    """Yield a record for each spoken safe word, token and tap of `person`."""
     words = list(SpokenWord.objects.filter(case__patient=person).order_by("set_at"))
     fields = read_many(words, skip_damaged=True)
     for row in words:

@@ -1,4 +1,4 @@
-"""The word that the patient chose to say aloud: set before the night, shown to its team while it lasts."""
+"""The spoken safe word: the patient chooses it before the night, and the team reads it during the night."""
 
 import unicodedata
 from uuid import UUID
@@ -18,17 +18,17 @@ from erasure.runs.run_actions import NotNow
 from patients.vault.keys import KeyGone
 from patients.vault.stream import Tampered
 
-LENGTH = 40  # letters
+MAX_WORD_LENGTH = 40  # characters
 
 
-def is_open(procedure: Procedure) -> bool:
-    """Return whether the word can still be chosen: the night is booked and has not begun."""
+def can_choose_word(procedure: Procedure) -> bool:
+    """Return whether the patient can still set the word: the night is booked and has not begun."""
     begun = Run.objects.filter(procedure=procedure).exists()
     return procedure.state == Procedure.State.BOOKED and not begun
 
 
 def word_of(procedure: Procedure) -> str:
-    """Return the word of a night; "" if there is none, or its key is destroyed."""
+    """Return the word of a night; "" if there is none, its key is destroyed or its ciphertext is damaged."""
     row = SpokenWord.objects.filter(procedure=procedure).first()
     try:
         return str(row.read().word) if row else ""
@@ -38,15 +38,15 @@ def word_of(procedure: Procedure) -> str:
 
 @transaction.atomic
 def choose_word(procedure: Procedure, word: str, *, by: User) -> None:
-    """Set the word of the night of `by`, or with "" take it back. The caller holds the procedure's lock.
+    """Set the word of a night, or remove it if `word` is "". The caller must hold the procedure's row lock.
 
-    The entry does not contain the word. Errors: NotNow if the night has begun or is not to come; ValueError
-    if the word is too long or has signs that cannot be said.
+    by: the patient. The audit entry does not contain the word. Errors: NotNow if the night has begun or is no
+    longer booked; ValueError if the word is too long or has control or format characters.
     """
-    if not is_open(procedure):
+    if not can_choose_word(procedure):
         raise NotNow(_("The night has begun, so the word stays as it is."))
     word = " ".join(unicodedata.normalize("NFC", word).split())
-    if len(word) > LENGTH or any(unicodedata.category(sign)[0] == "C" for sign in word):
+    if len(word) > MAX_WORD_LENGTH or any(unicodedata.category(char)[0] == "C" for char in word):
         raise ValueError(_("A word has at most 40 letters."))
     row = SpokenWord.objects.filter(procedure=procedure).first()
     row = row or SpokenWord(procedure=procedure, case_id=procedure.case_id)
@@ -58,12 +58,12 @@ def choose_word(procedure: Procedure, word: str, *, by: User) -> None:
     record(Act("bed.word-set", subject, actor=actor_of(by), case=procedure.case_id, details=details))
 
 
-def may_hear(run: Run, user: User, decision: Decision) -> bool:
-    """Return whether `user` is of the team of this night, and it lasts.
+def may_read_word(run: Run, user: User, decision: Decision) -> bool:
+    """Return whether `user` is in the team of this night and the certificate is not issued yet.
 
-    decision: of the session page. The team are the technician and the doctor who are booked, and a doctor who
-    has taken over. A run exists from its booked start on, or from the minutes before it in which it may
-    begin.
+    decision: the one that opened the session page to `user`. The team is the booked technician, the booked
+    doctor and a doctor who has taken over. There is no run, and so no word to read, before the night begins;
+    it may begin a few minutes before its booked start.
     """
     if decision.roles.isdisjoint({Role.TECHNICIAN, Role.DOCTOR}) or hasattr(run, "certificate"):
         return False
@@ -72,11 +72,12 @@ def may_hear(run: Run, user: User, decision: Decision) -> bool:
 
 @transaction.atomic
 def word_for(run: Run, user: User, decision: Decision) -> str:
-    """Return the word for a member of the night's team, and record when it is shown to them first.
+    """Return the word for `user` to read, and record the first time that each person reads it.
 
-    "" for everybody else, if there is no word, and once the case's key is destroyed.
+    Returns "" if `user` may not read it, there is no word or the case's key is destroyed. decision: as in
+    `may_read_word`.
     """
-    if not may_hear(run, user, decision):
+    if not may_read_word(run, user, decision):
         return ""
     word = word_of(run.procedure)
     if word:

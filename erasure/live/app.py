@@ -39,7 +39,7 @@ from erasure.live.authorization import (
     authorize_bed,
     authorize_each,
     revoked,
-    run_of_night,
+    run_id_of_night,
     state_event,
 )
 from erasure.live.channel import RING_SIZE, Channel, Connection, Subscriber
@@ -106,7 +106,7 @@ class Live:
             return await offload(authorize_each, scope, resumed_runs(query), owner, wall=wall)
         if bed := BED.fullmatch(scope["path"]):
             subscriber = await offload(authorize_bed, scope, UUID(bed[1]), resume_point(scope, query))
-            run_id = await offload(run_of_night, UUID(bed[1]))
+            run_id = await offload(run_id_of_night, UUID(bed[1]))
             return {run_id: subscriber} if run_id else {}
         path = PATH.fullmatch(scope["path"])
         if path is None:

@@ -20,7 +20,7 @@ from clinic.http.guard import (
     session_of,
     user_of,
 )
-from erasure.bedside.tokens import still_valid
+from erasure.bedside.tokens import valid_token_ids
 from erasure.live.channel import Subscriber
 from erasure.live.render import frame
 from erasure.runs.models import Run
@@ -68,9 +68,10 @@ def authorize(scope: Scope, run_id: UUID, after: int | None, *, wall: bool) -> S
 
 
 def authorize_bed(scope: Scope, procedure_id: UUID, after: int | None) -> Subscriber:
-    """Check that the request may follow a night on the page for its bed, and return its subscriber.
+    """Check that the request may follow a night on the page for the bed, and return its subscriber.
 
-    Its stream has no names, as that of the public screen. Errors: Refused, also before the night has begun.
+    after: the last seq the client has. The stream has no names, like that of the public screen. Errors:
+    Refused, also if the night has not begun.
     """
     visitor = check(scope, BED_ROW, {"procedure": procedure_id})
     run = Run.objects.filter(procedure=procedure_id).first()
@@ -83,14 +84,14 @@ def authorize_bed(scope: Scope, procedure_id: UUID, after: int | None) -> Subscr
         (False, visitor.language),
         wall=True,
         procedure=procedure_id,
-        pass_id=visitor.carried.id if visitor.carried else None,
+        pass_id=visitor.access_pass.id if visitor.access_pass else None,
     )
     subscriber.cursor = after if after is not None and after <= run.last_seq else None
     return subscriber
 
 
-def run_of_night(procedure_id: UUID) -> UUID | None:
-    """Return the id of the run of a night, None before it has begun."""
+def run_id_of_night(procedure_id: UUID) -> UUID | None:
+    """Return the id of the run of a night; None if the night has not begun."""
     return Run.objects.filter(procedure=procedure_id).values_list("pk", flat=True).first()
 
 
@@ -135,18 +136,19 @@ def revoked(watching: Iterable[Watching]) -> list[Subscriber]:
     The sessions' data are not read, and their expiry is not extended.
     """
     everyone = list(watching)
-    by_pass = {item.subscriber.pass_id for item in everyone if item.subscriber.pass_id}
-    passes = still_valid(by_pass) if by_pass else set()
+    pass_ids = {item.subscriber.pass_id for item in everyone if item.subscriber.pass_id}
+    valid_pass_ids = valid_token_ids(pass_ids) if pass_ids else set()
     sessions = set(
         Session.objects.filter(
             session_key__in={item.subscriber.session_key for item in everyone}, expire_date__gt=timezone.now()
         ).values_list("session_key", flat=True)
     )
     users = User.objects.filter(is_active=True).in_bulk({item.subscriber.user_id for item in everyone})
-    doors = {(item.subscriber.user_id, *_door(item)) for item in everyone if not item.subscriber.pass_id}
-    may = {
+    # A pass needs no look at the policy: it was issued for its row, and its validity is all that can change.
+    needed = {(item.subscriber.user_id, *_needed(item)) for item in everyone if not item.subscriber.pass_id}
+    allowed_keys = {
         (user_id, name, keyword, value)
-        for user_id, name, keyword, value in doors
+        for user_id, name, keyword, value in needed
         if user_id in users and allowed(users[user_id], name, {keyword: value}, "GET").allowed
     }
     hashes = {(item.subscriber.user_id, item.subscriber.session_hash) for item in everyone}
@@ -156,18 +158,18 @@ def revoked(watching: Iterable[Watching]) -> list[Subscriber]:
         if user_id in users and is_valid_session_hash(users[user_id], session_hash)
     }
 
-    def goes_on(item: Watching) -> bool:
+    def is_still_allowed(item: Watching) -> bool:
         one = item.subscriber
         if one.pass_id:
-            return one.pass_id in passes
+            return one.pass_id in valid_pass_ids
         in_session = one.session_key in sessions and (one.user_id, one.session_hash) in valid_hashes
-        return in_session and (one.user_id, *_door(item)) in may
+        return in_session and (one.user_id, *_needed(item)) in allowed_keys
 
-    return [item.subscriber for item in everyone if not goes_on(item)]
+    return [item.subscriber for item in everyone if not is_still_allowed(item)]
 
 
-def _door(item: Watching) -> tuple[str, str, UUID]:
-    """Return the policy row that a subscriber's stream needs, and the argument of its URL."""
+def _needed(item: Watching) -> tuple[str, str, UUID]:
+    """Return the policy row that a subscriber's stream needs, and name and value of its URL's argument."""
     if item.subscriber.procedure:
         return BED_ROW, "procedure", item.subscriber.procedure
     return policy_row(item.subscriber.wall), "run", item.run_id

@@ -1,4 +1,4 @@
-// Keeps the screen on while the page is open. Browsers that cannot do it, or do not want to, keep silent.
+// Keeps the screen on while the page is visible. If the browser cannot or refuses, nothing happens.
 
 let lock = null;
 
@@ -11,7 +11,7 @@ async function stayAwake() {
   }
 }
 
-// A hidden page loses its lock.
+// A browser releases the lock of a hidden page, so ask again whenever the page becomes visible.
 export function keepAwake() {
   if (!navigator.wakeLock) return;
   document.addEventListener("visibilitychange", stayAwake);

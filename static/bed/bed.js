@@ -1,68 +1,70 @@
-// The page for the bed: says how the night goes, sends what is tapped, and says whether it arrived.
+// The page for the bed: shows the status of the night, sends what its buttons ask for, and shows whether it arrived.
 
 import { keepAwake } from "./awake.js";
-import { Taps } from "./taps.js";
+import { TapSender } from "./taps.js";
 
-const LOOK = 15000; // milliseconds between two looks while no stream tells of changes
-const TOGETHER = 1500; // events that come this close are one look
-const PATIENCE = 10000;
+// All in milliseconds.
+const POLL_INTERVAL = 15000; // between two refreshes of the status while no stream is open
+const REFRESH_DELAY = 1500; // from an event to the refresh, so that several events cause one refresh
+const REQUEST_TIMEOUT = 10000;
 
 const main = document.getElementById("main");
-const said = document.getElementById("said");
+const messageBox = document.getElementById("said");
 const { dataset } = main;
 const owner = document.body.dataset.pageOwner;
 
-function say(text) {
-  if (said.textContent.trim() === text) return;
+function showMessage(text) {
+  if (messageBox.textContent.trim() === text) return;
   const line = document.createElement("p");
   line.textContent = text;
-  said.replaceChildren(...(text ? [line] : []));
+  messageBox.replaceChildren(...(text ? [line] : []));
 }
 
-// --- How the night goes ---
+// --- The status of the night ---
 
-// Returns "fresh", "closed" if the house does not know this page any more, or "no line".
-async function look() {
+// Fetches and shows the status. Returns "refreshed", "closed" if the server does not accept this page any more, or
+// "offline" if there was no usable answer.
+async function refresh() {
   let response;
   try {
     response = await fetch(dataset.now, {
       headers: { Accept: "application/json", "X-Page-Owner": owner, Poll: "1" }, cache: "no-store", redirect: "error",
-      signal: AbortSignal.timeout(PATIENCE),
+      signal: AbortSignal.timeout(REQUEST_TIMEOUT),
     });
     if ([401, 403, 404].includes(response.status)) return "closed";
-    if (!response.ok) return "no line";
+    if (!response.ok) return "offline";
     show(await response.json());
   } catch {
-    return "no line";
+    return "offline";
   }
-  return "fresh";
+  return "refreshed";
 }
 
 function show({ state, html, begun, csrf }) {
-  // What was said of an earlier pause is not true any more.
-  if (state === "running" && dataset.state === "paused" && !taps.waiting) say("");
+  // A message about the earlier pause is not true any more.
+  if (state === "running" && dataset.state === "paused" && !taps.pending) showMessage("");
   dataset.state = state;
   for (const field of document.querySelectorAll("input[name=csrfmiddlewaretoken]")) field.value = csrf;
-  const now = document.getElementById("now");
-  const fresh = new DOMParser().parseFromString(html, "text/html").body;
-  if (now.textContent.trim() !== fresh.textContent.trim()) now.replaceChildren(...fresh.childNodes);
-  if (begun) listen();
+  const shown = document.getElementById("now");
+  const fetched = new DOMParser().parseFromString(html, "text/html").body;
+  if (shown.textContent.trim() !== fetched.textContent.trim()) shown.replaceChildren(...fetched.childNodes);
+  // A stream of a night that is over ends at once; its end would refresh the status, and so open it again.
+  if (begun && state !== "over") listen();
 }
 
-let soon = null;
+let refreshTimer = null;
 
-// Events come in showers; the page looks once.
-function lookSoon() {
-  soon ??= setTimeout(() => {
-    soon = null;
-    lookAndTell();
-  }, TOGETHER);
+function refreshSoon() {
+  refreshTimer ??= setTimeout(() => {
+    refreshTimer = null;
+    refreshAndReport();
+  }, REFRESH_DELAY);
 }
 
-async function lookAndTell() {
-  if ((await look()) === "closed" && !taps.waiting) {
+async function refreshAndReport() {
+  if ((await refresh()) === "closed" && !taps.pending) {
     stream?.close();
-    say(dataset.wordsClosed);
+    showMessage(dataset.wordsClosed);
   }
 }
 
@@ -71,46 +73,47 @@ let stream = null;
 function listen() {
   if (stream && stream.readyState !== EventSource.CLOSED) return;
   stream = new EventSource(dataset.live);
-  stream.onmessage = lookSoon;
-  stream.addEventListener("state", lookSoon);
+  stream.onmessage = refreshSoon;
+  stream.addEventListener("state", refreshSoon);
   stream.addEventListener("end", () => {
     stream.close();
-    lookAndTell();
+    refreshAndReport();
   });
 }
 
-// --- What is tapped ---
+// --- The buttons ---
 
 const tapForm = document.querySelector("form[data-tap]");
-const taps = new Taps(
+const taps = new TapSender(
   tapForm,
   { name: dataset.keptName, key: dataset.keptKey },
   { sending: dataset.wordsSending, noLine: dataset.wordsNoLine, closed: dataset.wordsClosed },
-  { said: say, arrived: lookSoon, fresh: look },
+  { showMessage, onArrival: refreshSoon, refresh },
 );
 tapForm.addEventListener("submit", (event) => {
   event.preventDefault();
   taps.tap();
 });
 
-async function send(form, again = true) {
-  say(dataset.wordsSending);
+// Sends the form of a button once more if the first attempt fails and the page could fetch a new CSRF token.
+async function send(form, mayRetry = true) {
+  showMessage(dataset.wordsSending);
   let response;
   try {
     response = await fetch(form.action, {
       method: "POST", body: new URLSearchParams(new FormData(form)), headers: { Accept: "application/json" },
-      redirect: "error", signal: AbortSignal.timeout(PATIENCE),
+      redirect: "error", signal: AbortSignal.timeout(REQUEST_TIMEOUT),
     });
     if (response.ok || response.status === 409) {
-      say((await response.json()).text);
-      return lookSoon();
+      showMessage((await response.json()).text);
+      return refreshSoon();
     }
   } catch {
-    return say(dataset.wordsNoAnswer);
+    return showMessage(dataset.wordsNoAnswer);
   }
-  const state = await look();
-  if (state === "fresh" && again) return send(form, false);
-  return say(state === "closed" ? dataset.wordsClosed : dataset.wordsNoAnswer);
+  const state = await refresh();
+  if (state === "refreshed" && mayRetry) return send(form, false);
+  return showMessage(state === "closed" ? dataset.wordsClosed : dataset.wordsNoAnswer);
 }
 
 for (const form of document.querySelectorAll("form[data-send]")) {
@@ -124,9 +127,9 @@ for (const form of document.querySelectorAll("form[data-send]")) {
 
 if ("begun" in dataset) listen();
 setInterval(() => {
-  if (stream?.readyState !== EventSource.OPEN) lookAndTell();
-}, LOOK);
-addEventListener("online", lookSoon);
-document.addEventListener("visibilitychange", () => document.hidden || lookSoon());
+  if (stream?.readyState !== EventSource.OPEN) refreshAndReport();
+}, POLL_INTERVAL);
+addEventListener("online", refreshSoon);
+document.addEventListener("visibilitychange", () => document.hidden || refreshSoon());
 keepAwake();
 document.documentElement.classList.add("script");

@@ -1,13 +1,14 @@
-// A tap on the safe word, kept until the house says that it has it. What is kept survives a reload. It is encrypted under
-// a key that only the owner's page for the bed is given, so no other person's page in this browser can read it.
+// Sends a tap on the safe word until the server has answered. Until then the tap is stored in the browser, so that it
+// survives a reload. It is encrypted with a key that the server puts only into its owner's page for the bed, so another
+// person's page in this browser cannot read it.
 
-const FIRST = 1000, LONGEST = 15000; // milliseconds between two attempts
-const PATIENCE = 10000; // how long an answer may take
+const FIRST_RETRY_DELAY = 1000, MAX_RETRY_DELAY = 15000; // milliseconds between two attempts, doubled each time
+const REQUEST_TIMEOUT = 10000; // milliseconds
 
 const bytes = (hex) => Uint8Array.from(hex.match(/../g), (pair) => parseInt(pair, 16));
 const toHex = (array) => [...array].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
-// Also where the site has no HTTPS: crypto.randomUUID() is not there then.
+// Returns a random UUID. crypto.randomUUID() does not exist without HTTPS.
 function newId() {
   const random = crypto.getRandomValues(new Uint8Array(16));
   random[6] = (random[6] & 0x0f) | 0x40;
@@ -15,8 +16,8 @@ function newId() {
   return toHex(random).replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }
 
-// Without HTTPS there is no encryption either, so a tap is kept in the page alone.
-class Kept {
+// Stores one tap in localStorage, encrypted. Without HTTPS browsers have no crypto.subtle; then it stores nothing.
+class TapStore {
   constructor(name, key) {
     this.name = name;
     this.key = crypto.subtle?.importKey("raw", bytes(key), "AES-GCM", false, ["encrypt", "decrypt"]);
@@ -41,88 +42,90 @@ class Kept {
     return JSON.parse(new TextDecoder().decode(text));
   }
 
-  drop() {
+  remove() {
     localStorage.removeItem(this.name);
   }
 }
 
-export class Taps {
-  // form: of the safe word. words: {sending, noLine, closed}. on: {said(text), arrived(), fresh() -> "fresh", "closed" or
-  // "no line"}: fresh fetches new tokens for the form.
-  constructor(form, { name, key }, words, on) {
+export class TapSender {
+  // form: the form of the safe word. texts: {sending, noLine, closed}, the messages to show. page: {showMessage(text),
+  // onArrival(), refresh()}. refresh puts a new CSRF token into the form; its promise gives "refreshed", "closed" or
+  // "offline".
+  constructor(form, { name, key }, texts, page) {
     this.form = form;
-    this.words = words;
-    this.on = on;
-    this.kept = new Kept(name, key);
-    this.waiting = null;
-    this.busy = false;
+    this.texts = texts;
+    this.page = page;
+    this.store = new TapStore(name, key);
+    this.pending = null;
+    this.isSending = false;
     this.wake = () => {};
     addEventListener("online", () => this.wake());
     document.addEventListener("visibilitychange", () => document.hidden || this.wake());
     this.restore();
   }
 
-  // Returns once the tap is kept or sent, whichever comes first. A second tap while one waits sends that one again.
+  // Begins to send a new tap, and returns at once. If an earlier tap has no answer yet, sends that one again instead.
   tap() {
-    if (this.waiting) {
+    if (this.pending) {
       this.wake();
       return;
     }
-    this.waiting = { tap: newId(), at: new Date().toISOString() };
-    this.kept.put(this.waiting).then(() => this.waiting || this.kept.drop()).catch(() => {});
-    this.deliver();
+    this.pending = { tap: newId(), at: new Date().toISOString() };
+    this.store.put(this.pending).then(() => this.pending || this.store.remove()).catch(() => {});
+    this.sendUntilAnswered();
   }
 
   async restore() {
-    const tap = await this.kept.get().catch(() => null);
-    if (!tap || this.waiting) return;
-    this.waiting = tap;
-    this.deliver();
+    const tap = await this.store.get().catch(() => null);
+    if (!tap || this.pending) return;
+    this.pending = tap;
+    this.sendUntilAnswered();
   }
 
-  async deliver() {
-    if (this.busy) return;
-    this.busy = true;
-    let delay = FIRST;
-    // Said once: the attempts that follow would make what is read aloud begin again and again.
-    this.on.said(this.words.sending);
-    while (this.waiting) {
-      const answer = await this.send();
+  async sendUntilAnswered() {
+    if (this.isSending) return;
+    this.isSending = true;
+    let delay = FIRST_RETRY_DELAY;
+    // Shown once, not at each attempt: a screen reader would begin to read it again and again.
+    this.page.showMessage(this.texts.sending);
+    while (this.pending) {
+      const answer = await this.attempt();
       if (answer.text) {
-        this.waiting = null;
-        this.kept.drop();
-        this.on.said(answer.text);
-        this.on.arrived();
+        this.pending = null;
+        this.store.remove();
+        this.page.showMessage(answer.text);
+        this.page.onArrival();
       } else {
-        this.on.said(answer.closed ? this.words.closed : this.words.noLine);
+        this.page.showMessage(answer.closed ? this.texts.closed : this.texts.noLine);
         await new Promise((done) => {
           this.wake = done;
           setTimeout(done, delay);
         });
-        delay = Math.min(2 * delay, LONGEST);
+        delay = Math.min(2 * delay, MAX_RETRY_DELAY);
       }
     }
-    this.busy = false;
+    this.isSending = false;
   }
 
-  // Returns {text} once the house has answered, {closed} if it does not know this page any more, or {} without a line.
-  async send(again = true) {
+  // Sends the pending tap, and after a 401, 403 or 404 once more with a new CSRF token. Returns {text} if the server has
+  // answered, {closed: true} if it does not accept this page any more, or else {}.
+  async attempt(mayRetry = true) {
     const body = new URLSearchParams(new FormData(this.form));
-    body.set("tap", this.waiting.tap);
-    body.set("at", this.waiting.at);
+    body.set("tap", this.pending.tap);
+    body.set("at", this.pending.at);
     let response;
     try {
       response = await fetch(this.form.action, {
         method: "POST", body, headers: { Accept: "application/json" }, redirect: "error", keepalive: true,
-        signal: AbortSignal.timeout(PATIENCE),
+        signal: AbortSignal.timeout(REQUEST_TIMEOUT),
       });
       if (response.ok || response.status === 409) return { text: (await response.json()).text };
     } catch {
       return {};
     }
     if (![401, 403, 404].includes(response.status)) return {};
-    const state = await this.on.fresh();
+    const state = await this.page.refresh();
     if (state === "closed") return { closed: true };
-    return state === "fresh" && again ? this.send(false) : {};
+    return state === "refreshed" && mayRetry ? this.attempt(false) : {};
   }
 }

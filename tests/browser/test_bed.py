@@ -1,4 +1,4 @@
-"""The page for the bed on a telephone: a tap without a line arrives once, and the page says so."""
+"""The page for the bed on a phone: a tap that was made offline arrives once, and the page says so."""
 
 import re
 from typing import Any
@@ -15,7 +15,7 @@ from erasure.bedside.tokens import cookie_name, end_tokens
 from erasure.procedures.models import Procedure
 from erasure.runs.control import lift_safe_word
 from erasure.runs.models import Run
-from tests.browser.browsing import OpenSite, Visitor
+from tests.browser.browsing import OpenSite, Visitor, session_of
 from tests.browser.watching import STILL, do_memory, finish_run, served
 from tests.erasure.bed_pages.test_pages import make_night
 from tests.erasure.bedside.beds import bed_url, open_bed
@@ -40,11 +40,11 @@ Object.defineProperty(navigator, "wakeLock", { value: { request: (kind) => {
 } } });
 """
 NO_LOCKS = "Object.defineProperty(navigator, 'wakeLock', { value: undefined });"
-SEEN_AGAIN = "document.dispatchEvent(new Event('visibilitychange'))"
+SHOW_PAGE_AGAIN = "document.dispatchEvent(new Event('visibilitychange'))"
 
 
 def at_bed(site: OpenSite, procedure: Procedure, *, init: str = "", **options: Any) -> Visitor:
-    """The browser of the patient at the bed: with the token, and without a session."""
+    """A phone at the bed, with a token and without a session. init: a script to run before the page's own."""
     visitor = site.visitor(**{**PHONE, **options})
     value = open_bed(procedure).cookies[cookie_name()].value
     cookie = {"name": cookie_name(), "value": value, "url": f"{site.address}/bed/"}
@@ -138,7 +138,7 @@ def test_an_answer_that_is_lost_does_not_make_a_second_safe_word(chromium: Brows
                 return
             route.fetch()
             lost.append(route.request.post_data or "")
-            lift_in_thread(run)
+            lift_safe_word(run.pk, by=doctor_of(run), words="Go on.")
             route.abort()
 
         visitor.page.route("**/safe-word/", lose)
@@ -147,10 +147,6 @@ def test_an_answer_that_is_lost_does_not_make_a_second_safe_word(chromium: Brows
         assert len(lost) == 1
         assert (BedTap.objects.count(), run.safe_words.count()) == (1, 1)
         assert Run.objects.get().state == Run.State.RUNNING
-
-
-def lift_in_thread(run: Run) -> None:
-    lift_safe_word(run.pk, by=doctor_of(run), words="Go on.")
 
 
 def test_another_persons_page_in_the_same_browser_cannot_read_the_kept_tap(chromium: Browser) -> None:
@@ -219,18 +215,39 @@ def test_after_the_night_there_is_nothing_to_tap(chromium: Browser) -> None:
         expect(visitor.page.get_by_role("alert")).to_contain_text("This page was closed.")
 
 
+def test_after_the_night_a_signed_in_patients_page_does_not_open_the_stream_again(chromium: Browser) -> None:
+    """Their sign-in still opens the page's state, so only the state says that nothing more will come."""
+    run = make_run(1, pace=STILL)
+    with served(chromium) as site:
+        visitor = at_bed(site, run.procedure)
+        page, streams = visitor.page, []
+        session = session_of(run.procedure.case.patient)
+        page.context.add_cookies(
+            [{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": site.address}]
+        )
+        page.on("request", lambda request: streams.append(request.url) if "/live/" in request.url else None)
+        with page.expect_request("**/bed/live/**"):
+            page.reload()
+        finish_run(run)
+        expect(page.locator("#now h1")).to_have_text("The night is over.")
+        for _ in range(3):  # each answer would open another stream
+            with page.expect_response("**/now/"):
+                page.evaluate(SHOW_PAGE_AGAIN)
+        assert len(streams) == 1
+
+
 def test_the_screen_stays_on_and_is_asked_for_again_when_the_page_is_seen_again(chromium: Browser) -> None:
     run = make_run(1, pace=STILL)
     with served(chromium) as site:
         page = at_bed(site, run.procedure, init=COUNT_LOCKS).page
         assert page.evaluate("asked") == ["screen"]
-        page.evaluate(SEEN_AGAIN)
+        page.evaluate(SHOW_PAGE_AGAIN)
         assert page.evaluate("asked.length") == 1  # it has one
         page.evaluate("given.released = true")  # as the browser does when the page is hidden
-        page.evaluate(SEEN_AGAIN)
+        page.evaluate(SHOW_PAGE_AGAIN)
         assert page.evaluate("asked.length") == 2
         refused = at_bed(site, run.procedure, init=COUNT_LOCKS + "window.refuse = true;").page
-        refused.evaluate(SEEN_AGAIN)
+        refused.evaluate(SHOW_PAGE_AGAIN)
         assert refused.evaluate("asked.length") == 2
         silent = at_bed(site, run.procedure, init=NO_LOCKS)
         safe_word(silent.page)

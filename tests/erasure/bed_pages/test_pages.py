@@ -8,8 +8,8 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
-from erasure.bed_pages.now import clock, now_of
-from erasure.bed_pages.views import said_time
+from erasure.bed_pages.status import bed_status, time_of_day
+from erasure.bed_pages.views import parse_tap_time
 from erasure.bedside.models import BedTap, BedToken
 from erasure.procedures.models import Procedure
 from erasure.runs import control
@@ -42,7 +42,7 @@ def test_the_page_says_how_the_night_goes() -> None:
     client = at_the_bed(procedure)
     before = now_page(client, procedure)
     assert (before["state"], before["begun"]) == ("before", False)
-    assert f"It is booked from {clock(procedure.booking.starts_at)} on." in str(before["html"])
+    assert f"It is booked from {time_of_day(procedure.booking.starts_at)} on." in str(before["html"])
 
 
 def test_the_page_counts_what_is_gone_and_says_why_the_night_is_paused() -> None:
@@ -61,9 +61,11 @@ def test_the_page_counts_what_is_gone_and_says_why_the_night_is_paused() -> None
     assert "Nothing is being destroyed." in str(shown["html"])
     control.safe_word(run.pk, by=run.procedure.case.patient)
     said = Run.objects.select_related("safe_word").get().safe_word
-    assert f"The safe word was said at {clock(said.said_at)}." in str(now_page(client, run.procedure)["html"])
+    assert f"The safe word was said at {time_of_day(said.said_at)}." in str(
+        now_page(client, run.procedure)["html"]
+    )
     finish_run_after_safe_word(run)
-    assert now_of(run.procedure).state == "over"
+    assert bed_status(run.procedure).state == "over"
 
 
 def finish_run_after_safe_word(run: Run) -> None:
@@ -92,11 +94,22 @@ def test_the_script_is_told_that_a_tap_arrived_and_when() -> None:
     fields = {"tap": str(tap), "at": at.isoformat()}
     answer = client.post(bed_url(run.procedure, "bed-safe-word"), fields, headers=JSON)
     row = BedTap.objects.get()
-    text = f"It arrived at {clock(row.arrived_at)}. The night is paused."
+    text = f"It arrived at {time_of_day(row.arrived_at)}. The night is paused."
     assert (answer.status_code, answer.json()) == (200, {"ok": True, "text": text})
     assert (row.tap, row.tapped_at) == (tap, at)
     again = client.post(bed_url(run.procedure, "bed-safe-word"), fields, headers=JSON)
     assert (again.json()["text"], BedTap.objects.count()) == (text, 1)
+
+
+def test_a_tap_that_is_sent_again_after_the_night_went_on_does_not_say_that_it_is_paused() -> None:
+    run = make_run(1)
+    client, fields = at_the_bed(run.procedure), {"tap": str(uuid4())}
+    client.post(bed_url(run.procedure, "bed-safe-word"), fields, headers=JSON)
+    control.lift_safe_word(run.pk, by=doctor_of(run), words="Go on.")
+    answer = client.post(bed_url(run.procedure, "bed-safe-word"), fields, headers=JSON)
+    arrived = time_of_day(BedTap.objects.get().arrived_at)
+    text = f"It arrived at {arrived}. The night is not paused any more."
+    assert (answer.status_code, answer.json()) == (200, {"ok": True, "text": text})
 
 
 @pytest.mark.parametrize(
@@ -119,11 +132,11 @@ def test_a_tap_counts_whatever_its_id_and_its_clock_say(fields: dict[str, str]) 
 
 def test_a_time_counts_if_it_is_of_about_now() -> None:
     now = timezone.now()
-    assert said_time(now.isoformat()) == now
-    assert said_time((now - timedelta(hours=47)).isoformat()) == now - timedelta(hours=47)
-    assert said_time((now - timedelta(hours=49)).isoformat()) is None
-    assert said_time((now + timedelta(hours=49)).isoformat()) is None
-    assert said_time(datetime(2026, 11, 30).isoformat()) is None
+    assert parse_tap_time(now.isoformat()) == now
+    assert parse_tap_time((now - timedelta(hours=47)).isoformat()) == now - timedelta(hours=47)
+    assert parse_tap_time((now - timedelta(hours=49)).isoformat()) is None
+    assert parse_tap_time((now + timedelta(hours=49)).isoformat()) is None
+    assert parse_tap_time(datetime(2026, 11, 30).isoformat()) is None
 
 
 def test_before_and_after_the_night_there_is_nothing_to_stop() -> None:
@@ -158,7 +171,7 @@ def test_without_a_script_the_page_says_it_after_the_redirect() -> None:
     client = at_the_bed(run.procedure)
     page = client.post(bed_url(run.procedure, "bed-safe-word"), follow=True).content.decode()
     arrived = BedTap.objects.get().arrived_at
-    assert f"<p>It arrived at {clock(arrived)}. The night is paused.</p>" in page
+    assert f"<p>It arrived at {time_of_day(arrived)}. The night is paused.</p>" in page
     assert "The safe word was said at" in page
 
 
@@ -184,7 +197,7 @@ def test_a_kept_tap_has_the_same_key_after_the_page_is_opened_anew_and_another_f
     assert len(bytes.fromhex(key(run.procedure))) == 32
 
 
-def test_every_answer_is_kept_by_no_cache() -> None:
+def test_no_cache_stores_an_answer() -> None:
     run = make_run(1)
     client = at_the_bed(run.procedure)
     for name in ("bed", "bed-now"):
@@ -214,7 +227,7 @@ def test_the_portal_of_somebody_whose_consent_is_withdrawn_does_not_lead_there()
     assert bed_url(procedure) not in page
 
 
-def test_a_form_with_an_older_csrf_token_is_refused_and_a_fresh_one_is_to_be_had() -> None:
+def test_a_form_with_an_older_csrf_token_is_refused_and_the_page_can_fetch_a_fresh_one() -> None:
     run = make_run(1)
     value = at_the_bed(run.procedure).cookies
     client = Client(enforce_csrf_checks=True)

@@ -23,7 +23,7 @@ def bed_url(procedure: Procedure, name: str = "bed") -> str:
 
 
 def open_bed(procedure: Procedure, client: Client | None = None) -> Client:
-    """The browser of the patient after they opened the page for the bed. They are still signed in."""
+    """Open the page for the bed in the patient's browser, and return it. They are still signed in there."""
     client = client or signed_in(procedure.case.patient)
     answer = client.post(bed_url(procedure, "bed-open"))
     assert (answer.status_code, answer["Location"]) == (302, bed_url(procedure))
@@ -32,12 +32,12 @@ def open_bed(procedure: Procedure, client: Client | None = None) -> Client:
 
 
 def idle_out(client: Client) -> None:
-    """Let the session of a browser end by itself, as after two hours without use."""
+    """Delete the session of a browser, as when it expires after two hours without use."""
     client.session.delete()
 
 
 def at_the_bed(procedure: Procedure) -> Client:
-    """A browser with a token of the night, in which nobody is signed in any more."""
+    """A new browser with a token of the night, in which nobody is signed in any more."""
     client = open_bed(procedure)
     idle_out(client)
     assert client.get("/me/").status_code == 302

@@ -11,7 +11,7 @@ from django.utils import timezone
 from clinic.accounts.models import User
 from clinic.audit.models import Entry
 from erasure.bedside.models import BedTap
-from erasure.bedside.taps import arrive
+from erasure.bedside.taps import record_tap
 from erasure.runs import control
 from erasure.runs.models import Run
 from erasure.runs.run_actions import NotNow
@@ -30,11 +30,16 @@ def patient_of(run: Run) -> User:
 def test_a_tap_says_the_safe_word_and_is_recorded_as_the_patients() -> None:
     run = make_run(1)
     tap, tapped_at = uuid4(), timezone.now() - timedelta(minutes=20)
-    came = arrive(run.pk, by=patient_of(run), tap=tap, tapped_at=tapped_at)
+    recorded = record_tap(run.pk, by=patient_of(run), tap=tap, tapped_at=tapped_at)
     run.refresh_from_db()
     assert (run.state, run.why, run.safe_word.said_by) == ("paused", "safe-word", patient_of(run))
     row = BedTap.objects.get()
-    assert (row.tap, row.tapped_at, row.arrived_at, row.safe_word) == (tap, tapped_at, came.at, run.safe_word)
+    assert (row.tap, row.tapped_at, row.arrived_at, row.safe_word) == (
+        tap,
+        tapped_at,
+        recorded.arrived_at,
+        run.safe_word,
+    )
     entry = Entry.objects.get(action="bed.safe-word")
     assert (entry.actor, entry.case, entry.run) == (
         f"user:{patient_of(run).pk}",
@@ -50,28 +55,28 @@ def test_a_tap_says_the_safe_word_and_is_recorded_as_the_patients() -> None:
 def test_the_same_tap_sent_twice_is_one_entry_and_one_safe_word() -> None:
     run = make_run(1)
     tap = uuid4()
-    first = arrive(run.pk, by=patient_of(run), tap=tap, tapped_at=None)
+    first = record_tap(run.pk, by=patient_of(run), tap=tap, tapped_at=None)
     entries = Entry.objects.count()
-    again = arrive(run.pk, by=patient_of(run), tap=tap, tapped_at=timezone.now())
-    assert (first.changed, again.changed, again.at) == (True, False, first.at)
+    again = record_tap(run.pk, by=patient_of(run), tap=tap, tapped_at=timezone.now())
+    assert (first.changed, again.changed, again.arrived_at) == (True, False, first.arrived_at)
     assert (Entry.objects.count(), run.safe_words.count(), BedTap.objects.count()) == (entries, 1, 1)
 
 
 def test_a_tap_that_is_sent_again_after_a_doctor_lifted_the_safe_word_stops_nothing() -> None:
     run = make_run(1)
     tap = uuid4()
-    arrive(run.pk, by=patient_of(run), tap=tap, tapped_at=None)
+    record_tap(run.pk, by=patient_of(run), tap=tap, tapped_at=None)
     control.lift_safe_word(run.pk, by=doctor_of(run), words="Go on.")
-    arrive(run.pk, by=patient_of(run), tap=tap, tapped_at=None)
+    record_tap(run.pk, by=patient_of(run), tap=tap, tapped_at=None)
     run.refresh_from_db()
     assert (run.state, run.safe_words.count()) == ("running", 1)
 
 
 def test_another_tap_after_that_stops_the_night_again() -> None:
     run = make_run(1)
-    arrive(run.pk, by=patient_of(run), tap=uuid4(), tapped_at=None)
+    record_tap(run.pk, by=patient_of(run), tap=uuid4(), tapped_at=None)
     control.lift_safe_word(run.pk, by=doctor_of(run), words="Go on.")
-    arrive(run.pk, by=patient_of(run), tap=uuid4(), tapped_at=timezone.now() - timedelta(hours=1))
+    record_tap(run.pk, by=patient_of(run), tap=uuid4(), tapped_at=timezone.now() - timedelta(hours=1))
     run.refresh_from_db()
     assert (run.state, run.safe_words.count()) == ("paused", 2)
 
@@ -79,35 +84,35 @@ def test_another_tap_after_that_stops_the_night_again() -> None:
 def test_a_tap_after_the_team_said_the_safe_word_adds_its_entry_and_no_second_word() -> None:
     run = make_run(1)
     control.safe_word(run.pk, by=technician_of(run))
-    arrive(run.pk, by=patient_of(run), tap=uuid4(), tapped_at=None)
+    record_tap(run.pk, by=patient_of(run), tap=uuid4(), tapped_at=None)
     assert run.safe_words.get().said_by == technician_of(run)
     assert Entry.objects.filter(action="bed.safe-word").count() == 1
 
 
-def test_a_tap_that_arrives_after_the_night_is_refused_and_not_kept() -> None:
+def test_a_tap_that_arrives_after_the_night_is_refused_and_not_stored() -> None:
     run = finish_run(make_run(1))
     with pytest.raises(NotNow, match="This session is over"):
-        arrive(run.pk, by=patient_of(run), tap=uuid4(), tapped_at=None)
+        record_tap(run.pk, by=patient_of(run), tap=uuid4(), tapped_at=None)
     assert not BedTap.objects.exists()
 
 
 def test_a_tap_that_had_arrived_is_answered_after_the_night_too() -> None:
     run = make_run(1)
     tap = uuid4()
-    first = arrive(run.pk, by=patient_of(run), tap=tap, tapped_at=None)
+    first = record_tap(run.pk, by=patient_of(run), tap=tap, tapped_at=None)
     control.lift_safe_word(run.pk, by=doctor_of(run), words="Go on.")
     finish_run(run)
-    assert arrive(run.pk, by=patient_of(run), tap=tap, tapped_at=None).at == first.at
+    assert record_tap(run.pk, by=patient_of(run), tap=tap, tapped_at=None).arrived_at == first.arrived_at
 
 
 def test_the_same_tap_sent_at_once_by_two_windows_counts_once() -> None:
     run = make_run(1)
-    tap, came = uuid4(), []
+    tap, changed = uuid4(), []
     barrier = threading.Barrier(2)
 
     def send(run_id: UUID, by: User) -> None:
         barrier.wait()
-        came.append(arrive(run_id, by=by, tap=tap, tapped_at=None).changed)
+        changed.append(record_tap(run_id, by=by, tap=tap, tapped_at=None).changed)
         connection.close()
 
     threads = [threading.Thread(target=send, args=(run.pk, patient_of(run))) for _ in range(2)]
@@ -115,13 +120,13 @@ def test_the_same_tap_sent_at_once_by_two_windows_counts_once() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(came) == [False, True]
+    assert sorted(changed) == [False, True]
     assert (BedTap.objects.count(), Entry.objects.filter(action="bed.safe-word").count()) == (1, 1)
 
 
 def test_the_database_takes_a_tap_once() -> None:
     run = make_run(1)
-    arrive(run.pk, by=patient_of(run), tap=uuid4(), tapped_at=None)
+    record_tap(run.pk, by=patient_of(run), tap=uuid4(), tapped_at=None)
     row = BedTap.objects.get()
     row.pk = None
     with pytest.raises(IntegrityError, match=r"tap_counts_once|UNIQUE constraint"), transaction.atomic():

@@ -15,7 +15,7 @@ from clinic.accounts.models import Role, User
 from clinic.audit.models import Entry
 from clinic.people.changes import set_active
 from erasure.bedside.models import BedToken
-from erasure.bedside.tokens import LONGEST, OPENS_BEFORE, cookie_name, digest_of, open_page
+from erasure.bedside.tokens import MAX_TOKEN_AGE, OPENS_EARLY, cookie_name, digest_of, issue_token
 from erasure.procedures.models import Procedure
 from erasure.runs.models import Run
 from erasure.runs.run_actions import NotNow
@@ -39,7 +39,7 @@ from tests.factories import (
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# What a pass of this kind opens: nothing may be added here without a decision (docs/decisions/0028).
+# What a pass of this kind opens: to add a URL here, change the decision too (docs/decisions/0028).
 BED_READS = {"erasure:bed", "erasure:bed-now"}
 BED_WRITES = {"erasure:bed-safe-word", "erasure:bed-pause", "erasure:bed-call-doctor", "erasure:bed-close"}
 
@@ -70,8 +70,8 @@ def test_the_token_opens_nothing_but_the_page_for_the_bed(
         ):
             opened.add(door.name)
             reading = method in {"GET", "HEAD", "OPTIONS"}
-            right = BED_READS if reading else BED_WRITES
-            assert with_token.status_code == (OPEN if door.name in right else 405), (door.name, method)
+            expected = BED_READS if reading else BED_WRITES
+            assert with_token.status_code == (OPEN if door.name in expected else 405), (door.name, method)
     assert opened == BED_READS | BED_WRITES
     assert len(list(doors())) > 150
 
@@ -99,7 +99,7 @@ def test_the_cookie_is_sent_to_the_bed_only_and_read_by_no_script() -> None:
     cookie = client.cookies[cookie_name()]
     assert (cookie["path"], cookie["httponly"], cookie["samesite"]) == ("/bed/", True, "Strict")
     assert cookie["secure"] == ""
-    assert cookie["max-age"] == int(LONGEST.total_seconds())
+    assert cookie["max-age"] == int(MAX_TOKEN_AGE.total_seconds())
 
 
 def test_over_https_the_cookie_is_secure(settings: settings) -> None:
@@ -148,12 +148,12 @@ def test_opening_and_closing_are_recorded_with_the_patient() -> None:
     client.post(bed_url(run.procedure, "bed-call-doctor"))
     client.post(bed_url(run.procedure, "bed-close"))
     mine = Entry.objects.filter(actor=f"user:{patient.pk}").order_by("index")
-    told = [
+    recorded = [
         (entry.action, entry.details.get("page") or entry.details.get("because"))
         for entry in mine
         if entry.action.startswith(("bed.", "run."))
     ]
-    assert told == [
+    assert recorded == [
         ("bed.opened", None),
         ("run.paused", "bed"),
         ("run.doctor-called", "bed"),
@@ -188,10 +188,10 @@ def test_the_token_of_a_night_that_began_lasts_beyond_its_hours() -> None:
     assert works(client, run.procedure)
 
 
-def test_no_token_lasts_longer_than_the_longest_night() -> None:
+def test_no_token_lasts_longer_than_the_maximum() -> None:
     run = make_run(1)
     client = at_the_bed(run.procedure)
-    BedToken.objects.update(opened_at=timezone.now() - LONGEST)
+    BedToken.objects.update(opened_at=timezone.now() - MAX_TOKEN_AGE)
     assert not works(client, run.procedure)
 
 
@@ -243,7 +243,7 @@ def test_the_token_of_somebody_who_is_not_the_patient_any_more_opens_nothing() -
 def test_only_the_patient_of_the_night_gets_a_token() -> None:
     procedure = make_night()
     with pytest.raises(NotNow, match="not yours"):
-        open_page(procedure.pk, by=make_user(Role.PATIENT))
+        issue_token(procedure.pk, by=make_user(Role.PATIENT))
     assert not BedToken.objects.exists()
 
 
@@ -284,8 +284,8 @@ def test_staff_close_all_pages_of_the_night_with_one_control() -> None:
     assert "The pages for the bed are closed." in answer.content.decode()
     assert "page for the bed is open" not in answer.content.decode()
     assert [works(client, run.procedure) for client in clients] == [False, False]
-    told = Entry.objects.filter(action="bed.closed").values_list("actor", "details")
-    assert list(told) == [(f"user:{technician_of(run).pk}", {"because": "staff"})] * 2
+    recorded = Entry.objects.filter(action="bed.closed").values_list("actor", "details")
+    assert list(recorded) == [(f"user:{technician_of(run).pk}", {"because": "staff"})] * 2
     again = technician.post(reverse("erasure:bed-end", args=[run.pk]), follow=True)
     assert "No page for the bed was open." in again.content.decode()
 
@@ -301,8 +301,8 @@ def test_the_page_opens_from_an_hour_before_the_night_until_its_end() -> None:
     procedure = make_night()
     client = signed_in(procedure.case.patient)
     for later, opens in (
-        (OPENS_BEFORE + timedelta(minutes=1), False),
-        (OPENS_BEFORE - timedelta(minutes=1), True),
+        (OPENS_EARLY + timedelta(minutes=1), False),
+        (OPENS_EARLY - timedelta(minutes=1), True),
         (timedelta(hours=-9), False),
     ):
         shift_hours(procedure, later)
@@ -351,7 +351,7 @@ def test_a_page_that_was_made_for_somebody_else_does_not_act_by_the_token() -> N
     assert Run.objects.get().state == Run.State.RUNNING
 
 
-def test_a_refusal_to_a_bearer_is_recorded_as_the_patients() -> None:
+def test_the_denial_of_a_request_with_a_token_is_recorded_as_the_patients() -> None:
     run = make_run(1)
     client = Client(enforce_csrf_checks=True)
     client.cookies[cookie_name()] = at_the_bed(run.procedure).cookies[cookie_name()].value

@@ -1,4 +1,4 @@
-"""The word that the patient chose to say: who sets it, who reads it and when, and that its key ends it."""
+"""The spoken safe word: who sets it, who reads it and when, and that it is lost with the key of the case."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ from clinic.access.policy import Decision
 from clinic.accounts.models import Role, User
 from clinic.audit.models import Entry
 from erasure.bedside.models import SpokenWord
-from erasure.bedside.words import choose_word, may_hear, word_of
+from erasure.bedside.words import choose_word, may_read_word, word_of
 from erasure.certificates.models import Certificate
 from erasure.procedures.models import Procedure
 from erasure.runs.models import Run
@@ -36,7 +36,7 @@ WORD = "Montauk"
 
 
 def make_night(word: str = WORD) -> Procedure:
-    """A night to come with a word."""
+    """A booked night that has not begun, with a word."""
     case = make_case()
     make_keepsake(make_memory(case))
     procedure = make_procedure(case)
@@ -183,11 +183,11 @@ def test_somebody_who_is_booked_but_opens_the_page_by_another_role_does_not_read
     run = make_run_with_word()
     booked = frozenset({"assigned"})
     technician = technician_of(run)
-    heard = [
-        may_hear(run, technician, Decision(True, relations=booked, roles=frozenset({role})))
+    allowed = [
+        may_read_word(run, technician, Decision(True, relations=booked, roles=frozenset({role})))
         for role in (Role.TECHNICIAN, Role.DOCTOR, Role.AUDITOR, Role.ADMINISTRATOR)
     ]
-    assert heard == [True, True, False, False]
+    assert allowed == [True, True, False, False]
 
 
 def test_a_word_of_forty_one_letters_is_refused_without_a_form_too() -> None:

@@ -1,4 +1,4 @@
-"""Z8: the stream of the page for the bed: by its token, without names, as long as the token is valid."""
+"""The stream of the page for the bed: a token opens it, it has no names, and it ends with the token."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from django.utils import timezone
 from clinic.accounts.models import Role, User
 from clinic.people.changes import set_active
 from erasure.bedside.models import BedToken
-from erasure.bedside.tokens import LONGEST, cookie_name, end_tokens
+from erasure.bedside.tokens import MAX_TOKEN_AGE, cookie_name, end_tokens
 from erasure.live.app import Live
 from erasure.procedures.models import Procedure
 from erasure.runs.events import NewEvent, emit
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @dataclass
 class BedStream(Stream):
-    """The stream of a night, as the page for its bed follows it. run: the id of the procedure."""
+    """The stream that the page for the bed opens. Its field `run` holds the id of the procedure instead."""
 
     def __enter__(self) -> "BedStream":
         self.answer = ask(self.port, f"/bed/live/{self.run}/{self.query}", self.cookie, **self.headers)
@@ -62,7 +62,7 @@ def test_the_token_alone_opens_the_stream_and_it_has_no_names() -> None:
     assert received.data["text"] == "Memory 1 begins to fade."
 
 
-def test_a_page_without_a_place_receives_the_state_without_names_and_controls() -> None:
+def test_a_page_without_a_last_seq_receives_the_state_without_names_and_controls() -> None:
     run = make_run(1)
     cookie = bed_cookie(run.procedure)
     with serving(Live()) as port, BedStream(port, run.procedure_id, cookie) as stream:
@@ -116,7 +116,7 @@ ENDS: dict[str, Callable[[Run], object]] = {
     "signed out everywhere": lambda run: patient_of(run).end_sessions(),
     "account closed": lambda run: set_active(patient_of(run), False, by=make_user(Role.ADMINISTRATOR)),
     "withdrawn": lambda run: withdraw(run.procedure.case, by=patient_of(run)),
-    "too old": lambda run: BedToken.objects.update(opened_at=timezone.now() - LONGEST - timedelta(1)),
+    "too old": lambda run: BedToken.objects.update(opened_at=timezone.now() - MAX_TOKEN_AGE - timedelta(1)),
     "another passphrase": lambda run: new_passphrase(patient_of(run)),
 }
 

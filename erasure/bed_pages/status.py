@@ -1,4 +1,4 @@
-"""What the page for the bed says of a night at one moment. It names nothing that is erased, and nobody."""
+"""The status of a night as the page for the bed shows it. It names no person and no memory."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,8 +12,12 @@ from erasure.runs.models import DoctorCall, Run, Step
 
 
 @dataclass(frozen=True)
-class Now:
-    """state: "before", "running", "paused" or "over". lines: sentences below the headline."""
+class BedStatus:
+    """What the page for the bed shows of a night.
+
+    state: "before", "running", "paused", or "over" (also while the run is stopping). lines: sentences below
+    the headline. gone, total: numbers of memories. run: None if the night has not begun.
+    """
 
     state: str
     headline: str
@@ -23,36 +27,40 @@ class Now:
     run: Run | None = None
 
 
-def clock(moment: datetime) -> str:
-    """Return the time of day, in the clinic's time zone."""
+def time_of_day(moment: datetime) -> str:
+    """Return the time of day as text such as "02:14", in the clinic's time zone."""
     return formats.time_format(timezone.localtime(moment), "H:i")
 
 
-def now_of(procedure: Procedure) -> Now:
-    """Return what the page for the bed of a night says now."""
+def bed_status(procedure: Procedure) -> BedStatus:
+    """Return the present status of a night."""
     run = Run.objects.select_related("safe_word").filter(procedure=procedure).first()
     if run is None:
-        at = clock(procedure.booking.starts_at)
-        return Now("before", _("The night has not begun."), (_("It is booked from %(at)s on.") % {"at": at},))
+        at = time_of_day(procedure.booking.starts_at)
+        return BedStatus(
+            "before", _("The night has not begun."), (_("It is booked from %(at)s on.") % {"at": at},)
+        )
     gone = Step.objects.filter(run=run, state=Step.State.DESTROYED).count()
     total = run.expected_steps
     if run.state == Run.State.FINISHED:
-        return Now("over", _("The night is over."), (), gone, total, run)
+        return BedStatus("over", _("The night is over."), (), gone, total, run)
     if run.state == Run.State.STOPPING:
-        return Now("over", _("The night is being ended."), (_("Nothing more fades."),), gone, total, run)
+        return BedStatus(
+            "over", _("The night is being ended."), (_("Nothing more fades."),), gone, total, run
+        )
     progress = ngettext(
         "%(gone)s of %(total)s memory is gone.", "%(gone)s of %(total)s memories are gone.", total
     ) % {"gone": gone, "total": total}
     if run.state == Run.State.PAUSED:
-        return Now("paused", _("The night is paused."), (_why_paused(run), progress), gone, total, run)
+        return BedStatus("paused", _("The night is paused."), (_why_paused(run), progress), gone, total, run)
     called = DoctorCall.objects.filter(run=run, acknowledged_at__isnull=True).exists()
     lines = (progress, _("The doctor has been called.")) if called else (progress,)
-    return Now("running", _("The night is under way."), lines, gone, total, run)
+    return BedStatus("running", _("The night is under way."), lines, gone, total, run)
 
 
 def _why_paused(run: Run) -> str:
     if run.safe_word is not None:
         return _(
             "The safe word was said at %(at)s. Only a doctor lets the night go on, after speaking with you."
-        ) % {"at": clock(run.safe_word.said_at)}
+        ) % {"at": time_of_day(run.safe_word.said_at)}
     return _("Nothing is being destroyed.")
