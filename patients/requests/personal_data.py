@@ -35,7 +35,7 @@ def requests(person: User) -> Iterator[Record]:
 
 @register_forgetter
 def forget_requests(person: User) -> None:
-    """Empty the person's requests, and all others from their address. The rows stay, because reports count them.
+    """Empty the person's requests, and all others from their address. The rows stay: reports count them.
 
     Nobody has proved that the others are the person's, but they name the address. One that still waits is
     declined without a mail: there is nobody left to write to.
