@@ -43,7 +43,11 @@ class TapStore {
   }
 
   remove() {
-    localStorage.removeItem(this.name);
+    try {
+      localStorage.removeItem(this.name);
+    } catch {
+      // The browser allows no storage, so nothing is kept there.
+    }
   }
 }
 
