@@ -22,9 +22,13 @@ function showMessage(text) {
 
 // --- The status of the night ---
 
+let refreshes = 0;
+let newestShown = 0;
+
 // Fetches and shows the status. Returns "refreshed", "closed" if the server does not accept this page any more, or
 // "offline" if there was no usable answer.
 async function refresh() {
+  const number = ++refreshes;
   let response;
   try {
     response = await fetch(dataset.now, {
@@ -33,7 +37,12 @@ async function refresh() {
     });
     if ([401, 403, 404].includes(response.status)) return "closed";
     if (!response.ok) return "offline";
-    show(await response.json());
+    const status = await response.json();
+    // On a slow line answers overtake each other: an older one must not undo what a newer one has shown.
+    if (number > newestShown) {
+      newestShown = number;
+      show(status);
+    }
   } catch {
     return "offline";
   }

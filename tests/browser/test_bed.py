@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from django.utils import translation
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import APIResponse, Browser, Page, Route, expect
 
 from clinic.audit.models import Entry
 from erasure.bedside.models import BedTap, BedToken
@@ -122,6 +122,34 @@ def test_a_tap_is_sent_by_itself_when_the_line_comes_back(chromium: Browser) -> 
         visitor.page.context.set_offline(False)
         expect(visitor.page.get_by_role("alert")).to_contain_text("It arrived at")
         assert (BedTap.objects.count(), run.safe_words.count()) == (1, 1)
+
+
+def test_an_answer_that_comes_late_undoes_nothing(chromium: Browser) -> None:
+    """The status from before the tap arrives after the one that says that the night is paused."""
+    run = make_run(1, pace=STILL)
+    held: list[tuple[Route, APIResponse]] = []
+
+    def hold_first(route: Route) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append((route, route.fetch()))
+
+    with served(chromium) as site:
+        page = at_bed(site, run.procedure).page
+        page.route("**/now/", hold_first)
+        page.evaluate("dispatchEvent(new Event('online'))")
+        until(lambda: page.evaluate("1") and bool(held), "the status from before the tap is on its way")
+        safe_word(page)
+        expect(page.locator("#main")).to_have_attribute("data-state", "paused")
+        (route, before) = held[0]
+        assert before.json()["state"] == "running"
+        with page.expect_response("**/now/"):
+            route.fulfill(response=before)
+        with page.expect_response("**/now/"):
+            page.evaluate("dispatchEvent(new Event('online'))")
+        expect(page.get_by_role("alert")).to_contain_text("It arrived at")
+        expect(page.locator("#main")).to_have_attribute("data-state", "paused")
 
 
 def test_an_answer_that_is_lost_does_not_make_a_second_safe_word(chromium: Browser) -> None:
