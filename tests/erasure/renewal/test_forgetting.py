@@ -187,5 +187,5 @@ def test_e10_a_frozen_worker_is_ended_before_the_certificate() -> None:
     env = {"LACUNA_LEASE_SECONDS": "1", "LACUNA_POINT": "cleared:14", "LACUNA_POINT_SIGNAL": "STOP"}
     with serve("--workers", "2", "--no-web", **env) as served:
         until_certified(run)
-        assert processes_place(run)["found"] == "clean"
+        assert processes_place(run)["found"] == "clean", processes_place(run)
         served.end(signal.SIGTERM)
