@@ -8,7 +8,8 @@ from django.utils import timezone
 class LeftBehindTick(models.Model):
     """A place that a patient has looked through. There is no free text, so a row names nobody else.
 
-    place: the id of a place (patients/left_behind/places.py). The row is deleted with the account.
+    place: the id of a place (patients/left_behind/places.py). Closing the account deletes the row
+    (patients/left_behind/personal_data.py).
     """
 
     patient = models.ForeignKey(

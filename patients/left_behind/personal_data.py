@@ -1,4 +1,4 @@
-"""The ticks of the left-behind list: that they are held, and that they end with the account."""
+"""Lists the ticks of the left-behind list in a patient's personal data, and deletes them with the account."""
 
 from collections.abc import Iterator
 
@@ -12,9 +12,10 @@ from patients.left_behind.places import PLACES
 
 
 @register_section(68, _("What you have ticked off your list"))
-def left_behind(person: User) -> Iterator[Record]:
+def left_behind_ticks(person: User) -> Iterator[Record]:
     for row in LeftBehindTick.objects.filter(patient=person).order_by("ticked_at", "pk"):
         place = PLACES.get(row.place)
+        # A place that was taken off the list has no title any more. Its id is shown instead.
         yield make_record(place.title if place else row.place, (_("When"), row.ticked_at))
 
 

@@ -1,7 +1,7 @@
 """The left-behind list: where something may still remind a patient, with a guide for each place.
 
-The list is the same for everybody and names nobody. An id is stored with each tick: it is never changed, and
-never given to another place.
+The list is the same for everybody and names nobody. Ticks store the id of their place, so an id is never
+changed and never given to another place.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Group:
-    """Places that are looked through together, such as those of one phone."""
+    """A heading of the list, with the places below it."""
 
     title: Promise
     places: tuple[Place, ...]

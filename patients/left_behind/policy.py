@@ -1,4 +1,4 @@
-"""Who may use the URLs of this package: the patient alone. A place is no object of anybody's."""
+"""Who may use the URLs of this package: patients. A place belongs to nobody, so no relation is checked."""
 
 from clinic.access.policy import Row, register, roles
 from clinic.accounts.models import Role

@@ -1,4 +1,4 @@
-"""Reads and changes which places of the left-behind list a patient has ticked off."""
+"""Reads and changes a patient's ticks on the left-behind list."""
 
 from datetime import datetime
 
@@ -10,7 +10,10 @@ from patients.left_behind.places import PLACES
 
 
 def ticks_of(patient: User) -> dict[str, datetime]:
-    """Return when a patient ticked off each place, by its id; without places that are on the list no more."""
+    """Return the time of each tick of a patient, by the id of its place.
+
+    Ticks of places that were taken off the list are left out.
+    """
     found = LeftBehindTick.objects.filter(patient=patient, place__in=PLACES)
     return dict(found.values_list("place", "ticked_at"))
 
@@ -19,13 +22,13 @@ def ticks_of(patient: User) -> dict[str, datetime]:
 def tick(patient: User, place: str) -> None:
     """Tick off a place of the list. A second tick keeps the time of the first.
 
-    It has no audit entry: the list is the patient's own, and the clinic does not read it. The lock on the
-    account keeps a tick from arriving after the account was closed.
+    There is no audit entry: the list is the patient's own, and the clinic does not read it. A closed account
+    gets no tick. The account's row is locked, so it cannot be closed between the check and the tick.
     """
     if User.objects.select_for_update().get(pk=patient.pk).is_active:
         LeftBehindTick.objects.get_or_create(patient=patient, place=place)
 
 
 def untick(patient: User, place: str) -> None:
-    """Take a tick back, if there is one. It has no audit entry either."""
+    """Remove the tick of a place, if there is one. There is no audit entry either."""
     LeftBehindTick.objects.filter(patient=patient, place=place).delete()

@@ -1,4 +1,4 @@
-"""The patient's page of the left-behind list. It needs no case, and works after its end."""
+"""The patient's page of the left-behind list. It needs no open case."""
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -22,7 +22,7 @@ def left_behind(request: HttpRequest) -> HttpResponse:
         "groups": groups,
         "done": len(ticks),
         "total": len(PLACES),
-        "has_open_file": current_case(request) is not None,
+        "has_open_case": current_case(request) is not None,
     }
     return render(request, "patients/left_behind/left_behind.html", context)
 
@@ -30,19 +30,19 @@ def left_behind(request: HttpRequest) -> HttpResponse:
 @require_POST
 @never_cache
 def left_behind_tick(request: HttpRequest, place: str) -> HttpResponse:
-    """Tick a place off, and lead back to it. Errors: Http404 if the list has no such place."""
+    """Tick a place off, and redirect to it on the page. Errors: Http404 if the list has no such place."""
     _check_place(place)
     tick(request_user(request), place)
-    return _back_to(place)
+    return _redirect_to(place)
 
 
 @require_POST
 @never_cache
 def left_behind_untick(request: HttpRequest, place: str) -> HttpResponse:
-    """Take a tick back, and lead back to its place. Errors: Http404 if the list has no such place."""
+    """Remove a tick, and redirect to its place on the page. Errors: Http404 if the list has no such place."""
     _check_place(place)
     untick(request_user(request), place)
-    return _back_to(place)
+    return _redirect_to(place)
 
 
 def _check_place(place: str) -> None:
@@ -50,5 +50,5 @@ def _check_place(place: str) -> None:
         raise Http404
 
 
-def _back_to(place: str) -> HttpResponse:
+def _redirect_to(place: str) -> HttpResponse:
     return redirect(f"{reverse('patients:left-behind')}#{place}")

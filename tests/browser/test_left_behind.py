@@ -11,11 +11,12 @@ from tests.factories import make_case, make_user
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
 
-TARGET = 44
+TARGET = 44  # pixels: the least width and height of a target
+# How many targets of the list are smaller.
 SMALL_TARGETS = f"""() => [...document.querySelectorAll(".left-behind :is(summary, button)")].filter(
     one => one.getBoundingClientRect().height < {TARGET} || one.getBoundingClientRect().width < {TARGET}
 ).length"""
-# Whether the words of a place lie under its button.
+# How many places have words that lie under their button.
 COVERED = """() => [...document.querySelectorAll(".left-behind > li")].filter(place => {
     const button = place.querySelector("button").getBoundingClientRect();
     const words = document.createRange();
@@ -26,8 +27,8 @@ COVERED = """() => [...document.querySelectorAll(".left-behind > li")].filter(pl
 
 
 @pytest.mark.parametrize("language", ["en", "vi"])
-def test_a_place_is_read_ticked_off_and_taken_back(chromium: Browser, language: str) -> None:
-    done, count, back = {
+def test_a_place_is_ticked_read_and_unticked(chromium: Browser, language: str) -> None:
+    done, count, not_yet = {
         "en": ("Done", "1 of 28 done", "Not yet"),
         "vi": ("Đã xong", "Đã xong 1 trên 28", "Chưa xong"),
     }[language]
@@ -45,7 +46,7 @@ def test_a_place_is_read_ticked_off_and_taken_back(chromium: Browser, language: 
         page.wait_for_url("**/me/left-behind/#phone-pictures")
         expect(page.get_by_role("status").filter(has_text=count)).to_have_count(1)
         title = place.locator("summary > span").first.inner_text()
-        expect(place.get_by_role("button")).to_have_accessible_name(f"{back} {title}")
+        expect(place.get_by_role("button")).to_have_accessible_name(f"{not_yet} {title}")
         place.locator("summary").click()
         expect(place.locator("details p")).to_be_visible()
         assert violations(page, Axe()) == []
@@ -60,13 +61,13 @@ def test_a_place_is_read_ticked_off_and_taken_back(chromium: Browser, language: 
         assert site.complaints() == []
 
 
-def test_it_works_without_script(chromium: Browser) -> None:
+def test_a_place_is_ticked_and_unticked_without_javascript(chromium: Browser) -> None:
     patient = make_user(Role.PATIENT)
     with open_pages(chromium) as site:
         visitor = site.visitor(patient, viewport=PHONE, java_script_enabled=False)
         page = visitor.page
         visitor.go("/me/")
-        visitor.take_screenshots("after")
+        visitor.take_screenshots("portal-without-javascript")
         visitor.go("/me/left-behind/")
         place = page.locator("#people-things")
         place.get_by_role("button").click()
