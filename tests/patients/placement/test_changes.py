@@ -1,4 +1,4 @@
-"""Many keepsakes are changed in one action, all or none, and given back as they were."""
+"""Many keepsakes are changed in one action, all or none, and the action can be undone."""
 
 import dataclasses
 from uuid import UUID, uuid4
@@ -31,7 +31,7 @@ def case() -> Case:
 
 
 def place(case: Case, keepsakes: list[Keepsake], **placing: object) -> UUID:
-    """Place these keepsakes as the patient, with the marks as they are now; return the action's id."""
+    """Place these keepsakes as the patient, from a page that is up to date; return the action's id."""
     ticks = read_ticks(ticks_of(case, keepsakes))
     return place_keepsakes(case, ticks, Placing(**placing), by=case.patient)  # type: ignore[arg-type]
 
@@ -42,7 +42,7 @@ def fields_of(keepsake: Keepsake) -> KeepsakeFields:
 
 
 def state(case: Case) -> list[tuple[object, ...]]:
-    """The words and memories of all keepsakes, without how to undo the last action."""
+    """The memory, review and fields of every keepsake, without the fields that serve to undo."""
     rows = Keepsake.objects.filter(case=case).order_by("pk")
     return [
         (row.pk, row.memory_id, row.review, dataclasses.replace(row.read(), undo={}))
@@ -51,7 +51,7 @@ def state(case: Case) -> list[tuple[object, ...]]:
     ]
 
 
-def test_many_come_into_a_new_memory_with_what_is_known(case: Case) -> None:
+def test_keepsakes_are_placed_in_a_new_memory_titled_by_their_number_and_evening(case: Case) -> None:
     keepsakes = bring_evening(case, 3)
     action = place(case, keepsakes, new=True)
     memory = Memory.objects.get(case=case)
@@ -72,7 +72,7 @@ def test_many_come_into_a_new_memory_with_what_is_known(case: Case) -> None:
     assert {entry.details["together"] for entry in entries[1:]} == {str(action)}
 
 
-def test_words_dates_and_names_are_written_into_all(case: Case) -> None:
+def test_caption_date_and_names_are_written_into_every_keepsake(case: Case) -> None:
     memory = make_memory(case, "The ice")
     one, other = bring(case, others="Naomi"), bring(case, "2004-02-14T19:00:00", caption="Old")
     place(
@@ -91,7 +91,7 @@ def test_words_dates_and_names_are_written_into_all(case: Case) -> None:
     assert fields_of(other).taken == "2004-02-14T19:00:00"
 
 
-def test_a_returned_one_waits_for_review_again_and_is_returned_again_when_undone(case: Case) -> None:
+def test_a_keepsake_that_review_returned_waits_for_review_again_and_undo_restores_that(case: Case) -> None:
     keepsake = bring(case)
     Keepsake.objects.filter(pk=keepsake.pk).update(review=Keepsake.Review.RETURNED)
     action = place(case, [keepsake], caption="A wall")
@@ -104,30 +104,32 @@ def change_one(case: Case, keepsake: Keepsake) -> None:
     change_keepsake(keepsake, {"caption": "Changed"}, memory=None, by=case.patient)
 
 
-def take_one_back(case: Case, keepsake: Keepsake) -> None:
+def remove_one(case: Case, keepsake: Keepsake) -> None:
     remove_keepsake(keepsake, by=case.patient)
 
 
-@pytest.mark.parametrize(("meanwhile", "found"), [(change_one, 1), (take_one_back, 0)])
-def test_all_or_none_if_one_was_changed_or_taken_back(case: Case, meanwhile: object, found: int) -> None:
+@pytest.mark.parametrize(("meanwhile", "still_there"), [(change_one, True), (remove_one, False)])
+def test_nothing_is_placed_if_one_was_changed_or_removed_meanwhile(
+    case: Case, meanwhile: object, still_there: bool
+) -> None:
     keepsakes = bring_evening(case, 3)
     ticks = read_ticks(ticks_of(case, keepsakes))
     meanwhile(case, keepsakes[1])  # type: ignore[operator]
     before, entries = state(case), Entry.objects.count()
     with pytest.raises(CannotPlace) as refusal:
         place_keepsakes(case, ticks, Placing(new=True, caption="X"), by=case.patient)
-    assert refusal.value.changed == ({keepsakes[1].pk} if found else set())
+    assert refusal.value.changed == ({keepsakes[1].pk} if still_there else set())
     assert (state(case), Entry.objects.count(), Memory.objects.count()) == (before, entries, 0)
 
 
-def test_nobody_elses_keepsake_and_no_foreign_memory(case: Case) -> None:
-    stranger = make_case()
-    theirs, mine = bring(stranger), bring(case)
-    ticks = read_ticks(ticks_of(stranger, [theirs]))
+def test_anothers_keepsake_anothers_memory_an_erased_memory_and_no_keepsake_are_refused(case: Case) -> None:
+    other_case = make_case()
+    theirs, mine = bring(other_case), bring(case)
+    ticks = read_ticks(ticks_of(other_case, [theirs]))
     with pytest.raises(CannotPlace):
         place_keepsakes(case, ticks, Placing(caption="X"), by=case.patient)
     with pytest.raises(CannotPlace, match="memory was taken off"):
-        place(case, [mine], memory=make_memory(stranger).pk)
+        place(case, [mine], memory=make_memory(other_case).pk)
     erased = make_memory(case, fate=Memory.Fate.ERASED)
     with pytest.raises(CannotPlace, match="memory was taken off"):
         place(case, [mine], memory=erased.pk)
@@ -136,39 +138,40 @@ def test_nobody_elses_keepsake_and_no_foreign_memory(case: Case) -> None:
     assert fields_of(theirs).caption == fields_of(mine).caption == ""
 
 
-def test_too_many_names_for_one_change_none(case: Case) -> None:
-    short, full = bring(case), bring(case, others="N" * 295)
+def test_if_one_keepsake_would_get_too_many_names_none_is_changed(case: Case) -> None:
+    few_names, many_names = bring(case), bring(case, others="N" * 295)
     before = state(case)
     with pytest.raises(CannotPlace, match="too many names"):
-        place(case, [short, full], others=["Somebody"])
+        place(case, [few_names, many_names], others=["Somebody"])
     assert state(case) == before
 
 
-def test_nothing_is_placed_on_a_locked_map(case: Case) -> None:
-    make_keepsake(memory := make_memory(case))
-    loose = make_keepsake(memory)
-    ticks = read_ticks(ticks_of(case, [loose]))
+def test_a_locked_map_refuses_to_place_undo_dismiss_and_recall(case: Case) -> None:
+    memory = make_memory(case)
+    make_keepsake(memory)
+    keepsake = make_keepsake(memory)
+    ticks = read_ticks(ticks_of(case, [keepsake]))
     lock_map(case, by=make_doctor())
     with pytest.raises(CaseLocked):
         place_keepsakes(case, ticks, Placing(caption="X"), by=case.patient)
     with pytest.raises(CaseLocked):
         undo(case, uuid4(), by=case.patient)
     with pytest.raises(CaseLocked):
-        changes.dismiss(case, [loose.pk], by=case.patient)
+        changes.dismiss(case, [keepsake.pk], by=case.patient)
     with pytest.raises(CaseLocked):
         changes.recall_dismissed(case, by=case.patient)
 
 
-def test_undo_gives_everything_back_and_removes_the_new_memory(case: Case) -> None:
+def test_undo_restores_every_keepsake_and_removes_the_new_memory(case: Case) -> None:
     old = make_memory(case, "Old")
     keepsakes = [bring(case, caption="A", others="Naomi"), make_keepsake(old, caption="B")]
     before = state(case)
     action = place(case, keepsakes, new=True, title="New", when=When("2003-01-01", ""), caption="C")
-    made = Memory.objects.exclude(pk=old.pk).get()
+    new = Memory.objects.exclude(pk=old.pk).get()
     assert undo(case, action, by=case.patient) == 2
     assert state(case) == before
     assert list(Memory.objects.filter(case=case)) == [old]
-    assert made.pk not in set(key_store().ids())
+    assert new.pk not in set(key_store().ids())
     assert set(StoredObject.objects.filter(keepsake=keepsakes[1]).values_list("memory", flat=True)) == {
         old.pk
     }
@@ -178,8 +181,8 @@ def test_undo_gives_everything_back_and_removes_the_new_memory(case: Case) -> No
         undo(case, action, by=case.patient)
 
 
-@pytest.mark.parametrize("meanwhile", [change_one, take_one_back])
-def test_undo_is_refused_if_one_was_changed_since(case: Case, meanwhile: object) -> None:
+@pytest.mark.parametrize("meanwhile", [change_one, remove_one])
+def test_undo_is_refused_if_one_was_changed_or_removed_since(case: Case, meanwhile: object) -> None:
     keepsakes = bring_evening(case, 2)
     action = place(case, keepsakes, caption="X")
     meanwhile(case, Keepsake.objects.get(pk=keepsakes[0].pk))  # type: ignore[operator]
@@ -189,7 +192,7 @@ def test_undo_is_refused_if_one_was_changed_since(case: Case, meanwhile: object)
     assert state(case) == before
 
 
-def test_only_the_last_action_is_undone(case: Case) -> None:
+def test_only_the_last_action_on_a_keepsake_can_be_undone(case: Case) -> None:
     keepsakes = bring_evening(case, 2)
     first = place(case, keepsakes, caption="X")
     second = place(case, keepsakes[:1], caption="Y")
@@ -197,13 +200,13 @@ def test_only_the_last_action_is_undone(case: Case) -> None:
     assert [fields_of(row).caption for row in keepsakes] == ["X", "X"]
     with pytest.raises(CannotPlace):
         undo(case, uuid4(), by=case.patient)
-    # One of the first action's keepsakes was changed since, so none of them is.
+    # The second action has changed a keepsake of the first, so the first can no longer be undone at all.
     with pytest.raises(CannotPlace):
         undo(case, first, by=case.patient)
     assert [fields_of(row).caption for row in keepsakes] == ["X", "X"]
 
 
-def test_undo_is_refused_if_the_former_memory_is_gone(case: Case) -> None:
+def test_undo_is_refused_if_the_former_memory_was_removed(case: Case) -> None:
     old, new = make_memory(case, "Old"), make_memory(case, "New")
     keepsake = make_keepsake(old)
     action = place(case, [keepsake], memory=new.pk)
@@ -213,7 +216,7 @@ def test_undo_is_refused_if_the_former_memory_is_gone(case: Case) -> None:
     assert Keepsake.objects.get(pk=keepsake.pk).memory_id == new.pk
 
 
-def test_undo_puts_nothing_into_a_memory_that_is_erased_by_now(case: Case) -> None:
+def test_undo_is_refused_if_the_former_memory_was_erased(case: Case) -> None:
     old, new = make_memory(case, "Old"), make_memory(case, "New")
     keepsake = make_keepsake(old)
     action = place(case, [keepsake], memory=new.pk)
@@ -223,7 +226,7 @@ def test_undo_puts_nothing_into_a_memory_that_is_erased_by_now(case: Case) -> No
     assert Keepsake.objects.get(pk=keepsake.pk).memory_id == new.pk
 
 
-def test_a_new_memory_stays_if_it_was_changed_or_filled(case: Case) -> None:
+def test_undo_leaves_a_new_memory_that_was_changed_or_got_another_keepsake(case: Case) -> None:
     action = place(case, [bring(case)], new=True, title="Kept")
     memory = Memory.objects.get(case=case)
     memory.write(dataclasses.replace(memory.read(), story="Written since."))
@@ -237,17 +240,17 @@ def test_a_new_memory_stays_if_it_was_changed_or_filled(case: Case) -> None:
     assert Memory.objects.filter(pk=filled.pk).exists()
 
 
-def test_dismissing_is_recorded_and_can_be_recalled(case: Case) -> None:
+def test_dismissing_and_recalling_have_audit_entries_and_ignore_keepsakes_of_others(case: Case) -> None:
     keepsakes = bring_evening(case, 3)
-    stranger = bring(make_case())
-    assert changes.dismiss(case, [*(row.pk for row in keepsakes), stranger.pk], by=case.patient) == 3
+    anothers = bring(make_case())
+    assert changes.dismiss(case, [*(row.pk for row in keepsakes), anothers.pk], by=case.patient) == 3
     [together] = {tuple(keepsake.fields.dismissed) for keepsake in keepsakes_of(case)}
     entry = Entry.objects.latest("index")
     assert (entry.action, entry.details) == (
         "proposal.dismissed",
         {"keepsakes": 3, "together": together[0]},
     )
-    assert fields_of(stranger).dismissed == []
+    assert fields_of(anothers).dismissed == []
     assert changes.recall_dismissed(case, by=case.patient) == 3
     assert Entry.objects.latest("index").action == "proposal.recalled"
     assert {len(keepsake.fields.dismissed) for keepsake in keepsakes_of(case)} == {0}
@@ -255,4 +258,4 @@ def test_dismissing_is_recorded_and_can_be_recalled(case: Case) -> None:
     assert changes.recall_dismissed(case, by=case.patient) == 0
     assert Entry.objects.count() == count
     with pytest.raises(CannotPlace):
-        changes.dismiss(case, [stranger.pk], by=case.patient)
+        changes.dismiss(case, [anothers.pk], by=case.patient)

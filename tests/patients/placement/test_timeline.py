@@ -27,12 +27,12 @@ def timeline(case: Case) -> Timeline:
         return timeline_of(read_brought(case))
 
 
-def gaps(case: Case) -> list[str]:
+def gap_texts(case: Case) -> list[str]:
     return [gap.text for gap, _stop in timeline(case).dated if gap]
 
 
 def remember(case: Case, text: str) -> Memory:
-    """A memory with the date that a patient typed."""
+    """A memory. text: its title, and its date as a patient would type it."""
     memory, when = make_memory(case, text), read_when(text)
     memory.write(type(memory.read())(title=text, when=when.words, day=when.day))
     memory.save(update_fields=["sealed"])
@@ -40,9 +40,9 @@ def remember(case: Case, text: str) -> Memory:
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "found"),
+    ("first", "second", "expected"),
     [
-        ("2003-03-31", "2003-06-30", []),  # two whole months
+        ("2003-03-31", "2003-06-30", []),  # April and May: two whole months
         ("2003-03-31", "2003-07-01", ["Nothing between March 2003 and July 2003."]),
         ("2003-11-02", "2004-12-02", ["Nothing between November 2003 and December 2004."]),
         # A rough date may be any day of its period.
@@ -54,24 +54,26 @@ def remember(case: Case, text: str) -> Memory:
         ("2001 to 2003", "2004-03-01", []),
     ],
 )
-def test_gaps_are_of_three_whole_months(case: Case, first: str, second: str, found: list[str]) -> None:
+def test_a_gap_has_at_least_three_whole_months(
+    case: Case, first: str, second: str, expected: list[str]
+) -> None:
     remember(case, first)
     remember(case, second)
-    assert gaps(case) == found
+    assert gap_texts(case) == expected
 
 
-def test_what_is_not_placed_fills_a_gap_and_a_long_period_covers_what_comes_after(case: Case) -> None:
+def test_an_unplaced_keepsake_fills_a_gap_and_a_rough_date_lasts_for_its_whole_period(case: Case) -> None:
     remember(case, "2003-01-01")
     remember(case, "2003-07-01")
-    assert len(gaps(case)) == 1
+    assert len(gap_texts(case)) == 1
     bring(case, "2003-04-01T12:00:00")
-    assert gaps(case) == []
+    assert gap_texts(case) == []
     remember(case, "2010")
     remember(case, "2010-02-01")
-    assert gaps(case) == ["Nothing between July 2003 and December 2009."]
+    assert gap_texts(case) == ["Nothing between July 2003 and December 2009."]
 
 
-def test_a_gap_leads_to_a_new_memory_of_its_middle(client: Client, case: Case) -> None:
+def test_a_gap_links_the_form_for_a_new_memory_dated_in_its_middle(client: Client, case: Case) -> None:
     remember(case, "2003-03-31")
     remember(case, "2003-07-01")
     [gap] = [gap for gap, _stop in timeline(case).dated if gap]
@@ -92,65 +94,66 @@ def test_a_gap_leads_to_a_new_memory_of_its_middle(client: Client, case: Case) -
         ("2001-2003", "2000-12-29", "2004-01-01"),
     ],
 )
-def test_a_rough_date_means_its_whole_period(words: str, first: str, last: str) -> None:
+def test_the_period_of_a_rough_date(words: str, first: str, last: str) -> None:
     when = read_when(words)
     found = period_of(when.day, when.words)
     assert found == (date.fromisoformat(first), date.fromisoformat(last))
 
 
-def test_words_that_are_no_date_any_more_mean_their_day() -> None:
+def test_the_period_of_words_that_cannot_be_read_as_a_date_is_the_saved_day() -> None:
     assert period_of("2003-05-15", "when we met") == (date(2003, 5, 15), date(2003, 5, 15))
 
 
-def doubts(case: Case) -> list[tuple[str, str]]:
+def doubt_links(case: Case) -> list[tuple[str, str]]:
+    """The text and the URL of each doubt."""
     found = timeline(case)
     stops = [stop for _gap, stop in found.dated] + list(found.undated)
     return [(doubt.text, doubt.url) for stop in stops for doubt in stop.doubts]
 
 
-def test_a_memory_whose_keepsakes_are_all_from_elsewhen_is_doubtful(case: Case) -> None:
+def test_a_memory_is_doubtful_if_all_its_keepsakes_are_of_other_days(case: Case) -> None:
     memory = make_memory(case, "The beach", "2002-08-01")
     make_keepsake(memory, taken="2002-08-09T12:00:00")
     url = f"/me/memories/{memory.pk}/"
-    assert doubts(case) == [("Its keepsakes are from 9 Aug 2002.", url)]
+    assert doubt_links(case) == [("Its keepsakes are from 9 Aug 2002.", url)]
     make_keepsake(memory, taken="2002-08-11T12:00:00")
-    assert doubts(case) == [("Its keepsakes are from 9 Aug 2002 to 11 Aug 2002.", url)]
+    assert doubt_links(case) == [("Its keepsakes are from 9 Aug 2002 to 11 Aug 2002.", url)]
 
 
 @pytest.mark.parametrize(("days", "doubtful"), [(0, False), (1, False), (2, True)])
-def test_one_keepsake_of_another_day_is_doubtful(case: Case, days: int, doubtful: bool) -> None:
+def test_one_keepsake_two_days_off_is_doubtful(case: Case, days: int, doubtful: bool) -> None:
     memory = make_memory(case, "The beach", "2002-08-01")
     make_keepsake(memory, taken="2002-08-01T12:00:00")
     day = date(2002, 8, 1) + timedelta(days=days)
     other = make_keepsake(memory, caption="Sand", taken=f"{day}T09:00:00")
     expected = [(f"“Sand” is from {day.day} Aug 2002.", f"/me/keepsakes/{other.pk}/")]
-    assert doubts(case) == (expected if doubtful else [])
+    assert doubt_links(case) == (expected if doubtful else [])
 
 
-def test_a_rough_date_contradicts_nothing_within_it(case: Case) -> None:
+def test_a_keepsake_within_a_rough_date_or_with_a_rough_date_is_not_doubtful(case: Case) -> None:
     memory = remember(case, "summer 2002")
     make_keepsake(memory, taken="2002-06-02T12:00:00")
     make_keepsake(memory, when="about 1990", day="1990-07-02")
-    assert doubts(case) == []
+    assert doubt_links(case) == []
 
 
-def test_a_missing_date_is_pointed_out_with_what_its_keepsakes_say(case: Case) -> None:
+def test_a_memory_without_a_date_is_pointed_out_with_the_date_of_its_keepsakes(case: Case) -> None:
     memory = make_memory(case, "The argument", "")
     url = f"/me/memories/{memory.pk}/"
-    assert doubts(case) == [("It has no date yet.", url)]
+    assert doubt_links(case) == [("It has no date yet.", url)]
     make_keepsake(memory, taken="2003-05-01T20:00:00")
-    assert doubts(case) == [("It has no date yet. Its keepsakes are from 1 May 2003.", url)]
+    assert doubt_links(case) == [("It has no date yet. Its keepsakes are from 1 May 2003.", url)]
 
 
-def test_copies_of_different_days_are_doubtful(case: Case) -> None:
-    one = bring(case, "2003-05-01T20:00:00", picture=scene(1), caption="Wall")
-    bring(case, "2003-05-02T20:00:00", picture=scene(1))
-    assert doubts(case) == []
-    other = bring(case, "2004-05-02T20:00:00", picture=scene(1), caption="Wall")
-    assert [(text[:24], url) for text, url in doubts(case)] == [
-        ("“Wall” is from 1 May 200", f"/me/keepsakes/{one.pk}/"),
-        ("“A photograph” is from 2", doubts(case)[1][1]),
-        ("“Wall” is from 2 May 200", f"/me/keepsakes/{other.pk}/"),
+def test_copies_are_doubtful_if_one_is_a_year_later_but_not_if_it_is_a_day_later(case: Case) -> None:
+    first = bring(case, "2003-05-01T20:00:00", picture=scene(1), caption="Wall")
+    next_day = bring(case, "2003-05-02T20:00:00", picture=scene(1))
+    assert doubt_links(case) == []
+    next_year = bring(case, "2004-05-02T20:00:00", picture=scene(1), caption="Wall")
+    assert [(text[:24], url) for text, url in doubt_links(case)] == [
+        ("“Wall” is from 1 May 200", f"/me/keepsakes/{first.pk}/"),
+        ("“A photograph” is from 2", f"/me/keepsakes/{next_day.pk}/"),
+        ("“Wall” is from 2 May 200", f"/me/keepsakes/{next_year.pk}/"),
     ]
 
 
@@ -173,5 +176,6 @@ def test_the_page_shows_gaps_doubts_and_what_is_not_placed(client: Client, case:
     ):
         assert words in page, words
     assert "Erased" not in page
+    # The photo of the beach, and four of the six that are not placed: "2 more" stands for the others.
     assert page.count("/pictures/") == 1 + 4
-    assert EVENING.date().isoformat() not in page
+    assert EVENING.date().isoformat() not in page, "dates are shown in words"
