@@ -1,4 +1,4 @@
-"""Cases with a locked map, and what a page of theirs shows, for the tests of this package."""
+"""Cases with a locked map, their consent lists, and signatures of them."""
 
 import dataclasses
 from typing import Any
@@ -17,7 +17,7 @@ from tests.factories import make_case, make_keepsake, make_letter, make_memory, 
 
 
 def rewrite(row: SealedModel, **words: Any) -> None:
-    """Change sealed fields of a memory or keepsake."""
+    """Change sealed fields of a memory or keepsake, and save them."""
     row.write(dataclasses.replace(row.read(), **words))
     row.save(update_fields=["sealed"])
 
@@ -33,7 +33,10 @@ def unlock(case: Case) -> None:
 
 
 def make_listed(name: str = "Nora Vale", subject: str = "Clementine") -> Case:
-    """A case with a locked map: two memories to erase, one kept, one of childhood; a photo, letter, thing."""
+    """A case with a locked map of two memories to erase. One more is protected, one is of childhood.
+
+    The memories to erase have a photo, a letter, an object and a recording; the protected one has a photo.
+    """
     case = make_case(make_user(Role.PATIENT, name=name), subject_name=subject)
     river = make_memory(case, "The frozen river", "2003-02-01")
     rewrite(river, place="Montauk", people=["Anna", "Rob"], when="winter 2003")
@@ -51,13 +54,14 @@ def make_listed(name: str = "Nora Vale", subject: str = "Clementine") -> Case:
 
 
 def listed(case: Case) -> ConsentList:
+    """The consent list of a case with a locked map, as its page would show it now."""
     locked_map = locked_map_of(case)
     assert locked_map is not None
     return list_of(case, locked_map)
 
 
 def seen_now(case: Case) -> Seen:
-    """What the page of a case shows now."""
+    """The digests of text, map and list, as the consent page of a case shows them now."""
     locked_map = locked_map_of(case)
     assert locked_map is not None
     text = current_text(ConsentText.Kind.PROCEDURE)
@@ -67,6 +71,7 @@ def seen_now(case: Case) -> Seen:
 def sign_now(
     case: Case, *, name: str = "Nora Vale", witness: str = "", seen: Seen | None = None
 ) -> Signature:
+    """Sign as the patient. seen: what the page showed; by default, what it shows now."""
     return sign_what_was_shown(
         case,
         by=case.patient,
@@ -78,4 +83,5 @@ def sign_now(
 
 
 def thing_of(case: Case) -> Keepsake:
+    """The object of a case of `make_listed`."""
     return Keepsake.objects.get(case=case, kind=Keepsake.Kind.OBJECT)

@@ -7,11 +7,13 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from patients.consent_papers.consent_list import PURPOSE
 from patients.consent_papers.list_words import beyond_reach, counts
 from patients.custody.models import Custody
 from patients.keepsakes.models import Keepsake
 from patients.memories.models import Memory
 from patients.vault.configured import key_store
+from patients.vault.joint_keys import joint_key
 from patients.vault.keys import KeyGone
 from patients.vault.models import StoredObject
 from tests.factories import make_case, make_keepsake, make_memory, make_user
@@ -20,23 +22,26 @@ from tests.patients.consent_papers.lists import listed, lock, make_listed, rewri
 pytestmark = pytest.mark.django_db
 
 
-def test_it_has_every_memory_in_the_order_of_erasure_and_what_stays() -> None:
+def test_the_list_has_the_memories_to_erase_in_their_order_and_those_that_stay() -> None:
     case = make_listed()
     found = listed(case)
     assert [(one.number, one.title) for one in found.erased] == [(3, "Valentine"), (2, "The frozen river")]
     assert [one.title for one in found.protected] == ["The drum lesson"]
     assert [one.title for one in found.childhood] == ["The kitchen table"]
     assert (found.unplaced, found.gone) == ((), ())
-    _valentine, river = found.erased
+    valentine, river = found.erased
     assert river.described == "winter 2003, Montauk, with Anna, Rob"
     assert [one.described for one in river.keepsakes] == [
         "On the ice, photograph, 1 Feb 2003, with Carrie, anna"
     ]
-    words = [one.described for one in found.erased[0].keepsakes]
-    assert words == ["A letter, 5 words", f"A thing, {thing_of(case).tag}", "A recording, 0:09"]
+    assert [one.described for one in valentine.keepsakes] == [
+        "A letter, 5 words",
+        f"A thing, {thing_of(case).tag}",
+        "A recording, 0:09",
+    ]
 
 
-def test_the_digest_is_of_exactly_what_is_listed() -> None:
+def test_the_digest_is_the_sha256_of_the_file_and_stays_the_same() -> None:
     case = make_listed()
     found = listed(case)
     assert found.digest == hashlib.sha256(found.file).hexdigest()
@@ -48,7 +53,7 @@ def test_the_digest_is_of_exactly_what_is_listed() -> None:
 
 
 @pytest.mark.parametrize("change", ["title", "caption", "place", "others", "day", "custody", "fate"])
-def test_whatever_is_shown_changes_the_digest(change: str) -> None:
+def test_a_change_to_anything_shown_changes_the_digest(change: str) -> None:
     case = make_listed()
     before = listed(case).digest
     river = Memory.objects.get(pk=listed(case).erased[1].id)
@@ -67,39 +72,42 @@ def test_whatever_is_shown_changes_the_digest(change: str) -> None:
     assert listed(case).digest != before
 
 
-def test_what_is_not_shown_does_not_change_it() -> None:
+def test_a_change_to_what_is_not_shown_leaves_the_digest() -> None:
     case = make_listed()
     before = listed(case).digest
     rewrite(Memory.objects.get(pk=listed(case).erased[0].id), story="Longer now", reaction="wept")
     assert listed(case).digest == before
 
 
-def test_two_equal_lists_have_different_digests() -> None:
+def test_the_equal_lists_of_two_cases_have_different_digests() -> None:
     assert listed(make_listed()).digest != listed(make_listed()).digest
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_salt_is_lost_with_the_first_thing_on_the_list() -> None:
+def test_the_salt_cannot_be_computed_after_a_key_on_the_list_is_destroyed() -> None:
     case = make_listed()
-    memory = listed(case).childhood[0]
-    key_store().destroy(memory.id)
-    found = listed(case)
-    assert [one.title for one in found.childhood] == []
-    assert found.digest != listed(make_listed()).digest
+    before = listed(case)
+    assert joint_key(before.key_ids, PURPOSE).hex() == before.salt
+    key_store().destroy(before.childhood[0].id)
+    with pytest.raises(KeyGone):
+        joint_key(before.key_ids, PURPOSE)
+    after = listed(case)
+    assert [one.title for one in after.childhood] == []
+    assert after.salt != before.salt
     key_store().destroy(case.pk)
     with pytest.raises(KeyGone):
         listed(case)
 
 
-def test_what_is_gone_is_a_number_only() -> None:
+def test_an_erased_memory_is_listed_by_its_number_only() -> None:
     case = make_listed()
-    gone = listed(case).erased[0]
-    Memory.objects.filter(pk=gone.id).update(fate=Memory.Fate.ERASED)
+    erased = listed(case).erased[0]
+    Memory.objects.filter(pk=erased.id).update(fate=Memory.Fate.ERASED)
     found = listed(case)
     assert (found.gone, [one.title for one in found.erased]) == ((3,), ["The frozen river"])
 
 
-def test_a_keepsake_in_no_memory_stays() -> None:
+def test_a_keepsake_in_no_memory_is_listed_apart() -> None:
     case = make_listed()
     Keepsake.objects.filter(memory__fate=Memory.Fate.PROTECTED).update(memory=None)
     found = listed(case)
@@ -107,13 +115,13 @@ def test_a_keepsake_in_no_memory_stays() -> None:
     assert found.protected[0].keepsakes == ()
 
 
-def test_a_keepsake_that_cannot_be_read_is_not_shown_and_is_no_error() -> None:
+def test_a_keepsake_with_damaged_fields_is_left_out() -> None:
     case = make_listed()
     Keepsake.objects.filter(case=case, kind="letter").update(sealed=b"\x01damaged")
     assert len(listed(case).erased[0].keepsakes) == 2
 
 
-def test_the_counts_are_of_what_is_erased() -> None:
+def test_the_counts_are_of_what_is_erased_and_of_the_memories_that_stay() -> None:
     assert counts(listed(make_listed())) == [
         ("Memories to be erased", 2),
         ("Photograph", 1),
@@ -124,7 +132,7 @@ def test_the_counts_are_of_what_is_erased() -> None:
     ]
 
 
-def test_what_cannot_be_done_is_said_from_what_is_known() -> None:
+def test_the_limits_name_people_paper_and_objects_and_say_where_the_objects_are() -> None:
     case = make_listed()
     sentences = beyond_reach(listed(case))
     assert (
@@ -138,7 +146,7 @@ def test_what_cannot_be_done_is_said_from_what_is_known() -> None:
     assert beyond_reach(listed(case))[-1].endswith(f"what becomes of them: {tag}.")
 
 
-def test_without_names_and_paper_it_says_less() -> None:
+def test_the_limits_without_people_paper_and_objects_are_general() -> None:
     case = make_case()
     make_memory(case)
     lock(case)
@@ -146,15 +154,13 @@ def test_without_names_and_paper_it_says_less() -> None:
 
 
 @pytest.mark.parametrize("more", [0, 12])
-def test_the_list_takes_the_same_queries_for_every_case(more: int) -> None:
+def test_the_list_takes_three_queries_whatever_the_number_of_memories(more: int) -> None:
     case = make_listed()
     unlock(case)
     for n in range(more):
         make_keepsake(make_memory(case, f"Day {n}", f"2003-03-{n + 1:02d}"))
     lock(case)
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
+    with CaptureQueriesContext(connection) as queries:
         found = listed(case)
     assert len(found.erased) == 2 + more
     assert StoredObject.objects.filter(case=case).count() > len(queries)

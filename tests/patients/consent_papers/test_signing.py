@@ -1,4 +1,4 @@
-"""Signing what was shown: the list is the one of the page, a witness signs too, and the paper is kept."""
+"""Signing what the page showed: the digests, the paper, a list that has changed, witnesses, withdrawing."""
 
 import hashlib
 import io
@@ -10,6 +10,7 @@ import pypdfium2
 import pytest
 from django.core.cache import cache
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone, translation
 
 from clinic.accounts.models import Role
@@ -18,6 +19,7 @@ from clinic.audit.verify import verify_log
 from patients.cases.models import Case
 from patients.consent.models import ConsentText, Signature
 from patients.consent.signing import CannotSign, current_text, sign, withdraw
+from patients.consent_papers import signing
 from patients.consent_papers.models import ConsentPaper
 from patients.consent_papers.signing import Seen, sign_what_was_shown
 from patients.keepsakes.models import Keepsake
@@ -65,15 +67,16 @@ def text_of(pdf: bytes) -> str:
 
 
 def attached(pdf: bytes, name: str) -> bytes:
+    """The bytes of a file that is attached to a PDF."""
     with pikepdf.open(io.BytesIO(pdf)) as file:
         return file.attachments[name].get_file().read_bytes()
 
 
 def form_of(page: str) -> dict[str, str]:
-    """What the form of a page carries, and the answers of somebody who has read it."""
-    hidden = page.split('action="/me/consent/sign/"')[1].split("</form>")[0]
+    """The hidden fields of a page's form, with the right answers, the name and the passphrase."""
+    form = page.split('action="/me/consent/sign/"')[1].split("</form>")[0]
     values = {}
-    for tag in (part.split(">")[0] for part in hidden.split("<input ")[1:]):
+    for tag in (part.split(">")[0] for part in form.split("<input ")[1:]):
         if 'type="hidden"' in tag and 'value="' in tag:
             values[tag.split('name="')[1].split('"')[0]] = tag.split('value="')[1].split('"')[0]
     answers = {
@@ -86,7 +89,7 @@ def form_of(page: str) -> dict[str, str]:
     return values | answers
 
 
-def test_the_signature_and_the_log_have_the_digests_of_list_and_paper(case: Case) -> None:
+def test_the_signature_and_the_audit_entry_have_the_digests_of_list_and_paper(case: Case) -> None:
     signature = sign_now(case)
     paper = ConsentPaper.objects.get(signature=signature)
     pdf = paper.read()
@@ -106,7 +109,9 @@ def test_the_signature_and_the_log_have_the_digests_of_list_and_paper(case: Case
         ("witnessed", {"witnessed": True}),
     ],
 )
-def test_a_changed_digest_or_witness_is_reported(case: Case, field: str, change: dict[str, object]) -> None:
+def test_a_changed_digest_or_witness_is_found_when_the_log_is_verified(
+    case: Case, field: str, change: dict[str, object]
+) -> None:
     signature = sign_now(case)
     Signature.objects.filter(pk=signature.pk).update(**change)
     (problem,) = verify_log().problems
@@ -114,11 +119,14 @@ def test_a_changed_digest_or_witness_is_reported(case: Case, field: str, change:
     assert problem.endswith(f": {field}.")
 
 
-def test_a_signature_from_before_there_were_papers_stays_as_it_is(patient: Client, case: Case) -> None:
+def test_a_signature_from_before_there_were_papers_is_in_force_and_has_none(
+    patient: Client, case: Case
+) -> None:
     seen = seen_now(case)
     kind = ConsentText.Kind.PROCEDURE
-    old = sign(case, by=case.patient, kind=kind, text_seen=seen.text, map_seen=seen.map)
-    assert (old.list_digest, old.paper_digest, old.witnessed, old.in_force) == ("", "", False, True)
+    signature = sign(case, by=case.patient, kind=kind, text_seen=seen.text, map_seen=seen.map)
+    assert (signature.list_digest, signature.paper_digest, signature.witnessed) == ("", "", False)
+    assert signature.in_force
     assert verify_log().problems == []
     shown = patient.get(PAGE).content.decode()
     assert "You signed this on" in shown
@@ -169,7 +177,7 @@ def test_the_paper_is_in_the_language_of_the_page(case: Case) -> None:
     assert "Bạn yêu cầu chúng tôi xóa những ký ức" in text_of(signature.paper.read())
 
 
-def test_letters_that_no_font_has_are_in_the_attached_files(case: Case) -> None:
+def test_letters_that_no_font_has_are_in_the_attached_file_and_the_paper_says_so(case: Case) -> None:
     signature = sign_now(case, name="阮映 王")
     pdf = signature.paper.read()
     assert "??" in text_of(pdf)
@@ -179,7 +187,7 @@ def test_letters_that_no_font_has_are_in_the_attached_files(case: Case) -> None:
     assert "The attached files" not in text_of(sign_now(other).paper.read())
 
 
-def test_the_consent_to_keep_what_is_brought_has_a_paper_too() -> None:
+def test_the_storage_consent_has_a_paper_too() -> None:
     case = make_case(make_user(Role.PATIENT, name="Nora Vale"), agreed=False)
     text = current_text(ConsentText.Kind.STORAGE)
     signature = sign_what_was_shown(
@@ -195,7 +203,9 @@ def test_the_consent_to_keep_what_is_brought_has_a_paper_too() -> None:
 
 
 @pytest.mark.parametrize("which", ["memory", "kept memory", "keepsake", "case"])
-def test_the_paper_is_gone_with_the_first_thing_on_it(patient: Client, case: Case, which: str) -> None:
+def test_the_paper_cannot_be_read_after_one_key_of_what_it_lists_is_destroyed(
+    patient: Client, case: Case, which: str
+) -> None:
     signature = sign_now(case)
     url = f"/me/consent/papers/{signature.paper.pk}/"
     assert patient.get(url).status_code == 200
@@ -225,7 +235,7 @@ def test_the_page_says_which_papers_can_be_opened(patient: Client, case: Case) -
     assert "Something on this paper is destroyed since, and the paper with it." in shown
 
 
-def test_the_paper_of_a_consent_that_ended_can_still_be_read(patient: Client, case: Case) -> None:
+def test_the_page_still_links_the_paper_of_a_consent_that_ended(patient: Client, case: Case) -> None:
     signature = sign_now(case)
     unlock(case)
     assert f"/me/consent/papers/{signature.paper.pk}/" in patient.get(PAGE).content.decode()
@@ -245,7 +255,7 @@ def test_a_changed_paper_is_not_given_out(patient: Client, case: Case) -> None:
     assert "This paper is not the one that was signed." in patient.get(url, follow=True).content.decode()
 
 
-def test_only_its_patient_downloads_it(client: Client, case: Case) -> None:
+def test_only_its_patient_downloads_the_paper(client: Client, case: Case) -> None:
     url = f"/me/consent/papers/{sign_now(case).paper.pk}/"
     statuses = []
     for role in (Role.PATIENT, Role.DOCTOR, Role.TECHNICIAN, Role.AUDITOR, Role.ADMINISTRATOR):
@@ -264,23 +274,23 @@ def test_only_its_patient_downloads_it(client: Client, case: Case) -> None:
 
 
 @pytest.mark.parametrize("seen", ["0" * 64, "", "ä"])
-def test_another_list_than_that_of_the_page_is_not_signed(case: Case, seen: str) -> None:
+def test_signing_is_refused_if_the_page_showed_another_list(case: Case, seen: str) -> None:
     with pytest.raises(CannotSign, match="The map has changed since you opened this page"):
         sign_now(case, seen=replace(seen_now(case), list=seen))
     assert not Signature.objects.filter(text__kind=ConsentText.Kind.PROCEDURE).exists()
     assert not ConsentPaper.objects.exists()
 
 
-def test_the_list_is_read_again_under_the_lock(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    from patients.consent_papers import signing as module
+def test_signing_is_refused_if_the_list_changes_while_the_paper_is_made(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, render = seen_now(case), signing.render_paper
 
-    seen, render = seen_now(case), module.render_paper
-
-    def change_meanwhile(made: object) -> bytes:
+    def change_and_render(made: object) -> bytes:
         rewrite(Memory.objects.get(pk=listed(case).protected[0].id), title="Another")
         return render(made)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(module, "render_paper", change_meanwhile)
+    monkeypatch.setattr(signing, "render_paper", change_and_render)
     with pytest.raises(CannotSign, match="The map has changed"):
         sign_now(case, seen=seen)
     assert not ConsentPaper.objects.exists()
@@ -323,6 +333,7 @@ def test_a_changed_map_is_refused_with_the_difference_and_nothing_typed_is_lost(
     assert "The frozen &lt;lake&gt;" in shown
     for typed in ('value="Nora Vale"', 'value="Patrick Wertz"', 'value="stays"'):
         assert typed in shown
+    # The three answers, the permission to erase a copy, and the box of the witness are still checked.
     assert shown.count("checked") >= 5
     assert PASSPHRASE not in shown
     again = form_of(shown) | {"witness": "Patrick Wertz", "witness_present": "on"}
@@ -335,7 +346,9 @@ def river_of(case: Case) -> Memory:
 
 
 @pytest.mark.parametrize("mark", ["", "nonsense", "x" * 600_000])
-def test_a_mark_that_is_not_ours_shows_no_difference(patient: Client, case: Case, mark: str) -> None:
+def test_a_record_of_the_shown_list_that_we_did_not_sign_gives_no_difference(
+    patient: Client, case: Case, mark: str
+) -> None:
     form = form_of(patient.get(PAGE).content.decode()) | {"list_seen": "0" * 64, "list_shown": mark}
     answer = patient.post(SIGN, form)
     assert answer.status_code == 422
@@ -346,12 +359,14 @@ def test_a_mark_that_is_not_ours_shows_no_difference(patient: Client, case: Case
 def test_the_page_shows_every_memory_and_keepsake_in_words_and_pictures(patient: Client, case: Case) -> None:
     shown = patient.get(PAGE).content.decode()
     found = listed(case)
-    for memory in (*found.erased, *found.protected, *found.childhood):
-        assert memory.title in shown
-        for one in memory.keepsakes:
-            assert one.described in shown
-            assert one.thumb is not None
-            assert f"/pictures/{one.thumb.pk}" in shown
+    memories = [*found.erased, *found.protected, *found.childhood]
+    keepsakes = [keepsake for memory in memories for keepsake in memory.keepsakes]
+    assert (len(memories), len(keepsakes)) == (4, 5)
+    assert [memory.title for memory in memories if memory.title not in shown] == []
+    for keepsake in keepsakes:
+        assert keepsake.described in shown
+        assert keepsake.thumb is not None
+        assert f"/pictures/{keepsake.thumb.pk}" in shown
     assert found.digest[:12] in shown
     assert "What we cannot do" in shown
 
@@ -359,14 +374,14 @@ def test_the_page_shows_every_memory_and_keepsake_in_words_and_pictures(patient:
 # --- The witness ---
 
 
-def test_without_the_policy_nobody_else_signs(patient: Client, case: Case) -> None:
+def test_without_the_setting_no_witness_is_asked_for(patient: Client, case: Case) -> None:
     shown = patient.get(PAGE).content.decode()
     assert "witness" not in shown.split('action="/me/consent/sign/"')[1]
     assert patient.post(SIGN, form_of(shown))["Location"] == "/me/"
     assert Signature.objects.get(map__isnull=False).witnessed is False
 
 
-def test_where_the_clinic_wants_one_a_witness_signs_beside_the_patient(patient: Client, case: Case) -> None:
+def test_with_the_setting_a_witness_signs_beside_the_patient(patient: Client, case: Case) -> None:
     configure(consent_witnesses=1)
     form = form_of(patient.get(PAGE).content.decode())
     assert patient.post(SIGN, form).status_code == 422
@@ -388,14 +403,16 @@ def test_where_the_clinic_wants_one_a_witness_signs_beside_the_patient(patient: 
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"witness": ""}, "required"),
-        ({"witness_present": ""}, "required"),
+        ({"witness": ""}, "This field is required."),
+        ({"witness_present": ""}, "This field is required."),
         ({"witness": "- - -"}, "Please ask the witness to write their name."),
         ({"witness": "vale NORA"}, "A witness is somebody else"),
         ({"witness": "Clementine Kruczynski"}, "A witness is somebody else"),
     ],
 )
-def test_nobody_is_a_witness_of_their_own(client: Client, wrong: dict[str, str], message: str) -> None:
+def test_the_witness_writes_a_name_was_present_and_is_neither_patient_nor_subject(
+    client: Client, wrong: dict[str, str], message: str
+) -> None:
     client.force_login(make_listed(subject="Clementine Kruczynski").patient)
     configure(consent_witnesses=1)
     form = form_of(client.get(PAGE).content.decode())
@@ -405,17 +422,17 @@ def test_nobody_is_a_witness_of_their_own(client: Client, wrong: dict[str, str],
     assert not Signature.objects.filter(map__isnull=False).exists()
 
 
-def test_a_witness_is_asked_for_below_the_form_too(case: Case) -> None:
+def test_signing_without_the_form_needs_the_witness_too(case: Case) -> None:
     configure(consent_witnesses=1)
     with pytest.raises(CannotSign, match="A witness signs with you"):
         sign_now(case)
     assert sign_now(case, witness="Patrick Wertz").witnessed
 
 
-# --- Taking it back ---
+# --- Withdrawing consent ---
 
 
-def test_every_page_of_the_patient_leads_to_the_withdrawal(patient: Client, case: Case) -> None:
+def test_every_page_of_the_patient_links_the_withdrawal_until_it_is_done(patient: Client, case: Case) -> None:
     sign_now(case)
     memory = Memory.objects.filter(case=case).first()
     keepsake = Keepsake.objects.filter(case=case).first()
@@ -433,8 +450,14 @@ def test_every_page_of_the_patient_leads_to_the_withdrawal(patient: Client, case
     assert 'href="/me/withdraw/"' not in patient.get("/me/looks/").content.decode()
 
 
-def test_nobody_else_is_asked_to_take_anything_back(client: Client, case: Case) -> None:
+def test_the_first_page_of_a_doctor_another_patient_and_a_visitor_links_no_withdrawal(
+    client: Client, case: Case
+) -> None:
     for user in (make_user(Role.DOCTOR), make_user(Role.PATIENT)):
         client.force_login(user)
-        assert 'href="/me/withdraw/"' not in client.get("/").content.decode()
-    assert 'href="/me/withdraw/"' not in Client().get("/login/", follow=True).content.decode()
+        answer = client.get("/", follow=True)
+        assert answer.status_code == 200
+        assert 'href="/me/withdraw/"' not in answer.content.decode()
+    answer = Client().get(reverse("account_login"))
+    assert answer.status_code == 200
+    assert 'href="/me/withdraw/"' not in answer.content.decode()

@@ -53,14 +53,16 @@ def patient(client: Client, case: Case) -> Client:
     return client
 
 
-def lock_map_of(case: Case) -> LockedMap:
+def make_locked_map(case: Case) -> LockedMap:
+    """A locked map of one new memory with one keepsake, and of what the case has already."""
     make_keepsake(make_memory(case))
-    mapped = lock_map(case, by=make_user(Role.DOCTOR))
+    locked_map = lock_map(case, by=make_user(Role.DOCTOR))
     case.refresh_from_db()
-    return mapped
+    return locked_map
 
 
 def storage_form(**more: str) -> dict[str, str]:
+    """A valid form for the storage consent. more: fields that are added or replaced."""
     return {
         "text_seen": current_text(ConsentText.Kind.STORAGE).digest,
         "name": "nora  vale",
@@ -70,11 +72,12 @@ def storage_form(**more: str) -> dict[str, str]:
 
 
 def hours_now() -> dict[str, str]:
-    """What the page carries of the time to think it over."""
+    """The hidden field that says which cooling-off hours the page showed."""
     return {"hours_seen": cooling_off_on(timezone.localdate()).mark}
 
 
 def procedure_form(mapped: LockedMap, **more: str) -> dict[str, str]:
+    """A valid form for the consent to the procedure. more: fields that are added or replaced."""
     text = current_text(ConsentText.Kind.PROCEDURE)
     return storage_form(
         text_seen=text.digest,
@@ -100,7 +103,7 @@ def test_the_storage_text_is_shown_completely_and_signed(patient: Client, case: 
 
 @pytest.mark.parametrize("extend", [True, False])
 def test_the_procedure_consent_is_for_exactly_this_map(patient: Client, case: Case, extend: bool) -> None:
-    mapped = lock_map_of(case)
+    mapped = make_locked_map(case)
     shown = patient.get(PAGE).content.decode()
     assert mapped.digest[:12] in shown
     assert "the doctor may erase it too" in shown
@@ -118,10 +121,10 @@ def test_the_procedure_consent_is_for_exactly_this_map(patient: Client, case: Ca
     ("wrong", "message"),
     [
         ({"name": "Nora"}, "In your file your name is Nora Vale."),
-        ({"name": ""}, "Your name, as your signature"),
+        ({"name": ""}, "This field is required."),
         ({"passphrase": "something else"}, "That is not your passphrase."),
         ({"text_seen": "0" * 64}, "The text has changed since you opened this page."),
-        ({"text_seen": ""}, "required"),
+        ({"text_seen": ""}, "This field is required."),
     ],
 )
 def test_a_signature_with_a_wrong_name_passphrase_or_text_is_refused(
@@ -147,7 +150,7 @@ def test_a_signature_with_a_wrong_name_passphrase_or_text_is_refused(
         ("...", False),
     ],
 )
-def test_b7_a_signature_is_the_name_in_whatever_letters(
+def test_a_signature_is_the_name_in_any_script_with_or_without_marks(
     patient: Client, case: Case, typed: str, accepted: bool
 ) -> None:
     User.objects.filter(pk=case.patient_id).update(name="Nguyễn Ánh")
@@ -161,7 +164,7 @@ def test_b7_a_signature_is_the_name_in_whatever_letters(
         ({"gone": "back"}, "nothing can be brought back"),
         ({"stop": "before"}, "you can stop at any moment"),
         ({"kept": "last"}, "what you mark as protected is kept"),
-        ({"kept": ""}, "A memory I marked to be kept"),
+        ({"kept": ""}, "This field is required."),
         ({"map_seen": "0" * 64}, "The map has changed since you opened this page."),
         ({"map_seen": ""}, "The map has changed since you opened this page."),
     ],
@@ -169,14 +172,14 @@ def test_b7_a_signature_is_the_name_in_whatever_letters(
 def test_the_procedure_consent_needs_right_answers_and_the_current_map(
     patient: Client, case: Case, wrong: dict[str, str], message: str
 ) -> None:
-    answer = patient.post(SIGN, procedure_form(lock_map_of(case)) | wrong)
+    answer = patient.post(SIGN, procedure_form(make_locked_map(case)) | wrong)
     assert answer.status_code == 422
     assert message in answer.content.decode()
     assert not Signature.objects.exists()
 
 
 def test_the_procedure_form_refuses_the_storage_text(patient: Client, case: Case) -> None:
-    mapped = lock_map_of(case)
+    mapped = make_locked_map(case)
     post = procedure_form(mapped) | {"text_seen": current_text(ConsentText.Kind.STORAGE).digest}
     assert patient.post(SIGN, post).status_code == 422
     assert not Signature.objects.exists()
@@ -213,7 +216,7 @@ def test_the_page_shows_the_map_and_memory_counts_of_this_case_only(patient: Cli
     other = make_case()
     for title in ("One", "Two", "Three"):
         make_memory(other, title)
-    mapped = lock_map_of(case)
+    mapped = make_locked_map(case)
     for number, (whose, unlocked_at) in enumerate([(other, None), (case, timezone.now())]):
         LockedMap.objects.create(
             pk=UUID(int=number),  # these keys sort first: a query without the right filter would find them
@@ -230,12 +233,14 @@ def test_the_page_shows_the_map_and_memory_counts_of_this_case_only(patient: Cli
     assert shown["form"].initial["map_seen"] == mapped.digest
 
 
-def test_the_page_shows_the_signature_in_force_for_the_current_text(patient: Client, case: Case) -> None:
+def test_the_page_shows_the_signature_in_force_for_what_is_to_be_signed_now(
+    patient: Client, case: Case
+) -> None:
     assert patient.post(SIGN, storage_form()).status_code == 302
     shown = patient.get(PAGE).context
     assert (shown["signed"], shown["starts"]) == (Signature.objects.get(), None)
     assert shown["form"].initial["map_seen"] == ""
-    mapped = lock_map_of(case)
+    mapped = make_locked_map(case)
     shown = patient.get(PAGE).context
     assert (shown["signed"], shown["starts"]) == (None, None), "storage is signed for, the procedure is not"
     patient.post(SIGN, procedure_form(mapped))
@@ -246,7 +251,7 @@ def test_the_page_shows_the_signature_in_force_for_the_current_text(patient: Cli
     assert patient.get(PAGE).context["signed"] is None
 
 
-def test_consent_is_withdrawn_by_one_click(patient: Client, case: Case) -> None:
+def test_withdrawing_ends_every_signature_and_the_case(patient: Client, case: Case) -> None:
     make_keepsake(make_memory(case))
     make_signed(case)
     assert "Take it back now" in patient.get(WITHDRAW).content.decode()
@@ -259,7 +264,7 @@ def test_consent_is_withdrawn_by_one_click(patient: Client, case: Case) -> None:
     assert "There is no consent of yours" in patient.post(WITHDRAW).content.decode()
 
 
-def test_there_is_nothing_to_take_back_before_signing(patient: Client, case: Case) -> None:
+def test_without_a_signature_there_is_nothing_to_withdraw(patient: Client, case: Case) -> None:
     shown = patient.get(WITHDRAW).content.decode()
     assert "There is no consent of yours" in shown
     assert "Take it back now" not in shown
