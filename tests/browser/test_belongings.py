@@ -19,10 +19,10 @@ from tests.factories import PASSPHRASE, jpeg, make_case, make_keepsake, make_mem
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
 
-SEAL = "heron quince lantern 1978"
+SEAL = "heron quince lantern 1978"  # the password of the archive
 
 
-def make_things() -> tuple[Case, bytes]:
+def make_belongings() -> tuple[Case, bytes]:
     """A case with two memories, one of them of childhood, and the bytes of the first photograph."""
     patient = make_user(Role.PATIENT, name="Joel Barish")
     case = make_case(patient, subject_name="Clementine Kruczynski")
@@ -36,7 +36,7 @@ def make_things() -> tuple[Case, bytes]:
 def test_what_is_left_is_taken_home_destroyed_and_certified(
     chromium: Browser, language: str, tmp_path: Path
 ) -> None:
-    case, picture = make_things()
+    case, picture = make_belongings()
     axe = Axe()
     with open_pages(chromium) as site:
         visitor = site.visitor(case.patient, viewport=PHONE, locale=language)
@@ -76,7 +76,7 @@ def test_what_is_left_is_taken_home_destroyed_and_certified(
         page.wait_for_url("**/me/destructions/**")
         visitor.take_screenshots(f"destruction-{language}")
         in_thread(destroy_due)
-        page.wait_for_selector("a[href^='/certificates/']")  # the page looks again by itself
+        page.wait_for_selector("a[href^='/certificates/']")  # the page updates itself
         visitor.take_screenshots(f"destroyed-{language}")
         assert violations(page, axe) == []
         page.locator("a[href^='/certificates/']").click()
@@ -86,7 +86,7 @@ def test_what_is_left_is_taken_home_destroyed_and_certified(
         assert "Clementine" not in page.content()
         visitor.go("/me/belongings/")
         visitor.take_screenshots(f"nothing-{language}")
-        # What was a page of the open file leads to the patient's own page.
+        # The pages of the open case, and that of remainders, still answer without an error.
         for path in ("/me/keepsakes/", "/me/consent/", "/me/intake/", "/me/memories/new/", "/me/left/"):
             answer = page.goto(site.address + path)
             assert answer
@@ -98,7 +98,7 @@ def test_what_is_left_is_taken_home_destroyed_and_certified(
 
 
 def check_archive(data: bytes, picture: bytes) -> None:
-    """Open the archive with a library that is not Lacuna's: it has the uploaded bytes and their index."""
+    """Open the archive with a library that is not Lacuna's: it has an index and the uploaded bytes."""
     with pyzipper.AESZipFile(io.BytesIO(data)) as archive:
         names = archive.namelist()
         assert names == ["index.html", "files/0001.jpg", "files/0002.jpg"]

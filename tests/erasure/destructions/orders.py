@@ -1,4 +1,4 @@
-"""Withdrawn cases with something left, and destructions that are carried out in the test's process."""
+"""Withdrawn cases that still have belongings, and destructions that are carried out in the test's process."""
 
 from clinic.accounts.models import Role
 from erasure.destructions.models import Destruction
@@ -11,7 +11,7 @@ from tests.factories import make_case, make_keepsake, make_memory, make_other, m
 
 
 def make_withdrawn(memories: int = 2) -> Case:
-    """A withdrawn case: so many memories of one photo each, and one of childhood with a recording."""
+    """A withdrawn case. memories: how many have one photo each. One more, of childhood, has a recording."""
     case = make_case(make_user(Role.PATIENT, name="Joel Barish"), subject_name="Clementine Kruczynski")
     for number in range(memories):
         make_keepsake(make_memory(case, f"Memory {number}", f"2003-0{number + 1}-01"), caption="On the ice")
@@ -22,11 +22,11 @@ def make_withdrawn(memories: int = 2) -> Case:
 
 
 def carry_out(destruction: Destruction) -> Destruction:
-    """Work on a destruction for one time slice, which is enough for all of it. Return it as it is then."""
+    """Work on a destruction for one time slice, which is enough for all of it. Return it as saved."""
     advance_destruction(destruction.pk)
     return Destruction.objects.get(pk=destruction.pk)
 
 
 def places_found(destruction: Destruction) -> set[str]:
-    """The names of the places where the verifier still finds something of a destruction."""
+    """The names of the places where the verifier still finds something that was to be destroyed."""
     return {place.name for place in verify_here(destruction.pk).places if place.result == FOUND}

@@ -6,7 +6,6 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from django.db import transaction
 from django.utils.translation import override
 
 from clinic.audit.comparisons import COMPARISONS
@@ -65,20 +64,20 @@ def test_nothing_of_a_case_is_left_after_its_destruction() -> None:
     ]
 
 
-def test_one_keepsake_of_an_open_case_goes_and_all_else_stays() -> None:
+def test_one_keepsake_of_an_open_case_is_destroyed_and_all_else_stays() -> None:
     case = make_case()
     memory = make_memory(case)
-    gone, kept = make_keepsake(memory), make_keepsake(memory)
-    destruction = carry_out(order(case, by=case.patient, keepsakes={gone.pk}))
+    chosen, other = make_keepsake(memory), make_keepsake(memory)
+    destruction = carry_out(order(case, by=case.patient, keepsakes={chosen.pk}))
     item = destruction.items.get()
     assert (item.state, item.objects_destroyed) == ("destroyed", 3)
     assert item.bytes_destroyed == sum(
-        StoredObject.objects.filter(keepsake=gone).exclude(role="seal").values_list("size", flat=True)
+        StoredObject.objects.filter(keepsake=chosen).exclude(role="seal").values_list("size", flat=True)
     )
     left = belongings_of(case)
-    assert left.keepsakes == [kept]
+    assert left.keepsakes == [other]
     assert left.has_words
-    assert set(StoredObject.objects.filter(keepsake=kept).values_list("state", flat=True)) == {"live"}
+    assert set(StoredObject.objects.filter(keepsake=other).values_list("state", flat=True)) == {"live"}
     assert places_found(destruction) == set()
     assert Memory.objects.get(pk=memory.pk).fate == "target"
 
@@ -96,22 +95,22 @@ def test_the_verifier_finds_one_key_that_was_not_destroyed(monkeypatch: pytest.M
     assert Certificate.objects.get().statement["verification"]["result"] == "found"
 
 
-def test_unfinished_uploads_go_with_everything_and_stay_with_a_single_thing() -> None:
+def test_an_unfinished_upload_is_destroyed_with_the_whole_case_but_not_with_one_memory() -> None:
     case = make_case()
     memory = make_memory(case)
     make_keepsake(memory)
     upload = begin_upload(case, by=case.patient, length=1000, filename="film.mp4")
-    part = carry_out(order(case, by=case.patient, memories={memory.pk}))
-    assert places_found(part) == set()
+    one_memory = carry_out(order(case, by=case.patient, memories={memory.pk}))
+    assert places_found(one_memory) == set()
     assert upload.pk in set(key_store().ids())
     withdraw(case, by=case.patient)
     case.refresh_from_db()
-    whole = carry_out(order(case, by=case.patient, everything=True))
+    whole_case = carry_out(order(case, by=case.patient, everything=True))
     assert upload.pk not in set(key_store().ids())
-    assert places_found(whole) == set()
+    assert places_found(whole_case) == set()
 
 
-def test_a_stop_keeps_what_waits_and_the_certificate_says_so() -> None:
+def test_a_stop_spares_the_items_that_wait_and_the_certificate_says_so() -> None:
     case = make_withdrawn()
     destruction = order(case, by=case.patient, everything=True)
     assert destroy_next(destruction.pk)
@@ -129,7 +128,7 @@ def test_a_stop_keeps_what_waits_and_the_certificate_says_so() -> None:
     "label",
     ["item-doomed", "key-destroyed", "file-unlinked", "recorded", "item-destroyed", "rolled", "verified"],
 )
-def test_a_crash_anywhere_leaves_nothing_and_records_everything_once(
+def test_after_a_crash_at_any_point_all_is_destroyed_and_recorded_once(
     label: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case = make_withdrawn(1)
@@ -139,7 +138,7 @@ def test_a_crash_anywhere_leaves_nothing_and_records_everything_once(
     def hit(name: str) -> None:
         if name == label and not crashed:
             crashed.append(name)
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt  # nothing on the way catches it, so the work ends as in a crash
         real_hit(name)
 
     for module in (destroying, certifying, objects):
@@ -156,24 +155,25 @@ def test_a_crash_anywhere_leaves_nothing_and_records_everything_once(
     assert Certificate.objects.count() == 1
 
 
-def test_two_workers_record_an_item_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_workers_that_destroy_the_same_item_record_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
     case = make_withdrawn(1)
     destruction = order(case, by=case.patient, everything=True)
     item = destruction.items.order_by("position").first()
     assert item
-    interrupted: list[bool] = []
+    second_worker: list[bool] = []
 
     def hit(name: str) -> None:
-        if name == "item-destroyed" and not interrupted:
-            interrupted.append(True)
+        if name == "item-destroyed" and not second_worker:
+            second_worker.append(True)
             destroy_next(destruction.pk)
 
     monkeypatch.setattr(destroying, "hit", hit)
     assert destroy_next(destruction.pk)
+    assert second_worker == [True]
     assert Entry.objects.filter(subject=item.mark).count() == 1
 
 
-def test_nothing_finishes_while_an_item_is_left_and_a_finished_one_only_once() -> None:
+def test_a_destruction_finishes_once_and_only_when_no_item_is_left() -> None:
     case = make_withdrawn(1)
     destruction = order(case, by=case.patient, everything=True)
     assert not finish(destruction.pk)
@@ -195,15 +195,15 @@ def test_a_destruction_is_left_to_another_process_until_its_lease_ends() -> None
     assert carry_out(destruction).state == "finished"
 
 
-def test_a_storage_that_is_away_is_tried_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unavailable_storage_is_tried_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
     case = make_withdrawn(1)
     destruction = order(case, by=case.patient, everything=True)
 
-    def away(self: object, *arguments: object) -> None:
+    def unavailable(self: object, *arguments: object) -> None:
         raise OSError("no storage")
 
     with monkeypatch.context() as patched:
-        patched.setattr(type(objects.storage()), "delete", away)
+        patched.setattr(type(objects.storage()), "delete", unavailable)
         with pytest.raises(OSError, match="no storage"):
             destroy_due()
         assert not due_destructions().exists()  # not again at once
@@ -211,7 +211,7 @@ def test_a_storage_that_is_away_is_tried_again_later(monkeypatch: pytest.MonkeyP
     assert carry_out(destruction).state == "finished"
 
 
-def test_a_verifier_that_gives_no_answer_is_recorded_and_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_verification_is_recorded_and_done_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
     case = make_withdrawn(1)
     destruction = order(case, by=case.patient, everything=True)
 
@@ -236,19 +236,19 @@ def make_certificate() -> Certificate:
     return Certificate.objects.get()
 
 
-def test_the_certificate_holds_here_and_for_an_outsider(tmp_path: Path) -> None:
-    made = make_certificate()
-    examined = examine(made)
+def test_the_certificate_holds_in_the_clinic_and_for_the_separate_verifier(tmp_path: Path) -> None:
+    certificate = make_certificate()
+    examined = examine(certificate)
     assert examined.sentences == []
     assert examined.holds
-    says = made.statement
+    says = certificate.statement
     assert says["type"] == "lacuna.certificate-of-destruction"
     assert [one["what"] for one in says["destroyed"]] == ["memory"] * 3 + ["case"]
     kinds = Counter(kind for one in says["destroyed"] for kind in one["kinds"])
     assert kinds == {"photo": 2, "recording": 1}
-    assert "Clementine" not in made.body
+    assert "Clementine" not in certificate.body
     file = tmp_path / "certificate.json"
-    file.write_text(certificate_file(made))
+    file.write_text(certificate_file(certificate))
     command = [
         sys.executable,
         "-I",
@@ -264,7 +264,7 @@ def test_the_certificate_holds_here_and_for_an_outsider(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("field", ["objects", "bytes", "what", "item"])
-def test_a_certificate_that_says_other_figures_than_the_log_does_not_hold(field: str) -> None:
+def test_a_certificate_that_differs_from_the_log_does_not_hold(field: str) -> None:
     says = make_certificate().statement
     wrong = {"objects": 99, "bytes": 1, "what": "keepsake", "item": says["run"]}
     says["destroyed"][0][field] = wrong[field]
@@ -275,22 +275,23 @@ def test_a_certificate_that_says_other_figures_than_the_log_does_not_hold(field:
     assert codes["items-not"] is False
 
 
-def test_the_paper_is_drawn_in_both_languages() -> None:
-    made = make_certificate()
+def test_the_certificate_is_rendered_as_pdf_in_both_languages() -> None:
+    certificate = make_certificate()
     for language in ("en", "vi"):
         with override(language):
-            chart = silhouette(made.case, CERTIFICATE, paper=True)
-            assert render_pdf(made, chart, "https://lacuna.example/v/1").startswith(b"%PDF")
+            chart = silhouette(certificate.case, CERTIFICATE, paper=True)
+            assert render_pdf(certificate, chart, "https://lacuna.example/v/1").startswith(b"%PDF")
 
 
-def test_a_changed_row_is_found_when_the_log_is_verified() -> None:
-    made = make_certificate()
+def test_changed_rows_are_found_by_the_comparisons_of_the_log() -> None:
+    certificate = make_certificate()
     size = Checkpoint.objects.order_by("-size").values_list("size", flat=True)[0]
     assert verify_log().problems == []
     assert list(COMPARISONS["destructions"](size)) == []
     assert list(COMPARISONS["destroyed things"](size)) == []
-    DestructionItem.objects.filter(destruction=made.destruction, kind="case").update(objects_destroyed=7)
-    with transaction.atomic():
-        Destruction.objects.update(outcome="stopped")
+    DestructionItem.objects.filter(destruction=certificate.destruction, kind="case").update(
+        objects_destroyed=7
+    )
+    Destruction.objects.update(outcome="stopped")
     assert len(list(COMPARISONS["destructions"](size))) == 1
     assert len(list(COMPARISONS["destroyed things"](size))) == 1

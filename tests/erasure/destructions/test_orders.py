@@ -36,13 +36,13 @@ def kinds_of(destruction: Destruction) -> list[str]:
     return list(destruction.items.values_list("kind", flat=True))
 
 
-def test_everything_is_each_memory_each_keepsake_in_none_and_at_last_the_words() -> None:
+def test_an_order_of_everything_has_each_memory_each_unplaced_keepsake_and_last_the_words() -> None:
     case = make_withdrawn()
     memory = make_memory(case, "Without a keepsake")
-    single = make_keepsake(None, case=case)
+    unplaced = make_keepsake(None, case=case)
     destruction = order(case, by=case.patient, everything=True)
     assert kinds_of(destruction) == ["memory"] * 4 + ["keepsake", "case"]
-    assert destruction.items.get(kind="keepsake").keepsake == single
+    assert destruction.items.get(kind="keepsake").keepsake == unplaced
     assert memory in {item.memory for item in destruction.items.filter(kind="memory")}
     (entry,) = Entry.objects.filter(run=destruction.pk)
     assert (entry.action, entry.case) == ("destruction.ordered", case.pk)
@@ -51,7 +51,7 @@ def test_everything_is_each_memory_each_keepsake_in_none_and_at_last_the_words()
     assert message.about == f"destruction:{destruction.pk}"
 
 
-def test_a_keepsake_in_a_chosen_memory_is_destroyed_once() -> None:
+def test_a_keepsake_in_a_chosen_memory_is_no_item_of_its_own() -> None:
     case = make_withdrawn()
     first, second = belongings_of(case).memories[:2]
     destruction = order(
@@ -64,7 +64,7 @@ def test_a_keepsake_in_a_chosen_memory_is_destroyed_once() -> None:
     assert destruction.items.get(kind="keepsake").keepsake == second.keepsakes[0]
 
 
-def test_what_waits_is_not_due_and_can_be_stopped() -> None:
+def test_an_order_that_waits_is_not_due_and_can_be_stopped_once() -> None:
     case = make_withdrawn()
     destruction = order(case, by=case.patient, everything=True, wait=timedelta(hours=1))
     assert not due_destructions().exists()
@@ -72,12 +72,13 @@ def test_what_waits_is_not_due_and_can_be_stopped() -> None:
     assert not stop(destruction.pk, by=case.patient)
     assert set(destruction.items.values_list("state", flat=True)) == {DestructionItem.State.SPARED}
     assert OutgoingMessage.objects.get(event="destruction-ordered").status == "cancelled"
+    # A stopped order is due at once, so that it is finished.
     assert due_destructions().get() == destruction
     entry = Entry.objects.get(run=destruction.pk, action="destruction.stopped")
     assert entry.details == {"spared": 4}
 
 
-def test_a_stopped_order_is_finished_without_a_certificate() -> None:
+def test_an_order_that_is_stopped_before_it_begins_ends_without_a_certificate() -> None:
     case = make_withdrawn()
     destruction = order(case, by=case.patient, everything=True, wait=timedelta(hours=1))
     stop(destruction.pk, by=case.patient)
@@ -99,7 +100,7 @@ def test_only_the_patient_orders_and_stops() -> None:
     assert destruction.items.filter(state="spared").count() == 0
 
 
-def test_refusals_say_why_and_change_nothing() -> None:
+def test_a_refused_order_says_why_and_changes_nothing() -> None:
     open_case = make_case()
     memory = make_memory(open_case)
     keepsake = make_keepsake(memory)
@@ -131,7 +132,7 @@ def test_nothing_is_ordered_while_a_night_is_booked_or_under_way() -> None:
     assert not Destruction.objects.exists()
 
 
-def test_a_withdrawn_file_is_opened_again_with_what_is_in_it() -> None:
+def test_reopening_a_withdrawn_case_stops_its_destruction_and_leaves_no_consent_or_locked_map() -> None:
     case = make_case()
     make_keepsake(make_memory(case))
     make_signed(case)
@@ -150,8 +151,8 @@ def test_a_withdrawn_file_is_opened_again_with_what_is_in_it() -> None:
         reopen(case, by=case.patient)
 
 
-def test_a_file_whose_words_are_gone_or_that_has_a_successor_is_not_opened_again() -> None:
-    destroyed, succeeded, anothers = make_withdrawn(1), make_withdrawn(1), make_withdrawn(1)
+def test_a_case_is_not_reopened_once_it_is_destroyed_or_succeeded_or_by_a_doctor() -> None:
+    destroyed, succeeded, untouched = make_withdrawn(1), make_withdrawn(1), make_withdrawn(1)
     carry_out(order(destroyed, by=destroyed.patient, everything=True))
     make_case(succeeded.patient)
     for case in (destroyed, succeeded):
@@ -159,23 +160,24 @@ def test_a_file_whose_words_are_gone_or_that_has_a_successor_is_not_opened_again
         with pytest.raises(NotNow, match="cannot be opened again"):
             reopen(case, by=case.patient)
     with pytest.raises(NotNow, match="Only the patient"):
-        reopen(anothers, by=make_user(Role.DOCTOR))
+        reopen(untouched, by=make_user(Role.DOCTOR))
     assert set(
-        Case.objects.filter(pk__in=[destroyed.pk, succeeded.pk, anothers.pk]).values_list("stage")
+        Case.objects.filter(pk__in=[destroyed.pk, succeeded.pk, untouched.pk]).values_list("stage")
     ) == {("withdrawn",)}
 
 
 def set_closed_days_ago(case: Case, days: int) -> None:
-    """Let a case have been closed so many days ago."""
+    """Set when a case was closed. days: how long ago."""
     Case.objects.filter(pk=case.pk).update(closed_at=timezone.now() - timedelta(days=days))
 
 
-def test_keeping_ends_with_notice_and_begins_anew_if_it_is_stopped() -> None:
+def test_the_end_of_keeping_orders_a_destruction_with_notice_and_a_stop_begins_keeping_anew() -> None:
     case, closed_later = make_withdrawn(1), make_withdrawn(1)
+    # Belongings are kept for 180 days. The notice of 14 days begins before their end.
     set_closed_days_ago(case, 180 - 14 + 1)
     set_closed_days_ago(closed_later, 180 - 14 - 1)
     assert end_keeping() == 1
-    assert end_keeping() == 0  # it is ordered already
+    assert end_keeping() == 0  # its destruction is ordered already
     destruction = Destruction.objects.get()
     assert (destruction.case, destruction.asked_by, destruction.whole_case) == (case, None, True)
     assert destruction.begins_at - destruction.asked_at == NOTICE
@@ -189,10 +191,10 @@ def test_keeping_ends_with_notice_and_begins_anew_if_it_is_stopped() -> None:
     assert list(cases_to_end()) == [case]
 
 
-def test_an_open_case_and_an_empty_one_are_not_ended() -> None:
-    empty = make_withdrawn(1)
-    carry_out(order(empty, by=empty.patient, everything=True))
-    set_closed_days_ago(empty, 400)
+def test_the_keeping_of_an_open_or_destroyed_case_does_not_end() -> None:
+    destroyed = make_withdrawn(1)
+    carry_out(order(destroyed, by=destroyed.patient, everything=True))
+    set_closed_days_ago(destroyed, 400)
     open_case = make_case()
     Case.objects.filter(pk=open_case.pk).update(opened_at=timezone.now() - timedelta(days=400))
     assert end_keeping() == 0

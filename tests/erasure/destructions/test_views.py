@@ -27,7 +27,7 @@ from tests.factories import PASSPHRASE, make_case, make_keepsake, make_memory, m
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-SEAL = "four words that seal it"
+SEAL = "four words that seal it"  # the password of an archive
 
 
 def client_of(user: User) -> Client:
@@ -37,6 +37,7 @@ def client_of(user: User) -> Client:
 
 
 def post(case: Case, name: str, **data: Any) -> Any:
+    """Post to an URL of the belongings of a case, as its patient. name: what follows "belongings-"."""
     return client_of(case.patient).post(reverse(f"erasure:belongings-{name}", args=[case.pk]), data)
 
 
@@ -45,7 +46,7 @@ def body_of(answer: Any) -> bytes:
     return b"".join(answer)
 
 
-def test_the_page_lists_every_thing_and_offers_everything_only_of_a_closed_file() -> None:
+def test_the_page_lists_memories_and_keepsakes_and_offers_everything_only_of_a_closed_case() -> None:
     closed, open_case = make_withdrawn(), make_case()
     make_keepsake(make_memory(open_case, "Still open"))
     page = client_of(closed.patient).get(reverse("erasure:belongings")).content.decode()
@@ -60,7 +61,7 @@ def test_the_page_lists_every_thing_and_offers_everything_only_of_a_closed_file(
     assert 'name="everything"' not in page
 
 
-def test_choosing_asks_for_the_passphrase_and_says_what_was_chosen() -> None:
+def test_the_next_page_says_what_was_chosen_and_a_choice_of_nothing_leads_back() -> None:
     case = make_withdrawn()
     part = belongings_of(case).memories[0]
     answer = post(case, "choose", memories=[part.memory.pk], do="destroy")
@@ -73,7 +74,7 @@ def test_choosing_asks_for_the_passphrase_and_says_what_was_chosen() -> None:
         assert answer.url == reverse("erasure:belongings")
 
 
-def test_everything_names_the_words_of_the_file_where_they_are_destroyed_and_not_where_they_stay() -> None:
+def test_everything_includes_the_words_of_the_case_to_destroy_but_not_to_take() -> None:
     case = make_withdrawn(2)
     make_keepsake(None, case=case)
     memories = "3 memories with all that is in them"
@@ -84,7 +85,7 @@ def test_everything_names_the_words_of_the_file_where_they_are_destroyed_and_not
     assert "the words of your file" not in page
 
 
-def test_no_empty_archive_is_given_where_only_words_are_left() -> None:
+def test_no_archive_is_made_if_only_the_words_of_the_case_are_left() -> None:
     case = make_withdrawn(1)
     Memory.objects.filter(case=case).update(fate=Memory.Fate.ERASED)
     Keepsake.objects.filter(case=case).update(gone_at=timezone.now(), picture=None, thumb=None)
@@ -98,7 +99,7 @@ def test_no_empty_archive_is_given_where_only_words_are_left() -> None:
 
 @pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume asynchronous:Warning")
 @pytest.mark.filterwarnings("ignore:PBKDF2:DeprecationWarning")
-def test_one_archive_has_what_was_chosen_and_opens_with_the_words_alone() -> None:
+def test_the_archive_has_what_was_chosen_and_opens_with_its_password() -> None:
     case = make_withdrawn()
     chosen = next(part for part in belongings_of(case).memories if part.keepsakes[0].kind == "photo")
     original = StoredObject.objects.get(keepsake=chosen.keepsakes[0], role="original")
@@ -119,7 +120,7 @@ def test_one_archive_has_what_was_chosen_and_opens_with_the_words_alone() -> Non
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "message"),
     [
         ({"passphrase": "wrong"}, "That is not your passphrase."),
         ({"passphrase": ""}, "This field is required."),
@@ -127,13 +128,13 @@ def test_one_archive_has_what_was_chosen_and_opens_with_the_words_alone() -> Non
         ({"seal_again": "other words than these"}, "These are not the same words."),
     ],
 )
-def test_what_is_wrong_is_said_and_what_was_chosen_stays_chosen(fields: dict[str, str], said: str) -> None:
+def test_a_refused_archive_form_says_why_and_keeps_the_choice(fields: dict[str, str], message: str) -> None:
     case = make_withdrawn(1)
     keepsake = belongings_of(case).keepsakes[0]
     data = {"passphrase": PASSPHRASE, "seal": SEAL, "seal_again": SEAL, **fields}
     answer = post(case, "take", keepsakes=[keepsake.pk], **data)
     assert answer.status_code == 422
-    assert said in answer.content.decode()
+    assert message in answer.content.decode()
     assert f'value="{keepsake.pk}"' in answer.content.decode()
     assert not Entry.objects.filter(action="archive.taken").exists()
 
@@ -153,7 +154,7 @@ def test_the_archive_says_which_keepsake_cannot_be_read() -> None:
     assert Entry.objects.get(action="archive.taken").details["unreadable"] == 1
 
 
-def test_an_order_waits_three_days_or_begins_at_once() -> None:
+def test_an_order_waits_three_days_or_is_due_at_once() -> None:
     later, now = make_withdrawn(1), make_withdrawn(1)
     for case, when in ((later, "later"), (now, "now")):
         answer = post(case, "destroy", everything="on", passphrase=PASSPHRASE, when=when)
@@ -173,7 +174,7 @@ def test_an_order_waits_three_days_or_begins_at_once() -> None:
 @pytest.mark.parametrize(
     ("hours", "label"), [(1, "In 1 hour,"), (1.5, "In 1.5 hours,"), (36, "In 36 hours,"), (24, "In 1 day,")]
 )
-def test_the_time_to_think_it_over_is_said_in_hours_or_whole_days(hours: float, label: str) -> None:
+def test_the_configured_wait_is_shown_in_hours_or_whole_days(hours: float, label: str) -> None:
     case = make_withdrawn(1)
     configure(destruction_thinking_hours=hours)
     assert label in post(case, "choose", everything="on", do="destroy").content.decode()
@@ -187,7 +188,7 @@ def test_a_wrong_passphrase_destroys_nothing() -> None:
     assert not Destruction.objects.exists()
 
 
-def test_a_refusal_is_said_on_the_page_with_what_was_chosen() -> None:
+def test_an_order_is_refused_with_its_reason_while_a_night_is_booked() -> None:
     run = make_run(1)
     case = run.procedure.case
     memory = case.memories.get()
@@ -197,7 +198,7 @@ def test_a_refusal_is_said_on_the_page_with_what_was_chosen() -> None:
     assert not Destruction.objects.exists()
 
 
-def test_stopping_says_what_stays_and_a_second_time_that_nothing_was_left() -> None:
+def test_a_stop_says_what_stays_and_a_second_stop_that_nothing_was_left() -> None:
     case = make_withdrawn(1)
     destruction = order(case, by=case.patient, everything=True)
     client, url = client_of(case.patient), reverse("erasure:destruction-stop", args=[destruction.pk])
@@ -206,7 +207,7 @@ def test_stopping_says_what_stays_and_a_second_time_that_nothing_was_left() -> N
     assert set(destruction.items.values_list("state", flat=True)) == {DestructionItem.State.SPARED}
 
 
-def test_the_page_of_a_certified_destruction_links_the_certificate_and_names_nothing() -> None:
+def test_the_page_of_a_certified_destruction_links_the_certificate_and_names_no_memory() -> None:
     case = make_withdrawn(1)
     destruction = carry_out(order(case, by=case.patient, everything=True))
     page = client_of(case.patient).get(reverse("erasure:destruction", args=[destruction.pk])).content.decode()
@@ -219,7 +220,7 @@ def test_the_page_of_a_certified_destruction_links_the_certificate_and_names_not
     assert "This certificate holds." in public.content.decode()
 
 
-def test_opening_the_file_again_leads_to_the_consent() -> None:
+def test_reopening_a_case_leads_to_the_consent_page_and_works_once() -> None:
     case = make_withdrawn(1)
     answer = post(case, "reopen")
     assert answer.url == reverse("patients:consent")
@@ -229,30 +230,30 @@ def test_opening_the_file_again_leads_to_the_consent() -> None:
     assert "cannot be opened again" in answer.content.decode()
 
 
-PAGES_OF_AN_OPEN_FILE = ("patients:keepsakes", "patients:consent", "patients:intake", "patients:memory-new")
+PAGES_OF_AN_OPEN_CASE = ("patients:keepsakes", "patients:consent", "patients:intake", "patients:memory-new")
 
 
-def test_no_page_of_the_open_file_is_a_dead_end_after_a_withdrawal() -> None:
+def test_after_a_withdrawal_the_pages_of_the_open_case_lead_to_the_portal() -> None:
     case = make_case()
     memory = make_memory(case)
     keepsake = make_keepsake(memory)
     withdraw(case, by=case.patient)
     client = client_of(case.patient)
-    addresses = [reverse(name) for name in PAGES_OF_AN_OPEN_FILE]
-    addresses += [
+    urls = [reverse(name) for name in PAGES_OF_AN_OPEN_CASE]
+    urls += [
         reverse("patients:memory", args=[memory.pk]),
         reverse("patients:keepsake", args=[keepsake.pk]),
     ]
-    for address in addresses:
-        answer = client.get(address, follow=True)
-        assert answer.status_code == 200, address
-        assert answer.redirect_chain == [(reverse("patients:portal"), 302)], address
+    for url in urls:
+        answer = client.get(url, follow=True)
+        assert answer.status_code == 200, url
+        assert answer.redirect_chain == [(reverse("patients:portal"), 302)], url
         assert "Your file is closed" in answer.content.decode()
-    answer = client.get(addresses[0], headers={"HX-Request": "true"})
+    answer = client.get(urls[0], headers={"HX-Request": "true"})
     assert answer["HX-Redirect"] == reverse("patients:portal")
 
 
-def test_what_was_typed_into_a_form_of_the_closed_file_is_shown() -> None:
+def test_what_was_typed_into_a_form_of_a_case_that_is_closed_by_now_is_shown() -> None:
     case = make_case()
     withdraw(case, by=case.patient)
     hidden = "b2f5" * 16
@@ -270,7 +271,7 @@ def test_what_was_typed_into_a_form_of_the_closed_file_is_shown() -> None:
     assert hidden not in page
 
 
-def test_the_page_is_sent_again_only_if_something_has_changed() -> None:
+def test_the_live_update_of_the_page_is_empty_until_something_has_changed() -> None:
     case = make_withdrawn(1)
     destruction = order(case, by=case.patient, everything=True)
     url, client = reverse("erasure:destruction", args=[destruction.pk]), client_of(case.patient)
@@ -282,7 +283,7 @@ def test_the_page_is_sent_again_only_if_something_has_changed() -> None:
     assert client.get(url, {"seen": version}, headers=htmx).status_code == 200
 
 
-def test_a_stranger_and_staff_get_no_page() -> None:
+def test_another_patient_and_a_doctor_can_neither_see_nor_order_a_destruction() -> None:
     case = make_withdrawn(1)
     destruction = order(case, by=case.patient, everything=True)
     for user in (make_case().patient, make_user(Role.DOCTOR)):
