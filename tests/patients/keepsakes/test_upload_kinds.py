@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from pytest_django import Settings
 
 from clinic.asgi import application
 from clinic.audit.models import Entry
@@ -134,9 +135,11 @@ def test_a_pdf_that_takes_too_long_is_refused(
     assert_nothing_left(case)
 
 
-def test_settings_give_the_limits(sender: Sender, case: Case, settings: object) -> None:
-    settings.LACUNA_PDF_MAX_PAGES = 2  # type: ignore[attr-defined]
-    settings.LACUNA_MEDIA_MAX_SECONDS = 60  # type: ignore[attr-defined]
+def test_limits_for_pages_minutes_and_bytes_come_from_the_settings(
+    sender: Sender, case: Case, settings: Settings
+) -> None:
+    settings.LACUNA_PDF_MAX_PAGES = 2
+    settings.LACUNA_MEDIA_MAX_SECONDS = 60
     configure(film_gigabytes=2000 / 1024**3)
     assert "more than 2 pages" in sender.bring(pdf(3), "letter.pdf").json["error"]
     assert "1 minutes" in sender.bring(recording(seconds=90), "voice.mp3").json["error"]
@@ -144,7 +147,7 @@ def test_settings_give_the_limits(sender: Sender, case: Case, settings: object) 
     assert_nothing_left(case)
 
 
-def test_the_form_takes_recordings_videos_and_letters_and_names_what_it_refused(
+def test_the_form_takes_recordings_videos_and_letters_and_gives_a_reason_for_each_refused_file(
     sender: Sender, case: Case
 ) -> None:
     answer = sender.post_form(

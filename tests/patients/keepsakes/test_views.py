@@ -147,7 +147,7 @@ def test_the_results_of_the_upload_form_do_not_stay_in_the_url(patient: Client, 
 
 
 @pytest.mark.parametrize("count", ["", "0", "-3", "x", "9" * 40, "²", "١"])
-def test_invalid_counts_are_ignored(count: str) -> None:
+def test_an_invalid_count_gives_no_message_and_many_unknown_reasons_give_one(count: str) -> None:
     assert brought_message(count) == ""
     assert len(refusal_messages("," * 400)) == 1
 
