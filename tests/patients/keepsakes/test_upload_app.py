@@ -8,7 +8,7 @@ import re
 import struct
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -120,9 +120,9 @@ def test_every_sample_photo_is_accepted(sender: Sender, sample_photos: Path) -> 
     ],
 )
 def test_a_refused_file_is_explained_and_leaves_nothing(
-    sender: Sender, case: Case, name: str, make: object, word: str
+    sender: Sender, case: Case, name: str, make: Callable[[], bytes], word: str
 ) -> None:
-    answer = sender.bring(make(), name)  # type: ignore[operator]
+    answer = sender.bring(make(), name)
     assert answer.status == 422
     assert word in answer.json["error"]
     assert answer.json["error"].endswith(".")
