@@ -109,22 +109,22 @@ def test_every_sample_photo_is_accepted(sender: Sender, sample_photos: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("name", "make", "word"),
+    ("name", "make", "words"),
     [
         ("half.jpg", lambda: jpeg((900, 700))[:4000], "ends too early"),
         ("drawing.svg", lambda: b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
         ("bomb.png", png_of_144_megapixels, "million pixels"),
         ("tool.exe", lambda: b"MZ" + os.urandom(500), "Programs"),
         ("noise.jpg", lambda: os.urandom(3000), "kind of file"),
-        ("empty.txt", lambda: b"   \n  ", ""),
+        ("empty.txt", lambda: b"   \n  ", "no words"),
     ],
 )
 def test_a_refused_file_is_explained_and_leaves_nothing(
-    sender: Sender, case: Case, name: str, make: Callable[[], bytes], word: str
+    sender: Sender, case: Case, name: str, make: Callable[[], bytes], words: str
 ) -> None:
     answer = sender.bring(make(), name)
     assert answer.status == 422
-    assert word in answer.json["error"]
+    assert words in answer.json["error"]
     assert answer.json["error"].endswith(".")
     assert_nothing_left(case)
     assert Entry.objects.filter(action="keepsake.refused").count() == 1
