@@ -147,9 +147,9 @@ def pdf(
 
 
 def padded_film(size: int) -> Iterator[bytes]:
-    """A video of `size` bytes, as large as one of a telephone: most of it is a box that players skip.
+    """Yield the pieces of a video of `size` bytes: most of it is a box that players skip.
 
-    It is made while it is read.
+    The video is never in memory as a whole, so it may be as large as the films of telephones.
     """
     film = video("mp4")
     padding = size - len(film)

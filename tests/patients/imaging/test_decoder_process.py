@@ -32,7 +32,7 @@ ATTEMPTS = {
 
 
 def run(program: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(  # noqa: S603 - our own interpreter and words
+    return subprocess.run(  # noqa: S603 - our own interpreter and arguments
         [sys.executable, "-P", "-s", "-B", "-c", program],
         env={"PYTHONPATH": str(_ROOT)},
         cwd="/",
@@ -89,7 +89,7 @@ def run_decoder(
     *command: str, env: dict[str, str], picture: bytes, kind: str = "jpeg"
 ) -> subprocess.CompletedProcess[bytes]:
     settings = json.dumps(asdict(Limits()) | {"kind": kind})
-    return subprocess.run(  # noqa: S603 - our own interpreter and words
+    return subprocess.run(  # noqa: S603 - our own interpreter and arguments
         [*command, settings],
         input=picture,
         env=env,
@@ -125,7 +125,7 @@ def test_without_one_limit_the_others_still_apply(tmp_path: Path) -> None:
         "import resource\nfrom patients.imaging import decoder_process\n"
         f"decoder_process.confine(1, 60)\nprint({limits})"
     )
-    confined = subprocess.run(  # noqa: S603 - our own interpreter and words
+    confined = subprocess.run(  # noqa: S603 - our own interpreter and arguments
         [sys.executable, "-c", program], env={"PYTHONPATH": paths}, capture_output=True, check=True
     )
     assert confined.stdout == b"[0, 0]\n"

@@ -35,7 +35,7 @@ def difference_of(one: str, other: str) -> float:
     return ImageChops.difference(*shapes).histogram()[255] / max(1, shapes[0].histogram()[255])
 
 
-def test_a_page_is_cream_paper_with_ink_in_proportion_of_three_to_four() -> None:
+def test_a_page_has_ink_on_cream_paper_and_sides_of_three_to_four() -> None:
     data = draw_page(LETTER, 300)
     picture = Image.open(io.BytesIO(data))
     assert (picture.format, picture.size) == ("JPEG", (300, 400))
@@ -74,8 +74,8 @@ def test_tabs_and_very_long_words_are_drawn() -> None:
 
 
 def test_characters_without_a_glyph_are_drawn_as_strokes() -> None:
-    boxes = draw_page("\U0001f980\U0001f980 雪が降る", 300)
-    assert count_dark_pixels(boxes) > 50
+    strokes = draw_page("\U0001f980\U0001f980 雪が降る", 300)
+    assert count_dark_pixels(strokes) > 50
 
 
 def test_another_font_can_be_used(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ WORDS = (
 
 @pytest.mark.parametrize("word", WORDS)
 def test_every_letter_of_the_supported_scripts_is_drawn(word: str) -> None:
-    """A word that no typeface has would look like runes, which are drawn as strokes."""
+    """Characters that no typeface has would look like runes, which are drawn as strokes."""
     assert count_undrawn(word) == 0
     for text in (word, word.upper(), unicodedata.normalize("NFD", word)):
         assert difference_of(text, "\u16a0" * width(text)) > 0.5

@@ -20,8 +20,8 @@ def encoded(file_format: str) -> bytes:
     return buffer.getvalue()
 
 
-def media(brand: bytes, *compatible: bytes) -> bytes:
-    """The beginning of an ISO media file (HEIC, AVIF, MP4) with this brand and these compatible ones."""
+def iso_media(brand: bytes, *compatible: bytes) -> bytes:
+    """The beginning of an ISO media file (HEIC, AVIF, MP4) with this brand and these compatible brands."""
     box = brand + b"\0\0\0\0" + b"".join(compatible)
     return struct.pack(">I", 8 + len(box)) + b"ftyp" + box + b"\0" * 40
 
@@ -63,10 +63,10 @@ def test_pictures_are_known_by_their_bytes(file_format: str, kind: Kind) -> None
 @pytest.mark.parametrize(
     ("head", "kind"),
     [
-        (media(b"heic", b"mif1", b"heic"), Kind.HEIC),
-        (media(b"mif1", b"mif1", b"heic"), Kind.HEIC),
-        (media(b"mif1", b"mif1", b"avif"), Kind.AVIF),
-        (media(b"avis", b"msf1"), Kind.AVIF),
+        (iso_media(b"heic", b"mif1", b"heic"), Kind.HEIC),
+        (iso_media(b"mif1", b"mif1", b"heic"), Kind.HEIC),
+        (iso_media(b"mif1", b"mif1", b"avif"), Kind.AVIF),
+        (iso_media(b"avis", b"msf1"), Kind.AVIF),
     ],
 )
 def test_iso_media_are_known_by_their_brands(head: bytes, kind: Kind) -> None:
@@ -79,10 +79,10 @@ MEDIA = [
     (b"\xff\xfb\x90\x64\0", Kind.MP3, "voice.MP3"),
     (b"OggS\0\x02\0\0", Kind.OGG, "PTT-2003.opus"),
     (b"RIFF\0\0\0\0WAVEfmt ", Kind.WAV, "tape.wav"),
-    (media(b"M4A "), Kind.MP4, "memo.m4a"),
-    (media(b"isom", b"mp41"), Kind.MP4, "VID.mp4"),
-    (media(b"mp42", b"mif1"), Kind.MP4, "VID.mp4"),
-    (media(b"qt  "), Kind.MP4, "IMG_0001.MOV"),
+    (iso_media(b"M4A "), Kind.MP4, "memo.m4a"),
+    (iso_media(b"isom", b"mp41"), Kind.MP4, "VID.mp4"),
+    (iso_media(b"mp42", b"mif1"), Kind.MP4, "VID.mp4"),
+    (iso_media(b"qt  "), Kind.MP4, "IMG_0001.MOV"),
     (b"\x1a\x45\xdf\xa3\x9f\x42\x82\x84webm", Kind.WEBM, "recorded.webm"),
     (b"fLaC\0\0\0\x22", Kind.FLAC, "tape.flac"),
     (b"#!AMR\n\x3c\x91", Kind.AMR, "voice.amr"),
@@ -101,8 +101,8 @@ def test_pdf_sound_and_video_are_known_by_their_bytes(head: bytes, kind: Kind, n
 
 
 def test_one_accepted_kind_may_have_the_name_of_another() -> None:
-    assert refusal_code(media(b"isom"), "voice.m4a") is None
-    assert refusal_code(media(b"isom"), "letter.pdf") is None
+    assert refusal_code(iso_media(b"isom"), "voice.m4a") is None
+    assert refusal_code(iso_media(b"isom"), "letter.pdf") is None
     assert refusal_code(encoded("JPEG"), "voice.mp3") is None
 
 
@@ -121,7 +121,7 @@ def test_every_sample_photo_is_known(sample_photos: Path) -> None:
 
 
 @pytest.mark.parametrize("photo", OTHERS, ids=lambda photo: photo.name)
-def test_other_jpeg_photos_are_known(photo: Photo) -> None:
+def test_jpeg_photos_that_are_no_samples_are_known(photo: Photo) -> None:
     head = photo.encode()[:HEAD_BYTES]
     assert sniff(head) is Kind.JPEG
     assert refusal_code(head, photo.name) is None
@@ -141,7 +141,7 @@ def test_other_jpeg_photos_are_known(photo: Photo) -> None:
         ("é" * 4000).encode()[:4095],
     ],
 )
-def test_letters_are_plain_text(letter: bytes) -> None:
+def test_plain_text_is_a_letter(letter: bytes) -> None:
     assert sniff(letter) is Kind.LETTER
     for name in ("", "LETTER.TXT", "letter.md", "goodbye"):
         assert refusal_code(letter, name) is None
@@ -175,7 +175,7 @@ FOREIGN = [
     (b"\xcf\xfa\xed\xfe\x07\0\0\x01", Code.PROGRAM),
     (b"#!/bin/sh\nrm -r x", Code.PROGRAM),
     (b"hello <?php echo 1 ?>", Code.PROGRAM),
-    (media(b"crx "), Code.RAW),
+    (iso_media(b"crx "), Code.RAW),
     (b"\x1a\x45\xdf\xa3\x9f\x42\x86\x81", Code.VIDEO),
     (b"\x1a\x45\xdf\xa3\x9f\x42\x82\x88matroska", Code.VIDEO),
     (b"\xff\xf1\x50\x80", Code.AUDIO),
@@ -213,7 +213,7 @@ def test_every_refused_type_has_an_explanation(head: bytes, code: Code) -> None:
         ("photo.2003", None),
     ],
 )
-def test_a_picture_with_a_contradicting_name_is_refused(name: str, code: Code | None) -> None:
+def test_a_picture_is_refused_only_if_its_name_contradicts_it(name: str, code: Code | None) -> None:
     assert refusal_code(encoded("JPEG"), name) is code
 
 

@@ -1,4 +1,4 @@
-"""A line between a browser and a server that can be cut, as that of a telephone in a train."""
+"""A proxy between a browser and a server, which a test can cut, as in a train that enters a tunnel."""
 
 import socket
 import threading
@@ -9,9 +9,9 @@ PIECE = 64 * 1024
 
 
 class Line:
-    """Passes connections on to a server's port. Cutting it closes all of them and refuses new ones.
+    """Passes connections on to a server's port. A cut closes all of them and refuses new ones.
 
-    sent: bytes that went up. attempts: connections that were refused while it was cut.
+    sent: bytes passed on to the server. attempts: connections that were refused during cuts.
     """
 
     def __init__(self, port: int) -> None:
@@ -32,7 +32,10 @@ class Line:
         return not self._is_whole.is_set()
 
     def cut_after(self, count: int, *, silently: bool = False) -> None:
-        """Cut it once `count` more bytes went up. silently: it still takes bytes, and nobody hears of it."""
+        """Cut it once `count` more bytes were passed on to the server.
+
+        silently: the connections stay open, and what is sent over them is thrown away.
+        """
         self._cut_at, self._is_silent = self.sent + count, silently
 
     def mend(self) -> None:
@@ -61,7 +64,7 @@ class Line:
         while True:
             try:
                 near, _address = self._listener.accept()
-            except OSError:  # it has ended
+            except OSError:  # the listener was closed
                 return
             if self.is_cut:
                 self.attempts += 1
@@ -90,7 +93,7 @@ class Line:
 
 @contextmanager
 def line_to(port: int) -> Iterator[Line]:
-    """A line to a server for the block."""
+    """A line to a server's port. It is closed at the end of the block."""
     line = Line(port)
     try:
         yield line

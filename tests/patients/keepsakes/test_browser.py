@@ -27,8 +27,7 @@ from tests.browser.browsing import (
 from tests.browser.test_access import violations_at_both_sizes
 from tests.factories import jpeg, make_case
 from tests.patients.imaging.media import recording
-from tests.patients.imaging.pictures import saved
-from tests.patients.imaging.pictures import scene as picture
+from tests.patients.imaging.pictures import saved, scene
 from tests.processes import until
 
 __all__ = ["chromium"]
@@ -55,21 +54,21 @@ def case() -> Case:
 
 
 @pytest.fixture
-def opened(case: Case, chromium: Browser) -> Iterator[OpenSite]:
+def site(case: Case, chromium: Browser) -> Iterator[OpenSite]:
     with open_pages(chromium) as site:
         yield site
 
 
 @pytest.fixture
-def patient(opened: OpenSite, case: Case) -> Visitor:
-    visitor = opened.visitor(case.patient, viewport=PHONE, has_touch=True)
+def patient(site: OpenSite, case: Case) -> Visitor:
+    visitor = site.visitor(case.patient, viewport=PHONE, has_touch=True)
     visitor.go("/me/keepsakes/")
     return visitor
 
 
-def scene(seed: int) -> bytes:
+def distinct_photo(seed: int) -> bytes:
     """A photo that looks like no other with another `seed`."""
-    return saved(picture(320, 240).rotate(35 * seed, expand=True))
+    return saved(scene(320, 240).rotate(35 * seed, expand=True))
 
 
 def choose(page: Page, photo: Path) -> None:
@@ -133,7 +132,7 @@ def test_an_upload_resumes_after_the_connection_was_reset(patient: Visitor, phot
 
 
 def test_an_upload_resumes_after_the_tab_was_closed_and_on_another_device(
-    opened: OpenSite, patient: Visitor, case: Case, photo: Path
+    site: OpenSite, patient: Visitor, case: Case, photo: Path
 ) -> None:
     page = patient.page
     cut_second_piece(page, times=99)
@@ -141,7 +140,7 @@ def test_an_upload_resumes_after_the_tab_was_closed_and_on_another_device(
     choose(page, photo)
     until_on(page, lambda: len(seen) > 1, "the second piece was sent")
     page.close()
-    other = opened.visitor(case.patient, viewport=PHONE)
+    other = site.visitor(case.patient, viewport=PHONE)
     other.go("/me/keepsakes/")
     expect(other.page.locator("#half-way")).to_contain_text("beach.jpg")
     expect(other.page.locator("#half-way")).to_contain_text("8 MB of 20 MB")
@@ -173,7 +172,7 @@ def test_what_is_half_way_can_be_thrown_away(patient: Visitor, case: Case) -> No
 
 
 def test_three_windows_that_send_leave_connections_for_pages(
-    opened: OpenSite, patient: Visitor, tmp_path: Path
+    site: OpenSite, patient: Visitor, tmp_path: Path
 ) -> None:
     """Two files at once in each of three windows would take all six connections of a browser to a host."""
     held: list[Route] = []
@@ -188,13 +187,13 @@ def test_three_windows_that_send_leave_connections_for_pages(
     patient.page.context.route("**/upload/*", handle)
     pages = [patient.page, *(patient.page.context.new_page() for _window in range(2))]
     for number, page in enumerate(pages):
-        page.goto(f"{opened.address}/me/keepsakes/")
+        page.goto(f"{site.address}/me/keepsakes/")
         files = [tmp_path / f"{number}-{name}.jpg" for name in ("one", "two")]
         for shade, file in enumerate(files):
             file.write_bytes(jpeg((40 + number, 30 + shade)))
         page.locator("#files").set_input_files(files)
     until_on(pages[0], lambda: in_thread(Upload.objects.count) == 6, "all six are announced")
-    patient.page.context.new_page().goto(f"{opened.address}/me/")
+    patient.page.context.new_page().goto(f"{site.address}/me/")
     assert len(held) == 2
     let_through.append(True)
     for route in held:
@@ -214,7 +213,7 @@ def test_a_keepsake_that_arrives_while_the_list_is_fetched_is_listed_too(
         if delayed:
             route.continue_()
         else:
-            # This list has one keepsake, but it is delivered after the second has arrived.
+            # This list has one keepsake. The page gets it only after the second has arrived.
             delayed.append((route, route.fetch()))
 
     page.route(lambda url: url.endswith("/me/keepsakes/"), handle)
@@ -307,7 +306,9 @@ def test_a_recording_that_is_too_large_is_refused_before_a_byte_is_sent(
     archive.write_bytes(b"PK\x03\x04" + bytes(9 * MEGABYTE))
     choose(page, archive)
     expect(page.get_by_role("alert").nth(1)).to_contain_text("Archives are not taken.")
-    assert [url.rpartition("/upload/")[2] for url in asked] == [""], "the archive was announced only"
+    assert [url.rpartition("/upload/")[2] for url in asked] == [""], (
+        "the archive was announced, and nothing else was sent"
+    )
     expect(page.locator(".bring-item button")).to_have_count(0)
     patient.expect_complaint("422")
     assert patient.complaints == []
@@ -356,7 +357,7 @@ def test_a_folder_and_words_are_dropped_and_pasted(patient: Visitor, tmp_path: P
     (folder / "2004" / "February").mkdir(parents=True)
     places = ["a.jpg", "2004/b.jpg", "2004/February/c.jpg"]
     for number, place in enumerate(places):
-        (folder / place).write_bytes(scene(number))
+        (folder / place).write_bytes(distinct_photo(number))
     (folder / ".DS_Store").write_bytes(b"x")
     (folder / "2004" / "thesis.docx").write_bytes(b"x")
     drop(page, files=[folder])
@@ -378,7 +379,7 @@ def test_a_folder_and_words_are_dropped_and_pasted(patient: Visitor, tmp_path: P
     assert patient.complaints == []
 
 
-# Counts what is asked of the screen. A browser without a screen has none to keep on.
+# Stands in for navigator.wakeLock, which a browser without a screen does not have, and counts the locks.
 SCREEN = """
 window.screenLocks = { taken: 0, held: [] };
 Object.defineProperty(navigator, "wakeLock", { value: { async request() {
@@ -394,8 +395,8 @@ Object.defineProperty(navigator, "wakeLock", { value: { async request() {
 """
 
 
-def test_the_screen_stays_on_while_something_is_sent(opened: OpenSite, case: Case, photo: Path) -> None:
-    patient = opened.visitor(case.patient, viewport=PHONE)
+def test_the_screen_stays_on_while_something_is_sent(site: OpenSite, case: Case, photo: Path) -> None:
+    patient = site.visitor(case.patient, viewport=PHONE)
     page = patient.page
     page.add_init_script(SCREEN)
     patient.go("/me/keepsakes/")
@@ -411,7 +412,7 @@ def test_the_screen_stays_on_while_something_is_sent(opened: OpenSite, case: Cas
     choose(page, photo)
     until_on(page, lambda: bool(held), "it is being sent")
     assert page.evaluate("[screenLocks.taken, screenLocks.held.length]") == [1, 1]
-    # The page was hidden, and the browser took the lock back; then it is seen again.
+    # When a page is hidden, the browser releases its lock. Then the page is shown again.
     page.evaluate("screenLocks.held[0].release()")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     wait_until_true(page, "screenLocks.taken === 2 && screenLocks.held.length === 1")
@@ -422,7 +423,7 @@ def test_the_screen_stays_on_while_something_is_sent(opened: OpenSite, case: Cas
 
 def test_the_very_same_file_is_sent_twice_only_if_that_is_meant(patient: Visitor, tmp_path: Path) -> None:
     page = patient.page
-    (tmp_path / "one.jpg").write_bytes(scene(1))
+    (tmp_path / "one.jpg").write_bytes(distinct_photo(1))
     choose(page, tmp_path / "one.jpg")
     expect(page.locator("#sum")).to_have_text(ARRIVED)
     patient.go("/me/keepsakes/")
@@ -437,7 +438,11 @@ def test_the_very_same_file_is_sent_twice_only_if_that_is_meant(patient: Visitor
 
 def test_what_looks_like_another_keepsake_is_pointed_out(patient: Visitor, tmp_path: Path) -> None:
     page = patient.page
-    for name, data in (("one.jpg", scene(1)), ("again.jpg", scene(1) + bytes(9)), ("other.jpg", scene(2))):
+    for name, data in (
+        ("one.jpg", distinct_photo(1)),
+        ("again.jpg", distinct_photo(1) + bytes(9)),
+        ("other.jpg", distinct_photo(2)),
+    ):
         (tmp_path / name).write_bytes(data)
         choose(page, tmp_path / name)
         until_on(page, lambda: page.locator(".bring-item progress").count() == 0, "it has arrived")

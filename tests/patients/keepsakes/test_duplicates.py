@@ -7,6 +7,7 @@ import pytest
 from patients.keepsakes.duplicates import alike_ids, bits_apart
 from patients.keepsakes.models import KeepsakeFields
 
+# Fingerprints of 64 bits: all set, three of them cleared, none set.
 ALL = "f" * 16
 NEARLY = f"{(2**64 - 1) ^ 0b111:016x}"
 FAR = "0" * 16
@@ -34,7 +35,7 @@ def test_the_distance_of_two_keepsakes_is_the_least_within_a_kind(
     assert bits_apart(KeepsakeFields(**other), KeepsakeFields(**one)) == bits  # type: ignore[arg-type]
 
 
-def test_on_a_sheet_those_that_look_alike_are_found_within_a_kind() -> None:
+def test_alike_ids_returns_the_keepsakes_with_a_near_fingerprint_of_the_same_kind() -> None:
     sheet = {
         "picture": KeepsakeFields(fingerprint=ALL),
         "the same": KeepsakeFields(fingerprint=NEARLY),

@@ -61,8 +61,8 @@ def test_only_what_its_sender_can_continue_is_listed() -> None:
     expired = begin(case, "expired.jpg")
     Upload.objects.filter(pk=expired.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
     begin(case, "of-unknown-length.jpg", length_deferred=True)
-    sealed = begin(case, "key-is-gone.jpg")
-    key_store().destroy(sealed.pk)
+    without_key = begin(case, "key-is-gone.jpg")
+    key_store().destroy(without_key.pk)
     photo = jpeg()
     done = begin_upload(case, by=case.patient, length=len(photo), filename="done.jpg")
     with closing(Writer(done)) as writer:

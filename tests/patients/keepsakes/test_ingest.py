@@ -1,6 +1,7 @@
 """create_keepsake: making a keepsake of an original that is in the vault."""
 
 import pytest
+from pytest_django import Settings
 
 from patients.cases.editing import CaseLocked
 from patients.cases.models import Case
@@ -27,10 +28,10 @@ def original(case: Case) -> StoredObject:
 
 
 def test_a_case_with_the_maximum_of_keepsakes_accepts_no_more(
-    case: Case, original: StoredObject, settings: object
+    case: Case, original: StoredObject, settings: Settings
 ) -> None:
     make_keepsake(make_memory(case))
-    settings.LACUNA_CASE_MAX_KEEPSAKES = 1  # type: ignore[attr-defined]
+    settings.LACUNA_CASE_MAX_KEEPSAKES = 1
     with pytest.raises(CaseLocked, match="as many keepsakes"):
         create_keepsake(original, by=case.patient)
     assert Keepsake.objects.count() == 1

@@ -1,4 +1,4 @@
-"""Pictures over HTTP: who may see them, and that nobody sees them after their end."""
+"""Pictures over HTTP: who may see them, and that nobody can once they are destroyed."""
 
 import asyncio
 from collections.abc import Iterator
@@ -48,8 +48,8 @@ def get(port: int, row: StoredObject | UUID | None, user: User, method: str = "G
     return ask(port, f"/pictures/{key}", cookie_of(user), method)
 
 
-def end(row: StoredObject, keepsake: Keepsake, *, destroyed: bool) -> None:
-    """Replace the keepsake's pictures, as a pass does at its commit.
+def take_pictures_away(row: StoredObject, keepsake: Keepsake, *, destroyed: bool) -> None:
+    """Take a keepsake's pictures from it and mark them for destruction, as a pass does at its commit.
 
     destroyed: also destroy `row`, as the sweep does.
     """
@@ -92,7 +92,7 @@ def test_pages_of_a_letter_have_numbered_urls(port: int, app: Pictures) -> None:
     assert ask(port, f"/pictures/{letter.thumb_id}", patient).status == 200
     assert ask(port, f"/pictures/{letter.thumb_id}/1", patient).status == 404
     assert ask(port, f"/pictures/{row.pk}/1", cookie_of(make_user(Role.AUDITOR))).status == 403
-    end(row, letter, destroyed=True)
+    take_pictures_away(row, letter, destroyed=True)
     assert ask(port, f"/pictures/{row.pk}/1", patient).status == 410
     assert app.cache.ids() <= {letter.thumb_id}
 
@@ -116,23 +116,23 @@ def test_a_picture_is_sent_with_our_security_headers(port: int, photo: Keepsake)
 def test_an_asgi_response_has_every_security_header_of_a_page() -> None:
     page = Client().get("/")
     ours = {name.decode(): value.decode() for name, value in response_headers("text/plain")}
-    own = {"content-type", "content-length", "cache-control", "location"}
+    per_response = {"content-type", "content-length", "cache-control", "location"}
     per_page = {"vary", "set-cookie", "content-language"}
-    fixed = own | per_page
-    theirs = {name.lower(): value for name, value in page.headers.items() if name.lower() not in fixed}
+    skipped = per_response | per_page
+    theirs = {name.lower(): value for name, value in page.headers.items() if name.lower() not in skipped}
     assert "content-security-policy" in theirs
     assert {name: ours.get(name) for name in theirs} == theirs
 
 
 @pytest.mark.parametrize("destroyed", [False, True])
-def test_a_cached_picture_is_gone_with_the_commit_that_ends_it(
+def test_a_cached_picture_is_gone_with_the_commit_that_marks_it_for_destruction(
     port: int, app: Pictures, photo: Keepsake, destroyed: bool
 ) -> None:
     patient, row = photo.case.patient, photo.picture
     assert row
     assert get(port, row, patient).status == 200
     assert app.cache.ids() == {row.pk}
-    end(row, photo, destroyed=destroyed)
+    take_pictures_away(row, photo, destroyed=destroyed)
     answer = get(port, row, patient)
     assert (answer.status, answer.read()) == (410, b"This picture is gone. Nothing of it is left.")
     assert app.cache.ids() == set()
@@ -144,7 +144,7 @@ def test_ended_pictures_are_evicted_without_a_request(port: int, app: Pictures, 
         assert row
         assert get(port, row, photo.case.patient).status == 200
     assert photo.picture
-    end(photo.picture, photo, destroyed=True)
+    take_pictures_away(photo.picture, photo, destroyed=True)
     app.evict_gone()
     assert other.picture
     assert app.cache.ids() == {other.picture.pk}
@@ -200,7 +200,7 @@ def test_no_member_of_staff_sees_a_picture_after_the_consent_is_taken_back(port:
     assert Entry.objects.filter(action="access.denied", case=case.pk).count() == 4
 
 
-def test_staff_see_no_pictures_of_their_own_case_as_staff(port: int) -> None:
+def test_members_of_staff_who_are_patients_see_no_picture_of_their_own_case(port: int) -> None:
     photo = make_keepsake(make_memory(make_case(make_user(Role.DOCTOR))))
     assert get(port, photo.picture, photo.case.patient).status == 404
 

@@ -114,12 +114,12 @@ def test_no_file_contains_a_piece_of_a_photo_during_a_slow_upload(
         port = probe.getsockname()[1]
     server = processes.start("serve", "--port", str(port), "--workers", "1", TMPDIR=str(spool))
     sender = Sender(port, case.patient)
-    until(lambda: answers(sender), "the server answers")
+    until(lambda: is_answering(sender), "the server answers")
     photo = six_megabytes()
     where = sender.announce(len(photo)).headers["location"]
     if token == "missing":
         sender.token = ""
-    looked, since = 0, time.time() - 1
+    searches, since = 0, time.time() - 1
     with slow_patch(sender, where, len(photo)) as connection:
         for start in range(0, len(photo), 1_000_000):
             try:
@@ -132,10 +132,10 @@ def test_no_file_contains_a_piece_of_a_photo_during_a_slow_upload(
             places = (spool, Path(django_settings.LACUNA_DATA_DIR), *SHARED)
             assert files_with_pieces_of(open_files(tree), photo) == []
             assert files_with_pieces_of(files_below(since, *places), photo) == []
-            looked += 1
+            searches += 1
         connection.settimeout(PATIENCE * 3)
         response = connection.recv(4096)
-    assert looked > 0
+    assert searches > 0
     assert response.startswith(b"HTTP/1.1 204" if token == "valid" else b"HTTP/1.1 403")
     assert Keepsake.objects.filter(case=case).exists() == (token == "valid")
 
@@ -151,7 +151,7 @@ def test_the_search_finds_a_piece_of_the_photo(tmp_path: Path) -> None:
     assert files_with_pieces_of(files_below(time.time() + 60, tmp_path), photo) == []
 
 
-def answers(sender: Sender) -> bool:
+def is_answering(sender: Sender) -> bool:
     try:
         return sender.ask("GET", "/health/").status == 200
     except OSError:
@@ -160,13 +160,13 @@ def answers(sender: Sender) -> bool:
 
 def slow_patch(sender: Sender, where: str, length: int) -> socket.socket:
     """Open a connection and send only the headers of a PATCH."""
-    lines = sender.headers(
+    headers = sender.headers(
         Host="localhost",
         Upload_Offset="0",
         Content_Type="application/offset+octet-stream",
         Content_Length=str(length),
     )
-    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     connection = socket.create_connection(("127.0.0.1", sender.port), timeout=PATIENCE)
     connection.sendall(f"PATCH {where} HTTP/1.1\r\n{head}\r\n".encode())
     return connection

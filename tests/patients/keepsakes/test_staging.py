@@ -50,19 +50,19 @@ def arrived_upload(photo: bytes) -> tuple[Upload, Writer]:
     return upload, writer
 
 
-def test_an_upload_that_is_discarded_while_another_waits_for_its_lock_is_over(
+def test_a_writer_is_refused_if_its_upload_is_discarded_before_it_is_locked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     upload, writer = arrived_upload(jpeg())
     writer.close()
 
-    def late(fd: int, how: int) -> None:
-        """Discard the upload after the file was opened and before it is locked."""
+    def discard_first(fd: int, how: int) -> None:
+        """Discard the upload after its file was opened and before it is locked."""
         monkeypatch.undo()
         discard(upload)
         fcntl.flock(fd, how)
 
-    monkeypatch.setattr(fcntl, "flock", late)
+    monkeypatch.setattr(fcntl, "flock", discard_first)
     with pytest.raises(Discarded):
         Writer(upload)
     assert not Upload.objects.exists()
@@ -81,7 +81,7 @@ def test_discarding_an_upload_does_not_destroy_the_original_of_a_keepsake() -> N
     photo = jpeg()
     upload, writer = arrived_upload(photo)
     keepsake = create_keepsake(staging._store_original(upload), by=upload.by)
-    writer.close()  # here the process died
+    writer.close()  # as if the process died here
     discard(upload)
     assert read(StoredObject.objects.get(keepsake=keepsake, role=StoredObject.Role.ORIGINAL)) == photo
     assert finish_upload(upload, by=upload.by) == keepsake

@@ -1,4 +1,4 @@
-"""tus 1.0 word for word: its headers, its extensions, and pieces of any size."""
+"""The upload server follows tus 1.0: its headers, its extensions, and pieces of any size."""
 
 import base64
 import hashlib
@@ -28,7 +28,7 @@ from tests.serving import PATIENCE, serving
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-PIECE = "application/offset+octet-stream"
+OFFSET_STREAM = "application/offset+octet-stream"
 # Decoders ignore bytes after a JPEG's end.
 PHOTO = jpeg((300, 200)) + os.urandom(3 * SEGMENT)
 
@@ -45,7 +45,7 @@ def sender(case: Case) -> Iterator[Sender]:
 
 
 def check_brought(answer: Answer, data: bytes) -> None:
-    """Assert that an upload has ended as the protocol wants it, and that its keepsake has these bytes."""
+    """Assert that this answer ends an upload as tus demands, and that its keepsake has these bytes."""
     assert (answer.status, answer.body, answer.headers["upload-offset"]) == (204, b"", str(len(data)))
     original = StoredObject.objects.get(keepsake=answer.keepsake, role=StoredObject.Role.ORIGINAL)
     assert read(original) == data
@@ -56,7 +56,7 @@ def checksum(data: bytes, algorithm: str = "sha1") -> str:
     return f"{algorithm} {base64.b64encode(digest).decode()}"
 
 
-def test_the_server_says_what_it_can_do_and_nothing_else(sender: Sender) -> None:
+def test_options_lists_exactly_the_supported_extensions(sender: Sender) -> None:
     answer = sender.ask("OPTIONS", "/upload/")
     assert answer.status == 204
     assert answer.headers["tus-version"] == "1.0.0"
@@ -74,7 +74,7 @@ def test_the_server_says_what_it_can_do_and_nothing_else(sender: Sender) -> None
 
 
 @pytest.mark.parametrize("size", [1, 1000, SEGMENT - 1, SEGMENT, SEGMENT + 1])
-def test_pieces_of_any_size_advance(sender: Sender, size: int) -> None:
+def test_pieces_of_any_size_are_accepted(sender: Sender, size: int) -> None:
     letter = b"Dear you, I kept the shell." * (1 if size == 1 else 100)
     data, name = (PHOTO, "photo.jpg") if size > 1000 else (letter, "letter.txt")
     where, offset = sender.announce(len(data), name).headers["location"], 0
@@ -84,11 +84,11 @@ def test_pieces_of_any_size_advance(sender: Sender, size: int) -> None:
         assert (answer.status, answer.headers["upload-offset"]) == (204, str(offset))
         assert sender.ask("HEAD", where).headers["upload-offset"] == str(offset)
     check_brought(answer, data)
-    assert not Upload.objects.exclude(sealed_tail=b"").exists(), "nothing is kept twice"
+    assert not Upload.objects.exclude(sealed_tail=b"").exists(), "a finished upload has no tail"
 
 
-def test_a_piece_that_was_not_acknowledged_is_not_mixed_with_a_tail(sender: Sender) -> None:
-    """A process dies after it wrote segments behind the tail that the row has."""
+def test_a_tail_that_is_also_in_a_written_segment_is_not_used_twice(sender: Sender) -> None:
+    """A process wrote the tail in a segment and died before it saved the row, which still has the tail."""
     where = sender.announce(len(PHOTO)).headers["location"]
     assert sender.patch(where, PHOTO[:100]).headers["upload-offset"] == "100"
     tail = bytes(Upload.objects.get().sealed_tail)
@@ -99,7 +99,7 @@ def test_a_piece_that_was_not_acknowledged_is_not_mixed_with_a_tail(sender: Send
     check_brought(sender.patch(where, PHOTO[offset:], offset), PHOTO)
 
 
-def test_head_tells_the_metadata_as_they_were_sent(sender: Sender) -> None:
+def test_head_returns_the_metadata_as_they_were_sent(sender: Sender) -> None:
     metadata = (
         f"filename {base64.b64encode('Đêm ở biển.jpg'.encode()).decode()},is_confidential,relative w6k="
     )
@@ -109,19 +109,21 @@ def test_head_tells_the_metadata_as_they_were_sent(sender: Sender) -> None:
     assert (head.headers["upload-length"], head.headers["cache-control"]) == ("500", "no-store")
     assert metadata.encode() not in bytes(Upload.objects.get().sealed), "a file's name is sealed"
     assert sender.ask("POST", "/upload/", Upload_Length="5", Upload_Metadata="a" * 7000).status == 400
-    assert "upload-metadata" not in sender.ask("HEAD", self_made(sender)).headers
+    assert "upload-metadata" not in sender.ask("HEAD", announced_without_metadata(sender)).headers
 
 
-def self_made(sender: Sender) -> str:
+def announced_without_metadata(sender: Sender) -> str:
     """The address of an upload that was announced without metadata."""
     return sender.ask("POST", "/upload/", Upload_Length="5").headers["location"]
 
 
 def test_the_first_piece_may_come_with_the_announcement(sender: Sender) -> None:
-    first = sender.ask("POST", "/upload/", PHOTO[:1000], Upload_Length=str(len(PHOTO)), Content_Type=PIECE)
+    first = sender.ask(
+        "POST", "/upload/", PHOTO[:1000], Upload_Length=str(len(PHOTO)), Content_Type=OFFSET_STREAM
+    )
     assert (first.status, first.headers["upload-offset"]) == (201, "1000")
     check_brought(sender.patch(first.headers["location"], PHOTO[1000:], 1000), PHOTO)
-    whole = sender.ask("POST", "/upload/", PHOTO, Upload_Length=str(len(PHOTO)), Content_Type=PIECE)
+    whole = sender.ask("POST", "/upload/", PHOTO, Upload_Length=str(len(PHOTO)), Content_Type=OFFSET_STREAM)
     assert (whole.status, whole.headers["upload-offset"]) == (201, str(len(PHOTO)))
     again = sender.patch(whole.headers["location"], b"", len(PHOTO))
     assert again.keepsake == whole.keepsake
@@ -140,7 +142,7 @@ def test_the_length_may_come_later(sender: Sender) -> None:
     answer = sender.patch(where, PHOTO[5000:6000], 5000, Upload_Length=str(len(PHOTO)))
     assert (answer.status, answer.headers["upload-offset"]) == (204, "6000")
     assert sender.ask("HEAD", where).headers["upload-length"] == str(len(PHOTO))
-    assert sender.patch(where, b"", 6000, Upload_Length="7000").status == 400, "it is known, and stays"
+    assert sender.patch(where, b"", 6000, Upload_Length="7000").status == 400, "a known length stays"
     check_brought(sender.patch(where, PHOTO[6000:], 6000), PHOTO)
     for wrong in ({"Upload_Defer_Length": "2"}, {"Upload_Defer_Length": "1", "Upload_Length": "7"}, {}):
         assert sender.ask("POST", "/upload/", **wrong).status == 400
@@ -148,14 +150,14 @@ def test_the_length_may_come_later(sender: Sender) -> None:
 
 def test_an_upload_without_a_length_is_no_keepsake_before_its_length_is_known(sender: Sender) -> None:
     where = sender.ask("POST", "/upload/", Upload_Defer_Length="1").headers["location"]
-    Upload.objects.update(length=len(PHOTO))  # all that it may have
+    Upload.objects.update(length=len(PHOTO))  # the most that it may have: its own length is still unknown
     assert sender.patch(where, PHOTO).headers["upload-offset"] == str(len(PHOTO))
     assert not Keepsake.objects.exists()
     check_brought(sender.patch(where, b"", len(PHOTO), Upload_Length=str(len(PHOTO))), PHOTO)
 
 
 @pytest.mark.parametrize("algorithm", ["sha1", "sha256", "md5"])
-def test_a_piece_with_the_right_checksum_is_taken(sender: Sender, algorithm: str) -> None:
+def test_a_piece_with_the_right_checksum_is_accepted(sender: Sender, algorithm: str) -> None:
     where = sender.announce(len(PHOTO)).headers["location"]
     half = len(PHOTO) // 2
     first = sender.patch(where, PHOTO[:half], Upload_Checksum=checksum(PHOTO[:half], algorithm))
@@ -186,7 +188,7 @@ def test_more_than_announced_is_refused_with_a_checksum_too(sender: Sender) -> N
     assert not Upload.objects.exists()
 
 
-def test_each_answer_says_until_when_the_upload_may_go_on(sender: Sender) -> None:
+def test_each_answer_says_when_the_upload_expires(sender: Sender) -> None:
     announced = sender.announce(5000)
     where = announced.headers["location"]
     piece = sender.patch(where, b"x" * 10)
@@ -196,12 +198,12 @@ def test_each_answer_says_until_when_the_upload_may_go_on(sender: Sender) -> Non
         assert expires > timezone.now()
 
 
-def test_a_client_that_can_only_post_names_the_method_in_a_header(sender: Sender) -> None:
+def test_a_client_that_can_only_post_may_name_another_method_in_a_header(sender: Sender) -> None:
     where = sender.announce(len(PHOTO)).headers["location"]
-    asked = sender.ask("POST", where, X_HTTP_Method_Override="HEAD")
-    assert asked.headers["upload-offset"] == "0"
+    head = sender.ask("POST", where, X_HTTP_Method_Override="HEAD")
+    assert head.headers["upload-offset"] == "0"
     answer = sender.ask(
-        "POST", where, PHOTO, X_HTTP_Method_Override="PATCH", Upload_Offset="0", Content_Type=PIECE
+        "POST", where, PHOTO, X_HTTP_Method_Override="PATCH", Upload_Offset="0", Content_Type=OFFSET_STREAM
     )
     check_brought(answer, PHOTO)
     other = sender.announce(100).headers["location"]
@@ -216,25 +218,25 @@ def test_a_client_that_can_only_post_names_the_method_in_a_header(sender: Sender
     assert [row.details["method"] for row in denied.order_by("index")] == ["delete", "head"]
 
 
-# --- A line that was cut, while the server does not know it ---
+# --- A connection that the client has lost, and that the server still believes to be open ---
 
 
 def half_open(
     sender: Sender, where: str, data: bytes, length: int, **headers: str
 ) -> http.client.HTTPConnection:
-    """A PATCH that has sent `data` of `length` bytes, and then nothing more."""
-    line = http.client.HTTPConnection("127.0.0.1", sender.port, timeout=PATIENCE)
-    line.putrequest("PATCH", where)
-    more = {"Upload-Offset": "0", "Content-Type": PIECE, "Content-Length": str(length), **headers}
+    """The connection of a PATCH that announced `length` bytes, sent `data`, and then sends nothing more."""
+    connection = http.client.HTTPConnection("127.0.0.1", sender.port, timeout=PATIENCE)
+    connection.putrequest("PATCH", where)
+    more = {"Upload-Offset": "0", "Content-Type": OFFSET_STREAM, "Content-Length": str(length), **headers}
     for name, value in {**sender.headers(), **more}.items():
-        line.putheader(name, value)
-    line.endheaders(data)
-    return line
+        connection.putheader(name, value)
+    connection.endheaders(data)
+    return connection
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Less waiting than people would have to do."""
+def short_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A silent request releases its upload after 0.1 s; other requests wait for it up to PATIENCE seconds."""
     monkeypatch.setattr(tus, "QUIET", 0.1)
     monkeypatch.setattr(tus, "PATIENCE", PATIENCE)
 
@@ -244,52 +246,52 @@ def wait_for_bytes(where: str, count: int) -> None:
     until(lambda: path.stat().st_size >= count, "segments are written")
 
 
-@pytest.mark.usefixtures("impatient")
-def test_the_same_client_goes_on_at_once_after_a_cut(sender: Sender) -> None:
+@pytest.mark.usefixtures("short_silence")
+def test_a_client_resumes_at_once_after_its_connection_was_lost(sender: Sender) -> None:
     where = sender.announce(len(PHOTO)).headers["location"]
-    line = half_open(sender, where, PHOTO[: SEGMENT + 100], len(PHOTO))
+    connection = half_open(sender, where, PHOTO[: SEGMENT + 100], len(PHOTO))
     wait_for_bytes(where, SEGMENT)
     assert sender.ask("HEAD", where).status == 200
-    given_way = sender.patch(where, b"", 0)
-    assert given_way.status == 409
-    offset = int(given_way.headers["upload-offset"])
-    assert offset == SEGMENT + 100, "all that had arrived is kept"
+    conflict = sender.patch(where, b"", 0)
+    assert conflict.status == 409
+    offset = int(conflict.headers["upload-offset"])
+    assert offset == SEGMENT + 100, "every byte that had arrived is kept"
     check_brought(sender.patch(where, PHOTO[offset:], offset), PHOTO)
-    line.close()
+    connection.close()
 
 
-@pytest.mark.usefixtures("impatient")
-def test_an_upload_can_be_canceled_while_its_line_is_half_open(sender: Sender) -> None:
+@pytest.mark.usefixtures("short_silence")
+def test_an_upload_can_be_canceled_while_its_connection_is_half_open(sender: Sender) -> None:
     where = sender.announce(len(PHOTO)).headers["location"]
-    line = half_open(sender, where, PHOTO[: SEGMENT + 100], len(PHOTO))
+    connection = half_open(sender, where, PHOTO[: SEGMENT + 100], len(PHOTO))
     wait_for_bytes(where, SEGMENT)
     assert sender.ask("DELETE", where).status == 204
     assert not Upload.objects.exists()
-    line.close()
+    connection.close()
 
 
-def test_a_silent_line_ends_by_itself(sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_request_is_ended(sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tus, "QUIET", 0.05)
     monkeypatch.setattr(tus, "SILENCE", 0.2)
     where = sender.announce(len(PHOTO)).headers["location"]
-    line = half_open(sender, where, PHOTO[:1000], len(PHOTO))
-    answer = line.getresponse()
+    connection = half_open(sender, where, PHOTO[:1000], len(PHOTO))
+    answer = connection.getresponse()
     assert (answer.status, answer.headers["Upload-Offset"]) == (409, "1000")
-    line.close()
+    connection.close()
     check_brought(sender.patch(where, PHOTO[1000:], 1000), PHOTO)
 
 
-def test_a_line_that_brings_bytes_is_not_pushed_aside(
+def test_a_request_that_still_sends_bytes_keeps_its_upload_locked(
     sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tus, "PATIENCE", 0.3)
     where = sender.announce(len(PHOTO)).headers["location"]
-    line = half_open(sender, where, PHOTO[:SEGMENT], len(PHOTO))
+    connection = half_open(sender, where, PHOTO[:SEGMENT], len(PHOTO))
     until(lambda: Upload.objects.get().offset == 0 and sender.patch(where, b"").status == 423, "it is locked")
-    line.send(PHOTO[SEGMENT:])
-    answer = line.getresponse()
+    connection.send(PHOTO[SEGMENT:])
+    answer = connection.getresponse()
     assert answer.status == 204
-    line.close()
+    connection.close()
 
 
 def test_the_next_piece_may_be_sent_as_soon_as_one_is_answered(
@@ -305,7 +307,7 @@ def test_the_next_piece_may_be_sent_as_soon_as_one_is_answered(
 
 
 def nameless_files(directory: Path) -> list[str]:
-    """The open files of this process that have no name (any more), of this directory."""
+    """The files of `directory` that this process has open and that have no name, or no longer one."""
     found = []
     for descriptor in Path("/proc/self/fd").iterdir():
         with suppress(FileNotFoundError):
@@ -315,11 +317,11 @@ def nameless_files(directory: Path) -> list[str]:
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="only Linux lists a process's open files")
 def test_the_file_of_a_piece_with_a_checksum_has_no_name(sender: Sender) -> None:
-    """So whatever happens to the process, its ciphertext cannot be left over."""
+    """The system frees a file without a name when its process ends, so no ciphertext is left over."""
     where = sender.announce(len(PHOTO)).headers["location"]
     more = {"Upload-Checksum": checksum(PHOTO)}
-    line = half_open(sender, where, PHOTO[: 2 * SEGMENT], len(PHOTO), **more)
+    connection = half_open(sender, where, PHOTO[: 2 * SEGMENT], len(PHOTO), **more)
     path = staging_path(Upload.objects.get().pk)
     until(lambda: bool(nameless_files(path.parent)), "the piece's file is open")
     assert list(path.parent.iterdir()) == [path]
-    line.close()
+    connection.close()

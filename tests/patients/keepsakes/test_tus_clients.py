@@ -1,4 +1,4 @@
-"""Two clients that others wrote bring a file: tuspy, and tus-js-client in a browser."""
+"""Two tus clients that are not ours can upload a file: tuspy, and tus-js-client in a browser."""
 
 import os
 from collections.abc import Iterator
@@ -44,7 +44,9 @@ def check_brought(keepsake: Keepsake) -> None:
 
 @pytest.mark.parametrize("chunk", [10_000, 70_000, 10**9])
 @pytest.mark.parametrize("upload_checksum", [False, True])
-def test_tuspy_brings_a_file(sender: Sender, tmp_path: Path, chunk: int, upload_checksum: bool) -> None:
+def test_tuspy_uploads_and_resumes_a_file(
+    sender: Sender, tmp_path: Path, chunk: int, upload_checksum: bool
+) -> None:
     (tmp_path / "photo").write_bytes(PHOTO)
     client = TusClient(f"http://127.0.0.1:{sender.port}/upload/", headers=sender.headers())
     uploader = client.uploader(
@@ -55,14 +57,14 @@ def test_tuspy_brings_a_file(sender: Sender, tmp_path: Path, chunk: int, upload_
     )
     uploader.upload_chunk()
     assert uploader.get_offset() == uploader.offset == min(chunk, len(PHOTO))
-    again = client.uploader(str(tmp_path / "photo"), url=uploader.url, chunk_size=chunk)
-    assert again.offset == uploader.offset, "another one goes on where it stands"
-    again.upload()
+    other = client.uploader(str(tmp_path / "photo"), url=uploader.url, chunk_size=chunk)
+    assert other.offset == uploader.offset, "another uploader resumes at the same offset"
+    other.upload()
     check_brought(Keepsake.objects.get())
 
 
-# Brings what /photo answers, with tus-js-client's own options. `cut`: abort once, and start again.
-BRING = """async ({ cut, ...options }) => {
+# Uploads the body of /photo. options: those of tus-js-client. cut: abort once, and start again.
+UPLOAD = """async ({ cut, ...options }) => {
   const bytes = await (await fetch("/photo")).blob();
   return new Promise((done, fail) => {
     const upload = new tus.Upload(bytes, {
@@ -83,7 +85,7 @@ BRING = """async ({ cut, ...options }) => {
     upload.start();
   });
 }"""
-WAYS: list[dict[str, Any]] = [
+SETS_OF_OPTIONS: list[dict[str, Any]] = [
     {},
     {"chunkSize": 20_000},
     {"chunkSize": 150_000, "cut": True},
@@ -94,16 +96,16 @@ WAYS: list[dict[str, Any]] = [
 
 
 @pytest.mark.browser
-def test_tus_js_client_brings_a_file_in_each_of_its_ways(case: Case, chromium: Browser) -> None:
+def test_tus_js_client_uploads_a_file_with_each_set_of_options(case: Case, chromium: Browser) -> None:
     with open_pages(chromium) as site:
         someone = site.visitor(case.patient)
         someone.go("/me/keepsakes/")
         someone.page.route("**/photo", lambda route: route.fulfill(body=PHOTO))
         someone.page.evaluate(TUS_JS.read_text())
-        for number, way in enumerate(WAYS, start=1):
-            where = someone.page.evaluate(BRING, way)
+        for number, options in enumerate(SETS_OF_OPTIONS, start=1):
+            where = someone.page.evaluate(UPLOAD, options)
             keepsake = Upload.objects.get(pk=where.rpartition("/")[2]).keepsake
-            assert keepsake is not None, way
+            assert keepsake is not None, options
             check_brought(keepsake)
             assert Keepsake.objects.count() == number
         assert someone.complaints == []

@@ -8,7 +8,7 @@ import re
 import struct
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 from PIL import Image
+from pytest_django import Settings
 
 from clinic.access.page_owner import owner_mark
 from clinic.access.sealed_forms import TOKENS
@@ -108,22 +109,22 @@ def test_every_sample_photo_is_accepted(sender: Sender, sample_photos: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("name", "make", "word"),
+    ("name", "make", "words"),
     [
         ("half.jpg", lambda: jpeg((900, 700))[:4000], "ends too early"),
         ("drawing.svg", lambda: b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
         ("bomb.png", png_of_144_megapixels, "million pixels"),
         ("tool.exe", lambda: b"MZ" + os.urandom(500), "Programs"),
         ("noise.jpg", lambda: os.urandom(3000), "kind of file"),
-        ("empty.txt", lambda: b"   \n  ", ""),
+        ("empty.txt", lambda: b"   \n  ", "no words"),
     ],
 )
 def test_a_refused_file_is_explained_and_leaves_nothing(
-    sender: Sender, case: Case, name: str, make: object, word: str
+    sender: Sender, case: Case, name: str, make: Callable[[], bytes], words: str
 ) -> None:
-    answer = sender.bring(make(), name)  # type: ignore[operator]
+    answer = sender.bring(make(), name)
     assert answer.status == 422
-    assert word in answer.json["error"]
+    assert words in answer.json["error"]
     assert answer.json["error"].endswith(".")
     assert_nothing_left(case)
     assert Entry.objects.filter(action="keepsake.refused").count() == 1
@@ -133,38 +134,38 @@ GIGABYTE = 1024**3
 
 
 @pytest.mark.parametrize(
-    ("name", "most", "said"),
+    ("name", "largest", "shown"),
     [
         ("photo.jpg", 200 * 1024**2, "200 MB"),
         ("letter.pdf", 200 * 1024**2, "200 MB"),
         ("voice.wav", 2 * GIGABYTE, "2 GB"),
         ("Film.MOV", 4 * GIGABYTE, "4 GB"),
-        ("no-name-that-tells", 4 * GIGABYTE, "4 GB"),
+        ("no-extension", 4 * GIGABYTE, "4 GB"),
     ],
 )
 def test_a_file_that_is_too_large_is_refused_when_it_is_announced(
-    sender: Sender, case: Case, name: str, most: int, said: str
+    sender: Sender, case: Case, name: str, largest: int, shown: str
 ) -> None:
-    assert sender.ask("DELETE", sender.announce(most, name).headers["location"]).status == 204
-    answer = sender.announce(most + 1, name)
+    assert sender.ask("DELETE", sender.announce(largest, name).headers["location"]).status == 204
+    answer = sender.announce(largest + 1, name)
     assert answer.status == 413
-    assert f"larger than {said}." in answer.json["error"]
+    assert f"larger than {shown}." in answer.json["error"]
     assert_nothing_left(case)
 
 
 def test_the_clinic_decides_how_large_films_and_recordings_may_be(sender: Sender, case: Case) -> None:
     configure(film_gigabytes=0.5, recording_gigabytes=1.5)
-    for name, most, said in (
+    for name, largest, shown in (
         ("film.mp4", GIGABYTE // 2, "512 MB"),
         ("voice.m4a", GIGABYTE * 3 // 2, "1.5 GB"),
     ):
-        assert sender.announce(most, name).status == 201
-        answer = sender.announce(most + 1, name)
-        assert (answer.status, f"larger than {said}." in answer.json["error"]) == (413, True)
+        assert sender.announce(largest, name).status == 201
+        answer = sender.announce(largest + 1, name)
+        assert (answer.status, f"larger than {shown}." in answer.json["error"]) == (413, True)
 
 
-def test_a_file_is_refused_by_its_first_bytes_before_the_others_arrive(sender: Sender, case: Case) -> None:
-    """A recording of 2 GB and more is not taken whole to say then that it is too large."""
+def test_a_file_is_refused_by_its_first_segment_before_the_rest_arrives(sender: Sender, case: Case) -> None:
+    """The first segment tells the kind, and the kind has a size limit: 2 GB for recordings."""
     wav = recording("wav", "pcm_s16le", seconds=1)
     where = sender.announce(3 * GIGABYTE, "voice.mp4").headers["location"]
     answer = sender.patch(where, wav[:SEGMENT])
@@ -178,9 +179,7 @@ def test_a_file_is_refused_by_its_first_bytes_before_the_others_arrive(sender: S
     assert [entry.details["because"] for entry in refusals] == ["too_many_bytes", "archive"]
 
 
-def test_a_client_may_announce_the_first_bytes_too_and_they_are_not_stored(
-    sender: Sender, case: Case
-) -> None:
+def test_first_bytes_in_the_metadata_are_checked_and_not_stored(sender: Sender, case: Case) -> None:
     wav = base64.b64encode(recording("wav", "pcm_s16le", seconds=1)[:2048]).decode()
     jpg = base64.b64encode(jpeg()[:2048]).decode()
 
@@ -196,7 +195,9 @@ def test_a_client_may_announce_the_first_bytes_too_and_they_are_not_stored(
     assert sender.ask("HEAD", where).headers["upload-metadata"] == "filename YQ=="
 
 
-def test_a_recording_of_unknown_length_may_have_what_recordings_may(sender: Sender, case: Case) -> None:
+def test_a_recording_of_unknown_length_is_refused_above_the_limit_for_recordings(
+    sender: Sender, case: Case
+) -> None:
     configure(recording_gigabytes=0.001)
     wav = recording("wav", "pcm_s16le", seconds=40)
     assert len(wav) > 0.001 * GIGABYTE
@@ -206,17 +207,19 @@ def test_a_recording_of_unknown_length_may_have_what_recordings_may(sender: Send
     assert_nothing_left(case)
 
 
-def test_a_keepsake_that_was_altered_keeps_no_other_from_arriving(sender: Sender, case: Case) -> None:
-    altered = make_keepsake(None, case=case)
-    Keepsake.objects.filter(pk=altered.pk).update(sealed=bytes(60))
+def test_a_keepsake_with_damaged_sealed_fields_does_not_stop_another_upload(
+    sender: Sender, case: Case
+) -> None:
+    damaged = make_keepsake(None, case=case)
+    Keepsake.objects.filter(pk=damaged.pk).update(sealed=bytes(60))
     photo = jpeg()
     answer = sender.patch(sender.announce(len(photo)).headers["location"], photo)
     assert (answer.status, answer.headers["lacuna-alike"]) == (204, "0")
     assert Keepsake.objects.filter(case=case, gone_at=None).count() == 2
 
 
-def test_no_kind_of_file_may_be_larger_than_the_machine_takes(
-    sender: Sender, settings: django_settings
+def test_the_setting_for_the_largest_upload_limits_every_kind_of_file(
+    sender: Sender, settings: Settings
 ) -> None:
     settings.LACUNA_UPLOAD_MAX_BYTES = 1000
     for name in ("a.jpg", "a.pdf", "a.txt", "a.wav", "a.mp4", "a"):
@@ -255,8 +258,8 @@ def test_an_interrupted_upload_resumes_after_the_last_complete_segment(sender: S
     again = sender.patch(where, b"", len(photo))
     assert (again.status, again.keepsake) == (204, answer.keepsake)
     assert sender.patch(where, b"x", len(photo)).keepsake == answer.keepsake
-    elsewhere = sender.patch(where, photo)
-    assert (elsewhere.status, elsewhere.headers["upload-offset"]) == (409, str(len(photo)))
+    from_the_start = sender.patch(where, photo)
+    assert (from_the_start.status, from_the_start.headers["upload-offset"]) == (409, str(len(photo)))
     assert sender.ask("DELETE", where).status == 204  # this does not remove the keepsake
     assert Keepsake.objects.count() == 1
 
@@ -347,8 +350,8 @@ def test_with_a_locked_map_uploads_are_refused(sender: Sender, case: Case) -> No
     assert_nothing_left(case)
 
 
-def test_the_quota_holds_for_parallel_uploads(sender: Sender, case: Case, settings: object) -> None:
-    settings.LACUNA_CASE_MAX_BYTES = 10_000  # type: ignore[attr-defined]
+def test_the_quota_holds_for_parallel_uploads(sender: Sender, case: Case, settings: Settings) -> None:
+    settings.LACUNA_CASE_MAX_BYTES = 10_000
     answers: list[int] = []
     threads = [
         threading.Thread(target=lambda: answers.append(sender.announce(4_000).status)) for _ in range(6)
@@ -393,7 +396,7 @@ def test_the_form_uploads_several_files_and_reports_each_result(sender: Sender, 
     assert not Upload.objects.filter(keepsake__isnull=True).exists()
 
 
-def test_a_letter_brought_by_the_form_ends_its_draft_and_no_newer_one(sender: Sender, case: Case) -> None:
+def test_a_letter_sent_by_the_form_deletes_its_draft_but_no_newer_one(sender: Sender, case: Case) -> None:
     older = keep_draft("letter", {"words": ["I kept"]}, known=None, by=case.patient).revision
     newer = keep_draft("letter", {"words": ["I kept the shell."]}, known=older, by=case.patient).revision
 
@@ -411,7 +414,9 @@ def test_the_form_is_refused_without_a_valid_token(sender: Sender, case: Case) -
     assert_nothing_left(case)
 
 
-def test_w1_the_form_of_another_person_s_page_brings_nothing(sender: Sender, case: Case) -> None:
+def test_w1_a_form_from_a_page_of_another_person_is_refused_and_stores_nothing(
+    sender: Sender, case: Case
+) -> None:
     file = ("files", "one.jpg", jpeg())
     other = owner_mark(make_user(Role.PATIENT)).encode()
     answer = sender.post_form(("page_owner", None, other), file, ("words", None, b"I kept the shell."))
@@ -431,10 +436,10 @@ def hidden_fields(page: bytes) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("files", [[], [("files", "one.jpg", jpeg())]], ids=["words", "words and a file"])
-def test_w1_words_of_a_form_that_came_too_late_are_sent_after_signing_in(
+def test_w1_words_posted_after_the_session_has_ended_are_sent_after_signing_in(
     sender: Sender, case: Case, files: list[Any]
 ) -> None:
-    """Without a script: the answer keeps the words sealed, and the page after it sends them."""
+    """Without a script: the 401 page holds the words encrypted, and the page after signing in posts them."""
     own = ("page_owner", None, owner_mark(case.patient).encode())
     Session.objects.all().delete()
     answer = sender.post_form(own, *files, ("words", None, "I kept the shell & café.".encode()))
@@ -443,21 +448,24 @@ def test_w1_words_of_a_form_that_came_too_late_are_sent_after_signing_in(
     assert "café" not in answer.body.decode()
     assert_nothing_left(case)
 
-    back = Sender(sender.port, case.patient)
+    signed_in_again = Sender(sender.port, case.patient)
     sealed = dict(hidden_fields(answer.body))["sealed"]
     client = Client()
     client.force_login(case.patient)
     page = client.post("/account/return/", {"sealed": sealed}).content
     assert b'action="/upload/form"' in page
     assert b'enctype="multipart/form-data"' in page
-    again = back.post_form(own, *((name, None, value.encode()) for name, value in hidden_fields(page)))
+    parts = [(name, None, value.encode()) for name, value in hidden_fields(page)]
+    again = signed_in_again.post_form(own, *parts)
     assert again.status == 303
     results = parse_qs(urlsplit(again.headers["location"]).query)
     assert results == {"brought": ["1"]} | ({"refused": ["late"]} if files else {})
     assert read(Keepsake.objects.get(case=case).picture).decode() == "I kept the shell & café."
 
 
-def test_w1_a_form_with_a_token_of_an_earlier_sign_in_is_sent_once_more(sender: Sender, case: Case) -> None:
+def test_w1_a_form_with_an_old_csrf_token_gets_its_words_back_unless_it_came_from_another_site(
+    sender: Sender, case: Case
+) -> None:
     own = ("page_owner", None, owner_mark(case.patient).encode())
     parts = (own, ("files", "one.jpg", jpeg()), ("words", None, b"I kept the shell."))
     here = {"Origin": f"http://127.0.0.1:{sender.port}", "Sec-Fetch-Site": "same-origin"}
@@ -471,7 +479,9 @@ def test_w1_a_form_with_a_token_of_an_earlier_sign_in_is_sent_once_more(sender: 
     assert_nothing_left(case)
 
 
-def test_w1_a_script_that_posts_the_form_too_late_gets_401_and_no_page(sender: Sender, case: Case) -> None:
+def test_w1_a_script_that_posts_after_the_session_has_ended_gets_401_and_no_page(
+    sender: Sender, case: Case
+) -> None:
     Session.objects.all().delete()
     own = ("page_owner", None, owner_mark(case.patient).encode())
     answer = sender.post_form(own, ("words", None, b"I kept."), **{"Sec-Fetch-Mode": "cors"})
@@ -479,7 +489,7 @@ def test_w1_a_script_that_posts_the_form_too_late_gets_401_and_no_page(sender: S
 
 
 def test_a_form_far_above_the_limit_after_the_session_has_ended_gets_401(
-    sender: Sender, settings: django_settings
+    sender: Sender, settings: Settings
 ) -> None:
     settings.LACUNA_UPLOAD_MAX_BYTES = 1000
     Session.objects.all().delete()
@@ -534,10 +544,10 @@ def test_a_full_disk_is_answered_with_507_and_leaves_nothing(
 def test_an_unavailable_database_is_answered_with_503_and_arrived_files_are_kept(
     sender: Sender, case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(*args: object, **more: object) -> None:
-        raise OperationalError("the database is away")
+    def unavailable(*args: object, **more: object) -> None:
+        raise OperationalError("the database is unavailable")
 
-    monkeypatch.setattr(staging, "create_keepsake", away)
+    monkeypatch.setattr(staging, "create_keepsake", unavailable)
     answer = sender.bring(jpeg())
     assert answer.status == 503
     assert answer.json["error"] == "We could not store this just now. Please try again in a minute."

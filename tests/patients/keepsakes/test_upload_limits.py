@@ -19,6 +19,7 @@ from django.conf import settings as django_settings
 from django.core.handlers.asgi import ASGIRequest
 from django.utils import timezone
 from django.utils.translation import get_language
+from pytest_django import Settings
 
 from clinic.asgi import application
 from clinic.audit.models import Entry
@@ -56,8 +57,8 @@ from tests.serving import PATIENCE, serving
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-LINES = 6  # a browser has so many connections to a host
-# Bytes in all. LACUNA_TEST_UPLOAD_BYTES=2147483648 sends two gigabytes.
+CONNECTIONS = 6  # a browser opens at most so many to one host
+# Bytes of all films together. LACUNA_TEST_UPLOAD_BYTES=2147483648 sends two gigabytes.
 SENT_AT_ONCE = int(os.environ.get("LACUNA_TEST_UPLOAD_BYTES", "314572800"))
 
 
@@ -91,14 +92,14 @@ def web_server(processes: StartedProcesses) -> tuple[int, int]:
     assert found
     port = int(found[1])
     sender = Sender(port, make_case().patient)
-    until(lambda: answers(sender), "the server answers")
+    until(lambda: is_answering(sender), "the server answers")
     children = [
         int(pid) for pid in Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
     ]
     return next(pid for pid in children if b"web" in Path(f"/proc/{pid}/cmdline").read_bytes()), port
 
 
-def answers(sender: Sender) -> bool:
+def is_answering(sender: Sender) -> bool:
     try:
         return sender.ask("GET", "/health/").status == 200
     except OSError:
@@ -113,24 +114,27 @@ def peak_memory(pid: int) -> int:
 
 @pytest.mark.processes
 @pytest.mark.timeout(60 + SENT_AT_ONCE // (20 * 1024**2))
-def test_films_over_six_lines_at_once_take_constant_memory(processes: StartedProcesses, case: Case) -> None:
+def test_films_over_six_connections_at_once_take_constant_memory(
+    processes: StartedProcesses, case: Case
+) -> None:
     pid, port = web_server(processes)
     sender = Sender(port, case.patient)
     assert sender.bring(jpeg()).status == 204  # so that modules are loaded before the measurement
     before = peak_memory(pid)
-    size = SENT_AT_ONCE // LINES
+    size = SENT_AT_ONCE // CONNECTIONS
 
-    def send(_line: int) -> Answer:
+    def send(_connection: int) -> Answer:
         where = sender.announce(size, "film.mp4").headers["location"]
         return sender.patch(where, padded_film(size), Content_Length=str(size))
 
-    with ThreadPoolExecutor(LINES) as lines:
-        answers = list(lines.map(send, range(LINES)))
-    assert [answer.status for answer in answers] == [204] * LINES
-    more = peak_memory(pid) - before
-    print(f"{SENT_AT_ONCE >> 20} MiB over {LINES} lines: {more >> 10} KiB more at most")  # noqa: T201 - pytest -s
-    assert more < 32 * 1024 * 1024
-    assert Keepsake.objects.filter(kind=Keepsake.Kind.VIDEO).count() == LINES
+    with ThreadPoolExecutor(CONNECTIONS) as threads:
+        answers = list(threads.map(send, range(CONNECTIONS)))
+    assert [answer.status for answer in answers] == [204] * CONNECTIONS
+    growth = peak_memory(pid) - before
+    sent = f"{SENT_AT_ONCE >> 20} MiB over {CONNECTIONS} connections"
+    print(f"{sent}: at most {growth >> 10} KiB more memory")  # noqa: T201 - pytest -s
+    assert growth < 32 * 1024 * 1024
+    assert Keepsake.objects.filter(kind=Keepsake.Kind.VIDEO).count() == CONNECTIONS
 
 
 @pytest.mark.processes
@@ -141,13 +145,13 @@ def test_an_upload_resumes_after_the_server_was_killed(processes: StartedProcess
     where = sender.announce(len(photo)).headers["location"]
     path = staging_path(Upload.objects.get().pk)
     connection = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
-    lines = sender.headers(
+    headers = sender.headers(
         Host="localhost",
         Upload_Offset="0",
         Content_Type="application/offset+octet-stream",
         Content_Length=str(len(photo)),
     )
-    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     connection.sendall(f"PATCH {where} HTTP/1.1\r\n{head}\r\n".encode() + photo[: 3 * SEGMENT])
     until(lambda: path.stat().st_size >= 2 * SEGMENT, "two segments are staged")
     processes.kill()
@@ -170,8 +174,9 @@ def test_a_crash_between_the_last_byte_and_the_keepsake_loses_nothing(
     writer = Writer(Upload.objects.get(), 0)
     writer.write(photo)
     writer.finish()
-    writer.close()  # here the process died
-    Upload.objects.update(offset=0)  # before it could save the offset
+    # The process dies here, before it saves the offset.
+    writer.close()
+    Upload.objects.update(offset=0)
     assert sender.ask("HEAD", where).headers["upload-offset"] == str(length)
     answer = sender.patch(where, b"", length)
     assert answer.status == 204, answer.body
@@ -276,18 +281,16 @@ def test_a_locked_upload_is_busy_for_every_other_writer(case: Case) -> None:
 
 
 def test_a_case_cannot_open_more_uploads_than_it_may_have_keepsakes(
-    sender: Sender, case: Case, settings: pytest.FixtureRequest
+    sender: Sender, case: Case, settings: Settings
 ) -> None:
-    settings.LACUNA_CASE_MAX_KEEPSAKES = 3  # type: ignore[attr-defined]
+    settings.LACUNA_CASE_MAX_KEEPSAKES = 3
     assert [sender.announce(10).status for _ in range(5)] == [201, 201, 201, 409, 409]
     assert len(set(key_store().ids())) == 1 + 3
 
 
-def test_the_quota_holds_for_parallel_forms(
-    sender: Sender, case: Case, settings: pytest.FixtureRequest
-) -> None:
+def test_the_quota_holds_for_parallel_forms(sender: Sender, case: Case, settings: Settings) -> None:
     photo = jpeg((300, 200))
-    settings.LACUNA_CASE_MAX_BYTES = int(len(photo) * 2.5)  # type: ignore[attr-defined]
+    settings.LACUNA_CASE_MAX_BYTES = int(len(photo) * 2.5)
     threads = [
         threading.Thread(target=lambda: sender.post_form(("files", "one.jpg", photo))) for _ in range(5)
     ]
@@ -296,15 +299,15 @@ def test_the_quota_holds_for_parallel_forms(
     for thread in threads:
         thread.join()
     size = sum(StoredObject.objects.filter(role="original", state="live").values_list("size", flat=True))
-    assert size <= django_settings.LACUNA_CASE_MAX_BYTES
+    assert len(photo) <= size <= django_settings.LACUNA_CASE_MAX_BYTES
     assert open_upload_keys() == set()
     assert bytes_left(case) == django_settings.LACUNA_CASE_MAX_BYTES - size
 
 
 def test_a_form_file_that_is_too_large_does_not_stop_the_others(
-    sender: Sender, case: Case, settings: pytest.FixtureRequest
+    sender: Sender, case: Case, settings: Settings
 ) -> None:
-    settings.LACUNA_UPLOAD_MAX_BYTES = 200_000  # type: ignore[attr-defined]
+    settings.LACUNA_UPLOAD_MAX_BYTES = 200_000
     answer = sender.post_form(
         ("files", "one.jpg", jpeg()),
         ("files", "huge.jpg", b"\xff\xd8\xff" + os.urandom(300_000)),
@@ -323,9 +326,9 @@ def test_a_form_file_that_is_too_large_does_not_stop_the_others(
 
 
 def test_a_form_far_above_the_limit_is_not_read_to_its_end(
-    sender: Sender, case: Case, settings: pytest.FixtureRequest
+    sender: Sender, case: Case, settings: Settings
 ) -> None:
-    settings.LACUNA_UPLOAD_MAX_BYTES = 100_000  # type: ignore[attr-defined]
+    settings.LACUNA_UPLOAD_MAX_BYTES = 100_000
     answer = sender.post_form(
         ("files", "huge.jpg", b"\xff\xd8\xff" + os.urandom(400_000)), ("files", "two.jpg", jpeg())
     )
@@ -345,8 +348,8 @@ def test_a_form_cut_off_within_a_file_leaves_nothing(sender: Sender, case: Case)
     with socket.create_connection(("127.0.0.1", sender.port), timeout=PATIENCE) as connection:
         data = b"\xff\xd8\xff" + os.urandom(200_000)
         connection.sendall(f"{head}Content-Length: 9000000\r\n\r\n".encode() + start + data)
-        until(lambda: Upload.objects.exists(), "the file has begun")
-    until(lambda: not Upload.objects.exists(), "it is gone again")
+        until(lambda: Upload.objects.exists(), "the upload has begun")
+    until(lambda: not Upload.objects.exists(), "the upload is discarded")
     assert_nothing_left(case)
     body = start + jpeg((900, 700))  # as long as announced, but without the closing boundary
     with socket.create_connection(("127.0.0.1", sender.port), timeout=PATIENCE) as connection:
@@ -370,8 +373,8 @@ def test_a_file_before_the_token_is_refused_before_it_is_stored(
         + sender.token.encode()
         + b"\r\n--b--\r\n"
     )
-    kind = "multipart/form-data; boundary=b"
-    assert sender.ask("POST", "/upload/form", body, Content_Type=kind).status == 403
+    content_type = "multipart/form-data; boundary=b"
+    assert sender.ask("POST", "/upload/form", body, Content_Type=content_type).status == 403
     assert_nothing_left(case)
 
 
@@ -405,10 +408,11 @@ def test_a_body_is_incomplete_if_the_client_disconnects(case: Case) -> None:
     assert asyncio.run(read_body(disconnected, FormUpload(b"b", visitor=visitor))) is False
 
 
-def test_a_refusal_is_in_the_language_of_the_page(
+def test_a_refusal_is_in_the_language_of_the_request(
     sender: Sender, case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_case: Case, _length: int) -> None:
+        """Refuse with the code of the active language as the message."""
         raise CaseLocked(get_language() or "")
 
     monkeypatch.setattr(staging, "check_room", refuse)

@@ -13,7 +13,7 @@ from clinic.accounts.models import Role
 from clinic.audit.models import Entry
 from patients.cases.models import Case
 from patients.keepsakes.forms import SPOTS, middle_of, spot_of
-from patients.keepsakes.models import Keepsake
+from patients.keepsakes.models import Keepsake, KeepsakeFields
 from patients.keepsakes.outcomes import brought_message, refusal_messages
 from patients.keepsakes.removal import keepsake_mark
 from patients.memories.models import Memory
@@ -147,7 +147,7 @@ def test_the_results_of_the_upload_form_do_not_stay_in_the_url(patient: Client, 
 
 
 @pytest.mark.parametrize("count", ["", "0", "-3", "x", "9" * 40, "²", "١"])
-def test_invalid_counts_are_ignored(count: str) -> None:
+def test_an_invalid_count_gives_no_message_and_many_unknown_reasons_give_one(count: str) -> None:
     assert brought_message(count) == ""
     assert len(refusal_messages("," * 400)) == 1
 
@@ -258,20 +258,20 @@ def test_the_patient_can_keep_or_drop_the_place_of_a_photo(patient: Client, case
     assert "43.46" not in patient.get(url_of(keepsake)).content.decode()
 
 
-def fields_of(keepsake: Keepsake) -> object:
+def fields_of(keepsake: Keepsake) -> KeepsakeFields:
     return Keepsake.objects.get(pk=keepsake.pk).read()
 
 
 def test_a_precise_focus_survives_saving_without_a_change(patient: Client, case: Case) -> None:
     keepsake = make_unplaced(case)
     edit(patient, url_of(keepsake), {"memory": "", "spot": "0", "focus_x": "12.5", "focus_y": "30"})
-    assert fields_of(keepsake).focus == [0.125, 0.3]  # type: ignore[attr-defined]
+    assert fields_of(keepsake).focus == [0.125, 0.3]
     edit(patient, url_of(keepsake), {"memory": "", "spot": "0"})
-    assert fields_of(keepsake).focus == [0.125, 0.3]  # type: ignore[attr-defined]
+    assert fields_of(keepsake).focus == [0.125, 0.3]
     edit(patient, url_of(keepsake), {"memory": "", "spot": "4"})
-    assert fields_of(keepsake).focus == [0.5, 0.5]  # type: ignore[attr-defined]
+    assert fields_of(keepsake).focus == [0.5, 0.5]
     edit(patient, url_of(keepsake), {"memory": "", "spot": ""})
-    assert fields_of(keepsake).focus == []  # type: ignore[attr-defined]
+    assert fields_of(keepsake).focus == []
 
 
 def test_spot_of_and_middle_of_are_inverse() -> None:
