@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from clinic.accounts.models import Invitation, Role, User, former_address_digest
-from clinic.personal_data.forgetting import register_forgetter
+from clinic.personal_data.forgetting import EMPTIED, closed_address, register_forgetter
 from clinic.personal_data.registry import Record, make_record, register_section
 
 
@@ -26,9 +26,6 @@ def account(person: User) -> Iterator[Record]:
     )
 
 
-NOBODY = "—"  # the name of an account that was closed for good
-
-
 def _is_of(person: User) -> Q:
     """Return the condition for the person's invitations: those used, and unused ones to their address."""
     return Q(used_by=person) | Q(used_by=None, email__iexact=person.email)
@@ -39,15 +36,15 @@ def forget_account(person: User) -> None:
     """Close the account, and empty its name, address and passphrase. Its sessions and invitations end.
 
     The digest of the address stays, so that the limit on nights holds for whoever comes back
-    (patients/repeats/former_patients.py). The address gets a domain that nobody can have (RFC 2606).
+    (patients/repeats/former_patients.py).
     """
-    closed_address = f"{person.pk}@closed.invalid"
+    address = closed_address(person)
     invitations = Invitation.objects.filter(_is_of(person))
     invitations.filter(used_at=None, expires_at__gt=timezone.now()).update(expires_at=timezone.now())
-    invitations.update(name=NOBODY, email=closed_address)
+    invitations.update(name=EMPTIED, email=address)
     person.former_address = former_address_digest(person.email)
     person.forgotten_at = timezone.now()
-    person.name, person.email, person.language = NOBODY, closed_address, ""
+    person.name, person.email, person.language = EMPTIED, address, ""
     person.is_active = False
     person.set_unusable_password()
     person.save()

@@ -12,9 +12,16 @@ from django.db import transaction
 
 from clinic.accounts.models import User
 
+EMPTIED = "—"  # stands for a name or a reason that was forgotten where a row needs one
+
 Forgetter: TypeAlias = Callable[[User], None]
 
 _forgetters: list[Forgetter] = []
+
+
+def closed_address(person: User) -> str:
+    """Return the address of an account that was closed for good, in a domain that nobody has (RFC 2606)."""
+    return f"{person.pk}@closed.invalid"
 
 
 def register_forgetter(forget: Forgetter) -> Forgetter:

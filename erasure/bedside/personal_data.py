@@ -6,18 +6,16 @@ from django.utils.translation import gettext_lazy as _
 
 from clinic.accounts.models import User
 from clinic.personal_data.registry import Record, make_record, register_section
-from erasure.bedside.models import BedTap, BedToken, SpokenWord, SpokenWordFields
-from patients.vault.sealed import read_many
+from erasure.bedside.models import BedTap, BedToken, SpokenWord
+from patients.vault.sealed import with_fields
 
 
 @register_section(73, _("At the bed"))
 def at_the_bed(person: User) -> Iterator[Record]:
     """Yield a record for each spoken safe word, token and tap of `person`."""
-    words = list(SpokenWord.objects.filter(case__patient=person).order_by("set_at"))
-    fields = read_many(words, skip_damaged=True)
-    for row in words:
-        word = fields.get(row.pk, SpokenWordFields()).word
-        yield make_record(_("A word to say aloud"), (_("Chosen"), row.set_at), (_("Word"), word))
+    words = SpokenWord.objects.filter(case__patient=person).order_by("set_at")
+    for row, fields in with_fields(words):
+        yield make_record(_("A word to say aloud"), (_("Chosen"), row.set_at), (_("Word"), fields.word))
     for token in BedToken.objects.filter(user=person):
         yield make_record(
             _("A page for the bed"),

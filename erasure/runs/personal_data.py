@@ -7,8 +7,8 @@ from django.utils.translation import gettext_lazy as _
 from clinic.accounts.models import User
 from clinic.personal_data.registry import Record, make_record, register_section
 from erasure.procedures.models import Procedure
-from erasure.runs.models import SafeWord, SafeWordFields
-from patients.vault.sealed import read_many
+from erasure.runs.models import SafeWord
+from patients.vault.sealed import with_fields
 
 
 @register_section(70, _("Your nights"))
@@ -30,12 +30,11 @@ def nights(person: User) -> Iterator[Record]:
 
 @register_section(71, _("When the safe word was said"))
 def safe_words(person: User) -> Iterator[Record]:
-    rows = list(SafeWord.objects.filter(case__patient=person).order_by("said_at"))
-    words = read_many(rows, skip_damaged=True)
-    for row in rows:
+    rows = SafeWord.objects.filter(case__patient=person).order_by("said_at")
+    for row, fields in with_fields(rows):
         yield make_record(
             _("A safe word"),
             (_("When"), row.said_at),
             (_("Lifted"), row.lifted_at),
-            (_("What you said to the doctor"), words.get(row.pk, SafeWordFields()).words),
+            (_("What you said to the doctor"), fields.words),
         )

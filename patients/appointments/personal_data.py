@@ -6,17 +6,15 @@ from django.utils.translation import gettext_lazy as _
 
 from clinic.accounts.models import User
 from clinic.personal_data.registry import Record, make_record, register_section
-from patients.appointments.models import Appointment, ChangeFields
-from patients.vault.sealed import read_many
+from patients.appointments.models import Appointment
+from patients.vault.sealed import with_fields
 
 
 @register_section(60, _("Your appointments"))
 def appointments(person: User) -> Iterator[Record]:
     made = Appointment.objects.made().filter(case__patient=person).select_related("booking")
-    rows = list(made.order_by("booking__starts_at"))
-    words = read_many(rows, skip_damaged=True)
-    for row in rows:
-        fields = words.get(row.pk, ChangeFields())
+    rows = made.order_by("booking__starts_at")
+    for row, fields in with_fields(rows):
         yield make_record(
             row.name,
             (_("Begins"), row.booking.starts_at),

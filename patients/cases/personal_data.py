@@ -7,17 +7,15 @@ from django.utils.translation import gettext_lazy as _
 
 from clinic.accounts.models import User
 from clinic.personal_data.registry import Record, make_record, register_section
-from patients.cases.models import Case, CaseFields
+from patients.cases.models import Case
 from patients.cases.view_log import view_entries, views_of
-from patients.vault.sealed import read_many
+from patients.vault.sealed import with_fields
 
 
 @register_section(20, _("Your files"))
 def files(person: User) -> Iterator[Record]:
-    cases = list(Case.objects.filter(patient=person).order_by("opened_at"))
-    words = read_many(cases, skip_damaged=True)
-    for case in cases:
-        fields = words.get(case.pk, CaseFields())
+    cases = Case.objects.filter(patient=person).order_by("opened_at")
+    for case, fields in with_fields(cases):
         yield make_record(
             _("File %(number)s") % {"number": case.reference},
             (_("Opened"), case.opened_at),

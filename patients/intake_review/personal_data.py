@@ -7,17 +7,15 @@ from django.utils.translation import gettext_lazy as _
 from clinic.accounts.models import User
 from clinic.personal_data.registry import Record, make_record, register_section
 from patients.intake.questions import answers_in_words
-from patients.intake_review.models import IntakeReview, ReviewFields
-from patients.vault.sealed import read_many
+from patients.intake_review.models import IntakeReview
+from patients.vault.sealed import with_fields
 
 
 @register_section(24, _("What our doctors said of your answers"))
 def reviews(person: User) -> Iterator[Record]:
     made = IntakeReview.objects.filter(case__patient=person).select_related("reviewed_by")
-    rows = list(made.order_by("case__opened_at", "number"))
-    words = read_many(rows, skip_damaged=True)
-    for row in rows:
-        fields = words.get(row.pk, ReviewFields())
+    rows = made.order_by("case__opened_at", "number")
+    for row, fields in with_fields(rows):
         yield make_record(
             row.get_outcome_display(),
             (_("When"), row.reviewed_at),

@@ -6,18 +6,14 @@ from django.utils.translation import gettext_lazy as _
 
 from clinic.accounts.models import User
 from clinic.personal_data.registry import Record, make_record, register_section
-from patients.notes.models import CaseNote, NoteFields
-from patients.vault.sealed import read_many
+from patients.notes.models import CaseNote
+from patients.vault.sealed import with_fields
 
 
 @register_section(26, _("What we noted"))
 def notes(person: User) -> Iterator[Record]:
-    rows = list(
-        CaseNote.objects.filter(case__patient=person).select_related("written_by").order_by("written_at")
-    )
-    words = read_many(rows, skip_damaged=True)
-    for row in rows:
-        fields = words.get(row.pk, NoteFields())
+    rows = CaseNote.objects.filter(case__patient=person).select_related("written_by").order_by("written_at")
+    for row, fields in with_fields(rows):
         yield make_record(
             _("A note"),
             (_("When"), row.written_at),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from django.utils.translation import gettext_lazy as _
 
 from clinic.accounts.models import User
-from clinic.personal_data.forgetting import register_forgetter
+from clinic.personal_data.forgetting import EMPTIED, register_forgetter
 from clinic.personal_data.registry import Record, make_record, register_section
 from patients.repeats.models import RepeatException
 
@@ -27,5 +27,5 @@ def exceptions(person: User) -> Iterator[Record]:
 def forget_reasons(person: User) -> None:
     """Empty the reasons, which can be about somebody's health. Who agreed, and when, is kept."""
     rows = RepeatException.objects.filter(patient=person)
-    rows.exclude(doctor_reason="").update(doctor_reason="—")
-    rows.exclude(administrator_reason="").update(administrator_reason="—")
+    rows.exclude(doctor_reason="").update(doctor_reason=EMPTIED)
+    rows.exclude(administrator_reason="").update(administrator_reason=EMPTIED)

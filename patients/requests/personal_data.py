@@ -8,19 +8,17 @@ from django.utils.translation import gettext_lazy as _
 
 from clinic.accounts.models import User
 from clinic.outgoing.queue import cancel
-from clinic.personal_data.forgetting import register_forgetter
+from clinic.personal_data.forgetting import EMPTIED, closed_address, register_forgetter
 from clinic.personal_data.registry import Record, make_record, register_section
-from patients.requests.models import AppointmentRequest, RequestFields, RequestWord
-from patients.vault.sealed import read_many
+from patients.requests.models import AppointmentRequest, RequestWord
+from patients.vault.sealed import with_fields
 
 
 @register_section(14, _("Your request"))
 def requests(person: User) -> Iterator[Record]:
     """Return the requests that led to the account. A request that led to none can be given to nobody."""
-    rows = list(AppointmentRequest.objects.filter(invitation__used_by=person).order_by("created_at"))
-    words = read_many(rows, skip_damaged=True)
-    for row in rows:
-        fields = words.get(row.pk, RequestFields())
+    rows = AppointmentRequest.objects.filter(invitation__used_by=person).order_by("created_at")
+    for row, fields in with_fields(rows):
         yield make_record(
             row.name,
             (_("E-mail address"), row.email),
@@ -50,4 +48,4 @@ def forget_requests(person: User) -> None:
         cancel(f"request:{waiting.pk}")
     rows.waiting().update(state=AppointmentRequest.State.DECLINED, decided_at=timezone.now())
     RequestWord.objects.filter(request__in=rows.values("pk")).delete()
-    rows.update(name="—", email=f"{person.pk}@closed.invalid", phone="", sealed=b"")
+    rows.update(name=EMPTIED, email=closed_address(person), phone="", sealed=b"")

@@ -10,7 +10,7 @@ import hmac
 import json
 import os
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -120,6 +120,9 @@ def _joined(key: bytes, other: bytes) -> bytes:
     return hmac.digest(key, b"lacuna joined" + other, "sha256")
 
 
+Row = typing.TypeVar("Row", bound=SealedModel)
+
+
 def read_many(instances: Iterable[SealedModel], *, skip_damaged: bool = False) -> dict[Any, Any]:
     """Return the fields of many rows by primary key. Rows of which a key is gone are left out.
 
@@ -141,6 +144,17 @@ def read_many(instances: Iterable[SealedModel], *, skip_damaged: bool = False) -
                 if not skip_damaged:
                     raise
     return found
+
+
+def with_fields(instances: Iterable[Row]) -> Iterator[tuple[Row, Any]]:
+    """Yield each row with its fields, or with their defaults if its key is gone or it was altered.
+
+    The key store is asked once, however many rows there are.
+    """
+    rows = list(instances)
+    fields = read_many(rows, skip_damaged=True)
+    for row in rows:
+        yield row, fields.get(row.pk, row.sealed_fields())
 
 
 def _fields_from(kind: Any, stored: dict[str, Any]) -> Any:

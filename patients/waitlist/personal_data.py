@@ -6,16 +6,14 @@ from django.utils.translation import gettext_lazy as _
 
 from clinic.accounts.models import User
 from clinic.personal_data.registry import Record, make_record, register_section
-from patients.vault.sealed import read_many
-from patients.waitlist.models import EntryFields, WaitlistEntry
+from patients.vault.sealed import with_fields
+from patients.waitlist.models import WaitlistEntry
 
 
 @register_section(62, _("What you wait for"))
 def entries(person: User) -> Iterator[Record]:
-    rows = list(WaitlistEntry.objects.filter(case__patient=person).order_by("made_at"))
-    words = read_many(rows, skip_damaged=True)
-    for row in rows:
-        fields = words.get(row.pk, EntryFields())
+    rows = WaitlistEntry.objects.filter(case__patient=person).order_by("made_at")
+    for row, fields in with_fields(rows):
         yield make_record(
             row.get_kind_display(),
             (_("Since"), row.made_at),
