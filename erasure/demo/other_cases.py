@@ -1,7 +1,7 @@
 """What the patients of the demonstration bring, except Joel Barish (his story is in story.py).
 
-Their pictures are files of his story too, so one picture may be in several cases. A memory with a picture has
-the day that is in the picture's EXIF data.
+They use the picture files of his story, so one picture may be in several cases. The day of a memory with a
+picture must be that in the picture's EXIF data.
 """
 
 from collections.abc import Collection, Mapping
@@ -13,9 +13,11 @@ from erasure.demo.story import StoryKeepsake, StoryMemory, object_photo, photo
 
 @dataclass(frozen=True)
 class StoryCase:
-    """What one patient brings. patient: their key (`Person.key` in people_and_rooms.py).
+    """What one patient brings.
 
-    hope: the answer to the intake's question `hope`. extra_answers: by question; they replace the usual ones.
+    patient: their key (`Person.key` in people_and_rooms.py). subject: whom they want to forget. relation: who
+    that is to them. hope: the answer to the intake's question `hope`. extra_answers: answers by question, in
+    addition to the usual ones; where there are both, these count.
     """
 
     patient: str
@@ -38,7 +40,7 @@ class StoryCase:
 
 
 def _letter(key: str, caption: str, words: str) -> StoryKeepsake:
-    """Return a letter whose content is `words`. There is no file of it."""
+    """Return a letter whose content is `words`. Its path gives a file name only; nothing is read."""
     return StoryKeepsake(key, caption, "letter", Path(f"{key}.txt"), words=words)
 
 
@@ -274,7 +276,7 @@ IGNATIUS = StoryCase(
     ),
 )
 # Each of these has a night: the first tomorrow evening, the second a day later, and so on.
-NEXT_EVENINGS = (
+CASES_OF_NEXT_EVENINGS = (
     StoryCase(
         "felix",
         "Augusta Bell",

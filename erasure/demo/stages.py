@@ -285,7 +285,7 @@ def consented(clinic: DemoContext) -> None:
 def booked_this_week(clinic: DemoContext) -> None:
     """A night on each of the next evenings, with one team after the other."""
     teams = (TEAM_B, TEAM_C, TEAM_A)
-    for day, story in enumerate(other_cases.NEXT_EVENINGS, start=1):
+    for day, story in enumerate(other_cases.CASES_OF_NEXT_EVENINGS, start=1):
         team = teams[day % len(teams)]
         book(clinic, bring_to_consent(clinic, story, team), team, at_ten(day), NIGHT)
 

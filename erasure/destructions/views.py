@@ -59,10 +59,9 @@ class KeepsakeGroup:
 class CaseSection:
     """The section of the page on one case: what is left of it, and what can be done with that now.
 
-    over: whether the case is over, so that everything can be destroyed. has_messages: whether words of the
-    thread with the clinic are left. has_night: whether a night is booked
-    or under way, so that nothing can be destroyed here. under_way: the destruction that is not finished, if
-    any.
+    over: whether the case is over, so that the patient may choose "everything". has_night: whether a night is
+    booked or under way, so that nothing can be destroyed here. under_way: the destruction that is not
+    finished, if any. has_messages: whether messages with the clinic are left.
     """
 
     case: Case
@@ -89,9 +88,10 @@ def _section_of(case: Case) -> CaseSection:
 
     groups = []
     for part in belongings.memories:
-        words = memory_fields.get(part.memory.pk, MemoryFields())
-        title = words.title or _("Untitled")
-        groups.append(KeepsakeGroup(part.memory, title, shown(words.day, words.when), listed(part.keepsakes)))
+        fields = memory_fields.get(part.memory.pk, MemoryFields())
+        title = fields.title or _("Untitled")
+        when = shown(fields.day, fields.when)
+        groups.append(KeepsakeGroup(part.memory, title, when, listed(part.keepsakes)))
     if belongings.single:
         groups.append(KeepsakeGroup(None, _("In no memory"), "", listed(belongings.single)))
     return CaseSection(
@@ -122,7 +122,7 @@ def belongings(request: HttpRequest) -> HttpResponse:
 class Selection:
     """What a patient ticked of one case. memories, keepsakes: ids. belongings: all that is left of it.
 
-    messages: whether their messages with the clinic are given back.
+    messages: whether they also ticked their messages with the clinic.
     """
 
     case: Case
@@ -137,15 +137,15 @@ class Selection:
         return self.belongings.choose(self.memories, self.keepsakes, everything=self.everything)
 
     @cached_property
-    def gives_messages(self) -> bool:
-        """Whether an archive of it has messages in it."""
+    def archive_has_messages(self) -> bool:
+        """Whether messages were ticked, and there are some."""
         return self.messages and self.belongings.has_words and has_messages(self.case)
 
     def summary(self, *, with_words: bool) -> str:
         """Return what is chosen, as "3 memories with all that is in them, and 2 keepsakes".
 
-        with_words: whether to name the words of the file, which are destroyed. Of them an archive has only
-        the messages.
+        with_words: whether it is to be destroyed; then the words of the file are named, which go too. Of an
+        archive the messages are named, the only words of the file in it.
         """
         memories, keepsakes = len(self.chosen.memories), len(self.chosen.single)
         of_memories = ngettext(
@@ -156,10 +156,10 @@ class Selection:
         parts += [of_keepsakes] if keepsakes else []
         if with_words and self.chosen.has_words:
             parts.append(_("the words of your file"))
-        if not with_words and self.gives_messages:
+        if not with_words and self.archive_has_messages:
             parts.append(_("your messages with the clinic"))
         if len(parts) < 2:
-            return "".join(parts)  # messages alone cannot be destroyed, so there may be none
+            return "".join(parts)  # no part if only messages are ticked, which cannot be destroyed alone
         return _("%(list)s, and %(last)s") % {"list": ", ".join(parts[:-1]), "last": parts[-1]}
 
 
@@ -169,7 +169,8 @@ SelectionView = Callable[[HttpRequest, Selection], HttpResponseBase]
 def with_selection(view: SelectionView) -> Callable[[HttpRequest, UUID], HttpResponseBase]:
     """Let a view take the posted Selection in place of the id of the case.
 
-    If nothing was ticked, or something is not left any more, the answer is a redirect to the list.
+    If nothing was ticked, or something is not left any more, the answer is a redirect to the list. Messages
+    alone are enough for an archive, and not to destroy.
     """
 
     @wraps(view)
@@ -202,7 +203,7 @@ def with_selection(view: SelectionView) -> Callable[[HttpRequest, UUID], HttpRes
 
 
 def _case_or_404(case: UUID) -> Case:
-    """Return the case with its patient. The policy has checked that it is the visitor's (policy.py)."""
+    """Return the case with its patient. It is the visitor's (policy.py)."""
     return get_object_or_404(Case.objects.select_related("patient"), pk=case)
 
 
@@ -213,12 +214,12 @@ def choose(request: HttpRequest, selection: Selection) -> HttpResponse:
     """Show the selection and ask for the passphrase. The form is sent to `take` or `destroy`."""
     if request.POST.get("do") == "destroy":
         return _confirm(request, selection, DestroyForm(later=_label_of_later()), "destroy")
-    return _refuse_without_files(request, selection) or _confirm(request, selection, TakeForm(), "take")
+    return _refuse_if_archive_empty(request, selection) or _confirm(request, selection, TakeForm(), "take")
 
 
-def _refuse_without_files(request: HttpRequest, selection: Selection) -> HttpResponse | None:
+def _refuse_if_archive_empty(request: HttpRequest, selection: Selection) -> HttpResponse | None:
     """Return a redirect to the list if an archive of the selection would be empty, else None."""
-    if selection.chosen.memories or selection.chosen.single or selection.gives_messages:
+    if selection.chosen.memories or selection.chosen.single or selection.archive_has_messages:
         return None
     messages.error(request, _("Only words are left of this file. There is nothing to take back."))
     return redirect("erasure:belongings")
@@ -245,7 +246,7 @@ def _label_of_later() -> str:
 def _confirm(
     request: HttpRequest, selection: Selection, form: PassphraseForm, template: str, *, problem: str = ""
 ) -> HttpResponse:
-    """Render the page that asks for the passphrase. template: "take" or "destroy". problem: why it failed."""
+    """Render the page that asks for the passphrase. template: "take" or "destroy". problem: of a refusal."""
     context = {
         "selection": selection,
         "summary": selection.summary(with_words=template == "destroy"),
@@ -263,7 +264,7 @@ def _confirm(
 @with_selection
 def take(request: HttpRequest, selection: Selection) -> HttpResponseBase:
     """Send the selection as one archive, under the passphrase that the patient sets for it (`seal`)."""
-    if refusal := _refuse_without_files(request, selection):
+    if refusal := _refuse_if_archive_empty(request, selection):
         return refusal
     form = TakeForm(request.POST)
     if not form.is_proven(request_user(request)):

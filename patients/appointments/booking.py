@@ -1,4 +1,6 @@
-"""Holds, books, gives up, moves and cancels an appointment: one function for each, with one audit entry.
+"""Holds, books, moves and cancels appointments, and gives up holds.
+
+Each change of a booked appointment has one audit entry.
 
 Locks are taken in this order: the case, the appointment, its booking, people and rooms.
 """
@@ -38,7 +40,7 @@ from patients.repeats.exceptions import lock_patient
 from patients.vault.keys import KeyGone
 
 HOLD = timedelta(minutes=10)  # a hold reserves its time for so long
-MAX_NOTE_CHARACTERS = 500  # of the note that may go with a reason
+MAX_NOTE_CHARACTERS = 500  # of the optional note on a reason
 Status, Reason = Appointment.Status, Appointment.Reason
 CHANGE_FIELDS = ["reason", "changed_by", "changed_at", "sealed"]  # what `_set_reason` sets
 # Moves for these reasons count towards MOVES_PER_PATIENT.
@@ -61,8 +63,9 @@ def appointment_changed(appointment: Appointment, by: User | None) -> None:
 class CannotBook(Exception):
     """The appointment cannot be made or changed like this. sentences: why.
 
-    stale: the appointment has changed since the page showed it. lost: its time is not held any more.
-    confirm_token: if only hours or absences are in the way, a page posts it to book all the same; else "".
+    stale: the appointment has changed since the page showed it. lost: the hold
+    cannot be booked any more. confirm_token: if the only objections are working hours or absences, the page
+    posts it to book all the same; else "".
     confirm_limit_token: the same for a move above the limit.
     """
 
@@ -83,7 +86,7 @@ class CannotBook(Exception):
 
 
 def appointment_mark(appointment: Appointment) -> str:
-    """Return the `seen_mark` of an appointment's status and hours, for a page with a button for it."""
+    """Return the `seen_mark` of what a page shows of an appointment: its status and times."""
     return seen_mark(f"appointment:{appointment.pk}", *_shown_values(appointment))
 
 
@@ -116,7 +119,7 @@ def lock_appointment(appointment: Appointment) -> Appointment:
 
 
 def can_have_appointment(case: Case, kind: str) -> bool:
-    """Return whether a case can have appointments of `kind` ("": a night): after its end only follow-ups."""
+    """Return whether a case can have appointments of `kind`; "": a night. If it is over, only follow-ups."""
     return kind == Kind.FOLLOW_UP or not case.is_over
 
 
@@ -184,8 +187,8 @@ def _check_season_limit(
 def _check_hours(booking: Booking, confirm_token: str) -> int:
     """Check the hours and absences of the resources booked. Return the number of objections.
 
-    confirm_token: of the objections that a person has confirmed. Raises CannotBook if there are objections,
-    and not exactly these were confirmed.
+    confirm_token: the token of the objections that a person has confirmed, or "". Raises CannotBook if there
+    are objections and it is not theirs.
     """
     resources = list(booking.resources.by_name("kind"))
     objections = objections_to(resources, booking.starts_at, booking.ends_at, exclude=booking)
@@ -204,10 +207,10 @@ def hold_appointment(
     confirm_token: str = "",
     by: User,
 ) -> Appointment:
-    """Reserve all resources that the template needs for ten minutes, or none of them.
+    """Reserve, for ten minutes, all resources that the template needs; if one is taken, none.
 
-    Other times that `by` holds for this case are freed. confirm_token: of objections (hours, absences) that a
-    person who may do so has confirmed. Raises CannotBook with a sentence for each clash and objection, or if
+    Other times that `by` holds for this case are freed. confirm_token: as for `_check_hours`; the caller has
+    checked that the person may confirm. Raises CannotBook with a sentence for each clash and objection, or if
     the case, the template, the team or the patient's other bookings do not allow it.
     """
     locked = Case.objects.select_for_update().get(pk=case.pk)
@@ -272,9 +275,9 @@ def _free_holds_of(case: Case, by: User) -> None:
 def book_appointment(appointment: Appointment, *, by: User) -> Appointment:
     """Book a held appointment, tell patient and team, and close the desk's tasks to book it.
 
-    A hold that has expired is still booked if nobody has taken its time. Raises CannotBook: with `lost` if
-    the time is not held any more or the file is closed, with `stale` if the status is not HELD any more, and
-    if the season's limit is reached.
+    A hold that has expired can still be booked if nobody has taken its time. Raises CannotBook: with `lost`
+    if the time is not held any more or the file is closed, with `stale` if the status is not HELD any more,
+    and with neither if the season's limit is reached.
     """
     locked = lock_appointment(appointment)
     _check_held(locked)
@@ -298,13 +301,13 @@ def _check_held(appointment: Appointment) -> None:
     if appointment.status == Status.BOOKED:
         raise CannotBook(_("This appointment is booked already."), stale=True)
     if appointment.status != Status.HELD:
-        _check_booked(appointment)  # raises, because it is not booked either
+        _check_booked(appointment)  # raises: it is neither held nor booked, and this says what it is
 
 
 def _why_lost(appointment: Appointment) -> str:
     """Return why the time of a hold is lost, as a sentence: somebody else has it, or it is held no more.
 
-    Somebody else can have it only if the hold was canceled after its ten minutes.
+    A hold that was canceled within its ten minutes was given up; only a later one was taken by somebody.
     """
     booking = Booking.objects.get(pk=appointment.booking_id)
     ended_at, held_until = booking.canceled_at, booking.held_until
@@ -354,8 +357,8 @@ def _check_move_limit(appointment: Appointment, reason: str, confirm_limit_token
 def _set_reason(appointment: Appointment, reason: str, words: str, by: User | None) -> None:
     """Set why and by whom an appointment is changed; the caller saves CHANGE_FIELDS.
 
-    words: a note on the reason, sealed. Raises CannotBook if there is no such reason, if the words are too
-    long, or if they cannot be sealed because the case's key is destroyed.
+    words: a note on the reason; it is stored sealed. Raises CannotBook if there is no such reason, if the
+    words are too long, or if they cannot be sealed because the case's key is destroyed.
     """
     if reason not in Reason.values:
         raise CannotBook(_("Please choose a reason."))
@@ -401,9 +404,10 @@ def move_appointment(
     """Move a booked appointment to another time. Tell patient and team.
 
     expected_start, expected_end: the span that the user saw; an end of None is not checked. reason: one of
-    Reason. words: a note on the reason, sealed. confirm_token, confirm_limit_token: of objections to the
-    hours, and of the number of moves, that a person who may do so has confirmed. new_resources: what is
-    booked in place of the present people and room; None: they stay. The caller lets only the room change.
+    Reason. words: a note on the reason; it is stored sealed. confirm_token: as for `_check_hours`.
+    confirm_limit_token: of a move above the limit. The caller has checked that the person may confirm these.
+    new_resources: booked in place of the present people and room; None keeps them. The caller must ensure
+    that only the room differs.
     Raises CannotBook if it cannot be moved; with `stale` if it has changed since the user saw it.
     """
     locked = lock_appointment(appointment)
@@ -488,7 +492,7 @@ def _cancel_open_appointments(case: Case, by: User | None, *, keep: Sequence[str
 
 
 def end_appointments_on_withdrawal(case: Case, *, by: User) -> None:
-    """Cancel the future appointments of a case whose consent is withdrawn, and its tasks for the desk.
+    """Cancel the future appointments of a case whose consent is withdrawn, and close its desk tasks.
 
     patients/consent calls this in the withdrawal's transaction, before it changes the signatures. If none is
     in force, nothing is withdrawn, and this changes nothing.
@@ -502,16 +506,16 @@ def end_appointments_on_withdrawal(case: Case, *, by: User) -> None:
 
 
 def end_appointments_after_restore(case: Case) -> None:
-    """Cancel the future visits of a case that a restore has closed: its key was destroyed after the backup.
+    """Cancel the future appointments, but follow-ups, of a case that a restore has closed.
 
-    The night or the withdrawal that closed it had canceled them too. Follow-ups stay booked, as after a
-    night. Call it inside a transaction.
+    Its key was destroyed after the backup. They were canceled then, and the backup brought them back.
+    Follow-ups stay booked, as after a night. Call it inside a transaction.
     """
     _cancel_open_appointments(case, None, keep=[Kind.FOLLOW_UP])
 
 
 def end_appointments_after_night(case: Case) -> None:
-    """Cancel the future visits of a case that a night has closed, and ask the desk to book what follows.
+    """Cancel the future appointments of a case that a night has closed; ask the desk to book what follows.
 
     Follow-ups stay booked: they take place after the night. Call it inside a transaction.
     """
