@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,9 @@ pytest_plugins = ["tests.both_databases", "tests.limits", "tests.order", "tests.
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "only_on(vendor): runs only on this database")
+    # erasure/urls.py reads LACUNA_DEMO when it is imported. If a test that sets it were the first to import
+    # it, the demonstration's URLs would be there for every later test.
+    import_module("clinic.urls")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
